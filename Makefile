@@ -1,0 +1,48 @@
+# What there is to do here. `make` alone lists it.
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+PYTHON := .venv/bin/python
+INSTALLED := .venv/.installed
+
+.PHONY: help setup engine sandbox server demo test check bench clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+setup: $(INSTALLED) ## Make the Python environment in .venv
+
+$(INSTALLED): pyproject.toml scripts/setup.sh
+	@scripts/setup.sh
+	@touch $@
+
+engine: $(INSTALLED) ## See that a Docker engine answers (as root: install and start one)
+	@scripts/engine.sh
+
+sandbox: engine ## Build the sandbox's image, unless it is up to date
+	@$(PYTHON) -m sandbox.image
+
+server: $(INSTALLED) ## Install the vLLM that the tests start (CPU, 3.5 GB, outside the checkout)
+	@$(PYTHON) -m tests.tiny_glm install
+
+demo: sandbox ## Watch the agent mend a bug in a real sandbox; no model server is needed
+	@.venv/bin/sii demo
+
+test: engine ## Run all tests, those with Docker and with a real vLLM server too
+	@scripts/test_tools.sh
+	@$(MAKE) -j2 sandbox server
+	@$(PYTHON) -m tests.tiny_glm build
+	@$(PYTHON) -m pytest $(PYTEST_ARGS)
+
+check: $(INSTALLED) ## Check style, types and the import contract
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+
+bench: sandbox ## Measure speed and memory, and print the figures
+	@$(PYTHON) -m benchmarks
+
+clean: ## Remove the environment and what the tools cached in the checkout
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,161 @@
+"""Overhead of a step: the whole product against a scripted server that answers at once.
+
+    python -m benchmarks.bench_loop [--steps 50] [--long 1000] [--peer PYTHON]
+
+Each step is one `bash` call, `true N`, in a Docker sandbox, recorded and synced. Printed: in-loop
+wall and CPU a step; beside it the floor of the same run (the same HTTP requests and the same
+commands through the same client and runner, with no loop, no tools and no recording); and the
+last 100 steps of a long session against its first 100. With `--peer`, a Python that has
+mini-swe-agent, the same commands by its loop and its Docker environment in the same image.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from recordings.events import Event, ModelRequest
+from sandbox.docker import DockerBackend
+from sandbox.protocol import SandboxSpec
+from sii_cli.config import Settings
+from sii_cli.model.types import STREAMING, ChatRequest
+from sii_cli.model.vllm import VllmModel
+from sii_cli.session import Session
+
+REPO = Path(__file__).parent.parent
+
+
+@dataclass
+class Cost:
+    """What steps cost: seconds."""
+
+    wall: float
+    cpu: float
+    each: list[float]
+
+    def __str__(self) -> str:
+        median = statistics.median(self.each) if self.each else self.wall
+        return (
+            f"wall {self.wall * 1e3:6.2f} ms  (median {median * 1e3:6.2f})  "
+            f"cpu {self.cpu * 1e3:6.2f} ms"
+        )
+
+
+@contextmanager
+def scripted_server(steps: int) -> Iterator[str]:
+    """Start the scripted server in a process of its own; yield its URL."""
+    argv = [sys.executable, "-m", "tests.fakes.scripted_server", "--port", "0", "--bench"]
+    argv += ["--steps", str(steps)]
+    # Its own share is kept small: memory that it frees is not given back to the kernel each time.
+    env = os.environ | {"MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHOLD_": "67108864"}
+    with subprocess.Popen(argv, cwd=REPO, env=env, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            yield server.stdout.readline().strip()
+        finally:
+            server.terminate()
+
+
+async def measure_session(url: str, home: Path, workspace: Path, steps: int) -> Cost:
+    """Run one round of that many steps; the sandbox is up before the clock starts."""
+    settings = Settings(
+        base_url=url, home=home, workspace=workspace, max_steps=steps + 10, sources={}
+    )
+    session = await Session.open(settings, mode="headless")
+    await session.sandbox_ready()
+    await session.served()
+    cpu, began = time.process_time(), time.perf_counter()
+    starts = [
+        time.perf_counter()
+        async for item in session.send("count")
+        if isinstance(item, Event) and isinstance(item.data, ModelRequest)
+    ]
+    wall, cpu = time.perf_counter() - began, time.process_time() - cpu
+    await session.close()
+    assert len(starts) == steps + 1, f"{len(starts) - 1} steps were taken"
+    each = [later - earlier for earlier, later in pairwise(starts)]
+    return Cost(wall / steps, cpu / steps, each)
+
+
+async def measure_floor(url: str, workspace: Path, steps: int) -> Cost:
+    """The same requests and commands, with nothing around them."""
+    sandbox = await DockerBackend().start(SandboxSpec(workspace=workspace))
+    model = VllmModel(base_url=url)
+    served = await model.describe()
+    cpu, began = time.process_time(), time.perf_counter()
+    each: list[float] = []
+    for step in range(steps):
+        start = time.perf_counter()
+        request = ChatRequest(f"floor-{step}", [b"{}"], None, {"model": served.name, **STREAMING})
+        async for _ in model.stream(request):
+            pass
+        await sandbox.bash(f"true {step}")
+        each.append(time.perf_counter() - start)
+    wall, cpu = time.perf_counter() - began, time.process_time() - cpu
+    await sandbox.close()
+    await model.aclose()
+    return Cost(wall / steps, cpu / steps, each)
+
+
+def measure_peer(python: str, steps: int) -> Cost:
+    """The same commands by mini-swe-agent, in the same image."""
+    script = Path(__file__).with_name("peer_mini_swe_agent.py")
+    argv = [python, str(script), SandboxSpec.__dataclass_fields__["image"].default, str(steps)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    told = json.loads(done.stdout.splitlines()[-1])
+    return Cost(told["wall"], told["cpu"], told["steps"])
+
+
+def peak_memory() -> float:
+    """Highest memory of this process so far, MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+async def bench(steps: int, long: int, peer: str | None) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        home, workspace = Path(folder) / "home", Path(folder) / "workspace"
+        workspace.mkdir()
+        with scripted_server(steps) as url:
+            await measure_session(url, home, workspace, steps)
+        with scripted_server(steps) as url:
+            ours = await measure_session(url, home, workspace, steps)
+        with scripted_server(steps) as url:
+            floor = await measure_floor(url, workspace, steps)
+        print(f"sii, {steps} steps          {ours}")
+        print(f"floor (http + command)  {floor}")
+        print(f"  sii / floor           wall {ours.wall / floor.wall:.2f}x")
+        if peer:
+            theirs = measure_peer(peer, steps)
+            print(f"mini-swe-agent          {theirs}")
+            ratios = (theirs.wall / ours.wall, theirs.cpu / ours.cpu)
+            print(f"  mini-swe-agent / sii  wall {ratios[0]:.1f}x  cpu {ratios[1]:.1f}x")
+        if long:
+            before = peak_memory()
+            with scripted_server(long) as url:
+                cost = await measure_session(url, home, workspace, long)
+            first, last = (statistics.median(part) for part in (cost.each[:100], cost.each[-100:]))
+            print(f"sii, {long} steps        {cost}")
+            print(f"  last 100 / first 100  {last / first:.2f}x (medians)")
+            print(f"  memory                {before:.0f} MB before, {peak_memory():.0f} MB at most")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--long", type=int, default=1000)
+    parser.add_argument("--peer", metavar="PYTHON")
+    options = parser.parse_args()
+    asyncio.run(bench(options.steps, options.long, options.peer))

@@ -1,0 +1,261 @@
+"""What recording costs, and how fast recordings are checked, listed, searched and replayed.
+
+    python benchmarks/bench_recordings.py [--recordings 10000] [--megabytes 50]
+
+Every figure stands beside the floor of the same run where there is one: a raw write + fdatasync
+for a synced event, sha256 over the same bytes for verifying.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import resource
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "recordings")]
+
+from recording_sessions import FakeSession, session_start  # noqa: E402
+
+from recordings import recorder as recorder_module  # noqa: E402
+from recordings.events import Event, EventData, LiveDelta, Observation, Origin  # noqa: E402
+from recordings.find import Filter, find, search  # noqa: E402
+from recordings.index import RecordingIndex  # noqa: E402
+from recordings.log import LOG, read_events  # noqa: E402
+from recordings.pack import pack  # noqa: E402
+from recordings.recorder import Recorder  # noqa: E402
+from recordings.redactor import Redactor  # noqa: E402
+from recordings.restore import restore  # noqa: E402
+from recordings.secrets import SecretFinder  # noqa: E402
+from recordings.store import RecordingStore  # noqa: E402
+from recordings.summary import summarise  # noqa: E402
+from recordings.timeline import timeline  # noqa: E402
+from recordings.verify import verify  # noqa: E402
+
+
+def p50(action: Callable[[], object], times: int) -> float:
+    """Median seconds of an action."""
+    taken = []
+    for _ in range(times):
+        start = time.perf_counter()
+        action()
+        taken.append(time.perf_counter() - start)
+    return statistics.median(taken)
+
+
+def best(action: Callable[[], object], times: int = 3) -> float:
+    """Least seconds of an action: what it costs when nothing else runs."""
+    taken = []
+    for _ in range(times):
+        start = time.perf_counter()
+        action()
+        taken.append(time.perf_counter() - start)
+    return min(taken)
+
+
+class Clock:
+    """Stands in for `time` in the recorder: text streams at 50 pieces a second."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def time(self) -> float:
+        return 1.7e9 + self.now
+
+    def monotonic(self) -> float:
+        self.now += 0.01
+        return self.now
+
+
+@contextmanager
+def no_sync():
+    """Make recordings for the figures without waiting for the disk."""
+    real, clock = (os.fdatasync, os.fsync), recorder_module.time
+    os.fdatasync = os.fsync = lambda fd: None
+    recorder_module.time = Clock()
+    yield
+    os.fdatasync, os.fsync = real
+    recorder_module.time = clock
+
+
+def long_session(folder: Path, *, steps: int, words: int) -> FakeSession:
+    with no_sync():
+        session = FakeSession(Recorder.create(folder, folder.name), words=words)
+        session.note(session_start(), "harness")
+        for _ in range(steps // 45):
+            session.round(45)
+        session.end()
+    return session
+
+
+def recording(folder: Path) -> None:
+    observation = Observation(step=3, call_id="c", name="bash", text="x" * 2000, seconds=0.1)
+    recorder = Recorder.create(folder, "s")
+    raw = os.open(folder / "raw", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    line = b"x" * 2400 + b"\n"
+
+    def write() -> None:
+        os.write(raw, line)
+        os.fdatasync(raw)
+
+    floor, event = [], []
+    for _ in range(10):  # in turns, for the disk has moods
+        floor.append(p50(write, 100))
+        event.append(p50(lambda: recorder.record(observation, "tool"), 100))
+    synced, bare = statistics.median(event) * 1e3, statistics.median(floor) * 1e3
+    print(f"synced event       {synced:8.3f} ms p50   floor {bare:.3f} ms, {synced / bare:.2f}x")
+    delta = LiveDelta(1, "content", " word")
+    start = time.perf_counter()
+    for _ in range(50_000):
+        recorder.live(delta)
+    print(f"streamed piece     {(time.perf_counter() - start) / 50_000 * 1e6:8.2f} µs mean")
+    redactor = Redactor(SecretFinder({"API_KEY": "zq8Kd2-hX7wPb4Tn"}))
+    print(f"redactor, 2 kB     {p50(lambda: redactor.data(observation), 300) * 1e6:8.1f} µs p50")
+    recorder.close()
+
+
+class Timed(Recorder):
+    """Adds up the CPU time that recording takes."""
+
+    spent = 0.0
+
+    def record(self, data: EventData, origin: Origin) -> Event:
+        start = time.thread_time()
+        event = super().record(data, origin)
+        self.spent += time.thread_time() - start
+        return event
+
+
+def flatness(folder: Path) -> None:
+    recorder = Timed.create(folder, "s")
+    assert isinstance(recorder, Timed)
+    session = FakeSession(recorder, words=100)
+    session.note(session_start(), "harness")
+    session.round(1)
+    cpu = []
+    for _ in range(1000):
+        before = recorder.spent
+        session.step(calls=1)
+        cpu.append(recorder.spent - before)
+    first, last = statistics.median(cpu[:100]) * 1e3, statistics.median(cpu[-100:]) * 1e3
+    print(f"1,000 steps        {first:8.3f} ms CPU a step at first, {last:.3f} ms at last")
+    recorder.close()
+
+
+def size(folder: Path) -> None:
+    """A 90-step session whose context reaches about 100k tokens; four characters a token."""
+    long_session(folder, steps=90, words=550)
+    distinct = 0
+    for event in read_events(folder):
+        data = event.data
+        for name in ("text", "reasoning", "content", "system_prompt"):
+            if event.type not in ("model_delta", "tool_output"):
+                distinct += len((getattr(data, name, None) or "").encode())
+        if event.type == "model_response":
+            ids = data.prompt_ids.new + data.generated_ids
+            distinct += len(str(ids).replace(" ", ""))
+            distinct += sum(len(call.arguments) for call in data.calls)
+    log = (folder / LOG).stat().st_size
+    tokens = len(restore(folder).trail)
+    packed = pack(folder)
+    print(
+        f"size, {tokens} tokens  {log / distinct:6.2f}x distinct text and ids "
+        f"({log / 1e6:.1f} MB; packed {packed.after / packed.before:.2f} of that, with blobs)"
+    )
+
+
+def reading(folder: Path, megabytes: int) -> None:
+    long_session(folder, steps=int(megabytes * 50), words=250)
+    log = (folder / LOG).stat().st_size / 1e6
+    floor = best(lambda: hashlib.sha256((folder / LOG).read_bytes()).digest())
+    result = verify(folder)
+    assert result.whole, result.problems[:3]
+    taken = best(lambda: verify(folder))
+    total = result.bytes / 1e6
+    print(
+        f"verify             {total / taken:8.0f} MB/s      sha256 alone {log / floor:.0f} MB/s "
+        f"({total:.0f} MB, {result.lines} lines)"
+    )
+    print(
+        f"read_events        {log / best(lambda: sum(1 for _ in read_events(folder)), 1):8.0f} MB/s"
+    )
+    first = best(lambda: next(timeline(read_events(folder)))) * 1e3
+    print(f"replay, first item {first:8.2f} ms")
+    print(f"summary            {best(lambda: summarise(folder)) * 1e3:8.2f} ms")
+    print(f"restore (resume)   {log / best(lambda: restore(folder), 1):8.0f} MB/s")
+
+
+def many(root: Path, count: int) -> None:
+    store = RecordingStore(root)
+    with no_sync():
+        for seed in range(40):
+            _, folder = store.create_folder()
+            session = FakeSession(Recorder.create(folder, folder.name), seed=seed, words=40)
+            session.note(session_start(batch=f"b{seed % 4}"), "harness")
+            session.round(5, message=f"task number {seed}")
+            session.end()
+    made = store.ids()
+    for number in range(count - len(made)):
+        copy = root / f"2025{number % 12 + 1:02d}{number % 28 + 1:02d}-000000-{number:06x}"
+        copy.mkdir()
+        shutil.copy(root / made[number % 40] / LOG, copy / LOG)
+    with RecordingIndex(store) as index:
+        start = time.perf_counter()
+        index.refresh()
+        taken = time.perf_counter() - start
+        size = index.path.stat().st_size / 1e6
+    print(f"index, from nothing{taken:8.1f} s         {count} recordings, {size:.0f} MB")
+
+    def with_index(action: Callable[[RecordingIndex], object]) -> float:
+        def act() -> None:
+            with RecordingIndex(store) as index:
+                index.refresh()
+                action(index)
+
+        return best(act)
+
+    print(
+        f"list, 50 newest    {with_index(lambda i: find(i, limit=50)):8.3f} s   (with the refresh)"
+    )
+    print(
+        f"list, filtered     "
+        f"{with_index(lambda i: find(i, Filter(batch='b1', tool='bash'), limit=50)):8.3f} s"
+    )
+    print(f"list, all          {with_index(find):8.3f} s")
+    print(f"search, common word{with_index(lambda i: list(search(i, 'ledger cents'))):8.3f} s")
+    print(f"search, rare word  {with_index(lambda i: list(search(i, 'number 17'))):8.3f} s")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--recordings", type=int, default=10_000)
+    parser.add_argument("--megabytes", type=int, default=50)
+    options = parser.parse_args()
+    root = Path(tempfile.mkdtemp(prefix="sii-bench-"))
+    try:
+        for number, part in enumerate((recording, flatness, size)):
+            folder = root / str(number)
+            folder.mkdir()
+            part(folder)
+        (root / "long").mkdir()
+        reading(root / "long", options.megabytes)
+        many(root / "many", options.recordings)
+        print(
+            f"memory             {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:8.0f} "
+            "MB at most (making the recordings included)"
+        )
+    finally:
+        shutil.rmtree(root)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What is kept of a session: events, their log and blobs, and everything that reads them back."""

@@ -1,0 +1,470 @@
+"""The events: one envelope, one pydantic union. Everything a session thinks, calls and sees.
+
+What each event means is written in `docs/recording.md`; how events reach the disk, in `log.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from recordings.migrations import SCHEMA_VERSION
+
+Origin = Literal["human", "query", "model", "tool", "harness", "annotator", "compaction"]
+"""Who made the text of an event. Training masks follow from it."""
+
+RoundStatus = Literal["answered", "interrupted", "limit", "cut_off", "loop", "infra", "failed"]
+SessionStatus = Literal["done", "interrupted", "limit", "cut_off", "loop", "infra", "failed"]
+
+
+class Part(BaseModel):
+    """A piece of an event's data: immutable, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class BlobRef(Part):
+    """Bytes kept beside the log under their hash."""
+
+    sha256: str
+    size: int
+    """Bytes."""
+
+
+class IdSpan(Part):
+    """Token ids as `what stood there before + what is new`, so that a log grows linearly.
+
+    "Before" is the prompt ids followed by the generated ids of the session's previous response
+    that carries ids. `keep` counts the ids taken from its front; `new` follows them.
+    """
+
+    keep: int
+    new: list[int]
+
+
+class MessageSpan(Part):
+    """The messages of a request as `what was sent before + what is new`.
+
+    `keep` counts the messages taken from the front of the previous request's list; `new` holds
+    the sequence numbers of the events whose messages follow (see `conversation.message_of`).
+    """
+
+    keep: int
+    new: list[int]
+
+
+class CallRequest(Part):
+    """A tool call as the model wrote it; `arguments` is the raw string, valid JSON or not."""
+
+    index: int
+    call_id: str
+    name: str
+    arguments: str
+
+
+class Usage(Part):
+    """Token counts as the server reports them."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+class Continuity(Part):
+    """How a prompt's ids go on from the session's last call (its prompt, then what it generated).
+
+    Only an extension can be trained on together with what stood before it.
+    """
+
+    kind: Literal["first", "extension", "break"]
+    cause: Literal["new_round", "compaction", "drift"] | None = None
+    """Why it breaks: templates drop earlier reasoning when a user speaks (`new_round`); messages
+    were replaced (`compaction`); parsed text was rendered otherwise than generated (`drift`)."""
+    at: int | None = None
+    """The first id that differs."""
+
+
+class StreamTiming(Part):
+    """Seconds from sending the request."""
+
+    first_chunk: float | None = None
+    first_token: float | None = None
+    total: float = 0.0
+    chunks: int = 0
+
+
+class Neutralised(Part):
+    """Control tokens that stood in a text and were defused before it was sent."""
+
+    token: str
+    count: int
+
+
+class Truncation(Part):
+    """What the model was not shown of an output."""
+
+    bytes: int
+    lines: int
+
+
+class EventData(Part):
+    """What one event says. `type` is its name on disk; `durable` events are synced to disk."""
+
+    type: ClassVar[str]
+    durable: ClassVar[bool] = False
+
+
+class SessionStart(EventData):
+    """The first event: who works where, with which model and tools, under which settings."""
+
+    type: ClassVar[str] = "session_start"
+    durable: ClassVar[bool] = True
+    sii_version: str
+    mode: Literal["interactive", "headless", "demo", "batch", "imported"]
+    workspace: str
+    model: str
+    base_url: str
+    server: dict[str, Any] = {}
+    """What the server tells of itself: version, the model's entry in `/v1/models`."""
+    context_length: int | None = None
+    system_prompt: str
+    tools: list[dict[str, Any]]
+    """The tool schemas exactly as sent."""
+    tools_sha256: str
+    settings: dict[str, Any] = {}
+    """What was in force, without secrets."""
+    speaker: str | None = None
+    """Pseudonym of the human at the prompt."""
+    query: str | None = None
+    """Name of the query that the task came from, when it came from a query file."""
+    batch: str | None = None
+    """Name of the batch that the session is part of."""
+    tags: list[str] = []
+
+
+class SessionResume(EventData):
+    """The session goes on in a new run, after its end or after a crash.
+
+    The clock `mono` begins anew here.
+    """
+
+    type: ClassVar[str] = "session_resume"
+    durable: ClassVar[bool] = True
+    sii_version: str
+    model: str
+    base_url: str
+    server: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
+    lost: Literal["nothing", "model", "tool"] = "nothing"
+    """What was under way when the last run died; it is not done again by itself."""
+
+
+class SandboxStart(EventData):
+    """A sandbox is ready. A second one in a session means that the first was lost."""
+
+    type: ClassVar[str] = "sandbox_start"
+    durable: ClassVar[bool] = True
+    backend: str
+    sandbox_id: str
+    image: str | None = None
+    image_digest: str | None = None
+    limits: dict[str, Any] = {}
+    network: list[str] = []
+    """Hosts that may be reached; empty: no network."""
+    unlimited: list[str] = []
+    """Names of the limits that this backend cannot hold."""
+    start_seconds: float
+
+
+class SandboxEnd(EventData):
+    """The sandbox is gone, by our doing or not."""
+
+    type: ClassVar[str] = "sandbox_end"
+    sandbox_id: str
+    reason: Literal["closed", "lost"]
+    detail: str = ""
+
+
+class UserMessage(EventData):
+    """What the human (or the query file) said; opens a round."""
+
+    type: ClassVar[str] = "user_message"
+    durable: ClassVar[bool] = True
+    round: int
+    text: str
+    sent: str | None = None
+    """The text as sent to the model, where it differs from `text` (see `neutralised`)."""
+    neutralised: list[Neutralised] = []
+
+
+class HarnessMessage(EventData):
+    """A reminder or an error note of ours that the model reads; never posed as a user's."""
+
+    type: ClassVar[str] = "harness_message"
+    durable: ClassVar[bool] = True
+    reason: str
+    text: str
+
+
+class ModelRequest(EventData):
+    """One attempt of one model call: everything that was sent."""
+
+    type: ClassVar[str] = "model_request"
+    step: int
+    attempt: int
+    request_id: str
+    messages: MessageSpan
+    messages_sha256: str
+    """Rolling hash of the messages as sent: h(n) = sha256(h(n-1) + message n), h(0) empty."""
+    params: dict[str, Any]
+    """Every other field of the request's body but `messages` and `tools`."""
+    with_tools: bool = True
+
+
+class ModelDelta(EventData):
+    """Streamed text, coalesced over about a second. Lost deltas lose nothing but timing."""
+
+    type: ClassVar[str] = "model_delta"
+    step: int
+    kind: Literal["reasoning", "content", "call_name", "call_arguments"]
+    index: int = 0
+    """Which tool call, for the `call_…` kinds."""
+    text: str
+    pieces: list[tuple[int, int]] = []
+    """When it came, to about 100 ms: (milliseconds after `mono`, characters) of each piece of
+    `text`; empty: all at once."""
+
+
+class ModelResponse(EventData):
+    """A model call that came back whole (it may still have been cut off by a limit).
+
+    What follows at once (a call, a note to the model, the round's end) is synced, and it with that.
+    """
+
+    type: ClassVar[str] = "model_response"
+    step: int
+    attempt: int
+    response_id: str | None = None
+    reasoning: str | None = None
+    content: str | None = None
+    calls: list[CallRequest] = []
+    finish_reason: str
+    stop_reason: int | str | None = None
+    complete: bool
+    """The turn ended on a stop token, so its calls may be run."""
+    usage: Usage | None = None
+    prompt_ids: IdSpan | None = None
+    continuity: Continuity | None = None
+    """None when the server gave no ids."""
+    generated_ids: list[int] | None = None
+    timing: StreamTiming = StreamTiming()
+    fingerprint: str | None = None
+    flags: list[str] = []
+    """Doubts about this response, each by name (`ids_missing`, `ids_count_differs`, …)."""
+
+
+class ModelError(EventData):
+    """An attempt that failed. What had arrived is kept here and never enters the history."""
+
+    type: ClassVar[str] = "model_error"
+    durable: ClassVar[bool] = True
+    step: int
+    attempt: int
+    kind: str
+    message: str
+    status: int | None = None
+    retry_in: float | None = None
+    """Seconds until the next attempt; none: given up."""
+    reasoning: str | None = None
+    content: str | None = None
+    generated_ids: list[int] | None = None
+
+
+class Approval(Part):
+    """Who let a call run."""
+
+    by: Literal["human", "mode", "nobody"]
+    mode: str
+    allowed: bool = True
+    words: str | None = None
+
+
+class ToolCall(EventData):
+    """A call about to run (or to be refused)."""
+
+    type: ClassVar[str] = "tool_call"
+    durable: ClassVar[bool] = True
+    step: int
+    call_id: str
+    index: int
+    name: str
+    arguments: str
+    parsed: dict[str, Any] | None = None
+    """None: the arguments were not a JSON object."""
+    approval: Approval
+
+
+class ToolOutput(EventData):
+    """Live output of a running call, coalesced over about a second; for replays, not for truth."""
+
+    type: ClassVar[str] = "tool_output"
+    call_id: str
+    text: str
+    pieces: list[tuple[int, int]] = []
+    """As in `model_delta`."""
+
+
+class Observation(EventData):
+    """What a call returned: `text` is what the model reads."""
+
+    type: ClassVar[str] = "observation"
+    durable: ClassVar[bool] = True
+    step: int
+    call_id: str
+    name: str
+    text: str
+    neutralised: list[Neutralised] = []
+    """Control tokens defused in `text`; `full` has the output as it was."""
+    error: str | None = None
+    """Kind of the error, none when the call worked."""
+    exit_code: int | None = None
+    seconds: float
+    truncated: Truncation | None = None
+    full: BlobRef | None = None
+    """The whole output, where `text` does not hold it as it was."""
+    raw: BlobRef | None = None
+    """What an outside service answered, as it answered (web tools)."""
+    changed: list[str] = []
+    """Files of the workspace that the call is known to have changed."""
+    details: dict[str, Any] = {}
+    """More for the screen and for analysis, by tool: a diff, a todo list, a URL, …"""
+
+
+class Interrupt(EventData):
+    """The human stopped the turn."""
+
+    type: ClassVar[str] = "interrupt"
+    durable: ClassVar[bool] = True
+    round: int
+    during: Literal["model", "tool"]
+
+
+class RoundEnd(EventData):
+    """The model's turn is over: an answer, a limit, an interrupt or a failure."""
+
+    type: ClassVar[str] = "round_end"
+    durable: ClassVar[bool] = True
+    round: int
+    status: RoundStatus
+    steps: int
+    reason: str = ""
+
+
+class Redaction(EventData):
+    """Secrets were taken out of earlier events, and the lines chained anew.
+
+    What stands there now is `‹redacted:NAME›`; token ids that spelled it are -1.
+    """
+
+    type: ClassVar[str] = "redaction"
+    durable: ClassVar[bool] = True
+    by: str
+    """Pseudonym."""
+    names: list[str]
+    """What the secrets are called."""
+    seqs: list[int]
+    """The events that were changed."""
+    old_sha256: str
+    """The recording's hash before."""
+
+
+class SessionEnd(EventData):
+    """The last event of a session that was closed in order. Missing after a kill."""
+
+    type: ClassVar[str] = "session_end"
+    durable: ClassVar[bool] = True
+    status: SessionStatus
+    reason: str = ""
+    rounds: int
+    steps: int
+    usage: Usage = Usage()
+    breaks: dict[str, int] = {}
+    """How often prompts did not extend what stood before, by cause (`Continuity`)."""
+
+
+AnyEventData = Annotated[
+    SessionStart
+    | SessionResume
+    | SandboxStart
+    | SandboxEnd
+    | UserMessage
+    | HarnessMessage
+    | ModelRequest
+    | ModelDelta
+    | ModelResponse
+    | ModelError
+    | ToolCall
+    | ToolOutput
+    | Observation
+    | Interrupt
+    | RoundEnd
+    | Redaction
+    | SessionEnd,
+    Field(),
+]
+
+EVENT_TYPES: dict[str, type[EventData]] = {cls.type: cls for cls in EventData.__subclasses__()}
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """Where a forked session came from: the parent's event and the hash of its line."""
+
+    session: str
+    seq: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """The envelope."""
+
+    session: str
+    seq: int
+    """0, 1, 2, … without a gap."""
+    wall: float
+    """Seconds since the epoch."""
+    mono: float
+    """Seconds of a clock that never jumps; comparable within one run of a session only."""
+    origin: Origin
+    data: EventData
+    prev: str = ""
+    """sha256 of the line before this one, hex; empty on the first line."""
+    parent: Parent | None = None
+    version: int = SCHEMA_VERSION
+
+    @property
+    def type(self) -> str:
+        """Name of the event on disk."""
+        return self.data.type
+
+
+@dataclass(frozen=True, slots=True)
+class LiveDelta:
+    """A piece of streamed text on its way to a screen; recorded coalesced, as `ModelDelta`."""
+
+    step: int
+    kind: Literal["reasoning", "content", "call_name", "call_arguments"]
+    text: str
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LiveOutput:
+    """A piece of a running call's output on its way to a screen; recorded as `ToolOutput`."""
+
+    call_id: str
+    text: str

@@ -1,0 +1,72 @@
+"""The part of a recording that a fork shares with its parent, copied as it is; and the family."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from recordings.blobs import blob_path
+from recordings.errors import RecordingDamaged, RecordingNotFound
+from recordings.events import BlobRef, Observation, Parent
+from recordings.files import failure, kept_path, sync_folder
+from recordings.lines import check_line, decode_event, parse_line
+from recordings.log import LogWriter, read_lines
+
+_HEAD = 250
+"""Bytes of a line in which its parent stands."""
+
+
+def copy_until(source: Path, at: int, folder: Path, log: LogWriter) -> Parent:
+    """Copy the lines of `source` up to event `at`, and their blobs; return that event's address.
+
+    Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`, `RecordingFailed`.
+    """
+    for line in read_lines(source):
+        sha256 = check_line(line.text)
+        if sha256 is None:
+            raise RecordingDamaged(
+                f"Line {line.number} of the recording {source.name} was changed after it was "
+                "written: `sii verify` says more."
+            )
+        event = decode_event(parse_line(line.text))
+        if isinstance(event.data, Observation):
+            for ref in (event.data.full, event.data.raw):
+                if ref is not None:
+                    _share_blob(source, folder, ref)
+        log.append(line.text, durable=event.seq == at)
+        if event.seq == at:
+            return Parent(source.name, event.seq, sha256)
+    raise RecordingNotFound(f"The recording {source.name} has no event {at}.")
+
+
+def parent_of(folder: Path) -> Parent | None:
+    """Return where a recording was forked from, none when it was not.
+
+    Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
+    """
+    found = None
+    for line in read_lines(folder):
+        if b'"parent":{' in line.text[:_HEAD]:
+            found = decode_event(parse_line(line.text)).parent
+    return found
+
+
+def _share_blob(source: Path, folder: Path, ref: BlobRef) -> None:
+    path = kept_path(blob_path(source, ref.sha256))
+    if path is None:
+        raise RecordingDamaged(f"The recording {source.name} has lost the blob {ref.sha256}.")
+    target = blob_path(folder, ref.sha256).with_name(path.name)
+    try:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            try:
+                os.link(path, target)
+            except FileExistsError:
+                raise
+            except OSError:  # another disk, or one without links
+                shutil.copyfile(path, target)
+        sync_folder(target.parent)
+    except OSError as error:
+        raise failure(target, error) from error

@@ -1,0 +1,52 @@
+"""A recording as one self-contained page: play, pause, speed, step, seek, jump, fold."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+from recordings.encoding import encode
+from recordings.files import failure
+from recordings.log import read_events
+from recordings.screenplay import screenplay
+from recordings.summary import RecordingSummary, summarise
+
+
+def write_html(folder: Path, target: Path) -> None:
+    """Write the page of a recording, as it is read: memory does not grow with its length.
+
+    Nothing in the page is markup from the recording, and it loads nothing from anywhere.
+    Raises what `read_events` raises, and `RecordingFailed`.
+    """
+    template = resources.files("recordings").joinpath("replay.html").read_text("utf-8")
+    before, after = template.split("@DATA@")
+    about = {"title": _title(summary := summarise(folder)), "line": _line(summary)}
+    try:
+        with open(target, "wb") as page:
+            page.write(before.encode() + b'{"about":' + _safe(about) + b',"items":[')
+            separator = b""
+            for item in screenplay(read_events(folder)):
+                more = {"about": item.about, "error": item.error} if item.about or item.error else 0
+                row = [round(item.wait, 3), item.kind, item.key, item.text, more]
+                page.write(separator + _safe(row))
+                separator = b",\n"
+            page.write(b"]}" + after.encode())
+    except OSError as error:
+        raise failure(target, error) from error
+
+
+def _safe(value: object) -> bytes:
+    """JSON that ends no script element: `<` stands in strings only."""
+    return encode(value).replace(b"<", b"\\u003c")
+
+
+def _title(summary: RecordingSummary) -> str:
+    first = " ".join(summary.first_message.split())
+    return f"{first[:80]}…" if len(first) > 80 else first or summary.id
+
+
+def _line(summary: RecordingSummary) -> str:
+    return (
+        f"{summary.id} · {summary.model} · {summary.rounds} rounds, {summary.steps} steps, "
+        f"{summary.duration:.0f} s · {summary.status}"
+    )

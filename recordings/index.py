@@ -1,0 +1,188 @@
+"""The index: what lists and searches need of all recordings, in one SQLite file.
+
+Derived from the recordings alone: it may be deleted at any time and is built anew. Many processes
+may use and refresh it at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from recordings.errors import RecordingError
+from recordings.files import PACKED, REVIEWS
+from recordings.index_schema import PARTS, TABLES, VERSION
+from recordings.log import LOG
+from recordings.store import RecordingStore
+
+INDEX = ".index.sqlite"
+_PATIENCE = 30.0
+"""Seconds to wait while another process refreshes."""
+_BATCH = 64
+"""Recordings of one transaction: others wait no longer than these take."""
+
+
+class Stamp(NamedTuple):
+    """What tells that a recording's files have changed since they were indexed."""
+
+    inode: int
+    size: int
+    mtime: int
+    reviews_mtime: int
+
+
+class RecordingIndex:
+    """The index of a store; a context manager.
+
+    Raises `sqlite3.Error` only where the file can be neither read nor made anew.
+    """
+
+    def __init__(self, store: RecordingStore, path: Path | None = None) -> None:
+        self.store = store
+        self.path = path or store.root / INDEX
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self.db = self._open()
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+                raise
+            delete_index(self.path)
+            self.db = self._open()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.db.close()
+
+    def refresh(self) -> int:
+        """Take in what is new in the store; return how many recordings had changed.
+
+        Costs two `stat` a recording, and reads only what was appended.
+        """
+        now = dict(self._stamps())
+        known = self._known()
+        changed = [name for name in sorted(now) if known.get(name) != now[name]]
+        gone = [name for name in known if name not in now]
+        for start in range(0, len(changed), _BATCH):
+            with self.writing():
+                for name in changed[start : start + _BATCH]:
+                    self._take_in(name)
+        if gone:
+            with self.writing():
+                for name in gone:
+                    self.forget(name)
+        return len(changed) + len(gone)
+
+    def forget(self, name: str) -> None:
+        """Remove a recording's rows (its words stay in the full-text table, unreachable)."""
+        row = self.db.execute("SELECT number FROM recordings WHERE id = ?", (name,)).fetchone()
+        if row is None:
+            return
+        for table in (*PARTS, "recordings"):
+            self.db.execute(f"DELETE FROM {table} WHERE number = ?", row)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """One transaction, alone among all processes."""
+        self.db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self.db.execute("ROLLBACK")
+            raise
+        self.db.execute("COMMIT")
+
+    def _open(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
+        try:
+            os.chmod(self.path, 0o600)
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = NORMAL")
+            db.execute("BEGIN IMMEDIATE")
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+            if version == 0:
+                for statement in TABLES.split(";\n"):
+                    db.execute(statement)
+                db.execute(f"PRAGMA user_version = {VERSION}")
+            db.execute("COMMIT")
+            if version not in (0, VERSION):
+                raise sqlite3.DatabaseError(f"index of version {version}")
+            db.execute("SELECT count(*) FROM recordings").fetchone()
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _stamps(self) -> Iterator[tuple[str, Stamp]]:
+        try:
+            names = os.listdir(self.store.root)
+        except FileNotFoundError:
+            return
+        root = str(self.store.root)
+        for name in names:
+            stamp = None if name.startswith(".") else _stamp(f"{root}/{name}/")
+            if stamp is not None:
+                yield name, stamp
+
+    def _known(self) -> dict[str, Stamp]:
+        rows = self.db.execute("SELECT id, inode, size, mtime, reviews_mtime FROM recordings")
+        return {name: Stamp(*stamp) for name, *stamp in rows}
+
+    def _take_in(self, name: str) -> None:
+        row = self.db.execute(
+            "SELECT status, inode, size, mtime, reviews_mtime FROM recordings WHERE id = ?", (name,)
+        ).fetchone()
+        stamp = _stamp(f"{self.store.root}/{name}/")
+        if stamp is None:
+            return
+        if row is not None:
+            status, known = row[0], Stamp(*row[1:])
+            if known == stamp:
+                return  # another process was faster
+            if status == "damaged" or known.inode != stamp.inode or known.size > stamp.size:
+                self.forget(name)  # mended, replaced (packed, redacted) or cut
+        from recordings.indexer import index_recording  # slow to import, seldom needed
+
+        try:
+            index_recording(self.db, self.store.root / name)
+        except (RecordingError, OSError, KeyError, TypeError, ValueError) as error:
+            self.forget(name)
+            self.db.execute(
+                "INSERT INTO recordings (id, status, why) VALUES (?, 'damaged', ?)",
+                (name, str(error) or repr(error)),
+            )
+        self.db.execute(
+            "UPDATE recordings SET inode = ?, size = ?, mtime = ?, reviews_mtime = ? WHERE id = ?",
+            (*stamp, name),
+        )
+
+
+def delete_index(path: Path) -> None:
+    """Delete an index's file; the next index is built anew."""
+    for end in ("", "-wal", "-shm"):
+        path.with_name(path.name + end).unlink(missing_ok=True)
+
+
+def _stamp(folder: str) -> Stamp | None:
+    stat = _stat(folder + LOG) or _stat(folder + LOG + PACKED)
+    if stat is None or not stat.st_size:  # empty: killed before anything was recorded
+        return None
+    reviews = _stat(folder + REVIEWS)
+    mtime = reviews.st_mtime_ns if reviews else 0
+    return Stamp(stat.st_ino, stat.st_size, stat.st_mtime_ns, mtime)
+
+
+def _stat(path: str) -> os.stat_result | None:
+    try:  # not `suppress`: this runs twice for every recording there is
+        return os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None

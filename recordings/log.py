@@ -1,0 +1,267 @@
+"""The log: `events.jsonl`, append-only, one event a line. How lines reach the disk and come back.
+
+What a line says is `lines.py`; which events are written and when, `recorder.py`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+from recordings.errors import (
+    RecordingDamaged,
+    RecordingFailed,
+    RecordingInUse,
+    RecordingNotFound,
+    RecordingTooNew,
+)
+from recordings.files import failure, open_kept, sync_folder
+from recordings.lines import check_line, decode_event, parse_line
+
+if TYPE_CHECKING:
+    from recordings.events import Event
+
+LOG = "events.jsonl"
+_LOCK_PATIENCE = 0.5
+"""Seconds to wait for the lock: a reader that asks whether it is held holds it for a moment."""
+_CHUNK = 1 << 16
+
+
+class Line(NamedTuple):
+    """A whole line of a log, without its newline."""
+
+    number: int
+    """From 1."""
+    offset: int
+    """Of its first byte."""
+    text: bytes
+
+
+class LogWriter:
+    """Appends lines to a log that no other process writes to."""
+
+    def __init__(self, path: Path, fd: int, size: int) -> None:
+        self._path = path
+        self._fd = fd
+        self._size = size
+        self._failed: RecordingFailed | None = None
+
+    @classmethod
+    def create(cls, folder: Path, name: str = LOG) -> LogWriter:
+        """Begin a log in a folder that has none. Raises `RecordingFailed`."""
+        path = folder / name
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            sync_folder(folder)
+        except OSError as error:
+            raise failure(path, error) from error
+        return cls(path, fd, 0)
+
+    @classmethod
+    def open(cls, folder: Path, name: str = LOG) -> tuple[LogWriter, Line | None]:
+        """Open a log to append to, its torn last line cut; also return the last whole line.
+
+        Raises `RecordingInUse`, `RecordingNotFound`, `RecordingDamaged`, `RecordingFailed`.
+        """
+        path = folder / name
+        try:
+            fd = _open_locked(path)
+        except FileNotFoundError:
+            raise RecordingNotFound(f"There is no recording in {folder}.") from None
+        except OSError as error:
+            raise failure(path, error) from error
+        try:
+            last, size = _cut_torn_line(fd)
+        except OSError as error:
+            os.close(fd)
+            raise failure(path, error) from error
+        except BaseException:
+            os.close(fd)
+            raise
+        return cls(path, fd, size), last
+
+    def append(self, line: bytes, *, durable: bool) -> None:
+        """Append a line; a durable one is on the disk on return. Raises `RecordingFailed`.
+
+        After a failed write the log is as it was before and may be tried again. After a failed
+        sync nobody knows what is on the disk, so nothing more is written.
+        """
+        if self._failed is not None:
+            raise self._failed
+        data = line + b"\n"
+        try:
+            written = os.write(self._fd, data)
+            while written < len(data):
+                written += os.write(self._fd, data[written:])
+        except BaseException as error:
+            self._take_back()
+            if isinstance(error, OSError):
+                raise failure(self._path, error) from error
+            raise
+        try:
+            if durable:
+                os.fdatasync(self._fd)
+        except OSError as error:
+            self._failed = failure(self._path, error)
+            self._take_back()
+            raise self._failed from error
+        self._size += len(data)
+
+    def close(self) -> None:
+        """Sync and release the log. May be called twice. Raises `RecordingFailed`."""
+        if self._fd < 0:
+            return
+        fd, self._fd = self._fd, -1
+        try:
+            if self._failed is None:
+                os.fdatasync(fd)
+        except OSError as error:
+            raise failure(self._path, error) from error
+        finally:
+            os.close(fd)
+
+    def _take_back(self) -> None:
+        """Cut what was half-written; what cannot be cut now is cut when the log is opened."""
+        try:
+            os.ftruncate(self._fd, self._size)
+        except OSError as error:
+            self._failed = self._failed or failure(self._path, error)
+
+
+def open_log(folder: Path) -> BinaryIO:
+    """Open a recording's log, packed or not, to read from any place. Raises `RecordingNotFound`."""
+    try:
+        return open_kept(folder / LOG)
+    except FileNotFoundError:
+        raise RecordingNotFound(f"There is no recording in {folder}.") from None
+
+
+def last_line(folder: Path) -> bytes | None:
+    """Return the last whole line of a recording; its sha256 is the recording's hash.
+
+    Raises `RecordingNotFound`.
+    """
+    with open_log(folder) as file:
+        size, length = file.seek(0, os.SEEK_END), _CHUNK
+        while True:
+            length = min(length, size)
+            file.seek(size - length)
+            data = file.read(length)
+            end = data.rfind(b"\n")
+            start = data.rfind(b"\n", 0, max(end, 0))
+            if end >= 0 and (start >= 0 or length == size):
+                return data[start + 1 : end]
+            if length == size:
+                return None
+            length *= 8
+
+
+def recording_hash(folder: Path) -> str:
+    """Return the sha256 of the last whole line, which pins everything before it; empty: no line.
+
+    Raises `RecordingNotFound`.
+    """
+    line = last_line(folder)
+    return "" if line is None else hashlib.sha256(line).hexdigest()
+
+
+def read_lines(folder: Path, *, offset: int = 0, number: int = 1) -> Iterator[Line]:
+    """Yield the whole lines of a recording in order; a torn last line is left out.
+
+    Begins at `offset`, the place of line `number`. Reads as it goes, never the whole file.
+    Raises `RecordingNotFound`.
+    """
+    with open_log(folder) as file:
+        file.seek(offset)
+        for count, text in enumerate(file, number):
+            if text.endswith(b"\n"):
+                yield Line(count, offset, text[:-1])
+            offset += len(text)
+
+
+def read_events(folder: Path) -> Iterator[Event]:
+    """Yield the events of a recording in order; a torn last line is left out.
+
+    Checks that every line is an event, not the hash chain (`verify.py` does).
+    Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
+    """
+    for line in read_lines(folder):
+        try:
+            yield decode_event(parse_line(line.text))
+        except RecordingDamaged as error:
+            raise RecordingDamaged(
+                f"Line {line.number} of {folder / LOG} is damaged: {error}."
+            ) from None
+        except RecordingTooNew as error:
+            raise RecordingTooNew(f"{folder}: {error}") from None
+
+
+def is_locked(folder: Path) -> bool:
+    """Tell whether some process is writing to a recording right now."""
+    try:
+        fd = os.open(folder / LOG, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+def _open_locked(path: Path) -> int:
+    """Open a log and lock it, waiting a little."""
+    patience = time.monotonic() + _LOCK_PATIENCE
+    while True:
+        fd = os.open(path, os.O_RDWR | os.O_APPEND)
+        with suppress(BlockingIOError):
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(fd).st_nlink:
+                return fd
+        # Held by another, or replaced by another (packed, redacted) before we had it.
+        os.close(fd)
+        if time.monotonic() > patience:
+            raise RecordingInUse(
+                f"The recording {path.parent.name} is being written by another process: "
+                "end that session first, or fork it."
+            )
+        time.sleep(0.02)
+
+
+def _cut_torn_line(fd: int) -> tuple[Line | None, int]:
+    """Cut what follows the last newline; return the last line and the size of the log."""
+    size = os.fstat(fd).st_size
+    end = _find_newline(fd, size) + 1
+    if end < size:
+        os.ftruncate(fd, end)
+        os.fdatasync(fd)
+    if end == 0:
+        return None, 0
+    start = _find_newline(fd, end - 1) + 1
+    line = Line(0, start, os.pread(fd, end - 1 - start, start))
+    if check_line(line.text) is None:
+        raise RecordingDamaged(
+            "The last line of the recording was changed after it was written, so nothing is "
+            "appended to it: `sii verify` says more."
+        )
+    return line, end
+
+
+def _find_newline(fd: int, before: int) -> int:
+    """Offset of the last newline before an offset; -1 when there is none."""
+    while before > 0:
+        start = max(0, before - _CHUNK)
+        found = os.pread(fd, before - start, start).rfind(b"\n")
+        if found >= 0:
+            return start + found
+        before = start
+    return -1

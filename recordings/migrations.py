@@ -1,0 +1,30 @@
+"""Old recordings → the current schema: one step a version, and nowhere else.
+
+`MIGRATIONS[n]` turns a line's object of version n into one of version n + 1. A recording of every
+version ever released is kept in `tests/recordings/versions/` and must be readable for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from recordings.errors import RecordingTooNew
+
+SCHEMA_VERSION = 1
+
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+
+
+def migrate(line: dict[str, Any]) -> dict[str, Any]:
+    """Bring a line's object to the current version. Raises `RecordingTooNew`."""
+    version = line["v"]
+    if version > SCHEMA_VERSION:
+        raise RecordingTooNew(
+            f"This recording has format {version}, but this version of sii reads formats up to "
+            f"{SCHEMA_VERSION}: upgrade sii to read it."
+        )
+    while version < SCHEMA_VERSION:
+        line = MIGRATIONS[version](line)
+        version += 1
+    return line

@@ -1,0 +1,260 @@
+"""The recorder: stamps what happens, chains it, and hands it to the log and to the blobs."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from recordings import blobs
+from recordings.errors import RecordingDamaged
+from recordings.events import (
+    BlobRef,
+    Event,
+    EventData,
+    LiveDelta,
+    LiveOutput,
+    ModelDelta,
+    Origin,
+    Parent,
+    ToolOutput,
+)
+from recordings.files import packed_path
+from recordings.fork import copy_until
+from recordings.lines import check_line, encode_event, parse_line
+from recordings.log import LOG, LogWriter
+from recordings.redactor import Redactor
+
+PIECE = 0.1
+"""Seconds of streamed text that a replay shows at once."""
+COALESCE = 1.0
+"""Seconds of streamed text that become one event: most of a short event is its envelope."""
+COALESCE_CHARS = 1 << 14
+"""Characters of streamed text that become one event."""
+
+_Key = tuple[int | str, ...]
+
+
+class Recorder:
+    """Writes one session's recording. Not for use from several threads at a time."""
+
+    def __init__(
+        self,
+        folder: Path,
+        session: str,
+        log: LogWriter,
+        *,
+        seq: int = 0,
+        prev: str = "",
+        parent: Parent | None = None,
+        redactor: Redactor | None = None,
+    ) -> None:
+        self.folder = folder
+        self.session = session
+        self._log = log
+        self._seq = seq
+        self._prev = prev
+        self._parent = parent
+        self._redactor = redactor
+        self._pending: _Pending | None = None
+
+    @classmethod
+    def create(
+        cls,
+        folder: Path,
+        session: str,
+        parent: Parent | None = None,
+        *,
+        redactor: Redactor | None = None,
+    ) -> Recorder:
+        """Begin a recording in an empty folder; what a redactor finds is never written.
+
+        Raises `RecordingFailed`.
+        """
+        return cls(folder, session, LogWriter.create(folder), parent=parent, redactor=redactor)
+
+    @classmethod
+    def fork(
+        cls,
+        source: Path,
+        at: int,
+        folder: Path,
+        session: str,
+        *,
+        redactor: Redactor | None = None,
+    ) -> Recorder:
+        """Begin a recording that shares another's events up to `at`, line by line, and its blobs.
+
+        The first event of its own names the parent; the chain goes on, so the parent's part is
+        pinned by hash. Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`,
+        `RecordingFailed`.
+        """
+        log = LogWriter.create(folder)
+        try:
+            parent = copy_until(source, at, folder, log)
+        except BaseException:
+            log.close()
+            raise
+        return cls(
+            folder,
+            session,
+            log,
+            seq=at + 1,
+            prev=parent.sha256,
+            parent=parent,
+            redactor=redactor,
+        )
+
+    @classmethod
+    def resume(cls, folder: Path, *, redactor: Redactor | None = None) -> Recorder:
+        """Go on with a recording after its last whole line; a torn one is cut.
+
+        A packed recording is unpacked.
+
+        Raises `RecordingInUse`, `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`,
+        `RecordingFailed`.
+        """
+        if packed_path(folder / LOG).exists():
+            from recordings.pack import unpack  # slow to import, seldom needed
+
+            unpack(folder)
+        log, last = LogWriter.open(folder)
+        try:
+            sha256 = check_line(last.text) if last else None
+            if last is None or sha256 is None:
+                raise RecordingDamaged(f"The recording in {folder} is empty: start a new session.")
+            parsed = parse_line(last.text)
+        except BaseException:
+            log.close()
+            raise
+        return cls(
+            folder,
+            parsed["session"],
+            log,
+            seq=parsed["seq"] + 1,
+            prev=sha256,
+            redactor=redactor,
+        )
+
+    @property
+    def head(self) -> str:
+        """The sha256 of the last line: with it, everything before it is pinned."""
+        return self._prev
+
+    def record(self, data: EventData, origin: Origin) -> Event:
+        """Write an event; a durable one is on the disk on return.
+
+        What comes back is what was kept: with a redactor, without what it found. Sent to the model
+        and shown instead of `data`, it keeps recording, model and screen the same.
+        Raises `RecordingFailed`.
+        """
+        self.flush()
+        return self._write(data, origin, time.time(), time.monotonic())
+
+    def live(self, piece: LiveDelta | LiveOutput) -> None:
+        """Take a piece of streamed text, to be written with its neighbours.
+
+        Raises `RecordingFailed`.
+        """
+        now = time.monotonic()
+        pending = self._pending
+        key = _key(piece)
+        if pending is None or not pending.takes(key, piece.text, now):
+            self.flush()
+            pending = self._pending = _Pending(key, piece, now)
+        pending.add(piece.text, now)
+
+    def flush(self) -> None:
+        """Write the pending streamed text. Raises `RecordingFailed`."""
+        pending, self._pending = self._pending, None
+        if pending is None:
+            return
+        data, origin = pending.event_data()
+        wall = time.time() - (time.monotonic() - pending.mono)
+        self._write(data, origin, wall, pending.mono)
+
+    def put_blob(self, data: bytes) -> BlobRef:
+        """Keep bytes under their hash, on the disk on return. Raises `RecordingFailed`."""
+        if self._redactor is not None:
+            data = self._redactor.bytes(data)
+        return blobs.put_blob(self.folder, data)
+
+    def close(self) -> None:
+        """Write what is pending and let go of the log. May be called twice.
+
+        Raises `RecordingFailed`.
+        """
+        try:
+            self.flush()
+        finally:
+            self._log.close()
+
+    def _write(self, data: EventData, origin: Origin, wall: float, mono: float) -> Event:
+        if self._redactor is not None:
+            data = self._redactor.data(data)
+        event = Event(
+            session=self.session,
+            seq=self._seq,
+            wall=round(wall, 6),
+            mono=round(mono, 6),
+            origin=origin,
+            data=data,
+            prev=self._prev,
+            parent=self._parent,
+        )
+        line, sha256 = encode_event(event)
+        self._log.append(line, durable=data.durable)
+        self._seq += 1
+        self._prev = sha256
+        self._parent = None
+        return event
+
+
+class _Pending:
+    """Streamed text of one kind, until it is an event."""
+
+    __slots__ = ("_chars", "_example", "_pieces", "_texts", "key", "mono")
+
+    def __init__(self, key: _Key, example: LiveDelta | LiveOutput, now: float) -> None:
+        self.key = key
+        self.mono = now
+        """When the first of it came: the time of the event."""
+        self._example = example
+        self._texts: list[str] = []
+        self._chars = 0
+        self._pieces: list[tuple[int, int]] = []
+
+    def takes(self, key: _Key, text: str, now: float) -> bool:
+        if key != self.key:
+            return False
+        age, chars = now - self.mono, self._chars
+        if age < COALESCE and chars < COALESCE_CHARS:
+            return True
+        # Events end between words, so that a secret is not cut in two, which would hide it.
+        between = text[:1].isspace() or self._texts[-1][-1:].isspace()
+        return not between and age < 2 * COALESCE and chars < 2 * COALESCE_CHARS
+
+    def add(self, text: str, now: float) -> None:
+        after = round((now - self.mono) * 1000)
+        if self._pieces and after - self._pieces[-1][0] < PIECE * 1000:
+            began, chars = self._pieces[-1]
+            self._pieces[-1] = (began, chars + len(text))
+        else:
+            self._pieces.append((after, len(text)))
+        self._texts.append(text)
+        self._chars += len(text)
+
+    def event_data(self) -> tuple[EventData, Origin]:
+        text, example = "".join(self._texts), self._example
+        pieces = self._pieces if len(self._pieces) > 1 else []
+        if isinstance(example, LiveOutput):
+            return ToolOutput(call_id=example.call_id, text=text, pieces=pieces), "tool"
+        delta = ModelDelta(
+            step=example.step, kind=example.kind, index=example.index, text=text, pieces=pieces
+        )
+        return delta, "model"
+
+
+def _key(piece: LiveDelta | LiveOutput) -> _Key:
+    if isinstance(piece, LiveOutput):
+        return (piece.call_id,)
+    return (piece.step, piece.kind, piece.index)

@@ -1,0 +1,167 @@
+"""Redaction afterwards: secrets taken out of a recording that exists; and the scan for them.
+
+Changed events keep their place with `‹redacted:NAME›` in it, the lines are chained anew, and a
+`redaction` event at the end notes the hash before.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from recordings.blobs import blob_path, open_blob, put_blob, read_blob
+from recordings.conversation import message_of
+from recordings.encoding import encode
+from recordings.errors import RecordingError
+from recordings.events import BlobRef, Event, EventData, ModelResponse, Observation, Redaction
+from recordings.files import failure, kept_path, packed_path, sync_folder
+from recordings.index import INDEX, delete_index
+from recordings.lines import encode_event
+from recordings.log import LOG, LogWriter, read_events, recording_hash
+from recordings.pack import unpack
+from recordings.redactor import Redactor, blank_prompt
+from recordings.secrets import Secret, SecretFinder
+
+_LARGEST = 64 << 20
+"""Bytes of a blob that are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A secret in a recording. Its value is not repeated."""
+
+    seq: int
+    secret: Secret
+    in_blob: bool = False
+
+
+def scan(folder: Path, finder: SecretFinder) -> Iterator[Finding]:
+    """Yield the secrets of a recording. Raises what `read_events` raises."""
+    for event in read_events(folder):
+        for secret in finder.find(encode(event.data).decode()):
+            yield Finding(event.seq, secret)
+        for ref in _blobs(event.data):
+            with open_blob(folder, ref) as file:
+                text = file.read(_LARGEST).decode("utf-8", "replace")
+            for secret in finder.find(text):
+                yield Finding(event.seq, secret, in_blob=True)
+
+
+def redact(folder: Path, redactor: Redactor, *, by: str) -> Redaction | None:
+    """Take secrets out of a recording for good; none: there was nothing to take out.
+
+    A packed recording is unpacked. The search index is deleted, for it knows the words. Approvals
+    become void, for the recording's hash is another. Copies elsewhere, forks among them, stay as
+    they are. Raises `RecordingInUse`, `RecordingNotFound`, `RecordingDamaged`, `RecordingFailed`.
+    """
+    if packed_path(folder / LOG).exists():
+        unpack(folder)
+    log, _ = LogWriter.open(folder)
+    try:
+        return _Rewriter(folder, redactor, by).run()
+    except OSError as error:
+        raise failure(folder, error) from error
+    finally:
+        log.close()
+
+
+class _Rewriter:
+    def __init__(self, folder: Path, redactor: Redactor, by: str) -> None:
+        self._folder = folder
+        self._redactor = redactor
+        self._by = by
+        self._seqs: list[int] = []
+        self._old_blobs: set[str] = set()
+        self._kept_blobs: set[str] = set()
+        self._tainted = 0
+        """Prompts that keep fewer ids than this have tokens of a changed message."""
+        self._waiting = False
+        """A changed message was not yet in a prompt."""
+
+    def run(self) -> Redaction | None:
+        old = recording_hash(self._folder)
+        temporary = self._folder / f".{LOG}.{os.getpid()}"
+        try:
+            last = self._write(temporary, old)
+            if last is None:
+                return None
+            os.rename(temporary, self._folder / LOG)
+            sync_folder(self._folder)
+        finally:
+            temporary.unlink(missing_ok=True)
+        for sha256 in self._old_blobs - self._kept_blobs:
+            path = kept_path(blob_path(self._folder, sha256))
+            if path is not None:
+                path.unlink()
+        delete_index(self._folder.parent / INDEX)
+        return last
+
+    def _write(self, path: Path, old: str) -> Redaction | None:
+        prev, event = "", None
+        with open(path, "xb") as file:
+            os.chmod(path, 0o600)
+            for event in read_events(self._folder):
+                line, prev = encode_event(replace(event, data=self._data(event), prev=prev))
+                file.write(line + b"\n")
+            if event is None or not self._seqs:
+                return None
+            names = sorted(self._redactor.names)
+            note = Redaction(by=self._by, names=names, seqs=self._seqs, old_sha256=old)
+            now = round(time.time(), 6), event.mono
+            line, _ = encode_event(
+                Event(event.session, event.seq + 1, *now, "annotator", note, prev)
+            )
+            file.write(line + b"\n")
+            file.flush()
+            os.fdatasync(file.fileno())
+        return note
+
+    def _data(self, event: Event) -> EventData:
+        data = self._redactor.data(self._with_clean_blobs(event.data))
+        if data is not event.data and message_of(data) != message_of(event.data):
+            self._waiting = True
+        if isinstance(data, ModelResponse):
+            data = self._with_clean_prompt(data)
+        if data != event.data:
+            self._seqs.append(event.seq)
+        return data
+
+    def _with_clean_prompt(self, data: ModelResponse) -> ModelResponse:
+        span = data.prompt_ids
+        if span is None:
+            return data
+        if self._waiting:
+            self._waiting = False
+            self._tainted = span.keep + len(span.new)
+        return blank_prompt(data) if span.keep < self._tainted else data
+
+    def _with_clean_blobs(self, data: EventData) -> EventData:
+        if not isinstance(data, Observation):
+            return data
+        return data.model_copy(
+            update={
+                name: self._clean_blob(ref)
+                for name, ref in (("full", data.full), ("raw", data.raw))
+                if ref is not None
+            }
+        )
+
+    def _clean_blob(self, ref: BlobRef) -> BlobRef:
+        try:
+            before = read_blob(self._folder, ref)
+        except RecordingError:
+            return ref  # lost or changed already: `verify` says so
+        after = self._redactor.bytes(before)
+        if after == before:
+            self._kept_blobs.add(ref.sha256)
+            return ref
+        self._old_blobs.add(ref.sha256)
+        return put_blob(self._folder, after)
+
+
+def _blobs(data: EventData) -> Iterator[BlobRef]:
+    if isinstance(data, Observation):
+        yield from (ref for ref in (data.full, data.raw) if ref is not None)

@@ -1,0 +1,91 @@
+"""The redactor: takes secrets out of events and blobs, before they are kept or afterwards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from recordings.encoding import encode
+from recordings.events import EventData, IdSpan, ModelError, ModelResponse
+from recordings.secrets import Secret, SecretFinder, mask
+
+BLANK = -1
+"""Stands for a token id that was taken out."""
+
+
+class Redactor:
+    """Masks what a finder finds; with `whole`, nothing of a text in which it finds something."""
+
+    def __init__(self, finder: SecretFinder, *, whole: bool = False) -> None:
+        self.finder = finder
+        self._whole = whole
+        self.names: set[str] = set()
+        """Names of all secrets that were masked so far."""
+
+    def text(self, text: str) -> str:
+        """Return a text without its secrets."""
+        secrets = self.finder.find(text)
+        if not secrets:
+            return text
+        self.names |= {secret.name for secret in secrets}
+        if self._whole:
+            secrets = [Secret(secrets[0].name, secrets[0].how, 0, len(text))]
+        return mask(text, secrets)
+
+    def bytes(self, data: bytes) -> bytes:
+        """Return the bytes of a blob without their secrets."""
+        text = data.decode("utf-8", "surrogateescape")
+        masked = self.text(text)
+        return data if masked == text else masked.encode("utf-8", "surrogateescape")
+
+    def data(self, data: EventData) -> EventData:
+        """Return an event's data without its secrets; the same object when there are none.
+
+        A response's generated ids are blanked with its text.
+        """
+        if not self.finder.find(encode(data).decode()):
+            return data
+        fields = self._value(data.model_dump())
+        redacted = type(data).model_validate(fields)
+        if redacted == data:
+            return data
+        return blank_generated(redacted)
+
+    def _value(self, value: Any) -> Any:
+        match value:
+            case str():
+                return self.text(value)
+            case dict():
+                return {self.text(key): self._named(key, item) for key, item in value.items()}
+            case list() | tuple() if value and isinstance(value[0], int):
+                return value
+            case list() | tuple():
+                return [self._value(item) for item in value]
+            case _:
+                return value
+
+    def _named(self, key: str, value: Any) -> Any:
+        """Look at a value with its name before it: `{"password": "…"}` gives it away."""
+        if not isinstance(value, str):
+            return self._value(value)
+        before = f"{key}="
+        masked = self.text(before + value)
+        return masked[len(before) :] if masked.startswith(before) else self.text(value)
+
+
+def blank_generated(data: EventData) -> EventData:
+    """Blank the ids that a model generated; their number stays."""
+    if isinstance(data, ModelResponse | ModelError) and data.generated_ids:
+        update: dict[str, Any] = {"generated_ids": [BLANK] * len(data.generated_ids)}
+        if isinstance(data, ModelResponse):
+            update["flags"] = [*data.flags, "redacted"]
+        return data.model_copy(update=update)
+    return data
+
+
+def blank_prompt(data: ModelResponse) -> ModelResponse:
+    """Blank the ids that were new in a prompt; their number stays."""
+    if data.prompt_ids is None or not data.prompt_ids.new:
+        return data
+    span = IdSpan(keep=data.prompt_ids.keep, new=[BLANK] * len(data.prompt_ids.new))
+    flags = data.flags if "redacted" in data.flags else [*data.flags, "redacted"]
+    return data.model_copy(update={"prompt_ids": span, "flags": flags})

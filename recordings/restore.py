@@ -1,0 +1,196 @@
+"""A recording → the conversation at any point of it: what a resumed session goes on with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from recordings.conversation import encode_message, message_of
+from recordings.errors import RecordingDamaged, RecordingNotFound
+from recordings.events import (
+    CallRequest,
+    Event,
+    IdSpan,
+    ModelError,
+    ModelRequest,
+    ModelResponse,
+    Observation,
+    RoundEnd,
+    SessionEnd,
+    SessionResume,
+    SessionStart,
+    ToolCall,
+    Usage,
+    UserMessage,
+)
+from recordings.ids import IdTrail
+from recordings.lines import check_line, decode_event, parse_line
+from recordings.log import read_lines
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message as it is sent, and the event it came from."""
+
+    seq: int
+    encoded: bytes
+
+
+@dataclass(slots=True)
+class Conversation:
+    """A session as it stood after an event."""
+
+    start: SessionStart
+    workspace: str
+    """Where the session works, which is elsewhere when it went on elsewhere."""
+    seq: int = -1
+    """The last event that is in it."""
+    sha256: str = ""
+    """Hash of that event's line."""
+    messages: list[Message] = field(default_factory=list)
+    """Everything the model would be sent, in the order of sending."""
+    sent: int = 0
+    """How many of them the last request sent; the next one's `MessageSpan` is by these."""
+    trail: IdTrail = field(default_factory=IdTrail)
+    rounds: int = 0
+    steps: int = 0
+    usage: Usage = field(default_factory=Usage)
+    round_open: bool = False
+    """A user message whose round did not end."""
+    under_way: Literal["nothing", "model", "tool"] = "nothing"
+    unanswered: list[CallRequest] = field(default_factory=list)
+    """Calls of the last response without an observation, whether they were begun or not."""
+    begun: set[str] = field(default_factory=set)
+    """Ids of those among them that had begun to run."""
+
+
+def restore(folder: Path, at: int | None = None) -> Conversation:
+    """Rebuild the conversation as it stood after event `at` (none: the last whole event).
+
+    Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
+    """
+    restorer: _Restorer | None = None
+    for line in read_lines(folder):
+        event = decode_event(parse_line(line.text))
+        sha256 = check_line(line.text)
+        if sha256 is None:
+            raise RecordingDamaged(
+                f"Line {line.number} of the recording {folder.name} was changed after it was "
+                "written: `sii verify` says more."
+            )
+        restorer = restorer or _Restorer(event)
+        restorer.add(event, sha256)
+        if event.seq == at:
+            break
+    if restorer is None:
+        raise RecordingDamaged(f"The recording {folder.name} is empty.")
+    if at is not None and restorer.conversation.seq != at:
+        raise RecordingNotFound(
+            f"The recording {folder.name} has no event {at}: its last is "
+            f"{restorer.conversation.seq}."
+        )
+    return restorer.finish()
+
+
+class _Restorer:
+    def __init__(self, first: Event) -> None:
+        if not isinstance(first.data, SessionStart):
+            raise RecordingDamaged("The recording does not begin with `session_start`.")
+        self.conversation = Conversation(first.data, first.data.workspace)
+        self._encoded: dict[int, bytes] = {}
+        """Messages by event."""
+        self._loose: list[Message] = []
+        """Messages since the last request, in the order of events."""
+        self._calls: dict[str, CallRequest] = {}
+        self._observed: dict[str, Message] = {}
+
+    def add(self, event: Event, sha256: str) -> None:
+        state = self.conversation
+        state.seq, state.sha256 = event.seq, sha256
+        state.steps = max(state.steps, getattr(event.data, "step", 0))
+        self._take_message(event)
+        match event.data:
+            case UserMessage(round=number):
+                state.rounds, state.round_open = number, True
+            case SessionResume(settings={"workspace": str(workspace)}):
+                state.workspace = workspace
+            case RoundEnd() | SessionEnd():
+                state.round_open, state.under_way = False, "nothing"
+            case ModelRequest() as request:
+                self._take_request(request)
+            case ModelError(retry_in=None):
+                state.under_way = "nothing"
+            case ModelResponse() as response:
+                self._take_response(response)
+            case ToolCall(call_id=call_id):
+                state.under_way = "tool"
+                state.begun.add(call_id)
+
+    def finish(self) -> Conversation:
+        """Put what came since the last request into its order."""
+        state = self.conversation
+        state.messages += self._ordered()
+        state.unanswered = [call for call in self._calls.values() if not self._is_observed(call)]
+        state.begun &= {call.call_id for call in state.unanswered}
+        if state.under_way == "tool" and not state.unanswered:
+            state.under_way = "nothing"
+        return state
+
+    def _take_message(self, event: Event) -> None:
+        message = message_of(event.data)
+        if message is None:
+            return
+        encoded = encode_message(message)
+        self._encoded[event.seq] = encoded
+        kept = Message(event.seq, encoded)
+        self._loose.append(kept)
+        if isinstance(event.data, Observation):
+            self._observed[event.data.call_id] = kept
+
+    def _take_request(self, request: ModelRequest) -> None:
+        state, span = self.conversation, request.messages
+        try:
+            new = [Message(seq, self._encoded[seq]) for seq in span.new]
+        except KeyError as error:
+            raise RecordingDamaged(
+                f"Event {state.seq} sent the message of event {error}, which is not there."
+            ) from None
+        state.messages[span.keep :] = new
+        state.sent = len(state.messages)
+        state.under_way = "model"
+        self._loose, self._calls, self._observed = [], {}, {}
+
+    def _take_response(self, response: ModelResponse) -> None:
+        state = self.conversation
+        if response.complete:
+            self._calls = {call.call_id: call for call in response.calls}
+        state.begun = set()
+        state.under_way = "tool" if self._calls else "nothing"
+        if response.prompt_ids is not None:
+            self._follow(response.prompt_ids, response.generated_ids or [])
+        if response.usage is not None:
+            state.usage = Usage(
+                prompt_tokens=state.usage.prompt_tokens + response.usage.prompt_tokens,
+                completion_tokens=state.usage.completion_tokens + response.usage.completion_tokens,
+            )
+
+    def _follow(self, span: IdSpan, generated_ids: list[int]) -> None:
+        try:
+            self.conversation.trail.follow(span, generated_ids)
+        except ValueError as error:
+            raise RecordingDamaged(f"Event {self.conversation.seq}: {error}.") from None
+
+    def _is_observed(self, call: CallRequest) -> bool:
+        return call.call_id in self._observed
+
+    def _ordered(self) -> list[Message]:
+        """Observations in the order of their calls, whatever order they came in."""
+        observed = iter(
+            [self._observed[call_id] for call_id in self._calls if call_id in self._observed]
+        )
+        of_calls = {message.seq for message in self._observed.values()}
+        return [
+            next(observed, message) if message.seq in of_calls else message
+            for message in self._loose
+        ]

@@ -1,0 +1,150 @@
+"""Finding secrets in text: known values first, then names and patterns, then entropy."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import quote
+
+SHORTEST = 8
+"""Characters of the shortest known value that is looked for: shorter ones are words."""
+
+_SECRET_NAME = re.compile(
+    r"(?:^|_)(?:key|apikey|token|secret|password|passwd|pwd|credentials?|auth)(?:$|_)",
+    re.IGNORECASE,
+)
+_PUBLIC_NAMES = frozenset({"SSH_AUTH_SOCK", "XAUTHORITY", "GPG_KEY", "SSH_ASKPASS"})
+
+# Each begins with a literal and none looks far back, so that any text takes time linear in it.
+PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+    (name, re.compile(pattern, re.DOTALL))
+    for name, pattern in (
+        ("PRIVATE_KEY", r"-----BEGIN [A-Z ]*PRIVATE KEY-----.{40,8000}?-----END [A-Z ]*KEY-----"),
+        ("AWS_KEY_ID", r"AKIA[0-9A-Z]{16}(?![0-9A-Za-z])"),
+        ("GITHUB_TOKEN", r"gh[pousr]_[A-Za-z0-9]{36,}"),
+        ("GITHUB_TOKEN", r"github_pat_[A-Za-z0-9_]{50,}"),
+        ("GITLAB_TOKEN", r"glpat-[A-Za-z0-9_-]{20,}"),
+        ("HF_TOKEN", r"hf_[A-Za-z0-9]{30,}"),
+        ("API_KEY", r"(?<![A-Za-z0-9_-])sk-(?=[A-Za-z_-]{0,40}[0-9])[A-Za-z0-9_-]{20,200}"),
+        ("GOOGLE_KEY", r"AIza[0-9A-Za-z_-]{35}"),
+        ("SLACK_TOKEN", r"xox[abprs]-[A-Za-z0-9-]{10,}"),
+        ("JWT", r"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"),
+        ("URL_PASSWORD", r"(?<=://)[^\s/:@\"']{1,64}:(?P<secret>[^\s/@\"']{6,128})(?=@)"),
+        ("BEARER", r"(?:Bearer|bearer) (?P<secret>[A-Za-z0-9_\-.=+/]{20,})"),
+    )
+)
+_ASSIGNED = re.compile(
+    r"""(?<![A-Za-z0-9_-])(?P<name>[A-Za-z0-9_-]{0,40}(?:key|token|secret|password|passwd))"""
+    r"""['"]?\s{0,3}[:=]\s{0,3}"""
+    r"""['"]?(?P<secret>[^\s'"\\,;(){}\[\]<>$]{12,200})""",
+    re.IGNORECASE,
+)
+_DENSE = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{32,128}={0,2}(?![A-Za-z0-9+/_=-])")
+_DENSE_BITS = 4.4
+"""Bits a character; sha256 in hex has at most 4, words and paths about 4."""
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A secret in a text."""
+
+    name: str
+    how: Literal["known", "pattern", "entropy"]
+    start: int
+    end: int
+
+
+def known_secrets(*sources: Mapping[str, str]) -> dict[str, str]:
+    """Return those of environment variables or settings whose names say that they are secret."""
+    return {
+        name: value
+        for source in sources
+        for name, value in source.items()
+        if _SECRET_NAME.search(name)
+        and name not in _PUBLIC_NAMES
+        and len(value) >= SHORTEST
+        and not value.startswith(("/", "."))
+    }
+
+
+class SecretFinder:
+    """Finds secrets; `known` maps names to values."""
+
+    def __init__(
+        self, known: Mapping[str, str] = {}, *, patterns: bool = True, entropy: bool = False
+    ) -> None:
+        self._patterns = patterns
+        self._entropy = entropy
+        self._names = {
+            form: name
+            for name, value in known.items()
+            if len(value) >= SHORTEST
+            for form in _forms(value)
+        }
+        longest_first = sorted(self._names, key=len, reverse=True)
+        self._known = re.compile("|".join(re.escape(form) for form in longest_first) or r"(?!)")
+
+    def find(self, text: str) -> list[Secret]:
+        """Return the secrets of a text in order; where some overlap, the surest."""
+        found: list[Secret] = []
+        for secret in self._all(text):
+            if all(secret.end <= other.start or other.end <= secret.start for other in found):
+                found.append(secret)
+        return sorted(found, key=lambda secret: secret.start)
+
+    def _all(self, text: str) -> Iterator[Secret]:
+        if self._names:
+            for match in self._known.finditer(text):
+                yield Secret(self._names[match[0]], "known", *match.span())
+        if self._patterns:
+            yield from self._by_pattern(text)
+        if self._entropy:
+            for match in _DENSE.finditer(text):
+                if _bits(match[0]) >= _DENSE_BITS:
+                    yield Secret("HIGH_ENTROPY", "entropy", *match.span())
+
+    def _by_pattern(self, text: str) -> Iterator[Secret]:
+        for name, pattern in PATTERNS:
+            for match in pattern.finditer(text):
+                group = "secret" if "secret" in pattern.groupindex else 0
+                yield Secret(name, "pattern", *match.span(group))
+        for match in _ASSIGNED.finditer(text):
+            if _looks_made_up(match["secret"]):
+                name = match["name"].upper().replace("-", "_")
+                yield Secret(name, "pattern", *match.span("secret"))
+
+
+def mask(text: str, secrets: Iterable[Secret]) -> str:
+    """Replace secrets (in order, not overlapping) by `‹redacted:NAME›`."""
+    parts, last = [], 0
+    for secret in secrets:
+        parts += [text[last : secret.start], f"‹redacted:{secret.name}›"]
+        last = secret.end
+    return "".join(parts) + text[last:]
+
+
+def _forms(value: str) -> set[str]:
+    """A value as it stands in text, in JSON and in a URL."""
+    return {
+        value,
+        json.dumps(value)[1:-1],
+        json.dumps(value, ensure_ascii=False)[1:-1],
+        quote(value, safe=""),
+    }
+
+
+def _looks_made_up(value: str) -> bool:
+    """Tell a random value from a name, a call or a placeholder."""
+    kinds = sum(bool(re.search(kind, value)) for kind in ("[a-z]", "[A-Z]", "[0-9]"))
+    return kinds >= 2 and "‹" not in value and _bits(value) >= 3.0
+
+
+def _bits(text: str) -> float:
+    """Shannon entropy, bits a character."""
+    size = len(text)
+    return -sum(count / size * math.log2(count / size) for count in Counter(text).values())

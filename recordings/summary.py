@@ -1,0 +1,131 @@
+"""What a list shows of a recording, read from the two ends of its log, whatever its size."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import orjson
+
+from recordings.errors import RecordingDamaged, RecordingError
+from recordings.files import kept_path
+from recordings.lines import parse_line
+from recordings.log import LOG, is_locked, open_log, read_lines
+
+if TYPE_CHECKING:
+    from recordings.events import SessionStatus
+
+    SummaryStatus = SessionStatus | Literal["open", "crashed", "damaged"]
+    """How a session ended; `open`: it is being written; `crashed`: it never ended in order."""
+
+_HEAD_LINES = 32
+"""The first user message comes within the first lines, or the session has none yet."""
+_TAIL_BYTES = (1 << 14, 1 << 20)
+"""How much of the end is read at first, and at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingSummary:
+    """One recording in a list."""
+
+    id: str
+    folder: Path
+    status: SummaryStatus
+    started: float | None = None
+    """Seconds since the epoch."""
+    mode: str = ""
+    model: str = ""
+    first_message: str = ""
+    rounds: int = 0
+    steps: int = 0
+    tokens: int | None = None
+    """Prompt and completion tokens as the server counted them; none before the session's end."""
+    duration: float = 0.0
+    """Seconds from the first event to the last."""
+    bytes: int = 0
+    """Of the log."""
+    why: str = ""
+    """What is wrong with a damaged recording."""
+
+
+def summarise(folder: Path) -> RecordingSummary:
+    """Sum a recording up. What cannot be read is `damaged`, never an exception."""
+    try:
+        return _summarise(folder)
+    except (RecordingError, OSError, KeyError, TypeError, ValueError) as error:
+        return RecordingSummary(folder.name, folder, "damaged", why=str(error) or repr(error))
+
+
+def _summarise(folder: Path) -> RecordingSummary:
+    start, message = _head(folder)
+    tail = list(_tail(folder))
+    last = tail[0] if tail else start
+    end = last["data"] if last["type"] == "session_end" else None
+    usage = end and end["usage"]
+    status: SummaryStatus = "crashed"
+    if end:
+        status = end["status"]
+    elif is_locked(folder):
+        status = "open"
+    return RecordingSummary(
+        id=folder.name,
+        folder=folder,
+        status=status,
+        started=start["wall"],
+        mode=start["data"]["mode"],
+        model=start["data"]["model"],
+        first_message=message,
+        rounds=end["rounds"] if end else _latest(tail, "round"),
+        steps=end["steps"] if end else _latest(tail, "step"),
+        tokens=usage["prompt_tokens"] + usage["completion_tokens"] if usage else None,
+        duration=max(0.0, last["wall"] - start["wall"]),
+        bytes=(kept_path(folder / LOG) or folder).stat().st_size,
+    )
+
+
+def _head(folder: Path) -> tuple[dict[str, Any], str]:
+    """Return the first line's object and the first user message."""
+    start: dict[str, Any] | None = None
+    for line in islice(read_lines(folder), _HEAD_LINES):
+        if start is None:
+            start = parse_line(line.text)
+        elif b'"type":"user_message"' in line.text:
+            return start, str(parse_line(line.text)["data"]["text"])
+    if start is None or start["type"] != "session_start":
+        raise RecordingDamaged("The recording has no beginning.")
+    return start, ""
+
+
+def _tail(folder: Path) -> Iterator[dict[str, Any]]:
+    """Yield the last lines' objects, the last first; as many as tell of a round and a step."""
+    least, most = _TAIL_BYTES
+    with open_log(folder) as file:
+        size = file.seek(0, os.SEEK_END)
+        length = least
+        while True:
+            length = min(length, size)
+            file.seek(size - length)
+            lines = file.read(length).split(b"\n")
+            # The first is whole only at the beginning of the file, the last is empty or torn.
+            whole = lines[1:-1] if length < size else lines[:-1]
+            found = [orjson.loads(line) for line in reversed(whole)]
+            if length == size or length >= most or _tells_enough(found):
+                yield from found
+                return
+            length *= 8
+
+
+def _tells_enough(lines: list[dict[str, Any]]) -> bool:
+    if not lines:
+        return False
+    return lines[0]["type"] == "session_end" or bool(
+        _latest(lines, "round") and _latest(lines, "step")
+    )
+
+
+def _latest(lines: list[dict[str, Any]], name: str) -> int:
+    return next((int(line["data"][name]) for line in lines if name in line["data"]), 0)

@@ -1,0 +1,269 @@
+"""Proving a recording whole: every line, the chain, the blobs, the ids and what was sent.
+
+Says where it is not. Reads as it goes; needs nothing but the recording's folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from recordings.blobs import open_blob, stored_blobs
+from recordings.conversation import chain_message, encode_message, message_of
+from recordings.errors import RecordingDamaged, RecordingError, RecordingNotFound
+from recordings.events import (
+    BlobRef,
+    Event,
+    HarnessMessage,
+    ModelRequest,
+    ModelResponse,
+    Observation,
+    Redaction,
+    SessionStart,
+    UserMessage,
+)
+from recordings.lines import check_line, decode_event, parse_line, prev_of
+from recordings.log import Line, is_locked, open_log, read_lines
+from recordings.migrations import SCHEMA_VERSION
+
+_CHECKED = {
+    SessionStart.type,
+    UserMessage.type,
+    HarnessMessage.type,
+    ModelRequest.type,
+    ModelResponse.type,
+    Observation.type,
+    Redaction.type,
+}
+"""Events whose content is checked. Of the others the line is: its checksum proves it."""
+_UNPROVEN = "the request's messages are not those that were sent (`messages_sha256`)"
+_TYPE = re.compile(rb'"type":"([a-z_]+)"')
+_CURRENT = b'{"v":%d,' % SCHEMA_VERSION
+_CHUNK = 1 << 18
+_HEAD = 200
+"""Bytes of a line in which its type stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong, and where."""
+
+    what: str
+    line: int | None = None
+    """From 1; none when it is not in the log."""
+    offset: int | None = None
+    """Of the line's first byte."""
+
+
+@dataclass(slots=True)
+class Verification:
+    """What was found."""
+
+    lines: int = 0
+    bytes: int = 0
+    """Of the log and the blobs, as read."""
+    blobs: int = 0
+    ids: int = 0
+    """Token ids that were counted against what the server reported."""
+    requests: int = 0
+    """Requests whose messages were rebuilt and found equal to what was sent."""
+    head: str = ""
+    """sha256 of the last whole line: the recording's hash."""
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What is unusual but no damage."""
+
+    @property
+    def whole(self) -> bool:
+        """Nothing is wrong."""
+        return not self.problems
+
+
+def verify(folder: Path) -> Verification:
+    """Check a recording. Raises `RecordingNotFound`; everything else is a problem in the result."""
+    verifier = _Verifier(folder)
+    try:
+        for line in read_lines(folder):
+            verifier.line(line)
+    except (RecordingDamaged, OSError) as error:
+        verifier.problem(str(error), None)
+    verifier.end()
+    return verifier.result
+
+
+class _Verifier:
+    def __init__(self, folder: Path) -> None:
+        self.result = Verification()
+        self._folder = folder
+        self._blobs: set[str] = set()
+        self._stood = 0
+        """How many ids the last call with ids left behind."""
+        self._unsent: dict[int, bytes] = {}
+        """Messages that no request has sent yet, by event."""
+        self._places: dict[int, int] = {}
+        """Where the lines of all messages begin, by event."""
+        self._sent: list[str] = []
+        """Rolling hash after each message of the last request."""
+        self._unproven: list[tuple[int, Line]] = []
+        """Requests, by event, whose messages are others now."""
+        self._end = 0
+
+    def problem(self, what: str, line: Line | None) -> None:
+        place = (line.number, line.offset) if line else (None, None)
+        self.result.problems.append(Problem(what, *place))
+
+    def line(self, line: Line) -> None:
+        result = self.result
+        seq, result.lines = result.lines, result.lines + 1
+        self._end = line.offset + len(line.text) + 1
+        before, result.head = result.head, check_line(line.text) or ""
+        if not result.head:
+            self.problem("the line is not what was written (its checksum does not hold)", line)
+            result.head = hashlib.sha256(line.text).hexdigest()
+        if prev_of(line.text) != before:
+            self.problem("the chain is broken: `prev` is not the hash of the line before", line)
+        head = line.text[:_HEAD]
+        if b'"seq":%d,' % seq not in head:
+            self.problem(f"the sequence number is not {seq}", line)
+        kind = _TYPE.search(head)
+        if kind is None or kind[1].decode() in _CHECKED or not head.startswith(_CURRENT):
+            self._event(line)
+
+    def end(self) -> None:
+        """Check what is beside the lines."""
+        result = self.result
+        for _, line in self._unproven:
+            self.problem(_UNPROVEN, line)
+        try:
+            with open_log(self._folder) as file:
+                result.bytes += (size := file.seek(0, 2))
+        except (RecordingNotFound, RecordingDamaged):
+            size = self._end
+        # What a writer has not finished yet is not torn.
+        if size > self._end and not result.problems and not is_locked(self._folder):
+            self.problem(f"{size - self._end} bytes of a torn last line", None)
+        if not result.lines:
+            self.problem("there is no whole line", None)
+        loose = sum(1 for sha256 in stored_blobs(self._folder) if sha256 not in self._blobs)
+        if loose:
+            result.notes.append(f"{loose} blobs that no event names (kept just before a crash)")
+
+    def _event(self, line: Line) -> None:
+        try:
+            event, ids = _decode(line)
+        except (RecordingError, KeyError, TypeError, AttributeError) as error:
+            return self.problem(f"the line is no event ({error})", line)
+        message = message_of(event.data)
+        if message is not None:
+            self._unsent[event.seq] = encode_message(message)
+            self._places[event.seq] = line.offset
+        for what in self._checks(event, ids):
+            if what == _UNPROVEN:
+                self._unproven.append((event.seq, line))
+            else:
+                self.problem(what, line)
+        return None
+
+    def _checks(self, event: Event, ids: _IdCounts | None) -> Iterator[str]:
+        match event.data:
+            case Observation(full=full, raw=raw):
+                for ref in (full, raw):
+                    if ref is not None:
+                        yield from self._blob(ref)
+            case ModelResponse() as response:
+                if ids is not None:
+                    yield from self._ids(response, ids)
+            case ModelRequest() as request:
+                yield from self._request(request)
+            case Redaction(seqs=seqs):
+                self._redacted(min(seqs, default=event.seq))
+
+    def _blob(self, ref: BlobRef) -> Iterator[str]:
+        if ref.sha256 in self._blobs:
+            return
+        self._blobs.add(ref.sha256)
+        self.result.blobs += 1
+        try:
+            with open_blob(self._folder, ref) as file:
+                digest = hashlib.sha256()
+                while chunk := file.read(_CHUNK):
+                    digest.update(chunk)
+                size = file.tell()
+        except (RecordingError, OSError) as error:
+            yield str(error)
+            return
+        self.result.bytes += size
+        if digest.hexdigest() != ref.sha256:
+            yield f"the blob {ref.sha256} is not what was written"
+        elif size != ref.size:
+            yield f"the blob {ref.sha256} has {size} bytes, not {ref.size}"
+
+    def _ids(self, response: ModelResponse, ids: _IdCounts) -> Iterator[str]:
+        prompt, usage = ids.keep + ids.new, response.usage
+        if ids.keep > self._stood:
+            yield f"the prompt keeps {ids.keep} ids, but only {self._stood} stood before"
+        self._stood = prompt + (ids.generated or 0)
+        self.result.ids += ids.new + (ids.generated or 0)
+        if usage is None or "ids_count_differs" in response.flags:
+            return
+        if prompt != usage.prompt_tokens:
+            yield f"{prompt} prompt ids, but the server counted {usage.prompt_tokens}"
+        if ids.generated is not None and ids.generated != usage.completion_tokens:
+            yield f"{ids.generated} generated ids, but the server counted {usage.completion_tokens}"
+
+    def _request(self, request: ModelRequest) -> Iterator[str]:
+        span, sent = request.messages, self._sent
+        if span.keep > len(sent) or any(seq not in self._places for seq in span.new):
+            yield "the request names messages that are not there"
+            return
+        del sent[span.keep :]
+        for seq in span.new:
+            sent.append(chain_message(sent[-1] if sent else "", self._message(seq)))
+        self.result.requests += 1
+        if (sent[-1] if sent else "") != request.messages_sha256:
+            yield _UNPROVEN
+
+    def _redacted(self, first: int) -> None:
+        """After a redaction, what was sent since the first changed event cannot be proven."""
+        before = [unproven for unproven in self._unproven if unproven[0] < first]
+        count = len(self._unproven) - len(before)
+        self.result.requests -= count
+        self.result.notes.append(f"redacted: what {count} requests sent cannot be proven any more")
+        self._unproven = before
+
+    def _message(self, seq: int) -> bytes:
+        """Return an event's message; one that was sent before is read again, not held."""
+        unsent = self._unsent.pop(seq, None)
+        if unsent is not None:
+            return unsent
+        line = next(read_lines(self._folder, offset=self._places[seq]))
+        return encode_message(message_of(_decode(line)[0].data) or {})
+
+
+class _IdCounts(NamedTuple):
+    keep: int
+    new: int
+    generated: int | None
+
+
+def _decode(line: Line) -> tuple[Event, _IdCounts | None]:
+    """Return a line's event without its token ids, which are many and only counted."""
+    parsed = parse_line(line.text)
+    if parsed["type"] != ModelResponse.type:
+        return decode_event(parsed), None
+    span = parsed["data"].pop("prompt_ids", None)
+    generated = parsed["data"].pop("generated_ids", None)
+    counts = span and _IdCounts(
+        span["keep"], len(span["new"]), None if generated is None else len(generated)
+    )
+    return decode_event(parsed), counts
+
+
+def describe(problem: Problem) -> str:
+    """Say a problem in a line of text."""
+    place = f"line {problem.line} (byte {problem.offset}): " if problem.line is not None else ""
+    return f"{place}{problem.what}"

@@ -1,0 +1,125 @@
+"""Seekable zstd: frames of about a megabyte and a table of them at the end of the file.
+
+Any zstd tool reads such a file from end to end; we also read from any place in it. The table is
+the "seekable format" of zstd's contrib directory (`zstd_seekable_compression_format.md`).
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from bisect import bisect_right
+from collections.abc import Iterator
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import zstandard
+
+from recordings.errors import RecordingDamaged
+
+FRAME = 1 << 20
+"""Bytes of one frame, uncompressed."""
+LEVEL = 9
+
+_SKIPPABLE = 0x184D2A5E
+_SEEKABLE = 0x8F92EAB1
+_HEADER = struct.Struct("<II")
+_ENTRY = struct.Struct("<II")
+_FOOTER = struct.Struct("<IBI")
+
+
+def compress(source: BinaryIO, target: BinaryIO) -> None:
+    """Write everything from `source` to `target` as frames and their table."""
+    compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True)
+    entries = []
+    while data := source.read(FRAME):
+        frame = compressor.compress(data)
+        target.write(frame)
+        entries.append(_ENTRY.pack(len(frame), len(data)))
+    table = b"".join(entries) + _FOOTER.pack(len(entries), 0, _SEEKABLE)
+    target.write(_HEADER.pack(_SKIPPABLE, len(table)) + table)
+
+
+def open_compressed(path: Path) -> BinaryIO:
+    """Read a file that `compress` wrote, from any place.
+
+    Raises `FileNotFoundError`, `RecordingDamaged`.
+    """
+    file = open(path, "rb")  # noqa: SIM115 (closed by the reader)
+    try:
+        return io.BufferedReader(_Reader(file), FRAME)
+    except (struct.error, OSError, ValueError) as error:
+        file.close()
+        raise RecordingDamaged(f"The packed file {path} is damaged: {error}.") from None
+
+
+class _Reader(io.RawIOBase):
+    """The uncompressed bytes; holds one frame in memory."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        sizes = list(_read_table(file))
+        if any(length > FRAME for _, length in sizes):
+            raise ValueError("its table names a frame that is too long")
+        self._starts = [0, *accumulate(size for size, _ in sizes)]
+        self._offsets = [0, *accumulate(length for _, length in sizes)]
+        self._position = 0
+        self._frame = -1
+        self._data = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._offsets[-1]}
+        self._position = max(0, base[whence] + offset)
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        if self._position >= self._offsets[-1]:
+            return 0
+        number = bisect_right(self._offsets, self._position) - 1
+        self._load(number)
+        view = memoryview(buffer).cast("B")
+        start = self._position - self._offsets[number]
+        data = self._data[start : start + len(view)]
+        view[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+    def _load(self, number: int) -> None:
+        if number == self._frame:
+            return
+        self._file.seek(self._starts[number])
+        frame = self._file.read(self._starts[number + 1] - self._starts[number])
+        length = self._offsets[number + 1] - self._offsets[number]
+        try:
+            data = zstandard.ZstdDecompressor().decompress(frame, max_output_size=length)
+        except zstandard.ZstdError as error:
+            raise RecordingDamaged(f"Frame {number} of a packed file is damaged: {error}") from None
+        if len(data) != length:
+            raise RecordingDamaged(
+                f"Frame {number} of a packed file is not as long as its table says"
+            )
+        self._data, self._frame = data, number
+
+
+def _read_table(file: BinaryIO) -> Iterator[tuple[int, int]]:
+    """Yield each frame's size and the length of what is in it."""
+    file.seek(-_FOOTER.size, io.SEEK_END)
+    count, flags, magic = _FOOTER.unpack(file.read(_FOOTER.size))
+    if magic != _SEEKABLE or flags:
+        raise ValueError("its table of frames is missing")
+    file.seek(-_FOOTER.size - count * _ENTRY.size, io.SEEK_END)
+    return _ENTRY.iter_unpack(file.read(count * _ENTRY.size))

@@ -1,0 +1,1 @@
+"""Where calls run: one protocol, its backends, and the runner that lives inside."""

@@ -1,0 +1,244 @@
+"""Bubblewrap sandboxes: namespaces without an engine, over the host's own programs.
+
+A fallback for machines without Docker. It holds no memory, cpu and process limits and has no
+system-call filter; `SandboxInfo.unlimited` says so. Source: bwrap(1).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from sandbox.client import RunnerCalls
+from sandbox.launch import (
+    DIRECTORY,
+    DIRECTORY_SIZE,
+    HELLO_TIMEOUT,
+    MOUNTED,
+    RUNNER,
+    command_line,
+    real_workspace,
+    tmp_size,
+)
+from sandbox.protocol import (
+    WORKSPACE,
+    SandboxInfo,
+    SandboxLost,
+    SandboxSpec,
+    SandboxUnavailable,
+)
+from sandbox.stream import RunnerStream
+
+_CLOSE_TIMEOUT = 3.0
+_STDERR_KEPT = 4000
+_HOME = "/home/sii"
+_ETC = ("alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "ssl", "mime.types")
+"""Of the host's /etc only what programs need to run; nothing that identifies or authorises."""
+_MERGED = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+_CAPABILITIES = ("CAP_CHOWN", "CAP_KILL", "CAP_SETGID", "CAP_SETUID")
+
+
+class _Process(asyncio.SubprocessProtocol):
+    """The runner's pipes: stdout goes to the stream, stderr is kept for the obituary."""
+
+    def __init__(self, stream: RunnerStream) -> None:
+        self._stream = stream
+        self._stderr = b""
+        self.ended = asyncio.get_running_loop().create_future()
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        """Bytes from the runner."""
+        if fd == 1:
+            self._stream.feed(data)
+        else:
+            self._stderr = (self._stderr + data)[-_STDERR_KEPT:]
+
+    def pause_writing(self) -> None:
+        """The pipe takes no more."""
+        self._stream.pause_writing()
+
+    def resume_writing(self) -> None:
+        """The pipe takes more."""
+        self._stream.resume_writing()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """The process has ended and its pipes are read."""
+        words = self._stderr.decode("utf-8", "replace").strip()
+        self._stream.end(words or "its process ended or was killed")
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+
+class BubblewrapSandbox(RunnerCalls):
+    """A running runner."""
+
+    def __init__(
+        self,
+        transport: asyncio.SubprocessTransport,
+        process: _Process,
+        stream: RunnerStream,
+        info: SandboxInfo,
+    ) -> None:
+        super().__init__(stream, info.limits)
+        self.info = info
+        self._transport = transport
+        self._process = process
+
+    async def close(self) -> None:
+        """End the sandbox and all that runs in it. May be called twice."""
+        await _end(self._transport, self._process, self._stream)
+
+
+class BubblewrapBackend:
+    """Starts sandboxes by `bwrap`."""
+
+    name = "bubblewrap"
+
+    async def start(self, spec: SandboxSpec) -> BubblewrapSandbox:
+        """Start a sandbox. Raises `SandboxUnavailable` with the remedy."""
+        begin = time.monotonic()
+        workspace = real_workspace(spec.workspace)
+        program = shutil.which("bwrap")
+        if program is None:
+            raise SandboxUnavailable(
+                "bubblewrap is not installed: `apt install bubblewrap`, or use Docker."
+            )
+        if spec.allow_net:
+            raise SandboxUnavailable("bubblewrap sandboxes have no network: use Docker.")
+        stream = RunnerStream()
+        transport, process = await _spawn(program, spec, workspace, stream)
+        try:
+            hello = await asyncio.wait_for(stream.hello, HELLO_TIMEOUT)
+            info = SandboxInfo(
+                backend=self.name,
+                sandbox_id=f"sii-{secrets.token_hex(6)}",
+                image=None,
+                image_digest=None,
+                limits=spec.limits,
+                network=(),
+                uid=hello["uid"],
+                gid=hello["gid"],
+                start_seconds=time.monotonic() - begin,
+                unlimited=("memory", "cpus", "pids"),
+            )
+            sandbox = BubblewrapSandbox(transport, process, stream, info)
+            await sandbox.prepare(spec.setup)
+        except (SandboxLost, TimeoutError) as error:
+            await _end(transport, process, stream)
+            raise SandboxUnavailable(f"The sandbox did not start: {error}") from None
+        except BaseException:
+            await _end(transport, process, stream)
+            raise
+        return sandbox
+
+
+async def _spawn(
+    program: str, spec: SandboxSpec, workspace: Path, stream: RunnerStream
+) -> tuple[asyncio.SubprocessTransport, _Process]:
+    uid, gid = _owner(workspace)
+    with _file(_passwd(uid, gid)) as passwd, _file(_group(gid)) as group:
+        fds = passwd.fileno(), group.fileno()
+        argv = [program, *_arguments(spec, workspace, *fds), "--", *command_line(spec, _python())]
+        transport, process = await asyncio.get_running_loop().subprocess_exec(
+            lambda: _Process(stream), *argv, pass_fds=fds, start_new_session=True
+        )
+    pipe = transport.get_pipe_transport(0)
+    assert isinstance(pipe, asyncio.WriteTransport)
+    stream.connect(pipe)
+    return transport, process
+
+
+async def _end(
+    transport: asyncio.SubprocessTransport, process: _Process, stream: RunnerStream
+) -> None:
+    """Let the runner end; then by force."""
+    stream.end("it was closed")
+    try:
+        await asyncio.wait_for(asyncio.shield(process.ended), _CLOSE_TIMEOUT)
+    except TimeoutError:
+        transport.kill()
+    transport.close()
+
+
+def _arguments(spec: SandboxSpec, workspace: Path, passwd: int, group: int) -> Iterator[str]:
+    """Yield bwrap's options; what is not named here does not exist inside."""
+    yield from ("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts")
+    yield from ("--unshare-cgroup-try", "--as-pid-1", "--die-with-parent", "--new-session")
+    yield from ("--hostname", "sandbox", "--clearenv")
+    if os.geteuid() == 0:
+        for capability in _CAPABILITIES:
+            yield from ("--cap-add", capability)
+    else:
+        yield "--unshare-user"
+    yield from ("--setenv", "PATH", _path(), "--setenv", "HOME", _HOME)
+    yield from ("--ro-bind", "/usr", "/usr")
+    for name in _MERGED:
+        source = Path("/", name)
+        if source.is_symlink():
+            yield from ("--symlink", os.readlink(source), str(source))
+        elif source.is_dir():
+            yield from ("--ro-bind", str(source), str(source))
+    for folder in ("/etc", "/opt", "/opt/sii"):
+        yield from ("--perms", "0755", "--dir", folder)
+    for name in _ETC:
+        yield from ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")
+    for fd, name in ((passwd, "passwd"), (group, "group")):
+        yield from ("--perms", "0644", "--file", str(fd), f"/etc/{name}")
+    if not _python().startswith("/usr/"):
+        yield from ("--ro-bind", sys.base_prefix, sys.base_prefix)
+    # Read-only, for uid 0 could write the host's /proc/sys without any capability.
+    yield from ("--proc", "/proc", "--remount-ro", "/proc", "--dev", "/dev")
+    for path, size, mode in (
+        ("/tmp", tmp_size(spec), "1777"),
+        (_HOME, tmp_size(spec), "0755"),
+        (DIRECTORY, DIRECTORY_SIZE, "0711"),
+    ):
+        yield from ("--perms", mode, "--size", str(size), "--tmpfs", path)
+    yield from ("--ro-bind", str(RUNNER), MOUNTED)
+    yield from ("--ro-bind" if spec.read_only else "--bind", str(workspace), WORKSPACE)
+    for mount in spec.mounts:
+        yield from ("--ro-bind", str(mount.source), mount.target)
+    yield from ("--remount-ro", "/", "--chdir", "/")
+
+
+def _owner(workspace: Path) -> tuple[int, int]:
+    """Return who commands will be: the workspace's owner, for any but root ourselves."""
+    if os.geteuid() != 0:
+        return os.getuid(), os.getgid()
+    status = workspace.stat()
+    return status.st_uid, status.st_gid
+
+
+def _python() -> str:
+    """Return a python that is there inside: the system's, else the one that runs us."""
+    system = Path("/usr/bin/python3")
+    return str(system) if system.exists() else str(Path(sys.base_prefix, "bin", "python3"))
+
+
+def _path() -> str:
+    return f"{Path(_python()).parent}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def _passwd(uid: int, gid: int) -> str:
+    root = "root:x:0:0:root:/home/sii:/bin/bash\n"
+    return root if uid == 0 else f"{root}sii:x:{uid}:{gid}::{_HOME}:/bin/bash\n"
+
+
+def _group(gid: int) -> str:
+    return "root:x:0:\n" if gid == 0 else f"root:x:0:\nsii:x:{gid}:\n"
+
+
+def _file(text: str) -> IO[bytes]:
+    """Return an open file without a name that holds the text."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
+    file.write(text.encode())
+    file.seek(0)
+    return file

@@ -1,0 +1,253 @@
+"""Docker sandboxes: one hardened container each, the runner as its first process.
+
+docker-py makes, starts and removes containers, in threads; everything else goes over the
+attached stream. When the client dies, its end of the stream closes and the runner ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sandbox.attach import Attachment, attach
+from sandbox.client import RunnerCalls
+from sandbox.engine import Engine, connect, socket_path
+from sandbox.launch import (
+    DIRECTORY,
+    DIRECTORY_SIZE,
+    HELLO_TIMEOUT,
+    MOUNTED,
+    RUNNER,
+    command_line,
+    real_workspace,
+    tmp_size,
+)
+from sandbox.protocol import (
+    WORKSPACE,
+    SandboxInfo,
+    SandboxLost,
+    SandboxSpec,
+    SandboxUnavailable,
+)
+from sandbox.reaper import OWNER_LABEL, owner, reap
+from sandbox.stream import RunnerStream
+
+T = TypeVar("T")
+
+_STARTS_AT_ONCE = 4
+_CLOSE_TIMEOUT = 3.0
+_CAPABILITIES = ["CHOWN", "KILL", "SETGID", "SETUID"]
+"""For the supervisor; CHOWN until it has made the commands' home. Commands have none."""
+
+
+class DockerSandbox(RunnerCalls):
+    """A running container."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        stream: RunnerStream,
+        attachment: Attachment,
+        info: SandboxInfo,
+    ) -> None:
+        super().__init__(stream, info.limits)
+        self.info = info
+        self._engine = engine
+        self._attachment = attachment
+
+    async def pause(self) -> None:
+        """Freeze everything inside; calls wait. Time limits of running commands go on."""
+        self._stream.paused = True
+        await asyncio.to_thread(self._engine.api.pause, self.info.sandbox_id)
+
+    async def resume(self) -> None:
+        """Let everything go on."""
+        await asyncio.to_thread(self._engine.api.unpause, self.info.sandbox_id)
+        self._stream.paused = False
+
+    async def close(self) -> None:
+        """End the container and all that runs in it. May be called twice."""
+        is_heard = self._stream.lost is None
+        with suppress(SandboxLost):
+            self._stream.write({"op": "end"})
+        try:
+            await asyncio.wait_for(asyncio.shield(self._attachment.closed), _CLOSE_TIMEOUT)
+        except TimeoutError:
+            is_heard = False
+            self._stream.end("it was closed")
+        if not is_heard:
+            await asyncio.to_thread(_remove, self._engine, self.info.sandbox_id)
+
+
+class DockerBackend:
+    """Starts containers; at most four at a time, for an engine is slower with more."""
+
+    name = "docker"
+
+    def __init__(self) -> None:
+        self._engine: Engine | None = None
+        self._connecting = asyncio.Lock()
+        self._starting = asyncio.Semaphore(_STARTS_AT_ONCE)
+
+    async def start(self, spec: SandboxSpec) -> DockerSandbox:
+        """Start a container. Raises `SandboxUnavailable` with the remedy."""
+        begin = time.monotonic()
+        if spec.allow_net:
+            raise SandboxUnavailable(
+                "Docker sandboxes have no network yet: leave --allow-net away."
+            )
+        workspace = _check_workspace(spec.workspace)
+        engine = await self._connect()
+        async with self._starting:
+            name = f"sii-{secrets.token_hex(6)}"
+            try:
+                digest = await _to_the_end(_create, engine, spec, workspace, name)
+                stream = RunnerStream()
+                attachment = await attach(engine.socket_path, name, stream)
+                await _to_the_end(_start, engine, spec, name)
+                hello = await asyncio.wait_for(stream.hello, HELLO_TIMEOUT)
+                info = SandboxInfo(
+                    backend=self.name,
+                    sandbox_id=name,
+                    image=spec.image,
+                    image_digest=digest,
+                    limits=spec.limits,
+                    network=(),
+                    uid=hello["uid"],
+                    gid=hello["gid"],
+                    start_seconds=time.monotonic() - begin,
+                )
+                sandbox = DockerSandbox(engine, stream, attachment, info)
+                await sandbox.prepare(spec.setup)
+            except (SandboxLost, OSError) as error:  # an engine that dies or hangs, too
+                await _to_the_end(_remove, engine, name)
+                raise SandboxUnavailable(f"The sandbox did not start: {error}") from None
+            except BaseException:
+                await _to_the_end(_remove, engine, name)
+                raise
+        return sandbox
+
+    async def _connect(self) -> Engine:
+        async with self._connecting:
+            if self._engine is None:
+                self._engine = await asyncio.to_thread(connect)
+                await asyncio.to_thread(reap, self._engine.api)
+            return self._engine
+
+
+def _check_workspace(path: Path) -> Path:
+    """Return the real path of a directory that may be mounted. Raises `SandboxUnavailable`."""
+    workspace = real_workspace(path)
+    engine_socket = Path(os.path.realpath(socket_path()))
+    if engine_socket.is_relative_to(workspace):
+        raise SandboxUnavailable(
+            f"The workspace {path} holds the Docker engine's socket, which would open the whole "
+            "machine to what runs in the sandbox: choose a directory below it."
+        )
+    return workspace
+
+
+def _create(engine: Engine, spec: SandboxSpec, workspace: Path, name: str) -> str:
+    """Make the container (blocking); return the image's digest."""
+    from docker.errors import APIError, ImageNotFound
+
+    try:
+        image = engine.api.inspect_image(spec.image)
+        engine.api.create_container(
+            spec.image,
+            entrypoint=command_line(spec),
+            command=[],
+            name=name,
+            hostname="sandbox",
+            user="0:0",
+            working_dir="/",
+            stdin_open=True,
+            labels={OWNER_LABEL: owner()},
+            host_config=_host_config(engine, spec, workspace),
+        )
+    except ImageNotFound:
+        raise SandboxUnavailable(_no_image(spec.image)) from None
+    except APIError as error:
+        raise SandboxUnavailable(f"The engine cannot make a sandbox: {error.explanation}") from None
+    return str(image["Id"])
+
+
+def _start(engine: Engine, spec: SandboxSpec, name: str) -> None:
+    from docker.errors import APIError
+
+    try:
+        engine.api.start(name)
+    except APIError as error:
+        words = str(error.explanation)
+        if "python3" in words and "not found" in words:
+            words = f"the image {spec.image} has no python3, which the runner inside needs"
+        raise SandboxUnavailable(f"The engine cannot start the sandbox: {words}") from None
+
+
+def _no_image(image: str) -> str:
+    if image == SandboxSpec.__dataclass_fields__["image"].default:
+        return f"The sandbox's image {image} is not here: make it with `sii sandbox build`."
+    return f"The image {image} is not here: `docker pull {image}`, or build it."
+
+
+def _host_config(engine: Engine, spec: SandboxSpec, workspace: Path) -> Any:
+    from docker.types import LogConfig, Mount, Ulimit
+
+    limits = spec.limits
+    mounts = [
+        Mount(WORKSPACE, str(workspace), type="bind", read_only=spec.read_only),
+        Mount(MOUNTED, str(RUNNER), type="bind", read_only=True),
+    ]
+    mounts += [
+        Mount(extra.target, str(extra.source), type="bind", read_only=True) for extra in spec.mounts
+    ]
+    return engine.api.create_host_config(
+        auto_remove=True,
+        network_mode="none",
+        mounts=mounts,
+        tmpfs=_tmpfs(spec),
+        shm_size=min(64 << 20, limits.memory // 16),
+        mem_limit=limits.memory,
+        memswap_limit=limits.memory,
+        nano_cpus=int(limits.cpus * 1e9),
+        pids_limit=limits.pids,
+        cap_drop=["ALL"],
+        cap_add=_CAPABILITIES,
+        security_opt=["no-new-privileges:true"],
+        ulimits=[Ulimit(name="core", soft=0, hard=0)],
+        log_config=LogConfig(type="none"),
+    )
+
+
+def _tmpfs(spec: SandboxSpec) -> dict[str, str]:
+    return {
+        "/tmp": f"size={tmp_size(spec)},mode=1777,exec",
+        DIRECTORY: f"size={DIRECTORY_SIZE},mode=711,noexec",
+    }
+
+
+async def _to_the_end(call: Callable[..., T], *arguments: Any) -> T:
+    """Run a blocking call in a thread and wait for it, also when we are cancelled meanwhile.
+
+    What is half done then would otherwise be finished behind our back and left over.
+    """
+    running = asyncio.ensure_future(asyncio.to_thread(call, *arguments))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise
+
+
+def _remove(engine: Engine, name: str) -> None:
+    from docker.errors import APIError
+    from requests.exceptions import RequestException
+
+    with suppress(APIError, RequestException):
+        engine.api.remove_container(name, force=True, v=True)

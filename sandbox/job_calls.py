@@ -1,0 +1,136 @@
+"""The client's side of background jobs: what each is, where its output was last read."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from sandbox.protocol import CommandResult, Job, JobOutput, SandboxError, UnknownJob
+from sandbox.runner.frames import Head
+from sandbox.stream import RunnerStream
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A job, where its output was read up to, and a flag for its end."""
+
+    job: Job
+    begin: float
+    ended: asyncio.Event
+    offset: int = 0
+    told: bool = False
+
+
+class JobTable:
+    """The session's jobs."""
+
+    def __init__(self, stream: RunnerStream) -> None:
+        self._stream = stream
+        self._entries: dict[int, _Entry] = {}
+        stream.on_event["job_end"] = self._on_end
+        stream.on_lost = self._wake_all
+
+    async def start(self, command: str, place: CommandResult | None) -> Job:
+        """Start a command; `place` is the result of `env -0` in the shell it should start like."""
+        job_id = len(self._entries) + 1
+        job = Job(job_id, command, running=True, seconds=0.0)
+        entry = self._entries[job_id] = _Entry(job, time.monotonic(), asyncio.Event())
+        head = {
+            "op": "job_start",
+            "job": job_id,
+            "cwd": place.cwd if place is not None else None,
+            "env": _environment(place.output) if place is not None else None,
+        }
+        try:
+            reply = await self._stream.call(head, command.encode("utf-8", "surrogateescape"))
+            if "error" in reply.head:
+                raise SandboxError(reply.head["error"])
+        except SandboxError:
+            entry.ended.set()
+            entry.told = True
+            entry.job = replace(job, running=False)
+            raise
+        return entry.job
+
+    def all(self) -> list[Job]:
+        """Every job, in order."""
+        return [_now(entry) for entry in self._entries.values()]
+
+    def ended(self) -> list[Job]:
+        """Return jobs whose end was not told yet."""
+        news = [one for one in self._entries.values() if not one.job.running and not one.told]
+        for entry in news:
+            entry.told = True
+        return [entry.job for entry in news]
+
+    async def read(self, job_id: int, limit: int) -> JobOutput:
+        """Read what is new."""
+        entry = self._entry(job_id)
+        head = {"op": "job_read", "job": job_id, "offset": entry.offset, "limit": limit}
+        reply = await self._stream.call(head)
+        missed = reply.head["offset"] - entry.offset
+        entry.offset = reply.head["offset"] + len(reply.output)
+        return JobOutput(reply.output, missed, _now(entry))
+
+    async def wait(self, job_id: int, timeout: float) -> Job:
+        """Wait for its end, or `timeout` seconds."""
+        entry = self._entry(job_id)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(entry.ended.wait(), timeout)
+        if entry.job.running:
+            self._stream.check()
+        else:
+            entry.told = True
+        return _now(entry)
+
+    async def stop(self, job_id: int) -> Job:
+        """End it."""
+        entry = self._entry(job_id)
+        if entry.job.running:
+            entry.job = replace(entry.job, stopped=True)
+            await self._stream.call({"op": "job_stop", "job": job_id})
+            await entry.ended.wait()
+            if entry.job.running:
+                self._stream.check()
+        entry.told = True
+        return entry.job
+
+    def _entry(self, job_id: int) -> _Entry:
+        try:
+            return self._entries[job_id]
+        except KeyError:
+            known = ", ".join(map(str, self._entries)) or "none"
+            raise UnknownJob(f"There is no job {job_id}; known are: {known}.") from None
+
+    def _wake_all(self) -> None:
+        """The sandbox is gone: nobody waits for its jobs any more."""
+        for entry in self._entries.values():
+            entry.ended.set()
+
+    def _on_end(self, head: Head, _body: bytes) -> None:
+        entry = self._entries[head["job"]]
+        entry.job = replace(
+            entry.job,
+            running=False,
+            seconds=time.monotonic() - entry.begin,
+            exit_code=head["exit_code"],
+            signal=head["signal"],
+        )
+        entry.ended.set()
+
+
+def _now(entry: _Entry) -> Job:
+    if not entry.job.running:
+        return entry.job
+    return replace(entry.job, seconds=time.monotonic() - entry.begin)
+
+
+def _environment(listing: bytes) -> dict[str, str] | None:
+    """Read the output of `env -0`; none when that failed."""
+    pairs = (
+        entry.partition("=") for entry in listing.decode("utf-8", "surrogateescape").split("\0")
+    )
+    found = {name: value for name, equals, value in pairs if equals}
+    return found or None

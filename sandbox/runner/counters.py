@@ -1,0 +1,65 @@
+"""What the kernel counts when a limit of the whole sandbox is hit (cgroup v1 and v2).
+
+Reading the counters inside is immediate; the engine's own `State.OOMKilled` stays false when a
+child is killed.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+_OOM_FILES = (
+    "/sys/fs/cgroup/memory.events",
+    "/sys/fs/cgroup/memory/memory.oom_control",
+)
+_PIDS_FILES = ("/sys/fs/cgroup/pids.events", "/sys/fs/cgroup/pids/pids.events")
+
+
+class Counter:
+    """One named number in a kernel file; 0 where the file is missing."""
+
+    def __init__(self, paths: tuple[str, ...], key: bytes) -> None:
+        self._key = key
+        self._fd: int | None = None
+        for path in paths:
+            with suppress(OSError):
+                self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                break
+
+    def read(self) -> int:
+        """Return the number now."""
+        if self._fd is None:
+            return 0
+        with suppress(OSError, ValueError):
+            for line in os.pread(self._fd, 4096, 0).splitlines():
+                name, _, value = line.partition(b" ")
+                if name == self._key:
+                    return int(value)
+        return 0
+
+
+class Counters:
+    """How often a limit of the whole sandbox was hit."""
+
+    def __init__(self, tmp: str) -> None:
+        self._oom = Counter(_OOM_FILES, b"oom_kill")
+        self._pids = Counter(_PIDS_FILES, b"max")
+        self._tmp = tmp
+        self.disk = 0
+        """How often everything was ended because too much was written."""
+
+    def read(self) -> dict[str, int]:
+        """Return the counts since the sandbox started, by the limit's name."""
+        return {
+            "memory": self._oom.read(),
+            "pids": self._pids.read(),
+            "disk": self.disk,
+            "tmp": self._tmp_full(),
+        }
+
+    def _tmp_full(self) -> int:
+        with suppress(OSError):
+            status = os.statvfs(self._tmp)
+            return int(status.f_blocks > 0 and status.f_bavail == 0)
+        return 0

@@ -1,0 +1,75 @@
+"""The frames that client and runner exchange: a JSON head and a raw body, lengths in front.
+
+`>II` head length, body length; then the head (a JSON object in UTF-8); then the body as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import Any
+
+Head = dict[str, Any]
+Frame = tuple[Head, bytes]
+
+HEADER = struct.Struct(">II")
+MAX_HEAD = 1 << 20
+MAX_BODY = 1 << 20
+CHUNK = 256 << 10
+"""Bytes of a file or of output that one frame carries at most: small, so that pings get by."""
+
+
+_to_json = json.JSONEncoder(separators=(",", ":")).encode
+
+
+class FrameError(ValueError):
+    """The bytes are not frames: the stream cannot be trusted any more."""
+
+
+def encode(head: Head, body: bytes = b"") -> bytes:
+    """Return the frame as bytes. Raises `FrameError` when it is larger than a reader takes."""
+    text = _to_json(head).encode()
+    if len(text) > MAX_HEAD or len(body) > MAX_BODY:
+        raise FrameError(f"frame too large: head {len(text)} bytes, body {len(body)} bytes")
+    return b"".join((HEADER.pack(len(text), len(body)), text, body))
+
+
+class FrameDecoder:
+    """Turns a byte stream, cut anywhere, back into frames."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._need = HEADER.size
+
+    def feed(self, data: bytes | memoryview) -> list[Frame]:
+        """Take bytes, return the frames they complete. Raises `FrameError`."""
+        self._buffer += data
+        frames: list[Frame] = []
+        start = 0
+        while len(self._buffer) - start >= self._need:
+            if self._need == HEADER.size:
+                self._need += self._size_at(start)
+                continue
+            frames.append(self._frame_at(start))
+            start += self._need
+            self._need = HEADER.size
+        if start:
+            del self._buffer[:start]
+        return frames
+
+    def _size_at(self, start: int) -> int:
+        head, body = HEADER.unpack_from(self._buffer, start)
+        if not 2 <= head <= MAX_HEAD or body > MAX_BODY:
+            raise FrameError(f"impossible frame: head {head} bytes, body {body} bytes")
+        return int(head + body)
+
+    def _frame_at(self, start: int) -> Frame:
+        head_size, body_size = HEADER.unpack_from(self._buffer, start)
+        split = start + HEADER.size + head_size
+        try:
+            head = json.loads(self._buffer[start + HEADER.size : split])
+        except ValueError as error:
+            raise FrameError(f"a frame's head is not JSON: {error}") from None
+        if not isinstance(head, dict):
+            raise FrameError("a frame's head is not a JSON object")
+        return head, bytes(self._buffer[split : split + body_size])

@@ -1,0 +1,88 @@
+"""Commands in the background: each a bash of its own, its last output kept until it is read."""
+
+from __future__ import annotations
+
+import os
+
+from .calls import Context, Ending
+from .capture import Capture
+from .frames import CHUNK, Head
+from .processes import stop_tree
+from .spawn import Launcher
+
+_KEPT = 1 << 20
+"""Bytes of unread output that a job's tail holds."""
+
+
+class _Job:
+    """One job; `capture` holds what it wrote."""
+
+    def __init__(self, pid: int, capture: Capture) -> None:
+        self.pid: int | None = pid
+        self.capture = capture
+
+
+class Jobs:
+    """Starts jobs, hands out what they wrote, tells the client when they end."""
+
+    def __init__(self, context: Context, launcher: Launcher) -> None:
+        self._context = context
+        self._launcher = launcher
+        self._jobs: dict[int, _Job] = {}
+
+    def start(self, head: Head, body: bytes) -> None:
+        """Start the command in the body; `env` and `cwd` are the shell's, where known."""
+        job_id = head["job"]
+        reader, writer = os.pipe2(os.O_CLOEXEC)
+        argv = ["bash", "--noprofile", "--norc", "-c", os.fsdecode(body)]
+        try:
+            pid = self._launcher.start(
+                argv, {1: writer, 2: writer}, cwd=head["cwd"], env=head["env"]
+            )
+        except OSError as error:
+            os.close(reader)
+            self._answer(head, {"error": f"No process could be started: {error.strerror}."})
+            return
+        finally:
+            os.close(writer)
+        capture = Capture(
+            self._context.loop, self._context.channel, reader, head=0, tail=_KEPT, emit=_nothing
+        )
+        job = self._jobs[job_id] = _Job(pid, capture)
+        self._context.loop.watch_child(pid, lambda status: self._on_exit(job_id, job, status))
+        self._answer(head, {})
+
+    def _on_exit(self, job_id: int, job: _Job, status: int) -> None:
+        job.pid = None
+        ending = Ending.of_status(status)
+
+        def tell() -> None:
+            event = {"exit_code": ending.exit_code, "signal": ending.signal}
+            self._context.channel.send({"ev": "job_end", "job": job_id, **event})
+
+        job.capture.finish(tell)
+
+    def read(self, head: Head) -> None:
+        """Send what came after `offset` (all that was ever written counts), at most `limit`."""
+        job = self._jobs[head["job"]]
+        job.capture.read_now()
+        offset, data = job.capture.tail_from(head["offset"])
+        data = data[: head["limit"]]
+        for start in range(0, len(data), CHUNK):
+            part = data[start : start + CHUNK]
+            self._context.channel.send({"id": head["id"], "ev": "output"}, part)
+        self._answer(head, {"offset": offset})
+
+    def stop(self, head: Head) -> None:
+        """End a job; its end is told as ever."""
+        job = self._jobs[head["job"]]
+        if job.pid is not None:
+            stop_tree(self._context.loop, job.pid, lambda: job.pid is not None)
+        self._answer(head, {})
+
+    def _answer(self, head: Head, answer: Head) -> None:
+        self._context.channel.send({"id": head["id"], "ev": "result", **answer})
+
+
+def _nothing(_data: bytes) -> None:
+    """A job's output is kept and not streamed."""

@@ -1,0 +1,191 @@
+"""The first process of a sandbox: takes frames from the client, hands them on, reaps, ends.
+
+One thread and one loop. Ping and kill-all are answered at once whatever else happens; all that
+could block is done by processes made beforehand. When the client's stream ends, this process
+ends, and the kernel ends everything else with it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from contextlib import suppress
+from typing import Any
+
+from .calls import Call, Context
+from .capture import widen_pipe
+from .channel import Channel
+from .counters import Counters
+from .disk import DiskWatch
+from .frames import Head
+from .interpreter import Interpreter
+from .jobs import Jobs
+from .loop import Loop
+from .privileges import PrivilegeError, Roles, take_roles
+from .programs import FreshShells, Programs
+from .shell import Shell
+from .spawn import Launcher
+from .workers import WorkerPool
+
+_WORKERS = 2
+_QUIET_ENV = {
+    "PAGER": "cat",
+    "GIT_PAGER": "cat",
+    "MANPAGER": "cat",
+    "EDITOR": "false",
+    "VISUAL": "false",
+    "GIT_EDITOR": "false",
+    "GIT_TERMINAL_PROMPT": "0",
+    "DEBIAN_FRONTEND": "noninteractive",
+    "TERM": "dumb",
+    "LANG": "C.UTF-8",
+    # Bytecode is matched by size and whole seconds: a quick edit would run the old code.
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONUNBUFFERED": "1",
+    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    "PIP_NO_INPUT": "1",
+}
+"""Programs that would wait for a person end by themselves instead."""
+
+
+class Supervisor:
+    """Routes the client's requests."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self._config = config
+        loop = self.loop = Loop()
+        roles = take_roles(config["workspace"], config["directory"])
+        self._channel = Channel(loop, *_take_stream(), self._on_frame, lambda: os._exit(0))
+        # Init is shielded from every signal that it has no handler for: python's own goes, and a
+        # handler of ours is set only where no command may send the signal.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if roles.separate:
+            signal.signal(signal.SIGTERM, lambda _number, _frame: os._exit(0))
+        context = self._context = Context(loop, self._channel, Counters("/tmp"), config["output"])
+        launcher = Launcher(
+            roles,
+            config["workspace"],
+            open_files=config["open_files"],
+            file_size=config["file_size"],
+            env=_environment(roles, config["env"]),
+        )
+        self._workers = WorkerPool(loop, self._channel, launcher, size=_WORKERS)
+        self._shell = Shell(loop, launcher, config["directory"])
+        self._interpreter = Interpreter(loop, launcher, config["directory"])
+        self._fresh = FreshShells(context, launcher)
+        self._programs = Programs(context, launcher)
+        self._jobs = Jobs(context, launcher)
+        self._watch_disk(config["workspace"], config["disk"])
+        self._hello(roles)
+        self._shell.ensure_started()
+
+    def _hello(self, roles: Roles) -> None:
+        owner = roles.owner
+        hello: Head = {
+            "ev": "hello",
+            "uid": owner.uid,
+            "gid": owner.gid,
+            "home": owner.home,
+            "separate": roles.separate,
+            "python": sys.version.split()[0],
+        }
+        self._channel.send(hello)
+
+    def _on_frame(self, head: Head, body: bytes) -> None:
+        operation = head["op"]
+        if operation == "ping":
+            self._channel.send({"id": head["id"], "ev": "result"}, urgent=True)
+        elif operation == "kill_all":
+            self._kill_all(head["id"])
+        elif operation in {"bash", "python"}:
+            self._command(head, body)
+        elif operation in {"read", "write"}:
+            self._workers.submit(head, body)
+        elif operation == "data":
+            self._workers.more(head, body)
+        elif operation == "run":
+            self._programs.submit(
+                head["id"],
+                head["argv"],
+                cwd=head["cwd"],
+                timeout=head["timeout"],
+                limit=head["max_output"],
+            )
+        elif operation == "job_start":
+            self._jobs.start(head, body)
+        elif operation == "job_read":
+            self._jobs.read(head)
+        elif operation == "job_stop":
+            self._jobs.stop(head)
+        elif operation == "end":
+            os._exit(0)
+        elif operation == "abort":
+            self._abort(head["target"])
+
+    def _command(self, head: Head, body: bytes) -> None:
+        restart = head.get("restart", False)
+        call = Call(self._context, head["id"], body, head["timeout"], restart=restart)
+        if head["op"] == "python":
+            self._interpreter.submit(call)
+        elif head["fresh"]:
+            self._fresh.submit(call)
+        else:
+            self._shell.submit(call)
+
+    def _abort(self, call_id: int) -> None:
+        for runs in (self._shell, self._interpreter, self._fresh, self._programs, self._workers):
+            if runs.abort(call_id):
+                return
+
+    def _watch_disk(self, workspace: str, limit: int) -> None:
+        roots, begin = [workspace, "/"], time.time()
+        DiskWatch(
+            self.loop,
+            roots,
+            limit,
+            lambda then: self._workers.measure(roots, begin, then),
+            self._disk_full,
+        )
+
+    def _disk_full(self) -> None:
+        """End what writes, and let every running command's result say why."""
+        self._context.counters.disk += 1
+        with suppress(ProcessLookupError):
+            os.kill(-1, signal.SIGKILL)
+
+    def _kill_all(self, call_id: int) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(-1, signal.SIGKILL)
+        self._channel.send({"id": call_id, "ev": "result"}, urgent=True)
+
+
+def _take_stream() -> tuple[int, int]:
+    """Move the client's stream away from 0 and 1, where nothing else may touch it."""
+    reader = os.dup(0)
+    writer = os.dup(1)
+    for fd in (reader, writer):
+        widen_pipe(fd)
+    null = os.open("/dev/null", os.O_RDWR)
+    os.dup2(null, 0, inheritable=False)
+    os.dup2(2, 1, inheritable=False)
+    os.close(null)
+    return reader, writer
+
+
+def _environment(roles: Roles, extra: dict[str, str]) -> dict[str, str]:
+    owner = roles.owner
+    own = {"HOME": owner.home, "USER": owner.name, "LOGNAME": owner.name, "SHELL": "/bin/bash"}
+    return {**os.environ, **_QUIET_ENV, **own, **extra}
+
+
+def main() -> None:
+    """Run until the client's stream ends."""
+    try:
+        supervisor = Supervisor(json.loads(sys.argv[1]))
+    except (PrivilegeError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(1) from None
+    supervisor.loop.run_forever()

@@ -1,0 +1,141 @@
+"""What differs between two trees, by path; unchanged directories are never read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from sandbox.snapshots.entries import MAX_DEPTH, Entry, EntryType, decode_entries
+from sandbox.snapshots.errors import SnapshotDamaged, SnapshotNotFound
+from sandbox.snapshots.objects import Objects
+
+ChangeKind = Literal["added", "modified", "deleted", "mode", "type"]
+
+MAX_TREE = 1 << 30
+"""Bytes of one directory's tree."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What became of one path."""
+
+    path: str
+    """Relative to the workspace; undecodable bytes as lone surrogates (surrogateescape)."""
+    kind: ChangeKind
+    """`modified`: the content (of a file, of a link), perhaps its mode too. `mode`: that alone.
+    `type`: another type of entry stands there now. What is in a directory has its own changes."""
+    type: EntryType
+    """What stands there; what stood there, when it was deleted."""
+    size_before: int | None = None
+    """Bytes; none for what was no file."""
+    size_after: int | None = None
+    binary: bool = False
+    """The file is, or was, binary."""
+    not_kept: str | None = None
+    """Why the content it has now is not in the store."""
+
+
+Pair = tuple[Entry | None, Entry | None]
+"""A name's entry before and after."""
+
+
+def pairs(objects: Objects, before: str | None, after: str | None) -> dict[str, Pair]:
+    """Return the entries of one directory that differ, by name, sorted; none: an empty tree.
+
+    Raises `SnapshotNotFound`, `SnapshotDamaged`.
+    """
+    old, new = read_lines(objects, before), read_lines(objects, after)
+    gone, come = decode_entries(old - new), decode_entries(new - old)
+    return {name: (gone.get(name), come.get(name)) for name in sorted(gone.keys() | come.keys())}
+
+
+def compare(objects: Objects, before: str | None, after: str | None) -> Iterator[Change]:
+    """Yield every change between two trees. Raises `SnapshotNotFound`, `SnapshotDamaged`."""
+    for path, old, new in differing(objects, before, after):
+        change = change_of(path, old, new)
+        if change is not None:
+            yield change
+
+
+def differing(
+    objects: Objects, before: str | None, after: str | None
+) -> Iterator[tuple[str, Entry | None, Entry | None]]:
+    """Yield path and entries of all that differs, also directories for what is in them.
+
+    Raises `SnapshotNotFound`, `SnapshotDamaged`.
+    """
+    if before != after:
+        yield from _walk(objects, before, after, "", 0)
+
+
+def find(objects: Objects, tree: str, path: str) -> Entry | None:
+    """Return the entry of a path in a tree. Raises `SnapshotNotFound` when the tree is missing."""
+    *parents, name = path.split("/")
+    for parent in parents:
+        entry = decode_entries(read_lines(objects, tree)).get(parent)
+        if entry is None or entry.type != "directory" or entry.sha256 is None:
+            return None
+        tree = entry.sha256
+    return decode_entries(read_lines(objects, tree)).get(name)
+
+
+def read_lines(objects: Objects, tree: str | None) -> set[bytes]:
+    """Return the lines of a tree. Raises `SnapshotNotFound`, `SnapshotDamaged`."""
+    if tree is None:
+        return set()
+    try:
+        return set(objects.get(tree, MAX_TREE).splitlines())
+    except SnapshotNotFound:
+        raise SnapshotNotFound(f"The store {objects.folder} has no tree {tree[:80]!r}.") from None
+
+
+def _walk(
+    objects: Objects, before: str | None, after: str | None, prefix: str, depth: int
+) -> Iterator[tuple[str, Entry | None, Entry | None]]:
+    if depth > MAX_DEPTH:
+        raise SnapshotDamaged("A tree is deeper than any that is stored.")
+    for name, (old, new) in pairs(objects, before, after).items():
+        yield prefix + name, old, new
+        inside = _tree_of(old), _tree_of(new)
+        if inside[0] != inside[1]:
+            yield from _walk(objects, *inside, f"{prefix}{name}/", depth + 1)
+
+
+def _kind(old: Entry | None, new: Entry | None) -> ChangeKind | None:
+    """Return the kind of a change; none when only what is inside a directory changed."""
+    if old is None:
+        return "added"
+    if new is None:
+        return "deleted"
+    if old.type != new.type:
+        return "type"
+    if old.type == "directory":
+        if old.not_kept != new.not_kept:
+            return "modified"
+        return "mode" if old.mode != new.mode else None
+    return "mode" if _content(old) == _content(new) else "modified"
+
+
+def _content(entry: Entry) -> tuple[object, ...]:
+    return entry.size, entry.sha256, entry.target, entry.not_kept, entry.stamp
+
+
+def change_of(path: str, old: Entry | None, new: Entry | None) -> Change | None:
+    """Return what became of a path; none when only what is inside a directory changed."""
+    entry, kind = new or old, _kind(old, new)
+    if entry is None or kind is None:
+        return None
+    return Change(
+        path=path,
+        kind=kind,
+        type=entry.type,
+        size_before=old.size if old and old.type == "file" else None,
+        size_after=new.size if new and new.type == "file" else None,
+        binary=any(side is not None and side.binary for side in (old, new)),
+        not_kept=new.not_kept if new else None,
+    )
+
+
+def _tree_of(entry: Entry | None) -> str | None:
+    return entry.sha256 if entry is not None and entry.type == "directory" else None

@@ -1,0 +1,104 @@
+"""What became of files between two trees, as text: unified diffs, or why there is none."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sandbox.snapshots.changes import Change, change_of, differing, find
+from sandbox.snapshots.entries import Entry
+from sandbox.snapshots.errors import SnapshotNotFound, Stopped
+from sandbox.snapshots.objects import Objects
+from sandbox.snapshots.text_diff import quoted, unified_diff
+
+_MAX_DIFF = 4 << 20
+"""Bytes of a file that is shown as a diff."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileDiff:
+    """What became of one path, with its text."""
+
+    change: Change
+    text: str
+    """A unified diff, lines on the mode first, or a line that says why there is none; empty: only
+    an empty file, a directory or a special file came, went or took another's place."""
+
+
+class _NoText(Exception):
+    """The content cannot be shown; the message says why."""
+
+
+def file_diffs(
+    objects: Objects, before: str | None, after: str, max_text: int, stop: threading.Event
+) -> Iterator[FileDiff]:
+    """Yield a diff for every change; after `max_text` characters only what changed.
+
+    Raises `SnapshotNotFound`, `SnapshotDamaged`; `Stopped` once `stop` is set.
+    """
+    shown = 0
+    for path, old, new in differing(objects, before, after):
+        if stop.is_set():
+            raise Stopped
+        change = change_of(path, old, new)
+        if change is None:
+            continue
+        text = _mode_lines(old, new)
+        if shown < max_text:
+            text += _content_lines(objects, old, new, path)
+        elif _content(old) != _content(new):
+            text += _differ(path, "the diff is too long to be shown whole")
+        shown += len(text)
+        yield FileDiff(change, text)
+
+
+def file_diff(objects: Objects, before: str, after: str, path: str) -> str:
+    """Return a diff, with lines on the mode first; empty: nothing differs.
+
+    Raises `SnapshotNotFound`, `SnapshotDamaged`.
+    """
+    old, new = find(objects, before, path), find(objects, after, path)
+    if old is None and new is None:
+        raise SnapshotNotFound(f"Neither snapshot has {quoted(path)}.")
+    return _mode_lines(old, new) + _content_lines(objects, old, new, path)
+
+
+def _mode_lines(old: Entry | None, new: Entry | None) -> str:
+    if old is None or new is None or old.type != new.type or old.mode == new.mode:
+        return ""
+    return f"old mode {old.mode:o}\nnew mode {new.mode:o}\n"
+
+
+def _content_lines(objects: Objects, old: Entry | None, new: Entry | None, path: str) -> str:
+    if _content(old) == _content(new):
+        return ""
+    try:
+        return unified_diff(_text(objects, old), _text(objects, new), path)
+    except _NoText as why:
+        return _differ(path, str(why))
+
+
+def _differ(path: str, why: str) -> str:
+    return f"{quoted('a/' + path)} and {quoted('b/' + path)} differ: {why}\n"
+
+
+def _content(entry: Entry | None) -> tuple[object, ...] | None:
+    if entry is None or entry.type == "directory":
+        return None
+    return entry.type, entry.size, entry.sha256, entry.target, entry.not_kept, entry.stamp
+
+
+def _text(objects: Objects, entry: Entry | None) -> str | None:
+    """Return a file's content or a symlink's target; none for what has neither."""
+    if entry is None or entry.type in ("directory", "special"):
+        return None
+    if entry.type == "symlink":
+        return entry.target.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    if entry.not_kept is not None or entry.sha256 is None:
+        raise _NoText(f"the content is not kept ({entry.not_kept})")
+    if entry.binary:
+        raise _NoText("the file is binary")
+    if entry.size > _MAX_DIFF:
+        raise _NoText(f"the file is larger than {_MAX_DIFF >> 20} MiB")
+    return objects.get(entry.sha256, entry.size).decode("utf-8", "replace")

@@ -1,0 +1,45 @@
+"""Opening what stands in a workspace: by descriptor, never through a link, never blocking."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+_SAFE = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | _SAFE
+_FILE = os.O_RDONLY | os.O_NONBLOCK | _SAFE
+
+GONE = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.ENODEV))
+"""Something else stands there than a moment ago, or nothing."""
+UNREADABLE = frozenset((errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.EOVERFLOW))
+IN_USE = frozenset((errno.EAGAIN, errno.EBUSY, errno.ETXTBSY))
+"""A lease on a file makes an opener wait, or be told this when it will not wait."""
+
+
+def open_directory(name: str, parent: int) -> int:
+    """Open a directory that stands in another. Raises `OSError`."""
+    return os.open(name, _DIRECTORY, dir_fd=parent)
+
+
+def open_file(name: str, parent: int) -> int:
+    """Open what should be a regular file (the caller looks again). Raises `OSError`."""
+    return os.open(name, _FILE, dir_fd=parent)
+
+
+def open_workspace(path: str) -> int:
+    """Open the workspace itself, which may be named through links. Raises `OSError`."""
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def change_mode(name: str, parent: int, mode: int, wanted: int) -> None:
+    """Set the mode of a file or directory also when it may not be read. Raises `OSError`.
+
+    `wanted` is the type it must have (`stat.S_IFREG`, `stat.S_IFDIR`): nothing else is touched.
+    """
+    fd = os.open(name, os.O_PATH | _SAFE, dir_fd=parent)
+    try:
+        if os.fstat(fd).st_mode & 0o170000 != wanted:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
+        os.chmod(f"/proc/self/fd/{fd}", mode)  # a descriptor of O_PATH has no fchmod
+    finally:
+        os.close(fd)

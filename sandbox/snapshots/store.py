@@ -1,0 +1,96 @@
+"""The store of snapshots: trees compared, shown as diffs, brought back and given to forks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from sandbox.snapshots.changes import Change, compare
+from sandbox.snapshots.errors import SnapshotError, failure
+from sandbox.snapshots.exclude import Exclude
+from sandbox.snapshots.file_diff import FileDiff, file_diff, file_diffs
+from sandbox.snapshots.objects import Objects
+from sandbox.snapshots.restore import Restored, restore
+from sandbox.snapshots.scan import Scanner
+from sandbox.snapshots.threads import in_thread
+
+MAX_FILE = 64 << 20
+MAX_ENTRIES = 500_000
+MAX_DIFFS = 16 << 20
+"""Characters of the diffs between two trees."""
+
+
+class SnapshotStore:
+    """Objects in a folder, which need not exist yet; many sessions may share one.
+
+    `max_bytes` is what this process may add to it: when that is used up, new content is not kept
+    any more (trees still are), and snapshots say so.
+    """
+
+    def __init__(self, folder: Path, *, max_bytes: int = 8 << 30) -> None:
+        self.objects = Objects(folder, max_bytes)
+
+    async def has(self, tree: str) -> bool:
+        """Whether a tree is in the store."""
+        return await in_thread(lambda _: self.objects.has(tree))
+
+    async def changes(self, before: str | None, after: str) -> tuple[Change, ...]:
+        """Return what differs between two trees, by path; none: the empty tree.
+
+        Raises `SnapshotNotFound`, `SnapshotDamaged`.
+        """
+        return await in_thread(lambda _: tuple(compare(self.objects, before, after)))
+
+    async def diff(
+        self, before: str | None, after: str, *, max_text: int = MAX_DIFFS
+    ) -> tuple[FileDiff, ...]:
+        """Return every change between two trees with its unified diff; none: the empty tree.
+
+        Beyond `max_text` characters the diffs only say that there is one: see `diff_file`.
+        Raises `SnapshotNotFound`, `SnapshotDamaged`.
+        """
+        return await in_thread(
+            lambda stop: tuple(file_diffs(self.objects, before, after, max_text, stop))
+        )
+
+    async def diff_file(self, before: str, after: str, path: str) -> str:
+        """Return what became of one file or symlink as a unified diff; empty: nothing did.
+
+        What cannot be shown as text is said in a line. Bytes that are not UTF-8 show as `�`.
+        Raises `SnapshotNotFound` (the path is in neither tree, too), `SnapshotDamaged`.
+        """
+        return await in_thread(lambda _: file_diff(self.objects, before, after, path))
+
+    async def restore(self, tree: str, workspace: Path, *, exclude: Iterable[str] = ()) -> Restored:
+        """Bring a workspace to exactly a tree; see `Snapshots.restore`, which is faster."""
+        excluded = Exclude(exclude)
+        scanner = Scanner(workspace, self.objects, excluded, MAX_FILE, MAX_ENTRIES)
+        return await in_thread(
+            lambda stop: restore(tree, workspace, self.objects, scanner, excluded, stop)
+        )
+
+    async def materialise(self, tree: str, new_dir: Path) -> Restored:
+        """Write a tree into a new or empty directory, whose owner is given everything in it.
+
+        Raises `SnapshotError`.
+        """
+        await in_thread(lambda _: _make_empty(new_dir))
+        return await self.restore(tree, new_dir)
+
+    async def sync(self) -> None:
+        """Have everything on the disk on return, so that a power cut loses none of it.
+
+        Without it, a kill of this process loses nothing either. Raises `SnapshotError`.
+        """
+        await in_thread(lambda _: self.objects.sync())
+
+
+def _make_empty(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        filled = any(os.scandir(folder))
+    except OSError as error:
+        raise failure("The snapshot cannot be written to", folder, error) from error
+    if filled:
+        raise SnapshotError(f"The directory {folder} is not empty: give a new one.")

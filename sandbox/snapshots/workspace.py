@@ -1,0 +1,88 @@
+"""One workspace followed through a session: a snapshot after each step, and back to any of them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.snapshots.changes import Change, compare
+from sandbox.snapshots.exclude import Exclude
+from sandbox.snapshots.restore import Restored, restore
+from sandbox.snapshots.scan import NotKept, Scanner
+from sandbox.snapshots.store import MAX_ENTRIES, MAX_FILE, SnapshotStore
+from sandbox.snapshots.threads import in_thread
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The workspace at one moment."""
+
+    tree_sha256: str
+    """Of the tree's root; two workspaces with the same are the same."""
+    changes: tuple[Change, ...]
+    """Since the snapshot or restore before this one; the first has none."""
+    not_kept: tuple[NotKept, ...]
+    """What it names without holding the content."""
+    seconds: float
+
+
+class Snapshots:
+    """Makes snapshots of a workspace, reading only what changed since the last one.
+
+    `exclude` holds globs: without a slash they match names at any depth (`.env`, `*.pem`), with
+    one paths from the top (`data/raw`); what they match is in no snapshot and no restore touches
+    it. The store's own folder is always excluded. Of files larger than `max_file` bytes only
+    size and time are kept. More than `max_entries` files and directories are refused.
+    """
+
+    def __init__(
+        self,
+        workspace: Path,
+        store: SnapshotStore,
+        *,
+        exclude: Iterable[str] = (),
+        max_file: int = MAX_FILE,
+        max_entries: int = MAX_ENTRIES,
+    ) -> None:
+        self._workspace = workspace
+        self._objects = store.objects
+        self._exclude = Exclude(exclude)
+        self._scanner = Scanner(workspace, store.objects, self._exclude, max_file, max_entries)
+        self._last: str | None = None
+        self._one_at_a_time = threading.Lock()
+
+    async def snapshot(self) -> Snapshot:
+        """Keep the workspace as it is now. Raises `SnapshotError`.
+
+        What changes meanwhile may be in it or not, but every file of it did stand there. When
+        cancelled it ends within about a megabyte's reading, and the next one is right.
+        """
+        return await in_thread(self._snapshot)
+
+    async def restore(self, tree: str) -> Restored:
+        """Bring the workspace to exactly a tree: content, modes, links, what is too much removed.
+
+        What it holds now is kept first, so that this can be undone too. Only what differs is
+        touched; what was not kept is left as it stands and told of. Raises `SnapshotError`
+        (`SnapshotNotFound`, `SnapshotDamaged`); the workspace may then be in between.
+        """
+        return await in_thread(lambda stop: self._restore(tree, stop))
+
+    def _snapshot(self, stop: threading.Event) -> Snapshot:
+        begin = time.monotonic()
+        with self._one_at_a_time:
+            tree, not_kept = self._scanner.scan(stop)
+            last, self._last = self._last or tree, tree
+        changes = tuple(compare(self._objects, last, tree))
+        return Snapshot(tree, changes, not_kept, time.monotonic() - begin)
+
+    def _restore(self, tree: str, stop: threading.Event) -> Restored:
+        with self._one_at_a_time:
+            restored = restore(
+                tree, self._workspace, self._objects, self._scanner, self._exclude, stop
+            )
+            self._last = restored.tree_sha256
+        return restored

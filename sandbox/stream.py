@@ -1,0 +1,214 @@
+"""Requests and their replies over a runner's stream, and what the stream's end means.
+
+What carries the bytes is a transport of the backend's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sandbox.protocol import OnOutput, SandboxError, SandboxLost
+from sandbox.runner.frames import CHUNK, MAX_BODY, FrameDecoder, FrameError, Head, encode
+
+_CHECK_EVERY = 15.0
+"""Seconds after which a runner that owes a result is asked whether it lives."""
+_PING_TIMEOUT = 15.0
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A call that waits for its result."""
+
+    result: asyncio.Future[Head]
+    on_output: OnOutput | None = None
+    output: list[bytes] = field(default_factory=list)
+    stderr: list[bytes] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A result with what came before it."""
+
+    head: Head
+    output: bytes
+    stderr: bytes
+
+
+class RunnerStream:
+    """Frames over a transport: fed by the backend's protocol, written through `write`."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.hello: asyncio.Future[Head] = loop.create_future()
+        self.on_event: dict[str, Callable[[Head, bytes], None]] = {}
+        """What to call for news that no request asked for."""
+        self.on_lost: Callable[[], None] = lambda: None
+        """What to call when the sandbox is gone."""
+        self._decoder = FrameDecoder()
+        self._pending: dict[int, _Pending] = {}
+        self._ids = itertools.count(1)
+        self._transport: asyncio.WriteTransport | None = None
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._lost: str | None = None
+        self._check: asyncio.TimerHandle | None = None
+        self._checking: asyncio.Task[None] | None = None
+        self.paused = False
+        """The sandbox is stopped on purpose: that it does not answer means nothing."""
+
+    def connect(self, transport: asyncio.WriteTransport) -> None:
+        """Write to this transport from now on."""
+        self._transport = transport
+
+    @property
+    def lost(self) -> str | None:
+        """Why there is no sandbox at the other end any more."""
+        return self._lost
+
+    # What the transport's protocol calls.
+
+    def pause_writing(self) -> None:
+        """The transport's buffer is full."""
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        """The transport's buffer has room again."""
+        self._writable.set()
+
+    def feed(self, data: bytes | memoryview) -> None:
+        """Bytes from the runner."""
+        try:
+            frames = self._decoder.feed(data)
+            for head, body in frames:
+                self._on_frame(head, body)
+        except (FrameError, KeyError, TypeError) as error:
+            self.end(f"its stream cannot be understood: {error!r}")
+
+    def end(self, reason: str) -> None:
+        """The sandbox is gone: whoever waits is told."""
+        if self._lost is not None:
+            return
+        self._lost = reason
+        self._writable.set()
+        waiting = [self.hello, *(one.result for one in self._pending.values())]
+        self._pending.clear()
+        for future in waiting:
+            if not future.done():
+                future.set_exception(SandboxLost(f"The sandbox is gone: {reason}."))
+        if self.hello.done():
+            self.hello.exception()
+        if self._check is not None:
+            self._check.cancel()
+        if self._transport is not None:
+            self._transport.close()
+        self.on_lost()
+
+    def _on_frame(self, head: Head, body: bytes) -> None:
+        event = head["ev"]
+        if event == "hello":
+            if not self.hello.done():
+                self.hello.set_result(head)
+            return
+        pending = self._pending.get(head["id"]) if "id" in head else None
+        if pending is None:
+            if event in self.on_event:
+                self.on_event[event](head, body)
+            return
+        if body:
+            (pending.stderr if event == "stderr" else pending.output).append(body)
+            if pending.on_output is not None and event != "tail":
+                _tell(pending, body)
+        if event in {"result", "done"} and not pending.result.done():
+            pending.result.set_result(head)
+
+    # What calls are made of.
+
+    def write(self, head: Head, body: bytes = b"") -> None:
+        """Send one frame. Raises `SandboxLost`, and `SandboxError` for what is too large."""
+        self.check()
+        assert self._transport is not None
+        try:
+            frame = encode(head, body)
+        except FrameError:
+            raise SandboxError(
+                f"The request is too large for the sandbox: {MAX_BODY} bytes at most. Write long "
+                "texts to a file first."
+            ) from None
+        self._transport.write(frame)
+
+    def check(self) -> None:
+        """Raise `SandboxLost` when there is no sandbox at the other end."""
+        if self._lost is not None or self._transport is None:
+            raise SandboxLost(f"The sandbox is gone: {self._lost or 'it was not started'}.")
+
+    async def call(
+        self,
+        head: Head,
+        body: bytes = b"",
+        *,
+        on_output: OnOutput | None = None,
+        upload: bytes | None = None,
+    ) -> Reply:
+        """Send a request, wait for its result. Cancelling aborts it inside."""
+        call_id = next(self._ids)
+        pending = _Pending(asyncio.get_running_loop().create_future(), on_output)
+        self._pending[call_id] = pending
+        if self._check is None:
+            self._arm_check()
+        try:
+            self.write({"id": call_id, **head}, body)
+            if upload is not None:
+                await self._upload(call_id, upload)
+            result = await pending.result
+            return Reply(result, b"".join(pending.output), b"".join(pending.stderr))
+        except asyncio.CancelledError:
+            if self._lost is None:
+                self.write({"op": "abort", "target": call_id})
+            raise
+        finally:
+            self._pending.pop(call_id, None)
+
+    async def ping(self) -> float:
+        """Seconds for a round trip."""
+        begin = time.perf_counter()
+        await self.call({"op": "ping"})
+        return time.perf_counter() - begin
+
+    def _arm_check(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._check = loop.call_later(_CHECK_EVERY, self._start_check)
+
+    def _start_check(self) -> None:
+        self._check = None
+        if self.paused:
+            self._arm_check()
+        elif self._pending and self._lost is None:
+            self._checking = asyncio.create_task(self._see_whether_it_lives())
+
+    async def _see_whether_it_lives(self) -> None:
+        try:
+            await asyncio.wait_for(self.ping(), _PING_TIMEOUT)
+        except TimeoutError:
+            if not self.paused:
+                self.end(f"it did not answer for {_PING_TIMEOUT:g} s")
+        except SandboxLost:
+            return
+
+    async def _upload(self, call_id: int, data: bytes) -> None:
+        for start in range(CHUNK, len(data), CHUNK):
+            await self._writable.wait()
+            self.write({"id": call_id, "op": "data"}, data[start : start + CHUNK])
+
+
+def _tell(pending: _Pending, data: bytes) -> None:
+    """Hand output on; what the caller's function raises is the call's outcome."""
+    assert pending.on_output is not None
+    try:
+        pending.on_output(data)
+    except Exception as error:
+        if not pending.result.done():
+            pending.result.set_exception(error)

@@ -1,0 +1,3 @@
+"""The program: commands, configuration, session, loop, model layer, prompt, rendering."""
+
+__version__ = "0.1.0"

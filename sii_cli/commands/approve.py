@@ -1,0 +1,24 @@
+"""`sii approve`: a recording is good to be trained on."""
+
+from __future__ import annotations
+
+import click
+
+from sii_cli.commands.options import example
+from sii_cli.commands.recorded import REFS_HELP, find_one
+from sii_cli.commands.reviewing import find_reviewer, give_review, hash_to_review, speaker_option
+
+
+@click.command(
+    "approve",
+    help="Approve a recording as it is now; when it changes, the approval no longer holds. "
+    f"{REFS_HELP} `sii review` steps through it first.",
+    epilog=example("sii approve last", "sii approve 20261123-2049 --note 'short and right'"),
+)
+@click.argument("ref", metavar="ID")
+@click.option("--note", default="", metavar="TEXT", help="A note.")
+@speaker_option
+def command(ref: str, note: str, speaker: str | None) -> None:
+    """Approve a recording."""
+    folder, reviewer = find_one(ref), find_reviewer(speaker)
+    give_review(folder, reviewer, hash_to_review(folder), verdict="approve", note=note)

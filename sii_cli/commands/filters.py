@@ -1,0 +1,94 @@
+"""Options that say which recordings a command is about; the index answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sii_cli.commands.moments import moment, span
+from sii_cli.commands.recorded import open_store
+from sii_cli.errors import SiiError
+
+if TYPE_CHECKING:
+    from recordings.find import Filter
+    from recordings.index import RecordingIndex
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+STATUSES = (
+    *("done", "interrupted", "limit", "cut_off", "loop", "infra", "failed"),
+    *("open", "crashed", "damaged"),
+)
+APPROVALS = ("unreviewed", "approved", "rejected", "needs_work", "void")
+
+_OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
+    (
+        "status",
+        {"type": click.Choice(STATUSES), "multiple": True, "help": "Ended so; may be repeated."},
+    ),
+    ("text", {"metavar": "TEXT", "help": "A part of the first message."}),
+    ("model", {"metavar": "NAME", "help": "A part of the model's name."}),
+    ("mode", {"metavar": "MODE", "help": "interactive, headless, batch, demo, imported."}),
+    (
+        "since",
+        {"type": moment, "metavar": "TIME", "help": "Begun since: 2026-11-23, 3d."},
+    ),
+    ("until", {"type": moment, "metavar": "TIME", "help": "Begun before."}),
+    ("tag", {"metavar": "TAG", "help": "Tagged so."}),
+    ("query", {"metavar": "NAME", "help": "Made from this query."}),
+    ("batch", {"metavar": "NAME", "help": "Part of this batch."}),
+    ("tool", {"metavar": "NAME", "help": "Called this tool."}),
+    ("error", {"metavar": "KIND", "help": "Had this kind of error: timeout, connect, …"}),
+    ("approval", {"type": click.Choice(APPROVALS), "help": "Stands so after its reviews."}),
+    ("reviewer", {"metavar": "NAME", "help": "Judged by this reviewer."}),
+)
+_RANGES: tuple[tuple[str, Any, str], ...] = (
+    ("tokens", click.IntRange(min=0), "N"),
+    ("steps", click.IntRange(min=0), "N"),
+    ("duration", span, "TIME"),
+)
+
+
+def filter_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command an option for every field of a `Filter`, for `make_filter`."""
+    for name, kind, metavar in reversed(_RANGES):
+        for least, word in (("max", "most"), ("min", "least")):
+            option = f"--{least}-{name}"
+            help_text = f"{name.capitalize()}, at {word}."
+            function = click.option(option, type=kind, metavar=metavar, help=help_text)(function)
+    for name, facts in reversed(_OPTIONS):
+        function = click.option(f"--{name}", **facts)(function)
+    return function
+
+
+def make_filter(options: dict[str, Any]) -> Filter:
+    """Return the filter that the options ask for."""
+    from recordings.find import Filter
+
+    values = {name: options[name] for name, _ in _OPTIONS}
+    for name, *_ in _RANGES:
+        values[name] = (options[f"min_{name}"], options[f"max_{name}"])
+    return Filter(**values)
+
+
+@contextmanager
+def open_index() -> Iterator[RecordingIndex]:
+    """Open the index, brought up to date. Raises `SiiError` when it cannot be used."""
+    import sqlite3
+
+    from recordings.index import INDEX, RecordingIndex
+
+    store = open_store()
+    try:
+        index = RecordingIndex(store)
+        index.refresh()
+    except (sqlite3.Error, OSError) as error:
+        raise SiiError(
+            f"The index of the recordings cannot be used ({error}): "
+            f"see that {store.root} may be written, and delete {INDEX} there."
+        ) from error
+    with index:
+        yield index

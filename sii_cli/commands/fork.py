@@ -1,0 +1,91 @@
+"""`sii fork`: a new session's recording that shares another's past up to an event."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sii_cli.commands.options import example
+from sii_cli.commands.recorded import REFS_HELP, complain, find_one, open_store
+
+if TYPE_CHECKING:
+    from recordings.restore import Conversation
+
+
+@click.command(
+    "fork",
+    help="Begin a session whose history is a recording's up to event SEQ (`sii search` and `sii "
+    "review` show the numbers of events). Its first event of its own pins the parent by hash; "
+    f"`sii -r` goes on with it. {REFS_HELP}\n\nThe conversation is forked, not the files: they "
+    "are as they are now in the workspace, which is the recorded one unless --workspace says "
+    "otherwise.",
+    epilog=example("sii fork last --at 14", "sii fork 20261123-2049 --at 14 --workspace ../copy"),
+)
+@click.argument("ref", metavar="ID")
+@click.option(
+    "--at",
+    "seq",
+    type=click.IntRange(min=0),
+    required=True,
+    metavar="SEQ",
+    help="The last event that is shared.",
+)
+@click.option(
+    "--workspace",
+    type=click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path),
+    metavar="DIR",
+    help="Where the fork works.",
+)
+def command(ref: str, seq: int, workspace: Path | None) -> None:
+    """Fork a recording."""
+    from recordings.restore import restore
+
+    parent = find_one(ref)
+    past = restore(parent, seq)
+    where = str(workspace or past.workspace)
+    name = _fork(parent, past, where)
+    click.echo(name)
+    click.echo(
+        f"It shares events 0 to {seq} of {parent.name} and works in {_shown(where)}, whose files "
+        f"are as they are now, not as they were then. Go on with it: sii -r {name}",
+        err=True,
+    )
+    if not Path(where).is_dir():
+        complain(f"{where} is not there: go on with --workspace DIR, or make it first.")
+
+
+def _fork(parent: Path, past: Conversation, workspace: str) -> str:
+    """Make the fork's recording and return its id; a failed one leaves nothing behind."""
+    from recordings.events import SessionResume
+    from recordings.recorder import Recorder
+    from sii_cli import __version__
+
+    name, folder = open_store().create_folder()
+    try:
+        recorder = Recorder.fork(parent, past.seq, folder, name)
+        try:
+            recorder.record(
+                SessionResume(
+                    sii_version=__version__,
+                    model=past.start.model,
+                    base_url=past.start.base_url,
+                    settings={"workspace": workspace},
+                    lost=past.under_way,
+                ),
+                "harness",
+            )
+        finally:
+            recorder.close()
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return name
+
+
+def _shown(path: str) -> str:
+    from sii_cli.render.sanitise import one_line
+
+    return one_line(path, 300)

@@ -1,0 +1,96 @@
+"""The group of all commands: it imports the one that was asked for, and no other."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from sii_cli.errors import EXIT_CODES
+
+COMMANDS = {
+    "run": "Work on one task without a screen.",
+    "list": "List the recordings.",
+    "show": "Print a recording.",
+    "replay": "Play a recording as it happened.",
+    "search": "Find where something was said, in all recordings.",
+    "pack": "Make recordings small; every command still reads them.",
+    "review": "Step through a recording and judge it.",
+    "approve": "Approve a recording.",
+    "reject": "Reject a recording.",
+    "reviews": "Show who said what about a recording.",
+    "fork": "Begin a session that shares a recording's past.",
+    "tree": "Show a recording's family: its parents and forks.",
+    "scan": "Look for secrets in recordings.",
+    "redact": "Take secrets out of a recording for good.",
+    "verify": "Prove recordings whole, or say where they are not.",
+    "demo": "Watch a whole task, without a GPU or a server.",
+    "serve": "Start a vLLM server with the flags that fit.",
+    "doctor": "Check this machine and the model server.",
+    "config": "Show the settings in force and where each came from.",
+}
+"""What `sii --help` says of each; `sii_cli/commands/NAME.py` has it as `command`."""
+
+PROMPT = "prompt"
+"""What runs when no command is named."""
+
+
+class Sii(click.Group):
+    """A group whose commands are imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names, in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name != PROMPT and cmd_name not in COMMANDS:
+            return None
+        command = import_module(f"sii_cli.commands.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; a task in its place gets a hint."""
+        if args[0] != PROMPT and args[0] not in COMMANDS:
+            raise click.UsageError(
+                f'there is no command {args[0]!r}; for a task, say `sii -p "…"`.', ctx
+            )
+        return super().resolve_command(ctx, args)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Hand everything to the prompt unless a command is named."""
+        if not args or (args[0].startswith("-") and args[0] != "--help"):
+            args = [PROMPT, *args]
+        return super().parse_args(ctx, args)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands, from what is known without importing them, and the options."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+        prompt = self.get_command(ctx, PROMPT)
+        assert prompt is not None
+        prompt.format_options(click.Context(prompt, parent=ctx), formatter)
+        with formatter.section("Other options"):
+            formatter.write_dl([("--version", "Show the version.")])
+
+
+EPILOG = (
+    "\b\nExamples:\n"
+    "  sii                                  the prompt, in this directory\n"
+    '  sii -p "Why does test_parser fail?"  one task\n'
+    "  sii -p - < task.md                   one task, from a file\n"
+    "\n\b\n" + EXIT_CODES + "\n\b\nSII_DEBUG=1 shows the traceback of an error."
+)
+
+
+@click.group(
+    cls=Sii,
+    epilog=EPILOG,
+    help="Work with a model that uses tools in a sandbox, and record all of it.",
+    context_settings={"max_content_width": 100},
+)
+def cli() -> None:
+    """Without a command: the prompt, or with `-p` one task."""

@@ -1,0 +1,106 @@
+"""`sii list`: the recordings, the newest first."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sii_cli.commands.filters import filter_options, make_filter, open_index
+from sii_cli.commands.moments import ago
+from sii_cli.commands.options import example, load
+from sii_cli.commands.recorded import open_store
+
+if TYPE_CHECKING:
+    from recordings.find import Found
+
+NEWEST = 20
+SORTS = ("started", "tokens", "steps", "rounds", "duration", "id")
+APPROVAL_WORDS = {
+    "approved": "approved: ",
+    "rejected": "rejected: ",
+    "needs_work": "needs work: ",
+    "void": "verdict void (changed since): ",
+}
+
+
+@click.command(
+    "list",
+    help="List the recordings, the newest first.",
+    epilog=example(
+        "sii list",
+        "sii list --all --status done --tool python --min-steps 5 --sort tokens",
+        "sii list --since 7d --approval unreviewed",
+        "sii list --json | jq .id",
+    ),
+)
+@click.option("--all", "everything", is_flag=True, help=f"All of them, not the {NEWEST} first.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--sort", type=click.Choice(SORTS), default="started", help="The largest first.")
+@click.option("--reverse", is_flag=True, help="The smallest or the oldest first.")
+@filter_options
+def command(everything: bool, as_json: bool, sort: Any, reverse: bool, **options: Any) -> None:
+    """List the recordings."""
+    store = open_store()
+    found = _find(options, sort, reverse, None if everything else NEWEST)
+    for one in found:
+        click.echo(json.dumps(_facts(one)) if as_json else _line(one))
+    if not found and not as_json:
+        none = f"There are no recordings in {store.root} yet: run `sii` first."
+        click.echo("No recording is so." if store.ids() else none, err=True)
+    elif len(found) == NEWEST and not everything:
+        which = "newest" if sort == "started" and not reverse else "first"
+        click.echo(f"(the {which} ones; --all lists them all)", err=True)
+
+
+def _find(options: dict[str, Any], sort: Any, reverse: bool, limit: int | None) -> list[Found]:
+    from recordings.find import find
+
+    where = make_filter(options)
+
+    if not open_store().root.exists():
+        return []  # a list makes no folders
+    with open_index() as index:
+        find_by = partial(find, index, where, sort=sort, ascending=reverse, limit=limit)
+        found = find_by()
+        # The policy matters to several reviewers alone, and settings are slow to read.
+        if where.approval or any(len(one.reviewers) > 1 for one in found):
+            found = find_by(policy=load({}).approval_policy)
+        return found
+
+
+def _line(found: Found) -> str:
+    from sii_cli.render.sanitise import one_line
+
+    summary = found.summary
+    steps = f"{summary.steps} step{'' if summary.steps == 1 else 's'}"
+    task = one_line(summary.first_message or summary.why, 60)
+    stands = APPROVAL_WORDS.get(found.approval, "")
+    return (
+        f"{summary.id}  {ago(summary.started):>8}  {summary.status:<11}  {steps:>9}  {stands}{task}"
+    )
+
+
+def _facts(found: Found) -> dict[str, Any]:
+    summary = found.summary
+    return {
+        "id": summary.id,
+        "status": summary.status,
+        "started": summary.started,
+        "mode": summary.mode,
+        "model": summary.model,
+        "rounds": summary.rounds,
+        "steps": summary.steps,
+        "tokens": summary.tokens,
+        "seconds": round(summary.duration, 3),
+        "task": summary.first_message,
+        "folder": str(summary.folder),
+        "approval": found.approval,
+        "reviewers": found.reviewers,
+        "tags": found.tags,
+        "query": found.query,
+        "batch": found.batch,
+        "parent": found.parent,
+    }

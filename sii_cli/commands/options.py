@@ -1,0 +1,67 @@
+"""Options that commands share: one for every setting that a flag may give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import click
+
+from sii_cli.config import SETTING_FIELDS, Settings, flag_of
+
+OutputFormat = Literal["text", "json", "stream-json"]
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+PLACEHOLDERS = {
+    "base_url": "URL",
+    "workspace": "DIR",
+    "system_prompt": "FILE",
+    "searxng_url": "URL",
+    "memory": "SIZE",
+    "tools": "NAMES",
+    "allow_net": "HOSTS",
+    "sandbox": "docker|bubblewrap",
+    "search_provider": "ddgs|searxng",
+    "model": "NAME",
+    "image": "NAME",
+    "speaker": "NAME",
+}
+
+
+def settings_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command a flag for every setting. Values come in unchecked, as `dict` or `None`s."""
+    for setting in reversed(SETTING_FIELDS):
+        if "flag" in setting.metadata["places"]:
+            function = _option(setting.name, setting.metadata["help"])(function)
+    return function
+
+
+def _option(name: str, help_text: str) -> Decorator:
+    flag = flag_of(name)
+    if name == "enable_thinking":
+        return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=help_text)
+    return click.option(flag, name, metavar=PLACEHOLDERS.get(name, "N"), help=help_text)
+
+
+def load(flags: dict[str, Any]) -> Settings:
+    """Put the settings together from flags, the environment and the files."""
+    import os
+
+    from sii_cli.config_sources import load_settings
+
+    return load_settings(flags, os.environ)
+
+
+def example(*lines: str) -> str:
+    """Return a help's last part: how the command is used."""
+    return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def output_format_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command `--output-format`."""
+    return click.option(
+        "--output-format",
+        type=click.Choice(["text", "json", "stream-json"]),
+        help="How one task is told: what happens (text, the default), one object at the end "
+        "(json), or the recording's lines as they are written (stream-json).",
+    )(function)

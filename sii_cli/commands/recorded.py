@@ -1,0 +1,90 @@
+"""Recordings that a command line names, and whether their approval still holds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sii_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from recordings.store import RecordingStore
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+REFS_HELP = "ID is an id, the beginning of one, or `last`."
+
+
+def refs_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command `ID…` and `--all`, for `find_all`."""
+    function = click.option(
+        "--all", "everything", is_flag=True, help="All the recordings there are."
+    )(function)
+    return click.argument("refs", metavar="[ID]...", nargs=-1)(function)
+
+
+def open_store() -> RecordingStore:
+    """Return the store of the recordings."""
+    from recordings.store import RecordingStore
+    from sii_cli.config import find_recordings
+
+    return RecordingStore(find_recordings(os.environ))
+
+
+def find_one(ref: str) -> Path:
+    """Return a recording's folder. Raises `RecordingNotFound`."""
+    return open_store().resolve(ref)
+
+
+def find_all(refs: Sequence[str], everything: bool) -> list[Path]:
+    """Return the folders of the recordings named, each once; all of them are the newest first.
+
+    Raises `RecordingNotFound`, `UsageError`.
+    """
+    if everything and refs:
+        raise UsageError("Say --all or name recordings, not both.")
+    if not everything and not refs:
+        raise UsageError("Say which recordings: their ids, `last`, or --all.")
+    store = open_store()
+    if everything:
+        return [store.root / name for name in store.ids()]
+    return list(dict.fromkeys(store.resolve(ref) for ref in refs))
+
+
+def warn_when_void(folder: Path) -> None:
+    """Say on stderr that a recording's approval no longer holds, where that is so."""
+    from recordings.errors import RecordingError
+    from recordings.files import REVIEWS
+
+    if not (folder / REVIEWS).exists():
+        return
+    from recordings.approval import standing
+    from recordings.log import recording_hash
+    from recordings.reviews import read_reviews
+
+    try:
+        stands = standing(read_reviews(folder), recording_hash(folder))
+    except RecordingError as error:
+        complain(str(error))
+        return
+    if stands.void:
+        complain(void_sentence(folder.name, stands.void))
+
+
+def void_sentence(name: str, reviewers: Sequence[str]) -> str:
+    """Say whose verdicts on a recording no longer hold."""
+    return (
+        f"The recording {name} has changed since it was reviewed by {', '.join(reviewers)}: "
+        "that verdict no longer holds (`sii review` judges it anew)."
+    )
+
+
+def complain(text: str) -> None:
+    """Say something on stderr that keeps the command from nothing."""
+    from sii_cli.render.sanitise import one_line
+
+    click.echo(f"sii: {one_line(text, 1000)}", err=True)

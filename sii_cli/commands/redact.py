@@ -1,0 +1,60 @@
+"""`sii redact`: take secrets out of a recording for good."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from sii_cli.commands.options import example
+from sii_cli.commands.recorded import REFS_HELP, find_one, warn_when_void
+from sii_cli.commands.reviewing import find_reviewer
+from sii_cli.commands.scan import describe
+from sii_cli.commands.secret_options import SECRETS_HELP, make_finder, secret_options
+from sii_cli.errors import UsageError
+
+
+@click.command(
+    "redact",
+    help="Take secrets out of a recording for good: ‹redacted:NAME› stands in their place, the "
+    "lines are chained anew, and the old hash is noted, so that approvals no longer hold. Forks "
+    f"and copies keep what they have. {REFS_HELP} {SECRETS_HELP}",
+    epilog=example("sii redact last", "sii redact 20261123-2049 --variable DB_PASSWORD"),
+)
+@click.argument("ref", metavar="ID")
+@click.option("--whole", is_flag=True, help="Keep nothing of a text that holds a secret.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--speaker", metavar="NAME", help="Pseudonym of who redacts.")
+@secret_options
+def command(
+    ref: str, whole: bool, yes: bool, speaker: str | None, variables: tuple[str, ...], entropy: bool
+) -> None:
+    """Redact a recording."""
+    from recordings.redact import redact, scan
+    from recordings.redactor import Redactor
+
+    folder, by = find_one(ref), find_reviewer(speaker)
+    finder = make_finder(variables, entropy)
+    found: dict[tuple[str, str], set[int]] = {}
+    for finding in scan(folder, finder):
+        found.setdefault((finding.secret.name, finding.secret.how), set()).add(finding.seq)
+    if not found:
+        click.echo(f"{folder.name}  no secrets found; nothing was changed")
+        return
+    click.echo("\n".join(describe(folder.name, found)), err=True)
+    _confirm(yes)
+    note = redact(folder, Redactor(finder, whole=whole), by=by)
+    if note is None:
+        click.echo(f"{folder.name}  nothing was changed")
+        return
+    click.echo(f"{folder.name}  {', '.join(note.names)} taken out of {len(note.seqs)} events")
+    warn_when_void(folder)
+
+
+def _confirm(yes: bool) -> None:
+    """Ask before what cannot be undone. Raises `UsageError`, `click.Abort`."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError("Redaction cannot be undone: say --yes to do it without being asked.")
+    click.confirm("Take these out for good?", abort=True, err=True)

@@ -1,0 +1,26 @@
+"""`sii reject`: a recording is not to be trained on."""
+
+from __future__ import annotations
+
+import click
+
+from sii_cli.commands.options import example
+from sii_cli.commands.recorded import REFS_HELP, find_one
+from sii_cli.commands.reviewing import find_reviewer, give_review, hash_to_review, speaker_option
+from sii_cli.errors import UsageError
+
+
+@click.command(
+    "reject",
+    help=f"Reject a recording as it is now, and say why. {REFS_HELP}",
+    epilog=example("sii reject last --why 'it deleted the failing test'"),
+)
+@click.argument("ref", metavar="ID")
+@click.option("--why", required=True, metavar="TEXT", help="The reason, for whoever reads it.")
+@speaker_option
+def command(ref: str, why: str, speaker: str | None) -> None:
+    """Reject a recording."""
+    if not why.strip():
+        raise UsageError("Say why: --why TEXT.")
+    folder, reviewer = find_one(ref), find_reviewer(speaker)
+    give_review(folder, reviewer, hash_to_review(folder), verdict="reject", note=why)

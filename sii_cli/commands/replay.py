@@ -1,0 +1,124 @@
+"""`sii replay`: a recording, played as it happened. Needs no model and no sandbox."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sii_cli.commands.options import example
+from sii_cli.commands.recorded import find_one, open_store, warn_when_void
+from sii_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from sii_cli.render.live import LiveRenderer
+    from sii_cli.wire import Item
+
+
+@click.command(
+    "replay",
+    help="Play a recording as it happened. REF is an id, the beginning of one, or `last`.",
+    epilog=example(
+        "sii replay last",
+        "sii replay last --speed 4",
+        "sii replay 20261123 --step",
+        "sii replay last --html replay.html --cast replay.cast",
+    ),
+)
+@click.argument("ref", default="last")
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    metavar="N",
+    help="Times as fast.",
+)
+@click.option("--step", "by_step", is_flag=True, help="Wait for Enter before every step.")
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    metavar="FILE",
+    help="Write one page for a browser instead; it needs nothing else.",
+)
+@click.option(
+    "--cast",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    metavar="FILE",
+    help="Write a cast for asciinema instead (version 2).",
+)
+def command(ref: str, speed: float, by_step: bool, html: Path | None, cast: Path | None) -> None:
+    """Play a recording."""
+    if (html or cast) and (by_step or speed != 1):
+        raise UsageError("--speed and --step are for the terminal: a file has its own controls.")
+    folder = find_one(ref)
+    warn_when_void(folder)
+    if html or cast:
+        _export(folder, html, cast)
+    else:
+        _play(folder, speed, by_step)
+
+
+def _export(folder: Path, html: Path | None, cast: Path | None) -> None:
+    from recordings.cast import write_cast
+    from recordings.html import write_html
+
+    for target, write in ((html, write_html), (cast, write_cast)):
+        if target is None:
+            continue
+        _check_target(target)
+        write(folder, target)
+        click.echo(f"{target}  {target.stat().st_size / 1e6:,.1f} MB", err=True)
+
+
+def _check_target(target: Path) -> None:
+    """A file of a recording is never written over."""
+    if not target.absolute().parent.is_dir():
+        raise UsageError(f"{target.parent} is no directory: make it, or write to another place.")
+    if target.resolve().is_relative_to(open_store().root.resolve()):
+        raise UsageError(f"{target} is among the recordings: write to another place.")
+
+
+def _play(folder: Path, speed: float, by_step: bool) -> None:
+    from recordings.log import read_events
+    from recordings.timeline import timeline
+    from sii_cli.render.live import LiveRenderer
+
+    renderer = LiveRenderer(clock=lambda: time.monotonic() * speed)
+    due = time.monotonic()
+    for wait, item in timeline(read_events(folder)):
+        if by_step and _begins_step(item):
+            renderer.finish()
+            _wait_for_enter()
+        elif not by_step:
+            due += wait / speed
+            _play_until(due, renderer)
+        renderer.take(item)
+    renderer.finish()
+
+
+def _play_until(due: float, renderer: LiveRenderer) -> None:
+    """Wait, with the spinner turning."""
+    from sii_cli.render.activity import FRAME
+
+    while (left := due - time.monotonic()) > 0:
+        time.sleep(min(left, FRAME))
+        renderer.tick()
+
+
+def _begins_step(item: Item) -> bool:
+    from recordings.events import Event, ModelRequest, UserMessage
+
+    return isinstance(item, Event) and isinstance(item.data, ModelRequest | UserMessage)
+
+
+def _wait_for_enter() -> None:
+    """Ask on the terminal; without one, go on."""
+    if not sys.stdin.isatty():
+        return
+    click.echo("— Enter for the next step —", nl=False, err=True)
+    sys.stdin.readline()
+    # Take the question back, so that the screen holds the session alone.
+    click.echo("\x1b[1A\x1b[2K", nl=False, err=True)

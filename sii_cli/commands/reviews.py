@@ -1,0 +1,66 @@
+"""`sii reviews`: who said what about a recording."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from sii_cli.commands.options import example
+from sii_cli.commands.recorded import REFS_HELP, find_one
+from sii_cli.commands.reviewing import tell_standing
+
+if TYPE_CHECKING:
+    from recordings.reviews import Review, StepReview
+
+VERDICTS = {"approve": "approves", "reject": "rejects", "needs_work": "wants more work"}
+
+
+@click.command(
+    "reviews",
+    help=f"Show who said what about a recording, and where it stands. {REFS_HELP}",
+    epilog=example("sii reviews last", "sii reviews 20261123-2049 --json | jq .verdict"),
+)
+@click.argument("ref", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def command(ref: str, as_json: bool) -> None:
+    """Show the reviews of a recording."""
+    from recordings.log import recording_hash
+    from recordings.reviews import read_reviews
+
+    folder = find_one(ref)
+    sha256 = recording_hash(folder)
+    for review in read_reviews(folder):
+        holds = review.sha256 == sha256
+        if as_json:
+            click.echo(json.dumps({**review.model_dump(mode="json"), "holds": holds}))
+        else:
+            click.echo("\n".join(_lines(review, holds)))
+    if not as_json:
+        tell_standing(folder)
+
+
+def _lines(review: Review, holds: bool) -> Iterator[str]:
+    from sii_cli.render.sanitise import one_line
+
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(review.time))
+    verdict = VERDICTS[review.verdict] if review.verdict else "says"
+    before = "" if holds else "  (of the recording as it was before)"
+    note = f": {one_line(review.note, 1000)}" if review.note else ""
+    yield f"{when}  {one_line(review.reviewer, 40)} {verdict}{note}{before}"
+    for name, value in review.rubric.items():
+        yield f"    {one_line(name, 60)}: {one_line(str(value), 60)}"
+    for step in review.steps:
+        yield f"    event {step.seq}: {one_line(_words(step), 1000)}"
+    changes = [f"+{tag}" for tag in review.add_tags] + [f"-{tag}" for tag in review.remove_tags]
+    if changes:
+        yield f"    tags: {one_line(' '.join(changes), 200)}"
+
+
+def _words(step: StepReview) -> str:
+    exclude = {True: "not to be trained on", False: "to be trained on again", None: None}
+    said = (step.flag, exclude[step.exclude], step.comment)
+    return " · ".join(word for word in said if word)

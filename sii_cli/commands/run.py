@@ -1,0 +1,43 @@
+"""`sii run`: one task without an input line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from sii_cli.commands.options import (
+    OutputFormat,
+    example,
+    load,
+    output_format_option,
+    settings_options,
+)
+from sii_cli.commands.resuming import find_resumed, resume_options
+
+
+@click.command(
+    "run",
+    help="Work on one task. Without TASK (or with -) it is read from standard input.",
+    epilog=example(
+        'sii run "Why does test_parser fail?"',
+        "sii run --output-format json < task.md | jq -r .answer",
+    ),
+)
+@click.argument("task", required=False)
+@resume_options
+@output_format_option
+@settings_options
+def command(
+    task: str | None,
+    output_format: OutputFormat | None,
+    go_on: bool,
+    ref: str | None,
+    **flags: Any,
+) -> int:
+    """Work on one task."""
+    resumed = find_resumed(go_on, ref, flags)
+    from sii_cli.commands.headless import read_task, run_task
+
+    text = read_task(task)
+    return run_task(load(flags), text, output_format or "text", resumed=resumed)

@@ -1,0 +1,79 @@
+"""`sii search`: where something was said, in all recordings."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sii_cli.commands.filters import filter_options, make_filter, open_index
+from sii_cli.commands.options import example
+from sii_cli.commands.recorded import open_store
+from sii_cli.errors import DONE, FAILED, UsageError
+
+if TYPE_CHECKING:
+    from recordings.find import Hit
+
+PLACES = 50
+
+
+@click.command(
+    "search",
+    help="Find TEXT in what was said, thought, called and observed in all recordings. All its "
+    'words must stand in one place; words in "double quotes" stand next to each other. Exits '
+    "with 1 when nothing is found.",
+    epilog=example(
+        "sii search rounding error",
+        "sii search '\"division by zero\"' --status done --since 7d",
+        "sii search pytest --json | jq -r .id | sort -u",
+    ),
+)
+@click.argument("words", metavar="TEXT...", nargs=-1, required=True)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=PLACES,
+    metavar="N",
+    help=f"Places to show, the newest first ({PLACES}).",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@filter_options
+def command(words: tuple[str, ...], limit: int, as_json: bool, **options: Any) -> int:
+    """Search the recordings."""
+    text = " ".join(words)
+    if not any(character.isalnum() for character in text):
+        raise UsageError("Say a word to search for.")
+    from recordings.find import search
+
+    where, found = make_filter(options), 0
+    if open_store().root.exists():
+        with open_index() as index:
+            for hit in search(index, text, where, limit=limit):
+                found += 1
+                click.echo(json.dumps(_facts(hit)) if as_json else _line(hit))
+    if not found:
+        click.echo("sii: Nothing was found.", err=True)
+    elif found == limit:
+        click.echo(f"(the first {limit} places; --limit shows more)", err=True)
+    return DONE if found else FAILED
+
+
+def _line(hit: Hit) -> str:
+    from sii_cli.render.sanitise import sanitise
+
+    parts, last = [], 0
+    for start, end in hit.matches if sys.stdout.isatty() else ():
+        parts += [
+            sanitise(hit.snippet[last:start]),
+            click.style(sanitise(hit.snippet[start:end]), bold=True),
+        ]
+        last = end
+    snippet = "".join(parts) + sanitise(hit.snippet[last:])
+    return f"{hit.id}  {hit.seq:>5}  {hit.kind:<11}  {snippet}"
+
+
+def _facts(hit: Hit) -> dict[str, Any]:
+    facts = {"id": hit.id, "seq": hit.seq, "kind": hit.kind, "snippet": hit.snippet}
+    return {**facts, "matches": hit.matches}

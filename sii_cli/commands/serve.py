@@ -1,0 +1,72 @@
+"""`sii serve`: start vLLM with the flags that fit the model and this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sii_cli.commands.options import example
+from sii_cli.errors import DONE, INTERRUPTED
+
+if TYPE_CHECKING:
+    from sii_cli.serve_plan import Plan
+
+
+@click.command(
+    "serve",
+    help="Serve MODEL with vLLM, with the flags that fit it and this machine. What stands after "
+    "`--` goes to vLLM as it is, and wins.",
+    epilog=example(
+        "sii serve zai-org/GLM-4.5-Air-FP8",
+        "sii serve ./GLM-4.7-Flash --port 8001",
+        "sii serve zai-org/GLM-4.7-FP8 --dry-run -- --max-model-len 65536",
+    ),
+)
+@click.argument("model")
+@click.option("--port", type=click.IntRange(1, 65535), help="Without it the first free from 8000.")
+@click.option("--vllm", metavar="PROGRAM", help="A Python that has vLLM, or `vllm` itself.")
+@click.option("--dry-run", is_flag=True, help="Print the command, start nothing.")
+@click.argument("extra", nargs=-1, type=click.UNPROCESSED)
+def command(
+    model: str, port: int | None, vllm: str | None, dry_run: bool, extra: tuple[str, ...]
+) -> int:
+    """Plan, and run until the server ends."""
+    from sii_cli.config import find_home
+    from sii_cli.serve import free_port
+    from sii_cli.serve_plan import find_vllm, look_at_machine, plan
+
+    chosen = free_port(port)
+    ready = plan(model, look_at_machine(), find_vllm(vllm), port=chosen, extra=extra)
+    for note in ready.notes:
+        click.echo(f"note: {note}", err=True)
+    if dry_run:
+        settings = [f"{name}={shlex.quote(value)}" for name, value in ready.env.items()]
+        click.echo(" ".join([*settings, shlex.join(ready.command)]))
+        return DONE
+    home = find_home(os.environ)
+    home.mkdir(parents=True, exist_ok=True)
+    return asyncio.run(_run(ready, chosen, home))
+
+
+async def _run(ready: Plan, port: int, home: Path) -> int:
+    from sii_cli.serve import serve
+
+    task = asyncio.current_task()
+    assert task is not None
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, task.cancel)
+    log = home / f"serve-{port}.log"
+    click.echo(f"starting {ready.name}; its log is {log}")
+    try:
+        await serve(ready, port, home=home, log=log, say=click.echo)
+    except asyncio.CancelledError:
+        click.echo("stopped")
+        return INTERRUPTED
+    return DONE

@@ -1,0 +1,29 @@
+"""`sii show`: a recording, readable."""
+
+from __future__ import annotations
+
+import click
+
+from sii_cli.commands.options import example
+from sii_cli.commands.recorded import find_one, warn_when_void
+
+
+@click.command(
+    "show",
+    help="Print a recording. REF is an id, the beginning of one, or `last`.",
+    epilog=example("sii show last", "sii show 20261123-2049 --full | less -R"),
+)
+@click.argument("ref", default="last")
+@click.option("--full", is_flag=True, help="Everything that calls returned, not folded.")
+def command(ref: str, full: bool) -> None:
+    """Print a recording."""
+    from recordings.log import read_events
+    from sii_cli.render.renderer import Renderer
+    from sii_cli.render.screen import open_screen
+
+    folder = find_one(ref)
+    warn_when_void(folder)
+    renderer = Renderer(open_screen(), fold=not full)
+    for event in read_events(folder):
+        renderer.take(event)
+    renderer.finish()

@@ -1,0 +1,81 @@
+"""`sii tree`: the family of a recording, from its oldest ancestor to all forks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import click
+
+from sii_cli.commands.filters import open_index
+from sii_cli.commands.options import example
+from sii_cli.commands.recorded import REFS_HELP, find_one
+
+if TYPE_CHECKING:
+    from recordings.find import Found
+
+Forks = Mapping[str, list["Found"]]
+
+
+@click.command(
+    "tree",
+    help="Show the family of a recording: what it was forked from, and all forks with the events "
+    f"they were forked at. {REFS_HELP}",
+    epilog=example("sii tree last", "sii tree 20261123-2049"),
+)
+@click.argument("ref", metavar="ID")
+def command(ref: str) -> None:
+    """Show a recording's family."""
+    from recordings.find import find
+
+    asked = find_one(ref).name
+    with open_index() as index:
+        known = {one.summary.id: one for one in find(index, sort="id", ascending=True)}
+    forks: dict[str, list[Found]] = {}
+    for one in known.values():
+        forks.setdefault(one.parent or "", []).append(one)
+    for line in _lines(_oldest(known[asked], known), forks, asked):
+        click.echo(line)
+
+
+def _oldest(found: Found, known: Mapping[str, Found]) -> Found:
+    """Return the oldest ancestor that is there."""
+    passed = {found.summary.id}
+    while found.parent and found.parent in known and found.parent not in passed:
+        found = known[found.parent]
+        passed.add(found.summary.id)
+    return found
+
+
+def _lines(root: Found, forks: Forks, asked: str) -> Iterator[str]:
+    """Yield the tree's lines; a recording is shown once, whatever recordings say of parents."""
+    if root.parent is not None:
+        yield f"{_short(root.parent)}  (not here)"
+    waiting = [(root, "", "")]
+    shown: set[str] = set()
+    while waiting:
+        found, lead, indent = waiting.pop()
+        if found.summary.id in shown:
+            continue
+        shown.add(found.summary.id)
+        yield lead + _line(found, asked)
+        own = sorted(forks.get(found.summary.id, []), key=lambda fork: fork.parent_seq or 0)
+        for number, fork in reversed(list(enumerate(own, 1))):
+            last = number == len(own)
+            joint, below = ("└─ ", "   ") if last else ("├─ ", "│  ")
+            waiting.append((fork, indent + joint, indent + below))
+
+
+def _line(found: Found, asked: str) -> str:
+    summary = found.summary
+    at = f"  forked at {found.parent_seq}" if found.parent is not None else ""
+    mark = "  ←" if summary.id == asked else ""
+    approval = "" if found.approval == "unreviewed" else f"  {found.approval.replace('_', ' ')}"
+    task = _short(summary.first_message)
+    return f"{summary.id}{at}  {summary.status}  {summary.steps} steps{approval}  {task}{mark}"
+
+
+def _short(text: str) -> str:
+    from sii_cli.render.sanitise import one_line
+
+    return one_line(text, 50)

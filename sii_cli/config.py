@@ -1,0 +1,138 @@
+"""The settings: what there is to set, and where each value comes from.
+
+Flags > environment > the project's file > the user's file > defaults. Values are checked in
+`config_sources.py`, so that this module is quick to import.
+"""
+
+# ruff: noqa: RUF009 (a setting is declared by a call; what it returns is a dataclass field)
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from sii_cli.config_types import (
+        Bytes,
+        Count,
+        CountOrZero,
+        Cpus,
+        Fraction,
+        Integer,
+        Name,
+        Names,
+        PathValue,
+        Seconds,
+        Secret,
+        Switch,
+        Temperature,
+        Url,
+    )
+    from tools.web.settings import WebSettings
+
+CONFIG_FILE = "config.toml"
+PROJECT_FOLDER = ".sii"
+
+Place = Literal["flag", "environment", "project", "user"]
+"""Where a value may be set, the strongest first."""
+
+ANYWHERE: tuple[Place, ...] = ("flag", "environment", "project", "user")
+OWN: tuple[Place, ...] = ("flag", "environment", "user")
+"""Not by a project: a cloned repository must not widen what it may reach or use up."""
+FILES: tuple[Place, ...] = ("environment", "project", "user")
+"""Agreed on once, not said with every command."""
+SECRET: tuple[Place, ...] = ("environment", "user")
+"""Never on a command line, which every user of the machine can read."""
+AT_START: tuple[Place, ...] = ("flag", "environment")
+"""Needed to find the project's file."""
+HOME: tuple[Place, ...] = ("environment",)
+"""Needed by every command, to find the user's file and the recordings."""
+
+
+def _setting(default: Any, help_text: str, places: tuple[Place, ...] = ANYWHERE) -> Any:
+    return field(
+        default=default, repr=places is not SECRET, metadata={"help": help_text, "places": places}
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What is in force. `load_settings` makes one; `sources` says where each value came from."""
+
+    base_url: Url = _setting("http://127.0.0.1:8000/v1", "The server's OpenAI-compatible URL.")
+    model: Name | None = _setting(None, "Name of the model; without it the first one served.")
+    api_key: Secret | None = _setting(None, "The server's key.", SECRET)
+    home: PathValue = _setting(Path("~/.sii"), "Where recordings and history are kept.", HOME)
+    workspace: PathValue = _setting(Path(), "Directory that the model works in.", AT_START)
+    image: Name = _setting("sii-sandbox:latest", "Docker image of the sandbox.", OWN)
+    sandbox: Literal["docker", "bubblewrap"] = _setting("docker", "What runs the sandbox.", OWN)
+    allow_net: Names = _setting((), "Hosts for the sandbox to reach; refused so far.", OWN)
+    memory: Bytes = _setting(4 << 30, 'Memory of the sandbox, such as "4g".', OWN)
+    cpus: Cpus = _setting(2.0, "Processors of the sandbox.", OWN)
+    pids: Count = _setting(512, "Processes in the sandbox.", OWN)
+    command_timeout: Seconds = _setting(120.0, "Seconds for a command that asks for none.")
+    tools: Names = _setting((), "Tools that the model may call, by commas; without it all.")
+    system_prompt: PathValue | None = _setting(None, "File with another system prompt.")
+    max_steps: Count = _setting(200, "Steps after which a round is stopped.")
+    temperature: Temperature | None = _setting(None, "Sampling temperature.")
+    top_p: Fraction | None = _setting(None, "Nucleus sampling.")
+    max_tokens: Count | None = _setting(None, "Most tokens of one message of the model.")
+    seed: Integer | None = _setting(None, "Sampling seed.")
+    enable_thinking: Switch | None = _setting(None, "Whether the model thinks before it answers.")
+    idle_timeout: Seconds = _setting(120.0, "Seconds of silence after which a stream is dead.")
+    retries: CountOrZero = _setting(5, "How often a failed request is sent again.")
+    search_provider: Literal["ddgs", "searxng"] = _setting("ddgs", "Who searches the web.", OWN)
+    searxng_url: Url | None = _setting(None, "URL of a SearXNG server.", OWN)
+    speaker: Name | None = _setting(None, "Pseudonym of the human, for the recording.", OWN)
+    approval_policy: Literal["any", "all", "majority"] = _setting(
+        "any", "How many reviewers must approve a recording.", FILES
+    )
+    sources: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Where each value came from, in words."""
+    notes: tuple[str, ...] = ()
+    """What the user should know about these settings."""
+
+    @property
+    def web(self) -> WebSettings:
+        """What the web tools need."""
+        from tools.web.settings import WebSettings
+
+        return WebSettings(search_provider=self.search_provider, searxng_url=self.searxng_url)
+
+    def without_secrets(self) -> dict[str, Any]:
+        """Return the values as JSON can hold them; of the key only whether there is one."""
+        values = {name: _plain(getattr(self, name)) for name in SETTING_NAMES}
+        values["api_key"] = None if self.api_key is None else "set"
+        return values
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+SETTING_FIELDS = tuple(field for field in fields(Settings) if "places" in field.metadata)
+SETTING_NAMES = tuple(field.name for field in SETTING_FIELDS)
+
+
+def flag_of(name: str) -> str:
+    """Return the command line's name of a setting."""
+    return "--" + name.replace("_", "-")
+
+
+def variable_of(name: str) -> str:
+    """Return the environment's name of a setting."""
+    return f"SII_{name.upper()}"
+
+
+def find_home(env: Mapping[str, str]) -> Path:
+    """Return the folder of recordings, history and the user's file, made absolute."""
+    return Path(env.get(variable_of("home")) or "~/.sii").expanduser().absolute()
+
+
+def find_recordings(env: Mapping[str, str]) -> Path:
+    """Return the folder of the recordings."""
+    return find_home(env) / "recordings"

@@ -1,0 +1,87 @@
+"""What a setting's value may be: pydantic types that read text, TOML and flags alike.
+
+Their titles complete the sentence "NAME wants …". Imported only when settings are read.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+
+SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
+UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("no http(s) URL")
+    if parts.username or parts.password:
+        raise ValueError("a URL with a user or a password in it; keys go into SII_API_KEY")
+    return text.rstrip("/")
+
+
+def _size(value: Any) -> Any:
+    if isinstance(value, str) and (match := SIZE.fullmatch(value.strip())):
+        return int(float(match[1]) * UNITS[match[2].lower()])
+    return value
+
+
+def _list(value: Any) -> Any:
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+def _path(value: Any) -> Any:
+    return Path(value).expanduser() if isinstance(value, str) else value
+
+
+def _number(value: Any) -> Any:
+    """A TOML `true` is no number, though Python counts it as 1."""
+    if isinstance(value, bool):
+        raise ValueError("no number")
+    return value
+
+
+Name = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True), Field(title="a name")]
+Secret = Annotated[
+    str,
+    StringConstraints(min_length=1, strip_whitespace=True, pattern=r"^[!-~]+$"),
+    Field(title="a key in ASCII, without a space or a line's end"),
+]
+Url = Annotated[
+    str, AfterValidator(_url), Field(title="a URL such as http://127.0.0.1:8000/v1, without a user")
+]
+PathValue = Annotated[Path, BeforeValidator(_path), Field(title="a path")]
+Names = Annotated[
+    tuple[Name, ...], BeforeValidator(_list), Field(title='names, such as "bash,python"')
+]
+Count = Annotated[int, BeforeValidator(_number), Field(ge=1, title="a whole number of at least 1")]
+CountOrZero = Annotated[
+    int, BeforeValidator(_number), Field(ge=0, title="a whole number of at least 0")
+]
+Integer = Annotated[int, BeforeValidator(_number), Field(title="a whole number")]
+Bytes = Annotated[
+    int,
+    BeforeValidator(_number),
+    BeforeValidator(_size),
+    Field(ge=1 << 20, title='a size of at least 1m, such as "4g"'),
+]
+Seconds = Annotated[
+    float, BeforeValidator(_number), Field(gt=0, allow_inf_nan=False, title="seconds above 0")
+]
+Cpus = Annotated[
+    float, BeforeValidator(_number), Field(gt=0, allow_inf_nan=False, title="a number above 0")
+]
+Temperature = Annotated[
+    float, BeforeValidator(_number), Field(ge=0, le=2, title="a number from 0 to 2")
+]
+Fraction = Annotated[
+    float, BeforeValidator(_number), Field(gt=0, le=1, title="a number above 0, up to 1")
+]
+Switch = Annotated[bool, Field(title="true or false")]

@@ -1,0 +1,101 @@
+"""A model that plays written turns: it stands in where no server is, and says so."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import orjson
+
+from sii_cli.demo import TURNS
+from sii_cli.model.types import (
+    Call,
+    ChatRequest,
+    Completion,
+    Delta,
+    DeltaKind,
+    Failed,
+    ModelPart,
+    ServedModel,
+    Started,
+)
+
+SECONDS_A_WORD = 0.02
+OVER = "The demo's written turns are used up. Set SII_BASE_URL to go on with a real model."
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What the model is to say at one step; `calls` are (tool, JSON arguments)."""
+
+    reasoning: str
+    content: str
+    calls: tuple[tuple[str, str], ...]
+
+
+def demo_turns() -> list[Turn]:
+    """Read the turns shipped with the package."""
+    lines = resources.files("sii_cli.demo").joinpath(TURNS).read_bytes().splitlines()
+    return [_turn(orjson.loads(line)) for line in lines]
+
+
+def _turn(line: dict[str, Any]) -> Turn:
+    calls = ((call["name"], orjson.dumps(call["arguments"]).decode()) for call in line["calls"])
+    return Turn(line["reasoning"], line["content"], tuple(calls))
+
+
+class TurnsModel:
+    """Plays one turn a request, word by word, at a readable pace."""
+
+    def __init__(self, turns: Sequence[Turn], seconds_a_word: float = SECONDS_A_WORD) -> None:
+        self._turns = iter(turns)
+        self._pause = seconds_a_word
+        self._step = 0
+
+    async def describe(self) -> ServedModel:
+        """Say plainly that nothing is served."""
+        return ServedModel(name="demo-turns", base_url="none: written turns, no model")
+
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[ModelPart, None]:
+        """Play the next turn."""
+        yield Started(attempt=1)
+        turn = next(self._turns, None)
+        if turn is None:
+            yield Failed(attempt=1, kind="bad_request", message=OVER, fault="refused")
+            return
+        self._step += 1
+        async for delta in self._say(turn):
+            yield delta
+        yield Completion(
+            attempt=1,
+            response_id=None,
+            reasoning=turn.reasoning,
+            content=turn.content,
+            calls=tuple(
+                Call(index, f"demo-{self._step}-{index}", name, arguments)
+                for index, (name, arguments) in enumerate(turn.calls)
+            ),
+            finish_reason="tool_calls" if turn.calls else "stop",
+            stop_reason=None,
+            complete=True,
+            flags=("ids_missing", "written_turn"),
+        )
+
+    async def _say(self, turn: Turn) -> AsyncIterator[Delta]:
+        said: list[tuple[DeltaKind, str, int]] = [
+            ("reasoning", turn.reasoning, 0),
+            ("content", turn.content, 0),
+        ]
+        for index, (name, arguments) in enumerate(turn.calls):
+            said += [("call_name", name, index), ("call_arguments", arguments, index)]
+        for kind, text, index in said:
+            for word in re.findall(r"\s*\S+\s*", text):
+                yield Delta(kind, word, index)
+                await asyncio.sleep(self._pause)
+
+    async def aclose(self) -> None:
+        """Nothing is open."""

@@ -1,0 +1,91 @@
+"""Whether this machine can run sessions: the engine, the image, the disk, the terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from sandbox.protocol import SandboxUnavailable
+from sii_cli.config import Settings
+from sii_cli.model.probe import Check, Probe
+
+LONGEST = 55.0
+"""Seconds that all checks may take together."""
+LOW_DISK = 5 << 30
+"""Bytes."""
+
+
+async def examine(settings: Settings) -> AsyncIterator[Check]:
+    """Yield every check as it is done, the machine's first; never longer than a minute."""
+    yield terminal()
+    yield disk(settings.home)
+    for found in await asyncio.to_thread(engine, settings.image):
+        yield found
+    probe = Probe(settings.base_url, settings.model, settings.api_key)
+    checks = probe.checks()
+    deadline = asyncio.get_running_loop().time() + LONGEST
+    try:
+        while (check := await _next(checks, deadline)) is not None:
+            yield check
+    except TimeoutError:
+        yield Check("time", "warn", f"stopped after {LONGEST:.0f} s", "the server is slow or busy")
+    finally:
+        await probe.aclose()
+
+
+async def _next(checks: AsyncIterator[Check], deadline: float) -> Check | None:
+    """Return the next check, none at the end. Raises `TimeoutError`."""
+    async with asyncio.timeout_at(deadline):
+        try:
+            return await anext(checks)
+        except StopAsyncIteration:
+            return None
+
+
+def terminal() -> Check:
+    """What the screen can show."""
+    encoding = (sys.stdout.encoding or "").lower()
+    if encoding.replace("-", "") != "utf8":
+        found = f"the terminal's encoding is {encoding or 'unknown'}"
+        return Check("terminal", "warn", found, "set LANG to a UTF-8 locale")
+    return Check("terminal", "ok", f"{os.environ.get('TERM', 'none')}, UTF-8")
+
+
+def disk(home: Path) -> Check:
+    """Room for recordings."""
+    folder = home
+    while not folder.exists():
+        folder = folder.parent
+    if not os.access(folder, os.W_OK):
+        return Check("disk", "fail", f"{folder} cannot be written to", "set SII_HOME")
+    free = shutil.disk_usage(folder).free
+    found = f"{free / 1e9:.0f} GB free at {folder}"
+    if free < LOW_DISK:
+        return Check("disk", "warn", found, "make room, or set SII_HOME")
+    return Check("disk", "ok", found)
+
+
+def engine(image: str) -> list[Check]:
+    """The Docker engine and the sandbox's image (blocking)."""
+    from docker.errors import DockerException, ImageNotFound
+
+    from sandbox.engine import connect
+
+    try:
+        api = connect().api
+    except SandboxUnavailable as error:
+        return [Check("docker", "fail", str(error))]
+    try:
+        found = [Check("docker", "ok", f"engine {api.version()['Version']}")]
+        size = api.inspect_image(image)["Size"]
+        return [*found, Check("image", "ok", f"{image}, {size / 1e6:.0f} MB")]
+    except ImageNotFound:
+        return [*found, Check("image", "fail", f"{image} is not there", "make sandbox")]
+    except DockerException as error:
+        return [Check("docker", "fail", str(error))]
+    finally:
+        api.close()

@@ -1,0 +1,73 @@
+"""Exit codes, and the errors a user may meet: one sentence with the remedy, never a traceback."""
+
+from __future__ import annotations
+
+DONE = 0
+FAILED = 1
+USAGE = 2
+LIMIT = 3
+INFRASTRUCTURE = 4
+INTERRUPTED = 130
+
+EXIT_CODES = """\
+Exit codes:
+  0    done
+  1    failed
+  2    wrong usage or settings
+  3    a limit was reached (steps, context, length of a message, repetition)
+  4    infrastructure: the server, the sandbox or the disk
+  130  interrupted
+"""
+
+ROUND_EXIT_CODES = {
+    "answered": DONE,
+    "failed": FAILED,
+    "limit": LIMIT,
+    "cut_off": LIMIT,
+    "loop": LIMIT,
+    "infra": INFRASTRUCTURE,
+    "interrupted": INTERRUPTED,
+}
+"""By the status of the last round (`recordings.events.RoundStatus`)."""
+
+FAULT_EXIT_CODES = {"infra": INFRASTRUCTURE, "overflow": LIMIT, "refused": FAILED}
+"""By the fault of a `ModelError`."""
+
+
+class SiiError(Exception):
+    """Something the user should know: the message is one sentence with the remedy."""
+
+    exit_code = FAILED
+
+
+class UsageError(SiiError):
+    """The command line or a setting is wrong."""
+
+    exit_code = USAGE
+
+
+def explain(error: Exception) -> SiiError | None:
+    """Turn an error that speaks to the user into one with an exit code; none for a bug of ours.
+
+    The imports are here because an error is rare and a start is not.
+    """
+    from recordings.errors import RecordingError, RecordingNotFound
+    from sandbox.protocol import SandboxError
+    from sii_cli.model.types import ModelError
+
+    if isinstance(error, SiiError):
+        return error
+    match error:
+        case ModelError():
+            code = FAULT_EXIT_CODES[error.fault]
+        case RecordingNotFound():
+            code = USAGE
+        case SandboxError() | RecordingError():
+            code = INFRASTRUCTURE
+        case OSError():
+            code = FAILED
+        case _:
+            return None
+    explained = SiiError(str(error))
+    explained.exit_code = code
+    return explained

@@ -1,0 +1,40 @@
+"""The messages of a session as they are sent: encoded once, appended to, hashed as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from recordings.conversation import chain_message, encode_message, message_of
+from recordings.events import Event, MessageSpan
+from recordings.restore import Message
+
+
+class History:
+    """What the model has been told, as encoded messages with the events they came from."""
+
+    def __init__(self, messages: Sequence[Message] = (), sent: int = 0) -> None:
+        """`messages` are those of a restored session, of which the first `sent` were sent."""
+        self.encoded: list[bytes] = []
+        self.sha256 = ""
+        """Rolling hash over all messages (`recordings.conversation.chain_message`)."""
+        self._sources: list[int] = []
+        self._sent = sent
+        for message in messages:
+            self._append(message.seq, message.encoded)
+
+    def add(self, event: Event) -> None:
+        """Append the message that an event stands for, if it stands for one."""
+        message = message_of(event.data)
+        if message is not None:
+            self._append(event.seq, encode_message(message))
+
+    def span(self) -> MessageSpan:
+        """Return the whole list expressed by the one sent before, and call it sent."""
+        span = MessageSpan(keep=self._sent, new=self._sources[self._sent :])
+        self._sent = len(self._sources)
+        return span
+
+    def _append(self, seq: int, encoded: bytes) -> None:
+        self.encoded.append(encoded)
+        self._sources.append(seq)
+        self.sha256 = chain_message(self.sha256, encoded)

@@ -1,0 +1,219 @@
+"""The loop: user message → model call → tool calls → observations, until an answer or a stop.
+
+It owns no I/O: model, tools and recorder are handed in. Everything it does is an event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from recordings.errors import RecordingError
+from recordings.events import (
+    Event,
+    EventData,
+    HarnessMessage,
+    Interrupt,
+    ModelResponse,
+    Neutralised,
+    Observation,
+    Origin,
+    RoundEnd,
+    RoundStatus,
+    UserMessage,
+)
+from recordings.ids import IdTrail
+from recordings.recorder import Recorder
+from recordings.restore import Conversation
+from sii_cli.flow import RoundOver
+from sii_cli.history import History
+from sii_cli.model.neutralise import neutralise
+from sii_cli.model.types import Model
+from sii_cli.model_call import ModelCaller
+from sii_cli.repetition import Repetition
+from sii_cli.tool_calls import Approve, ToolCaller, allow_all
+from sii_cli.wire import Item, Wire
+from tools.registry import Toolbox
+
+CUT_OFF = (
+    "Your last message was cut off at {tokens} tokens, before it ended. No tool call in it was "
+    "run. Go on in shorter messages, and write long files in several calls."
+)
+NOT_PARSED = (
+    "Your last message ended as one that makes a tool call, but no call could be read in it, so "
+    "nothing was run. Make the call again, exactly in the form that you were given."
+)
+MAX_STUMBLES = 3
+"""Messages in a row that were cut off, or whose calls could not be read, before a round stops."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoundLimits:
+    """When a round is stopped."""
+
+    max_steps: int = 200
+
+
+class Loop:
+    """Runs the rounds of one session, one at a time."""
+
+    def __init__(
+        self,
+        *,
+        model: Model,
+        toolbox: Toolbox,
+        tools: bytes,
+        recorder: Recorder,
+        params: dict[str, Any],
+        limits: RoundLimits = RoundLimits(),
+        approve: Approve = allow_all,
+        on_sandbox_lost: Callable[[str], None] = lambda detail: None,
+        restored: Conversation | None = None,
+    ) -> None:
+        """`tools` is the JSON array of schemas as sent; `restored` is what to go on with."""
+        self.rounds = restored.rounds if restored else 0
+        self.steps = restored.steps if restored else 0
+        self.ended: RoundEnd | None = None
+        """How the last round ended."""
+        self._history = History(restored.messages, restored.sent) if restored else History()
+        self._limits = limits
+        self._wire = Wire(recorder)
+        self._model = ModelCaller(
+            model=model,
+            tools=tools,
+            params=params,
+            wire=self._wire,
+            ids=restored.trail if restored else IdTrail(),
+        )
+        self._tools = ToolCaller(
+            toolbox=toolbox, wire=self._wire, approve=approve, on_sandbox_lost=on_sandbox_lost
+        )
+        self._running: asyncio.Task[None] | None = None
+        self._during: Literal["model", "tool"] = "model"
+        self._interrupted = False
+
+    @property
+    def breaks(self) -> dict[str, int]:
+        """How often prompts did not extend what stood before, by cause (`Continuity`)."""
+        return dict(self._model.breaks)
+
+    def note(self, data: EventData, origin: Origin) -> Event:
+        """Record an event and show it; the model reads it if it stands for a message."""
+        event = self._wire.note(data, origin)
+        self._history.add(event)
+        return event
+
+    async def round(self, text: str, origin: Origin = "human") -> AsyncGenerator[Item, None]:
+        """Run one round; yields what happens as it happens, and ends after `round_end`.
+
+        Closing the generator early interrupts the round. Raises `RecordingFailed`.
+        """
+        self._interrupted = False
+        self._running = asyncio.create_task(self._round(text, origin))
+        self._running.add_done_callback(lambda _: self._wire.end())
+        is_watched = True
+        try:
+            await asyncio.sleep(0)  # it has begun: an interrupt is told from here on
+            while (item := await self._wire.next()) is not None:
+                yield item
+            is_watched = False
+            await self._running
+        finally:
+            self.interrupt()
+            await asyncio.wait([self._running])
+            if is_watched:
+                self._wire.skip_round()
+                self._running.exception()
+
+    def interrupt(self) -> None:
+        """Stop the running round, if any; what was done is kept."""
+        if self._running is not None and not self._running.done() and not self._interrupted:
+            self._interrupted = True
+            self._running.cancel()
+
+    async def _round(self, text: str, origin: Origin) -> None:
+        self.rounds += 1
+        first = self.steps
+        status: RoundStatus
+        fault: Exception | None = None
+        try:
+            self._hear(text, origin)
+            await self._work(first)
+        except RoundOver as over:
+            status, reason = over.status, over.reason
+        except asyncio.CancelledError:
+            self.note(Interrupt(round=self.rounds, during=self._during), "human")
+            status, reason = "interrupted", ""
+        except Exception as error:
+            fault = error
+            status = "infra" if isinstance(error, RecordingError) else "failed"
+            reason = f"{type(error).__name__}: {error}"
+        steps = self.steps - first
+        self.ended = RoundEnd(round=self.rounds, status=status, steps=steps, reason=reason)
+        self.note(self.ended, "harness")
+        if fault is not None:
+            raise fault
+
+    def _hear(self, text: str, origin: Origin) -> None:
+        sent, found = neutralise(text)
+        self.note(
+            UserMessage(
+                round=self.rounds,
+                text=text,
+                sent=sent if found else None,
+                neutralised=[Neutralised(token=token, count=count) for token, count in found],
+            ),
+            origin,
+        )
+
+    async def _work(self, first: int) -> None:
+        """Take steps until something raises `RoundOver`."""
+        repetition = Repetition()
+        stumbles = 0
+        while True:
+            if self.steps - first >= self._limits.max_steps:
+                raise RoundOver("limit", f"{self._limits.max_steps} steps (max_steps)")
+            self.steps += 1
+            self._during = "model"
+            response = await self._model.call(self.steps, self._history)
+            if not response.complete or "call_not_parsed" in response.flags:
+                stumbles += 1
+                self._tell_stumble(response, stumbles)
+                continue
+            stumbles = 0
+            if not response.calls:
+                raise RoundOver("answered")
+            self._during = "tool"
+            observations = await self._tools.run(self.steps, response.calls, self._history)
+            self._tell_repetition(repetition, response, observations)
+
+    def _tell_stumble(self, response: ModelResponse, times: int) -> None:
+        if response.complete:
+            reason, text = "call_not_parsed", NOT_PARSED
+            if times >= MAX_STUMBLES:
+                raise RoundOver("failed", f"no call could be read {times} times in a row")
+        else:
+            tokens = response.usage.completion_tokens if response.usage else "its limit of"
+            reason, text = "cut_off", CUT_OFF.format(tokens=tokens)
+            if times >= MAX_STUMBLES:
+                raise RoundOver(
+                    "cut_off", f"the model's message was cut off {times} times in a row"
+                )
+        self.note(HarnessMessage(reason=reason, text=text), "harness")
+
+    def _tell_repetition(
+        self,
+        repetition: Repetition,
+        response: ModelResponse,
+        observations: Sequence[Observation],
+    ) -> None:
+        reminder = repetition.step(
+            [
+                (call.name, call.arguments, observation.text)
+                for call, observation in zip(response.calls, observations, strict=True)
+            ]
+        )
+        if reminder:
+            self.note(HarnessMessage(reason="repetition", text=reminder), "harness")

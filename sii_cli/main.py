@@ -1,0 +1,79 @@
+"""The `sii` program: runs a command and turns whatever goes wrong into a sentence and an exit code.
+
+Imports next to nothing, so that `sii --version` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from sii_cli import __version__
+from sii_cli.errors import DONE, FAILED, INTERRUPTED, USAGE, explain
+
+
+def main() -> None:
+    """Run `sii` and exit with its code."""
+    if sys.argv[1:] == ["--version"]:
+        sys.stdout.write(f"sii {__version__}\n")
+        sys.exit(DONE)
+    _open_closed_streams()
+    try:
+        code = _run()
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone (`sii list | head`): nothing is left to say.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = FAILED
+    except Exception as error:
+        code = _report(error)
+    sys.exit(code)
+
+
+def _open_closed_streams() -> None:
+    """Open what the caller closed (`<&-`): the next file opened, a recording perhaps, would get
+    its number, and what is printed there.
+    """
+    sys.stdin = sys.stdin or open(os.devnull)  # noqa: SIM115
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+
+
+def _run() -> int:
+    import click
+
+    from sii_cli.commands.group import cli
+
+    try:
+        code = cli.main(prog_name="sii", standalone_mode=False)
+    except click.Abort:
+        return INTERRUPTED
+    except click.ClickException as error:
+        _say(f"{error.format_message().rstrip('.')} (see `sii --help`).")
+        return USAGE
+    return code if isinstance(code, int) else DONE
+
+
+def _report(error: Exception) -> int:
+    if os.environ.get("SII_DEBUG"):
+        import traceback
+
+        traceback.print_exception(error)
+    known = explain(error)
+    if known is None:
+        what = f"{type(error).__name__}: {error}"
+        _say(f"a fault of sii itself: {what} (SII_DEBUG=1 shows where).")
+        return FAILED
+    _say(str(known))
+    return known.exit_code
+
+
+def _say(text: str) -> None:
+    from sii_cli.render.sanitise import sanitise
+
+    sys.stderr.write(f"sii: {' '.join(sanitise(text).split())}\n")
+
+
+if __name__ == "__main__":
+    main()

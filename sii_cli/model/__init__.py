@@ -1,0 +1,1 @@
+"""The model layer: vLLM's streaming chat completions, made exact and dependable."""

@@ -1,0 +1,244 @@
+"""Chunks of a streamed chat completion → deltas as they come, the completion at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sii_cli.model.types import Call, Completion, Delta, TokenUsage
+
+ENDED = ("stop", "tool_calls")
+"""Finish reasons of a turn that ended by itself."""
+
+
+class ServerError(Exception):
+    """An error that came inside the stream."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class MalformedChunk(Exception):
+    """A chunk that is no part of a chat completion."""
+
+
+class _PartialCall:
+    def __init__(self) -> None:
+        self.call_id = ""
+        self.name = ""
+        self.arguments: list[str] = []
+
+
+class Assembler:
+    """Reassembles one streamed completion. Shapes are vLLM's (older names included).
+
+    `max_tokens` is what the request allows, `context_length` what the model can hold, `call_stop`
+    the token that ends turns with calls.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_tokens: int | None = None,
+        context_length: int | None = None,
+        call_stop: int | None = None,
+    ) -> None:
+        self._call_stop = call_stop
+        self._max_tokens = max_tokens
+        self._context_length = context_length
+        self.finish_reason: str | None = None
+        self.generated_ids: list[int] | None = None
+        self._response_id: str | None = None
+        self._fingerprint: str | None = None
+        self._stop_reason: int | str | None = None
+        self._prompt_ids: list[int] | None = None
+        self._usage: TokenUsage | None = None
+        self._reasoning: list[str] = []
+        self._content: list[str] = []
+        self._calls: dict[int, _PartialCall] = {}
+
+    @property
+    def reasoning(self) -> str:
+        """What has been thought so far."""
+        return "".join(self._reasoning)
+
+    @property
+    def content(self) -> str:
+        """What has been said so far."""
+        return "".join(self._content)
+
+    def add(self, chunk: Any) -> Iterator[Delta]:
+        """Take a parsed chunk; yield the text in it.
+
+        Raises `ServerError` for an error inside the stream, `MalformedChunk`.
+        """
+        if not isinstance(chunk, dict):
+            raise MalformedChunk("a chunk that is no object")
+        if "error" in chunk:
+            raise _server_error(chunk["error"])
+        if chunk.get("object") == "error":  # vLLM before 0.10
+            raise _server_error(chunk)
+        try:
+            self._add_envelope(chunk)
+            for choice in chunk["choices"]:
+                yield from self._add_choice(choice)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise MalformedChunk(f"a chunk of another shape ({error})") from None
+
+    def _add_envelope(self, chunk: dict[str, Any]) -> None:
+        if self._response_id is None and chunk.get("id"):
+            self._response_id = _text(chunk["id"])
+        if chunk.get("system_fingerprint"):
+            self._fingerprint = _text(chunk["system_fingerprint"])
+        if chunk.get("prompt_token_ids") is not None:
+            self._prompt_ids = _ids(chunk["prompt_token_ids"])
+        if chunk.get("usage"):
+            self._usage = _usage(chunk["usage"])
+
+    def _add_choice(self, choice: dict[str, Any]) -> Iterator[Delta]:
+        if choice.get("token_ids"):
+            if self.generated_ids is None:
+                self.generated_ids = []
+            self.generated_ids += _ids(choice["token_ids"])
+        delta = choice.get("delta") or {}
+        reasoning = delta.get("reasoning") or delta.get("reasoning_content")
+        if reasoning:
+            self._reasoning.append(_text(reasoning))
+            yield Delta("reasoning", reasoning)
+        content = delta.get("content")
+        if content:
+            self._content.append(_text(content))
+            yield Delta("content", content)
+        for piece in delta.get("tool_calls") or ():
+            yield from self._add_call(piece)
+        if choice.get("finish_reason"):
+            self.finish_reason = _text(choice["finish_reason"])
+            stop = choice.get("stop_reason")
+            self._stop_reason = stop if isinstance(stop, int | str) else None
+
+    def _add_call(self, piece: dict[str, Any]) -> Iterator[Delta]:
+        index = _count(piece["index"])
+        call = self._calls.setdefault(index, _PartialCall())
+        if piece.get("id"):
+            call.call_id = _text(piece["id"])
+        function = piece.get("function") or {}
+        name, arguments = function.get("name"), function.get("arguments")
+        if name:
+            call.name += _text(name)
+            yield Delta("call_name", name, index)
+        if arguments:
+            call.arguments.append(_text(arguments))
+            yield Delta("call_arguments", arguments, index)
+
+    def completion(
+        self,
+        *,
+        attempt: int,
+        first_chunk: float | None,
+        first_token: float | None,
+        total: float,
+        chunks: int,
+    ) -> Completion:
+        """Return the whole; only after a finish reason has come."""
+        assert self.finish_reason is not None
+        return Completion(
+            attempt=attempt,
+            response_id=self._response_id,
+            reasoning=self.reasoning or None,
+            content=self.content or None,
+            calls=tuple(self._whole_calls()),
+            finish_reason=self.finish_reason,
+            stop_reason=self._stop_reason,
+            complete=self.finish_reason in ENDED and not self._ended_at_limit,
+            usage=self._usage,
+            prompt_ids=self._prompt_ids,
+            generated_ids=self.generated_ids,
+            first_chunk=first_chunk,
+            first_token=first_token,
+            total=total,
+            chunks=chunks,
+            fingerprint=self._fingerprint,
+            flags=tuple(self._flags()),
+        )
+
+    def _whole_calls(self) -> Iterator[Call]:
+        """Every call has an id of its own, also where the server gives none, or one twice."""
+        seen: set[str] = set()
+        for index, call in sorted(self._calls.items()):
+            call_id = call.call_id
+            if not call_id or call_id in seen:
+                call_id = f"call-{self._response_id}-{index}"
+            seen.add(call_id)
+            yield Call(index, call_id, call.name, "".join(call.arguments))
+
+    @property
+    def _ended_at_limit(self) -> bool:
+        """A limit was met, whatever the finish reason says: vLLM reports a call that `max_tokens`
+        cut through as `tool_calls` when it does not stream."""
+        if self._stop_reason is not None or self._usage is None:
+            return False
+        made, whole = self._usage.completion_tokens, self._usage.total
+        return (self._max_tokens is not None and made >= self._max_tokens) or (
+            self._context_length is not None and whole >= self._context_length
+        )
+
+    @property
+    def _ended_as_a_call(self) -> bool:
+        """The turn ended as turns with calls do; the server's parser may have found none."""
+        stopped = self._call_stop is not None and self._stop_reason == self._call_stop
+        return stopped or self.finish_reason == "tool_calls"
+
+    def _flags(self) -> Iterator[str]:
+        if self.finish_reason in ENDED and self._ended_at_limit:
+            yield "ended_at_limit"
+        if not self._calls and self._ended_as_a_call:
+            yield "call_not_parsed"
+        if self._usage is None:
+            yield "usage_missing"
+        if self._prompt_ids is None or self.generated_ids is None:
+            yield "ids_missing"
+        elif self._usage is not None:
+            if len(self.generated_ids) != self._usage.completion_tokens:
+                yield "ids_count_differs"
+            if len(self._prompt_ids) != self._usage.prompt_tokens:
+                yield "prompt_ids_count_differs"
+
+
+def _usage(usage: dict[str, Any]) -> TokenUsage:
+    return TokenUsage(
+        prompt_tokens=_count(usage.get("prompt_tokens") or 0),
+        completion_tokens=_count(usage.get("completion_tokens") or 0),
+        cached_tokens=_detail(usage, "prompt_tokens_details", "cached_tokens"),
+        reasoning_tokens=_detail(usage, "completion_tokens_details", "reasoning_tokens"),
+    )
+
+
+def _detail(usage: dict[str, Any], group: str, name: str) -> int | None:
+    value = (usage.get(group) or {}).get(name)
+    return None if value is None else _count(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{type(value).__name__} for text")
+    return value
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise TypeError(f"{value!r:.40} for a count")
+    return value
+
+
+def _ids(value: Any) -> list[int]:
+    if not isinstance(value, list) or not set(map(type, value)) <= {int}:
+        raise TypeError("something else for token ids")
+    return value
+
+
+def _server_error(error: Any) -> ServerError:
+    if isinstance(error, dict):
+        code = error.get("code")
+        return ServerError(str(error.get("message")), code if isinstance(code, int) else 500)
+    return ServerError(str(error), 500)

@@ -1,0 +1,144 @@
+"""What can go wrong between here and the model → a named fault and one sentence with the remedy."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from sii_cli.model.assemble import MalformedChunk, ServerError
+from sii_cli.model.sse import BadStream
+from sii_cli.model.types import Fault
+
+if TYPE_CHECKING:
+    import httpx
+
+RETRIED_STATUS = (408, 500, 502, 504)
+LONGEST_SAID = 600
+"""Characters of a server's own words in a message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One thing that went wrong."""
+
+    kind: str
+    message: str
+    fault: Fault = "infra"
+    status: int | None = None
+    retry: bool = True
+    retry_after: float | None = None
+    """Seconds that the server asked to wait."""
+
+
+class StreamBroke(Exception):
+    """A stream ended without saying how its turn ended."""
+
+
+def trouble_of_status(status: int, body: bytes, retry_after: str | None, model: str) -> Trouble:
+    """Name what an HTTP error status says."""
+    said, param = _said(body)
+    if status in (401, 403):
+        message = "The server refuses the key: set SII_API_KEY to the one that it was started with."
+        return Trouble("unauthorized", message, "refused", status, retry=False)
+    if status == 404 and "model" not in said:
+        message = f"There is no model server's API there (404: {said}): check SII_BASE_URL."
+        return Trouble("bad_url", message, "refused", status, retry=False)
+    if status == 404:
+        message = f"The server does not serve {model!r} ({said}): see `sii config`, set SII_MODEL."
+        return Trouble("unknown_model", message, "refused", status, retry=False)
+    if status == 429:
+        wait = _seconds(retry_after)
+        return Trouble("rate_limited", "The server is busy (429).", "infra", 429, retry_after=wait)
+    if status == 503:
+        message = f"The server is not ready (503): {said}."
+        return Trouble("unavailable", message, "infra", 503, retry_after=_seconds(retry_after))
+    if status in RETRIED_STATUS:
+        message = f"The server failed ({status}): {said}."
+        return Trouble("server_error", message, "infra", status, retry_after=_seconds(retry_after))
+    if status == 400 and (param == "input_tokens" or "maximum context length" in said):
+        message = f"The conversation does not fit the model's context: {said}"
+        return Trouble("overflow", message, "overflow", status, retry=False)
+    if status == 400 and "--enable-auto-tool-choice" in said:
+        message = (
+            "The server takes no tool calls: start vLLM with `--enable-auto-tool-choice "
+            "--tool-call-parser glm45` (glm47 for GLM-4.7 and later)."
+        )
+        return Trouble("tools_refused", message, "refused", status, retry=False)
+    message = f"The server refuses the request ({status}): {said}"
+    return Trouble("bad_request", message, "refused", status, retry=False)
+
+
+def trouble_of_exception(error: Exception, base_url: str) -> Trouble | None:
+    """Name what an exception on the way says; none when it is a bug of ours."""
+    import httpx
+
+    match error:
+        case ServerError():
+            kind = "engine_dead" if error.code >= 500 else "server_error"
+            return Trouble(kind, f"The server failed within its answer: {error}", status=error.code)
+        case BadStream() | MalformedChunk():
+            return Trouble("garbage", f"The server sent {error} instead of an answer.")
+        case orjson.JSONDecodeError():
+            return Trouble("garbage", f"The server sent no JSON within its answer ({error}).")
+        case StreamBroke():
+            return Trouble("no_finish", "The answer ended before the turn did.")
+        case httpx.ConnectTimeout():
+            return Trouble("timeout", f"No connection to {base_url} in time. {_start_one()}")
+        case httpx.ConnectError():
+            return _connect_trouble(error, base_url)
+        case httpx.ReadTimeout() | TimeoutError():
+            return Trouble("idle", "The server has gone silent.")
+        case httpx.InvalidURL() | httpx.UnsupportedProtocol() | UnicodeError():
+            message = f"{base_url!r} is no URL of a server: set SII_BASE_URL to http://HOST:PORT."
+            return Trouble("bad_url", message, "refused", retry=False)
+        case httpx.TransportError():
+            return Trouble("broken_stream", f"The connection broke ({_words(error)}).")
+        case _:
+            return None
+
+
+def _connect_trouble(error: httpx.ConnectError, base_url: str) -> Trouble:
+    words = _words(error)
+    if "CERTIFICATE" in words or "SSL" in words:
+        message = f"The certificate of {base_url} is not trusted here ({words}): set SSL_CERT_FILE."
+        return Trouble("tls", message, retry=False)
+    if "Name or service" in words or "name resolution" in words or "getaddrinfo" in words:
+        return Trouble("dns", f"The name in {base_url} is not known here: check SII_BASE_URL.")
+    return Trouble("connect", f"No server answers at {base_url}. {_start_one()}")
+
+
+def _start_one() -> str:
+    return "Start one (`sii serve MODEL`), or set SII_BASE_URL to where it is."
+
+
+def _words(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _said(body: bytes) -> tuple[str, str | None]:
+    """Return what an error body says, and the parameter that it blames."""
+    try:
+        parsed: Any = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        said = " ".join(body[:LONGEST_SAID].decode("utf-8", "replace").split())
+        return said or "no reason given", None
+    error = parsed.get("error", parsed) if isinstance(parsed, dict) else parsed
+    if isinstance(error, dict):
+        return str(error.get("message", error))[:LONGEST_SAID], error.get("param")
+    return str(error)[:LONGEST_SAID], None
+
+
+def _seconds(header: str | None) -> float | None:
+    """Read a `Retry-After` header: seconds, or a date (RFC 9110, 10.2.3)."""
+    if header is None:
+        return None
+    with suppress(ValueError):
+        return max(0.0, float(header))
+    with suppress(ValueError):
+        return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
+    return None

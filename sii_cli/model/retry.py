@@ -1,0 +1,52 @@
+"""How long to wait before a failed model call is sent again, and when to give it up."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from sii_cli.model.faults import Trouble
+
+AWAY = ("connect", "dns", "timeout", "unavailable", "rate_limited")
+"""Troubles of a server that is not there, or not yet (a restart takes minutes), or too busy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """Seconds."""
+
+    first: float = 0.5
+    """Before the second attempt; doubled for each one after."""
+    longest: float = 30.0
+    longest_asked: float = 120.0
+    """The longest wait that a server is granted which asks for one (`Retry-After`)."""
+    away: float = 600.0
+    """How long a server that has answered before is waited for when it is away or busy."""
+
+
+DEFAULT_WAITS = Waits()
+
+
+class Retries:
+    """The attempts of one call. A server that is away costs none of them, only patience."""
+
+    def __init__(self, retries: int, waits: Waits, *, known: bool, now: float) -> None:
+        self._left = retries
+        self._waits = waits
+        self._patience = now + (waits.away if known else 0.0)
+        self._failures = 0
+
+    def next(self, trouble: Trouble, now: float) -> float | None:
+        """Return the seconds until the next attempt; none when there is to be none."""
+        if not trouble.retry:
+            return None
+        self._failures += 1
+        if trouble.kind not in AWAY or now >= self._patience:
+            self._left -= 1
+        return None if self._left < 0 else self._wait(trouble.retry_after)
+
+    def _wait(self, asked: float | None) -> float:
+        if asked is not None:
+            return min(asked, self._waits.longest_asked)
+        doubled = self._waits.first * 2.0 ** min(self._failures - 1, 16)
+        return min(self._waits.longest, doubled) * random.uniform(0.5, 1.0)

@@ -1,0 +1,222 @@
+"""The client of a vLLM server: streaming chat completions, with retries that double nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, suppress
+
+import httpx
+import orjson
+
+from sii_cli.model.assemble import Assembler
+from sii_cli.model.faults import StreamBroke, Trouble, trouble_of_exception, trouble_of_status
+from sii_cli.model.profiles import profile_of
+from sii_cli.model.retry import DEFAULT_WAITS, Retries, Waits
+from sii_cli.model.server import Server
+from sii_cli.model.sse import DONE, EventSplitter
+from sii_cli.model.types import (
+    ChatRequest,
+    Completion,
+    Delta,
+    Failed,
+    ModelPart,
+    ServedModel,
+    Started,
+)
+
+LAST_BYTES_TIMEOUT = 0.5
+MAX_ERROR_BODY = 64 << 10
+
+
+class VllmModel:
+    """A model behind a vLLM server (or another that speaks its protocol)."""
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        model: str | None = None,
+        api_key: str | None = None,
+        idle_timeout: float = 120.0,
+        retries: int = 5,
+        first_timeout: float = 600.0,
+        waits: Waits = DEFAULT_WAITS,
+    ) -> None:
+        """`idle_timeout`, `first_timeout`: seconds of silence within an answer, and before it (a
+        busy server lets requests queue, and reads long prompts)."""
+        self._server = Server(base_url, api_key)
+        self.base_url = self._server.base_url
+        self._model = model
+        self._idle_timeout = idle_timeout
+        self._first_timeout = first_timeout
+        self._retries = retries
+        self._waits = waits
+        self._has_answered = False
+        self._context_length: int | None = None
+        self._call_stop: int | None = None
+        """The token that ends turns with calls, where it is known."""
+
+    async def describe(self) -> ServedModel:
+        """Ask what is served: the model that was asked for, or the first one.
+
+        Raises `ModelError`.
+        """
+        name, entry = await self._server.model(self._model)
+        profile = profile_of(name, str(entry.get("root") or ""))
+        self._call_stop = await self._server.token_id(name, profile.call_stop)
+        length = entry.get("max_model_len")
+        self._context_length = length if isinstance(length, int) else None
+        return ServedModel(
+            name=name,
+            base_url=self.base_url,
+            context_length=self._context_length,
+            details={
+                "entry": entry,
+                "version": await self._server.version(),
+                "profile": profile.name,
+            },
+        )
+
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[ModelPart, None]:
+        """Send one request, again where that may help; see `Model.stream`."""
+        body = _body(request)
+        retries = Retries(
+            self._retries, self._waits, known=self._has_answered, now=time.monotonic()
+        )
+        for attempt in itertools.count(1):
+            yield Started(attempt)
+            assembler = Assembler(
+                max_tokens=request.params.get("max_tokens"),
+                context_length=self._context_length,
+                call_stop=self._call_stop,
+            )
+            try:
+                async with aclosing(self._attempt(attempt, request, body, assembler)) as parts:
+                    async for part in parts:
+                        yield part
+                return
+            except _HttpError as error:
+                model = str(request.params.get("model"))
+                trouble = trouble_of_status(error.status, error.body, error.retry_after, model)
+            except Exception as error:
+                named = trouble_of_exception(error, self.base_url)
+                if named is None:
+                    raise
+                trouble = named
+            wait = retries.next(trouble, time.monotonic())
+            yield _failed(attempt, trouble, wait, assembler)
+            if wait is None:
+                return
+            await asyncio.sleep(wait)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._server.aclose()
+
+    async def _attempt(
+        self, attempt: int, request: ChatRequest, body: bytes, assembler: Assembler
+    ) -> AsyncGenerator[Delta | Completion, None]:
+        sent = time.monotonic()
+        first_chunk: float | None = None
+        first_token: float | None = None
+        chunks = 0
+        splitter = EventSplitter()
+        response = await self._send(body, request.request_id)
+        raw = response.aiter_raw()
+        done = False
+        async with aclosing(response):
+            while not done:
+                idle = self._first_timeout if first_token is None else self._idle_timeout
+                data = await _next(raw, idle)
+                if data is None:
+                    break
+                for event in splitter.feed(data):
+                    if event == DONE:
+                        done = True
+                        break
+                    chunks += 1
+                    first_chunk = first_chunk or time.monotonic() - sent
+                    for delta in assembler.add(orjson.loads(event)):
+                        first_token = first_token or time.monotonic() - sent
+                        yield delta
+            if assembler.finish_reason is None:
+                raise StreamBroke
+            await _read_to_the_end(raw)
+        yield assembler.completion(
+            attempt=attempt,
+            first_chunk=first_chunk,
+            first_token=first_token,
+            total=time.monotonic() - sent,
+            chunks=chunks,
+        )
+
+    async def _send(self, body: bytes, request_id: str) -> httpx.Response:
+        """Return the response, its body still to be read. Raises `_HttpError`."""
+        async with asyncio.timeout(self._first_timeout):
+            response = await self._server.chat(body, request_id)
+        self._has_answered = True
+        if response.status_code != 200:
+            raise _HttpError(response, await self._error_body(response))
+        return response
+
+    async def _error_body(self, response: httpx.Response) -> bytes:
+        body = b""
+        raw = response.aiter_raw()
+        async with aclosing(response):
+            while len(body) < MAX_ERROR_BODY:
+                data = await _next(raw, self._idle_timeout)
+                if data is None:
+                    break
+                body += data
+        return body
+
+
+async def _next(raw: AsyncIterator[bytes], seconds: float) -> bytes | None:
+    """Return what comes next, none at the end. Raises `TimeoutError`."""
+    async with asyncio.timeout(seconds):
+        return await anext(raw, None)
+
+
+async def _read_to_the_end(raw: AsyncIterator[bytes]) -> None:
+    """Take what follows the last event, so that the connection can be used again.
+
+    The answer is whole: nothing that happens from here on may cost it.
+    """
+    with suppress(TimeoutError, httpx.TransportError):
+        while await _next(raw, LAST_BYTES_TIMEOUT) is not None:
+            pass
+
+
+def _failed(attempt: int, trouble: Trouble, wait: float | None, assembler: Assembler) -> Failed:
+    return Failed(
+        attempt=attempt,
+        kind=trouble.kind,
+        message=trouble.message,
+        fault=trouble.fault,
+        status=trouble.status,
+        retry_in=wait,
+        reasoning=assembler.reasoning,
+        content=assembler.content,
+        generated_ids=assembler.generated_ids,
+    )
+
+
+class _HttpError(Exception):
+    def __init__(self, response: httpx.Response, body: bytes) -> None:
+        super().__init__(response.status_code)
+        self.status = response.status_code
+        self.body = body
+        self.retry_after = response.headers.get("Retry-After")
+
+
+def _body(request: ChatRequest) -> bytes:
+    """Join the pieces of the body; nothing that was encoded is encoded again."""
+    head = orjson.dumps(request.params)[:-1]
+    tools = b',"tools":' + request.tools if request.tools and request.tools != b"[]" else b""
+    pieces = list(request.messages) or [b""]
+    pieces[0] = b"".join((head, tools, b',"messages":[', pieces[0]))
+    pieces[-1] += b"]}"
+    return b",".join(pieces)

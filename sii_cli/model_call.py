@@ -1,0 +1,224 @@
+"""The model's half of a step: one call of the model, told as events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from contextlib import aclosing
+from typing import Any
+from uuid import uuid4
+
+from recordings.events import (
+    CallRequest,
+    Continuity,
+    IdSpan,
+    LiveDelta,
+    ModelError,
+    ModelRequest,
+    ModelResponse,
+    RoundStatus,
+    StreamTiming,
+    Usage,
+)
+from recordings.ids import IdTrail
+from sii_cli.flow import RoundOver
+from sii_cli.history import History
+from sii_cli.model.exactness import continuity, opens_round
+from sii_cli.model.types import (
+    Call,
+    ChatRequest,
+    Completion,
+    Delta,
+    Failed,
+    Fault,
+    Model,
+    Started,
+    TokenUsage,
+)
+from sii_cli.wire import Wire
+
+FAULT_STATUS: dict[Fault, RoundStatus] = {
+    "infra": "infra",
+    "overflow": "limit",
+    "refused": "failed",
+}
+
+
+class ModelCaller:
+    """Calls the model with the history as it stands."""
+
+    def __init__(
+        self,
+        *,
+        model: Model,
+        tools: bytes | None,
+        params: dict[str, Any],
+        wire: Wire,
+        ids: IdTrail,
+    ) -> None:
+        self._model = model
+        self._tools = tools
+        self._params = params
+        self._wire = wire
+        self._ids = ids
+        self._sent = 0
+        """Messages of the request before."""
+        self._new_round = False
+        self._compacted = False
+        self.breaks: Counter[str] = Counter()
+        """How often a prompt did not extend what stood before, by cause."""
+
+    async def call(self, step: int, history: History) -> ModelResponse:
+        """Return the model's response, added to the history.
+
+        Raises `RoundOver` when the call was given up.
+        """
+        request = ChatRequest(
+            request_id=f"sii-{uuid4().hex}",
+            messages=history.encoded,
+            tools=self._tools,
+            params=self._params,
+        )
+        heard = _Heard()
+        done: Completion | None = None
+        try:
+            async with aclosing(self._model.stream(request)) as parts:
+                async for part in parts:
+                    match part:
+                        case Delta():
+                            heard.add(part)
+                            self._wire.live(LiveDelta(step, part.kind, part.text, part.index))
+                        case Started():
+                            heard = _Heard(part.attempt)
+                            self._note_request(step, part.attempt, request, history)
+                        case Failed():
+                            self._note_failure(step, part)
+                            heard = _Heard(part.attempt)  # what had come is noted
+                        case Completion():
+                            done = part
+                            break
+        except asyncio.CancelledError:
+            self._wire.note(heard.interrupted(step), "human")
+            raise
+        assert done is not None, "a model's stream ends with a completion or a final failure"
+        return self._note_completion(step, done, history)
+
+    def _note_request(
+        self, step: int, attempt: int, request: ChatRequest, history: History
+    ) -> None:
+        messages = history.span()
+        self._new_round |= opens_round(history.encoded[messages.keep :])
+        self._compacted |= messages.keep < self._sent
+        self._sent = len(history.encoded)
+        self._wire.note(
+            ModelRequest(
+                step=step,
+                attempt=attempt,
+                request_id=request.request_id,
+                messages=messages,
+                messages_sha256=history.sha256,
+                params=request.params,
+                with_tools=request.tools is not None,
+            ),
+            "harness",
+        )
+
+    def _note_failure(self, step: int, failed: Failed) -> None:
+        self._wire.note(
+            ModelError(
+                step=step,
+                attempt=failed.attempt,
+                kind=failed.kind,
+                message=failed.message,
+                status=failed.status,
+                retry_in=failed.retry_in,
+                reasoning=failed.reasoning,
+                content=failed.content,
+                generated_ids=failed.generated_ids,
+            ),
+            "harness",
+        )
+        if failed.retry_in is None:
+            raise RoundOver(FAULT_STATUS[failed.fault], failed.message)
+
+    def _note_completion(self, step: int, done: Completion, history: History) -> ModelResponse:
+        span, continues = self._follow_ids(done)
+        response = ModelResponse(
+            step=step,
+            attempt=done.attempt,
+            response_id=done.response_id,
+            reasoning=done.reasoning,
+            content=done.content,
+            calls=[_call_request(call) for call in done.calls],
+            finish_reason=done.finish_reason,
+            stop_reason=done.stop_reason,
+            complete=done.complete,
+            usage=_usage(done.usage) if done.usage else None,
+            prompt_ids=span,
+            continuity=continues,
+            generated_ids=done.generated_ids,
+            timing=StreamTiming(
+                first_chunk=done.first_chunk,
+                first_token=done.first_token,
+                total=done.total,
+                chunks=done.chunks,
+            ),
+            fingerprint=done.fingerprint,
+            flags=list(done.flags),
+        )
+        history.add(self._wire.note(response, "model"))
+        return response
+
+    def _follow_ids(self, done: Completion) -> tuple[IdSpan | None, Continuity | None]:
+        """Compare the prompt's ids with those of the call before, and stand on these from now."""
+        if done.prompt_ids is None:
+            return None, None
+        span = self._ids.span(done.prompt_ids)
+        continues = continuity(
+            len(self._ids), span.keep, new_round=self._new_round, compacted=self._compacted
+        )
+        if continues.cause is not None:
+            self.breaks[continues.cause] += 1
+        self._new_round = self._compacted = False
+        self._ids.advance(done.prompt_ids, done.generated_ids or [])
+        return span, continues
+
+
+class _Heard:
+    """What has arrived of an attempt, kept in case the human interrupts it."""
+
+    def __init__(self, attempt: int = 1) -> None:
+        self._attempt = attempt
+        self._reasoning: list[str] = []
+        self._content: list[str] = []
+
+    def add(self, delta: Delta) -> None:
+        if delta.kind == "reasoning":
+            self._reasoning.append(delta.text)
+        elif delta.kind == "content":
+            self._content.append(delta.text)
+
+    def interrupted(self, step: int) -> ModelError:
+        return ModelError(
+            step=step,
+            attempt=self._attempt,
+            kind="interrupted",
+            message="The human interrupted the model.",
+            reasoning="".join(self._reasoning),
+            content="".join(self._content),
+        )
+
+
+def _call_request(call: Call) -> CallRequest:
+    return CallRequest(
+        index=call.index, call_id=call.call_id, name=call.name, arguments=call.arguments
+    )
+
+
+def _usage(usage: TokenUsage) -> Usage:
+    return Usage(
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        cached_tokens=usage.cached_tokens,
+        reasoning_tokens=usage.reasoning_tokens,
+    )

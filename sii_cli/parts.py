@@ -1,0 +1,93 @@
+"""What a session is put together from, made from the settings."""
+
+from __future__ import annotations
+
+import os
+from importlib import resources
+from typing import Any
+
+from recordings.redactor import Redactor
+from recordings.secrets import SecretFinder, known_secrets
+from sandbox.protocol import Limits, SandboxBackend, SandboxSpec
+from sii_cli.config import Settings
+from sii_cli.errors import UsageError
+from sii_cli.model.types import STREAMING, Model
+
+
+def make_model(settings: Settings) -> Model:
+    """Return the client of the server that the settings name."""
+    from sii_cli.model.vllm import VllmModel  # httpx is slow to import: after the first key
+
+    return VllmModel(
+        base_url=settings.base_url,
+        model=settings.model,
+        api_key=settings.api_key,
+        idle_timeout=settings.idle_timeout,
+        retries=settings.retries,
+    )
+
+
+def make_backend(settings: Settings) -> SandboxBackend:
+    """Return the sandbox backend that the settings name."""
+    if settings.sandbox == "bubblewrap":
+        from sandbox.bubblewrap import BubblewrapBackend
+
+        return BubblewrapBackend()
+    from sandbox.docker import DockerBackend  # docker is slow to import
+
+    return DockerBackend()
+
+
+def make_spec(settings: Settings) -> SandboxSpec:
+    """Return what sandbox to start for the settings."""
+    return SandboxSpec(
+        workspace=settings.workspace,
+        image=settings.image,
+        limits=Limits(
+            memory=settings.memory,
+            cpus=settings.cpus,
+            pids=settings.pids,
+            command_timeout=settings.command_timeout,
+        ),
+        allow_net=settings.allow_net,
+    )
+
+
+def make_redactor(settings: Settings) -> Redactor | None:
+    """Return what keeps the secrets that we know of out of the recording; none without any.
+
+    The model reads what is recorded, so it does not get to see them either.
+    """
+    known = known_secrets(os.environ)
+    if settings.api_key is not None:
+        known["SII_API_KEY"] = settings.api_key
+    return Redactor(SecretFinder(known, patterns=False)) if known else None
+
+
+def request_params(settings: Settings, model: str) -> dict[str, Any]:
+    """Return the fields of every request's body but `messages` and `tools`."""
+    optional = {
+        "temperature": settings.temperature,
+        "top_p": settings.top_p,
+        "max_tokens": settings.max_tokens,
+        "seed": settings.seed,
+    }
+    params: dict[str, Any] = {"model": model, **STREAMING}
+    params |= {name: value for name, value in optional.items() if value is not None}
+    if settings.enable_thinking is not None:
+        params["chat_template_kwargs"] = {"enable_thinking": settings.enable_thinking}
+    return params
+
+
+def system_prompt(settings: Settings) -> str:
+    """Return the session's system prompt: the user's file, or the one shipped.
+
+    Raises `UsageError`.
+    """
+    path = settings.system_prompt
+    if path is not None:
+        try:
+            return path.read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"The system prompt {path} cannot be read: {error}.") from error
+    return resources.files("sii_cli").joinpath("system_prompt.md").read_text("utf-8").strip()

@@ -1,0 +1,218 @@
+"""The prompt: takes keys at once, opens the session in the background, queues what is typed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+
+from sii_cli import __version__
+from sii_cli.config import find_home
+from sii_cli.errors import DONE, UsageError
+from sii_cli.prompt.keys import make_keys
+from sii_cli.prompt.paste import Pastes
+from sii_cli.prompt.slash import COMMANDS, find_command, help_lines, is_command
+from sii_cli.prompt.view import View
+
+if TYPE_CHECKING:
+    from sii_cli.prompt.turns import Turns
+
+TWICE = 2.0
+"""Seconds within which a second Ctrl-C leaves."""
+AT_ONCE = ("/help", "/status", "/exit")
+"""Commands that do not wait for the turn's end."""
+
+
+def run_prompt(flags: Mapping[str, Any], resumed: Path | None = None) -> int:
+    """Run the prompt until the human leaves; `resumed` is a recording to go on with.
+
+    Raises what makes a session impossible.
+    """
+    if os.environ.get("TERM", "dumb") == "dumb":
+        raise UsageError("This terminal (TERM=dumb) cannot show the prompt: use `sii -p`.")
+    click.echo(click.style(f"sii {__version__} · /help shows the keys", dim=True))
+    return asyncio.run(Chat(flags, resumed).run())
+
+
+class Chat:
+    """What keys do (`KeyActions`), and the order in which things typed are dealt with."""
+
+    def __init__(self, flags: Mapping[str, Any], resumed: Path | None) -> None:
+        self._flags = flags
+        self._resumed = resumed
+        self._pastes = Pastes()
+        self._queue: deque[str] = deque()
+        self._typed = asyncio.Event()
+        self._asked_to_leave = 0.0
+        self._turns: Turns | None = None
+        self._failure: BaseException | None = None
+        self._view = View(_open_history(), make_keys(self))
+        self._view.status = [("class:dim", "  starting")]
+
+    async def run(self) -> int:
+        """Take keys until the human leaves; return the exit code."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self.leave)
+        worker = asyncio.create_task(self._work())
+        worker.add_done_callback(self._worker_ended)
+        try:
+            with suppress(EOFError, OSError):  # the terminal may be gone
+                await self._view.app.run_async()
+        finally:
+            # From here on a signal changes nothing: the session is being closed already.
+            loop.add_signal_handler(signal.SIGINT, self.leave)
+            recorded = await self._close(worker)
+        with suppress(OSError):
+            self._say_goodbye(recorded)
+        if self._failure is not None:
+            raise self._failure
+        return DONE
+
+    async def _close(self, worker: asyncio.Task[None]) -> str | None:
+        """End the session; return its id when it was recorded."""
+        worker.cancel()
+        await asyncio.wait([worker])
+        if self._turns is None:
+            return None
+        recorded = self._turns.recorded
+        await self._turns.close()
+        return recorded
+
+    def _say_goodbye(self, recorded: str | None) -> None:
+        click.echo(self._view.take_above(), nl=False, color=True)
+        if recorded is not None:
+            click.echo(f"\nRecorded: sii replay {recorded} (or `last`) plays it.")
+
+    # What keys do
+
+    @property
+    def busy(self) -> bool:
+        """Whether a turn is running."""
+        return self._turns is not None and self._turns.busy
+
+    @property
+    def typing(self) -> bool:
+        """Whether keys go to the input line."""
+        return self._view.app.layout.current_buffer is self._view.input
+
+    @property
+    def empty(self) -> bool:
+        """Whether the input line holds nothing."""
+        return not self._view.input.text
+
+    def submit(self) -> None:
+        """Take the input: a command, or a message to be sent when its time comes."""
+        text = self._pastes.expand(self._view.input.text)
+        if not text.strip():
+            return
+        self._view.input.history.append_string(text)
+        self._view.input.reset()
+        command = find_command(text)
+        if command in AT_ONCE and (self._turns is not None or command == "/exit"):
+            self._command(command)
+            return
+        self._queue.append(text)
+        self._show_queue()
+        self._typed.set()
+
+    def interrupt(self) -> None:
+        """Stop the running turn."""
+        if self._turns is not None:
+            self._turns.interrupt()
+
+    def cancel(self) -> None:
+        """Clear the input; on an empty one, leave when asked twice."""
+        now = time.monotonic()
+        if not self.empty:
+            self._view.input.reset()
+        elif now - self._asked_to_leave < TWICE:
+            self.leave()
+        else:
+            self._asked_to_leave = now
+            self._view.hint = "Ctrl-C again leaves."
+            asyncio.get_running_loop().call_later(TWICE, self._forget_hint)
+        self._view.refresh()
+
+    def leave(self) -> None:
+        """End the prompt."""
+        if self._view.app.is_running and not self._view.app.is_done:
+            self._view.app.exit()
+
+    def paste(self, text: str) -> None:
+        """Put a paste on the input line, folded when it is long."""
+        self._view.input.insert_text(self._pastes.fold(text))
+
+    # What is typed, in order
+
+    async def _work(self) -> None:
+        turns_module = await asyncio.to_thread(import_module, "sii_cli.prompt.turns")
+        self._turns = await turns_module.Turns.open(self._view, self._flags, self._resumed)
+        assert self._turns is not None
+        while True:
+            while not self._queue:
+                self._typed.clear()
+                await self._typed.wait()
+            text = self._queue.popleft()
+            self._show_queue()
+            if is_command(text):
+                await self._late_command(text)
+            else:
+                await self._turns.send(text)
+
+    async def _late_command(self, text: str) -> None:
+        assert self._turns is not None
+        command = find_command(text)
+        if command == "/new":
+            await self._turns.new()
+            self._turns.say("A new session begins.")
+        elif command is not None:
+            self._command(command)
+        else:
+            known = ", ".join(COMMANDS)
+            self._turns.say(f"There is no command {text.strip()}; there are {known}.")
+
+    def _command(self, command: str | None) -> None:
+        match command:
+            case "/exit":
+                self.leave()
+            case "/help" if self._turns is not None:
+                self._turns.say(*help_lines())
+            case "/status" if self._turns is not None:
+                self._turns.status()
+
+    def _worker_ended(self, worker: asyncio.Task[None]) -> None:
+        """A fault ends the prompt: it is told once the terminal is as it was."""
+        if not worker.cancelled():
+            self._failure = worker.exception()
+            self.leave()
+
+    def _show_queue(self) -> None:
+        self._view.queue = tuple(self._queue)
+        self._view.refresh()
+
+    def _forget_hint(self) -> None:
+        self._view.hint = ""
+        self._view.refresh()
+
+
+def _open_history() -> History:
+    """Return the history kept across sessions; one for now where none can be kept."""
+    path = find_home(os.environ) / "history"
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        os.access(path, os.W_OK)
+    except OSError:
+        return InMemoryHistory()
+    return FileHistory(path) if os.access(path, os.W_OK) else InMemoryHistory()

@@ -1,0 +1,91 @@
+"""The keys of the prompt. What they do is the chat's business; the editing keys are emacs's."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from prompt_toolkit.filters import Condition, completion_is_selected
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.keys import Keys
+
+
+class KeyActions(Protocol):
+    """What keys can ask for."""
+
+    @property
+    def busy(self) -> bool:
+        """A turn is running."""
+        ...
+
+    @property
+    def typing(self) -> bool:
+        """The input line has the focus (a search of the history has not)."""
+        ...
+
+    @property
+    def empty(self) -> bool:
+        """The input line holds nothing."""
+        ...
+
+    def submit(self) -> None:
+        """Send the input."""
+        ...
+
+    def interrupt(self) -> None:
+        """Stop the running turn."""
+        ...
+
+    def cancel(self) -> None:
+        """Clear the input, or leave when asked twice."""
+        ...
+
+    def leave(self) -> None:
+        """End the prompt."""
+        ...
+
+    def paste(self, text: str) -> None:
+        """Put a paste on the input line."""
+        ...
+
+
+def make_keys(actions: KeyActions) -> KeyBindings:
+    """Return the bindings."""
+    keys = KeyBindings()
+    typing = Condition(lambda: actions.typing)
+    busy = Condition(lambda: actions.busy)
+
+    @keys.add("enter", filter=typing)
+    def _(event: KeyPressEvent) -> None:
+        actions.submit()
+
+    @keys.add("enter", filter=typing & completion_is_selected)
+    def _(event: KeyPressEvent) -> None:
+        event.current_buffer.complete_state = None
+        actions.submit()
+
+    @keys.add("c-j", filter=typing)
+    @keys.add("escape", "enter", filter=typing)
+    def _(event: KeyPressEvent) -> None:
+        event.current_buffer.insert_text("\n")
+
+    @keys.add("escape", filter=typing & busy)
+    def _(event: KeyPressEvent) -> None:
+        actions.interrupt()
+
+    @keys.add("c-c", filter=typing)
+    @keys.add("<sigint>")
+    def _(event: KeyPressEvent) -> None:
+        if actions.busy:
+            actions.interrupt()
+        else:
+            actions.cancel()
+
+    @keys.add("c-d", filter=typing & Condition(lambda: actions.empty))
+    def _(event: KeyPressEvent) -> None:
+        actions.leave()
+
+    @keys.add(Keys.BracketedPaste, filter=typing)
+    def _(event: KeyPressEvent) -> None:
+        actions.paste(event.data)
+
+    return keys

@@ -1,0 +1,33 @@
+"""Long pastes: folded into a placeholder on the input line, sent whole."""
+
+from __future__ import annotations
+
+import re
+
+FOLD_OVER = 15
+"""Lines from which on a paste is folded."""
+PLACEHOLDER = re.compile(r"\[paste (\d+): [\d,]+ lines\]")
+
+
+class Pastes:
+    """The pastes of one prompt."""
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+
+    def fold(self, text: str) -> str:
+        """Return what to put on the input line for a paste."""
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+        lines = text.count("\n") + (not text.endswith("\n"))
+        if lines <= FOLD_OVER:
+            return text
+        self._texts.append(text)
+        return f"[paste {len(self._texts)}: {lines:,} lines]"
+
+    def expand(self, text: str) -> str:
+        """Return the text with the pastes in place of their placeholders."""
+        return PLACEHOLDER.sub(self._text, text)
+
+    def _text(self, match: re.Match[str]) -> str:
+        number = int(match[1])
+        return self._texts[number - 1] if 0 < number <= len(self._texts) else match[0]

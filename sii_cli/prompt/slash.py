@@ -1,0 +1,62 @@
+"""Commands at the prompt: `/help` and the like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
+
+COMMANDS = {
+    "/help": "show the keys and the commands",
+    "/status": "show the session, the server, the sandbox and the tokens used",
+    "/new": "begin a new session",
+    "/exit": "leave",
+}
+
+KEYS = {
+    "Enter": "send; while a turn runs: queue",
+    "Ctrl-J, Alt-Enter": "new line",
+    "Esc, Ctrl-C": "interrupt the turn; what was done is kept",
+    "Ctrl-C": "clear the line; twice on an empty one: leave",
+    "Ctrl-D": "leave",
+    "Up, Ctrl-R": "recall, search the history",
+}
+
+
+def find_command(text: str) -> str | None:
+    """Return the command that a line asks for, also by a beginning that fits one alone."""
+    if not text.startswith("/") or "\n" in text:
+        return None
+    word = text.strip()
+    if word in COMMANDS:
+        return word
+    found = [name for name in COMMANDS if len(word) > 1 and name.startswith(word)]
+    return found[0] if len(found) == 1 else None
+
+
+def is_command(text: str) -> bool:
+    """Tell whether a line is meant as a command: a slash and one word (`/etc/hosts` is none)."""
+    word = text.strip()
+    return word.startswith("/") and word[1:].isalpha()
+
+
+def help_lines() -> list[str]:
+    """Return what `/help` shows."""
+    rows = [*KEYS.items(), ("", ""), *COMMANDS.items()]
+    return [f"  {name:<18} {what}".rstrip() for name, what in rows]
+
+
+class SlashCompleter(Completer):
+    """Completes commands while a line holds nothing else."""
+
+    def get_completions(
+        self, document: Document, complete_event: CompleteEvent
+    ) -> Iterator[Completion]:
+        """Yield the commands that the line may become."""
+        text = document.text
+        if not text.startswith("/") or not document.is_cursor_at_the_end:
+            return
+        for name, what in COMMANDS.items():
+            if name.startswith(text) and name != text:
+                yield Completion(name, start_position=-len(text), display_meta=what)

@@ -1,0 +1,236 @@
+"""The session behind the prompt: opened in the background, its turns drawn as they happen.
+
+Slow to import (rich, pydantic, the model's client): the prompt does so once its line is live.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing, suppress
+from pathlib import Path
+from typing import Any
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from recordings.errors import RecordingError
+from sandbox.protocol import SandboxError
+from sii_cli import __version__
+from sii_cli.config import Settings
+from sii_cli.config_sources import load_settings
+from sii_cli.errors import explain
+from sii_cli.model.types import ModelError
+from sii_cli.prompt.view import View
+from sii_cli.render.activity import FRAME, Activity
+from sii_cli.render.renderer import Renderer
+from sii_cli.render.sanitise import one_line, sanitise
+from sii_cli.render.screen import Painter, TailLine
+from sii_cli.render.wrap import break_line
+from sii_cli.session import Session
+
+WAITING = "waiting for the server"
+
+
+class PromptScreen:
+    """The terminal above the input line."""
+
+    live = True
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._painter = Painter(terminal=True)
+
+    @property
+    def width(self) -> int:
+        """Columns, one less than there are: a full line wraps differently everywhere."""
+        return max(10, self._view.size.columns - 1)
+
+    def print(self, *renderables: RenderableType) -> None:
+        """Append lines; the tail is gone by it."""
+        self._view.tail = ()
+        self._view.above(self._painter.paint(renderables, self.width))
+
+    def tail(self, lines: Sequence[TailLine]) -> None:
+        """Show what is still growing."""
+        width = self.width
+        self._view.tail = [(dim, break_line(text, width)[0]) for dim, text in lines]
+        self._view.refresh()
+
+
+class Turns:
+    """Sessions at the prompt, one at a time."""
+
+    def __init__(self, view: View, settings: Settings) -> None:
+        self._view = view
+        self._settings = settings
+        self._screen = PromptScreen(view)
+        self._activity = Activity()
+        self._renderer = Renderer(self._screen)
+        self._session: Session | None = None
+        self._turn: asyncio.Task[None] | None = None
+        self._watchers: list[asyncio.Task[None]] = []
+        self._server = ("dim", "asking")
+        self._sandbox = ("dim", "starting")
+        self._model = ""
+
+    @classmethod
+    async def open(cls, view: View, flags: Mapping[str, Any], resumed: Path | None) -> Turns:
+        """Read the settings and open the first session. Raises `UsageError`."""
+        turns = cls(view, await asyncio.to_thread(load_settings, flags, os.environ))
+        turns._say(*turns._settings.notes, style="yellow")
+        await turns.new(resumed)
+        return turns
+
+    @property
+    def busy(self) -> bool:
+        """Whether a turn is running."""
+        return self._turn is not None
+
+    @property
+    def recorded(self) -> str | None:
+        """Id of the session, once there is a recording."""
+        return self._session.id if self._session else None
+
+    async def new(self, resumed: Path | None = None) -> None:
+        """Open a session, in place of the one before; `resumed`: go on with this recording."""
+        await self.close()
+        self._activity = Activity()
+        self._server, self._sandbox = ("dim", "asking"), ("dim", "starting")
+        self._session = await Session.open(self._settings, mode="interactive", resumed=resumed)
+        if resumed is not None:
+            self._say(
+                f"Going on with {resumed.name}; `sii show {resumed.name}` shows it.", style="dim"
+            )
+        self._watchers = [
+            asyncio.create_task(self._watch_server(self._session)),
+            asyncio.create_task(self._watch_sandbox(self._session)),
+        ]
+        self._show_status()
+
+    async def send(self, text: str) -> None:
+        """Run one turn to its end, or until it is interrupted."""
+        assert self._session is not None
+        self._activity.begin(WAITING)
+        self._turn = asyncio.create_task(self._run(self._session, text))
+        spinner = asyncio.create_task(self._spin())
+        try:
+            await asyncio.wait([self._turn])
+        except asyncio.CancelledError:  # the prompt is being left
+            self.interrupt()
+            await asyncio.wait([self._turn])
+            raise
+        finally:
+            spinner.cancel()
+            turn, self._turn = self._turn, None
+            self._activity.end()
+            self._renderer.finish()
+            self._view.running = ""
+            self._show_status()
+        with suppress(asyncio.CancelledError):
+            await turn
+
+    def interrupt(self) -> None:
+        """Stop the running turn; what was done is kept."""
+        if self._turn is None or self._session is None:
+            return
+        self._activity.begin("interrupting")
+        self._show_running()
+        self._view.refresh()
+        if not self._session.hears:  # still waiting for the server: nothing to keep
+            self._turn.cancel()
+        self._session.interrupt()
+
+    def status(self) -> None:
+        """Print what there is to know."""
+        settings, usage = self._settings, self._activity.usage
+        rows = {
+            "version": __version__,
+            "session": self.recorded or "begins with the first message",
+            "recording": str(self._session.folder or "–") if self._session else "–",
+            "workspace": str(settings.workspace),
+            "server": f"{settings.base_url} · {self._server[1]}",
+            "model": self._model or "–",
+            "sandbox": f"{settings.sandbox} · {settings.image} · {self._sandbox[1]}",
+            "steps": str(self._activity.steps),
+            "tokens": f"{usage.prompt_tokens:,} read, {usage.completion_tokens:,} written",
+            "context": self._activity.tokens() or "–",
+        }
+        self._say(*(f"{name:<10} {value}" for name, value in rows.items()))
+
+    def say(self, *lines: str) -> None:
+        """Print lines of ours, parted from what is above."""
+        self._say(*lines)
+
+    async def close(self) -> None:
+        """End the session."""
+        for watcher in self._watchers:
+            watcher.cancel()
+        if self._session is not None:
+            session, self._session = self._session, None
+            await session.close()
+
+    async def _run(self, session: Session, text: str) -> None:
+        try:
+            async with aclosing(session.send(text)) as items:
+                async for item in items:
+                    self._renderer.take(item)
+                    self._activity.take(item)
+                    self._show_running()
+        except asyncio.CancelledError:
+            self._say("Interrupted; the message was not sent (Up recalls it).", style="yellow")
+            raise
+        except Exception as error:
+            known = explain(error)
+            if known is None:
+                raise
+            self._say(f"{known} Your message was not answered: Up recalls it.", style="red")
+
+    async def _spin(self) -> None:
+        while True:
+            self._show_running()
+            self._show_status()
+            await asyncio.sleep(FRAME)
+
+    async def _watch_server(self, session: Session) -> None:
+        try:
+            served = await session.served()
+        except ModelError as error:
+            self._server = ("error", "not usable")
+            self._say(str(error), style="yellow")
+        else:
+            self._server = ("dim", "ready")
+            self._model = one_line(served.name, 60)
+            self._activity.context_length = served.context_length
+        self._show_status()
+
+    async def _watch_sandbox(self, session: Session) -> None:
+        try:
+            await session.sandbox_ready()
+        except (SandboxError, RecordingError) as error:
+            self._sandbox = ("error", "not usable")
+            self._say(str(error), style="yellow")
+        else:
+            self._sandbox = ("dim", "ready")
+        self._show_status()
+
+    def _show_running(self) -> None:
+        line = self._activity.line()
+        self._view.running = f"{line}  (Esc interrupts)" if line else ""
+
+    def _show_status(self) -> None:
+        model = self._model or one_line(self._settings.model or self._settings.base_url, 60)
+        parts = [
+            ("class:dim", f"  {model}"),
+            (f"class:{self._server[0]}", f" · server {self._server[1]}"),
+            (f"class:{self._sandbox[0]}", f" · sandbox {self._sandbox[1]}"),
+        ]
+        if tokens := self._activity.tokens():
+            parts.append(("class:dim", f" · {tokens}"))
+        self._view.status = list(parts)
+        self._view.refresh()
+
+    def _say(self, *lines: str, style: str = "dim") -> None:
+        if lines:
+            self._screen.print(Text(""), *(Text(sanitise(line), style) for line in lines))

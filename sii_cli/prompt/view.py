@@ -1,0 +1,228 @@
+"""What stands at the bottom of the terminal: the tail, what runs, the queue, the input line, the
+status. Everything else goes above it, once, and is never drawn again."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from prompt_toolkit.application import Application
+from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.data_structures import Point, Size
+from prompt_toolkit.filters import Condition, has_completions
+from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.history import History
+from prompt_toolkit.key_binding import KeyBindings
+from prompt_toolkit.layout import (
+    BufferControl,
+    ConditionalContainer,
+    Dimension,
+    FormattedTextControl,
+    HSplit,
+    Layout,
+    Window,
+)
+from prompt_toolkit.layout.menus import CompletionsMenuControl
+from prompt_toolkit.layout.screen import Screen
+from prompt_toolkit.output.vt100 import Vt100_Output
+from prompt_toolkit.styles import Style
+from prompt_toolkit.utils import get_cwidth
+from prompt_toolkit.widgets import SearchToolbar
+
+from sii_cli.prompt.slash import SlashCompleter
+from sii_cli.render.terminal import BEGIN_UPDATE, END_UPDATE, reflows, rows_of
+
+REDRAW = 1 / 150
+"""Seconds between two drawings at least; the first one is never late."""
+INPUT_ROWS = 10
+OTHER_ROWS = 6
+"""Rows kept free below the tail."""
+QUEUE_ROWS = 3
+
+STYLE = Style.from_dict(
+    {
+        "prompt": "bold ansicyan",
+        "dim": "fg:ansibrightblack",
+        "running": "ansicyan",
+        "warning": "ansiyellow",
+        "error": "ansired",
+        "completion-menu": "bg:default fg:ansibrightblack",
+        "completion-menu.completion": "",
+        "completion-menu.completion.current": "reverse",
+        "completion-menu.meta.completion": "",
+        "completion-menu.meta.completion.current": "reverse",
+    }
+)
+
+
+class View:
+    """The live region. Plain attributes say what it shows; `refresh` after a change."""
+
+    def __init__(self, history: History, keys: KeyBindings) -> None:
+        self.tail: Sequence[tuple[bool, str]] = ()
+        """(dim, text), sanitised, no wider than the terminal."""
+        self.running = ""
+        self.hint = ""
+        self.queue: Sequence[str] = ()
+        self.status: StyleAndTextTuples = []
+        self.input = Buffer(
+            history=history,
+            multiline=True,
+            completer=SlashCompleter(),
+            complete_while_typing=True,
+            enable_history_search=False,
+        )
+        self._above: list[str] = []
+        self._search = SearchToolbar()
+        self._input_control = BufferControl(
+            self.input, search_buffer_control=self._search.control, preview_search=True
+        )
+        self.app = _Application(
+            layout=Layout(self._rows(), focused_element=self._input_control),
+            key_bindings=keys,
+            style=STYLE,
+            output=_make_output(),
+            erase_when_done=True,
+            min_redraw_interval=REDRAW,
+            max_render_postpone_time=REDRAW,
+        )
+        # An Esc is told from Alt and from a function key by what follows within these seconds.
+        self.app.ttimeoutlen = 0.03
+        self.app.timeoutlen = 0.05
+        self.app.before_render += lambda _: self._write_above()
+        self.app.after_render += lambda _: self._end_update()
+
+    @property
+    def size(self) -> Size:
+        """Of the terminal."""
+        return self.app.output.get_size()
+
+    def above(self, text: str) -> None:
+        """Print finished lines above everything, with the next drawing."""
+        self._above.append(text)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Draw anew, soon."""
+        self.app.invalidate()
+
+    def take_above(self) -> str:
+        """Return the lines that were not printed yet."""
+        text, self._above = "".join(self._above), []
+        return text
+
+    def _write_above(self) -> None:
+        output = self.app.output
+        output.write_raw(BEGIN_UPDATE)
+        if not self._above:
+            return
+        self.app.renderer.erase(leave_alternate_screen=False)
+        output.write_raw(self.take_above().replace("\n", "\r\n"))
+
+    def _end_update(self) -> None:
+        self.app.output.write_raw(END_UPDATE)
+        self.app.output.flush()
+
+    def _rows(self) -> HSplit:
+        return HSplit(
+            [
+                Window(height=1),
+                _lines(self._tail_text),
+                _lines(self._running_text),
+                _lines(self._queue_text),
+                Window(
+                    self._input_control,
+                    height=Dimension(min=1, max=INPUT_ROWS),
+                    wrap_lines=True,
+                    dont_extend_height=True,
+                    get_line_prefix=_prompt,
+                ),
+                self._search,
+                ConditionalContainer(
+                    Window(
+                        CompletionsMenuControl(),
+                        height=Dimension(min=0, max=8),
+                        dont_extend_height=True,
+                        style="class:completion-menu",
+                    ),
+                    filter=has_completions,
+                ),
+                _lines(lambda: self.status),
+            ]
+        )
+
+    def _tail_text(self) -> StyleAndTextTuples:
+        room = max(1, self.size.rows - OTHER_ROWS)
+        return _join([("class:dim" if dim else "", text) for dim, text in self.tail[-room:]])
+
+    def _running_text(self) -> StyleAndTextTuples:
+        style = "class:warning" if self.hint else "class:running"
+        text = self.hint or self.running
+        return [(style, fit(text, self.size.columns - 1))] if text else []
+
+    def _queue_text(self) -> StyleAndTextTuples:
+        width = self.size.columns - 1
+        rows = [f"queued: {' '.join(text.split())}" for text in self.queue[:QUEUE_ROWS]]
+        if len(self.queue) > QUEUE_ROWS:
+            rows.append(f"… and {len(self.queue) - QUEUE_ROWS} more")
+        return _join([("class:dim", fit(row, width)) for row in rows])
+
+
+class _Application(Application[None]):
+    """An application that finds its region again after the terminal has broken its lines."""
+
+    def _on_resize(self) -> None:
+        screen = self.renderer.last_rendered_screen
+        if screen is not None and reflows(os.environ):
+            columns = self.output.get_size().columns
+            x, y = self.renderer._cursor_pos
+            above = sum(rows_of(_width(screen, row), columns) for row in range(y))
+            self.renderer._cursor_pos = Point(x=x % columns, y=above + x // columns)
+        super()._on_resize()
+
+
+def _width(screen: Screen, row: int) -> int:
+    cells = screen.data_buffer[row]
+    return max((column + 1 for column, cell in cells.items() if cell.char.strip()), default=0)
+
+
+def fit(text: str, width: int) -> str:
+    """Cut a line to a number of cells."""
+    if get_cwidth(text) <= width:
+        return text
+    while text and get_cwidth(text) >= width:
+        text = text[:-1]
+    return text + "…"
+
+
+def _lines(text: Callable[[], StyleAndTextTuples]) -> ConditionalContainer:
+    """Rows that take as much room as they have text, down to none."""
+    return ConditionalContainer(
+        Window(FormattedTextControl(text), dont_extend_height=True, height=Dimension(min=0)),
+        filter=Condition(lambda: bool(text())),
+    )
+
+
+def _join(rows: StyleAndTextTuples) -> StyleAndTextTuples:
+    joined: StyleAndTextTuples = []
+    for row in rows:
+        joined += [("", "\n"), row] if joined else [row]
+    return joined
+
+
+def _prompt(line: int, wrapped: int) -> StyleAndTextTuples:
+    return [("class:prompt", "› " if line == wrapped == 0 else "  ")]
+
+
+def _make_output() -> Vt100_Output:
+    """Return an output that never asks the terminal where its cursor is: not all answer."""
+
+    def get_size() -> Size:
+        try:
+            columns, rows = os.get_terminal_size(sys.stdout.fileno())
+        except OSError:
+            columns, rows = 0, 0
+        return Size(rows=rows or 24, columns=columns or 80)
+
+    return Vt100_Output(sys.stdout, get_size, term=os.environ.get("TERM"), enable_cpr=False)

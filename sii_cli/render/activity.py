@@ -1,0 +1,155 @@
+"""What a session is doing right now, in one line that tells the truth."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from recordings.events import (
+    Event,
+    LiveDelta,
+    LiveOutput,
+    ModelError,
+    ModelRequest,
+    ModelResponse,
+    Observation,
+    RoundEnd,
+    SessionStart,
+    ToolCall,
+    Usage,
+    UserMessage,
+)
+from sii_cli.render.sanitise import one_line
+from sii_cli.wire import Item
+
+FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+FRAME = 0.1
+"""Seconds a frame of the spinner stands."""
+
+
+class Activity:
+    """Follows the items of a session."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.usage = Usage()
+        """Tokens of the whole session."""
+        self.context = 0
+        """Tokens of the last prompt and its answer."""
+        self.context_length: int | None = None
+        self.steps = 0
+        self._clock = clock
+        self._what: str | None = None
+        self._since = 0.0
+        self._retry_at: float | None = None
+        self._running: dict[str, tuple[str, float]] = {}
+        self._calling = ""
+        self._written = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether a turn is running."""
+        return self._what is not None
+
+    def begin(self, what: str) -> None:
+        """Say what is being waited for, from now on."""
+        self._what, self._since, self._retry_at = what, self._clock(), None
+
+    def end(self) -> None:
+        """Nothing is running."""
+        self._what = None
+        self._running.clear()
+
+    def take(self, item: Item) -> None:
+        """Follow one item."""
+        match item:
+            case LiveDelta():
+                self._delta(item)
+            case LiveOutput():
+                pass
+            case Event():
+                self._event(item)
+
+    def line(self) -> str:
+        """Return the line; empty when nothing runs."""
+        if self._what is None:
+            return ""
+        now = self._clock()
+        frame = FRAMES[int(now / FRAME) % len(FRAMES)]
+        if self._retry_at is not None:
+            wait = max(0.0, self._retry_at - now)
+            return f"{frame} waiting for the server, retry in {wait:.0f} s"
+        if self._running:
+            calls = [f"{name} {_seconds(now - since)}" for name, since in self._running.values()]
+            return f"{frame} running {', '.join(calls[:3])}"
+        return f"{frame} {self._what} {_seconds(now - self._since)}"
+
+    def tokens(self) -> str:
+        """Return how full the context is, as far as it is known."""
+        if not self.context:
+            return ""
+        text = f"{_short(self.context)} tokens"
+        if self.context_length:
+            text += f" ({100 * self.context // self.context_length} % of the context)"
+        return text
+
+    def _delta(self, item: LiveDelta) -> None:
+        self._retry_at = None
+        match item.kind:
+            case "reasoning":
+                self._change("thinking")
+            case "content":
+                if item.text.strip():
+                    self._change("writing")
+            case "call_name":
+                self._calling = one_line(item.text, 40)
+                self._written = 0
+                self._change(f"writing a call to {self._calling}")
+            case "call_arguments":
+                self._written += len(item.text)
+                if self._written > 1000 and self._what is not None:
+                    self._what = f"writing a call to {self._calling}, {_short(self._written)} long,"
+
+    def _event(self, event: Event) -> None:
+        match event.data:
+            case SessionStart() as start:
+                self.context_length = start.context_length
+            case UserMessage():
+                self.begin("working")
+            case ModelRequest():
+                self.begin("waiting for the model")
+            case ModelError(retry_in=float() as wait):
+                self._retry_at = self._clock() + wait
+            case ModelResponse() as response:
+                self.steps += 1
+                self._count(response.usage)
+                self._change("working")
+            case ToolCall() as call:
+                self._running[call.call_id] = (one_line(call.name, 40), self._clock())
+            case Observation() as observation:
+                self._running.pop(observation.call_id, None)
+                self._change("working")
+            case RoundEnd():
+                self.end()
+
+    def _change(self, what: str) -> None:
+        if self._what != what:
+            self.begin(what)
+
+    def _count(self, usage: Usage | None) -> None:
+        if usage is None:
+            return
+        self.context = usage.prompt_tokens + usage.completion_tokens
+        self.usage = Usage(
+            prompt_tokens=self.usage.prompt_tokens + usage.prompt_tokens,
+            completion_tokens=self.usage.completion_tokens + usage.completion_tokens,
+        )
+
+
+def _seconds(seconds: float) -> str:
+    if seconds < 60:
+        return f"{int(seconds)} s"
+    return f"{int(seconds) // 60} min {int(seconds) % 60} s"
+
+
+def _short(count: int) -> str:
+    return f"{count:,}" if count < 10_000 else f"{count / 1000:.1f}k"

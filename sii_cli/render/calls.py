@@ -1,0 +1,117 @@
+"""Tool calls as lines: for each tool what matters of its arguments.
+
+The arguments are the model's: of any shape, and never trusted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rich.text import Text
+
+from recordings.events import ToolCall
+from sii_cli.render.markdown import render_code
+from sii_cli.render.sanitise import one_line, sanitise
+
+MAX_LINES = 20
+"""Lines of a command or of code that are shown."""
+MAX_LINE = 200
+MARK = "● "
+
+Arguments = dict[str, Any]
+
+
+def render_call(call: ToolCall, *, fold: bool = True) -> list[Text]:
+    """Return the lines that tell what a call is about to do."""
+    if call.parsed is None:
+        return [_head(call.name, one_line(call.arguments, MAX_LINE))]
+    describe = _TOOLS.get(call.name, _any_tool)
+    lines = describe(call.name, call.parsed)
+    return _fold(lines) if fold else lines
+
+
+def call_label(call: ToolCall) -> str:
+    """Return a few words for a call: the tool and its first argument, sanitised."""
+    values = call.parsed.values() if call.parsed else [call.arguments]
+    first = next((value for value in values if isinstance(value, str)), "")
+    return f"{one_line(call.name, 40)} {one_line(first, 60)}".rstrip()
+
+
+def _head(name: str, rest: str) -> Text:
+    text = Text(MARK, style="cyan")
+    text.append(one_line(name, 40), style="bold cyan")
+    if rest:
+        text.append(f"  {rest}", style="default")
+    return text
+
+
+def _text(arguments: Arguments, name: str) -> str:
+    value = arguments.get(name, "")
+    return value if isinstance(value, str) else repr(value)
+
+
+def _bash(name: str, arguments: Arguments) -> list[Text]:
+    first, *rest = sanitise(_text(arguments, "command")).strip("\n").split("\n")
+    return [_head(name, first), *(Text(f"    {line}") for line in rest)]
+
+
+def _python(name: str, arguments: Arguments) -> list[Text]:
+    code = sanitise(_text(arguments, "code")).strip("\n")
+    return [_head(name, ""), *render_code(code, "python", indent=4).split("\n", allow_blank=True)]
+
+
+def _read_file(name: str, arguments: Arguments) -> list[Text]:
+    extra = [f"{key} {arguments[key]}" for key in ("offset", "limit") if key in arguments]
+    rest = f"{_text(arguments, 'path')}  {', '.join(extra)}"
+    return [_head(name, one_line(rest, MAX_LINE))]
+
+
+def _write_file(name: str, arguments: Arguments) -> list[Text]:
+    content = _text(arguments, "content")
+    lines = content.count("\n") + (content[-1:] not in ("", "\n"))
+    count = f"{lines:,} line{'' if lines == 1 else 's'}"
+    return [_head(name, one_line(_text(arguments, "path"), MAX_LINE) + f"  {count}")]
+
+
+def _edit_file(name: str, arguments: Arguments) -> list[Text]:
+    """The diff follows with the observation, once the places are known."""
+    edits = arguments.get("edits")
+    count = len(edits) if isinstance(edits, list) else 0
+    more = f"  {count} edits" if count > 1 else ""
+    return [_head(name, one_line(_text(arguments, "path"), MAX_LINE) + more)]
+
+
+def _first_of(key: str) -> Callable[[str, Arguments], list[Text]]:
+    def describe(name: str, arguments: Arguments) -> list[Text]:
+        return [_head(name, one_line(_text(arguments, key), MAX_LINE))]
+
+    return describe
+
+
+def _todo(name: str, arguments: Arguments) -> list[Text]:
+    return [_head(name, "")]
+
+
+def _any_tool(name: str, arguments: Arguments) -> list[Text]:
+    pairs = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
+    return [_head(name, one_line(pairs, MAX_LINE))]
+
+
+def _fold(lines: list[Text]) -> list[Text]:
+    if len(lines) <= MAX_LINES + 1:
+        return lines
+    more = len(lines) - MAX_LINES
+    return [*lines[:MAX_LINES], Text(f"    … +{more} lines", style="dim")]
+
+
+_TOOLS: dict[str, Callable[[str, Arguments], list[Text]]] = {
+    "bash": _bash,
+    "python": _python,
+    "read_file": _read_file,
+    "write_file": _write_file,
+    "edit_file": _edit_file,
+    "web_search": _first_of("query"),
+    "web_fetch": _first_of("url"),
+    "todo": _todo,
+}

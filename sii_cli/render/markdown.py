@@ -1,0 +1,165 @@
+"""Markdown that streams: each paragraph, list, table or piece of code is rendered once it is
+whole; until then it is the tail, as it was written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from markdown_it import MarkdownIt
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.markdown import Heading, Markdown
+from rich.segment import Segment
+from rich.syntax import Syntax
+from rich.text import Text
+
+from sii_cli.render.sanitise import sanitise
+from sii_cli.render.wrap import LineStream
+
+FENCE = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})\s*([\w+#.-]*)")
+HEADING = re.compile(r"#{1,6} ")
+CODE_THEME = "ansi_dark"
+CODE_CHUNK = 30
+"""Lines of code that are rendered at a time; longer code does not wait for its end."""
+
+_PARSER = MarkdownIt("commonmark", {"html": False}).enable(["strikethrough", "table"])
+
+
+class _PlainHeading(Heading):
+    """A heading without a box around it."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        text = self.text.copy()
+        text.stylize("bold underline" if self.tag == "h1" else "bold")
+        text.justify = "left"
+        yield text
+
+
+class _Markdown(Markdown):
+    """Markdown as text only: raw HTML is shown as it is, links with their address."""
+
+    elements = {**Markdown.elements, "heading_open": _PlainHeading}  # noqa: RUF012 (rich's own)
+
+    def __init__(self, text: str) -> None:
+        super().__init__("", code_theme=CODE_THEME, hyperlinks=False)
+        self.parsed = _PARSER.parse(text)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Leave out the empty lines that rich puts around lists and tables."""
+        rendered = super().__rich_console__(console, options)
+        lines = list(Segment.split_lines(part for part in rendered if isinstance(part, Segment)))
+        while lines and not _has_text(lines[-1]):
+            lines.pop()
+        while lines and not _has_text(lines[0]):
+            del lines[0]
+        for line in lines:
+            yield from line
+            yield Segment.line()
+
+
+def _has_text(line: list[Segment]) -> bool:
+    return any(segment.text.strip() for segment in line)
+
+
+def render_markdown(text: str) -> RenderableType:
+    """Return a whole piece of sanitised markdown as something to print."""
+    return _Markdown(text)
+
+
+def render_code(code: str, language: str, *, indent: int = 2) -> Text:
+    """Return sanitised code, highlighted where the language is known."""
+    text = Syntax("", language or "text", theme=CODE_THEME).highlight(code)
+    text.rstrip()
+    lines = text.split("\n", allow_blank=True)
+    return Text("\n").join(Text(" " * indent).append_text(line) for line in lines)
+
+
+class MarkdownStream:
+    """Takes markdown in pieces; gives out blocks as they become whole."""
+
+    def __init__(self) -> None:
+        self._lines = LineStream(None)
+        self._block: list[str] = []
+        self._fence: str | None = None
+        self._language = ""
+        self._blank = False
+        self._begun = False
+
+    def feed(self, text: str) -> list[RenderableType]:
+        """Take a piece; return the blocks that are whole by it, with blank lines between."""
+        blocks = [block for line in self._lines.feed(text) for block in self._take(line)]
+        growing = self._lines.growing
+        if self._blank and growing and not growing[0].isspace():
+            blocks += self._flush()  # what has begun now is no part of the block
+        return blocks
+
+    def end(self) -> list[RenderableType]:
+        """Return what is left."""
+        left = [block for line in self._lines.end() for block in self._take(line)]
+        return [*left, *self._flush()]
+
+    @property
+    def growing(self) -> list[str]:
+        """The lines that are not rendered yet."""
+        return [*self._block, *([""] if self._blank else []), self._lines.growing]
+
+    def _take(self, line: str) -> Iterator[RenderableType]:
+        if self._fence is not None:
+            yield from self._take_code(line)
+        elif match := FENCE.match(line):
+            yield from self._flush()
+            yield from self._gap()
+            self._fence, self._language = match[1], match[2]
+        elif not line.strip():
+            self._blank = bool(self._block)
+        else:
+            # An indented line after a blank one still belongs to its list item.
+            if self._blank and not line.startswith("  "):
+                yield from self._flush()
+            if self._blank and self._block:
+                self._block.append("")
+            self._blank = False
+            self._block.append(line)
+            if HEADING.match(line):
+                yield from self._flush()
+
+    def _take_code(self, line: str) -> Iterator[RenderableType]:
+        assert self._fence is not None
+        stripped = line.strip()
+        if stripped and set(stripped) == {self._fence[0]} and len(stripped) >= len(self._fence):
+            yield from self._flush()
+            self._fence = None
+            return
+        self._block.append(line)
+        if len(self._block) == CODE_CHUNK:
+            yield self._code()
+
+    def _flush(self) -> Iterator[RenderableType]:
+        """Give out the block."""
+        self._blank = False
+        if not self._block:
+            return
+        if self._fence is not None:
+            yield self._code()
+            return
+        text = "\n".join(self._block)
+        self._block = []
+        yield from self._gap()
+        yield render_markdown(text)
+
+    def _gap(self) -> Iterator[RenderableType]:
+        """Part a block from the one before it."""
+        if self._begun:
+            yield Text("")
+        self._begun = True
+
+    def _code(self) -> RenderableType:
+        code = "\n".join(self._block)
+        self._block = []
+        return render_code(code, self._language)
+
+
+def whole(text: str) -> list[RenderableType]:
+    """Return the blocks of a text that is there already."""
+    stream = MarkdownStream()
+    return [*stream.feed(sanitise(text)), *stream.end()]

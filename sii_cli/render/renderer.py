@@ -1,0 +1,285 @@
+"""The renderer: what happens in a session, item by item, as lines on a screen.
+
+The prompt, the headless text, `sii show`, `sii replay` and `sii demo` all use it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from recordings.events import (
+    EventData,
+    HarnessMessage,
+    Interrupt,
+    LiveDelta,
+    LiveOutput,
+    ModelDelta,
+    ModelError,
+    ModelRequest,
+    ModelResponse,
+    Observation,
+    RoundEnd,
+    SandboxEnd,
+    SandboxStart,
+    SessionStart,
+    ToolCall,
+    ToolOutput,
+    UserMessage,
+)
+from sii_cli.render.calls import call_label, render_call
+from sii_cli.render.markdown import MarkdownStream
+from sii_cli.render.observations import BAR, render_observation
+from sii_cli.render.sanitise import one_line, sanitise
+from sii_cli.render.screen import MAX_TAIL, Screen, TailLine
+from sii_cli.render.wrap import LineStream, wrap
+from sii_cli.wire import Item
+
+OUTPUT_ROWS = 6
+"""Rows of a running call's output in the tail."""
+ENDINGS = {
+    "limit": "Stopped at a limit",
+    "cut_off": "Stopped",
+    "loop": "Stopped",
+    "infra": "Stopped",
+    "failed": "Stopped",
+}
+
+
+class Renderer:
+    """Draws items on a screen. `fold=False` shows everything of what calls returned."""
+
+    def __init__(self, screen: Screen, *, fold: bool = True) -> None:
+        self._screen = screen
+        self._fold = fold
+        self._prose: _Prose | None = None
+        self._streamed: set[str] = set()
+        self._calls: dict[str, ToolCall] = {}
+        self._outputs: dict[str, _Output] = {}
+        self._last_call: str | None = None
+        self._fresh = True
+
+    def take(self, item: Item) -> None:
+        """Draw one item; what was drawn before stays as it is."""
+        match item:
+            case LiveDelta():
+                self._delta(item.kind, item.text)
+            case LiveOutput():
+                self._output(item)
+            case _:
+                self._event(item.data)
+
+    def finish(self) -> None:
+        """Draw what is still in the tail, for good."""
+        self._end_prose()
+        self._outputs.clear()
+        self._screen.tail([])
+
+    def _event(self, data: EventData) -> None:
+        match data:
+            case ModelDelta() | ToolOutput():
+                pass  # they come as live pieces; without timing, the whole text comes later
+            case ModelRequest():
+                self._end_prose()
+                self._streamed.clear()
+            case ModelResponse():
+                self._response(data)
+            case ToolCall():
+                self._call(data)
+            case Observation():
+                self._observation(data)
+            case SandboxStart() if self._calls:  # the first call waited for it
+                self._screen.print(*(Text(BAR).append_text(line) for line in _note(data, None)))
+            case _:
+                self._end_prose()
+                self._section(*_note(data, self._screen.width if self._screen.live else None))
+
+    # What the model says
+
+    def _delta(self, kind: str, text: str) -> None:
+        if kind not in ("reasoning", "content"):
+            self._end_prose()
+            return
+        if self._prose is None or self._prose.kind != kind:
+            if not text.strip():
+                return  # servers put stray newlines around calls
+            self._end_prose()
+            self._prose = _Prose(kind, self._screen)
+            self._streamed.add(kind)
+            text = text.lstrip("\n")
+        blocks = self._prose.feed(text)
+        if blocks:
+            self._part_of_section(blocks)
+        if self._screen.live:
+            self._screen.tail(self._prose.tail())
+
+    def _response(self, data: ModelResponse) -> None:
+        self._end_prose()
+        for kind, text in (("reasoning", data.reasoning), ("content", data.content)):
+            if text and text.strip() and kind not in self._streamed:
+                self._prose = _Prose(kind, self._screen)
+                self._part_of_section(self._prose.feed(text.strip("\n")))
+                self._end_prose()
+        self._streamed.clear()
+        if not data.complete:
+            why = "at its limit" if data.finish_reason == "length" else f"({data.finish_reason})"
+            self._section(Text(f"The message was cut off {why}; nothing in it was run.", "yellow"))
+
+    def _end_prose(self) -> None:
+        if self._prose is None:
+            return
+        blocks = self._prose.end()
+        if blocks:
+            self._part_of_section(blocks)
+        elif self._screen.live:
+            self._screen.tail([])
+        self._prose = None
+
+    def _part_of_section(self, blocks: Sequence[RenderableType]) -> None:
+        """Print blocks of the prose; the first ones begin a section."""
+        assert self._prose is not None
+        if self._prose.begun:
+            self._screen.print(*blocks)
+        elif blocks:
+            self._prose.begun = True
+            self._section(*blocks)
+
+    # What the calls do
+
+    def _call(self, data: ToolCall) -> None:
+        self._end_prose()
+        beside = self._last_call is not None and self._last_call in self._calls
+        self._calls[data.call_id] = data
+        self._last_call = data.call_id
+        lines = render_call(data, fold=self._fold)
+        if beside:  # calls that run at the same time stand together
+            self._screen.print(*lines)
+        else:
+            self._section(*lines)
+        if not data.approval.allowed:
+            self._screen.print(Text(f"{BAR}not allowed", style="yellow"))
+
+    def _output(self, piece: LiveOutput) -> None:
+        if not self._screen.live:
+            return
+        output = self._outputs.setdefault(piece.call_id, _Output(self._screen.width))
+        output.feed(piece.text)
+        self._screen.tail(output.tail())
+
+    def _observation(self, data: Observation) -> None:
+        call = self._calls.pop(data.call_id, None)
+        output = self._outputs.pop(data.call_id, None)
+        width = self._screen.width if self._screen.live else None
+        lines = render_observation(data, width, fold=self._fold)
+        if self._last_call != data.call_id or self._calls:
+            label = call_label(call) if call else one_line(data.name, 40)
+            lines = [Text(f"  ┌ {label}", style="cyan"), *lines]
+        self._last_call = None
+        if output is not None and data.error == "interrupted":
+            lines = [*(Text(row, "dim") for _, row in output.tail()), *lines]
+        self._screen.print(*lines)
+        running = next(reversed(self._outputs.values()), None)
+        if running is not None:
+            self._screen.tail(running.tail())
+
+    def _section(self, *lines: RenderableType) -> None:
+        """Print lines, parted from what is above by an empty one."""
+        if not lines:
+            return
+        gap = [] if self._fresh else [Text("")]
+        self._fresh = False
+        self._screen.print(*gap, *lines)
+
+
+class _Prose:
+    """Reasoning or content while it streams."""
+
+    def __init__(self, kind: str, screen: Screen) -> None:
+        self.kind = kind
+        self.begun = False
+        self._width = screen.width
+        self._dim = kind == "reasoning"
+        self._stream: LineStream | MarkdownStream
+        if self._dim or not screen.live:
+            self._stream = LineStream(screen.width if screen.live else None)
+        else:
+            self._stream = MarkdownStream()
+
+    def feed(self, text: str) -> list[RenderableType]:
+        return [self._styled(block) for block in self._stream.feed(text)]
+
+    def end(self) -> list[RenderableType]:
+        return [self._styled(block) for block in self._stream.end()]
+
+    def tail(self) -> list[TailLine]:
+        if isinstance(self._stream, LineStream):
+            gap = [] if self.begun else [(False, "")]
+            return [*gap, (self._dim, self._stream.growing)]
+        lines = [
+            row for line in self._stream.growing[-MAX_TAIL:] for row in wrap(line, self._width)
+        ]
+        return [(False, row) for row in ["", *lines][-MAX_TAIL:]]
+
+    def _styled(self, block: RenderableType) -> RenderableType:
+        if isinstance(block, str):
+            return Text(block, style="dim italic" if self._dim else "")
+        return block
+
+
+class _Output:
+    """What a running call has written so far: its last rows."""
+
+    def __init__(self, width: int) -> None:
+        self._lines = LineStream(max(10, width - len(BAR)))
+        self._rows: deque[str] = deque(maxlen=OUTPUT_ROWS)
+
+    def feed(self, text: str) -> None:
+        self._rows.extend(self._lines.feed(text))
+
+    def tail(self) -> list[TailLine]:
+        rows = [*self._rows, self._lines.growing] if self._lines.growing else [*self._rows]
+        return [(True, BAR + row) for row in rows[-OUTPUT_ROWS:]]
+
+
+def _note(data: EventData, width: int | None) -> list[Text]:
+    """Return the lines of an event that is no part of a step."""
+    match data:
+        case SessionStart():
+            facts = f"{data.model} · {data.base_url} · {data.workspace}"
+            return [Text(f"sii {one_line(data.sii_version, 20)} · {one_line(facts, 200)}", "dim")]
+        case SandboxStart():
+            network = "network: " + ", ".join(data.network) if data.network else "no network"
+            text = f"sandbox ready after {data.start_seconds:.1f} s · {data.backend} · {network}"
+            if data.unlimited:
+                text += f" · no limit on {', '.join(data.unlimited)}"
+            return [Text(one_line(text, 200), "dim")]
+        case SandboxEnd(reason="lost"):
+            return [Text(f"The sandbox was lost: {one_line(data.detail, 200)}", "yellow")]
+        case UserMessage():
+            return _user(data.text, width)
+        case HarnessMessage():
+            return [Text(f"note to the model: {one_line(data.text, 300)}", "dim yellow")]
+        case ModelError(retry_in=float() as wait):
+            lost = " What it had said is dropped." if data.reasoning or data.content else ""
+            text = f"{one_line(data.message, 300)}{lost} Next try in {wait:.1f} s."
+            return [Text(text, "yellow")]  # the last failure is told by the round's end
+        case Interrupt():
+            return [Text("Interrupted.", "yellow")]
+        case RoundEnd() if data.status in ENDINGS:
+            reason = f": {one_line(data.reason, 300)}" if data.reason else "."
+            return [Text(f"{ENDINGS[data.status]}{reason}", "red")]
+        case _:
+            return []
+
+
+def _user(text: str, width: int | None) -> list[Text]:
+    lines = sanitise(text).rstrip("\n").split("\n")
+    if width is not None:
+        lines = [row for line in lines for row in wrap(line, max(10, width - 2))]
+    return [
+        Text(("› " if number == 0 else "  ") + line, style="bold")
+        for number, line in enumerate(lines)
+    ]

@@ -1,0 +1,53 @@
+"""Makes text from models, tools, files and the web safe for a terminal.
+
+Escape sequences are dropped; every other control character and whatever reorders or hides text
+is shown. Tabs become spaces, and of a line drawn over by carriage returns the last state is kept.
+"""
+
+from __future__ import annotations
+
+import re
+
+SEQUENCES = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor movement, …
+    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)"  # OSC, DCS, …
+    r"|\x1b[ -/]+[0-~]"  # character sets and the like
+    r"|\x1b[0-Z\\^-~]"  # two characters
+)
+SUSPECTS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 and C1 (newline and tab are dealt with apart)
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # bidirectional controls
+    "\u2028\u2029\ufff9-\ufffb\ud800-\udfff"  # line separators, annotations, lone surrogates
+    "\U000e0000-\U000e007f]"  # tags: invisible text
+)
+NEEDS_CARE = re.compile(SUSPECTS.pattern[:-1] + "\t]")
+DRAWN_OVER = re.compile(r"[^\n]*\r(?=[^\r\n])")
+TAB_SIZE = 4
+
+
+def sanitise(text: str) -> str:
+    """Return the text as it may be shown; lines are separated by newlines alone."""
+    if NEEDS_CARE.search(text) is None:
+        return text
+    text = SEQUENCES.sub("", text)
+    if "\r" in text:
+        text = re.sub(r"\r+(?=\n|$)", "", text)
+        text = DRAWN_OVER.sub("", text)
+    if "\t" in text:
+        text = "\n".join(line.expandtabs(TAB_SIZE) for line in text.split("\n"))
+    return SUSPECTS.sub(_show, text)
+
+
+def one_line(text: str, limit: int) -> str:
+    """Return the text as one line of at most `limit` characters."""
+    line = " ".join(sanitise(text[: 4 * limit]).split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def _show(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if code < 0x20:
+        return chr(0x2400 + code)
+    if code == 0x7F:
+        return "␡"
+    return f"<U+{code:04X}>"

@@ -1,0 +1,23 @@
+"""What terminals do: facts that both the prompt and the other screens draw by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+BEGIN_UPDATE, END_UPDATE = "\x1b[?2026h", "\x1b[?2026l"
+"""What is between them is shown at once, where the terminal can (others ignore them)."""
+
+
+def reflows(env: Mapping[str, str]) -> bool:
+    """Tell whether a narrower window breaks the lines that are there (it does, but for few).
+
+    xterm, the Linux console and GNU screen cut them off instead.
+    """
+    if "TMUX" in env:
+        return True
+    return not ("XTERM_VERSION" in env or "STY" in env or env.get("TERM") == "linux")
+
+
+def rows_of(width: int, columns: int) -> int:
+    """Return how many rows a line of `width` cells takes once it was broken at `columns`."""
+    return max(1, -(-width // columns))

@@ -1,0 +1,42 @@
+"""Going on with a recorded session: what was under way when it died is closed, never run again."""
+
+from __future__ import annotations
+
+from recordings.events import CallRequest, Observation, RoundEnd
+from recordings.restore import Conversation
+from sii_cli.loop import Loop
+from sii_cli.tool_calls import NOT_RUN
+
+LOST = (
+    "The session died while this call ran. It may have taken effect, wholly or in part, and what "
+    "it returned is lost. The shell's and the interpreter's state are lost too. Look before you "
+    "do it again."
+)
+
+
+def settle(loop: Loop, restored: Conversation) -> None:
+    """Give every unanswered call an observation, and end the round that was open."""
+    for call in restored.unanswered:
+        loop.note(_observation(call, restored), "harness")
+    if restored.round_open:
+        loop.note(
+            RoundEnd(
+                round=restored.rounds,
+                status="interrupted",
+                steps=0,
+                reason="the session died in this round",
+            ),
+            "harness",
+        )
+
+
+def _observation(call: CallRequest, restored: Conversation) -> Observation:
+    begun = call.call_id in restored.begun
+    return Observation(
+        step=restored.steps,
+        call_id=call.call_id,
+        name=call.name,
+        text=LOST if begun else NOT_RUN,
+        error="lost" if begun else "not_run",
+        seconds=0.0,
+    )

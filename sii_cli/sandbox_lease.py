@@ -1,0 +1,101 @@
+"""The session's hold on its sandbox: started in the background, replaced when it was lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
+from typing import Literal
+
+from recordings.events import EventData, SandboxEnd, SandboxStart
+from sandbox.protocol import Sandbox, SandboxBackend, SandboxError, SandboxInfo, SandboxSpec
+
+Note = Callable[[EventData], object]
+
+
+class SandboxLease:
+    """Starts a sandbox ahead of its first use and hands it to whoever asks."""
+
+    def __init__(self, backend: SandboxBackend, spec: SandboxSpec) -> None:
+        self._backend = backend
+        self._spec = spec
+        self._note: Note | None = None
+        self._starting: asyncio.Task[Sandbox] | None = None
+        self._info: SandboxInfo | None = None
+        """Of the sandbox that is up."""
+        self._removals: list[asyncio.Task[None]] = []
+        """What is left of lost ones being ended."""
+
+    def begin(self) -> None:
+        """Start a sandbox in the background; does nothing when one is there."""
+        if self._starting is None:
+            self._starting = asyncio.create_task(self._start())
+
+    def report_to(self, note: Note | None) -> None:
+        """Tell of starts and ends from now on, and of the sandbox that is already up."""
+        self._note = note
+        if note is not None and self._info is not None:
+            note(_start_of(self._info))
+
+    async def get(self) -> Sandbox:
+        """Return the sandbox, waiting while it starts. Raises `SandboxUnavailable`."""
+        self.begin()
+        starting = self._starting
+        assert starting is not None
+        try:
+            return await asyncio.shield(starting)
+        except Exception:
+            if self._starting is starting:  # and not one that somebody else has begun since
+                self._starting = None
+            raise
+
+    def lost(self, detail: str) -> None:
+        """Give the sandbox up: it died. The next `get` starts another.
+
+        Of calls that ran at the same time each says so; the first one counts.
+        """
+        if self._info is None or self._starting is None:
+            return
+        dead, self._starting = self._starting.result(), None
+        self._removals.append(asyncio.create_task(dead.close()))  # it may only have gone silent
+        self._ended("lost", detail)
+
+    async def close(self) -> None:
+        """End the sandbox, also one that is still starting, and what is left of lost ones."""
+        await asyncio.gather(*self._removals, return_exceptions=True)
+        if self._starting is None:
+            return
+        starting, self._starting = self._starting, None
+        with suppress(SandboxError):
+            await (await starting).close()
+        self._ended("closed", "")
+
+    async def _start(self) -> Sandbox:
+        sandbox = await self._backend.start(self._spec)
+        try:
+            if self._note is not None:
+                self._note(_start_of(sandbox.info))
+        except BaseException:
+            await sandbox.close()
+            raise
+        self._info = sandbox.info
+        return sandbox
+
+    def _ended(self, reason: Literal["closed", "lost"], detail: str) -> None:
+        info, self._info = self._info, None
+        if info is not None and self._note is not None:
+            self._note(SandboxEnd(sandbox_id=info.sandbox_id, reason=reason, detail=detail))
+
+
+def _start_of(info: SandboxInfo) -> SandboxStart:
+    return SandboxStart(
+        backend=info.backend,
+        sandbox_id=info.sandbox_id,
+        image=info.image,
+        image_digest=info.image_digest,
+        limits=asdict(info.limits),
+        network=list(info.network),
+        unlimited=list(info.unlimited),
+        start_seconds=info.start_seconds,
+    )

@@ -1,0 +1,291 @@
+"""A session: one conversation, one recording. Puts model, sandbox, tools and recorder together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, aclosing, suppress
+from pathlib import Path
+from typing import Literal
+
+from recordings.encoding import encode
+from recordings.errors import RecordingError
+from recordings.events import (
+    Event,
+    ModelResponse,
+    Origin,
+    RoundStatus,
+    SessionEnd,
+    SessionResume,
+    SessionStart,
+    SessionStatus,
+    Usage,
+)
+from recordings.recorder import Recorder
+from recordings.restore import Conversation, restore
+from recordings.store import RecordingStore
+from sandbox.protocol import SandboxBackend, SandboxSpec
+from sii_cli import __version__
+from sii_cli.config import Settings
+from sii_cli.loop import Loop, RoundLimits
+from sii_cli.memory import keep_freed_memory
+from sii_cli.model.types import Model, ServedModel
+from sii_cli.parts import (
+    make_backend,
+    make_model,
+    make_redactor,
+    make_spec,
+    request_params,
+    system_prompt,
+)
+from sii_cli.resume import settle
+from sii_cli.sandbox_lease import SandboxLease
+from sii_cli.wire import Item
+from tools.registry import DEFAULT_TOOLS, Toolbox
+
+Mode = Literal["interactive", "headless", "demo", "batch"]
+
+SESSION_STATUS: dict[RoundStatus, SessionStatus] = {
+    "answered": "done",
+    "interrupted": "interrupted",
+    "limit": "limit",
+    "cut_off": "cut_off",
+    "loop": "loop",
+    "infra": "infra",
+    "failed": "failed",
+}
+
+
+class Session:
+    """Opens at once; the server is asked and the sandbox started while the human types.
+
+    The recording begins with the first message, so a session in which nothing was said leaves
+    nothing behind.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        mode: Mode,
+        model: Model,
+        backend: SandboxBackend,
+        spec: SandboxSpec,
+        resumed: Path | None = None,
+    ) -> None:
+        self.settings = settings
+        self.id = resumed.name if resumed else None
+        self.folder = resumed
+        self._resumed = resumed
+        self._mode = mode
+        self._model = model
+        self._lease = SandboxLease(backend, spec)
+        self._toolbox = Toolbox(settings.tools or DEFAULT_TOOLS, self._lease.get, settings.web)
+        self._served: asyncio.Task[ServedModel] | None = None
+        self._recorder: Recorder | None = None
+        self._loop: Loop | None = None
+        self._usage = Usage()
+
+    @classmethod
+    async def open(
+        cls,
+        settings: Settings,
+        *,
+        mode: Mode,
+        model: Model | None = None,
+        resumed: Path | None = None,
+    ) -> Session:
+        """Put a session together from settings and begin it; returns at once.
+
+        `model` stands in for the server that the settings name; `resumed` is the folder of a
+        recording to go on with.
+        """
+        keep_freed_memory()
+        session = cls(
+            settings=settings,
+            mode=mode,
+            model=model or make_model(settings),
+            backend=make_backend(settings),
+            spec=make_spec(settings),
+            resumed=resumed,
+        )
+        session.begin()
+        return session
+
+    def begin(self) -> None:
+        """Start the sandbox and ask the server in the background."""
+        self._lease.begin()
+        self._ask_server()
+
+    async def served(self) -> ServedModel:
+        """Return what the server serves, waiting for its answer. Raises `ModelError`."""
+        asking = self._ask_server()
+        try:
+            return await asyncio.shield(asking)
+        except Exception:
+            self._served = None
+            raise
+
+    async def sandbox_ready(self) -> None:
+        """Wait until the sandbox is there. Raises `SandboxUnavailable`."""
+        await self._lease.get()
+
+    async def send(self, text: str, origin: Origin = "human") -> AsyncGenerator[Item, None]:
+        """Run one round and yield what happens.
+
+        Closing the generator early interrupts the round. Raises `ModelError` when no server can
+        be used and `RecordingFailed` when the recording cannot be written: what was kept of it is
+        gone on with by the next message. A sandbox that cannot be had ends the round.
+        """
+        loop = self._loop or await self._open_recording()
+        try:
+            async with aclosing(loop.round(text, origin)) as items:
+                async for item in items:
+                    self._take_account(item)
+                    yield item
+        except RecordingError:
+            self._leave_recording()
+            raise
+
+    @property
+    def hears(self) -> bool:
+        """Whether a round can be interrupted; before its first message a session can only wait."""
+        return self._loop is not None
+
+    def interrupt(self) -> None:
+        """Stop the running round; what was done is kept."""
+        if self._loop is not None:
+            self._loop.interrupt()
+
+    async def close(self) -> None:
+        """End the sandbox and the recording, each whatever becomes of the others."""
+        async with AsyncExitStack() as stack:
+            stack.callback(self._end_recording)
+            stack.push_async_callback(self._model.aclose)
+            stack.push_async_callback(self._lease.close)
+            stack.push_async_callback(self._stop_asking)
+
+    async def _stop_asking(self) -> None:
+        if self._served is not None:
+            self._served.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await self._served
+
+    def _end_recording(self) -> None:
+        if self._loop is None:
+            return
+        ended = self._loop.ended
+        end = SessionEnd(
+            status=SESSION_STATUS[ended.status] if ended else "done",
+            reason=ended.reason if ended else "",
+            rounds=self._loop.rounds,
+            steps=self._loop.steps,
+            usage=self._usage,
+            breaks=self._loop.breaks,
+        )
+        try:
+            self._loop.note(end, "harness")
+        finally:
+            self._leave_recording()
+
+    def _leave_recording(self) -> None:
+        """Let go of the recording; the next message goes on with it."""
+        self._lease.report_to(None)
+        self._loop = None
+        self._resumed = self.folder
+        if self._recorder is not None:
+            self._recorder.close()
+
+    def _ask_server(self) -> asyncio.Task[ServedModel]:
+        if self._served is None:
+            self._served = asyncio.create_task(self._model.describe())
+        return self._served
+
+    async def _open_recording(self) -> Loop:
+        served = await self.served()
+        if self._resumed is not None:
+            return self._resume_recording(self._resumed, served)
+        start = self._start(served)
+        store = RecordingStore(self.settings.home / "recordings")
+        session_id, folder = store.create_folder()
+        recorder = Recorder.create(folder, session_id, redactor=make_redactor(self.settings))
+        try:
+            loop = self._make_loop(recorder, served, self._toolbox.schemas_json)
+            loop.note(start, "harness")
+        except BaseException:
+            recorder.close()
+            raise
+        self.id, self.folder = session_id, folder
+        return self._begin_recording(recorder, loop)
+
+    def _resume_recording(self, folder: Path, served: ServedModel) -> Loop:
+        """Go on where a recording stopped, with the tools as the model was told of them."""
+        recorder = Recorder.resume(folder, redactor=make_redactor(self.settings))
+        try:
+            restored = restore(folder)
+            loop = self._make_loop(recorder, served, encode(restored.start.tools), restored)
+            loop.note(
+                SessionResume(
+                    sii_version=__version__,
+                    model=served.name,
+                    base_url=served.base_url,
+                    server=served.details,
+                    settings=self.settings.without_secrets(),
+                    lost=restored.under_way,
+                ),
+                "harness",
+            )
+            settle(loop, restored)
+        except BaseException:
+            recorder.close()
+            raise
+        self._usage = restored.usage
+        return self._begin_recording(recorder, loop)
+
+    def _begin_recording(self, recorder: Recorder, loop: Loop) -> Loop:
+        """Take a recording whose beginning is kept."""
+        self._recorder, self._loop = recorder, loop
+        self._lease.report_to(lambda data: loop.note(data, "harness"))
+        return loop
+
+    def _make_loop(
+        self,
+        recorder: Recorder,
+        served: ServedModel,
+        tools: bytes,
+        restored: Conversation | None = None,
+    ) -> Loop:
+        return Loop(
+            model=self._model,
+            toolbox=self._toolbox,
+            tools=tools,
+            recorder=recorder,
+            params=request_params(self.settings, served.name),
+            limits=RoundLimits(max_steps=self.settings.max_steps),
+            on_sandbox_lost=self._lease.lost,
+            restored=restored,
+        )
+
+    def _start(self, served: ServedModel) -> SessionStart:
+        return SessionStart(
+            sii_version=__version__,
+            mode=self._mode,
+            workspace=str(self.settings.workspace),
+            model=served.name,
+            base_url=served.base_url,
+            server=served.details,
+            context_length=served.context_length,
+            system_prompt=system_prompt(self.settings),
+            tools=self._toolbox.schemas,
+            tools_sha256=self._toolbox.sha256,
+            settings=self.settings.without_secrets(),
+            speaker=self.settings.speaker,
+        )
+
+    def _take_account(self, item: Item) -> None:
+        match item:
+            case Event(data=ModelResponse(usage=Usage() as usage)):
+                self._usage = Usage(
+                    prompt_tokens=self._usage.prompt_tokens + usage.prompt_tokens,
+                    completion_tokens=self._usage.completion_tokens + usage.completion_tokens,
+                )

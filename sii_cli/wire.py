@@ -1,0 +1,47 @@
+"""The wire: what happens is recorded, then shown; recording and screen see the same."""
+
+from __future__ import annotations
+
+import asyncio
+
+from recordings.events import BlobRef, Event, EventData, LiveDelta, LiveOutput, Origin
+from recordings.recorder import Recorder
+
+Item = Event | LiveDelta | LiveOutput
+"""What flows to a screen: recorded events, and live pieces that are recorded coalesced."""
+
+
+class Wire:
+    """Carries what happens to the recording and to whoever watches."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._items: asyncio.Queue[Item | None] = asyncio.Queue()
+
+    def note(self, data: EventData, origin: Origin) -> Event:
+        """Record an event and show it. Raises `RecordingFailed` when it cannot be kept."""
+        event = self._recorder.record(data, origin)
+        self._items.put_nowait(event)
+        return event
+
+    def live(self, piece: LiveDelta | LiveOutput) -> None:
+        """Show a piece of streamed text; it is recorded coalesced."""
+        self._recorder.live(piece)
+        self._items.put_nowait(piece)
+
+    def keep(self, data: bytes | None) -> BlobRef | None:
+        """Keep bytes beside the log; none stays none."""
+        return None if data is None else self._recorder.put_blob(data)
+
+    def end(self) -> None:
+        """Tell the watcher that a round is over."""
+        self._items.put_nowait(None)
+
+    def skip_round(self) -> None:
+        """Forget what was not watched of a round that is over."""
+        while self._items.get_nowait() is not None:
+            pass
+
+    async def next(self) -> Item | None:
+        """Wait for the next item; none at the end of a round."""
+        return await self._items.get()

@@ -1,0 +1,64 @@
+"""What tests of several parts share: the sandbox image and a real vLLM server.
+
+A test marked `docker` or `vllm` gets them without asking. Where they cannot be had the test fails
+in continuous integration and is skipped, with the reason, elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from sandbox.image import TAG, ensure_image
+from sandbox.protocol import SandboxUnavailable
+from tests.tiny_glm.build import ensure_model
+from tests.tiny_glm.cache import cache_folder, locked
+from tests.tiny_glm.environment import is_ready
+from tests.tiny_glm.server import TinyGlmServer, serve
+from tests.tiny_glm.shared import shared
+
+
+@pytest.fixture(autouse=True)
+def _what_the_markers_ask_for(request: pytest.FixtureRequest) -> None:
+    for marker, fixture in (("docker", "sandbox_image"), ("vllm", "tiny_glm_server")):
+        if request.node.get_closest_marker(marker):
+            request.getfixturevalue(fixture)
+
+
+@pytest.fixture(scope="session")
+def sandbox_image() -> str:
+    """The sandbox's image, built if need be: its tag."""
+    try:
+        with locked(cache_folder() / "image.lock"):
+            ensure_image(TAG, print)
+    except SandboxUnavailable as unavailable:
+        _cannot_run(str(unavailable))
+    return TAG
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all worker processes of one test run share."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@pytest.fixture(scope="session")
+def tiny_glm_server(sandbox_image: str, run_folder: Path) -> Iterator[TinyGlmServer]:
+    """A real vLLM that serves a tiny GLM in GLM-4.7's form; one for the whole test run."""
+    if not is_ready():
+        _cannot_run("vLLM is not installed for the tests: run `make server`.")
+    model = ensure_model("glm47")
+    log = run_folder / "vllm.log"
+    with shared(run_folder, lambda: serve(model, "glm47", log)) as server:
+        yield server
+
+
+def _cannot_run(reason: str) -> NoReturn:
+    if "CI" in os.environ:
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)

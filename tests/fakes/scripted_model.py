@@ -1,0 +1,85 @@
+"""A model that plays a script of parts, for tests of what is built on the `Model` protocol."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+from sii_cli.model.types import (
+    Call,
+    ChatRequest,
+    Completion,
+    Delta,
+    Failed,
+    ModelPart,
+    ServedModel,
+    Started,
+    TokenUsage,
+)
+
+Script = list[ModelPart | float]
+"""What one request is answered with; a number is a pause in seconds."""
+
+
+def answer(content: str, *, reasoning: str = "") -> Script:
+    """A whole turn that calls nothing."""
+    return [Started(1), Delta("content", content), _completion(content, reasoning, ())]
+
+
+def calls(*wanted: tuple[str, str], content: str = "") -> Script:
+    """A whole turn that makes calls: (tool, arguments as JSON)."""
+    made = tuple(Call(i, f"call-{i}", name, args) for i, (name, args) in enumerate(wanted))
+    return [Started(1), _completion(content, "", made)]
+
+
+def cut_off(content: str, *wanted: tuple[str, str]) -> Script:
+    """A turn that ran into `max_tokens`, perhaps inside a call."""
+    made = tuple(Call(i, f"call-{i}", name, args) for i, (name, args) in enumerate(wanted))
+    return [Started(1), _completion(content, "", made, finish="length")]
+
+
+def fails(kind: str, fault: str = "infra", *, retry_in: float | None = None) -> Failed:
+    """A failed attempt; with `retry_in` another one follows."""
+    return Failed(1, kind, f"It failed: {kind}.", fault, retry_in=retry_in, content="half of it")
+
+
+def _completion(
+    content: str, reasoning: str, made: tuple[Call, ...], finish: str | None = None
+) -> Completion:
+    return Completion(
+        attempt=1,
+        response_id="r",
+        reasoning=reasoning,
+        content=content,
+        calls=made,
+        finish_reason=finish or ("tool_calls" if made else "stop"),
+        stop_reason=None if finish == "length" else 7,
+        complete=finish != "length",
+        usage=TokenUsage(prompt_tokens=10, completion_tokens=5),
+    )
+
+
+class ScriptedModel:
+    """Answers each request with the next script; keeps what it was sent."""
+
+    def __init__(self, *scripts: Script) -> None:
+        self.scripts = list(scripts)
+        self.requests: list[list[bytes]] = []
+        self.closed = 0
+
+    async def describe(self) -> ServedModel:
+        return ServedModel("scripted", "http://scripted/v1", 4096)
+
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[ModelPart, None]:
+        self.requests.append(list(request.messages))
+        try:
+            for part in self.scripts.pop(0):
+                if isinstance(part, float | int):
+                    await asyncio.sleep(part)
+                else:
+                    yield part
+        finally:
+            self.closed += 1
+
+    async def aclose(self) -> None:
+        pass

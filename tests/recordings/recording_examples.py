@@ -1,0 +1,234 @@
+"""One example of every event, as a short session would record it; the document shows them."""
+
+from recordings.events import (
+    Approval,
+    BlobRef,
+    CallRequest,
+    Continuity,
+    Event,
+    EventData,
+    HarnessMessage,
+    IdSpan,
+    Interrupt,
+    MessageSpan,
+    ModelDelta,
+    ModelError,
+    ModelRequest,
+    ModelResponse,
+    Neutralised,
+    Observation,
+    Origin,
+    Redaction,
+    RoundEnd,
+    SandboxEnd,
+    SandboxStart,
+    SessionEnd,
+    SessionResume,
+    SessionStart,
+    StreamTiming,
+    ToolCall,
+    ToolOutput,
+    Truncation,
+    Usage,
+    UserMessage,
+)
+from recordings.lines import encode_event
+
+SESSION = "20261123-204950-a3f9c2"
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "bash",
+        "description": "Run a shell command …",
+        "parameters": {"type": "object", "properties": {"command": {"type": "string"}}},
+    },
+}
+COMMAND = '{"command": "python -m pytest -q"}'
+
+EXAMPLES: list[tuple[EventData, Origin]] = [
+    (
+        SessionStart(
+            sii_version="0.1.0",
+            mode="interactive",
+            workspace="/home/ada/ledger",
+            model="GLM-4.5-Air",
+            base_url="http://127.0.0.1:8000/v1",
+            server={"version": "0.12.0"},
+            context_length=131072,
+            system_prompt="You are an agent in a terminal …",
+            tools=[TOOL],
+            tools_sha256="5d2f0f6c8a2d3d0b4a5c6e7f8091a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3",
+            settings={"temperature": 1.0, "max_steps": 200},
+            speaker="ada",
+        ),
+        "harness",
+    ),
+    (
+        SandboxStart(
+            backend="docker",
+            sandbox_id="sii-20261123-204950-a3f9c2",
+            image="sii-sandbox:latest",
+            image_digest="sha256:0c1d2e3f405162738495a6b7c8d9eafb0c1d2e3f405162738495a6b7c8d9eafb",
+            limits={"memory": 4294967296, "cpus": 2.0, "pids": 512},
+            start_seconds=0.41,
+        ),
+        "harness",
+    ),
+    (
+        UserMessage(
+            round=1,
+            text="Why does <|user|> break the parser?",
+            sent="Why does <\u200b|user|> break the parser?",
+            neutralised=[Neutralised(token="<|user|>", count=1)],
+        ),
+        "human",
+    ),
+    (
+        ModelRequest(
+            step=1,
+            attempt=1,
+            request_id="sii-7c9e6679f3c54b0e8a1d2f4b5c6d7e8f",
+            messages=MessageSpan(keep=0, new=[0, 2]),
+            messages_sha256="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+            params={"model": "GLM-4.5-Air", "temperature": 1.0, "stream": True},
+        ),
+        "harness",
+    ),
+    (
+        ModelError(
+            step=1,
+            attempt=1,
+            kind="broken_stream",
+            message="The server closed the stream before the message ended.",
+            retry_in=0.5,
+            reasoning="Let me run",
+        ),
+        "harness",
+    ),
+    (
+        ModelDelta(
+            step=1,
+            kind="reasoning",
+            text="Let me run the tests first.",
+            pieces=[(0, 10), (104, 17)],
+        ),
+        "model",
+    ),
+    (
+        ModelResponse(
+            step=1,
+            attempt=2,
+            response_id="chatcmpl-4f1c",
+            reasoning="Let me run the tests first.",
+            content="",
+            calls=[CallRequest(index=0, call_id="call-1", name="bash", arguments=COMMAND)],
+            finish_reason="tool_calls",
+            stop_reason=151338,
+            complete=True,
+            usage=Usage(prompt_tokens=7, completion_tokens=6, cached_tokens=0),
+            prompt_ids=IdSpan(keep=0, new=[151331, 151333, 151335, 198, 2610, 525, 264]),
+            continuity=Continuity(kind="first"),
+            generated_ids=[10061, 752, 1598, 279, 7032, 151338],
+            timing=StreamTiming(first_chunk=0.05, first_token=0.05, total=0.42, chunks=6),
+        ),
+        "model",
+    ),
+    (
+        ToolCall(
+            step=1,
+            call_id="call-1",
+            index=0,
+            name="bash",
+            arguments=COMMAND,
+            parsed={"command": "python -m pytest -q"},
+            approval=Approval(by="mode", mode="auto"),
+        ),
+        "model",
+    ),
+    (
+        ToolOutput(call_id="call-1", text="....F\n"),
+        "tool",
+    ),
+    (
+        Observation(
+            step=1,
+            call_id="call-1",
+            name="bash",
+            text="....F\n[… 812 lines left out …]\n1 failed, 4 passed\n[exit code 1]",
+            exit_code=1,
+            seconds=1.284,
+            truncated=Truncation(bytes=51200, lines=812),
+            full=BlobRef(
+                sha256="2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
+                size=51284,
+            ),
+            changed=[],
+        ),
+        "tool",
+    ),
+    (
+        HarnessMessage(
+            reason="repetition",
+            text="You made the same call three times with the same result. Try something else.",
+        ),
+        "harness",
+    ),
+    (
+        Interrupt(round=1, during="model"),
+        "human",
+    ),
+    (
+        RoundEnd(round=1, status="interrupted", steps=1),
+        "harness",
+    ),
+    (
+        SessionResume(
+            sii_version="0.1.0",
+            model="GLM-4.5-Air",
+            base_url="http://127.0.0.1:8000/v1",
+            lost="nothing",
+        ),
+        "harness",
+    ),
+    (
+        Redaction(
+            by="ada",
+            names=["GITHUB_TOKEN"],
+            seqs=[9],
+            old_sha256="fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9",
+        ),
+        "annotator",
+    ),
+    (
+        SandboxEnd(sandbox_id="sii-20261123-204950-a3f9c2", reason="closed"),
+        "harness",
+    ),
+    (
+        SessionEnd(
+            status="interrupted",
+            rounds=1,
+            steps=1,
+            usage=Usage(prompt_tokens=7, completion_tokens=6),
+        ),
+        "harness",
+    ),
+]
+
+
+def example_lines() -> list[tuple[Event, bytes]]:
+    """The examples as one recording: events and their lines, chained."""
+    lines: list[tuple[Event, bytes]] = []
+    prev = ""
+    for seq, (data, origin) in enumerate(EXAMPLES):
+        event = Event(
+            session=SESSION,
+            seq=seq,
+            wall=1795466990.25 + seq * 0.5,
+            mono=5021.75 + seq * 0.5,
+            origin=origin,
+            data=data,
+            prev=prev,
+        )
+        line, prev = encode_event(event)
+        lines.append((event, line))
+    return lines

@@ -1,0 +1,114 @@
+"""Exports of replays: a page and a cast that show what happened, when, and obey no text in them."""
+
+import json
+import re
+
+import pytest
+from recording_sessions import FakeSession, record_session
+
+from recordings.cast import write_cast
+from recordings.errors import RecordingFailed, RecordingNotFound
+from recordings.events import LiveDelta, ModelError, Observation, UserMessage
+from recordings.html import write_html
+from recordings.log import read_events
+from recordings.pack import pack
+from recordings.screenplay import screenplay
+
+HOSTILE = "</script><script>alert(1)</script><!-- \x1b]0;owned\x07 \x1b[2J \x9b31m & é 修"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    def be_hostile(session: FakeSession) -> None:
+        session.round(1, message=HOSTILE)
+        session.recorder.live(LiveDelta(99, "content", HOSTILE))
+        session.recorder.record(
+            ModelError(step=99, attempt=1, kind="garbage", message=HOSTILE), "harness"
+        )
+        session.end()
+
+    recording = tmp_path / "recording"
+    recording.mkdir()
+    record_session(recording, change=be_hostile)
+    return recording
+
+
+def page_data(page: str) -> dict:
+    return json.loads(re.search(r'id="data">(.*?)</script>', page, re.DOTALL)[1])
+
+
+def cast_lines(path) -> list:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def test_the_page_holds_everything_that_was_shown(folder, tmp_path):
+    write_html(folder, tmp_path / "page.html")
+    data = page_data((tmp_path / "page.html").read_text("utf-8"))
+    items = list(screenplay(read_events(folder)))
+    assert [item[1:4] for item in data["items"]] == [[i.kind, i.key, i.text] for i in items]
+    observed = [e.data.text for e in read_events(folder) if isinstance(e.data, Observation)]
+    assert [item[3] for item in data["items"] if item[1] == "observation"] == observed
+    said = [e.data.text for e in read_events(folder) if isinstance(e.data, UserMessage)]
+    assert [item[3] for item in data["items"] if item[1] == "user"] == said
+    assert any(item[4] and item[4]["error"] for item in data["items"])
+
+
+def test_the_page_is_self_contained_and_no_text_of_it_is_markup(folder, tmp_path):
+    write_html(folder, tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text("utf-8")
+    assert page.count("<script") == page.count("</script>") == 2
+    assert "<!--" not in page
+    assert "innerHTML" not in page
+    assert "default-src 'none'" in page
+    assert not re.search(r"(?:src|href)=|url\(|@import|https?://", page.split('id="data"')[0])
+
+
+def test_streamed_text_is_shown_once(folder):
+    reasoning = {}
+    for item in screenplay(read_events(folder)):
+        if item.kind == "reasoning":
+            reasoning[item.key] = reasoning.get(item.key, "") + item.text
+    whole = {
+        f"reasoning-{event.data.step}": event.data.reasoning
+        for event in read_events(folder)
+        if event.type == "model_response"
+    }
+    assert {key: text.strip() for key, text in reasoning.items()} == whole
+
+
+def test_the_cast_is_a_cast_whose_clock_goes_on(folder, tmp_path):
+    write_cast(folder, tmp_path / "a.cast")
+    header, *events = cast_lines(tmp_path / "a.cast")
+    assert header["version"] == 2
+    assert header["width"] > 0
+    assert header["height"] > 0
+    assert [kind for _, kind, _ in events] == ["o"] * len(events)
+    times = [time for time, _, _ in events]
+    assert times == sorted(times)
+    text = "".join(text for _, _, text in events)
+    for event in read_events(folder):
+        if isinstance(event.data, Observation):
+            assert event.data.text in text
+
+
+def test_the_cast_obeys_no_control_character_of_a_text(folder, tmp_path):
+    write_cast(folder, tmp_path / "a.cast")
+    text = "".join(text for _, _, text in cast_lines(tmp_path / "a.cast")[1:])
+    assert "owned" in text
+    left = re.sub(r"\x1b\[(?:0|1|2|31|36)m|\r\n|\t", "", text)
+    assert not re.search(r"[\x00-\x1f\x7f-\x9f]", left)
+
+
+def test_a_packed_recording_is_exported(folder, tmp_path):
+    write_html(folder, tmp_path / "plain.html")
+    pack(folder)
+    write_html(folder, tmp_path / "packed.html")
+    assert (tmp_path / "plain.html").read_bytes() == (tmp_path / "packed.html").read_bytes()
+
+
+@pytest.mark.parametrize("write", [write_html, write_cast])
+def test_a_target_that_cannot_be_written_and_no_recording_are_sentences(folder, tmp_path, write):
+    with pytest.raises(RecordingFailed):
+        write(folder, tmp_path / "missing" / "file")
+    with pytest.raises(RecordingNotFound):
+        write(tmp_path / "none", tmp_path / "file")

@@ -1,0 +1,154 @@
+"""What a hostile command tries, and what becomes of it: refused, and the session goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from sandbox.protocol import FileError, Limits, Sandbox
+from tests.sandbox.conftest import Start
+
+
+async def test_commands_hold_no_capability_and_can_gain_none(sandbox: Sandbox) -> None:
+    result = await sandbox.bash(
+        "grep -E 'Cap(Inh|Prm|Eff|Amb)|NoNewPrivs|Seccomp:' /proc/self/status"
+    )
+    values = dict(line.split(b":\t") for line in result.output.splitlines())
+    assert {int(values[name], 16) for name in values if name.startswith(b"Cap")} == {0}
+    assert values[b"NoNewPrivs"] == b"1"
+    if sandbox.info.backend == "docker":
+        assert values[b"Seccomp"] == b"2"
+
+
+@pytest.mark.parametrize("owner", [0, 1000, 54321])
+async def test_no_command_can_signal_stop_trace_or_read_the_supervisor(
+    start: Start, workspace: Path, owner: int
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give the workspace to another user")
+    os.chown(workspace, owner, owner)
+    sandbox = await start()
+    assert sandbox.info.uid == owner
+    tries = """
+        id -u; touch mine
+        for pid in 1 $(pgrep -f 'python3 -I'); do
+          for number in STOP KILL TERM USR1 INT; do kill -$number $pid && echo SIGNALLED $pid; done
+          cat /proc/$pid/environ && echo READ environ
+          cat /proc/$pid/maps && echo READ maps
+          ls -l /proc/$pid/fd/* && echo READ fd
+          cat /proc/$pid/root/etc/hostname && echo READ root
+          echo x > /proc/$pid/mem && echo WROTE mem
+          echo x > /proc/$pid/oom_score_adj && echo WROTE oom
+          renice 19 $pid && echo RENICED
+        done
+        python3 - $(pgrep -f 'python3 -I') <<'END'
+import ctypes, sys
+libc = ctypes.CDLL(None, use_errno=True)
+print('tracing', len(sys.argv[1:]))
+for pid in map(int, sys.argv[1:]):
+    if libc.ptrace(16, pid, 0, 0) == 0: print('TRACED', pid)
+END
+    """
+    result = await sandbox.bash(tries, timeout=20)
+    text = result.output.decode("utf-8", "replace")
+    assert text.startswith(f"{owner}\n")
+    assert "tracing 3\n" in text
+    for word in ("SIGNALLED", "READ", "WROTE", "RENICED", "TRACED"):
+        assert word not in text, text
+    assert (workspace / "mine").stat().st_uid == owner
+    assert await sandbox.ping() < 1
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "mount -t tmpfs none /mnt",
+        "mount --bind / /mnt",
+        "mount -o remount,rw /opt/sii/runner",
+        "touch /opt/sii/runner/supervisor.py",
+        "unshare -r true",
+        "unshare -m true",
+        "chroot / true",
+        "mknod /tmp/disk b 8 0",
+        "dmesg",
+        "echo 0 > /proc/sys/kernel/panic",
+        "echo h > /proc/sysrq-trigger",
+        "echo 1 > /sys/fs/cgroup/memory/memory.limit_in_bytes",
+        "su -c true",
+        "sudo -n true",
+        "setpriv --reuid 64999 true",
+        "ls /var/run/docker.sock",
+        "echo x > /run/sii/bash",
+        "rm -f /run/sii/bash.out",
+        "cat /run/sii/bash.out",
+        "echo > /dev/tcp/172.17.0.1/80",
+        "getent hosts example.org",
+    ],
+)
+async def test_attempts_are_refused(sandbox: Sandbox, attempt: str) -> None:
+    result = await sandbox.bash(f"timeout 3 sh -c {attempt!r}", fresh=True)
+    assert result.exit_code not in {0, 124}, result.output
+    assert (await sandbox.bash("echo fine")).output == b"fine\n"
+
+
+async def test_a_set_uid_program_gives_nothing(sandbox: Sandbox) -> None:
+    result = await sandbox.bash(
+        "cp /usr/bin/id /tmp/id && chmod u+s /tmp/id && /tmp/id -u; id -u; find / -xdev -perm -4000"
+        " -type f -exec {} --version \\; >/dev/null 2>&1; id -u"
+    )
+    assert len(set(result.output.split())) == 1
+
+
+async def test_a_daemon_with_its_own_session_is_ended_by_kill_all(sandbox: Sandbox) -> None:
+    await sandbox.bash("setsid sh -c 'trap \"\" TERM HUP; while :; do sleep 77; done' &")
+    await sandbox.kill_all()
+    assert (await sandbox.bash("pgrep -x sleep")).output == b""
+
+
+async def test_orphans_leave_no_zombies(sandbox: Sandbox) -> None:
+    await sandbox.bash("for i in $(seq 50); do (sleep 0.01 &) ; done; sleep 0.3")
+    assert (await sandbox.bash("ps -eo stat | grep -c Z")).output == b"0\n"
+
+
+async def test_a_swapped_link_never_shows_the_host(
+    sandbox: Sandbox, workspace: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "secret").write_text("of the host")
+    await sandbox.bash(
+        f"echo inside > real; (while :; do ln -sfn real swap; ln -sfn {tmp_path}/secret swap; done)"
+        " >/dev/null 2>&1 &"
+    )
+    for _ in range(100):
+        try:
+            assert (await sandbox.read_file("swap")).data == b"inside\n"
+            await sandbox.write_file("swap", b"inside\n")
+        except FileError:
+            continue
+    assert (tmp_path / "secret").read_text() == "of the host"
+
+
+async def test_a_stopped_or_killed_worker_is_no_commands_doing(sandbox: Sandbox) -> None:
+    await sandbox.bash("kill -STOP -1; kill -9 -1", fresh=True)
+    await sandbox.write_file("f", b"x")
+    assert (await sandbox.read_file("f")).data == b"x"
+
+
+async def test_small_writes_without_end_do_not_flood_the_client(start: Start) -> None:
+    sandbox = await start(Limits(output=1 << 20))
+    pieces: list[bytes] = []
+    code = "import os, time\nb = time.time()\nwhile time.time() - b < 1: os.write(1, b'x')"
+    await sandbox.python(code, on_output=pieces.append)
+    assert len(pieces) < 400
+
+
+async def test_a_hundred_thousand_small_files(sandbox: Sandbox) -> None:
+    result = await sandbox.bash(
+        "mkdir many; python3 -c \"for n in range(100_000): open(f'many/{n}', 'w').close()\"",
+        timeout=100,
+    )
+    assert result.exit_code == 0
+    assert await sandbox.ping() < 0.5
+    await asyncio.wait_for(sandbox.bash("rm -r many", timeout=60), 60)

@@ -1,0 +1,101 @@
+"""Background jobs: started, listed, read as they go, waited for, stopped, told once."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from sandbox.protocol import Sandbox, SandboxError, SandboxLost, UnknownJob
+from tests.sandbox.conftest import Start
+
+
+async def test_a_job_starts_where_the_shell_is_with_its_environment(sandbox: Sandbox) -> None:
+    await sandbox.bash("cd /tmp; export COLOUR=green")
+    job = await sandbox.start_job("pwd; echo $COLOUR")
+    ended = await sandbox.wait_job(job.job_id, timeout=5)
+    assert (ended.running, ended.exit_code) == (False, 0)
+    assert (await sandbox.read_job(job.job_id)).data == b"/tmp\ngreen\n"
+
+
+async def test_only_what_is_new_is_read(sandbox: Sandbox) -> None:
+    job = await sandbox.start_job("echo one; sleep 0.6; echo two; sleep 60")
+    await asyncio.sleep(0.3)
+    assert (await sandbox.read_job(job.job_id)).data == b"one\n"
+    assert (await sandbox.read_job(job.job_id)).data == b""
+    await asyncio.sleep(0.8)
+    new = await sandbox.read_job(job.job_id)
+    assert new.data == b"two\n"
+    assert new.job.running
+
+
+async def test_commands_run_meanwhile_and_the_end_is_told_once(sandbox: Sandbox) -> None:
+    job = await sandbox.start_job("sleep 0.3; exit 4")
+    assert (await sandbox.bash("echo meanwhile")).output == b"meanwhile\n"
+    assert sandbox.ended_jobs() == []
+    await asyncio.sleep(0.6)
+    (ended,) = sandbox.ended_jobs()
+    assert (ended.job_id, ended.exit_code) == (job.job_id, 4)
+    assert sandbox.ended_jobs() == []
+    assert [one.job_id for one in sandbox.jobs()] == [job.job_id]
+
+
+async def test_waiting_has_a_limit(sandbox: Sandbox) -> None:
+    job = await sandbox.start_job("sleep 60")
+    assert (await sandbox.wait_job(job.job_id, timeout=0.1)).running
+
+
+async def test_stopping_ends_the_job_and_all_that_it_started(sandbox: Sandbox) -> None:
+    job = await sandbox.start_job("trap '' TERM; sleep 61 & (setsid sleep 62 & wait) & wait; wait")
+    await asyncio.sleep(0.3)
+    stopped = await sandbox.stop_job(job.job_id)
+    assert (stopped.running, stopped.stopped) == (False, True)
+    assert (await sandbox.bash("pgrep -x sleep")).output == b""
+    assert await sandbox.stop_job(job.job_id) == stopped
+
+
+async def test_more_than_is_kept_is_counted_as_missed(sandbox: Sandbox) -> None:
+    job = await sandbox.start_job("seq 1 1000000")
+    await sandbox.wait_job(job.job_id, timeout=10)
+    first = await sandbox.read_job(job.job_id)
+    assert first.missed + len(first.data) == len(b"".join(b"%d\n" % n for n in range(1, 1000001)))
+    assert first.data.endswith(b"\n1000000\n")
+
+
+async def test_a_job_survives_the_time_limit_of_a_command(sandbox: Sandbox) -> None:
+    job = await sandbox.start_job("sleep 60")
+    await sandbox.bash("sleep 60", timeout=0.2)
+    assert (await sandbox.wait_job(job.job_id, timeout=0.1)).running
+
+
+async def test_a_job_can_start_while_the_shell_is_busy(sandbox: Sandbox) -> None:
+    busy = asyncio.create_task(sandbox.bash("sleep 3"))
+    await asyncio.sleep(0.1)
+    job = await sandbox.start_job("echo started")
+    await sandbox.wait_job(job.job_id, timeout=2)
+    assert (await sandbox.read_job(job.job_id)).data == b"started\n"
+    busy.cancel()
+
+
+async def test_an_unknown_job_is_named(sandbox: Sandbox) -> None:
+    with pytest.raises(UnknownJob, match="no job 7"):
+        await sandbox.read_job(7)
+
+
+async def test_who_waits_for_a_job_is_told_when_the_sandbox_is_gone(start: Start) -> None:
+    sandbox = await start()
+    job = await sandbox.start_job("sleep 600")
+    waiting = asyncio.create_task(sandbox.wait_job(job.job_id, timeout=600))
+    await asyncio.sleep(0.1)
+    await sandbox.close()
+    with pytest.raises(SandboxLost):
+        await asyncio.wait_for(waiting, 5)
+    with pytest.raises(SandboxLost):
+        await sandbox.stop_job(job.job_id)
+
+
+async def test_a_job_too_long_to_send_is_refused_and_nothing_is_left(sandbox: Sandbox) -> None:
+    with pytest.raises(SandboxError, match="too large"):
+        await sandbox.start_job("true " + "x" * (2 << 20))
+    assert sandbox.ended_jobs() == []
+    assert (await sandbox.bash("echo fine")).output == b"fine\n"

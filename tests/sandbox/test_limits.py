@@ -1,0 +1,133 @@
+"""Every limit is hit, the result names it, and the sandbox lives on."""
+
+from __future__ import annotations
+
+import resource
+from pathlib import Path
+
+from sandbox.protocol import Limits, Sandbox
+from tests.sandbox.conftest import Start, needs
+
+MIB = 1 << 20
+SMALL = Limits(memory=256 * MIB, pids=40, tmp=32 * MIB, file_size=8 * MIB, open_files=64)
+
+
+async def lives(sandbox: Sandbox) -> bool:
+    return (await sandbox.bash("echo alive")).output == b"alive\n"
+
+
+async def test_memory(start: Start) -> None:
+    sandbox = await start(SMALL)
+    needs(sandbox, "memory")
+    await sandbox.bash("x=kept")
+    result = await sandbox.bash("python3 -c 'x = bytearray(1 << 30)'")
+    assert result.exit_code == 137
+    assert result.signal == 9
+    assert result.out_of_memory
+    assert "memory" in result.limits_hit
+    assert (await sandbox.bash("echo $x")).output == b"kept\n"
+    assert not (await sandbox.bash("true")).out_of_memory
+
+
+async def test_a_kill_that_is_not_for_memory_is_not_called_so(sandbox: Sandbox) -> None:
+    result = await sandbox.bash("sh -c 'kill -9 $$'")
+    assert result.signal == 9
+    assert not result.out_of_memory
+
+
+async def test_memory_of_the_interpreter(start: Start) -> None:
+    sandbox = await start(SMALL)
+    needs(sandbox, "memory")
+    result = await sandbox.python("x = bytearray(1 << 30)")
+    assert result.out_of_memory
+    assert result.lost_state is not None
+    assert (await sandbox.python("1 + 1")).output == b"2\n"
+
+
+async def test_processes(start: Start) -> None:
+    sandbox = await start(SMALL)
+    needs(sandbox, "pids")
+    result = await sandbox.bash("f() { f | f & }; f; sleep 0.5", timeout=3, fresh=True)
+    assert "pids" in result.limits_hit
+    assert await sandbox.ping() < 1
+    await sandbox.kill_all()
+    await sandbox.bash("true")
+    assert await lives(sandbox)
+
+
+async def test_file_size(start: Start) -> None:
+    sandbox = await start(SMALL)
+    result = await sandbox.bash("head -c 9M /dev/zero > big")
+    assert result.exit_code != 0
+    assert "file_size" in result.limits_hit
+    assert await lives(sandbox)
+
+
+async def test_open_files(start: Start) -> None:
+    sandbox = await start(SMALL)
+    result = await sandbox.python("files = [open('/dev/null') for _ in range(100)]")
+    assert "open_files" in result.limits_hit
+    assert (await sandbox.python("1 + 1")).output == b"2\n"
+
+
+async def test_tmp(start: Start) -> None:
+    sandbox = await start(SMALL)
+    result = await sandbox.bash("for i in 1 2 3 4 5; do head -c 7M /dev/zero > /tmp/f$i; done")
+    assert "tmp" in result.limits_hit
+    assert b"No space left on device" in result.output
+    assert (await sandbox.bash("rm /tmp/f*; echo alive")).output == b"alive\n"
+
+
+async def test_disk(start: Start, workspace: Path) -> None:
+    sandbox = await start(Limits(disk=64 * MIB))
+    await sandbox.bash("x=lost")
+    result = await sandbox.bash(
+        "while :; do n=$((n + 1)); head -c 8M /dev/zero > f$n; sleep 0.05; done", timeout=20
+    )
+    assert not result.timed_out
+    assert "disk" in result.limits_hit
+    assert result.lost_state is not None
+    assert (await sandbox.bash("rm f*; echo alive")).output == b"alive\n"
+
+
+async def test_disk_taken_by_a_file_without_a_name(start: Start) -> None:
+    sandbox = await start(Limits(disk=64 * MIB))
+    code = (
+        "import os, time\n"
+        "file = open('f', 'wb'); os.unlink('f')\n"
+        "while True: file.write(bytes(8 << 20)); file.flush(); time.sleep(0.05)"
+    )
+    result = await sandbox.python(code, timeout=20)
+    assert "disk" in result.limits_hit
+
+
+async def test_time(sandbox: Sandbox) -> None:
+    result = await sandbox.bash("sleep 60", timeout=0.1)
+    assert result.limits_hit == ("time",)
+
+
+async def test_the_time_asked_for_is_at_most_the_maximum(start: Start) -> None:
+    sandbox = await start(Limits(command_timeout_max=0.2))
+    assert (await sandbox.bash("sleep 60", timeout=100)).timed_out
+
+
+async def test_output(start: Start) -> None:
+    sandbox = await start(Limits(output=1000))
+    result = await sandbox.bash("seq 1 1000")
+    assert result.limits_hit == ("output",)
+
+
+async def test_cpu(start: Start) -> None:
+    sandbox = await start(Limits(cpus=0.5))
+    needs(sandbox, "cpus")
+    code = "import time\nb = time.time()\nwhile time.time() - b < 1.5: pass\ntime.process_time()"
+    result = await sandbox.python(code)
+    assert float(result.output) < 1.1
+
+
+async def test_a_gigabyte_of_output_is_counted_and_not_kept(sandbox: Sandbox) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    result = await sandbox.bash("head -c 1000000000 /dev/zero")
+    assert result.dropped + len(result.output) == 1_000_000_000
+    assert len(result.output) == sandbox.info.limits.output
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50 << 10

@@ -1,0 +1,93 @@
+"""The `sii` command with a scripted model and a sandbox without an engine, as a program.
+
+`python -m tests.sii_cli.scripted_sii NAME …` runs `sii …` with the scripts of that name. Only
+what answers is a fake: the command line, the prompt, the session and the recording are real.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from sandbox.protocol import Sandbox, SandboxSpec, SandboxUnavailable
+from sii_cli import session
+from sii_cli.main import main
+from sii_cli.model.types import Delta, ModelError, ServedModel, Started
+from tests.fakes.fake_sandbox import FakeSandbox
+from tests.fakes.scripted_model import Script, ScriptedModel, _completion, answer, calls, fails
+
+
+def words(text: str, *, reasoning: str = "", pause: float = 0.0) -> Script:
+    """An answer that streams word by word."""
+    parts: Script = [Started(1)]
+    for kind, said in (("reasoning", reasoning), ("content", text)):
+        for word in said.split(" ") if said else []:
+            parts += [Delta(kind, word + " "), pause]  # type: ignore[arg-type]
+    return [*parts, _completion(text, reasoning, ())]
+
+
+def bash(command: str) -> Script:
+    return calls(("bash", json.dumps({"command": command})))
+
+
+SCRIPTS: dict[str, list[Script]] = {
+    "hello": [answer("Hello **there**.", reasoning="Greet.")],
+    "two": [answer("First."), answer("Second.")],
+    "work": [
+        bash("printf 'one\\ntwo\\n'; seq 3 40"),
+        words("All **done**.\n\n- a\n- b", reasoning="That went well."),
+    ],
+    "slow": [words("word " * 400, pause=0.05), answer("After.")],
+    "slow-tool": [bash("echo begun; sleep 30"), answer("After.")],
+    "paced": [words("one two three four five", pause=0.2)],
+    "hostile": [
+        bash(r"printf '\033]0;owned\007\033[31mred\033[0m \302\233 [bold]x[/bold]\n'"),
+        words("An \x1b[2J escape and \u202e more [red]x[/red]."),
+    ],
+    "retry": [[Started(1), fails("connect", retry_in=1.5), 1.5, *answer("Back.")]],
+    "broken": [[Started(1), fails("connect")]],
+    "overflow": [[Started(1), fails("overflow", "overflow")]],
+    "refused": [[Started(1), fails("unauthorized", "refused")]],
+    "no-server": [],
+    "no-sandbox": [answer("Without hands.")],
+}
+
+
+class FakeBackend:
+    """Gives out sandboxes without an engine."""
+
+    name = "fake"
+
+    async def start(self, spec: SandboxSpec) -> Sandbox:
+        return FakeSandbox(Path(tempfile.mkdtemp(prefix="sii-test-")))
+
+
+class NoBackend:
+    """A machine without an engine."""
+
+    name = "none"
+
+    async def start(self, spec: SandboxSpec) -> Sandbox:
+        raise SandboxUnavailable("No Docker engine answers: start one.")
+
+
+class NoServer(ScriptedModel):
+    """A server that is not there."""
+
+    async def describe(self) -> ServedModel:
+        raise ModelError("infra", "No server answers at http://127.0.0.1:8000/v1: start one.")
+
+
+def pretend(name: str) -> None:
+    """Put the fakes of a script in place of the server's client and of the engine."""
+    model = NoServer() if name == "no-server" else ScriptedModel(*SCRIPTS[name])
+    backend = NoBackend() if name == "no-sandbox" else FakeBackend()
+    session.make_model = lambda settings: model
+    session.make_backend = lambda settings: backend
+
+
+if __name__ == "__main__":
+    pretend(sys.argv.pop(1))
+    main()

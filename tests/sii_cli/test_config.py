@@ -1,0 +1,231 @@
+"""Settings: which source wins, what is refused and how it is said, and where a key may go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sii_cli.config import Settings
+from sii_cli.config_sources import load_settings
+from sii_cli.errors import UsageError
+
+
+class Place:
+    """A user's home and a project."""
+
+    def __init__(self, root: Path) -> None:
+        self.home = root / "home" / ".sii"
+        self.project = root / "project"
+        self.user_file = self.home / "config.toml"
+        self.project_file = self.project / ".sii" / "config.toml"
+        for folder in (self.home, self.project / ".sii"):
+            folder.mkdir(parents=True)
+
+    def load(self, env: dict[str, str] | None = None, **flags: Any) -> Settings:
+        return load_settings(flags, {"SII_HOME": str(self.home), **(env or {})}, self.project)
+
+    def refusal(self, env: dict[str, str] | None = None, **flags: Any) -> str:
+        with pytest.raises(UsageError) as refused:
+            self.load(env, **flags)
+        return str(refused.value)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+def test_defaults_need_nothing(place: Place) -> None:
+    settings = place.load()
+    assert settings.base_url == "http://127.0.0.1:8000/v1"
+    assert settings.model is None
+    assert settings.workspace == place.project
+    assert settings.home == place.home
+    assert "bash" in settings.tools
+    assert settings.sources == {"home": "SII_HOME"}
+
+
+@pytest.mark.parametrize("key", ["schlüssel-12345", "key-12345\r\nHost: elsewhere", "two keys"])
+def test_a_key_that_no_header_can_hold_is_refused_without_showing_it(
+    place: Place, key: str
+) -> None:
+    refusal = place.refusal({"SII_API_KEY": key})
+    assert refusal.startswith("SII_API_KEY: wants a key in ASCII")
+    assert key not in refusal
+
+
+def test_flags_beat_environment_beats_project_beats_user(place: Place) -> None:
+    place.user_file.write_text('model = "user"\ntop_p = 0.1\nseed = 1\nmax_steps = 1')
+    place.project_file.write_text('model = "project"\ntop_p = 0.2\nseed = 2')
+    settings = place.load({"SII_MODEL": "env", "SII_TOP_P": "0.3"}, model="flag")
+    assert (settings.model, settings.top_p, settings.seed, settings.max_steps) == (
+        "flag",
+        0.3,
+        2,
+        1,
+    )
+    assert settings.sources == {
+        "home": "SII_HOME",
+        "model": "--model",
+        "top_p": "SII_TOP_P",
+        "seed": str(place.project_file),
+        "max_steps": str(place.user_file),
+    }
+
+
+def test_text_becomes_what_a_setting_is(place: Place) -> None:
+    settings = place.load(
+        {"SII_MEMORY": "1.5g", "SII_ENABLE_THINKING": "false", "SII_ALLOW_NET": "example.org, a.b"},
+        tools="bash,python",
+        cpus="0.5",
+    )
+    assert settings.memory == 3 << 29
+    assert settings.enable_thinking is False
+    assert settings.allow_net == ("example.org", "a.b")
+    assert settings.tools == ("bash", "python")
+    assert settings.cpus == 0.5
+
+
+def test_an_empty_variable_is_not_set(place: Place) -> None:
+    assert place.load({"SII_MODEL": ""}).model is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wanted"),
+    [
+        ("max_steps", "abc", "wants a whole number of at least 1, not 'abc'"),
+        ("max_steps", "0", "wants a whole number of at least 1, not '0'"),
+        ("temperature", "3", "wants a number from 0 to 2, not '3'"),
+        ("cpus", "nan", "wants a number above 0"),
+        ("memory", "4 bananas", "wants a size of at least 1m, such as \"4g\", not '4 bananas'"),
+        ("base_url", "gpu-box:8000", "wants a URL such as http://127.0.0.1:8000/v1"),
+        ("base_url", "http://me:secret@box/v1", "wants a URL"),
+        ("sandbox", "none", "wants 'docker' or 'bubblewrap', not 'none'"),
+        ("enable_thinking", "maybe", "wants true or false, not 'maybe'"),
+        ("tools", "bash,hammer", "there is no 'hammer'; there are bash,"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_place_and_what_is_wanted(
+    place: Place, name: str, value: str, wanted: str
+) -> None:
+    variable = f"SII_{name.upper()}"
+    refusal = place.refusal({variable: value})
+    assert wanted in refusal
+    assert (variable in refusal) or (name in refusal)
+    assert wanted in place.refusal(**{name: value})
+    place.user_file.write_text(f'{name} = "{value}"')
+    refusal = place.refusal()
+    assert wanted in refusal
+    assert name in refusal
+
+
+def test_a_wrong_key_in_a_file_names_the_file_and_the_nearest(place: Place) -> None:
+    place.user_file.write_text("max_step = 3")
+    assert place.refusal() == (
+        f"{place.user_file}: there is no setting 'max_step'; did you mean max_steps?"
+    )
+
+
+def test_a_variable_with_a_typing_error_is_noticed(place: Place) -> None:
+    (note,) = place.load({"SII_MODLE": "x"}).notes
+    assert note == "SII_MODLE is no setting and does nothing; did you mean SII_MODEL?"
+
+
+def test_a_file_that_is_no_toml_is_named(place: Place) -> None:
+    place.project_file.write_text("model = ")
+    assert place.refusal().startswith(f"{place.project_file} is not valid TOML: ")
+
+
+@pytest.mark.parametrize("value", ["true", "[1]", '"x"'])
+def test_toml_types_are_not_guessed(place: Place, value: str) -> None:
+    place.user_file.write_text(f"max_steps = {value}")
+    assert "max_steps wants a whole number" in place.refusal()
+
+
+def test_the_key_never_shows(place: Place) -> None:
+    settings = place.load({"SII_API_KEY": "sk-secret"})
+    assert settings.api_key == "sk-secret"
+    assert settings.without_secrets()["api_key"] == "set"
+    assert "sk-secret" not in repr(settings)
+
+
+class TestAProjectIsNotTrusted:
+    def test_no_key_goes_to_a_server_that_the_project_names(self, place: Place) -> None:
+        place.project_file.write_text('base_url = "http://evil.example/v1"')
+        place.user_file.write_text('api_key = "sk-user"')
+        for env in ({}, {"SII_API_KEY": "sk-env"}):
+            settings = place.load(env)
+            assert settings.base_url == "http://evil.example/v1"
+            assert settings.api_key is None
+            assert "The API key is not sent" in settings.notes[0]
+
+    def test_the_key_goes_to_a_server_that_the_user_names(self, place: Place) -> None:
+        place.project_file.write_text('base_url = "http://evil.example/v1"')
+        place.user_file.write_text('api_key = "sk-user"')
+        settings = place.load({"SII_BASE_URL": "http://mine/v1"})
+        assert (settings.base_url, settings.api_key) == ("http://mine/v1", "sk-user")
+        assert settings.notes == ()
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            'api_key = "x"',
+            'searxng_url = "http://10.0.0.1"',
+            'search_provider = "searxng"',
+            'allow_net = ["evil.example"]',
+            'image = "evil"',
+            "memory = 99999999999",
+            'speaker = "somebody"',
+            'home = "/tmp"',
+            'workspace = "/"',
+        ],
+    )
+    def test_what_only_the_user_may_set_is_refused(self, place: Place, line: str) -> None:
+        place.project_file.write_text(line)
+        name = line.split()[0]
+        refusal = place.refusal()
+        assert refusal.startswith(f"{place.project_file}: {name} cannot be set in a project's file")
+        assert f"SII_{name.upper()}" in refusal
+
+    def test_its_system_prompt_lies_inside_it(self, place: Place, tmp_path: Path) -> None:
+        (tmp_path / "secret").write_text("secret")
+        place.project_file.write_text('system_prompt = "../../secret"')
+        assert "system_prompt must lie inside the project" in place.refusal()
+        (place.project / "prompt.md").write_text("Be brief.")
+        place.project_file.write_text('system_prompt = "../prompt.md"')
+        assert place.load().system_prompt == place.project / "prompt.md"
+
+    def test_nor_may_a_link_lead_out_of_it(self, place: Place, tmp_path: Path) -> None:
+        (tmp_path / "secret").write_text("secret")
+        (place.project / "link").symlink_to(tmp_path / "secret")
+        place.project_file.write_text('system_prompt = "../link"')
+        assert "must lie inside the project" in place.refusal()
+
+
+def test_a_workspace_that_is_not_there(place: Place) -> None:
+    assert "does not exist: make it, or name another with --workspace DIR" in place.refusal(
+        workspace="nowhere"
+    )
+    (place.project / "file").touch()
+    assert "is not a directory" in place.refusal(workspace="file")
+
+
+def test_a_workspace_never_holds_the_key_and_the_recordings(place: Place) -> None:
+    assert "holds sii's own folder" in place.refusal(workspace=str(place.home.parent))
+
+
+def test_the_users_file_is_not_the_projects(place: Place, tmp_path: Path) -> None:
+    """In `~`, `.sii/config.toml` is both; only a workspace elsewhere is allowed, so it is told."""
+    place.user_file.write_text('speaker = "me"')
+    refusal = place.refusal(workspace=str(place.home.parent))
+    assert "holds sii's own folder" in refusal
+
+
+def test_searxng_needs_its_url(place: Place) -> None:
+    assert "searxng_url is not set" in place.refusal(search_provider="searxng")
+
+
+def test_a_system_prompt_that_is_not_there(place: Place) -> None:
+    assert "there is no file" in place.refusal(system_prompt="nowhere.md")

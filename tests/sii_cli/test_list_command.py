@@ -1,0 +1,112 @@
+"""`sii list` finds recordings by what they are."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import get_args
+
+import pytest
+
+from recordings.approval import ApprovalState
+from recordings.events import SessionStatus, UserMessage
+from recordings.index import INDEX
+from recordings.recorder import Recorder
+from recordings.reviews import add_review
+from sii_cli.commands.filters import APPROVALS, STATUSES
+from tests.sii_cli.shell import Shell
+from tests.sii_cli.terminal import clean_environment
+
+
+def listed(shell: Shell, *args: str) -> list[str]:
+    done = shell.sii("list", "--json", *args)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line)["id"] for line in done.stdout.splitlines()]
+
+
+def test_filters_let_through_what_they_name(shell: Shell) -> None:
+    small = shell.recorded(rounds=1, steps=2, model="GLM-4.5-Air", tags=["hard"]).name
+    large = shell.recorded(rounds=2, steps=5, model="other", batch="night", query="q7", seed=1).name
+    assert listed(shell) == [large, small]
+    for args in (
+        ["--model", "glm-4"],
+        ["--tag", "hard"],
+        ["--max-steps", "2"],
+        ["--sort", "tokens", "--reverse", "--min-steps", "1", "--max-tokens", "250"],
+    ):
+        assert listed(shell, *args) == [small], args
+    for args in (
+        ["--batch", "night"],
+        ["--query", "q7"],
+        ["--min-steps", "3"],
+        ["--text", shell.sii("list", "--json").stdout.split('"task": "')[1][:20]],
+    ):
+        assert listed(shell, *args) == [large], args
+    assert listed(shell, "--tool", "bash", "--status", "done", "--since", "1h") == [large, small]
+    assert listed(shell, "--until", "1h") == []
+    assert listed(shell, "--since", "2100-01-01") == []
+    assert listed(shell, "--min-duration", "5min") == []
+    assert listed(shell, "--status", "limit", "--status", "failed") == []
+    assert listed(shell, "--error", "timeout") == []
+    assert "No recording is so." in shell.sii("list", "--tool", "python").stderr
+
+
+def test_approvals_are_listed_and_one_that_no_longer_holds_says_so(shell: Shell) -> None:
+    folder = shell.recorded()
+    add_review(folder, "ada", verdict="approve")
+    assert "  approved: " in shell.sii("list").stdout
+    assert listed(shell, "--approval", "approved", "--reviewer", "ada") == [folder.name]
+    recorder = Recorder.resume(folder)
+    recorder.record(UserMessage(round=3, text="more"), "human")
+    recorder.close()
+    assert "verdict void (changed since): " in shell.sii("list").stdout
+    assert listed(shell, "--approval", "void") == [folder.name]
+
+
+def test_the_choices_are_those_there_are() -> None:
+    assert set(STATUSES) == {*get_args(SessionStatus), "open", "crashed", "damaged"}
+    assert set(APPROVALS) == set(get_args(ApprovalState))
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["--since", "soon"], "'soon' is no time"),
+        (["--min-duration", "long"], "'long' is no duration"),
+        (["--status", "great"], "'great' is not one of"),
+        (["--min-steps", "-1"], "--min-steps"),
+    ],
+)
+def test_misuse_is_one_sentence(shell: Shell, args: list[str], says: str) -> None:
+    done = shell.sii("list", *args)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_an_index_that_cannot_be_used_is_a_sentence(shell: Shell) -> None:
+    folder = shell.recorded()
+    (folder.parent / INDEX).mkdir()
+    done = shell.sii("list")
+    assert done.returncode == 1
+    assert "The index of the recordings cannot be used" in done.stderr
+
+
+def test_a_list_imports_nothing_slow(shell: Shell) -> None:
+    shell.recorded()
+    shell.sii("list")
+    code = (
+        "import sys\nsys.argv = ['sii', 'list']\nfrom sii_cli.main import _run\n_run()\n"
+        "print(*{name.split('.')[0] for name in sys.modules}, file=sys.stderr)"
+    )
+    environment = {**clean_environment(), "SII_HOME": str(shell.home)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert not set(done.stderr.split()) & {"pydantic", "rich", "asyncio", "httpx"}
+
+
+def test_a_list_makes_no_folders(shell: Shell) -> None:
+    shell.sii("list")
+    assert not shell.home.exists()

@@ -1,0 +1,130 @@
+"""Going on with a recorded session after its end, and after it died at any moment."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from recordings.events import Observation, RoundEnd, SessionResume, ToolCall, UserMessage
+from recordings.log import LOG, read_events
+from recordings.verify import verify
+from sii_cli.config import Settings
+from sii_cli.session import Session
+from tests.fakes.scripted_model import Script, ScriptedModel, answer, calls
+from tests.sii_cli.scripted_sii import FakeBackend
+from tests.sii_cli.terminal import clean_environment
+
+
+def bash(command: str) -> Script:
+    return calls(("bash", json.dumps({"command": command})))
+
+
+async def talk(place: Path, model: ScriptedModel, *texts: str, resumed: Path | None = None) -> Path:
+    """Hold a session of these messages; return the recording's folder."""
+    workspace = place / "workspace"
+    workspace.mkdir(exist_ok=True)
+    settings = Settings(home=place / "home", workspace=workspace, tools=("bash", "todo"))
+    session = await Session.open(settings, mode="headless", model=model, resumed=resumed)
+    try:
+        for text in texts:
+            async for _ in session.send(text):
+                pass
+    finally:
+        await session.close()
+    assert session.folder is not None
+    return session.folder
+
+
+def said(model: ScriptedModel) -> list[dict[str, Any]]:
+    """The messages of the last request."""
+    return [orjson.loads(message) for message in model.requests[-1]]
+
+
+@pytest.fixture(autouse=True)
+def _no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sii_cli.session.make_backend", lambda settings: FakeBackend())
+
+
+def cut_after(folder: Path, kind: type) -> None:
+    """Make a recording end as a kill leaves it: after the first event of a kind, a torn line."""
+    lines = (folder / LOG).read_bytes().splitlines(keepends=True)
+    events = list(read_events(folder))
+    end = next(event.seq for event in events if isinstance(event.data, kind)) + 1
+    (folder / LOG).write_bytes(b"".join(lines[:end]) + lines[end][:20])
+
+
+async def test_the_model_sees_the_very_history_it_saw(tmp_path: Path) -> None:
+    before = ScriptedModel(bash("echo one"), answer("First."), answer("Second."))
+    folder = await talk(tmp_path, before, "a", "b")
+    after = ScriptedModel(answer("Third."))
+    assert await talk(tmp_path, after, "c", resumed=folder) == folder
+    assert after.requests[-1][: len(before.requests[-1])] == before.requests[-1]
+    assert [m["content"] for m in said(after)[-2:]] == ["Second.", "c"]
+    assert verify(folder).whole
+    [resume] = [e.data for e in read_events(folder) if isinstance(e.data, SessionResume)]
+    assert resume.lost == "nothing"
+
+
+async def test_a_call_under_way_at_the_kill_is_marked_and_not_run_again(tmp_path: Path) -> None:
+    first = bash("echo ran >> ran.txt")
+    folder = await talk(tmp_path, ScriptedModel(first, answer("Done.")), "a")
+    cut_after(folder, ToolCall)
+    after = ScriptedModel(answer("I look first."))
+    await talk(tmp_path, after, "go on", resumed=folder)
+    roles = [message["role"] for message in said(after)]
+    assert roles == ["system", "user", "assistant", "tool", "user"]
+    assert "died while this call ran" in said(after)[3]["content"]
+    events = [event.data for event in read_events(folder)]
+    [lost] = [data for data in events if isinstance(data, Observation)]
+    assert lost.error == "lost"
+    assert [data.status for data in events if isinstance(data, RoundEnd)] == [
+        "interrupted",
+        "answered",
+    ]
+    assert verify(folder).whole
+
+
+async def test_tools_stay_as_the_model_was_told_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = await talk(tmp_path, ScriptedModel(answer("First.")), "a")
+    [start] = [e.data for e in read_events(folder) if e.seq == 0]
+    monkeypatch.setattr("tools.bash.Bash.description", "Another description.")
+    sent: list[bytes | None] = []
+
+    class Watching(ScriptedModel):
+        def stream(self, request: Any) -> Any:
+            sent.append(request.tools)
+            return super().stream(request)
+
+    await talk(tmp_path, Watching(answer("Second.")), "b", resumed=folder)
+    assert [orjson.loads(tools or b"") for tools in sent] == [start.tools]
+
+
+def test_the_command_line_goes_on_with_a_recording(tmp_path: Path) -> None:
+    env = clean_environment() | {"SII_HOME": str(tmp_path / "home")}
+    workspace = tmp_path / "workspace"
+    workspace.mkdir()
+
+    def run(script: str, *arguments: str, cwd: Path = workspace) -> Any:
+        argv = [sys.executable, "-m", "tests.sii_cli.scripted_sii", script, *arguments]
+        argv += ["--output-format", "json"]
+        done = subprocess.run(
+            argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=True
+        )
+        return orjson.loads(done.stdout)
+
+    first = run("hello", "-p", "a")
+    second = run("hello", "-c", "-p", "b", cwd=tmp_path)
+    third = run("hello", "run", "--resume", first["session"][:18], "c", cwd=tmp_path)
+    assert first["session"] == second["session"] == third["session"]
+    recording = Path(first["recording"])
+    texts = [e.data.text for e in read_events(recording) if isinstance(e.data, UserMessage)]
+    assert texts == ["a", "b", "c"]
+    assert verify(recording).whole

@@ -1,0 +1,66 @@
+"""How fast `sii` starts. The limits are generous, for busy machines; what is imported is exact."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.sii_cli.terminal import Terminal, clean_environment
+
+SLOW = {"click", "rich", "prompt_toolkit", "pydantic", "httpx", "docker", "asyncio"}
+SLOW_FOR_A_PROMPT = {"rich", "pydantic", "httpx", "docker", "ddgs", "trafilatura", "tiktoken"}
+
+
+def imported(code: str) -> set[str]:
+    """Return the names of the packages that are there after some code."""
+    script = f"import sys\n{code}\nprint(*{{name.split('.')[0] for name in sys.modules}})"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stdout.split())
+
+
+def test_the_version_imports_nothing_slow() -> None:
+    code = "sys.argv = ['sii', '--version']\nfrom sii_cli.main import main\n"
+    code += "try: main()\nexcept SystemExit: pass"
+    assert not imported(code) & SLOW
+
+
+def test_the_prompt_takes_keys_before_anything_slow_is_imported() -> None:
+    code = "import sii_cli.commands.group, sii_cli.commands.prompt, sii_cli.prompt.app"
+    assert not imported(code) & SLOW_FOR_A_PROMPT
+
+
+def test_the_version_is_there_at_once() -> None:
+    def seconds() -> float:
+        begun = time.monotonic()
+        command = [sys.executable, "-m", "sii_cli.main", "--version"]
+        subprocess.run(command, env=clean_environment(), check=True, capture_output=True)
+        return time.monotonic() - begun
+
+    assert min(seconds() for _ in range(5)) < 0.3
+
+
+@pytest.mark.slow
+def test_the_prompt_takes_keys_soon(tmp_path: Path) -> None:
+    workspace = tmp_path / "workspace"
+    workspace.mkdir()
+
+    def seconds() -> float:
+        argv = [sys.executable, "-m", "sii_cli.main"]
+        terminal = Terminal(argv, cwd=workspace, env={"SII_HOME": str(tmp_path / "home")})
+        terminal.send("key")
+        terminal.wait_for("› key")
+        taken = time.monotonic() - terminal.started
+        terminal.child.close(force=True)
+        return taken
+
+    assert min(seconds() for _ in range(3)) < 1.2

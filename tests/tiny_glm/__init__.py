@@ -1,0 +1,1 @@
+"""A tiny model of GLM's architecture that really runs under vLLM on the CPU, for tests."""

@@ -1,0 +1,106 @@
+"""Searches: results numbered, raw answers kept, failures told with their cause."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import orjson
+import pytest
+
+from tests.fakes.fake_site import Answer, fake_site
+from tools.base import ToolError
+from tools.web.search import (
+    DdgsProvider,
+    SearchError,
+    SearxngProvider,
+    make_provider,
+)
+from tools.web.settings import WebSettings
+from tools.web_search import WebSearch, WebSearchParams
+
+FOUND = [
+    {"title": "Lighthouses", "href": "https://a.test/", "body": "Towers\n that  shine."},
+    {"title": "Keepers\x1b[31m", "href": "https://b.test/", "body": "x" * 2000},
+    {"title": "Empty", "href": "https://c.test/", "body": None},
+]
+
+
+async def search(provider, query="lighthouse", **params):
+    return await WebSearch(provider).run(WebSearchParams(query=query, **params), lambda _: None)
+
+
+async def test_results_are_numbered_and_kept_as_they_came():
+    result = await search(DdgsProvider(lambda query, count: FOUND))
+    assert result.text.splitlines()[:3] == [
+        "1. Lighthouses",
+        "   https://a.test/",
+        "   Towers that shine.",
+    ]
+    assert "2. Keepers\\x1b[31m\n   https://b.test/\n   xxx" in result.text
+    assert result.text.endswith("3. Empty\n   https://c.test/")
+    assert len(result.text) < 1000
+    assert orjson.loads(result.raw) == FOUND
+    assert result.details["urls"] == ["https://a.test/", "https://b.test/", "https://c.test/"]
+
+
+async def test_no_more_results_than_asked_for():
+    result = await search(DdgsProvider(lambda query, count: FOUND), count=1)
+    assert "Keepers" not in result.text
+
+
+async def test_no_results():
+    result = await search(DdgsProvider(lambda query, count: []))
+    assert result.text == "Nothing was found. Try other words."
+
+
+async def test_a_search_that_fails_or_hangs_is_an_observation():
+    def fail(query, count):
+        raise SearchError("All engines refuse.")
+
+    with pytest.raises(ToolError, match=r"The search failed\. All engines refuse\."):
+        await search(DdgsProvider(fail))
+    with pytest.raises(ToolError, match="No search engine answered in 0 s"):
+        await search(DdgsProvider(lambda query, count: time.sleep(0.5) or [], timeout=0.05))
+
+
+async def test_searxng():
+    found = [{"title": "T", "url": "https://a.test/", "content": "C", "engine": "e"}] * 3
+    with fake_site() as site:
+        site.pages["/sx/search"] = Answer(
+            json.dumps({"results": found}).encode(), "application/json"
+        )
+        provider = SearxngProvider(f"http://127.0.0.1:{site.port}/sx/")
+        result = await search(provider, "two words", count=2)
+        assert result.text == "1. T\n   https://a.test/\n   C\n\n2. T\n   https://a.test/\n   C"
+        assert json.loads(result.raw) == {"results": found}
+        assert site.requests[0][1] == "/sx/search?q=two+words&format=json"
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (Answer(b"no", status=403), "`search.formats`"),
+        (Answer(b"no", status=500), "HTTP 500"),
+        (Answer(b"<html>"), "not answer in its JSON form"),
+        (Answer(b'{"results": "x"}'), "not answer in its JSON form"),
+        (Answer(b"[]"), "not answer in its JSON form"),
+    ],
+)
+async def test_searxng_that_does_not_answer_as_it_should(answer, said):
+    with fake_site() as site:
+        site.pages["/search"] = answer
+        with pytest.raises(ToolError, match=said):
+            await search(SearxngProvider(f"http://127.0.0.1:{site.port}"))
+
+
+async def test_searxng_that_is_not_there():
+    with pytest.raises(ToolError, match="cannot be reached"):
+        await search(SearxngProvider("http://127.0.0.1:1"))
+
+
+def test_the_settings_choose_the_provider():
+    assert make_provider(WebSettings()).name == "ddgs"
+    assert make_provider(WebSettings("searxng", "http://127.0.0.1:8080")).name == "searxng"
+    with pytest.raises(ValueError, match="needs the URL"):
+        make_provider(WebSettings("searxng"))

@@ -1,0 +1,200 @@
+"""The `edit_file` tool: exact replacements in a file, all of them or none."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from itertools import pairwise
+from typing import NamedTuple
+
+from pydantic import Field
+
+from tools.base import Emit, Params, Tool, ToolError, ToolResult
+from tools.diff import MAX_LINES, Change, unified_diff
+from tools.files import Files, in_workspace, path_field
+from tools.nearest import diagnose_miss
+from tools.text import TextFile, counted, decode_text
+
+_CONTEXT = 3
+"""Unchanged lines around a change that its diff shows."""
+_LINES_NAMED = 10
+"""Places of an ambiguous text that are named."""
+
+
+class Edit(Params):
+    """One replacement."""
+
+    old: str = Field(description="Text in the file, copied exactly.", min_length=1)
+    new: str = Field(description="Text to put in its place; empty to delete it.")
+    replace_all: bool = Field(False, description="Replace every occurrence of `old`.")
+
+
+class EditFileParams(Params):
+    """Which replacements in which file."""
+
+    path: str = path_field()
+    edits: list[Edit] = Field(description="One or more replacements.", min_length=1)
+
+
+class _Replacement(NamedTuple):
+    """A place in the text and what comes there."""
+
+    start: int
+    end: int
+    new: str
+    edit: int
+    """Which edit asked for it."""
+
+
+class EditFile(Tool[EditFileParams]):
+    """Edits text files, keeping their encoding, newlines and mode."""
+
+    name = "edit_file"
+    params = EditFileParams
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+
+    async def run(self, params: EditFileParams, emit: Emit) -> ToolResult:
+        """Find every edit's place in the file as it is, then write all of them at once."""
+        before = await self._files.read(params.path)
+        content = decode_text(before.data)
+        if content is None:
+            raise ToolError("binary", f"{params.path} is not a text file; nothing was changed.")
+        # In a thread: looking for what comes nearest to a miss can take a while.
+        replacements = await asyncio.to_thread(_find_all, params, content)
+        data = content.encode(_apply(content.text, replacements))
+        freshness = self._files.freshness(before)
+        written = await self._files.write(params.path, data, before)
+        if freshness != "unseen":
+            self._files.mark_seen(written)
+        count = len(replacements)
+        lines = _lines_of(content.text, [one.start for one in replacements])
+        stale = " The file had changed since you last read it." if freshness == "changed" else ""
+        return ToolResult(
+            f"Edited {params.path}: replaced {counted(count, 'place')} ({lines}).{stale}",
+            changed=in_workspace(written),
+            details={
+                "diff": unified_diff(params.path, _changes(content.text, replacements)),
+                "replaced": count,
+            },
+        )
+
+
+def _find_all(params: EditFileParams, content: TextFile) -> list[_Replacement]:
+    """Find all places, in order. Raises `ToolError` when an edit does not fit."""
+    found: list[_Replacement] = []
+    for index, edit in enumerate(params.edits):
+        name = f"edits[{index}]" if len(params.edits) > 1 else "the edit"
+        if edit.old == edit.new:
+            raise _refused("no_change", f"`old` and `new` of {name} are the same.")
+        if not content.valid and not edit.new.isascii():
+            problem = f"{params.path} is not UTF-8, and `new` of {name} is not plain ASCII."
+            raise _refused("encoding", f"{problem} Use python to write it in its own encoding.")
+        found += _find(params.path, index, name, edit, content)
+    found.sort(key=lambda replacement: replacement.start)
+    for one, other in pairwise(found):
+        if other.start < one.end:
+            line = content.text.count("\n", 0, other.start) + 1
+            both = f"edits[{one.edit}] and edits[{other.edit}] overlap at line {line}"
+            raise _refused("overlap", f"{both}; make them one edit.")
+    return found
+
+
+def _find(path: str, index: int, name: str, edit: Edit, content: TextFile) -> list[_Replacement]:
+    spans = _spans(content, edit.old)
+    if not spans:
+        problem = f"`old` of {name} was not found in {path}."
+        raise _refused("not_found", f"{problem}\n{diagnose_miss(content.text, edit.old)}")
+    if len(spans) > 1 and not edit.replace_all:
+        lines = _lines_of(content.text, [start for start, _ in spans])
+        problem = f"`old` of {name} was found {len(spans)} times in {path} ({lines})."
+        raise _refused("ambiguous", f"{problem} Add lines around it, or set replace_all.")
+    if content.mixed:
+        new_at = [_with_newlines(edit.new, _newline_at(content, *span)) for span in spans]
+    else:
+        new_at = [_with_newlines(edit.new, content.newline)] * len(spans)
+    return [_Replacement(*span, new, index) for span, new in zip(spans, new_at, strict=True)]
+
+
+def _newline_at(content: TextFile, start: int, end: int) -> str:
+    """Return how the lines of a place end, or else those of the file."""
+    place = content.text[start:end]
+    return "\r\n" if "\r\n" in place else "\n" if "\n" in place else content.newline
+
+
+def _with_newlines(text: str, newline: str) -> str:
+    """Write a text with CRLF where a place has them; in others it stays exactly as it is."""
+    return text if newline == "\n" else text.replace("\r\n", "\n").replace("\n", newline)
+
+
+def _refused(kind: str, problem: str) -> ToolError:
+    first, newline, more = problem.partition("\n")
+    return ToolError(kind, f"{first} Nothing was changed.{newline}{more}")
+
+
+def _spans(content: TextFile, old: str) -> list[tuple[int, int]]:
+    """Find `old`; where the file has CRLF, a newline of `old` stands for either."""
+    text = content.text
+    if "\n" in old and (content.mixed or content.newline == "\r\n"):
+        lines = old.replace("\r\n", "\n").split("\n")
+        pattern = re.compile("\r?\n".join(map(re.escape, lines)))
+        return [match.span() for match in pattern.finditer(text)]
+    spans = []
+    start = text.find(old)
+    while start >= 0:
+        spans.append((start, start + len(old)))
+        start = text.find(old, start + len(old))
+    return spans
+
+
+def _apply(
+    text: str, replacements: list[_Replacement], start: int = 0, end: int | None = None
+) -> str:
+    """Return a stretch of the text with the replacements that lie in it."""
+    pieces: list[str] = []
+    for one in replacements:
+        pieces += (text[start : one.start], one.new)
+        start = one.end
+    return "".join([*pieces, text[start:end]])
+
+
+def _lines_of(text: str, positions: list[int]) -> str:
+    """Name the lines of some positions, in words."""
+    numbers = []
+    number, last = 1, 0
+    for position in positions[:_LINES_NAMED]:
+        number += text.count("\n", last, position)
+        last = position
+        numbers.append(str(number))
+    more = f" and {len(positions) - _LINES_NAMED} more" if len(positions) > _LINES_NAMED else ""
+    return f"line{'s' if len(positions) > 1 else ''} {', '.join(numbers)}{more}"
+
+
+def _changes(text: str, replacements: list[_Replacement]) -> list[Change]:
+    """Return the changed regions as whole lines with context; neighbours share one region."""
+    regions: list[tuple[int, int, list[_Replacement]]] = []
+    for one in replacements[:MAX_LINES]:  # a diff has no room for more
+        start, end = _whole_lines(text, one.start, one.end)
+        if regions and start <= regions[-1][1]:
+            start, _, members = regions.pop()
+            regions.append((start, end, [*members, one]))
+        else:
+            regions.append((start, end, [one]))
+    changes: list[Change] = []
+    line = position = 0
+    for start, end, members in regions:
+        line += text.count("\n", position, start)
+        position = start
+        changes.append((line, text[start:end], _apply(text, members, start, end)))
+    return changes
+
+
+def _whole_lines(text: str, start: int, end: int) -> tuple[int, int]:
+    """Widen a span to whole lines and to the context around them."""
+    start = text.rfind("\n", 0, start) + 1
+    for _ in range(_CONTEXT):
+        start = text.rfind("\n", 0, start - 1) + 1 if start else 0
+    for _ in range(1 + _CONTEXT):
+        end = text.find("\n", end) + 1 or len(text)
+    return start, end

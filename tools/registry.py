@@ -1,0 +1,175 @@
+"""The tools of a session: which there are, their schemas, and how a model's call is carried out."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+from sandbox.protocol import FileError, Sandbox, SandboxProvider
+from tools.base import Emit, Tool, ToolError, ToolResult
+from tools.bash import Bash
+from tools.command_text import job_state
+from tools.edit_file import EditFile
+from tools.files import Files
+from tools.glob import Glob
+from tools.grep import Grep
+from tools.jobs import Jobs
+from tools.python import Python
+from tools.read_file import ReadFile
+from tools.schema import BadArguments, function_schema, parse_arguments, wrong_arguments
+from tools.text import displayed
+from tools.todo import Todo
+from tools.web.fetch import Fetcher
+from tools.web.search import make_provider
+from tools.web.settings import WebSettings
+from tools.web_fetch import WebFetch
+from tools.web_search import WebSearch
+from tools.write_file import WriteFile
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What tools are made of."""
+
+    sandbox: SandboxProvider
+    files: Files
+    web: WebSettings
+
+
+_REGISTRY: dict[str, Callable[[_Parts], Tool[Any]]] = {
+    "bash": lambda parts: Bash(parts.sandbox),
+    "jobs": lambda parts: Jobs(parts.sandbox),
+    "read_file": lambda parts: ReadFile(parts.files),
+    "write_file": lambda parts: WriteFile(parts.files),
+    "edit_file": lambda parts: EditFile(parts.files),
+    "glob": lambda parts: Glob(parts.sandbox),
+    "grep": lambda parts: Grep(parts.sandbox),
+    "python": lambda parts: Python(parts.sandbox),
+    "web_search": lambda parts: WebSearch(make_provider(parts.web)),
+    "web_fetch": lambda _: WebFetch(Fetcher()),
+    "todo": lambda _: Todo(),
+}
+
+TOOL_NAMES = tuple(_REGISTRY)
+"""Every tool there is, in the order in which a model reads them."""
+
+DEFAULT_TOOLS = (
+    "bash",
+    "jobs",
+    "read_file",
+    "write_file",
+    "edit_file",
+    "glob",
+    "grep",
+    "python",
+    "web_search",
+    "web_fetch",
+    "todo",
+)
+"""The tools of a session that names none."""
+
+
+_REFUSAL_ENDS = 2_000
+"""Characters that are kept of each end of a refusal: what it quotes may be of any length."""
+
+
+class UnknownTools(ValueError):
+    """A tool set names tools that there are not; the message lists those that there are."""
+
+
+class Toolbox:
+    """The tools of one session."""
+
+    def __init__(self, names: Iterable[str], sandbox: SandboxProvider, web: WebSettings) -> None:
+        wanted = set(names)
+        if unknown := sorted(wanted - set(TOOL_NAMES)):
+            raise UnknownTools(
+                f"There is no tool {', '.join(unknown)}; there are: {', '.join(TOOL_NAMES)}."
+            )
+        self._provider = sandbox
+        self._sandbox: Sandbox | None = None
+        """The one that was used last."""
+        parts = _Parts(self._provide, Files(self._provide), web)
+        self._tools = {name: make(parts) for name, make in _REGISTRY.items() if name in wanted}
+        self.schemas: list[dict[str, Any]] = [
+            function_schema(tool) for tool in self._tools.values()
+        ]
+        """OpenAI function tools, in the registry's order whatever the order of the names."""
+        self._parameters = {
+            schema["function"]["name"]: schema["function"]["parameters"] for schema in self.schemas
+        }
+        self.schemas_json: bytes = orjson.dumps(self.schemas)
+        self.sha256: str = hashlib.sha256(self.schemas_json).hexdigest()
+        """Of `schemas_json`: it changes when anything changes that a model reads of the tools."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The tools of this session."""
+        return tuple(self._tools)
+
+    def parallel(self, name: str) -> bool:
+        """Whether calls of this tool may run at the same time as others of one step."""
+        return name in self._tools and self._tools[name].parallel
+
+    def parse(self, arguments: str) -> dict[str, Any] | None:
+        """Read the raw arguments of a call; none when they are no JSON object."""
+        try:
+            return parse_arguments(arguments)
+        except BadArguments:
+            return None
+
+    async def call(self, name: str, arguments: str, emit: Emit) -> ToolResult:
+        """Carry out one call. What the model did wrong becomes the result's text and `error`.
+
+        Jobs that ended meanwhile are told at the end of the text. Raises what the sandbox raises
+        when it is gone (`SandboxLost`, `SandboxUnavailable`).
+        """
+        result = await self._carry_out(name, arguments, emit)
+        news = [line for line in self._ended_jobs() if line not in result.text]
+        return replace(result, text="\n".join([result.text, *news])) if news else result
+
+    async def _carry_out(self, name: str, arguments: str, emit: Emit) -> ToolResult:
+        tool = self._tools.get(name)
+        if tool is None:
+            return _refusal("unknown_tool", self._unknown(name))
+        try:
+            params = tool.params.model_validate(parse_arguments(arguments))
+        except BadArguments as bad:
+            return _refusal("bad_json", f"{bad} {name} was not run.")
+        except ValidationError as error:
+            complaints = wrong_arguments(error, self._parameters[name])
+            text = f"The arguments of {name} do not fit; it was not run.\n{complaints}"
+            return _refusal("bad_arguments", text)
+        try:
+            return await tool.run(params, emit)
+        except (ToolError, FileError) as error:
+            return _refusal(error.kind, str(error))
+
+    async def _provide(self) -> Sandbox:
+        self._sandbox = await self._provider()
+        return self._sandbox
+
+    def _ended_jobs(self) -> list[str]:
+        """Say of each job that ended how it did, once."""
+        return list(map(job_state, self._sandbox.ended_jobs())) if self._sandbox else []
+
+    def _unknown(self, name: str) -> str:
+        names = sorted(
+            self._tools, key=lambda known: -difflib.SequenceMatcher(None, known, name).ratio()
+        )
+        quoted = json.dumps(name[:100], ensure_ascii=False)
+        return f"There is no tool {quoted}; nothing was run. There are: {', '.join(names)}."
+
+
+def _refusal(kind: str, text: str) -> ToolResult:
+    text = displayed(text)
+    if len(text) > 2 * _REFUSAL_ENDS:
+        text = f"{text[:_REFUSAL_ENDS]} [...] {text[-_REFUSAL_ENDS:]}"
+    return ToolResult(text, error=kind)

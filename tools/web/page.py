@@ -1,0 +1,80 @@
+"""Turns what a server answered into text for a model.
+
+HTML is converted in a process of its own, so that no page can stall or end this one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import contextlib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.filetypes import describe_binary
+from tools.output import show
+from tools.text import decode_text
+from tools.web.fetch import Fetched
+
+_CONVERTER = Path(__file__).with_name("html_to_markdown.py")
+_CONVERTER_TIMEOUT = 30.0
+_HTML = ("text/html", "application/xhtml+xml")
+_TEXT_ENDINGS = ("json", "xml", "yaml", "javascript", "ecmascript", "x-sh", "toml", "csv")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page as text."""
+
+    text: str
+    note: str = ""
+    """What a reader of the text must know, in words."""
+
+
+async def read_page(fetched: Fetched) -> Page:
+    """Return markdown of HTML, text as it is, and of everything else a description."""
+    note = "the page is too large: this is its beginning" if fetched.truncated else ""
+    kind = fetched.content_type
+    body = fetched.body
+    if kind in _HTML or (not kind and body.lstrip()[:1] == b"<"):
+        text = await _markdown(fetched)
+        if text is not None:
+            return Page(text, note)
+        return Page(_decoded(body, fetched.charset), "the page could not be converted: its HTML")
+    is_text = not kind or kind.startswith("text/") or kind.endswith(_TEXT_ENDINGS)
+    if is_text and decode_text(body) is not None:
+        return Page(_decoded(body, fetched.charset), note)
+    size = f"{'more than ' if fetched.truncated else ''}{len(body):,} bytes"
+    named = f" ({kind})" if kind else ""
+    return Page("", f"{describe_binary(body)}{named}, {size}; only text can be shown")
+
+
+def _decoded(body: bytes, charset: str | None) -> str:
+    content = decode_text(body)
+    if charset and (content is None or content.note):
+        with contextlib.suppress(LookupError, ValueError):
+            text = body.decode(codecs.lookup(charset).name, "replace")
+            return show(text.replace("\r\n", "\n").encode("utf-8", "replace"))
+    text = content.text if content else body.decode("utf-8", "replace")
+    return show(text.replace("\r\n", "\n").encode("utf-8", "surrogateescape"))
+
+
+async def _markdown(fetched: Fetched) -> str | None:
+    """Convert HTML; none when the converter fails."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", str(_CONVERTER), fetched.url, fetched.charset or ""),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        async with asyncio.timeout(_CONVERTER_TIMEOUT):
+            output, _ = await process.communicate(fetched.body)
+    except TimeoutError:
+        return None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return show(output) if process.returncode == 0 else None
