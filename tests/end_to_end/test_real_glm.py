@@ -171,7 +171,11 @@ def test_a_task_typed_at_the_prompt_is_done_and_recorded_exactly(place: Place) -
     asked = [event.data for event in events if isinstance(event.data, ToolCall)]
     seen = [event.data for event in events if isinstance(event.data, Observation)]
     assert [data.name for data in asked] == [name for step in steps for name, _ in step.calls]
-    assert [data.call_id for data in seen] == [data.call_id for data in asked]
+    ended_at = {data.call_id: data for data in seen}  # calls side by side end in any order
+    assert len(seen) == len(asked)
+    assert [ended_at[data.call_id].name for data in asked] == [data.name for data in asked]
+    told = [message["tool_call_id"] for message in calls[-1].messages if message["role"] == "tool"]
+    assert told == [data.call_id for data in asked], "the model reads them in the order it asked"
     assert "add(2, 3) is -1, not 5" in seen[0].text
     assert seen[-1].text.strip() == "ok"
 
