@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from importlib import resources
-from typing import Any
+from typing import Any, Literal
 
 from recordings.redactor import Redactor
 from recordings.secrets import SecretFinder, known_secrets
@@ -12,6 +12,8 @@ from sandbox.protocol import Limits, SandboxBackend, SandboxSpec
 from sii_cli.config import Settings
 from sii_cli.errors import UsageError
 from sii_cli.model.types import STREAMING, Model
+
+Mode = Literal["interactive", "headless", "demo", "batch"]
 
 
 def make_model(settings: Settings) -> Model:

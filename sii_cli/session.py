@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing, suppress
 from pathlib import Path
-from typing import Literal
 
 from recordings.encoding import encode
 from recordings.errors import RecordingError
@@ -14,46 +13,29 @@ from recordings.events import (
     Event,
     ModelResponse,
     Origin,
-    RoundStatus,
-    SessionEnd,
-    SessionResume,
-    SessionStart,
-    SessionStatus,
     Usage,
 )
 from recordings.recorder import Recorder
 from recordings.restore import Conversation, restore
 from recordings.store import RecordingStore
 from sandbox.protocol import SandboxBackend, SandboxSpec
-from sii_cli import __version__
 from sii_cli.config import Settings
 from sii_cli.loop import Loop, RoundLimits
 from sii_cli.memory import keep_freed_memory
 from sii_cli.model.types import Model, ServedModel
 from sii_cli.parts import (
+    Mode,
     make_backend,
     make_model,
     make_redactor,
     make_spec,
     request_params,
-    system_prompt,
 )
 from sii_cli.resume import settle
 from sii_cli.sandbox_lease import SandboxLease
+from sii_cli.session_events import session_end, session_resume, session_start
 from sii_cli.wire import Item
 from tools.registry import DEFAULT_TOOLS, Toolbox
-
-Mode = Literal["interactive", "headless", "demo", "batch"]
-
-SESSION_STATUS: dict[RoundStatus, SessionStatus] = {
-    "answered": "done",
-    "interrupted": "interrupted",
-    "limit": "limit",
-    "cut_off": "cut_off",
-    "loop": "loop",
-    "infra": "infra",
-    "failed": "failed",
-}
 
 
 class Session:
@@ -174,17 +156,8 @@ class Session:
     def _end_recording(self) -> None:
         if self._loop is None:
             return
-        ended = self._loop.ended
-        end = SessionEnd(
-            status=SESSION_STATUS[ended.status] if ended else "done",
-            reason=ended.reason if ended else "",
-            rounds=self._loop.rounds,
-            steps=self._loop.steps,
-            usage=self._usage,
-            breaks=self._loop.breaks,
-        )
         try:
-            self._loop.note(end, "harness")
+            self._loop.note(session_end(self._loop, self._usage), "harness")
         finally:
             self._leave_recording()
 
@@ -205,7 +178,7 @@ class Session:
         served = await self.served()
         if self._resumed is not None:
             return self._resume_recording(self._resumed, served)
-        start = self._start(served)
+        start = session_start(self.settings, self._mode, served, self._toolbox)
         store = RecordingStore(self.settings.home / "recordings")
         session_id, folder = store.create_folder()
         recorder = Recorder.create(folder, session_id, redactor=make_redactor(self.settings))
@@ -224,17 +197,7 @@ class Session:
         try:
             restored = restore(folder)
             loop = self._make_loop(recorder, served, encode(restored.start.tools), restored)
-            loop.note(
-                SessionResume(
-                    sii_version=__version__,
-                    model=served.name,
-                    base_url=served.base_url,
-                    server=served.details,
-                    settings=self.settings.without_secrets(),
-                    lost=restored.under_way,
-                ),
-                "harness",
-            )
+            loop.note(session_resume(self.settings, served, restored), "harness")
             settle(loop, restored)
         except BaseException:
             recorder.close()
@@ -264,22 +227,6 @@ class Session:
             limits=RoundLimits(max_steps=self.settings.max_steps),
             on_sandbox_lost=self._lease.lost,
             restored=restored,
-        )
-
-    def _start(self, served: ServedModel) -> SessionStart:
-        return SessionStart(
-            sii_version=__version__,
-            mode=self._mode,
-            workspace=str(self.settings.workspace),
-            model=served.name,
-            base_url=served.base_url,
-            server=served.details,
-            context_length=served.context_length,
-            system_prompt=system_prompt(self.settings),
-            tools=self._toolbox.schemas,
-            tools_sha256=self._toolbox.sha256,
-            settings=self.settings.without_secrets(),
-            speaker=self.settings.speaker,
         )
 
     def _take_account(self, item: Item) -> None:

@@ -18,7 +18,8 @@ from sii_cli.commands.reports import Outcome, Report, TextReport, make_report
 from sii_cli.config import Settings
 from sii_cli.errors import UsageError, explain
 from sii_cli.model.types import Model
-from sii_cli.session import Mode, Session
+from sii_cli.parts import Mode
+from sii_cli.session import Session
 
 TICK = 0.1
 """Seconds."""

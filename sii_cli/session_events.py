@@ -1,0 +1,76 @@
+"""What a session says of itself: as it starts, as it goes on, as it ends."""
+
+from __future__ import annotations
+
+from recordings.events import (
+    RoundStatus,
+    SessionEnd,
+    SessionResume,
+    SessionStart,
+    SessionStatus,
+    Usage,
+)
+from recordings.restore import Conversation
+from sii_cli import __version__
+from sii_cli.config import Settings
+from sii_cli.loop import Loop
+from sii_cli.model.types import ServedModel
+from sii_cli.parts import Mode, system_prompt
+from tools.registry import Toolbox
+
+SESSION_STATUS: dict[RoundStatus, SessionStatus] = {
+    "answered": "done",
+    "interrupted": "interrupted",
+    "limit": "limit",
+    "cut_off": "cut_off",
+    "loop": "loop",
+    "infra": "infra",
+    "failed": "failed",
+}
+
+
+def session_start(
+    settings: Settings, mode: Mode, served: ServedModel, toolbox: Toolbox
+) -> SessionStart:
+    """Return the first event of a new recording. Raises `UsageError`."""
+    return SessionStart(
+        sii_version=__version__,
+        mode=mode,
+        workspace=str(settings.workspace),
+        model=served.name,
+        base_url=served.base_url,
+        server=served.details,
+        context_length=served.context_length,
+        system_prompt=system_prompt(settings),
+        tools=toolbox.schemas,
+        tools_sha256=toolbox.sha256,
+        settings=settings.without_secrets(),
+        speaker=settings.speaker,
+    )
+
+
+def session_resume(
+    settings: Settings, served: ServedModel, restored: Conversation
+) -> SessionResume:
+    """Return the event with which a recording goes on."""
+    return SessionResume(
+        sii_version=__version__,
+        model=served.name,
+        base_url=served.base_url,
+        server=served.details,
+        settings=settings.without_secrets(),
+        lost=restored.under_way,
+    )
+
+
+def session_end(loop: Loop, usage: Usage) -> SessionEnd:
+    """Return the last event of a recording."""
+    ended = loop.ended
+    return SessionEnd(
+        status=SESSION_STATUS[ended.status] if ended else "done",
+        reason=ended.reason if ended else "",
+        rounds=loop.rounds,
+        steps=loop.steps,
+        usage=usage,
+        breaks=loop.breaks,
+    )
