@@ -75,7 +75,7 @@ async def measure_session(url: str, home: Path, workspace: Path, steps: int) -> 
         base_url=url, home=home, workspace=workspace, max_steps=steps + 10, sources={}
     )
     session = await Session.open(settings, mode="headless")
-    await session.sandbox_ready()
+    await session.sandbox()
     await session.served()
     cpu, began = time.process_time(), time.perf_counter()
     starts = [

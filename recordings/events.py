@@ -16,6 +16,20 @@ Origin = Literal["human", "query", "model", "tool", "harness", "annotator", "com
 """Who made the text of an event. Training masks follow from it."""
 
 RoundStatus = Literal["answered", "interrupted", "limit", "cut_off", "loop", "infra", "failed"]
+QueryStatus = Literal[
+    "solved",
+    "answered",
+    "unsolved",
+    "gave_up",
+    "limit",
+    "loop",
+    "cut_off",
+    "refused",
+    "failed",
+    "infra",
+]
+"""How a query's session ended: `solved` and `unsolved` by its check, `answered` without one,
+`gave_up` when feedback on a failed check moved the model to nothing more."""
 SessionStatus = Literal["done", "interrupted", "limit", "cut_off", "loop", "infra", "failed"]
 
 
@@ -142,6 +156,16 @@ class SessionStart(EventData):
     """Name of the query that the task came from, when it came from a query file."""
     batch: str | None = None
     """Name of the batch that the session is part of."""
+    attempt: int | None = None
+    """Which of the batch's sessions of this query, from 1."""
+    variant: dict[str, Any] = {}
+    """Settings that the batch varied, as this session has them."""
+    source: str | None = None
+    """Where the query comes from."""
+    license: str | None = None
+    """Licence of the query and its workspace."""
+    rubric: str | None = None
+    """What a reviewer should look at."""
     tags: list[str] = []
 
 
@@ -352,6 +376,45 @@ class Interrupt(EventData):
     during: Literal["model", "tool"]
 
 
+class Check(EventData):
+    """The query's own check was run at the end of a round; the model has not seen this."""
+
+    type: ClassVar[str] = "check"
+    durable: ClassVar[bool] = True
+    round: int
+    command: str
+    exit_code: int | None = None
+    """None: it was stopped, or never began."""
+    passed: bool
+    output: str = ""
+    """The end of what it printed."""
+    seconds: float
+
+
+class SimulatedUser(EventData):
+    """A second model played the user; its words follow as a user message of origin `query`."""
+
+    type: ClassVar[str] = "simulated_user"
+    durable: ClassVar[bool] = True
+    round: int
+    model: str
+    messages: list[dict[str, Any]]
+    """What that model was sent."""
+    reply: str
+    usage: Usage | None = None
+
+
+class QueryOutcome(EventData):
+    """What became of a batch's session; a session without one was stopped half-way."""
+
+    type: ClassVar[str] = "query_outcome"
+    durable: ClassVar[bool] = True
+    status: QueryStatus
+    reason: str = ""
+    feedback_rounds: int = 0
+    """Rounds that were opened because the check had failed."""
+
+
 class RoundEnd(EventData):
     """The model's turn is over: an answer, a limit, an interrupt or a failure."""
 
@@ -410,6 +473,9 @@ AnyEventData = Annotated[
     | ToolOutput
     | Observation
     | Interrupt
+    | Check
+    | SimulatedUser
+    | QueryOutcome
     | RoundEnd
     | Redaction
     | SessionEnd,

@@ -127,10 +127,11 @@ class Loop:
                 self._wire.skip_round()
                 self._running.exception()
 
-    def interrupt(self) -> None:
+    def interrupt(self, by: Origin = "human") -> None:
         """Stop the running round, if any; what was done is kept."""
         if self._running is not None and not self._running.done() and not self._interrupted:
             self._interrupted = True
+            self._tools.stopped_by = by
             self._running.cancel()
 
     async def _round(self, text: str, origin: Origin) -> None:
@@ -144,7 +145,8 @@ class Loop:
         except RoundOver as over:
             status, reason = over.status, over.reason
         except asyncio.CancelledError:
-            self.note(Interrupt(round=self.rounds, during=self._during), "human")
+            interrupt = Interrupt(round=self.rounds, during=self._during)
+            self.note(interrupt, self._tools.stopped_by)
             status, reason = "interrupted", ""
         except Exception as error:
             fault = error

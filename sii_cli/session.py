@@ -11,6 +11,7 @@ from recordings.encoding import encode
 from recordings.errors import RecordingError
 from recordings.events import (
     Event,
+    EventData,
     ModelResponse,
     Origin,
     Usage,
@@ -18,7 +19,7 @@ from recordings.events import (
 from recordings.recorder import Recorder
 from recordings.restore import Conversation, restore
 from recordings.store import RecordingStore
-from sandbox.protocol import SandboxBackend, SandboxSpec
+from sandbox.protocol import Sandbox, SandboxBackend, SandboxSpec
 from sii_cli.config import Settings
 from sii_cli.loop import Loop, RoundLimits
 from sii_cli.memory import keep_freed_memory
@@ -33,7 +34,7 @@ from sii_cli.parts import (
 )
 from sii_cli.resume import settle
 from sii_cli.sandbox_lease import SandboxLease
-from sii_cli.session_events import session_end, session_resume, session_start
+from sii_cli.session_events import NO_QUERY, About, session_end, session_resume, session_start
 from sii_cli.wire import Item
 from tools.registry import DEFAULT_TOOLS, Toolbox
 
@@ -54,12 +55,14 @@ class Session:
         backend: SandboxBackend,
         spec: SandboxSpec,
         resumed: Path | None = None,
+        about: About = NO_QUERY,
     ) -> None:
         self.settings = settings
         self.id = resumed.name if resumed else None
         self.folder = resumed
         self._resumed = resumed
         self._mode = mode
+        self._about = about
         self._model = model
         self._lease = SandboxLease(backend, spec)
         self._toolbox = Toolbox(settings.tools or DEFAULT_TOOLS, self._lease.get, settings.web)
@@ -76,6 +79,7 @@ class Session:
         mode: Mode,
         model: Model | None = None,
         resumed: Path | None = None,
+        about: About = NO_QUERY,
     ) -> Session:
         """Put a session together from settings and begin it; returns at once.
 
@@ -90,6 +94,7 @@ class Session:
             backend=make_backend(settings),
             spec=make_spec(settings),
             resumed=resumed,
+            about=about,
         )
         session.begin()
         return session
@@ -108,10 +113,6 @@ class Session:
             self._served = None
             raise
 
-    async def sandbox_ready(self) -> None:
-        """Wait until the sandbox is there. Raises `SandboxUnavailable`."""
-        await self._lease.get()
-
     async def send(self, text: str, origin: Origin = "human") -> AsyncGenerator[Item, None]:
         """Run one round and yield what happens.
 
@@ -129,15 +130,24 @@ class Session:
             self._leave_recording()
             raise
 
+    async def sandbox(self) -> Sandbox:
+        """Return the sandbox, waiting until it is there. Raises `SandboxUnavailable`."""
+        return await self._lease.get()
+
+    def note(self, data: EventData, origin: Origin) -> None:
+        """Record something about the session, whose first message has been sent."""
+        assert self._loop is not None, "a recording begins with the first message"
+        self._loop.note(data, origin)
+
     @property
     def hears(self) -> bool:
         """Whether a round can be interrupted; before its first message a session can only wait."""
         return self._loop is not None
 
-    def interrupt(self) -> None:
+    def interrupt(self, by: Origin = "human") -> None:
         """Stop the running round; what was done is kept."""
         if self._loop is not None:
-            self._loop.interrupt()
+            self._loop.interrupt(by)
 
     async def close(self) -> None:
         """End the sandbox and the recording, each whatever becomes of the others."""
@@ -178,7 +188,7 @@ class Session:
         served = await self.served()
         if self._resumed is not None:
             return self._resume_recording(self._resumed, served)
-        start = session_start(self.settings, self._mode, served, self._toolbox)
+        start = session_start(self.settings, self._mode, served, self._toolbox, self._about)
         store = RecordingStore(self.settings.home / "recordings")
         session_id, folder = store.create_folder()
         recorder = Recorder.create(folder, session_id, redactor=make_redactor(self.settings))

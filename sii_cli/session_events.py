@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
 from recordings.events import (
     RoundStatus,
     SessionEnd,
@@ -29,11 +32,29 @@ SESSION_STATUS: dict[RoundStatus, SessionStatus] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class About:
+    """Where a session's task comes from, when it comes from a query file (`SessionStart`)."""
+
+    query: str | None = None
+    batch: str | None = None
+    attempt: int | None = None
+    variant: dict[str, Any] = field(default_factory=dict)
+    source: str | None = None
+    license: str | None = None
+    rubric: str | None = None
+    tags: list[str] = field(default_factory=list)
+
+
+NO_QUERY = About()
+
+
 def session_start(
-    settings: Settings, mode: Mode, served: ServedModel, toolbox: Toolbox
+    settings: Settings, mode: Mode, served: ServedModel, toolbox: Toolbox, about: About
 ) -> SessionStart:
     """Return the first event of a new recording. Raises `UsageError`."""
     return SessionStart(
+        **asdict(about),
         sii_version=__version__,
         mode=mode,
         workspace=str(settings.workspace),

@@ -17,6 +17,7 @@ from recordings.events import (
     LiveOutput,
     Neutralised,
     Observation,
+    Origin,
     ToolCall,
     Truncation,
 )
@@ -45,6 +46,7 @@ FAULT = (
 )
 NOT_RUN = "Not run: the turn was stopped before this call."
 INTERRUPTED = "The human interrupted this call after {seconds:.1f} s."
+LIMIT_REACHED = "This call was stopped after {seconds:.1f} s: the session reached its limit."
 
 
 async def allow_all(name: str, arguments: dict[str, Any] | None) -> Approval:
@@ -74,6 +76,8 @@ class ToolCaller:
         self._wire = wire
         self._approve = approve
         self._on_sandbox_lost = on_sandbox_lost
+        self.stopped_by: Origin = "human"
+        """Who is told to have stopped a call that is cancelled."""
 
     async def run(
         self, step: int, calls: Sequence[CallRequest], history: History
@@ -136,7 +140,8 @@ class ToolCaller:
             result = await self._result(call, approval)
         except asyncio.CancelledError:
             seconds = time.monotonic() - started
-            result = ToolResult(INTERRUPTED.format(seconds=seconds), error="interrupted")
+            words = INTERRUPTED if self.stopped_by == "human" else LIMIT_REACHED
+            result = ToolResult(words.format(seconds=seconds), error="interrupted")
             self._observe(step, call, result, seconds, observed)
             raise
         self._observe(step, call, result, time.monotonic() - started, observed)

@@ -207,7 +207,7 @@ class Turns:
 
     async def _watch_sandbox(self, session: Session) -> None:
         try:
-            await session.sandbox_ready()
+            await session.sandbox()
         except (SandboxError, RecordingError) as error:
             self._sandbox = ("error", "not usable")
             self._say(str(error), style="yellow")

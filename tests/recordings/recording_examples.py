@@ -4,6 +4,7 @@ from recordings.events import (
     Approval,
     BlobRef,
     CallRequest,
+    Check,
     Continuity,
     Event,
     EventData,
@@ -18,6 +19,7 @@ from recordings.events import (
     Neutralised,
     Observation,
     Origin,
+    QueryOutcome,
     Redaction,
     RoundEnd,
     SandboxEnd,
@@ -25,6 +27,7 @@ from recordings.events import (
     SessionEnd,
     SessionResume,
     SessionStart,
+    SimulatedUser,
     StreamTiming,
     ToolCall,
     ToolOutput,
@@ -179,6 +182,31 @@ EXAMPLES: list[tuple[EventData, Origin]] = [
     ),
     (
         RoundEnd(round=1, status="interrupted", steps=1),
+        "harness",
+    ),
+    (
+        Check(
+            round=1,
+            command="python -m pytest -q hidden_tests",
+            exit_code=1,
+            passed=False,
+            output="1 failed, 3 passed in 0.12s",
+            seconds=0.84,
+        ),
+        "harness",
+    ),
+    (
+        SimulatedUser(
+            round=1,
+            model="GLM-4.6",
+            messages=[{"role": "user", "content": "You play the user …"}],
+            reply="The empty string still breaks it.",
+            usage=Usage(prompt_tokens=412, completion_tokens=9),
+        ),
+        "query",
+    ),
+    (
+        QueryOutcome(status="unsolved", reason="the check failed (exit code 1)", feedback_rounds=1),
         "harness",
     ),
     (

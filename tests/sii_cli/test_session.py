@@ -138,7 +138,7 @@ async def test_closing_ends_everything_also_when_the_recording_cannot_be_written
 
     monkeypatch.setattr(FakeSandbox, "close", close)
     session = await Session.open(settings, mode="headless", model=Model(answer("Hello.")))
-    await session.sandbox_ready()
+    await session.sandbox()
     await say(session, "go")
     disk.is_full = True
     with pytest.raises(RecordingFailed):

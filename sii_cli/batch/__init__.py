@@ -1,0 +1,1 @@
+"""Batch: many sessions from query files, unattended; the recordings are its only ledger."""

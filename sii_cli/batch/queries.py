@@ -1,0 +1,69 @@
+"""A query: a task as data. What one may say, and the JSON schema that says so."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Text = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
+QueryId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+class Part(BaseModel):
+    """What is written in a query file: nothing but what is declared, and never changed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class GitWorkspace(Part):
+    """A repository at a commit."""
+
+    git: Text = Field(description="URL, or path of a repository (relative to the query file).")
+    commit: Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{7,64}$")] = Field(
+        description="The commit to check out, by its hash: a branch would move."
+    )
+
+
+class QueryLimits(Part):
+    """When a session of this query is stopped."""
+
+    steps: int | None = Field(None, ge=1, description="Steps of one round.")
+    tokens: int | None = Field(None, ge=1, description="Tokens generated in the whole session.")
+    seconds: float | None = Field(None, gt=0, description="Wall time of the whole session.")
+    output: int | None = Field(None, ge=1 << 10, description="Bytes kept of a command's output.")
+
+
+class Query(Part):
+    """One task. Paths are relative to the query file."""
+
+    id: QueryId = Field(description="Names the query in tables and recordings; unique in the file.")
+    query: Text = Field(description="The first user message.")
+    followups: tuple[Text, ...] = Field(
+        (), description="Further user messages, each sent when the round before has ended."
+    )
+    workspace: Text | GitWorkspace | None = Field(
+        None, description="A directory, a tarball, or a git repository; each session gets a copy."
+    )
+    image: Text | None = Field(None, description="Docker image of the sandbox.")
+    setup: tuple[Text, ...] = Field((), description="Commands run before the first message.")
+    env: dict[VariableName, str] = Field({}, description="Variables of the sandbox; no secrets.")
+    allow_net: tuple[Text, ...] = Field((), description="Hosts that the sandbox may reach.")
+    tools: tuple[Text, ...] = Field((), description="Tools that the model may call; empty: all.")
+    limits: QueryLimits = QueryLimits()
+    check: Text | None = Field(
+        None, description="A command run in the sandbox after each round: exit code 0 is solved."
+    )
+    rubric: Text | None = Field(None, description="What a reviewer should look at.")
+    tags: tuple[Text, ...] = ()
+    source: Text | None = Field(None, description="Where the query comes from.")
+    license: Text | None = Field(None, description="Licence of the query and its workspace.")
+
+
+def query_schema() -> dict[str, Any]:
+    """Return the JSON schema of one query, as `sii batch --schema` prints it."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Query.model_json_schema(),
+    }
