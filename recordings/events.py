@@ -240,6 +240,8 @@ class ModelRequest(EventData):
     step: int
     attempt: int
     request_id: str
+    base_url: str | None = None
+    """The server that was asked: one of several equal ones, where there are several."""
     messages: MessageSpan
     messages_sha256: str
     """Rolling hash of the messages as sent: h(n) = sha256(h(n-1) + message n), h(0) empty."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         Switch,
         Temperature,
         Url,
+        Urls,
     )
     from tools.web.settings import WebSettings
 
@@ -61,7 +62,10 @@ def _setting(default: Any, help_text: str, places: tuple[Place, ...] = ANYWHERE)
 class Settings:
     """What is in force. `load_settings` makes one; `sources` says where each value came from."""
 
-    base_url: Url = _setting("http://127.0.0.1:8000/v1", "The server's OpenAI-compatible URL.")
+    base_url: Urls = _setting(
+        "http://127.0.0.1:8000/v1",
+        "The server's OpenAI-compatible URL, or those of several equal ones, by commas.",
+    )
     model: Name | None = _setting(None, "Name of the model; without it the first one served.")
     api_key: Secret | None = _setting(None, "The server's key.", SECRET)
     home: PathValue = _setting(Path("~/.sii"), "Where recordings and history are kept.", HOME)
@@ -93,6 +97,11 @@ class Settings:
     """Where each value came from, in words."""
     notes: tuple[str, ...] = ()
     """What the user should know about these settings."""
+
+    @property
+    def base_urls(self) -> list[str]:
+        """The servers, each by itself."""
+        return self.base_url.split(",")
 
     @property
     def web(self) -> WebSettings:

@@ -25,6 +25,14 @@ def _url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _urls(text: str) -> str:
+    """Several, parted by commas or spaces, become one text parted by commas."""
+    urls = text.replace(",", " ").split()
+    if not urls:
+        raise ValueError("no URL")
+    return ",".join(dict.fromkeys(map(_url, urls)))
+
+
 def _size(value: Any) -> Any:
     if isinstance(value, str) and (match := SIZE.fullmatch(value.strip())):
         return int(float(match[1]) * UNITS[match[2].lower()])
@@ -56,6 +64,13 @@ Secret = Annotated[
 ]
 Url = Annotated[
     str, AfterValidator(_url), Field(title="a URL such as http://127.0.0.1:8000/v1, without a user")
+]
+Urls = Annotated[
+    str,
+    AfterValidator(_urls),
+    Field(
+        title="a URL such as http://127.0.0.1:8000/v1, without a user, or several by commas",
+    ),
 ]
 PathValue = Annotated[Path, BeforeValidator(_path), Field(title="a path")]
 Names = Annotated[

@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 from sandbox.protocol import SandboxUnavailable
@@ -15,6 +16,8 @@ from sii_cli.model.probe import Check, Probe
 
 LONGEST = 55.0
 """Seconds that all checks may take together."""
+Checks = asyncio.Queue[Check | Exception | None]
+"""What one server's examination finds; none at its end."""
 LOW_DISK = 5 << 30
 """Bytes."""
 
@@ -25,25 +28,56 @@ async def examine(settings: Settings) -> AsyncIterator[Check]:
     yield disk(settings.home)
     for found in await asyncio.to_thread(engine, settings.image):
         yield found
-    probe = Probe(settings.base_url, settings.model, settings.api_key)
-    checks = probe.checks()
     deadline = asyncio.get_running_loop().time() + LONGEST
+    async for found in _servers(settings, deadline):
+        yield found
+
+
+async def _servers(settings: Settings, deadline: float) -> AsyncIterator[Check]:
+    """Examine all servers at the same time; yield the checks of one after another."""
+    urls = settings.base_urls
+    queues: list[Checks] = [asyncio.Queue() for _ in urls]
+    tasks = [
+        asyncio.create_task(_examine_server(Probe(url, settings.model, settings.api_key), queue))
+        for url, queue in zip(urls, queues, strict=True)
+    ]
     try:
-        while (check := await _next(checks, deadline)) is not None:
-            yield check
-    except TimeoutError:
-        yield Check("time", "warn", f"stopped after {LONGEST:.0f} s", "the server is slow or busy")
+        for url, queue in zip(urls, queues, strict=True):
+            async for check in _told(queue, deadline):
+                yield replace(check, endpoint=url) if len(urls) > 1 else check
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _examine_server(probe: Probe, queue: Checks) -> None:
+    try:
+        async for check in probe.checks():
+            queue.put_nowait(check)
+        queue.put_nowait(None)
+    except Exception as error:
+        queue.put_nowait(error)
     finally:
         await probe.aclose()
 
 
-async def _next(checks: AsyncIterator[Check], deadline: float) -> Check | None:
-    """Return the next check, none at the end. Raises `TimeoutError`."""
+async def _told(queue: Checks, deadline: float) -> AsyncIterator[Check]:
+    """Yield a server's checks until its end or the deadline; raises what its examination raised."""
+    try:
+        while (check := await _next(queue, deadline)) is not None:
+            yield check
+    except TimeoutError:
+        yield Check("time", "warn", f"stopped after {LONGEST:.0f} s", "the server is slow or busy")
+
+
+async def _next(queue: Checks, deadline: float) -> Check | None:
+    """Return the next check, none at the end. Raises `TimeoutError`, and what was raised there."""
     async with asyncio.timeout_at(deadline):
-        try:
-            return await anext(checks)
-        except StopAsyncIteration:
-            return None
+        check = await queue.get()
+    if isinstance(check, Exception):
+        raise check
+    return check
 
 
 def terminal() -> Check:

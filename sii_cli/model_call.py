@@ -90,7 +90,7 @@ class ModelCaller:
                             self._wire.live(LiveDelta(step, part.kind, part.text, part.index))
                         case Started():
                             heard = _Heard(part.attempt)
-                            self._note_request(step, part.attempt, request, history)
+                            self._note_request(step, part, request, history)
                         case Failed():
                             self._note_failure(step, part)
                             heard = _Heard(part.attempt)  # what had come is noted
@@ -104,7 +104,7 @@ class ModelCaller:
         return self._note_completion(step, done, history)
 
     def _note_request(
-        self, step: int, attempt: int, request: ChatRequest, history: History
+        self, step: int, started: Started, request: ChatRequest, history: History
     ) -> None:
         messages = history.span()
         self._new_round |= opens_round(history.encoded[messages.keep :])
@@ -113,8 +113,9 @@ class ModelCaller:
         self._wire.note(
             ModelRequest(
                 step=step,
-                attempt=attempt,
+                attempt=started.attempt,
                 request_id=request.request_id,
+                base_url=started.base_url,
                 messages=messages,
                 messages_sha256=history.sha256,
                 params=request.params,

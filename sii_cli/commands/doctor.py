@@ -37,11 +37,15 @@ async def _run(settings: Settings, as_json: bool) -> int:
     from sii_cli.render.sanitise import one_line
 
     counts: Counter[str] = Counter()
+    endpoint = ""
     async for check in examine(settings):
         counts[check.status] += 1
         if as_json:
             click.echo(json.dumps(asdict(check)))
             continue
+        if check.endpoint != endpoint:
+            endpoint = check.endpoint
+            click.echo(f"{one_line(endpoint, LONGEST)}:")
         mark = click.style(MARKS[check.status], fg=COLOURS[check.status])
         click.echo(f"{mark}  {check.name:<15}  {one_line(check.found, LONGEST)}")
         if check.remedy and check.status != "ok":

@@ -19,6 +19,7 @@ from sii_cli.config import Settings
 from sii_cli.errors import UsageError, explain
 from sii_cli.model.types import Model
 from sii_cli.parts import Mode
+from sii_cli.render.sanitise import one_line
 from sii_cli.session import Session
 
 TICK = 0.1
@@ -67,6 +68,8 @@ async def _run(opening: Opening, task: str, report: Report) -> int:
     try:
         async with open_session(opening) as session:
             with _ticking(report):
+                for note in (await session.served()).notes:
+                    click.echo(f"sii: {one_line(note, 300)}", err=True)
                 async with aclosing(session.send(task)) as items:
                     async for item in items:
                         outcome.session, outcome.folder = session.id, session.folder

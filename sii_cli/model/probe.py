@@ -59,6 +59,8 @@ class Check:
     status: Status
     found: str
     remedy: str = ""
+    endpoint: str = ""
+    """The server that was looked at, where there are several."""
 
 
 class Probe:

@@ -97,6 +97,13 @@ class Server:
         except (ModelError, KeyError):
             return None
 
+    async def metrics(self) -> str:
+        """Return the server's own numbers (Prometheus text); empty where it does not tell."""
+        try:
+            return (await self._ask("GET", "/metrics")).decode("utf-8", "replace")
+        except ModelError:
+            return ""
+
     async def tokenize(self, body: dict[str, Any]) -> list[int] | None:
         """Return the ids of a prompt, or of messages as the template renders them; none where the
         server does not tell.
@@ -128,6 +135,9 @@ class Server:
         self, method: str, path: str, body: dict[str, Any] | None = None
     ) -> dict[str, Any]:
         """Return what the server says to a request, as an object. Raises `ModelError`."""
+        return self._object(await self._ask(method, path, body))
+
+    async def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> bytes:
         try:
             url = self.base_url.removesuffix("/v1") + path
             response = await self.http.request(method, url, json=body, timeout=ASK_TIMEOUT)
@@ -140,7 +150,7 @@ class Server:
             model = str(body.get("model")) if body else ""
             trouble = trouble_of_status(response.status_code, response.content, None, model)
             raise ModelError(trouble.fault, trouble.message)
-        return self._object(response.content)
+        return response.content
 
     def _object(self, content: bytes) -> dict[str, Any]:
         try:

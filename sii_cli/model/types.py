@@ -41,6 +41,8 @@ class Started:
 
     attempt: int
     """1, 2, 3, …"""
+    base_url: str | None = None
+    """The server that it goes to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,8 @@ class ServedModel:
     context_length: int | None = None
     details: dict[str, Any] = field(default_factory=dict)
     """Version, the model's entry in `/v1/models`."""
+    notes: tuple[str, ...] = ()
+    """Sentences that the user should read."""
 
 
 class Model(Protocol):

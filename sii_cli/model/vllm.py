@@ -7,11 +7,14 @@ import itertools
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, suppress
+from dataclasses import replace
+from typing import Any
 
 import httpx
 import orjson
 
 from sii_cli.model.assemble import Assembler
+from sii_cli.model.endpoints import Endpoints
 from sii_cli.model.faults import StreamBroke, Trouble, trouble_of_exception, trouble_of_status
 from sii_cli.model.profiles import profile_of
 from sii_cli.model.retry import DEFAULT_WAITS, Retries, Waits
@@ -46,9 +49,9 @@ class VllmModel:
         waits: Waits = DEFAULT_WAITS,
     ) -> None:
         """`idle_timeout`, `first_timeout`: seconds of silence within an answer, and before it (a
-        busy server lets requests queue, and reads long prompts)."""
-        self._server = Server(base_url, api_key)
-        self.base_url = self._server.base_url
+        busy server lets requests queue, and reads long prompts). `base_url` may list several equal
+        servers, parted by commas."""
+        self._endpoints = Endpoints(base_url.split(","), api_key)
         self._model = model
         self._idle_timeout = idle_timeout
         self._first_timeout = first_timeout
@@ -64,20 +67,25 @@ class VllmModel:
 
         Raises `ModelError`.
         """
-        name, entry = await self._server.model(self._model)
+        served = await self._endpoints.place(self._model)
+        server, name, entry = served.server, served.name, served.entry
         profile = profile_of(name, str(entry.get("root") or ""))
-        self._call_stop = await self._server.token_id(name, profile.call_stop)
-        length = entry.get("max_model_len")
-        self._context_length = length if isinstance(length, int) else None
+        self._call_stop = await server.token_id(name, profile.call_stop)
+        self._context_length = served.length
+        details: dict[str, Any] = {
+            "entry": entry,
+            "version": await server.version(),
+            "profile": profile.name,
+        }
+        if len(self._endpoints.base_urls) > 1:
+            details["endpoints"] = self._endpoints.base_urls
+            details["left_out"] = list(self._endpoints.left_out)
         return ServedModel(
             name=name,
-            base_url=self.base_url,
-            context_length=self._context_length,
-            details={
-                "entry": entry,
-                "version": await self._server.version(),
-                "profile": profile.name,
-            },
+            base_url=server.base_url,
+            context_length=served.length,
+            details=details,
+            notes=self._endpoints.left_out,
         )
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ModelPart, None]:
@@ -87,26 +95,33 @@ class VllmModel:
             self._retries, self._waits, known=self._has_answered, now=time.monotonic()
         )
         for attempt in itertools.count(1):
-            yield Started(attempt)
+            server = self._endpoints.current
+            yield Started(attempt, server.base_url)
             assembler = Assembler(
                 max_tokens=request.params.get("max_tokens"),
                 context_length=self._context_length,
                 call_stop=self._call_stop,
             )
             try:
-                async with aclosing(self._attempt(attempt, request, body, assembler)) as parts:
+                async with aclosing(
+                    self._attempt(attempt, server, request, body, assembler)
+                ) as parts:
                     async for part in parts:
                         yield part
+                self._endpoints.answered()
                 return
             except _HttpError as error:
                 model = str(request.params.get("model"))
                 trouble = trouble_of_status(error.status, error.body, error.retry_after, model)
             except Exception as error:
-                named = trouble_of_exception(error, self.base_url)
+                named = trouble_of_exception(error, server.base_url)
                 if named is None:
                     raise
                 trouble = named
             wait = retries.next(trouble, time.monotonic())
+            if wait is not None and await self._endpoints.leave(trouble):
+                wait, moved = 0.0, f" The session moves to {self._endpoints.current.base_url}."
+                trouble = replace(trouble, message=trouble.message + moved)
             yield _failed(attempt, trouble, wait, assembler)
             if wait is None:
                 return
@@ -114,17 +129,22 @@ class VllmModel:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._server.aclose()
+        await self._endpoints.aclose()
 
     async def _attempt(
-        self, attempt: int, request: ChatRequest, body: bytes, assembler: Assembler
+        self,
+        attempt: int,
+        server: Server,
+        request: ChatRequest,
+        body: bytes,
+        assembler: Assembler,
     ) -> AsyncGenerator[Delta | Completion, None]:
         sent = time.monotonic()
         first_chunk: float | None = None
         first_token: float | None = None
         chunks = 0
         splitter = EventSplitter()
-        response = await self._send(body, request.request_id)
+        response = await self._send(server, body, request.request_id)
         raw = response.aiter_raw()
         done = False
         async with aclosing(response):
@@ -153,10 +173,10 @@ class VllmModel:
             chunks=chunks,
         )
 
-    async def _send(self, body: bytes, request_id: str) -> httpx.Response:
+    async def _send(self, server: Server, body: bytes, request_id: str) -> httpx.Response:
         """Return the response, its body still to be read. Raises `_HttpError`."""
         async with asyncio.timeout(self._first_timeout):
-            response = await self._server.chat(body, request_id)
+            response = await server.chat(body, request_id)
         self._has_answered = True
         if response.status_code != 200:
             raise _HttpError(response, await self._error_body(response))

@@ -264,7 +264,8 @@ def _note(data: EventData, width: int | None) -> list[Text]:
             return [Text(f"note to the model: {one_line(data.text, 300)}", "dim yellow")]
         case ModelError(retry_in=float() as wait):
             lost = " What it had said is dropped." if data.reasoning or data.content else ""
-            text = f"{one_line(data.message, 300)}{lost} Next try in {wait:.1f} s."
+            when = f"in {wait:.1f} s" if wait else "now"
+            text = f"{one_line(data.message, 300)}{lost} Next try {when}."
             return [Text(text, "yellow")]  # the last failure is told by the round's end
         case Interrupt():
             return [Text("Interrupted.", "yellow")]

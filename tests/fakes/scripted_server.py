@@ -82,6 +82,10 @@ class ScriptedServer(HttpServer):
         self._script: Iterator[Scripted] = iter(script)
         self._api_key = api_key
         self.gives_ids = ids
+        self.busy_with = 0
+        """Requests that `/metrics` tells of."""
+        self.cache_used = 0.0
+        """Share of the KV cache in use, as `/metrics` tells it."""
         self._get: dict[str, Callable[[], bytes]] = {
             "/v1/models": self._models,
             "/version": lambda: b'{"version":"0.32.0"}',
@@ -146,7 +150,11 @@ class ScriptedServer(HttpServer):
         return orjson.dumps({"object": "list", "data": [entry]})
 
     def _metrics(self) -> bytes:
-        return b'vllm:num_requests_running{engine="0"} 0.0\nvllm:num_requests_waiting 0.0\n'
+        return (
+            b'vllm:num_requests_running{engine="0",model_name="glm"} %.1f\n'
+            b'vllm:num_requests_waiting{engine="0",model_name="glm"} 0.0\n'
+            b'vllm:kv_cache_usage_perc{engine="0",model_name="glm"} %f\n'
+        ) % (self.busy_with, self.cache_used)
 
     def _tokenized(self, body: dict[str, Any]) -> dict[str, Any]:
         ids = encode(body["prompt"] if "prompt" in body else render(body))

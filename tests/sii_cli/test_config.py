@@ -121,6 +121,15 @@ def test_a_wrong_value_is_named_with_its_place_and_what_is_wanted(
     assert name in refusal
 
 
+@pytest.mark.parametrize("text", ["http://a:1,http://b/v1/", " http://a:1  http://b/v1 http://a:1"])
+def test_several_servers_are_listed_by_commas_or_spaces(place: Place, text: str) -> None:
+    assert place.load({"SII_BASE_URL": text}).base_urls == ["http://a:1", "http://b/v1"]
+
+
+def test_one_wrong_url_among_several_is_refused(place: Place) -> None:
+    assert "wants a URL" in place.refusal({"SII_BASE_URL": "http://a:1,b"})
+
+
 def test_a_wrong_key_in_a_file_names_the_file_and_the_nearest(place: Place) -> None:
     place.user_file.write_text("max_step = 3")
     assert place.refusal() == (

@@ -128,6 +128,21 @@ async def test_it_never_takes_longer_than_it_may(
     assert (checks[-1].name, checks[-1].status) == ("time", "warn")
 
 
+async def test_each_of_several_servers_is_checked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(doctor, "engine", lambda image: [])
+    async with (
+        ScriptedServer(SCRIPT, model="glm-4.5", context_length=1000) as well,
+        ScriptedServer([HttpError(500)], model="glm-4.5") as ill,
+    ):
+        settings = Settings(base_url=f"{well.base_url},{ill.base_url}", home=tmp_path)
+        checks = [check async for check in doctor.examine(settings)]
+    failed = [(check.name, check.endpoint) for check in checks if check.status == "fail"]
+    assert failed == [("answer", ill.base_url)]
+    assert [c.endpoint for c in checks if c.name == "server"] == [well.base_url, ill.base_url]
+
+
 def test_a_disk_that_is_full_is_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert doctor.disk(tmp_path / "not" / "yet").status == "ok"
     monkeypatch.setattr(doctor, "LOW_DISK", 1 << 60)

@@ -62,7 +62,7 @@ async def test_prompt_ids_are_what_the_server_tokenises(tiny_glm_server: TinyGlm
     model = VllmModel(base_url=tiny_glm_server.base_url)
     done = await call(model, request(8))
     body = {"model": "glm", "messages": [LONG]}
-    assert done.prompt_ids == await model._server.tokenize(body)
+    assert done.prompt_ids == await model._endpoints.current.tokenize(body)
     assert done.generated_ids is not None
     assert len(done.generated_ids) == 8
     assert (done.finish_reason, done.complete) == ("length", False)

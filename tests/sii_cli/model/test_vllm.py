@@ -35,7 +35,7 @@ async def test_a_turn_comes_back_as_it_was_written() -> None:
     async with ScriptedServer([ANSWER]) as server, client(server.base_url) as model:
         parts = await parts_of(model)
     done = completion_of(parts)
-    assert parts[0] == Started(1)
+    assert parts[0] == Started(1, server.base_url)
     assert text_of(parts, "reasoning") == done.reasoning == "Easy."
     assert text_of(parts, "content") == done.content == ANSWER.content
     assert (done.finish_reason, done.complete, done.calls) == ("stop", True, ())

@@ -1,0 +1,199 @@
+"""Equal servers: a session is placed by their load, keeps to one, and moves when that one dies."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+import time
+from collections import defaultdict, deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sii_cli.model.faults import Trouble
+from sii_cli.model.server import Entry, Server
+from sii_cli.model.types import ModelError
+
+LOOK_TIMEOUT = 5.0
+"""Seconds that one of several servers has to say what it serves and how busy it is."""
+GONE = ("connect", "dns", "timeout", "tls", "engine_dead", "unavailable", "bad_url")
+"""Troubles after which a server is left at once, when there is another."""
+MOST_TROUBLES = 2
+"""Troubles of any kind in a row after which it is."""
+UNSEEN = 10.0
+"""Seconds for which a session that was placed may not show in the server's own numbers."""
+
+_METRIC = re.compile(
+    r"^vllm:(num_requests_running|num_requests_waiting|kv_cache_usage_perc)(?:\{[^}]*\})? (\S+)",
+    re.MULTILINE,
+)
+_placed: defaultdict[str, deque[float]] = defaultdict(deque)
+"""When sessions of this process were placed, by server: many may start at the same moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How busy a server is, over all its engines."""
+
+    requests: float = 0.0
+    """Running and waiting."""
+    cache: float = 0.0
+    """Share of the KV cache in use (the fullest engine's), from 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The model that the servers are asked for, as one of them describes it."""
+
+    server: Server
+    name: str
+    entry: Entry
+
+    @property
+    def length(self) -> int | None:
+        """The context length in tokens."""
+        length = self.entry.get("max_model_len")
+        return length if isinstance(length, int) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    server: Server
+    entries: dict[str, Entry]
+    load: Load
+
+
+def read_load(metrics: str) -> Load:
+    """Read a server's load from its `/metrics` (Prometheus text)."""
+    requests, cache = 0.0, 0.0
+    for name, text in _METRIC.findall(metrics):
+        try:
+            value = float(text)
+        except ValueError:
+            continue
+        if name == "kv_cache_usage_perc":
+            cache = max(cache, value)
+        else:
+            requests += value
+    return Load(requests, cache)
+
+
+class Endpoints:
+    """The servers of one session."""
+
+    def __init__(self, base_urls: Sequence[str], api_key: str | None) -> None:
+        """The first URL decides which model is meant when none is named."""
+        self._servers = [Server(url, api_key) for url in base_urls]
+        self.current = self._servers[0]
+        self.left_out: tuple[str, ...] = ()
+        """Sentences: which servers are not used, and why."""
+        self._served: Served | None = None
+        self._troubles = 0
+
+    @property
+    def base_urls(self) -> list[str]:
+        """All of them."""
+        return [server.base_url for server in self._servers]
+
+    async def place(self, model: str | None) -> Served:
+        """Choose the least busy of the servers that serve the model. Raises `ModelError`."""
+        if len(self._servers) == 1:
+            name, entry = await self.current.model(model)
+            self._served = Served(self.current, name, entry)
+            return self._served
+        looks = await asyncio.gather(*map(_look, self._servers))
+        served = _meant(looks, model)
+        equal, self.left_out = _sort_out(looks, served)
+        self._take(min(equal, key=_busy).server)
+        self._served = Served(self.current, served.name, served.entry)
+        return self._served
+
+    async def leave(self, trouble: Trouble) -> bool:
+        """Move to another server after a trouble if this one seems dead; say whether it moved."""
+        self._troubles += 1
+        others = [server for server in self._servers if server is not self.current]
+        if not others or (trouble.kind not in GONE and self._troubles < MOST_TROUBLES):
+            return False
+        looks = await asyncio.gather(*map(_look, others))
+        equal = [
+            look
+            for look in looks
+            if isinstance(look, _Seen) and (self._served is None or not _other(look, self._served))
+        ]
+        if not equal:
+            return False
+        self._take(min(equal, key=_busy).server)
+        return True
+
+    def answered(self) -> None:
+        """Note that the server has answered a call whole."""
+        self._troubles = 0
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        for server in self._servers:
+            await server.aclose()
+
+    def _take(self, server: Server) -> None:
+        self.current = server
+        self._troubles = 0
+        _placed[server.base_url].append(time.monotonic())
+
+
+async def _look(server: Server) -> _Seen | ModelError:
+    """See what a server serves and how busy it is."""
+    try:
+        async with asyncio.timeout(LOOK_TIMEOUT):
+            entries = {str(entry.get("id")): entry for entry in await server.models()}
+            return _Seen(server, entries, read_load(await server.metrics()))
+    except TimeoutError:
+        return ModelError("infra", f"{server.base_url} does not answer.")
+    except ModelError as error:
+        return error
+
+
+def _meant(looks: Sequence[_Seen | ModelError], model: str | None) -> Served:
+    """Return the model that is meant, as the first server describes it that serves it."""
+    seen = [look for look in looks if isinstance(look, _Seen)]
+    if not seen:
+        first = next(look for look in looks if isinstance(look, ModelError))
+        raise ModelError(first.fault, f"None of {len(looks)} servers can be used: {first}")
+    name = model or next(iter(seen[0].entries))
+    for look in seen:
+        if name in look.entries:
+            return Served(look.server, name, look.entries[name])
+    others = ", ".join(dict.fromkeys(name for look in seen for name in look.entries))
+    raise ModelError("refused", f"No server serves {name!r}; they serve {others}: set SII_MODEL.")
+
+
+def _sort_out(
+    looks: Sequence[_Seen | ModelError], served: Served
+) -> tuple[list[_Seen], tuple[str, ...]]:
+    """Return the servers that are equal to the one described, and why the rest is not used."""
+    equal: list[_Seen] = []
+    said: list[str] = []
+    for look in looks:
+        if isinstance(look, ModelError):
+            said.append(f"A server is not used for now: {look}")
+        elif why := _other(look, served):
+            said.append(f"{look.server.base_url} is left out: {why}.")
+        else:
+            equal.append(look)
+    return equal, tuple(said)
+
+
+def _other(look: _Seen, served: Served) -> str:
+    """Say how a server differs from what is meant; empty when it does not."""
+    if served.name not in look.entries:
+        return f"it serves {', '.join(look.entries)}, not {served.name}"
+    length = look.entries[served.name].get("max_model_len")
+    if length != served.length:
+        return f"it holds {length} tokens, {served.server.base_url} {served.length}"
+    return ""
+
+
+def _busy(look: _Seen) -> tuple[float, float, float]:
+    recent = _placed[look.server.base_url]
+    while recent and recent[0] < time.monotonic() - UNSEEN:
+        recent.popleft()
+    return look.load.requests + len(recent), look.load.cache, random.random()
