@@ -37,6 +37,8 @@ from sandbox.protocol import (
 )
 from sandbox.stream import RunnerStream
 
+ID_VARIABLE = "SII_SANDBOX"
+"""In the environment of the `bwrap` process, and not inside: the sandbox's id."""
 _CLOSE_TIMEOUT = 3.0
 _STDERR_KEPT = 4000
 _HOME = "/home/sii"
@@ -114,12 +116,13 @@ class BubblewrapBackend:
         if spec.allow_net:
             raise SandboxUnavailable("bubblewrap sandboxes have no network: use Docker.")
         stream = RunnerStream()
-        transport, process = await _spawn(program, spec, workspace, stream)
+        name = f"sii-{secrets.token_hex(6)}"
+        transport, process = await _spawn(program, name, spec, workspace, stream)
         try:
             hello = await asyncio.wait_for(stream.hello, HELLO_TIMEOUT)
             info = SandboxInfo(
                 backend=self.name,
-                sandbox_id=f"sii-{secrets.token_hex(6)}",
+                sandbox_id=name,
                 image=None,
                 image_digest=None,
                 limits=spec.limits,
@@ -141,14 +144,18 @@ class BubblewrapBackend:
 
 
 async def _spawn(
-    program: str, spec: SandboxSpec, workspace: Path, stream: RunnerStream
+    program: str, name: str, spec: SandboxSpec, workspace: Path, stream: RunnerStream
 ) -> tuple[asyncio.SubprocessTransport, _Process]:
     uid, gid = _owner(workspace)
     with _file(_passwd(uid, gid)) as passwd, _file(_group(gid)) as group:
         fds = passwd.fileno(), group.fileno()
         argv = [program, *_arguments(spec, workspace, *fds), "--", *command_line(spec, _python())]
         transport, process = await asyncio.get_running_loop().subprocess_exec(
-            lambda: _Process(stream), *argv, pass_fds=fds, start_new_session=True
+            lambda: _Process(stream),
+            *argv,
+            pass_fds=fds,
+            start_new_session=True,
+            env={**os.environ, ID_VARIABLE: name},
         )
     pipe = transport.get_pipe_transport(0)
     assert isinstance(pipe, asyncio.WriteTransport)

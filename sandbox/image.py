@@ -16,7 +16,7 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +55,12 @@ def ensure_image(tag: str = TAG, progress: Progress = lambda _: None) -> str:
     if present is not None and present.labels.get(RECIPE_LABEL) == recipe():
         return str(present.id)
     return build_image(tag, progress)
+
+
+def is_current(labels: Mapping[str, str] | None) -> bool:
+    """Tell whether an image with these labels is up to date; one that is not ours always is."""
+    built_from = (labels or {}).get(RECIPE_LABEL)
+    return built_from is None or built_from == recipe()
 
 
 def build_image(tag: str = TAG, progress: Progress = lambda _: None) -> str:

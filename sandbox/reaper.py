@@ -20,6 +20,12 @@ def owner() -> str:
     return f"{_boot_id()}:{_pid_namespace()}:{os.getpid()}:{_start_time(os.getpid())}"
 
 
+def owner_pid(label: str) -> int | None:
+    """Return the pid in a label; none when it is not one of ours."""
+    parts = label.split(":")
+    return int(parts[2]) if len(parts) == 4 and parts[2].isdigit() else None
+
+
 def is_dead(label: str, *, running: bool) -> bool:
     """Tell whether the labelled owner is certainly gone.
 

@@ -108,6 +108,7 @@ def engine(image: str) -> list[Check]:
     from docker.errors import DockerException, ImageNotFound
 
     from sandbox.engine import connect
+    from sandbox.image import is_current
 
     try:
         api = connect().api
@@ -115,10 +116,14 @@ def engine(image: str) -> list[Check]:
         return [Check("docker", "fail", str(error))]
     try:
         found = [Check("docker", "ok", f"engine {api.version()['Version']}")]
-        size = api.inspect_image(image)["Size"]
-        return [*found, Check("image", "ok", f"{image}, {size / 1e6:.0f} MB")]
+        inspected = api.inspect_image(image)
+        size = f"{image}, {inspected['Size'] / 1e6:.0f} MB"
+        if not is_current(inspected["Config"].get("Labels")):
+            words = f"{size}, built from another recipe than this version's"
+            return [*found, Check("image", "warn", words, "sii sandbox build")]
+        return [*found, Check("image", "ok", size)]
     except ImageNotFound:
-        return [*found, Check("image", "fail", f"{image} is not there", "make sandbox")]
+        return [*found, Check("image", "fail", f"{image} is not there", "sii sandbox build")]
     except DockerException as error:
         return [Check("docker", "fail", str(error))]
     finally:

@@ -47,6 +47,7 @@ class Resident:
         self._before: set[int] = set()
         self._stopping: set[int] = set()
         self._restarting = False
+        self._dying = False
         self._lost: str | None = None
         self._cwd: str | None = None
         self._has_children = False
@@ -85,7 +86,7 @@ class Resident:
         return True
 
     def _next(self) -> None:
-        if self._call is not None or not self._waiting:
+        if self._call is not None or not self._waiting or self._dying:
             return
         if self._waiting[0].restart and self._pid is not None:
             self._restarting = True
@@ -107,6 +108,10 @@ class Resident:
             call.end(Ending(exit_code=126, lost=f"the {self.title} could not run: {error}"))
             self._loop.call_later(0, self._next)
             return
+
+    def was_killed(self) -> None:
+        """Every process was sent KILL: commands to come wait for a new one."""
+        self._dying = self._pid is not None
 
     def _finish(self, ending: Ending) -> None:
         call, self._call = self._call, None
@@ -165,6 +170,7 @@ class Resident:
         os.close(self._control)
         os.close(self._stdin)
         self._pid = None
+        self._dying = False
         if self._restarting:
             self._restarting = False
             self._next()
@@ -172,6 +178,7 @@ class Resident:
         ending = Ending.of_status(status)
         if self._call is None:
             self._lost = self._lost or self._obituary(ending, "after the last command")
+            self._next()
             return
         lost = self._lost or self._obituary(ending, "under this command")
         self._lost = None

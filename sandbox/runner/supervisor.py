@@ -153,12 +153,16 @@ class Supervisor:
     def _disk_full(self) -> None:
         """End what writes, and let every running command's result say why."""
         self._context.counters.disk += 1
+        self._kill_everything()
+
+    def _kill_everything(self) -> None:
         with suppress(ProcessLookupError):
             os.kill(-1, signal.SIGKILL)
+        self._shell.was_killed()
+        self._interpreter.was_killed()
 
     def _kill_all(self, call_id: int) -> None:
-        with suppress(ProcessLookupError):
-            os.kill(-1, signal.SIGKILL)
+        self._kill_everything()
         self._channel.send({"id": call_id, "ev": "result"}, urgent=True)
 
 

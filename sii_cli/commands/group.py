@@ -27,6 +27,7 @@ COMMANDS = {
     "demo": "Watch a whole task, without a GPU or a server.",
     "serve": "Start a vLLM server with the flags that fit.",
     "doctor": "Check this machine and the model server.",
+    "sandbox": "See to the sandboxes of this machine and to their image.",
     "config": "Show the settings in force and where each came from.",
 }
 """What `sii --help` says of each; `sii_cli/commands/NAME.py` has it as `command`."""

@@ -172,3 +172,14 @@ async def test_ping_answers_while_commands_run_and_kill_all_ends_them(sandbox: S
     assert result.lost_state is not None
     assert (await sandbox.bash("echo fine")).output == b"fine\n"
     assert (await sandbox.read_file("/etc/passwd")).size > 0
+
+
+async def test_a_command_right_after_kill_all_runs_in_a_new_shell(sandbox: Sandbox) -> None:
+    for _ in range(10):
+        await sandbox.bash("sleep 600 &")
+        await sandbox.python("x = 1")
+        await sandbox.kill_all()
+        shell, interpreter = await asyncio.gather(sandbox.bash("echo 1"), sandbox.python("1"))
+        for result in (shell, interpreter):
+            assert (result.output, result.exit_code) == (b"1\n", 0)
+            assert result.lost_state is not None

@@ -1,0 +1,114 @@
+"""`sii sandbox`: the sandboxes of this machine, their image, and whether they hold."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sii_cli.commands.checks import report
+from sii_cli.commands.options import example, load, settings_options
+
+if TYPE_CHECKING:
+    from sandbox.census import Found
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+
+
+@click.group(
+    "sandbox",
+    help="See to the sandboxes of this machine and to their image.",
+    epilog=example("sii sandbox list", "sii sandbox doctor --sandbox bubblewrap"),
+)
+def command() -> None:
+    """Without a command of its own: the help."""
+
+
+@command.command(
+    "list",
+    short_help="List the sandboxes that there are.",
+    help="List the sandboxes that there are: owner, age, memory, session, workspace.",
+    epilog=example("sii sandbox list", "sii sandbox list --json | jq .memory"),
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def list_command(as_json: bool) -> None:
+    """List sandboxes."""
+    from sandbox.census import census
+    from sii_cli.sandbox_sessions import session_of
+
+    found = census()
+    for one in found:
+        session = session_of(one)
+        facts = {**asdict(one), "session": session}
+        click.echo(json.dumps(facts) if as_json else _line(one, session))
+    if not found and not as_json:
+        click.echo("There are no sandboxes.", err=True)
+
+
+@command.command(
+    "reap",
+    short_help="Remove what dead owners left.",
+    help="Remove what sandboxes left whose owner is dead. Nothing that is in use is touched.",
+    epilog=example("sii sandbox reap"),
+)
+def reap_command() -> None:
+    """Remove what is left over."""
+    from sandbox.engine import connect
+    from sandbox.reaper import reap
+
+    count = reap(connect().api)
+    words = "1 container" if count == 1 else f"{count} containers"
+    click.echo(f"Removed {words} of dead owners." if count else "Nothing is left over.")
+
+
+@command.command(
+    "build",
+    short_help="Build the sandbox's image.",
+    help="Build the sandbox's image, unless it is up to date; one to two minutes.",
+    epilog=example("sii sandbox build", "sii sandbox build --rebuild"),
+)
+@click.option("--rebuild", is_flag=True, help="Build also when it is up to date.")
+def build_command(rebuild: bool) -> None:
+    """Build the image."""
+    from sandbox.image import TAG, build_image, ensure_image
+
+    make = build_image if rebuild else ensure_image
+    image = make(TAG, click.echo)
+    click.echo(f"{TAG} is ready ({image[7:19]}).")
+
+
+@command.command(
+    "doctor",
+    short_help="Try whether a sandbox works and holds.",
+    help="Start a sandbox and try whether it works and holds its limits; takes a few seconds.",
+    epilog=example("sii sandbox doctor", "sii sandbox doctor --image my-image --json"),
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@settings_options
+def doctor_command(as_json: bool, **flags: Any) -> int:
+    """Run the checks; fails when one of them does."""
+    settings = load(flags)
+    from sii_cli.sandbox_doctor import examine_sandbox
+
+    return asyncio.run(report(examine_sandbox(settings), as_json))
+
+
+def _line(one: Found, session: str | None) -> str:
+    from sii_cli.render.sanitise import one_line
+
+    memory = "–" if one.memory is None else f"{one.memory / (1 << 20):.0f} MiB"
+    owner = f"pid {one.owner}" if one.owner_lives else f"pid {one.owner}, dead"
+    return (
+        f"{one.sandbox_id:<16}  {one.state:<8}  {owner:<16}  {_age(one.seconds):>5}  {memory:>9}  "
+        f"{session or '–':<20}  {one_line(one.workspace or '–', 100)}"
+    )
+
+
+def _age(seconds: float) -> str:
+    for unit, size in (("d", DAY), ("h", HOUR), ("m", MINUTE)):
+        if seconds >= size:
+            return f"{seconds / size:.0f}{unit}"
+    return f"{seconds:.0f}s"
