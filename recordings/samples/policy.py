@@ -1,0 +1,84 @@
+"""What counts: which steps of a recording are trained on, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from recordings.samples.sample import Reason, StepKey
+
+HARMLESS = frozenset({"usage_missing"})
+"""Doubts about a response that say nothing against its ids or its text."""
+
+
+@dataclass(frozen=True, slots=True)
+class SamplePolicy:
+    """`mask`: the step stays as context and is not trained; `train`: it is."""
+
+    human_text: Literal["train", "mask", "drop"] = "mask"
+    """What annotators wrote in the model's place; `drop` also leaves out all that follows it."""
+    failed_calls: Literal["train", "mask"] = "train"
+    """Steps with a call that failed: errors and recoveries are what LIMI keeps."""
+    repeated: Literal["train", "mask"] = "mask"
+    """Steps after which the harness had to say that the model repeats itself."""
+    compaction: Literal["train", "mask"] = "mask"
+    """Calls in which the model summed up its own session."""
+    allowed_flags: frozenset[str] = HARMLESS
+    """Doubts about a response (`ModelResponse.flags`) that keep it from nothing."""
+
+
+DEFAULT_POLICY = SamplePolicy()
+
+
+@dataclass(slots=True)
+class Step:
+    """A model call, with all that says whether it counts."""
+
+    number: int
+    seq: int
+    key: StepKey
+    origin: str
+    complete: bool
+    start: int = 0
+    """Of the generated ids in the stretch."""
+    end: int = 0
+    has_ids: bool = False
+    is_blank: bool = False
+    """Ids in it, or before it, were taken out by a redaction."""
+    stop_reason: int | str | None = None
+    last_id: int | None = None
+    flags: tuple[str, ...] = ()
+    errors: list[str] = field(default_factory=list)
+    """Kinds of the errors of its calls."""
+    is_repeated: bool = False
+    is_excluded: bool = False
+    follows_human_text: bool = False
+
+
+def judge(step: Step, policy: SamplePolicy) -> tuple[Reason, str] | None:
+    """Return why a step is not trained on, and more about it; none when it is."""
+    by_human = step.origin == "annotator"
+    flags = sorted({*step.flags} - policy.allowed_flags - {"ids_missing", "redacted"})
+    rules: tuple[tuple[bool, Reason, str], ...] = (
+        (step.is_excluded, "excluded", "by a reviewer"),
+        (step.follows_human_text and policy.human_text == "drop", "after_human_text", ""),
+        (by_human and policy.human_text != "train", "human_text", ""),
+        (step.is_blank or "redacted" in step.flags, "redacted", ""),
+        (not step.complete, "cut_off", "it did not end on a stop token"),
+        (bool(flags), "flagged", ", ".join(flags)),
+        (bool(step.errors) and policy.failed_calls == "mask", "failed_call", _named(step.errors)),
+        (step.is_repeated and policy.repeated == "mask", "repeated", ""),
+        (step.origin == "compaction" and policy.compaction == "mask", "compaction", ""),
+        (not step.has_ids, "ids_missing", "the server gave no token ids"),
+        (_lacks_stop(step), "stop_token_missing", f"it ends without {step.stop_reason}"),
+    )
+    return next(((reason, detail) for holds, reason, detail in rules if holds), None)
+
+
+def _lacks_stop(step: Step) -> bool:
+    """The server names the token it stopped at; it must be the last that was generated."""
+    return isinstance(step.stop_reason, int) and step.last_id != step.stop_reason
+
+
+def _named(errors: list[str]) -> str:
+    return ", ".join(sorted(set(errors)))

@@ -1,0 +1,121 @@
+"""What a sample is: ids, spans and messages, and what was left out of it, with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+StepKey = tuple[str, int]
+"""A step, also where a fork copied it: the session that recorded it and its response's seq."""
+
+Reason = Literal[
+    "excluded",
+    "cut_off",
+    "flagged",
+    "failed_call",
+    "repeated",
+    "compaction",
+    "human_text",
+    "after_human_text",
+    "redacted",
+    "ids_missing",
+    "stop_token_missing",
+    "trained_in_parent",
+    "no_trained_token",
+    "over_length",
+    "not_expressible",
+    "duplicate",
+    "near_duplicate",
+    "damaged",
+    "being_written",
+]
+"""Why something is not trained on; `docs/finetune.md` says what each means."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of a sample's ids and the event that holds them."""
+
+    start: int
+    end: int
+    """One past the last id."""
+    seq: int
+    """The `model_response` whose `prompt_ids` or `generated_ids` these are."""
+    kind: Literal["prompt", "generated"]
+    trained: bool = False
+    sources: tuple[int, ...] = ()
+    """The events whose messages are new in a prompt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A message of a sample, as it was sent to the model or came from it."""
+
+    seq: int
+    message: dict[str, Any]
+    """See `recordings.conversation.message_of`."""
+    trained: bool = False
+    step: StepKey | None = None
+    """The step that an assistant's message is of."""
+    origin: str = "harness"
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Something that is not trained on: never silently."""
+
+    recording: str
+    reason: Reason
+    detail: str = ""
+    sample: int | None = None
+    """Number of the sample that it would be, or be in."""
+    step: int | None = None
+    seq: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One prefix-consistent stretch of model calls, cut after the last id that is trained."""
+
+    recording: str
+    number: int
+    """From 1, within the recording."""
+    model: str
+    tools: list[dict[str, Any]]
+    """The schemas as sent; empty when the calls were made without tools."""
+    template_kwargs: dict[str, Any]
+    """What the server was told of the chat template (`chat_template_kwargs`)."""
+    ids: list[int]
+    """As the server saw and made them; empty when it gave none."""
+    spans: tuple[Span, ...]
+    """Of all ids, in order, without a gap."""
+    turns: tuple[Turn, ...]
+    keys: tuple[StepKey, ...]
+    """The steps that are trained on."""
+
+    @property
+    def id(self) -> str:
+        """Name of the sample, unique over recordings."""
+        return f"{self.recording}/{self.number}"
+
+    @property
+    def trained(self) -> int:
+        """How many ids are trained on."""
+        return sum(span.end - span.start for span in self.spans if span.trained)
+
+    def mask(self) -> list[int]:
+        """Return 1 for each id that is trained on, 0 for each other."""
+        mask = [0] * len(self.ids)
+        for span in self.spans:
+            if span.trained:
+                mask[span.start : span.end] = [1] * (span.end - span.start)
+        return mask
+
+    def texts(self) -> Iterator[str]:
+        """Yield the texts of the messages: contents, reasoning, arguments."""
+        for turn in self.turns:
+            yield turn.message.get("content") or ""
+            yield turn.message.get("reasoning_content") or ""
+            for call in turn.message.get("tool_calls") or ():
+                yield call["function"]["arguments"]

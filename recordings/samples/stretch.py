@@ -1,0 +1,98 @@
+"""One prefix-consistent stretch of calls while it grows, and the sample it becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from recordings.redactor import BLANK
+from recordings.samples.policy import SamplePolicy, Step, judge
+from recordings.samples.sample import LeftOut, Reason, Sample, Span, StepKey, Turn
+
+_IDS_ALONE = frozenset({"ids_missing", "stop_token_missing"})
+"""Reasons that say something against a step's ids, and nothing against its text."""
+
+
+@dataclass(slots=True)
+class Stretch:
+    """Calls of which each went on exactly where the one before stopped."""
+
+    recording: str
+    model: str
+    tools: list[dict[str, Any]]
+    template_kwargs: dict[str, Any]
+    is_exact: bool
+    """Found by ids; otherwise the server gave none, and messages were compared."""
+    is_blank: bool = False
+    """Some of the ids were taken out by a redaction."""
+    ids: list[int] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)
+    turns: list[Turn] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+
+    def add_ids(self, step: Step, new: list[int], generated: list[int], sources: list[int]) -> None:
+        """Append a call's new prompt ids and what it generated; mark the step's place."""
+        if new:
+            start, end = self._append(new)
+            self.spans.append(Span(start, end, step.seq, "prompt", sources=tuple(sources)))
+        if generated:
+            step.start, step.end = self._append(generated)
+            self.spans.append(Span(step.start, step.end, step.seq, "generated"))
+            step.has_ids, step.last_id = True, generated[-1]
+        self.is_blank |= BLANK in new or BLANK in generated
+        step.is_blank = self.is_blank
+
+    def _append(self, ids: list[int]) -> tuple[int, int]:
+        start = len(self.ids)
+        self.ids += ids
+        return start, len(self.ids)
+
+    def close(
+        self, number: int, policy: SamplePolicy, claimed: Container[StepKey]
+    ) -> Iterator[Sample | LeftOut]:
+        """Yield what is left out, then the sample if there is one."""
+        by_ids: set[StepKey] = set()
+        by_text: set[StepKey] = set()
+        for step in self.steps:
+            why: tuple[Reason, str] | None = judge(step, policy)
+            if why is None and step.key in claimed:
+                why = "trained_in_parent", "another exported recording of the family trains it"
+            if why is None:
+                by_ids.add(step.key)
+            if why is None or (why[0] in _IDS_ALONE and step.key not in claimed):
+                by_text.add(step.key)
+            if why is not None:
+                yield self._left_out(*why, number, step)
+        if by_ids or by_text:
+            yield self._sample(number, by_ids, by_text)
+        elif self.steps:
+            yield LeftOut(self.recording, "no_trained_token", "none of its steps counts", number)
+
+    def _sample(self, number: int, by_ids: set[StepKey], by_text: set[StepKey]) -> Sample:
+        end = max((step.end for step in self.steps if step.key in by_ids), default=0)
+        trained = {step.seq for step in self.steps if step.key in by_ids}
+        spans = (span for span in self.spans if span.end <= end)
+        last = max(i for i, turn in enumerate(self.turns) if turn.step in by_text)
+        return Sample(
+            recording=self.recording,
+            number=number,
+            model=self.model,
+            tools=self.tools,
+            template_kwargs=self.template_kwargs,
+            ids=self.ids[:end],
+            spans=tuple(
+                replace(span, trained=True)
+                if span.kind == "generated" and span.seq in trained
+                else span
+                for span in spans
+            ),
+            turns=tuple(
+                replace(turn, trained=True) if turn.step in by_text else turn
+                for turn in self.turns[: last + 1]
+            ),
+            keys=tuple(step.key for step in self.steps if step.key in by_text),
+        )
+
+    def _left_out(self, reason: Reason, detail: str, number: int, step: Step) -> LeftOut:
+        return LeftOut(self.recording, reason, detail, number, step.number, step.seq)
