@@ -289,7 +289,21 @@ class ModelResponse(EventData):
     timing: StreamTiming = StreamTiming()
     fingerprint: str | None = None
     flags: list[str] = []
-    """Doubts about this response, each by name (`ids_missing`, `ids_count_differs`, …)."""
+    """Doubts about this response, each by name (`recordings.flags`)."""
+
+
+class RawGeneration(EventData):
+    """What a response's ids say where it is not what was shown: the server's parser lost or moved
+    something, or a call was not ended. It follows the response, after the calls at the latest.
+    """
+
+    type: ClassVar[str] = "raw_generation"
+    step: int
+    attempt: int
+    flags: list[str]
+    """What differs, each by name (`recordings.flags`)."""
+    text: str
+    """As the server spells the ids, control tokens included, without the stop token."""
 
 
 class ModelError(EventData):
@@ -470,6 +484,7 @@ AnyEventData = Annotated[
     | ModelRequest
     | ModelDelta
     | ModelResponse
+    | RawGeneration
     | ModelError
     | ToolCall
     | ToolOutput

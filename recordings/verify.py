@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -22,10 +23,12 @@ from recordings.events import (
     ModelRequest,
     ModelResponse,
     Observation,
+    RawGeneration,
     Redaction,
     SessionStart,
     UserMessage,
 )
+from recordings.flags import words_of
 from recordings.lines import check_line, decode_event, parse_line, prev_of
 from recordings.log import Line, is_locked, open_log, read_lines
 from recordings.migrations import SCHEMA_VERSION
@@ -36,6 +39,7 @@ _CHECKED = {
     HarnessMessage.type,
     ModelRequest.type,
     ModelResponse.type,
+    RawGeneration.type,
     Observation.type,
     Redaction.type,
 }
@@ -44,6 +48,8 @@ _UNPROVEN = "the request's messages are not those that were sent (`messages_sha2
 _TYPE = re.compile(rb'"type":"([a-z_]+)"')
 _CURRENT = b'{"v":%d,' % SCHEMA_VERSION
 _CHUNK = 1 << 18
+_STEPS_TOLD = 10
+"""Steps that a note on a flag names."""
 _HEAD = 200
 """Bytes of a line in which its type stands."""
 
@@ -111,6 +117,8 @@ class _Verifier:
         self._unproven: list[tuple[int, Line]] = []
         """Requests, by event, whose messages are others now."""
         self._end = 0
+        self._flagged: defaultdict[int, dict[str, None]] = defaultdict(dict)
+        """Names of the flags of each step."""
 
     def problem(self, what: str, line: Line | None) -> None:
         place = (line.number, line.offset) if line else (None, None)
@@ -148,6 +156,7 @@ class _Verifier:
             self.problem(f"{size - self._end} bytes of a torn last line", None)
         if not result.lines:
             self.problem("there is no whole line", None)
+        result.notes += _flag_notes(self._flagged)
         loose = sum(1 for sha256 in stored_blobs(self._folder) if sha256 not in self._blobs)
         if loose:
             result.notes.append(f"{loose} blobs that no event names (kept just before a crash)")
@@ -174,7 +183,10 @@ class _Verifier:
                 for ref in (full, raw):
                     if ref is not None:
                         yield from self._blob(ref)
+            case RawGeneration(step=step, flags=flags):
+                self._flagged[step] |= dict.fromkeys(flags)
             case ModelResponse() as response:
+                self._flagged[response.step] |= dict.fromkeys(response.flags)
                 if ids is not None:
                     yield from self._ids(response, ids)
             case ModelRequest() as request:
@@ -242,6 +254,18 @@ class _Verifier:
             return unsent
         line = next(read_lines(self._folder, offset=self._places[seq]))
         return encode_message(message_of(_decode(line)[0].data) or {})
+
+
+def _flag_notes(flagged: Mapping[int, Iterable[str]]) -> Iterator[str]:
+    """Say for every flag which steps carry it."""
+    steps: defaultdict[str, list[int]] = defaultdict(list)
+    for step, flags in flagged.items():
+        for flag in flags:
+            steps[flag].append(step)
+    for flag, found in steps.items():
+        first = ", ".join(map(str, found[:_STEPS_TOLD]))
+        more = f" and {len(found) - _STEPS_TOLD} more" if len(found) > _STEPS_TOLD else ""
+        yield f"flagged {flag} ({words_of([flag])}): step {first}{more}"
 
 
 class _IdCounts(NamedTuple):

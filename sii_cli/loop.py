@@ -141,7 +141,10 @@ class Loop:
         fault: Exception | None = None
         try:
             self._hear(text, origin)
-            await self._work(first)
+            try:
+                await self._work(first)
+            finally:
+                await self._model.settle()
         except RoundOver as over:
             status, reason = over.status, over.reason
         except asyncio.CancelledError:

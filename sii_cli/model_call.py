@@ -22,6 +22,7 @@ from recordings.events import (
 )
 from recordings.ids import IdTrail
 from sii_cli.flow import RoundOver
+from sii_cli.generation_check import GenerationCheck
 from sii_cli.history import History
 from sii_cli.model.exactness import continuity, opens_round
 from sii_cli.model.types import (
@@ -65,6 +66,7 @@ class ModelCaller:
         """Messages of the request before."""
         self._new_round = False
         self._compacted = False
+        self._check = GenerationCheck(model)
         self.breaks: Counter[str] = Counter()
         """How often a prompt did not extend what stood before, by cause."""
 
@@ -73,6 +75,7 @@ class ModelCaller:
 
         Raises `RoundOver` when the call was given up.
         """
+        await self.settle()
         request = ChatRequest(
             request_id=f"sii-{uuid4().hex}",
             messages=history.encoded,
@@ -101,7 +104,15 @@ class ModelCaller:
             self._wire.note(heard.interrupted(step), "human")
             raise
         assert done is not None, "a model's stream ends with a completion or a final failure"
-        return self._note_completion(step, done, history)
+        response = self._note_completion(step, done, history)
+        self._check.begin(step, done)
+        return response
+
+    async def settle(self) -> None:
+        """Record what the check of the last response found."""
+        found = await self._check.settle()
+        if found is not None:
+            self._wire.note(found, "harness")
 
     def _note_request(
         self, step: int, started: Started, request: ChatRequest, history: History

@@ -97,5 +97,9 @@ class TurnsModel:
                 yield Delta(kind, word, index)
                 await asyncio.sleep(self._pause)
 
+    async def generated_text(self, done: Completion) -> str | None:
+        """Nothing is generated."""
+        return None
+
     async def aclose(self) -> None:
         """Nothing is open."""

@@ -135,8 +135,10 @@ class Probe:
 
     async def _form(self, served: ServedModel, done: Completion, profile: Profile) -> Check:
         """Whether calls are written in the form that the model was trained on."""
-        text = await self._server.detokenize(served.name, done.generated_ids or [])
-        _, found, rest = (text or "").partition(f"<tool_call>{done.calls[0].name}")
+        text = ""
+        with suppress(ModelError):
+            text = await self._server.detokenize(served.name, done.generated_ids or [])
+        _, found, rest = text.partition(f"<tool_call>{done.calls[0].name}")
         if not found:
             return Check("call form", "warn", "the generated text cannot be seen")
         is_compact = not rest.startswith("\n")

@@ -114,15 +114,13 @@ class Server:
             return None
         return ids if isinstance(ids, list) else None
 
-    async def detokenize(self, model: str, ids: list[int]) -> str | None:
-        """Return the text of ids; none where the server does not tell."""
-        try:
-            text = (await self.ask("POST", "/detokenize", {"model": model, "tokens": ids}))[
-                "prompt"
-            ]
-        except (ModelError, KeyError):
-            return None
-        return text if isinstance(text, str) else None
+    async def detokenize(self, model: str, ids: list[int]) -> str:
+        """Return what ids spell. Raises `ModelError` where the server does not tell."""
+        said = await self.ask("POST", "/detokenize", {"model": model, "tokens": ids})
+        text = said.get("prompt")
+        if not isinstance(text, str):
+            raise ModelError("infra", f"{self.base_url} does not tell what ids spell.")
+        return text
 
     async def token_id(self, model: str, text: str | None) -> int | None:
         """Return the id of a text that is one token; none when it is not, or is not told."""

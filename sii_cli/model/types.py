@@ -123,8 +123,7 @@ class Completion:
     chunks: int = 0
     fingerprint: str | None = None
     flags: tuple[str, ...] = ()
-    """usage_missing, ids_missing, ids_count_differs, prompt_ids_count_differs, ended_at_limit,
-    call_not_parsed."""
+    """Doubts, each by name (`recordings.flags`)."""
 
 
 ModelPart = Started | Delta | Failed | Completion
@@ -155,6 +154,13 @@ class Model(Protocol):
 
         Yields `Started` for every attempt, its deltas, and ends with a `Completion`, or with a
         `Failed` whose `retry_in` is none. Closing the iterator (or cancelling) disconnects.
+        """
+        ...
+
+    async def generated_text(self, done: Completion) -> str | None:
+        """Return what a turn's generated ids spell, its stop token left out.
+
+        None where that cannot be told, or not in a form that can be compared. Raises `ModelError`.
         """
         ...
 

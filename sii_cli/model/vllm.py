@@ -25,6 +25,7 @@ from sii_cli.model.types import (
     Completion,
     Delta,
     Failed,
+    ModelError,
     ModelPart,
     ServedModel,
     Started,
@@ -32,6 +33,8 @@ from sii_cli.model.types import (
 
 LAST_BYTES_TIMEOUT = 0.5
 MAX_ERROR_BODY = 64 << 10
+GLM_PARSERS = ("glm45", "glm47")
+"""Parsers of the form that `raw_text.py` reads."""
 
 
 class VllmModel:
@@ -61,6 +64,8 @@ class VllmModel:
         self._context_length: int | None = None
         self._call_stop: int | None = None
         """The token that ends turns with calls, where it is known."""
+        self._name: str | None = None
+        """Under which the model is served, if the server tells what its ids spell."""
 
     async def describe(self) -> ServedModel:
         """Ask what is served: the model that was asked for, or the first one.
@@ -72,6 +77,11 @@ class VllmModel:
         profile = profile_of(name, str(entry.get("root") or ""))
         self._call_stop = await server.token_id(name, profile.call_stop)
         self._context_length = served.length
+        self._name = None
+        if self._call_stop is not None and profile.tool_call_parser in GLM_PARSERS:
+            with suppress(ModelError):
+                await server.detokenize(name, [self._call_stop])
+                self._name = name
         details: dict[str, Any] = {
             "entry": entry,
             "version": await server.version(),
@@ -126,6 +136,12 @@ class VllmModel:
             if wait is None:
                 return
             await asyncio.sleep(wait)
+
+    async def generated_text(self, done: Completion) -> str | None:
+        """Ask the server what a turn's ids spell; see `Model.generated_text`."""
+        if self._name is None or not done.generated_ids or isinstance(done.stop_reason, str):
+            return None
+        return await self._endpoints.current.detokenize(self._name, done.generated_ids[:-1])
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -22,6 +22,7 @@ from recordings.events import (
     ModelRequest,
     ModelResponse,
     Observation,
+    RawGeneration,
     RoundEnd,
     SandboxEnd,
     SandboxStart,
@@ -30,6 +31,7 @@ from recordings.events import (
     ToolOutput,
     UserMessage,
 )
+from recordings.flags import SETTLED, words_of
 from sii_cli.render.calls import call_label, render_call
 from sii_cli.render.markdown import MarkdownStream
 from sii_cli.render.observations import BAR, render_observation
@@ -61,6 +63,8 @@ class Renderer:
         self._outputs: dict[str, _Output] = {}
         self._last_call: str | None = None
         self._fresh = True
+        self._told = {"ended_at_limit", "call_not_parsed"}
+        """Flags that are said already; of these two a note to the model speaks."""
 
     def take(self, item: Item) -> None:
         """Draw one item; what was drawn before stays as it is."""
@@ -87,6 +91,8 @@ class Renderer:
                 self._streamed.clear()
             case ModelResponse():
                 self._response(data)
+            case RawGeneration():
+                self._flags(data.step, data.flags)
             case ToolCall():
                 self._call(data)
             case Observation():
@@ -124,9 +130,17 @@ class Renderer:
                 self._part_of_section(self._prose.feed(text.strip("\n")))
                 self._end_prose()
         self._streamed.clear()
+        self._flags(data.step, data.flags)
         if not data.complete:
             why = "at its limit" if data.finish_reason == "length" else f"({data.finish_reason})"
             self._section(Text(f"The message was cut off {why}; nothing in it was run.", "yellow"))
+
+    def _flags(self, step: int, flags: Sequence[str]) -> None:
+        """Say what is doubtful about a step; what holds for every step is said once."""
+        told = [flag for flag in flags if flag not in self._told]
+        self._told |= SETTLED.intersection(told)
+        if told:
+            self._section(Text(one_line(f"step {step}: {words_of(told)}", 300), "dim yellow"))
 
     def _end_prose(self) -> None:
         if self._prose is None:

@@ -22,6 +22,8 @@ class Turn:
     """Seconds a token."""
     parsed: bool = True
     """Whether the server's parser finds the calls; if not, they are generated and vanish."""
+    shown: bool = True
+    """Whether the server's parser gives the thought and the answer; if not, they vanish."""
     compact: bool = False
     """Calls are forced into the form without a newline after the name; a prompt has it always."""
 
@@ -100,10 +102,10 @@ def pieces(turn: Turn, request_id: str, thinks: bool = True) -> Iterator[Piece]:
     """The deltas of a turn as vLLM streams them; the stop token comes with the last."""
     if thinks:
         for token in encode(turn.reasoning):
-            yield Piece({"reasoning": _text(token)}, [token])
+            yield Piece({"reasoning": _text(token)} if turn.shown else {}, [token])
         yield Piece({}, [id_of("</think>")])
     for token in encode(turn.content):
-        yield Piece({"content": _text(token)}, [token])
+        yield Piece({"content": _text(token)} if turn.shown else {}, [token])
     for index, (name, arguments) in enumerate(turn.calls):
         end = "" if turn.compact else "\n"
         for piece in _call(index, name, end, arguments_text(arguments), request_id):

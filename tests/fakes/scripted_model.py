@@ -81,5 +81,8 @@ class ScriptedModel:
         finally:
             self.closed += 1
 
+    async def generated_text(self, done: Completion) -> str | None:
+        return None
+
     async def aclose(self) -> None:
         pass

@@ -82,6 +82,10 @@ class ScriptedServer(HttpServer):
         self._script: Iterator[Scripted] = iter(script)
         self._api_key = api_key
         self.gives_ids = ids
+        self.spelled = 0
+        """How often it was asked what ids spell."""
+        self.slow_to_spell = 0.0
+        """Seconds, from the second time on."""
         self.busy_with = 0
         """Requests that `/metrics` tells of."""
         self.cache_used = 0.0
@@ -104,12 +108,17 @@ class ScriptedServer(HttpServer):
         elif path == "/tokenize":
             write(writer, 200, orjson.dumps(self._tokenized(orjson.loads(body))))
         elif path == "/detokenize":
-            write(writer, 200, orjson.dumps({"prompt": decode(orjson.loads(body)["tokens"])}))
+            await self._spell(orjson.loads(body)["tokens"], writer)
         elif path == "/v1/chat/completions":
             await self._chat(headers, orjson.loads(body), writer)
         else:
             write_error(writer, HttpError(404, {"detail": "Not Found"}))
         await writer.drain()
+
+    async def _spell(self, ids: list[int], writer: asyncio.StreamWriter) -> None:
+        self.spelled += 1
+        await asyncio.sleep(self.slow_to_spell if self.spelled > 1 else 0.0)
+        write(writer, 200, orjson.dumps({"prompt": decode(ids)}))
 
     async def _chat(
         self, headers: dict[str, str], body: dict[str, Any], writer: asyncio.StreamWriter

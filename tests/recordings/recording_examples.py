@@ -20,6 +20,7 @@ from recordings.events import (
     Observation,
     Origin,
     QueryOutcome,
+    RawGeneration,
     Redaction,
     RoundEnd,
     SandboxEnd,
@@ -135,6 +136,16 @@ EXAMPLES: list[tuple[EventData, Origin]] = [
             timing=StreamTiming(first_chunk=0.05, first_token=0.05, total=0.42, chunks=6),
         ),
         "model",
+    ),
+    (
+        RawGeneration(
+            step=1,
+            attempt=2,
+            flags=["whitespace_differs"],
+            text="Let me run the tests first. </think><tool_call>bash<arg_key>command</arg_key>"
+            "<arg_value>python -m pytest -q</arg_value></tool_call>",
+        ),
+        "harness",
     ),
     (
         ToolCall(

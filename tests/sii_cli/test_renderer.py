@@ -5,12 +5,20 @@ from __future__ import annotations
 import io
 import re
 import time
+from dataclasses import replace
 from textwrap import dedent
 
 import pyte
 import pytest
 
-from recordings.events import HarnessMessage, LiveOutput, ModelError, SandboxStart
+from recordings.events import (
+    HarnessMessage,
+    LiveOutput,
+    ModelError,
+    ModelResponse,
+    RawGeneration,
+    SandboxStart,
+)
 from sii_cli.render.renderer import Renderer
 from sii_cli.render.screen import PlainScreen, TerminalScreen
 from sii_cli.wire import Item
@@ -198,6 +206,21 @@ def test_what_went_wrong_is_told() -> None:
 
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\x1b[31m[bold red]x[/] \u202ey\x9b1m \x1b"
+
+
+def test_doubts_about_a_step_are_told_in_words_and_those_of_every_step_once() -> None:
+    doubtful = replace(response("Hi."), data=replace_flags("ids_missing", "ids_count_differs"))
+    raw = event(RawGeneration(step=2, attempt=1, flags=["calls_differ", "new_one"], text="<x>"))
+    shown = plain(doubtful, raw, doubtful)
+    assert shown.count("exact samples cannot be made") == 1
+    assert shown.count("step 1:") == 2
+    assert "step 2: the calls in the ids are not those that were run; new_one" in shown
+
+
+def replace_flags(*flags: str) -> ModelResponse:
+    data = response("Hi.").data
+    assert isinstance(data, ModelResponse)
+    return data.model_copy(update={"flags": list(flags)})
 
 
 def test_nothing_that_others_wrote_reaches_the_terminal_as_a_command(window: Window) -> None:

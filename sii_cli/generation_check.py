@@ -1,0 +1,43 @@
+"""Compares what was shown of a response with what its ids say, while the calls run."""
+
+from __future__ import annotations
+
+import asyncio
+
+from recordings.events import RawGeneration
+from sii_cli.model.raw_text import differences
+from sii_cli.model.types import Completion, Model, ModelError
+
+PATIENCE = 2.0
+"""Seconds that a server has to say what ids spell; it mostly needs some milliseconds."""
+
+
+class GenerationCheck:
+    """One check at a time: begun after a response, settled before the next request."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._running: asyncio.Task[RawGeneration | None] | None = None
+
+    def begin(self, step: int, done: Completion) -> None:
+        """Ask for the text of a response's ids; nothing waits for it yet."""
+        if done.complete and done.generated_ids:
+            self._running = asyncio.create_task(self._check(step, done))
+
+    async def settle(self) -> RawGeneration | None:
+        """Return what is to be recorded of the last check: nothing when all was the same."""
+        checking, self._running = self._running, None
+        return await checking if checking is not None else None
+
+    async def _check(self, step: int, done: Completion) -> RawGeneration | None:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                raw = await self._model.generated_text(done)
+        except (TimeoutError, ModelError):
+            return RawGeneration(step=step, attempt=done.attempt, flags=["text_unchecked"], text="")
+        if raw is None:
+            return None
+        flags = differences(raw, done.reasoning, done.content, done.calls)
+        if not flags:
+            return None
+        return RawGeneration(step=step, attempt=done.attempt, flags=flags, text=raw)

@@ -1,0 +1,143 @@
+"""Whether what a server's parser gave is what the generated ids say.
+
+The text of the ids is read here in GLM's form and compared piece by piece. What differs by the
+line's ends that the form itself puts around its parts is the same.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from sii_cli.model.types import Call
+
+_CALL = re.compile(r"<tool_call>(.*?)(</tool_call>|\Z)", re.DOTALL)
+_ARGUMENT = re.compile(
+    r"<arg_key>(.*?)</arg_key>\s*<arg_value>(.*?)</arg_value>",
+    re.DOTALL,
+)
+_MISSING = object()
+
+
+@dataclass(frozen=True, slots=True)
+class _Raw:
+    """A generation, taken apart."""
+
+    before: str
+    """Up to the first call."""
+    after: tuple[str, ...]
+    """After each call."""
+    calls: tuple[tuple[str, bool], ...]
+    """What stands in each call, and whether it was ended."""
+
+
+def differences(
+    raw: str, reasoning: str | None, content: str | None, calls: Sequence[Call]
+) -> list[str]:
+    """Return the flags of a whole turn, `raw` without its stop token (`recordings.flags`)."""
+    parts = _take_apart(raw)
+    thought, answer = _thought_and_answer(parts.before, reasoning)
+    found = [
+        *_compare("reasoning_differs", thought, reasoning or ""),
+        *_compare("content_differs", "".join((answer, *parts.after)), content or ""),
+        *_compare_calls(parts.calls, calls),
+    ]
+    if any(text.strip() for text in parts.after):
+        found.append("text_moved")
+    return list(dict.fromkeys(found))
+
+
+def _take_apart(raw: str) -> _Raw:
+    before, at = "", 0
+    after: list[str] = []
+    calls: list[tuple[str, bool]] = []
+    start = _after_thought(raw)
+    for found in _CALL.finditer(raw, start):
+        text = raw[at : found.start()]
+        if calls:
+            after.append(text)
+        else:
+            before = text
+        calls.append((found[1], bool(found[2])))
+        at = found.end()
+    if not calls:
+        return _Raw(raw, (), ())
+    return _Raw(before, (*after, raw[at:]), tuple(calls))
+
+
+def _after_thought(raw: str) -> int:
+    """Where calls may stand: not within a thought, where one is only spoken of."""
+    end = raw.find("</think>")
+    return end if end >= 0 else 0
+
+
+def _thought_and_answer(before: str, reasoning: str | None) -> tuple[str, str]:
+    thought, ended, answer = before.partition("</think>")
+    space, opened, rest = thought.partition("<think>")
+    if opened and not space.strip():
+        thought = rest
+    elif not ended and not reasoning:  # a model that does not think
+        return "", before
+    if not ended and reasoning and thought.strip().startswith(reasoning.strip()):
+        return reasoning, thought.replace(reasoning.strip(), "", 1)
+    return thought, answer
+
+
+def _compare(flag: str, written: str, shown: str) -> Iterator[str]:
+    if written.strip("\n") == shown.strip("\n"):
+        return
+    yield "whitespace_differs" if written.strip() == shown.strip() else flag
+
+
+def _compare_calls(written: Sequence[tuple[str, bool]], shown: Sequence[Call]) -> Iterator[str]:
+    if not all(ended for _, ended in written):
+        yield "call_unterminated"
+    if len(written) != len(shown):
+        yield "calls_differ"
+        return
+    for (text, _), call in zip(written, shown, strict=True):
+        yield from _compare_call(text, call)
+
+
+def _compare_call(text: str, call: Call) -> Iterator[str]:
+    if text.removeprefix(call.name).strip() == call.arguments.strip():
+        return  # GLM-4 wrote the arguments as JSON
+    try:
+        arguments = json.loads(call.arguments)
+    except ValueError:
+        arguments = None
+    name, _, _ = text.partition("<arg_key>")
+    pairs = _ARGUMENT.findall(text)
+    rest = _ARGUMENT.sub("", text[len(name) :])
+    same_keys = isinstance(arguments, dict) and [key.strip() for key, _ in pairs] == list(arguments)
+    if name.strip() != call.name or rest.strip() or not same_keys:
+        yield "calls_differ"
+        return
+    for (_, value), shown in zip(pairs, arguments.values(), strict=True):
+        yield from _compare_value(value, shown)
+
+
+def _compare_value(written: str, shown: Any) -> Iterator[str]:
+    if isinstance(shown, str):
+        if written != shown:
+            yield "whitespace_differs" if written.strip() == shown.strip() else "calls_differ"
+    elif _parsed(written.strip()) != shown:
+        yield "calls_differ"
+
+
+def _parsed(written: str) -> Any:
+    """Read a value as lenient parsers do: JSON, Python (`True`, `030` and the like)."""
+    with suppress(ValueError):
+        return json.loads(written)
+    with suppress(ValueError):
+        return json.loads(written.lower())
+    with suppress(ValueError):
+        return int(written)
+    with suppress(ValueError, SyntaxError, MemoryError, RecursionError):
+        return ast.literal_eval(written)
+    return _MISSING
