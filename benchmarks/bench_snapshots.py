@@ -1,4 +1,4 @@
-"""Cost of workspace snapshots, beside the floor of the same run: one `stat` of every file.
+"""Cost of workspace snapshots, beside the floors of the same run: `stat` of every file, `tar`.
 
     python -m benchmarks.bench_snapshots [--files 1000] [--huge 100000] [--repeat 50]
 
@@ -14,6 +14,7 @@ import asyncio
 import os
 import resource
 import statistics
+import subprocess
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -47,6 +48,11 @@ def stat_all(folder: str) -> None:
         for item in found:
             if item.stat(follow_symlinks=False).st_mode & 0o170000 == 0o040000:
                 stat_all(item.path)
+
+
+def tar(folder: Path, target: Path) -> None:
+    """The floor of a first snapshot: every file read, one written."""
+    subprocess.run(["tar", "-cf", target, "-C", folder, "."], check=True)
 
 
 class Cost:
@@ -102,7 +108,6 @@ async def small(folder: Path, files: int, repeat: int) -> None:
         assert restored.tree_sha256 == before.tree_sha256
     for cost in (floor, nothing, one, undone):
         cost.show(floor)
-    await once("sync to the disk", store.sync)
 
 
 async def huge(folder: Path, files: int) -> None:
@@ -112,10 +117,16 @@ async def huge(folder: Path, files: int) -> None:
     store = SnapshotStore(folder / "store")
     snapshots = Snapshots(workspace, store)
     print(f"{files:,} files:")
+    floor = Cost("floor: tar of the same tree")
+    for _ in range(2):
+        with floor.measured():
+            tar(workspace, folder / "floor.tar")
+    floor.show()
     memory = resident()
     stalls: list[float] = []
     watching = asyncio.create_task(watch_loop(stalls))
-    await once("first snapshot", snapshots.snapshot)
+    first = await once("first snapshot", snapshots.snapshot)
+    print(f"  {first.wall[0] / min(floor.wall):.1f} × tar (wall)")
     before = await snapshots.snapshot()
     kept, peak = resident() - memory, highest() - memory
     print(f"  memory: {kept / 1e6:.0f} MB kept, {peak / 1e6:.0f} MB at most")
@@ -138,11 +149,12 @@ async def huge(folder: Path, files: int) -> None:
     await once("materialised", lambda: store.materialise(before.tree_sha256, fork))
 
 
-async def once(what: str, work: Callable[[], Awaitable[object]]) -> None:
+async def once(what: str, work: Callable[[], Awaitable[object]]) -> Cost:
     cost = Cost(what)
     with cost.measured():
         await work()
     cost.show()
+    return cost
 
 
 async def watch_loop(stalls: list[float]) -> None:

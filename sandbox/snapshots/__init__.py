@@ -5,8 +5,10 @@ change the workspace meanwhile: every path is opened relative to its directory's
 symlink is followed, only regular files are opened, and never so that opening can block.
 
 On disk
-    A store is a folder of objects, `objects/ab/cdef…`, named by the sha256 of what they hold and
-    compressed with zstd (one frame each). An object is a file's content or a directory's tree.
+    A store is a folder of objects, each named by the sha256 of what it holds: a file's content or
+    a directory's tree. Those up to a megabyte stand in packs (`packs/…`, see `pack.py`), one a
+    process, a few hundred kilobytes to a zstd frame; larger ones are files of one frame each,
+    `objects/ab/cdef…`. `index.sqlite` says where in the packs they stand, and is derived.
 
 Trees
     A tree is lines of JSON in ASCII, each ended by a newline, one an entry, in the order of the

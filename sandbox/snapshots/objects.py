@@ -1,4 +1,7 @@
-"""Objects of a store: bytes under their sha256, compressed, written once and checked when read."""
+"""Objects of a store: bytes under their sha256, compressed, written once and checked when read.
+
+Small ones share packs, large ones are files of their own.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from types import TracebackType
 from typing import Any
 
 from sandbox.snapshots.errors import SnapshotDamaged, SnapshotNotFound, failure
+from sandbox.snapshots.packs import Packs
 
 _LEVEL = 1
 """Four times smaller on source code, at a fraction of what the hash costs."""
@@ -39,7 +43,10 @@ class _Threads(threading.local):
 
 
 class Objects:
-    """The objects in a folder (see `prepare`). Safe for many threads and processes."""
+    """The objects in a folder (see `prepare`). Safe for many threads and processes.
+
+    What is put is there for this process at once, for others from the next `commit` on.
+    """
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
         self.folder = folder
@@ -47,30 +54,40 @@ class Objects:
         self._max_bytes = max_bytes
         self._written = 0
         self._threads: _Threads | None = None
+        self._packs = Packs(self._root)
 
     def has(self, sha256: str) -> bool:
-        """Whether an object is there; one that a power cut left empty is not."""
-        try:
-            return os.stat(self._path(sha256)).st_size > 0
-        except (FileNotFoundError, SnapshotNotFound):
+        """Whether an object is there. Raises `SnapshotError`."""
+        if not _SHA256.fullmatch(sha256):
             return False
+        return self._packs.has(bytes.fromhex(sha256)) or self._has_file(sha256)
 
     def put(self, data: bytes, *, always: bool = False) -> str:
         """Keep bytes; return their sha256. Raises `SnapshotError`, `StoreFull` (never `always`)."""
-        sha256 = hashlib.sha256(data).hexdigest()
-        if not self.has(sha256):
-            if not always:
-                self.check_room()
-            compressed = self.compressor().compress(data)
-            temporary, fd = self.temporary()
-            try:
-                with open(fd, "wb", buffering=0) as file:
-                    write_all(file.fileno(), compressed)
-                self.move(temporary, sha256, len(compressed))
-            except OSError as error:
-                _discard(temporary)
-                raise self.failure(error) from error
-        return sha256
+        digest = hashlib.sha256(data)
+        if not always and self._written + self._packs.written >= self._max_bytes:
+            if not self.has(digest.hexdigest()):
+                raise StoreFull
+            return digest.hexdigest()
+        try:
+            self._packs.put(digest.digest(), data, self.compressor())
+        except OSError as error:
+            raise self.failure(error) from error
+        return digest.hexdigest()
+
+    def commit(self) -> None:
+        """Have what was put on the disk, so that a power cut loses none of it.
+
+        Raises `SnapshotError`.
+        """
+        try:
+            self._packs.commit(self.compressor())
+        except OSError as error:
+            raise self.failure(error) from error
+
+    def close(self) -> None:
+        """Let go of all files; what was not committed is lost. It can be used again."""
+        self._packs.close()
 
     def writer(self) -> ObjectWriter:
         """Keep what is written piece by piece. Raises `SnapshotError`, `StoreFull`."""
@@ -86,31 +103,44 @@ class Objects:
 
         Raises `SnapshotNotFound`, `SnapshotDamaged` (also when it is longer than `limit`).
         """
-        from zstandard import ZstdDecompressor, ZstdError
-
         digest = hashlib.sha256()
         size = 0
+        for data in self._pieces(sha256):
+            size += len(data)
+            if size > limit:
+                raise SnapshotDamaged(f"The object {sha256} is longer than it should be.")
+            digest.update(data)
+            yield data
+        if digest.hexdigest() != sha256:
+            raise SnapshotDamaged(f"The object {sha256} is not what was stored.")
+
+    def _pieces(self, sha256: str) -> Iterator[bytes]:
+        from zstandard import ZstdDecompressor, ZstdError
+
+        path = self._path(sha256)
+        packed = self._packs.get(bytes.fromhex(sha256))
+        if packed is not None:
+            yield packed
+            return
         try:
-            with (
-                open(self._path(sha256), "rb") as file,
-                ZstdDecompressor().stream_reader(file) as reader,
-            ):
+            with open(path, "rb") as file, ZstdDecompressor().stream_reader(file) as reader:
                 while data := reader.read(_CHUNK):
-                    size += len(data)
-                    if size > limit:
-                        raise SnapshotDamaged(f"The object {sha256} is longer than it should be.")
-                    digest.update(data)
                     yield data
         except FileNotFoundError:
             raise SnapshotNotFound(f"The store {self._root} has no object {sha256}.") from None
         except ZstdError as error:
             raise SnapshotDamaged(f"The object {sha256} cannot be read: {error}.") from None
-        if digest.hexdigest() != sha256:
-            raise SnapshotDamaged(f"The object {sha256} is not what was stored.")
+
+    def _has_file(self, sha256: str) -> bool:
+        """Whether an object is a file; one that a power cut left empty is none."""
+        try:
+            return os.stat(self._path(sha256)).st_size > 0
+        except FileNotFoundError:
+            return False
 
     def check_room(self) -> None:
         """Raise `StoreFull` when all that may be written was written."""
-        if self._written >= self._max_bytes:
+        if self._written + self._packs.written >= self._max_bytes:
             raise StoreFull
 
     def compressor(self) -> Any:
@@ -145,6 +175,7 @@ class Objects:
         """
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._packs.prepare()
             status = self.folder.stat()
             with os.scandir(self._root) as found:
                 stale = [item.path for item in found if _is_stale(item)]
@@ -153,21 +184,6 @@ class Objects:
         for path in stale:
             _discard(path)
         return status.st_dev, status.st_ino
-
-    def sync(self) -> None:
-        """Have everything on the disk on return. Raises `SnapshotError`."""
-        try:
-            fd = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise self.failure(error) from error
-        try:
-            _sync_filesystem(fd)
-        except OSError as error:
-            raise self.failure(error) from error
-        finally:
-            os.close(fd)
 
     def failure(self, error: OSError) -> Exception:
         """Say why the store cannot be written."""
@@ -203,6 +219,7 @@ class ObjectWriter:
         sha256 = self._digest.hexdigest()
         if not self._objects.has(sha256):
             try:
+                os.fdatasync(self._fd)
                 self._objects.move(self._temporary, sha256, self._size)
             except OSError as error:
                 raise self._objects.failure(error) from error
@@ -243,13 +260,3 @@ def _is_stale(item: os.DirEntry[str]) -> bool:
     with suppress(OSError):
         return item.stat(follow_symlinks=False).st_mtime < time.time() - _STALE
     return False
-
-
-def _sync_filesystem(fd: int) -> None:
-    """One `syncfs` instead of an fsync for each of perhaps thousands of new objects."""
-    import ctypes  # the standard library's os has no syncfs
-
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.syncfs(fd) != 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))

@@ -106,12 +106,14 @@ class Scanner:
             fd = open_workspace(os.fspath(self._workspace))
             try:
                 self._device = os.fstat(fd).st_dev
-                self._top = self._directory(fd, self._top, "", 0)
+                top = self._directory(fd, self._top, "", 0)
             finally:
                 os.close(fd)
         except OSError as error:
             raise failure("No snapshot can be made of", self._workspace, error) from error
-        return self._top.sha256, tuple(self._not_kept)
+        self._objects.commit()
+        self._top = top
+        return top.sha256, tuple(self._not_kept)
 
     def _directory(self, fd: int, known: _Directory, path: str, depth: int) -> _Directory:
         """Scan an open directory; `path` is empty or ends in a slash."""

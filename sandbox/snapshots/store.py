@@ -78,12 +78,9 @@ class SnapshotStore:
         await in_thread(lambda _: _make_empty(new_dir))
         return await self.restore(tree, new_dir)
 
-    async def sync(self) -> None:
-        """Have everything on the disk on return, so that a power cut loses none of it.
-
-        Without it, a kill of this process loses nothing either. Raises `SnapshotError`.
-        """
-        await in_thread(lambda _: self.objects.sync())
+    def close(self) -> None:
+        """Let go of the store's files; snapshots that were made are kept."""
+        self.objects.close()
 
 
 def _make_empty(folder: Path) -> None:

@@ -6,9 +6,11 @@ import asyncio
 import json
 import os
 import socket
+import sqlite3
 import stat
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -344,8 +346,9 @@ async def test_the_same_content_is_stored_once(workspace: Path, store: SnapshotS
     for name in range(20):
         (workspace / f"{name}").write_text("the same")
     await Snapshots(workspace, store).snapshot()
-    objects = [path for path in store.objects.folder.rglob("*") if path.is_file()]
-    assert len(objects) == 2  # the content and the tree
+    with closing(sqlite3.connect(store.objects.folder / "index.sqlite")) as index:
+        found = index.execute("SELECT sha256 FROM objects").fetchall()
+    assert len(found) == 2  # the content and the tree
 
 
 async def test_a_damaged_object_is_told_and_never_written_to_the_workspace(
