@@ -200,6 +200,14 @@ class SandboxStart(EventData):
     """Hosts that may be reached; empty: no network."""
     unlimited: list[str] = []
     """Names of the limits that this backend cannot hold."""
+    read_only: bool = False
+    """The workspace can only be read."""
+    mounts: dict[str, str] = {}
+    """Host paths shown read-only, by their place inside."""
+    setup: list[str] = []
+    """Commands that were run before the first call."""
+    env: list[str] = []
+    """Names of the variables that were set; their values are not kept."""
     start_seconds: float
 
 

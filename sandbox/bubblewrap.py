@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import shutil
 import sys
 import tempfile
@@ -21,20 +20,18 @@ from sandbox.client import RunnerCalls
 from sandbox.launch import (
     DIRECTORY,
     DIRECTORY_SIZE,
-    HELLO_TIMEOUT,
     MOUNTED,
     RUNNER,
     command_line,
+    first_frame,
+    new_name,
+    real_mounts,
     real_workspace,
+    removed_when_it_fails,
+    started,
     tmp_size,
 )
-from sandbox.protocol import (
-    WORKSPACE,
-    SandboxInfo,
-    SandboxLost,
-    SandboxSpec,
-    SandboxUnavailable,
-)
+from sandbox.protocol import WORKSPACE, Mount, SandboxInfo, SandboxSpec, SandboxUnavailable
 from sandbox.stream import RunnerStream
 
 ID_VARIABLE = "SII_SANDBOX"
@@ -45,6 +42,7 @@ _HOME = "/home/sii"
 _ETC = ("alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "ssl", "mime.types")
 """Of the host's /etc only what programs need to run; nothing that identifies or authorises."""
 _MERGED = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+_UNLIMITED = ("memory", "cpus", "pids")
 _CAPABILITIES = ("CAP_CHOWN", "CAP_KILL", "CAP_SETGID", "CAP_SETUID")
 
 
@@ -115,45 +113,33 @@ class BubblewrapBackend:
             )
         if spec.allow_net:
             raise SandboxUnavailable("bubblewrap sandboxes have no network: use Docker.")
+        mounts = real_mounts(spec)
         stream = RunnerStream()
-        name = f"sii-{secrets.token_hex(6)}"
-        transport, process = await _spawn(program, name, spec, workspace, stream)
-        try:
-            hello = await asyncio.wait_for(stream.hello, HELLO_TIMEOUT)
-            info = SandboxInfo(
-                backend=self.name,
-                sandbox_id=name,
-                image=None,
-                image_digest=None,
-                limits=spec.limits,
-                network=(),
-                uid=hello["uid"],
-                gid=hello["gid"],
-                start_seconds=time.monotonic() - begin,
-                unlimited=("memory", "cpus", "pids"),
+        name = new_name()
+        argv = [program, *_arguments(spec, workspace, mounts)]
+        transport, process = await _spawn(argv, name, workspace, stream)
+        stream.write(first_frame(spec))
+        async with removed_when_it_fails(lambda: _end(transport, process, stream)):
+            info = await started(
+                stream, spec, backend=self.name, name=name, begin=begin, unlimited=_UNLIMITED
             )
             sandbox = BubblewrapSandbox(transport, process, stream, info)
             await sandbox.prepare(spec.setup)
-        except (SandboxLost, TimeoutError) as error:
-            await _end(transport, process, stream)
-            raise SandboxUnavailable(f"The sandbox did not start: {error}") from None
-        except BaseException:
-            await _end(transport, process, stream)
-            raise
         return sandbox
 
 
 async def _spawn(
-    program: str, name: str, spec: SandboxSpec, workspace: Path, stream: RunnerStream
+    argv: list[str], name: str, workspace: Path, stream: RunnerStream
 ) -> tuple[asyncio.SubprocessTransport, _Process]:
     uid, gid = _owner(workspace)
     with _file(_passwd(uid, gid)) as passwd, _file(_group(gid)) as group:
-        fds = passwd.fileno(), group.fileno()
-        argv = [program, *_arguments(spec, workspace, *fds), "--", *command_line(spec, _python())]
+        for file, path in ((passwd, "/etc/passwd"), (group, "/etc/group")):
+            argv += ["--perms", "0644", "--file", str(file.fileno()), path]
+        argv += ["--remount-ro", "/", "--chdir", "/", "--", *command_line(_python())]
         transport, process = await asyncio.get_running_loop().subprocess_exec(
             lambda: _Process(stream),
             *argv,
-            pass_fds=fds,
+            pass_fds=(passwd.fileno(), group.fileno()),
             start_new_session=True,
             env={**os.environ, ID_VARIABLE: name},
         )
@@ -175,7 +161,7 @@ async def _end(
     transport.close()
 
 
-def _arguments(spec: SandboxSpec, workspace: Path, passwd: int, group: int) -> Iterator[str]:
+def _arguments(spec: SandboxSpec, workspace: Path, mounts: tuple[Mount, ...]) -> Iterator[str]:
     """Yield bwrap's options; what is not named here does not exist inside."""
     yield from ("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts")
     yield from ("--unshare-cgroup-try", "--as-pid-1", "--die-with-parent", "--new-session")
@@ -197,8 +183,6 @@ def _arguments(spec: SandboxSpec, workspace: Path, passwd: int, group: int) -> I
         yield from ("--perms", "0755", "--dir", folder)
     for name in _ETC:
         yield from ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")
-    for fd, name in ((passwd, "passwd"), (group, "group")):
-        yield from ("--perms", "0644", "--file", str(fd), f"/etc/{name}")
     if not _python().startswith("/usr/"):
         yield from ("--ro-bind", sys.base_prefix, sys.base_prefix)
     # Read-only, for uid 0 could write the host's /proc/sys without any capability.
@@ -211,9 +195,8 @@ def _arguments(spec: SandboxSpec, workspace: Path, passwd: int, group: int) -> I
         yield from ("--perms", mode, "--size", str(size), "--tmpfs", path)
     yield from ("--ro-bind", str(RUNNER), MOUNTED)
     yield from ("--ro-bind" if spec.read_only else "--bind", str(workspace), WORKSPACE)
-    for mount in spec.mounts:
+    for mount in mounts:
         yield from ("--ro-bind", str(mount.source), mount.target)
-    yield from ("--remount-ro", "/", "--chdir", "/")
 
 
 def _owner(workspace: Path) -> tuple[int, int]:

@@ -155,12 +155,20 @@ class RunnerCalls:
     async def prepare(self, commands: tuple[str, ...]) -> None:
         """Run the set-up commands. Raises `SandboxUnavailable` when one fails."""
         for command in commands:
-            result = await self.bash(command)
-            if result.exit_code != 0:
-                words = result.output[-2000:].decode("utf-8", "replace").strip()
+            result = await self.bash(command, timeout=self._limits.command_timeout_max)
+            if result.exit_code != 0 or result.timed_out:
+                words = result.output[-_TAIL:].decode("utf-8", "replace").strip()
                 raise SandboxUnavailable(
-                    f"The set-up command {command!r} ended with {result.exit_code}: {words}"
+                    f"The set-up command {command!r} {_ending(result)}: {words or '(no output)'}"
                 )
+
+
+def _ending(result: CommandResult) -> str:
+    if result.timed_out:
+        return f"was ended after {result.seconds:.0f} s"
+    if result.exit_code is None:
+        return f"was killed by signal {result.signal}"
+    return f"ended with {result.exit_code}"
 
 
 def _command_result(reply: Reply) -> CommandResult:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,15 +20,20 @@ from sandbox.engine import Engine, connect, socket_path
 from sandbox.launch import (
     DIRECTORY,
     DIRECTORY_SIZE,
-    HELLO_TIMEOUT,
     MOUNTED,
     RUNNER,
     command_line,
+    first_frame,
+    new_name,
+    real_mounts,
     real_workspace,
+    removed_when_it_fails,
+    started,
     tmp_size,
 )
 from sandbox.protocol import (
     WORKSPACE,
+    Mount,
     SandboxInfo,
     SandboxLost,
     SandboxSpec,
@@ -102,35 +106,24 @@ class DockerBackend:
             raise SandboxUnavailable(
                 "Docker sandboxes have no network yet: leave --allow-net away."
             )
-        workspace = _check_workspace(spec.workspace)
+        workspace = real_workspace(spec.workspace)
+        mounts = real_mounts(spec)
+        for path in (workspace, *(mount.source for mount in mounts)):
+            _refuse_engine_socket(path)
         engine = await self._connect()
-        async with self._starting:
-            name = f"sii-{secrets.token_hex(6)}"
-            try:
-                digest = await _to_the_end(_create, engine, spec, workspace, name)
+        name = new_name()
+        async with removed_when_it_fails(lambda: _to_the_end(_remove, engine, name)):
+            async with self._starting:
+                digest = await _to_the_end(_create, engine, spec, workspace, mounts, name)
                 stream = RunnerStream()
                 attachment = await attach(engine.socket_path, name, stream)
+                stream.write(first_frame(spec))
                 await _to_the_end(_start, engine, spec, name)
-                hello = await asyncio.wait_for(stream.hello, HELLO_TIMEOUT)
-                info = SandboxInfo(
-                    backend=self.name,
-                    sandbox_id=name,
-                    image=spec.image,
-                    image_digest=digest,
-                    limits=spec.limits,
-                    network=(),
-                    uid=hello["uid"],
-                    gid=hello["gid"],
-                    start_seconds=time.monotonic() - begin,
+                info = await started(
+                    stream, spec, backend=self.name, name=name, begin=begin, image_digest=digest
                 )
-                sandbox = DockerSandbox(engine, stream, attachment, info)
-                await sandbox.prepare(spec.setup)
-            except (SandboxLost, OSError) as error:  # an engine that dies or hangs, too
-                await _to_the_end(_remove, engine, name)
-                raise SandboxUnavailable(f"The sandbox did not start: {error}") from None
-            except BaseException:
-                await _to_the_end(_remove, engine, name)
-                raise
+            sandbox = DockerSandbox(engine, stream, attachment, info)
+            await sandbox.prepare(spec.setup)
         return sandbox
 
     async def _connect(self) -> Engine:
@@ -141,19 +134,19 @@ class DockerBackend:
             return self._engine
 
 
-def _check_workspace(path: Path) -> Path:
-    """Return the real path of a directory that may be mounted. Raises `SandboxUnavailable`."""
-    workspace = real_workspace(path)
+def _refuse_engine_socket(path: Path) -> None:
+    """Raises `SandboxUnavailable` for a path that holds the engine's socket."""
     engine_socket = Path(os.path.realpath(socket_path()))
-    if engine_socket.is_relative_to(workspace):
+    if engine_socket.is_relative_to(path):
         raise SandboxUnavailable(
-            f"The workspace {path} holds the Docker engine's socket, which would open the whole "
-            "machine to what runs in the sandbox: choose a directory below it."
+            f"{path} holds the Docker engine's socket, which would open the whole machine to what "
+            "runs in the sandbox: choose a directory below it."
         )
-    return workspace
 
 
-def _create(engine: Engine, spec: SandboxSpec, workspace: Path, name: str) -> str:
+def _create(
+    engine: Engine, spec: SandboxSpec, workspace: Path, mounts: tuple[Mount, ...], name: str
+) -> str:
     """Make the container (blocking); return the image's digest."""
     from docker.errors import APIError, ImageNotFound
 
@@ -161,7 +154,7 @@ def _create(engine: Engine, spec: SandboxSpec, workspace: Path, name: str) -> st
         image = engine.api.inspect_image(spec.image)
         engine.api.create_container(
             spec.image,
-            entrypoint=command_line(spec),
+            entrypoint=command_line(),
             command=[],
             name=name,
             hostname="sandbox",
@@ -169,7 +162,7 @@ def _create(engine: Engine, spec: SandboxSpec, workspace: Path, name: str) -> st
             working_dir="/",
             stdin_open=True,
             labels={OWNER_LABEL: owner()},
-            host_config=_host_config(engine, spec, workspace),
+            host_config=_host_config(engine, spec, workspace, mounts),
         )
     except ImageNotFound:
         raise SandboxUnavailable(_no_image(spec.image)) from None
@@ -196,21 +189,22 @@ def _no_image(image: str) -> str:
     return f"The image {image} is not here: `docker pull {image}`, or build it."
 
 
-def _host_config(engine: Engine, spec: SandboxSpec, workspace: Path) -> Any:
-    from docker.types import LogConfig, Mount, Ulimit
+def _host_config(
+    engine: Engine, spec: SandboxSpec, workspace: Path, mounts: tuple[Mount, ...]
+) -> Any:
+    from docker import types
 
     limits = spec.limits
-    mounts = [
-        Mount(WORKSPACE, str(workspace), type="bind", read_only=spec.read_only),
-        Mount(MOUNTED, str(RUNNER), type="bind", read_only=True),
-    ]
-    mounts += [
-        Mount(extra.target, str(extra.source), type="bind", read_only=True) for extra in spec.mounts
+    read_only = [(RUNNER, MOUNTED), *((extra.source, extra.target) for extra in mounts)]
+    binds = [types.Mount(WORKSPACE, str(workspace), type="bind", read_only=spec.read_only)]
+    binds += [
+        types.Mount(target, str(source), type="bind", read_only=True)
+        for source, target in read_only
     ]
     return engine.api.create_host_config(
         auto_remove=True,
         network_mode="none",
-        mounts=mounts,
+        mounts=binds,
         tmpfs=_tmpfs(spec),
         shm_size=min(64 << 20, limits.memory // 16),
         mem_limit=limits.memory,
@@ -220,8 +214,8 @@ def _host_config(engine: Engine, spec: SandboxSpec, workspace: Path) -> Any:
         cap_drop=["ALL"],
         cap_add=_CAPABILITIES,
         security_opt=["no-new-privileges:true"],
-        ulimits=[Ulimit(name="core", soft=0, hard=0)],
-        log_config=LogConfig(type="none"),
+        ulimits=[types.Ulimit(name="core", soft=0, hard=0)],
+        log_config=types.LogConfig(type="none"),
     )
 
 

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
+import secrets
 import stat
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-from sandbox.protocol import WORKSPACE, SandboxSpec, SandboxUnavailable
+from sandbox.protocol import (
+    WORKSPACE,
+    Mount,
+    SandboxInfo,
+    SandboxLost,
+    SandboxSpec,
+    SandboxUnavailable,
+)
+from sandbox.runner.frames import Head
+from sandbox.stream import RunnerStream
 
 RUNNER = Path(__file__).parent / "runner"
 """Mounted read-only at `MOUNTED`."""
@@ -17,13 +30,21 @@ DIRECTORY_SIZE = 16 << 20
 HELLO_TIMEOUT = 30.0
 """Seconds that a runner may take until it says hello."""
 
+_TAKEN = (WORKSPACE, "/opt/sii", DIRECTORY, "/tmp", "/proc", "/sys", "/dev")
 _BOOT = "import sys; sys.path.insert(0, '/opt/sii'); from runner.supervisor import main; main()"
 
 
-def command_line(spec: SandboxSpec, python: str = "python3") -> list[str]:
-    """Return the argv of the runner."""
+def command_line(python: str = "python3") -> list[str]:
+    """Return the argv of the runner. What it is to do comes as the first frame, not here: every
+    user of the machine can read a command line.
+    """
+    return [python, "-I", "-S", "-B", "-c", _BOOT]
+
+
+def first_frame(spec: SandboxSpec) -> Head:
+    """Return what the runner is told before all else."""
     limits = spec.limits
-    config = {
+    return {
         "workspace": WORKSPACE,
         "directory": DIRECTORY,
         "output": limits.output,
@@ -32,7 +53,79 @@ def command_line(spec: SandboxSpec, python: str = "python3") -> list[str]:
         "file_size": limits.file_size,
         "env": spec.env,
     }
-    return [python, "-I", "-S", "-B", "-c", _BOOT, json.dumps(config)]
+
+
+def real_mounts(spec: SandboxSpec) -> tuple[Mount, ...]:
+    """Return the extra mounts with their real sources. Raises `SandboxUnavailable`."""
+    return tuple(Mount(_real_source(mount), mount.target) for mount in spec.mounts)
+
+
+def _real_source(mount: Mount) -> Path:
+    target = Path(mount.target)
+    if not target.is_absolute() or ".." in target.parts or target == Path("/"):
+        raise SandboxUnavailable(
+            f"{mount.source} cannot be mounted at {mount.target}: give an absolute path that is "
+            "not the root."
+        )
+    for taken in _TAKEN:
+        if target.is_relative_to(taken) or Path(taken).is_relative_to(target):
+            raise SandboxUnavailable(
+                f"{mount.source} cannot be mounted at {mount.target}: {taken} has its own use "
+                "there; choose another place, such as /mnt/data."
+            )
+    try:
+        return mount.source.expanduser().resolve(strict=True)
+    except (OSError, RuntimeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise SandboxUnavailable(f"{mount.source} cannot be mounted: {reason}.") from None
+
+
+async def started(
+    stream: RunnerStream,
+    spec: SandboxSpec,
+    *,
+    backend: str,
+    name: str,
+    begin: float,
+    image_digest: str | None = None,
+    unlimited: tuple[str, ...] = (),
+) -> SandboxInfo:
+    """Wait for the runner's hello and say what was started at `begin` (monotonic).
+
+    Raises `SandboxLost`, `TimeoutError`.
+    """
+    hello = await asyncio.wait_for(stream.hello, HELLO_TIMEOUT)
+    return SandboxInfo(
+        backend=backend,
+        sandbox_id=name,
+        image=spec.image if image_digest is not None else None,
+        image_digest=image_digest,
+        limits=spec.limits,
+        network=(),
+        uid=hello["uid"],
+        gid=hello["gid"],
+        start_seconds=time.monotonic() - begin,
+        unlimited=unlimited,
+    )
+
+
+@asynccontextmanager
+async def removed_when_it_fails(remove: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """Call `remove` when what is inside raises; say `SandboxUnavailable` of what is no fault."""
+    try:
+        yield
+    except (SandboxLost, OSError) as error:  # an engine that dies or hangs, too
+        await remove()
+        reason = str(error) or f"it said nothing for {HELLO_TIMEOUT:g} s"
+        raise SandboxUnavailable(f"The sandbox did not start: {reason}") from None
+    except BaseException:
+        await remove()
+        raise
+
+
+def new_name() -> str:
+    """Return an id for a sandbox."""
+    return f"sii-{secrets.token_hex(6)}"
 
 
 def tmp_size(spec: SandboxSpec) -> int:

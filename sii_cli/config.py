@@ -21,6 +21,8 @@ if TYPE_CHECKING:
         Cpus,
         Fraction,
         Integer,
+        Lines,
+        Mounts,
         Name,
         Names,
         PathValue,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
         Temperature,
         Url,
         Urls,
+        Variables,
     )
     from tools.web.settings import WebSettings
 
@@ -46,6 +49,8 @@ FILES: tuple[Place, ...] = ("environment", "project", "user")
 """Agreed on once, not said with every command."""
 SECRET: tuple[Place, ...] = ("environment", "user")
 """Never on a command line, which every user of the machine can read."""
+OWN_FILES: tuple[Place, ...] = ("environment", "user")
+"""Seldom changed, and not by a project."""
 AT_START: tuple[Place, ...] = ("flag", "environment")
 """Needed to find the project's file."""
 HOME: tuple[Place, ...] = ("environment",)
@@ -76,7 +81,25 @@ class Settings:
     memory: Bytes = _setting(4 << 30, 'Memory of the sandbox, such as "4g".', OWN)
     cpus: Cpus = _setting(2.0, "Processors of the sandbox.", OWN)
     pids: Count = _setting(512, "Processes in the sandbox.", OWN)
+    disk: Bytes = _setting(16 << 30, "What the sandbox may write to disk.", OWN_FILES)
+    tmp: Bytes = _setting(1 << 30, "Size of the sandbox's /tmp; counts as memory.", OWN_FILES)
+    file_size: Bytes = _setting(8 << 30, "Size of one file in the sandbox.", OWN_FILES)
+    open_files: Count = _setting(4096, "Files that a process may hold open.", OWN_FILES)
+    output_size: Bytes = _setting(16 << 20, "Output of a command that is kept.", OWN_FILES)
+    mounts: Mounts = _setting(
+        (), "SRC[:TARGET], shown read-only in the sandbox (at /mnt/NAME); again for more.", OWN
+    )
+    setup: Lines = _setting(
+        (), "Command run in the sandbox's shell before the first call; again for more.", OWN
+    )
+    env: Variables = _setting(
+        (), "NAME=VALUE for the sandbox, or NAME to pass yours on; again for more.", OWN
+    )
+    read_only: Switch = _setting(False, "Whether the workspace can only be read.")
     command_timeout: Seconds = _setting(120.0, "Seconds for a command that asks for none.")
+    command_timeout_max: Seconds = _setting(
+        3600.0, "Seconds that a command may ask for.", OWN_FILES
+    )
     tools: Names = _setting((), "Tools that the model may call, by commas; without it all.")
     system_prompt: PathValue | None = _setting(None, "File with another system prompt.")
     max_steps: Count = _setting(200, "Steps after which a round is stopped.")
@@ -111,9 +134,10 @@ class Settings:
         return WebSettings(search_provider=self.search_provider, searxng_url=self.searxng_url)
 
     def without_secrets(self) -> dict[str, Any]:
-        """Return the values as JSON can hold them; of the key only whether there is one."""
+        """Return the values as JSON can hold them; of secrets only that they are set."""
         values = {name: _plain(getattr(self, name)) for name in SETTING_NAMES}
         values["api_key"] = None if self.api_key is None else "set"
+        values["env"] = [pair.partition("=")[0] for pair in self.env]
         return values
 
 
@@ -123,13 +147,15 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
+SINGULAR = {"mounts": "mount"}
+"""Settings whose flag is given once for each value."""
 SETTING_FIELDS = tuple(field for field in fields(Settings) if "places" in field.metadata)
 SETTING_NAMES = tuple(field.name for field in SETTING_FIELDS)
 
 
 def flag_of(name: str) -> str:
     """Return the command line's name of a setting."""
-    return "--" + name.replace("_", "-")
+    return "--" + SINGULAR.get(name, name).replace("_", "-")
 
 
 def variable_of(name: str) -> str:

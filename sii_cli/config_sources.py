@@ -31,6 +31,8 @@ from sii_cli.serve_state import running_server
 PLACES: dict[str, tuple[Place, ...]] = {
     field.name: field.metadata["places"] for field in SETTING_FIELDS
 }
+MASKED = {"api_key", "env"}
+"""Settings whose values are not repeated."""
 KEY_WITHHELD = (
     "The API key is not sent: base_url comes from the project's {file}, and a project must not "
     "choose who gets your key. To send it there, set SII_BASE_URL yourself."
@@ -73,6 +75,8 @@ def load_settings(
     values = {name: value for name, (value, _) in merged.items()}
     sources = {name: source for name, (_, source) in merged.items()}
     values |= {"home": home, "workspace": workspace}
+    if "env" in values:
+        values["env"] = tuple(_variable(text, env, sources["env"]) for text in values["env"])
     if "base_url" not in values and (running := running_server(home)):
         values["base_url"], sources["base_url"] = running, "sii serve"
     values["tools"] = _all_tools(values.get("tools"))
@@ -154,7 +158,7 @@ def _check_value(source: Source, name: str, raw: Any) -> Any:
     try:
         value = _adapter(name).validate_python(raw)
     except ValidationError as error:
-        shown = "" if name == "api_key" else f", not {_shorten(raw)}"
+        shown = "" if name in MASKED else f", not {_shorten(raw)}"
         key = f"{name} wants" if source.file else "wants"
         message = f"{source.name_of(name)}: {key} {_wanted(name, error)}{shown}."
         raise UsageError(message) from None
@@ -162,7 +166,18 @@ def _check_value(source: Source, name: str, raw: Any) -> Any:
         value = (source.folder / value).resolve()
         if source.place == "project" and not value.is_relative_to(source.folder.parent.resolve()):
             raise UsageError(f"{source.file}: {name} must lie inside the project, not at {value}.")
-    return value
+    return tuple(_mount(source, text) for text in value) if name == "mounts" else value
+
+
+def _mount(source: Source, text: str) -> str:
+    """Return `SOURCE:TARGET`, both absolute. Raises `UsageError`."""
+    shown, colon, target = text.rpartition(":/")
+    if not colon:
+        shown = text
+    path = (source.folder / Path(shown).expanduser()).resolve()
+    if not path.exists():
+        raise UsageError(f"{source.name_of('mounts')}: there is no {shown} to mount.")
+    return f"{path}:/{target if colon else f'mnt/{path.name}'}"
 
 
 def _wanted(name: str, error: ValidationError) -> str:
@@ -227,11 +242,27 @@ def _withhold_key(
     return (KEY_WITHHELD.format(file=f"{PROJECT_FOLDER}/{CONFIG_FILE}"),)
 
 
+def _variable(text: str, env: Mapping[str, str], source: str) -> str:
+    """Return NAME=VALUE; a bare NAME gets the value that it has here. Raises `UsageError`."""
+    if "=" in text:
+        return text
+    if text not in env:
+        raise UsageError(f"{source}: the variable {text} is not set, so it cannot be passed on.")
+    return f"{text}={env[text]}"
+
+
 def _check_together(values: dict[str, Any], sources: dict[str, str]) -> None:
     if values.get("search_provider") == "searxng" and values.get("searxng_url") is None:
         raise UsageError(
             f"{sources['search_provider']}: search_provider is searxng, but searxng_url is not set."
         )
+    home = values["home"].resolve()
+    for mount in values.get("mounts", ()):
+        if home.is_relative_to(mount.rpartition(":/")[0]):
+            raise UsageError(
+                f"{sources['mounts']}: {mount} would show sii's own folder {home}, with your key "
+                "and your recordings: choose a narrower directory."
+            )
     prompt = values.get("system_prompt")
     if prompt is not None and not prompt.is_file():
         raise UsageError(f"{sources['system_prompt']}: there is no file {prompt} to read.")

@@ -45,6 +45,19 @@ def _list(value: Any) -> Any:
     return value
 
 
+def _lines(value: Any) -> Any:
+    if isinstance(value, str):
+        return [line.strip() for line in value.splitlines() if line.strip()]
+    return value
+
+
+def _variables(value: Any) -> Any:
+    """A TOML table, lines or a list become a list of NAME=VALUE or NAME."""
+    if isinstance(value, dict):
+        return [f"{name}={text}" for name, text in value.items()]
+    return _lines(value)
+
+
 def _path(value: Any) -> Any:
     return Path(value).expanduser() if isinstance(value, str) else value
 
@@ -75,6 +88,19 @@ Urls = Annotated[
 PathValue = Annotated[Path, BeforeValidator(_path), Field(title="a path")]
 Names = Annotated[
     tuple[Name, ...], BeforeValidator(_list), Field(title='names, such as "bash,python"')
+]
+Lines = Annotated[
+    tuple[Name, ...], BeforeValidator(_lines), Field(title="commands, each on its own line")
+]
+Variables = Annotated[
+    tuple[Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(=[^\x00]*)?$")], ...],
+    BeforeValidator(_variables),
+    Field(title="NAME=VALUE, or NAME to pass a variable on, each on its own line"),
+]
+Mounts = Annotated[
+    tuple[Name, ...],
+    BeforeValidator(_list),
+    Field(title="SRC or SRC:TARGET, such as ~/data:/data, by commas"),
 ]
 Count = Annotated[int, BeforeValidator(_number), Field(ge=1, title="a whole number of at least 1")]
 CountOrZero = Annotated[

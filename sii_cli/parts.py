@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from importlib import resources
+from pathlib import Path
 from typing import Any, Literal
 
 from recordings.redactor import Redactor
 from recordings.secrets import SecretFinder, known_secrets
-from sandbox.protocol import Limits, SandboxBackend, SandboxSpec
+from sandbox.protocol import Limits, Mount, SandboxBackend, SandboxSpec
 from sii_cli.config import Settings
 from sii_cli.errors import UsageError
 from sii_cli.model.types import STREAMING, Model
@@ -49,10 +50,31 @@ def make_spec(settings: Settings) -> SandboxSpec:
             memory=settings.memory,
             cpus=settings.cpus,
             pids=settings.pids,
-            command_timeout=settings.command_timeout,
+            tmp=settings.tmp,
+            disk=settings.disk,
+            file_size=settings.file_size,
+            open_files=settings.open_files,
+            output=settings.output_size,
+            command_timeout=min(settings.command_timeout, settings.command_timeout_max),
+            command_timeout_max=settings.command_timeout_max,
         ),
         allow_net=settings.allow_net,
+        env=sandbox_env(settings),
+        mounts=tuple(map(_mount, settings.mounts)),
+        setup=settings.setup,
+        read_only=settings.read_only,
     )
+
+
+def sandbox_env(settings: Settings) -> dict[str, str]:
+    """Return the variables that the sandbox's commands get."""
+    pairs = (pair.partition("=") for pair in settings.env)
+    return {name: value for name, _, value in pairs}
+
+
+def _mount(text: str) -> Mount:
+    source, _, target = text.rpartition(":/")
+    return Mount(Path(source), f"/{target}")
 
 
 def make_redactor(settings: Settings) -> Redactor | None:
@@ -60,7 +82,7 @@ def make_redactor(settings: Settings) -> Redactor | None:
 
     The model reads what is recorded, so it does not get to see them either.
     """
-    known = known_secrets(os.environ)
+    known = known_secrets(os.environ, sandbox_env(settings))
     if settings.api_key is not None:
         known["SII_API_KEY"] = settings.api_key
     return Redactor(SecretFinder(known, patterns=False)) if known else None

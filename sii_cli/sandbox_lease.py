@@ -36,7 +36,7 @@ class SandboxLease:
         """Tell of starts and ends from now on, and of the sandbox that is already up."""
         self._note = note
         if note is not None and self._info is not None:
-            note(_start_of(self._info))
+            note(_start_of(self._info, self._spec))
 
     async def get(self) -> Sandbox:
         """Return the sandbox, waiting while it starts. Raises `SandboxUnavailable`."""
@@ -75,7 +75,7 @@ class SandboxLease:
         sandbox = await self._backend.start(self._spec)
         try:
             if self._note is not None:
-                self._note(_start_of(sandbox.info))
+                self._note(_start_of(sandbox.info, self._spec))
         except BaseException:
             await sandbox.close()
             raise
@@ -88,7 +88,7 @@ class SandboxLease:
             self._note(SandboxEnd(sandbox_id=info.sandbox_id, reason=reason, detail=detail))
 
 
-def _start_of(info: SandboxInfo) -> SandboxStart:
+def _start_of(info: SandboxInfo, spec: SandboxSpec) -> SandboxStart:
     return SandboxStart(
         backend=info.backend,
         sandbox_id=info.sandbox_id,
@@ -97,5 +97,9 @@ def _start_of(info: SandboxInfo) -> SandboxStart:
         limits=asdict(info.limits),
         network=list(info.network),
         unlimited=list(info.unlimited),
+        read_only=spec.read_only,
+        mounts={mount.target: str(mount.source) for mount in spec.mounts},
+        setup=list(spec.setup),
+        env=sorted(spec.env),
         start_seconds=info.start_seconds,
     )

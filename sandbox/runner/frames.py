@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Callable
 from typing import Any
 
 Head = dict[str, Any]
@@ -34,12 +35,32 @@ def encode(head: Head, body: bytes = b"") -> bytes:
     return b"".join((HEADER.pack(len(text), len(body)), text, body))
 
 
+def read_frame(read: Callable[[int], bytes]) -> Frame:
+    """Read one frame and not a byte more, waiting for it; `read` returns at most so many bytes.
+
+    Raises `FrameError`, also when the stream ends before the frame does.
+    """
+    decoder = FrameDecoder()
+    frames: list[Frame] = []
+    while not frames:
+        data = read(decoder.missing)
+        if not data:
+            raise FrameError("the stream ended within a frame")
+        frames = decoder.feed(data)
+    return frames[0]
+
+
 class FrameDecoder:
     """Turns a byte stream, cut anywhere, back into frames."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._need = HEADER.size
+
+    @property
+    def missing(self) -> int:
+        """Bytes until the next header or frame is whole."""
+        return self._need - len(self._buffer)
 
     def feed(self, data: bytes | memoryview) -> list[Frame]:
         """Take bytes, return the frames they complete. Raises `FrameError`."""

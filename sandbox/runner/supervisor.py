@@ -7,12 +7,12 @@ ends, and the kernel ends everything else with it.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
 import time
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from .calls import Call, Context
@@ -20,7 +20,7 @@ from .capture import widen_pipe
 from .channel import Channel
 from .counters import Counters
 from .disk import DiskWatch
-from .frames import Head
+from .frames import FrameError, Head, read_frame
 from .interpreter import Interpreter
 from .jobs import Jobs
 from .loop import Loop
@@ -186,10 +186,11 @@ def _environment(roles: Roles, extra: dict[str, str]) -> dict[str, str]:
 
 
 def main() -> None:
-    """Run until the client's stream ends."""
+    """Run until the client's stream ends; its first frame says what is to be held."""
     try:
-        supervisor = Supervisor(json.loads(sys.argv[1]))
-    except (PrivilegeError, OSError) as error:
+        config, _ = read_frame(partial(os.read, 0))
+        supervisor = Supervisor(config)
+    except (PrivilegeError, FrameError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(1) from None
     supervisor.loop.run_forever()

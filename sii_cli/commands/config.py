@@ -10,6 +10,8 @@ import click
 from sii_cli.commands.options import example, load, settings_options
 from sii_cli.config import SETTING_NAMES
 
+SIZES = {"memory", "disk", "tmp", "file_size", "output_size"}
+
 
 @click.command(
     "config",
@@ -28,8 +30,8 @@ def command(as_json: bool, **flags: Any) -> None:
         click.echo(json.dumps(shown, indent=2))
     else:
         for name in SETTING_NAMES:
-            text = _size(settings.memory) if name == "memory" else _text(values[name])
-            click.echo(f"{name:<16}  {text:<36}  {sources[name]}")
+            text = _size(values[name]) if name in SIZES else _text(values[name])
+            click.echo(f"{name:<19}  {text:<36}  {sources[name]}")
     for note in settings.notes:
         click.echo(f"note: {note}", err=True)
 

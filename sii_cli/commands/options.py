@@ -9,6 +9,8 @@ import click
 
 from sii_cli.config import SETTING_FIELDS, Settings, flag_of
 
+SWITCHES = {"enable_thinking", "read_only"}
+REPEATED = {"mounts", "setup", "env"}
 OutputFormat = Literal["text", "json", "stream-json"]
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -24,6 +26,9 @@ PLACEHOLDERS = {
     "search_provider": "ddgs|searxng",
     "model": "NAME",
     "image": "NAME",
+    "mounts": "SRC[:TARGET]",
+    "setup": "COMMAND",
+    "env": "NAME[=VALUE]",
     "speaker": "NAME",
 }
 
@@ -38,9 +43,19 @@ def settings_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _option(name: str, help_text: str) -> Decorator:
     flag = flag_of(name)
-    if name == "enable_thinking":
+    if name in SWITCHES:
         return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=help_text)
-    return click.option(flag, name, metavar=PLACEHOLDERS.get(name, "N"), help=help_text)
+    metavar = PLACEHOLDERS.get(name, "N")
+    if name in REPEATED:
+        return click.option(
+            flag, name, metavar=metavar, help=help_text, multiple=True, callback=_none_if_empty
+        )
+    return click.option(flag, name, metavar=metavar, help=help_text)
+
+
+def _none_if_empty(_ctx: object, _parameter: object, values: tuple[str, ...]) -> Any:
+    """A flag that was not given sets nothing."""
+    return list(values) or None
 
 
 def load(flags: dict[str, Any]) -> Settings:

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from sandbox.protocol import Limits, Mount
 from sii_cli.config import Settings
 from sii_cli.config_sources import load_settings
 from sii_cli.errors import UsageError
+from sii_cli.parts import make_redactor, make_spec
 
 
 class Place:
@@ -23,10 +25,10 @@ class Place:
         for folder in (self.home, self.project / ".sii"):
             folder.mkdir(parents=True)
 
-    def load(self, env: dict[str, str] | None = None, **flags: Any) -> Settings:
+    def load(self, env: dict[str, str] | None = None, /, **flags: Any) -> Settings:
         return load_settings(flags, {"SII_HOME": str(self.home), **(env or {})}, self.project)
 
-    def refusal(self, env: dict[str, str] | None = None, **flags: Any) -> str:
+    def refusal(self, env: dict[str, str] | None = None, /, **flags: Any) -> str:
         with pytest.raises(UsageError) as refused:
             self.load(env, **flags)
         return str(refused.value)
@@ -238,3 +240,71 @@ def test_searxng_needs_its_url(place: Place) -> None:
 
 def test_a_system_prompt_that_is_not_there(place: Place) -> None:
     assert "there is no file" in place.refusal(system_prompt="nowhere.md")
+
+
+def test_mounts_are_made_absolute_where_they_are_said(place: Place, tmp_path: Path) -> None:
+    (place.project / "data").mkdir()
+    (tmp_path / "other").mkdir()
+    place.user_file.write_text(f'mounts = ["{tmp_path}/other"]')
+    assert place.load().mounts == (f"{tmp_path}/other:/mnt/other",)
+    by_flag = place.load(mounts=["data:/srv/d", str(tmp_path / "other")])
+    assert by_flag.mounts == (
+        f"{place.project}/data:/srv/d",
+        f"{tmp_path}/other:/mnt/other",
+    )
+    assert make_spec(by_flag).mounts[0] == Mount(place.project / "data", "/srv/d")
+
+
+def test_a_mount_that_is_not_there_or_shows_the_keys_is_refused(place: Place) -> None:
+    assert place.refusal(mounts=["gone"]) == "--mount: there is no gone to mount."
+    assert "your key" in place.refusal({"SII_MOUNTS": str(place.home.parent)})
+
+
+def test_variables_are_given_or_passed_on_and_their_values_not_shown(place: Place) -> None:
+    env = {"HF_TOKEN": "hf_0123456789abcdef", "SII_ENV": "A=1, 2\nHF_TOKEN"}
+    settings = place.load(env)
+    assert make_spec(settings).env == {"A": "1, 2", "HF_TOKEN": "hf_0123456789abcdef"}
+    assert settings.without_secrets()["env"] == ["A", "HF_TOKEN"]
+    place.user_file.write_text('[env]\nB = "b=b"')
+    assert make_spec(place.load()).env == {"B": "b=b"}
+
+
+def test_a_variable_that_is_wrong_or_missing_is_refused_without_its_value(place: Place) -> None:
+    refusal = place.refusal(env=["A B=s3cret"])
+    assert refusal.startswith("--env: wants NAME=VALUE")
+    assert "s3cret" not in refusal
+    assert place.refusal(env=["NOT_HERE"]) == (
+        "--env: the variable NOT_HERE is not set, so it cannot be passed on."
+    )
+
+
+def test_a_secret_of_the_sandbox_is_kept_out_of_the_recording(place: Place) -> None:
+    settings = place.load(env=["MY_TOKEN=tok_0123456789abcdef"])
+    redactor = make_redactor(settings)
+    assert redactor is not None
+    assert "tok_0123" not in str(redactor.text("it is tok_0123456789abcdef"))
+
+
+def test_set_up_commands_may_hold_commas(place: Place) -> None:
+    place.user_file.write_text('setup = ["echo a, b", "make"]')
+    assert place.load().setup == ("echo a, b", "make")
+    assert place.load({"SII_SETUP": "echo a, b\nmake\n"}).setup == ("echo a, b", "make")
+
+
+def test_a_project_sets_nothing_of_the_sandbox_but_what_it_takes_away(place: Place) -> None:
+    for line in ('mounts = ["/"]', 'setup = ["x"]', 'env = ["HOME"]', 'disk = "1t"'):
+        place.project_file.write_text(line)
+        assert "cannot be set in a project's file" in place.refusal()
+    place.project_file.write_text("read_only = true")
+    assert make_spec(place.load()).read_only
+
+
+def test_every_limit_can_be_set(place: Place) -> None:
+    place.user_file.write_text(
+        'memory = "1g"\ncpus = 1\npids = 3\ntmp = "2m"\ndisk = "4m"\nfile_size = "5m"\n'
+        'open_files = 6\noutput_size = "7m"\ncommand_timeout = 8\ncommand_timeout_max = 9\n'
+    )
+    mib = 1 << 20
+    assert make_spec(place.load()).limits == Limits(
+        1024 * mib, 1.0, 3, 2 * mib, 4 * mib, 5 * mib, 6, 7 * mib, 8.0, 9.0
+    )
