@@ -101,5 +101,9 @@ class TurnsModel:
         """Nothing is generated."""
         return None
 
+    async def count_tokens(self, what: str | ChatRequest) -> int | None:
+        """Say nothing: there is no tokenizer."""
+        return None
+
     async def aclose(self) -> None:
         """Nothing is open."""

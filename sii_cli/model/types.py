@@ -164,6 +164,13 @@ class Model(Protocol):
         """
         ...
 
+    async def count_tokens(self, what: str | ChatRequest) -> int | None:
+        """Return how many tokens a text, or the prompt of a request, comes to.
+
+        None when the server does not tell, or not now.
+        """
+        ...
+
     async def aclose(self) -> None:
         """Close connections."""
         ...

@@ -62,6 +62,7 @@ class VllmModel:
         self._waits = waits
         self._has_answered = False
         self._context_length: int | None = None
+        self._served_as = model
         self._call_stop: int | None = None
         """The token that ends turns with calls, where it is known."""
         self._name: str | None = None
@@ -74,6 +75,7 @@ class VllmModel:
         """
         served = await self._endpoints.place(self._model)
         server, name, entry = served.server, served.name, served.entry
+        self._served_as = name
         profile = profile_of(name, str(entry.get("root") or ""))
         self._call_stop = await server.token_id(name, profile.call_stop)
         self._context_length = served.length
@@ -142,6 +144,12 @@ class VllmModel:
         if self._name is None or not done.generated_ids or isinstance(done.stop_reason, str):
             return None
         return await self._endpoints.current.detokenize(self._name, done.generated_ids[:-1])
+
+    async def count_tokens(self, what: str | ChatRequest) -> int | None:
+        """Ask `/tokenize`; see `Model.count_tokens`."""
+        body = _text_body(self._served_as, what) if isinstance(what, str) else _prompt_body(what)
+        ids = await self._endpoints.current.tokenize(body)
+        return None if ids is None else len(ids)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -256,3 +264,24 @@ def _body(request: ChatRequest) -> bytes:
     pieces[0] = b"".join((head, tools, b',"messages":[', pieces[0]))
     pieces[-1] += b"]}"
     return b",".join(pieces)
+
+
+def _text_body(model: str | None, text: str) -> dict[str, Any]:
+    return {"model": model, "prompt": text, "add_special_tokens": False}
+
+
+def _prompt_body(request: ChatRequest) -> dict[str, Any]:
+    """What renders the prompt of a request.
+
+    `/tokenize` knows reasoning by its newer name alone (vLLM 0.32), a request by both.
+    """
+    messages = [orjson.loads(message) for message in request.messages]
+    for message in messages:
+        if "reasoning_content" in message:
+            message["reasoning"] = message["reasoning_content"]
+    body: dict[str, Any] = {"model": request.params.get("model"), "messages": messages}
+    if request.tools and request.tools != b"[]":
+        body["tools"] = orjson.loads(request.tools)
+    if "chat_template_kwargs" in request.params:
+        body["chat_template_kwargs"] = request.params["chat_template_kwargs"]
+    return body

@@ -84,5 +84,8 @@ class ScriptedModel:
     async def generated_text(self, done: Completion) -> str | None:
         return None
 
+    async def count_tokens(self, what: str | ChatRequest) -> int | None:
+        return None
+
     async def aclose(self) -> None:
         pass

@@ -37,6 +37,9 @@ class Reciter:
         number, step = next(self._turns)
         yield _completion(number, step)
 
+    async def count_tokens(self, what: str | ChatRequest) -> int | None:
+        return None
+
     async def aclose(self) -> None:
         pass
 
