@@ -178,8 +178,11 @@ def _start(engine: Engine, spec: SandboxSpec, name: str) -> None:
         engine.api.start(name)
     except APIError as error:
         words = str(error.explanation)
-        if "python3" in words and "not found" in words:
-            words = f"the image {spec.image} has no python3, which the runner inside needs"
+        if "python3" in words and ("not found" in words or "no such file" in words):
+            raise SandboxUnavailable(
+                f"The image {spec.image} has no python3, which the runner inside needs: add it "
+                "(3.9 or newer), or use sii's own image."
+            ) from None
         raise SandboxUnavailable(f"The engine cannot start the sandbox: {words}") from None
 
 

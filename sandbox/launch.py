@@ -31,7 +31,14 @@ HELLO_TIMEOUT = 30.0
 """Seconds that a runner may take until it says hello."""
 
 _TAKEN = (WORKSPACE, "/opt/sii", DIRECTORY, "/tmp", "/proc", "/sys", "/dev")
-_BOOT = "import sys; sys.path.insert(0, '/opt/sii'); from runner.supervisor import main; main()"
+_BOOT = """\
+import sys
+if sys.version_info < (3, 9):
+    sys.exit("its python3 is %d.%d, and the runner inside needs 3.9" % sys.version_info[:2])
+sys.path.insert(0, '/opt/sii')
+from runner.supervisor import main
+main()
+"""
 
 
 def command_line(python: str = "python3") -> list[str]:
@@ -92,9 +99,13 @@ async def started(
 ) -> SandboxInfo:
     """Wait for the runner's hello and say what was started at `begin` (monotonic).
 
-    Raises `SandboxLost`, `TimeoutError`.
+    Raises `SandboxUnavailable` with the runner's last words.
     """
-    hello = await asyncio.wait_for(stream.hello, HELLO_TIMEOUT)
+    try:
+        hello = await asyncio.wait_for(stream.hello, HELLO_TIMEOUT)
+    except (SandboxLost, TimeoutError):
+        reason = stream.lost or f"it said nothing for {HELLO_TIMEOUT:g} s"
+        raise SandboxUnavailable(f"The sandbox did not start: {reason}.") from None
     return SandboxInfo(
         backend=backend,
         sandbox_id=name,
@@ -116,8 +127,7 @@ async def removed_when_it_fails(remove: Callable[[], Awaitable[None]]) -> AsyncI
         yield
     except (SandboxLost, OSError) as error:  # an engine that dies or hangs, too
         await remove()
-        reason = str(error) or f"it said nothing for {HELLO_TIMEOUT:g} s"
-        raise SandboxUnavailable(f"The sandbox did not start: {reason}") from None
+        raise SandboxUnavailable(f"The sandbox did not start: {error}") from None
     except BaseException:
         await remove()
         raise

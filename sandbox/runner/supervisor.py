@@ -51,11 +51,15 @@ _QUIET_ENV = {
 """Programs that would wait for a person end by themselves instead."""
 
 
+class MissingProgram(RuntimeError):
+    """The image lacks what nothing here works without."""
+
+
 class Supervisor:
     """Routes the client's requests."""
 
     def __init__(self, config: dict[str, Any]) -> None:
-        self._config = config
+        _require("bash")
         loop = self.loop = Loop()
         roles = take_roles(config["workspace"], config["directory"])
         self._channel = Channel(loop, *_take_stream(), self._on_frame, lambda: os._exit(0))
@@ -166,6 +170,13 @@ class Supervisor:
         self._channel.send({"id": call_id, "ev": "result"}, urgent=True)
 
 
+def _require(program: str) -> None:
+    for folder in os.get_exec_path():
+        if os.access(os.path.join(folder, program), os.X_OK):
+            return
+    raise MissingProgram(f"its image has no {program}: add it, or use sii's own image")
+
+
 def _take_stream() -> tuple[int, int]:
     """Move the client's stream away from 0 and 1, where nothing else may touch it."""
     reader = os.dup(0)
@@ -190,7 +201,7 @@ def main() -> None:
     try:
         config, _ = read_frame(partial(os.read, 0))
         supervisor = Supervisor(config)
-    except (PrivilegeError, FrameError, OSError) as error:
+    except (MissingProgram, PrivilegeError, FrameError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(1) from None
     supervisor.loop.run_forever()
