@@ -108,6 +108,9 @@ class Settings:
     max_tokens: Count | None = _setting(None, "Most tokens of one message of the model.")
     seed: Integer | None = _setting(None, "Sampling seed.")
     enable_thinking: Switch | None = _setting(None, "Whether the model thinks before it answers.")
+    keep_reasoning: Switch | None = _setting(
+        None, "Whether the model sees what it thought in earlier rounds (from GLM-4.7 on)."
+    )
     idle_timeout: Seconds = _setting(120.0, "Seconds of silence after which a stream is dead.")
     retries: CountOrZero = _setting(5, "How often a failed request is sent again.")
     search_provider: Literal["ddgs", "searxng"] = _setting("ddgs", "Who searches the web.", OWN)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from recordings.redactor import Redactor
 from recordings.secrets import SecretFinder, known_secrets
 from sandbox.protocol import Limits, Mount, SandboxBackend, SandboxSpec
 from sii_cli.config import Settings
 from sii_cli.errors import UsageError
-from sii_cli.model.types import STREAMING, Model
+from sii_cli.model.types import Model
 
 Mode = Literal["interactive", "headless", "demo", "batch"]
 
@@ -86,21 +86,6 @@ def make_redactor(settings: Settings) -> Redactor | None:
     if settings.api_key is not None:
         known["SII_API_KEY"] = settings.api_key
     return Redactor(SecretFinder(known, patterns=False)) if known else None
-
-
-def request_params(settings: Settings, model: str) -> dict[str, Any]:
-    """Return the fields of every request's body but `messages` and `tools`."""
-    optional = {
-        "temperature": settings.temperature,
-        "top_p": settings.top_p,
-        "max_tokens": settings.max_tokens,
-        "seed": settings.seed,
-    }
-    params: dict[str, Any] = {"model": model, **STREAMING}
-    params |= {name: value for name, value in optional.items() if value is not None}
-    if settings.enable_thinking is not None:
-        params["chat_template_kwargs"] = {"enable_thinking": settings.enable_thinking}
-    return params
 
 
 def system_prompt(settings: Settings) -> str:

@@ -23,6 +23,7 @@ from sandbox.protocol import Sandbox, SandboxBackend, SandboxSpec
 from sii_cli.config import Settings
 from sii_cli.loop import Loop, RoundLimits
 from sii_cli.memory import keep_freed_memory
+from sii_cli.model.params import params_notes, request_params
 from sii_cli.model.types import Model, ServedModel
 from sii_cli.parts import (
     Mode,
@@ -30,7 +31,6 @@ from sii_cli.parts import (
     make_model,
     make_redactor,
     make_spec,
-    request_params,
 )
 from sii_cli.resume import settle
 from sii_cli.sandbox_lease import SandboxLease
@@ -129,6 +129,10 @@ class Session:
         except RecordingError:
             self._leave_recording()
             raise
+
+    def notes(self, served: ServedModel) -> list[str]:
+        """Return what the user should know of what is served."""
+        return [*served.notes, *params_notes(self.settings, served)]
 
     async def sandbox(self) -> Sandbox:
         """Return the sandbox, waiting until it is there. Raises `SandboxUnavailable`."""
@@ -233,7 +237,7 @@ class Session:
             toolbox=self._toolbox,
             tools=tools,
             recorder=recorder,
-            params=request_params(self.settings, served.name),
+            params=request_params(self.settings, served),
             limits=RoundLimits(max_steps=self.settings.max_steps),
             on_sandbox_lost=self._lease.lost,
             restored=restored,

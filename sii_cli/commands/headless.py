@@ -68,7 +68,7 @@ async def _run(opening: Opening, task: str, report: Report) -> int:
     try:
         async with open_session(opening) as session:
             with _ticking(report):
-                for note in (await session.served()).notes:
+                for note in session.notes(await session.served()):
                     click.echo(f"sii: {one_line(note, 300)}", err=True)
                 async with aclosing(session.send(task)) as items:
                     async for item in items:

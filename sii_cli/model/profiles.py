@@ -31,6 +31,8 @@ class Profile:
     thinking_off: dict[str, Any] | None = None
     keep_reasoning: dict[str, Any] | None = None
     context_length: int | None = None
+    sampling: dict[str, Any] | None = None
+    stop_tokens: tuple[str, ...] = ()
     call_stop: str | None = None
     control_tokens: tuple[str, ...] = ()
     gpu_memory: dict[str, int] | None = None
@@ -96,6 +98,8 @@ _KINDS: dict[str, type] = {
     "thinking_off": dict,
     "keep_reasoning": dict,
     "context_length": int,
+    "sampling": dict,
+    "stop_tokens": list,
     "call_stop": str,
     "control_tokens": list,
     "gpu_memory": dict,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -122,12 +123,13 @@ class Server:
             raise ModelError("infra", f"{self.base_url} does not tell what ids spell.")
         return text
 
-    async def token_id(self, model: str, text: str | None) -> int | None:
-        """Return the id of a text that is one token; none when it is not, or is not told."""
-        if text is None:
-            return None
-        ids = await self.tokenize({"model": model, "prompt": text, "add_special_tokens": False})
-        return ids[0] if ids is not None and len(ids) == 1 else None
+    async def token_ids(self, model: str, tokens: Sequence[str]) -> dict[str, int]:
+        """Return the ids of control tokens; nothing where they are none, or are not told."""
+        if not tokens:
+            return {}
+        body = {"model": model, "prompt": "".join(tokens), "add_special_tokens": False}
+        ids = await self.tokenize(body)
+        return dict(zip(tokens, ids or (), strict=True)) if len(ids or ()) == len(tokens) else {}
 
     async def ask(
         self, method: str, path: str, body: dict[str, Any] | None = None

@@ -138,6 +138,8 @@ class ServedModel:
     context_length: int | None = None
     details: dict[str, Any] = field(default_factory=dict)
     """Version, the model's entry in `/v1/models`."""
+    stop_token_ids: tuple[int, ...] = ()
+    """Tokens that end a turn, as the profile names and the server counts them."""
     notes: tuple[str, ...] = ()
     """Sentences that the user should read."""
 

@@ -77,7 +77,9 @@ class VllmModel:
         server, name, entry = served.server, served.name, served.entry
         self._served_as = name
         profile = profile_of(name, str(entry.get("root") or ""))
-        self._call_stop = await server.token_id(name, profile.call_stop)
+        ends = list(dict.fromkeys(filter(None, (profile.call_stop, *profile.stop_tokens))))
+        ids = await server.token_ids(name, ends)
+        self._call_stop = ids.get(profile.call_stop or "")
         self._context_length = served.length
         self._name = None
         if self._call_stop is not None and profile.tool_call_parser in GLM_PARSERS:
@@ -96,6 +98,7 @@ class VllmModel:
             name=name,
             base_url=server.base_url,
             context_length=served.length,
+            stop_token_ids=tuple(ids[text] for text in profile.stop_tokens if text in ids),
             details=details,
             notes=self._endpoints.left_out,
         )

@@ -203,7 +203,7 @@ class Turns:
             self._server = ("dim", "ready")
             self._model = one_line(served.name, 60)
             self._activity.context_length = served.context_length
-            self._say(*served.notes, style="yellow")
+            self._say(*session.notes(served), style="yellow")
         self._show_status()
 
     async def _watch_sandbox(self, session: Session) -> None:

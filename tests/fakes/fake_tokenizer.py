@@ -23,6 +23,7 @@ CONTROL_TOKENS = (
     "</tool_call>",
     "<tool_response>",
     "</tool_response>",
+    "<|endoftext|>",
 )
 _PIECES = re.compile(
     "|".join(map(re.escape, CONTROL_TOKENS)) + r"| ?[A-Za-z0-9_]{1,3}|[\s\S]",
