@@ -71,6 +71,8 @@ class Tool(ABC, Generic[P]):
     params: type[P]
     parallel: ClassVar[bool] = False
     """Calls of one step may run at the same time as others."""
+    outside: ClassVar[bool] = False
+    """What a call returns comes from outside the sandbox, and may be another tomorrow."""
 
     @cached_property
     def description(self) -> str:

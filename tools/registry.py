@@ -118,6 +118,10 @@ class Toolbox:
         """Whether calls of this tool may run at the same time as others of one step."""
         return name in self._tools and self._tools[name].parallel
 
+    def outside(self, name: str) -> bool:
+        """Whether what calls of this tool return comes from outside the sandbox."""
+        return name in self._tools and self._tools[name].outside
+
     def parse(self, arguments: str) -> dict[str, Any] | None:
         """Read the raw arguments of a call; none when they are no JSON object."""
         try:

@@ -37,6 +37,7 @@ class WebFetch(Tool[WebFetchParams]):
     name = "web_fetch"
     params = WebFetchParams
     parallel = True
+    outside = True
 
     def __init__(self, fetcher: Fetcher) -> None:
         self._fetcher = fetcher

@@ -27,6 +27,7 @@ class WebSearch(Tool[WebSearchParams]):
     name = "web_search"
     params = WebSearchParams
     parallel = True
+    outside = True
 
     def __init__(self, provider: SearchProvider) -> None:
         self._provider = provider

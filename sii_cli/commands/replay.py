@@ -1,17 +1,17 @@
-"""`sii replay`: a recording, played as it happened. Needs no model and no sandbox."""
+"""`sii replay`: a recording, played as it happened or run again."""
 
 from __future__ import annotations
 
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sii_cli.commands.options import example
 from sii_cli.commands.recorded import find_one, open_store, warn_when_void
-from sii_cli.errors import UsageError
+from sii_cli.errors import DONE, UsageError
 
 if TYPE_CHECKING:
     from sii_cli.render.live import LiveRenderer
@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
 @click.command(
     "replay",
-    help="Play a recording as it happened. REF is an id, the beginning of one, or `last`.",
+    help="Play a recording as it happened, or run its calls again (--execute). REF is an id, the "
+    "beginning of one, or `last`.",
     epilog=example(
         "sii replay last",
         "sii replay last --speed 4",
         "sii replay 20261123 --step",
         "sii replay last --html replay.html --cast replay.cast",
+        "sii replay last --execute --workspace ../as-it-was",
     ),
 )
 @click.argument("ref", default="last")
@@ -49,16 +51,57 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Write a cast for asciinema instead (version 2).",
 )
-def command(ref: str, speed: float, by_step: bool, html: Path | None, cast: Path | None) -> None:
-    """Play a recording."""
+@click.option(
+    "--execute",
+    is_flag=True,
+    help="Run every call again in a fresh sandbox and compare what it returns with what was "
+    "recorded; exits with 1 when anything differs. Web tools are answered from the recording.",
+)
+@click.option(
+    "--until", type=click.IntRange(min=0), metavar="SEQ", help="--execute: up to this event."
+)
+@click.option("--json", "as_json", is_flag=True, help="--execute: one JSON object a line.")
+@click.option(
+    "--workspace",
+    type=click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path),
+    metavar="DIR",
+    help="--execute: the files as they were at the start (copied).",
+)
+@click.option(
+    "--rules",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="--execute: more rules of what may differ (TOML).",
+)
+@click.option("--image", metavar="NAME", help="--execute: another image than the recorded one.")
+def command(
+    ref: str,
+    speed: float,
+    by_step: bool,
+    html: Path | None,
+    cast: Path | None,
+    execute: bool,
+    **options: Any,
+) -> int:
+    """Play a recording, or run it again."""
     if (html or cast) and (by_step or speed != 1):
         raise UsageError("--speed and --step are for the terminal: a file has its own controls.")
+    if execute and (html or cast or speed != 1):
+        raise UsageError("--execute runs the calls: it has no --speed and writes no file.")
+    if not execute and any(value not in (None, False, ()) for value in options.values()):
+        raise UsageError("--until, --json, --workspace, --rules and --image are for --execute.")
     folder = find_one(ref)
     warn_when_void(folder)
+    if execute:
+        from sii_cli.commands.replay_execute import execute as run_again
+
+        return run_again(folder, by_step=by_step, **options)
     if html or cast:
         _export(folder, html, cast)
     else:
         _play(folder, speed, by_step)
+    return DONE
 
 
 def _export(folder: Path, html: Path | None, cast: Path | None) -> None:

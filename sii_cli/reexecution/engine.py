@@ -1,0 +1,279 @@
+"""Runs the calls of a recording again, with the same tools, and compares what they return."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import tempfile
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from pathlib import Path
+
+from recordings.blobs import read_blob
+from recordings.events import CallRequest, Event, Observation, ToolCall
+from recordings.recorder import Recorder
+from recordings.redactor import Redactor
+from sandbox.protocol import SandboxBackend, SandboxSpec, SandboxUnavailable
+from sii_cli.flow import RoundOver
+from sii_cli.history import History
+from sii_cli.reexecution.compare import Observed, compare
+from sii_cli.reexecution.recorded import Group, NotBegun, Recorded, RecordedCall, SandboxGone
+from sii_cli.reexecution.report import CallReport, Outcome
+from sii_cli.reexecution.rules import Rule
+from sii_cli.sandbox_lease import SandboxLease
+from sii_cli.tool_calls import ToolCaller, allow_all
+from sii_cli.wire import Wire
+from tools.registry import Toolbox
+from tools.web.settings import WebSettings
+
+Before = Callable[[list[str]], Awaitable[None]]
+
+LONGEST_PAUSE = 30.0
+"""Seconds waited between calls while something runs in the background."""
+_BACKGROUND = re.compile(r"(?<![&>|\\])&(?![&>\d])")
+_LABEL = 2_000
+
+NOT_RUN = {
+    "rejected": "it was not allowed",
+    "lost": "the session died while it ran: what it did then is not known",
+    "sandbox_lost": "the sandbox died during it: what it did then is not known",
+    "sandbox_unavailable": "there was no sandbox for it",
+}
+"""By the recorded error: calls that are not run again."""
+
+
+class Reexecution:
+    """Runs what a recording ran, in sandboxes of its own. For one recording, once."""
+
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        backend: SandboxBackend,
+        spec: SandboxSpec,
+        tools: Sequence[str],
+        rules: Sequence[Rule],
+        redactor: Redactor | None = None,
+    ) -> None:
+        """`folder` is the recording's, for its blobs."""
+        self._folder = folder
+        self._tools = tools
+        self._rules = rules
+        self._redactor = redactor
+        self._lease = SandboxLease(backend, spec)
+        self._toolbox = self._new_toolbox()
+        self._background = False
+
+    async def run(
+        self, recorded: Iterable[Recorded], before: Before | None = None
+    ) -> AsyncGenerator[CallReport, None]:
+        """Run everything again; yield a report of each call, in the order in which they began.
+
+        `before` is awaited before calls are run, with what they are.
+        Raises `SandboxUnavailable`, `RecordingError`.
+        """
+        with tempfile.TemporaryDirectory(prefix="sii-again-") as place:
+            self._place = Path(place)
+            self._recorder = Recorder.create(self._place, "again", redactor=self._redactor)
+            self._wire = Wire(self._recorder)
+            try:
+                for item in recorded:
+                    if before is not None and isinstance(item, Group):
+                        await before([call_text(each.call) for each in item.calls])
+                    async for report in self._again(item):
+                        yield report
+            finally:
+                await self._lease.close()
+                self._recorder.close()
+
+    async def _again(self, item: Recorded) -> AsyncGenerator[CallReport, None]:
+        match item:
+            case SandboxGone():
+                await self._lease.close()
+                self._background = False
+                if item.resumed:
+                    self._toolbox = self._new_toolbox()
+            case NotBegun(seq=seq, observation=observation):
+                yield _not_begun(seq, observation)
+            case Group():
+                if self._background:
+                    await asyncio.sleep(min(item.pause, LONGEST_PAUSE))
+                for report in await self._run_group(item):
+                    yield report
+
+    async def _run_group(self, group: Group) -> list[CallReport]:
+        reports: dict[int, CallReport] = {}
+        to_run: list[RecordedCall] = []
+        for recorded in group.calls:
+            settled = self._settled(recorded)
+            if settled is None:
+                to_run.append(recorded)
+            else:
+                reports[recorded.seq] = settled
+        if to_run:
+            now = await self._observe(to_run)
+            for recorded in to_run:
+                self._background = self._background or _keeps_running(recorded.call)
+                observation = now[recorded.call.call_id]
+                reports[recorded.seq] = await self._compare(recorded, observation)
+        return [reports[recorded.seq] for recorded in group.calls]
+
+    def _settled(self, recorded: RecordedCall) -> CallReport | None:
+        """Report a call that is not run again; none: it is."""
+        then = recorded.observation
+        if then is None:
+            return _report(recorded, "not_run", why="the recording ends while it ran")
+        if not recorded.call.approval.allowed:
+            return _report(recorded, "not_run", why=NOT_RUN["rejected"])
+        if then.error in NOT_RUN:
+            return _report(recorded, "not_run", why=NOT_RUN[then.error])
+        if self._toolbox.outside(recorded.call.name):
+            return _report(recorded, "answered", why="from the recording: nothing is sent out")
+        return None
+
+    async def _observe(self, calls: Sequence[RecordedCall]) -> dict[str, Observation]:
+        """Run calls at the same time; return what they return, by the calls' ids.
+
+        Those that were interrupted are interrupted after as long.
+        """
+        caller = ToolCaller(
+            toolbox=self._toolbox,
+            wire=self._wire,
+            approve=allow_all,
+            on_sandbox_lost=self._lease.lost,
+        )
+        patience = _interrupted_after(calls)
+        if patience is not None:
+            await self._lease.get()  # its start is no part of that time
+        running = asyncio.create_task(
+            caller.run(calls[0].call.step, [_request(recorded) for recorded in calls], History())
+        )
+        try:
+            done, _ = await asyncio.wait([running], timeout=patience)
+            if done:
+                running.result()
+        except RoundOver as over:
+            raise SandboxUnavailable(over.reason) from None
+        finally:
+            running.cancel()
+            await asyncio.wait([running])
+        return await self._take_observations()
+
+    async def _take_observations(self) -> dict[str, Observation]:
+        self._wire.end()
+        found: dict[str, Observation] = {}
+        while (item := await self._wire.next()) is not None:
+            if isinstance(item, Event) and isinstance(item.data, Observation):
+                found[item.data.call_id] = item.data
+        return found
+
+    async def _compare(self, recorded: RecordedCall, now: Observation) -> CallReport:
+        then = recorded.observation
+        assert then is not None
+        if then.error == "interrupted":
+            why = f"it was interrupted after {then.seconds:.1f} s, and now after as much"
+            return _report(recorded, "not_compared", why=why, seconds=now.seconds)
+        found = await asyncio.to_thread(
+            compare,
+            call_text(recorded.call),
+            *self._with_full_outputs(then, now),
+            self._rules,
+        )
+        return _report(
+            recorded,
+            found.verdict,
+            rules=found.rules,
+            differs=found.differs,
+            diff=found.diff,
+            seconds=now.seconds,
+        )
+
+    def _with_full_outputs(self, then: Observation, now: Observation) -> tuple[Observed, Observed]:
+        """What is compared; whole outputs only when they are not the same bytes."""
+        if then.full and now.full and then.full.sha256 == now.full.sha256:
+            return _observed(then, None), _observed(now, None)
+        full_then = read_blob(self._folder, then.full) if then.full else None
+        full_now = read_blob(self._place, now.full) if now.full else None
+        return _observed(then, full_then), _observed(now, full_now)
+
+    def _new_toolbox(self) -> Toolbox:
+        return Toolbox(self._tools, self._lease.get, WebSettings())
+
+
+def call_text(call: ToolCall) -> str:
+    """Return a call as the text that rules look at: the tool, then its arguments."""
+    values = call.parsed.values() if call.parsed else [call.arguments]
+    return " ".join([call.name, *(v if isinstance(v, str) else repr(v) for v in values)])
+
+
+def _request(recorded: RecordedCall) -> CallRequest:
+    call = recorded.call
+    return CallRequest(
+        index=call.index, call_id=call.call_id, name=call.name, arguments=call.arguments
+    )
+
+
+def _interrupted_after(calls: Sequence[RecordedCall]) -> float | None:
+    seconds = [
+        recorded.observation.seconds
+        for recorded in calls
+        if recorded.observation and recorded.observation.error == "interrupted"
+    ]
+    return max(seconds, default=None)
+
+
+def _keeps_running(call: ToolCall) -> bool:
+    """Whether something may go on after the call: a job, or a command with `&`."""
+    parsed = call.parsed or {}
+    if call.name != "bash":
+        return False
+    return bool(parsed.get("background") or _BACKGROUND.search(str(parsed.get("command", ""))))
+
+
+def _observed(observation: Observation, full: bytes | None) -> Observed:
+    return Observed(
+        text=observation.text,
+        error=observation.error,
+        exit_code=observation.exit_code,
+        full=full.decode("utf-8", "replace") if full is not None else None,
+        changed=tuple(observation.changed),
+    )
+
+
+def _not_begun(seq: int, observation: Observation) -> CallReport:
+    return CallReport(
+        seq=seq,
+        step=observation.step,
+        call_id=observation.call_id,
+        name=observation.name,
+        label=observation.name,
+        outcome="not_run",
+        why="its turn was stopped before it",
+        seconds_then=observation.seconds,
+    )
+
+
+def _report(
+    recorded: RecordedCall,
+    outcome: Outcome,
+    *,
+    why: str = "",
+    rules: tuple[str, ...] = (),
+    differs: tuple[str, ...] = (),
+    diff: str = "",
+    seconds: float = 0.0,
+) -> CallReport:
+    call, then = recorded.call, recorded.observation
+    return CallReport(
+        seq=recorded.seq,
+        step=call.step,
+        call_id=call.call_id,
+        name=call.name,
+        label=" ".join(call_text(call)[:_LABEL].split()),
+        outcome=outcome,
+        why=why,
+        rules=rules,
+        differs=differs,
+        diff=diff,
+        seconds_then=then.seconds if then else 0.0,
+        seconds=seconds,
+    )

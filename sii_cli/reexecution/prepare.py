@@ -1,0 +1,125 @@
+"""Makes the world again in which a recording's calls ran: its sandbox, its tools, its workspace."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from sandbox.protocol import Limits, SandboxSpec
+from sii_cli.config import Settings
+from sii_cli.errors import UsageError
+from sii_cli.parts import make_backend, make_redactor
+from sii_cli.reexecution.engine import Reexecution
+from sii_cli.reexecution.recorded import World
+from sii_cli.reexecution.rules import Rule
+from tools.registry import TOOL_NAMES, Toolbox
+from tools.web.settings import WebSettings
+
+
+@contextmanager
+def start_workspace(world: World, given: Path | None) -> Iterator[Path]:
+    """Give a copy of the workspace as it was at the start; gone afterwards.
+
+    `given` is a directory that holds it. Raises `UsageError` when nobody knows it.
+    """
+    with TemporaryDirectory(prefix="sii-workspace-", ignore_cleanup_errors=True) as place:
+        workspace = Path(place) / "workspace"
+        if given is not None:
+            _copy(given, workspace)
+        elif world.start.mode == "demo":
+            from sii_cli.demo import make_workspace
+
+            workspace.mkdir()
+            make_workspace(workspace)
+        else:
+            raise UsageError(
+                "The recording does not hold the workspace as it was at the start: give a "
+                "directory that does with --workspace DIR (it is copied, nothing runs in it)."
+            )
+        yield workspace
+
+
+def prepare(
+    folder: Path,
+    world: World,
+    settings: Settings,
+    workspace: Path,
+    rules: Sequence[Rule],
+    image: str | None = None,
+) -> Reexecution:
+    """Put a re-execution together; `image` stands in for the recorded one."""
+    recorded = world.sandbox
+    if recorded is not None and recorded.backend == "bubblewrap":
+        settings = replace(settings, sandbox="bubblewrap")
+    elif recorded is not None:
+        settings = replace(settings, sandbox="docker")
+    return Reexecution(
+        folder=folder,
+        backend=make_backend(settings),
+        spec=_spec(world, workspace, image),
+        tools=[name for name in tool_names(world) if name in TOOL_NAMES],
+        rules=rules,
+        redactor=make_redactor(settings),
+    )
+
+
+def tool_names(world: World) -> list[str]:
+    """Return the names of the tools that the model was told of."""
+    return [str(tool["function"]["name"]) for tool in world.start.tools]
+
+
+def doubts(world: World) -> list[str]:
+    """Say what is not as it was, in sentences."""
+    found = []
+    names = tool_names(world)
+    if missing := [name for name in names if name not in TOOL_NAMES]:
+        found.append(f"There is no tool {', '.join(missing)} any more.")
+    elif _tools_sha256(names) != world.start.tools_sha256:
+        found.append("The tools have changed since: their texts, or what they do.")
+    if world.sandbox is not None and world.sandbox.network:
+        found.append("The sandbox could reach hosts then; now it has no network.")
+    return found
+
+
+def _tools_sha256(names: Sequence[str]) -> str:
+    async def no_sandbox() -> None:
+        raise AssertionError
+
+    return Toolbox(names, no_sandbox, WebSettings()).sha256  # type: ignore[arg-type]
+
+
+def _spec(world: World, workspace: Path, image: str | None) -> SandboxSpec:
+    recorded = world.sandbox
+    spec = SandboxSpec(workspace=workspace)
+    if recorded is not None:
+        known = {field.name for field in fields(Limits)}
+        limits = {name: value for name, value in recorded.limits.items() if name in known}
+        found = recorded.image_digest or recorded.image or spec.image
+        spec = replace(spec, limits=Limits(**limits), image=found)
+    return spec if image is None else replace(spec, image=image)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a directory with modes, times and, as root, owners; sockets and the like stay out."""
+
+    def special(folder: str, names: list[str]) -> list[str]:
+        modes = [(name, os.lstat(os.path.join(folder, name)).st_mode) for name in names]
+        kept = (stat.S_ISREG, stat.S_ISDIR, stat.S_ISLNK)
+        return [name for name, mode in modes if not any(is_kind(mode) for is_kind in kept)]
+
+    shutil.copytree(source, target, symlinks=True, ignore=special)
+    if os.geteuid() != 0:
+        return
+    for folder, folders, files in os.walk(source):
+        for name in [".", *folders, *files]:
+            path = Path(folder) / name
+            owner = path.lstat()
+            copied = target / path.relative_to(source)
+            if os.path.lexists(copied):
+                os.chown(copied, owner.st_uid, owner.st_gid, follow_symlinks=False)

@@ -1,0 +1,151 @@
+"""Reads from a recording what was run, call by call, and the world in which it ran."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from recordings.errors import RecordingDamaged
+from recordings.events import (
+    Event,
+    Observation,
+    SandboxEnd,
+    SandboxStart,
+    SessionResume,
+    SessionStart,
+    ToolCall,
+)
+from recordings.log import read_events
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedCall:
+    """A call, and what it returned; `observation` is none when the recording ends before it."""
+
+    seq: int
+    """Of the event that says that the call was about to run."""
+    call: ToolCall
+    observation: Observation | None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Calls that ran at the same time, in the order in which they began."""
+
+    calls: tuple[RecordedCall, ...]
+    pause: float
+    """Seconds from the end of what ran before."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotBegun:
+    """A call that was never run: its turn was stopped before."""
+
+    seq: int
+    observation: Observation
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxGone:
+    """The sandbox ended, or with the session; what follows ran in another."""
+
+    resumed: bool
+    """The whole session began anew, and with it what its tools remembered."""
+
+
+Recorded = Group | NotBegun | SandboxGone
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """In what the calls of a recording ran."""
+
+    start: SessionStart
+    sandbox: SandboxStart | None
+    """The first one; none: no sandbox was ever ready."""
+
+
+def recorded_world(folder: Path) -> World:
+    """Read what a recording says of its beginning. Raises `RecordingError`."""
+    start: SessionStart | None = None
+    for event in read_events(folder):
+        match event.data:
+            case SessionStart() as data:
+                start = data
+            case SandboxStart() as sandbox if start is not None:
+                return World(start, sandbox)
+    if start is None:
+        raise RecordingDamaged(f"The recording {folder.name} has no beginning.")
+    return World(start, None)
+
+
+def recorded_calls(events: Iterable[Event], until: int | None = None) -> Iterator[Recorded]:
+    """Yield what was run, in order; calls that began after event `until` are left out.
+
+    Holds no more than the calls that run at the same time.
+    """
+    reader = _Reader()
+    for event in events:
+        is_after = until is not None and event.seq > until
+        if is_after and (not reader.running or isinstance(event.data, ToolCall)):
+            break
+        yield from reader.take(event)
+    yield from reader.end()
+
+
+@dataclass(slots=True)
+class _Reader:
+    begun: dict[str, tuple[int, ToolCall]] = field(default_factory=dict)
+    observed: dict[str, Observation] = field(default_factory=dict)
+    gone: SandboxGone | None = None
+    pause: float = 0.0
+    last: float | None = None
+    """When what ran before was over, by the clock of this run of the session."""
+
+    @property
+    def running(self) -> bool:
+        return len(self.observed) < len(self.begun)
+
+    def take(self, event: Event) -> Iterator[Recorded]:
+        match event.data:
+            case ToolCall() as call:
+                yield from self._begin(event, call)
+            case Observation() as observation if observation.call_id not in self.begun:
+                if not self.running:
+                    yield from self.end()
+                yield NotBegun(event.seq, observation)
+            case Observation() as observation:
+                self.observed[observation.call_id] = observation
+                self.last = event.mono
+            case SandboxEnd():
+                self.gone = self.gone or SandboxGone(resumed=False)
+                if not self.running:
+                    yield from self.end()
+            case SessionResume():
+                # What was under way then is settled by the session that goes on, so it ends
+                # later; a fork leaves it to its parent.
+                self.gone = SandboxGone(resumed=True)
+                self.last = None
+                if not self.running or event.parent is not None:
+                    yield from self.end()
+
+    def end(self) -> Iterator[Recorded]:
+        """Yield what ran together, and the sandbox's end that came meanwhile."""
+        if self.begun:
+            calls = (
+                RecordedCall(seq, call, self.observed.get(call_id))
+                for call_id, (seq, call) in self.begun.items()
+            )
+            yield Group(tuple(calls), self.pause)
+            self.begun, self.observed = {}, {}
+        if self.gone is not None:
+            yield self.gone
+            self.gone = None
+
+    def _begin(self, event: Event, call: ToolCall) -> Iterator[Recorded]:
+        if self.begun and not self.running:
+            yield from self.end()
+        if not self.begun:
+            self.pause = 0.0 if self.last is None else max(0.0, event.mono - self.last)
+        self.begun[call.call_id] = (event.seq, call)

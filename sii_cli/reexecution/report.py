@@ -1,0 +1,84 @@
+"""What came of a re-execution: call by call, and in all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Outcome = Literal["identical", "equal", "different", "answered", "not_compared", "not_run"]
+
+
+@dataclass(frozen=True, slots=True)
+class CallReport:
+    """One call run again.
+
+    `answered`: what an outside service said is taken from the recording. `not_compared`: it was
+    run, but what it returned then is not its whole output. `not_run`: it did not run then either,
+    or what it did then is not known.
+    """
+
+    seq: int
+    """Of the call's event."""
+    step: int
+    call_id: str
+    name: str
+    label: str
+    """The tool and what it was asked, in a line."""
+    outcome: Outcome
+    why: str = ""
+    """Of what was not compared or not run."""
+    rules: tuple[str, ...] = ()
+    differs: tuple[str, ...] = ()
+    diff: str = ""
+    seconds_then: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Report:
+    """The calls so far."""
+
+    counts: Counter[Outcome] = field(default_factory=Counter)
+    rules: Counter[str] = field(default_factory=Counter)
+    """How many calls needed each."""
+    first_difference: CallReport | None = None
+
+    def add(self, call: CallReport) -> None:
+        """Count a call."""
+        self.counts[call.outcome] += 1
+        self.rules.update(call.rules)
+        if call.outcome == "different" and self.first_difference is None:
+            self.first_difference = call
+
+    @property
+    def compared(self) -> int:
+        """Calls whose observation was compared."""
+        return self.reproduced + self.counts["different"]
+
+    @property
+    def reproduced(self) -> int:
+        """Calls that returned the same again."""
+        return self.counts["identical"] + self.counts["equal"]
+
+    @property
+    def score(self) -> float | None:
+        """The part that was reproduced, from 0 to 1; none when nothing was compared."""
+        return self.reproduced / self.compared if self.compared else None
+
+    def as_dict(self) -> Mapping[str, Any]:
+        """Return the figures for `--json`."""
+        first = self.first_difference
+        return {
+            "score": self.score,
+            "compared": self.compared,
+            "counts": dict(self.counts),
+            "rules": dict(self.rules),
+            "first_difference": first and {"seq": first.seq, "step": first.step},
+        }
+
+
+def call_dict(call: CallReport) -> dict[str, Any]:
+    """Return a call for `--json`."""
+    return asdict(call)

@@ -1,0 +1,96 @@
+"""Records a session with scripted turns, and runs its calls again over a copy of its files."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from recordings.log import read_events
+from sandbox.protocol import Sandbox, SandboxBackend, SandboxSpec
+from sii_cli.config import Settings
+from sii_cli.parts import make_spec
+from sii_cli.reexecution.engine import Reexecution
+from sii_cli.reexecution.recorded import recorded_calls, recorded_world
+from sii_cli.reexecution.report import CallReport
+from sii_cli.reexecution.rules import load_rules
+from sii_cli.session import Session
+from tests.fakes.fake_sandbox import FakeSandbox
+from tests.fakes.scripted_model import Script, ScriptedModel, calls
+
+TOOLS = ("bash", "python", "read_file", "write_file", "edit_file", "web_search", "todo", "jobs")
+
+
+class FakeBackend:
+    """Sandboxes without an engine, over the workspace that they are given."""
+
+    name = "fake"
+
+    async def start(self, spec: SandboxSpec) -> Sandbox:
+        root = spec.workspace.parent
+        (root / "state").unlink(missing_ok=True)  # a new sandbox has a new shell
+        return FakeSandbox(root)
+
+
+def bash(command: str, **more: Any) -> Script:
+    return calls(("bash", json.dumps({"command": command, **more})))
+
+
+def python(code: str) -> Script:
+    return calls(("python", json.dumps({"code": code})))
+
+
+async def record(
+    place: Path, *scripts: Script, backend: SandboxBackend | None = None, begin: Path | None = None
+) -> Path:
+    """Record one round; return the recording's folder. `begin` holds the files at the start."""
+    workspace = place / "workspace"
+    shutil.copytree(begin or _empty(place), workspace)
+    settings = Settings(home=place / "home", workspace=workspace, tools=TOOLS, memory=512 << 20)
+    session = Session(
+        settings=settings,
+        mode="headless",
+        model=ScriptedModel(*scripts),
+        backend=backend or FakeBackend(),
+        spec=make_spec(settings),
+    )
+    session.begin()
+    try:
+        async for _ in session.send("Do it"):
+            pass
+    finally:
+        await session.close()
+    assert session.folder is not None
+    return session.folder
+
+
+async def run_again(
+    folder: Path,
+    place: Path,
+    *,
+    backend: SandboxBackend | None = None,
+    begin: Path | None = None,
+    until: int | None = None,
+    rules: Sequence[Path] = (),
+) -> list[CallReport]:
+    """Run a recording's calls again and return the reports."""
+    workspace = place / "again" / "workspace"
+    shutil.copytree(begin or _empty(place), workspace)
+    world = recorded_world(folder)
+    spec = SandboxSpec(workspace=workspace)
+    again = Reexecution(
+        folder=folder,
+        backend=backend or FakeBackend(),
+        spec=spec,
+        tools=[tool["function"]["name"] for tool in world.start.tools],
+        rules=load_rules(rules),
+    )
+    return [report async for report in again.run(recorded_calls(read_events(folder), until))]
+
+
+def _empty(place: Path) -> Path:
+    folder = place / "empty"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
