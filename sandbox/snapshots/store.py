@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 
 from sandbox.snapshots.changes import Change, compare
-from sandbox.snapshots.errors import SnapshotError, failure
+from sandbox.snapshots.errors import SnapshotError, SnapshotNotFound, failure
 from sandbox.snapshots.exclude import Exclude
 from sandbox.snapshots.file_diff import FileDiff, file_diff, file_diffs
 from sandbox.snapshots.objects import Objects
@@ -75,8 +76,15 @@ class SnapshotStore:
 
         Raises `SnapshotError`.
         """
-        await in_thread(lambda _: _make_empty(new_dir))
-        return await self.restore(tree, new_dir)
+        return await in_thread(lambda stop: self.write_tree(tree, new_dir, stop))
+
+    def write_tree(self, tree: str, new_dir: Path, stop: threading.Event | None = None) -> Restored:
+        """As `materialise`, but blocking."""
+        if not self.objects.has(tree):
+            raise SnapshotNotFound(f"The store {self.objects.folder} has no tree {tree[:80]!r}.")
+        _make_empty(new_dir)
+        scanner = Scanner(new_dir, self.objects, Exclude(()), MAX_FILE, MAX_ENTRIES)
+        return restore(tree, new_dir, self.objects, scanner, Exclude(()), stop or threading.Event())
 
     def close(self) -> None:
         """Let go of the store's files; snapshots that were made are kept."""

@@ -8,6 +8,7 @@ from recordings.events import (
     Continuity,
     Event,
     EventData,
+    FileChange,
     HarnessMessage,
     IdSpan,
     Interrupt,
@@ -29,6 +30,8 @@ from recordings.events import (
     SessionResume,
     SessionStart,
     SimulatedUser,
+    Snapshot,
+    SnapshotFailed,
     StreamTiming,
     ToolCall,
     ToolOutput,
@@ -193,6 +196,28 @@ EXAMPLES: list[tuple[EventData, Origin]] = [
     (
         Interrupt(round=1, during="model"),
         "human",
+    ),
+    (
+        Snapshot(
+            step=1,
+            cause="step",
+            tree="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+            changes=[
+                FileChange(path="calc.py", kind="modified", added=1, removed=1),
+                FileChange(path="plot.png", kind="added", binary=True),
+            ],
+            not_kept=["data/big.bin: too large"],
+            seconds=0.0041,
+        ),
+        "harness",
+    ),
+    (
+        SnapshotFailed(
+            step=1,
+            reason="The snapshot cannot be written to /home/ann/.sii/snapshots: "
+            "the disk is full: free some space.",
+        ),
+        "harness",
     ),
     (
         RoundEnd(round=1, status="interrupted", steps=1),

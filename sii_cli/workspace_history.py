@@ -1,0 +1,39 @@
+"""The workspaces of recorded sessions: which snapshots there are, and one written elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from recordings.workspace import WorkspaceAt, workspace_at
+from sandbox.snapshots import Restored, SnapshotNotFound, SnapshotStore
+
+
+def snapshot_store(home: Path) -> SnapshotStore:
+    """Return the store that all sessions under a home share; it need not exist yet."""
+    return SnapshotStore(home / "snapshots")
+
+
+def materialise(
+    recording: Path, seq: int, target: Path, home: Path
+) -> tuple[WorkspaceAt, Restored]:
+    """Write the workspace of a recording, as it stood right after event `seq`, into a directory.
+
+    `target` is new or empty; `home` is `Settings.home`, under which the snapshots are. Blocks: run
+    it in a thread. What comes back says whether the snapshot is of exactly that moment
+    (`WorkspaceAt.exact`: false in the midst of a step) and what could not be written
+    (`Restored.missing`: too large to be kept, special files).
+
+    Raises `SnapshotNotFound` when the recording names no snapshot or the store has lost it,
+    other `SnapshotError`, and `RecordingError`.
+    """
+    at = workspace_at(recording, seq)
+    if at is None:
+        raise SnapshotNotFound(
+            f"The recording {recording.name} names no snapshot of its workspace at event {seq}: "
+            "it was made without (`snapshots = false`), or before there were any."
+        )
+    store = snapshot_store(home)
+    try:
+        return at, store.write_tree(at.tree, target)
+    finally:
+        store.close()
