@@ -12,11 +12,14 @@ import orjson
 
 from recordings.encoding import encode
 from recordings.events import (
+    Compaction,
     EventData,
     HarnessMessage,
     ModelResponse,
     Observation,
     SessionStart,
+    Stub,
+    SummaryRequest,
     UserMessage,
 )
 
@@ -29,6 +32,10 @@ def message_of(data: EventData) -> dict[str, Any] | None:
     is what vLLM makes of it silently and other servers refuse.
     """
     match data:
+        case Stub():
+            return {"role": "tool", "tool_call_id": data.call_id, "content": data.text}
+        case Compaction(summary=str(summary)):
+            return {"role": "system", "content": summary}
         case SessionStart():
             return {"role": "system", "content": data.system_prompt}
         case UserMessage():
@@ -41,6 +48,11 @@ def message_of(data: EventData) -> dict[str, Any] | None:
             return _assistant_message(data)
         case _:
             return None
+
+
+def instruction_message(data: SummaryRequest) -> dict[str, Any]:
+    """Return the last message of a request for a summary, which is not kept in the history."""
+    return {"role": "system", "content": data.instruction}
 
 
 def encode_message(message: dict[str, Any]) -> bytes:

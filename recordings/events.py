@@ -15,7 +15,9 @@ from recordings.migrations import SCHEMA_VERSION
 Origin = Literal["human", "query", "model", "tool", "harness", "annotator", "compaction"]
 """Who made the text of an event. Training masks follow from it."""
 
-RoundStatus = Literal["answered", "interrupted", "limit", "cut_off", "loop", "infra", "failed"]
+RoundStatus = Literal[
+    "answered", "interrupted", "limit", "cut_off", "empty", "loop", "infra", "failed"
+]
 QueryStatus = Literal[
     "solved",
     "answered",
@@ -30,7 +32,9 @@ QueryStatus = Literal[
 ]
 """How a query's session ended: `solved` and `unsolved` by its check, `answered` without one,
 `gave_up` when feedback on a failed check moved the model to nothing more."""
-SessionStatus = Literal["done", "interrupted", "limit", "cut_off", "loop", "infra", "failed"]
+SessionStatus = Literal[
+    "done", "interrupted", "limit", "cut_off", "empty", "loop", "infra", "failed"
+]
 
 
 class Part(BaseModel):
@@ -441,6 +445,83 @@ class SnapshotFailed(EventData):
     reason: str
 
 
+class SummaryRequest(EventData):
+    """The model is asked to sum the session up, because its context is full.
+
+    Neither the question nor the answer becomes part of the history; what is made of the answer is
+    a `compaction`.
+    """
+
+    type: ClassVar[str] = "summary_request"
+    step: int
+    attempt: int
+    request_id: str
+    base_url: str = ""
+    """The server that was asked."""
+    messages: MessageSpan
+    """What it was to sum up, in the terms of a `model_request`; the instruction follows them."""
+    instruction: str
+    """The last message, of the role `system`."""
+    messages_sha256: str
+    """As in a `model_request`, the instruction included."""
+    params: dict[str, Any]
+    with_tools: bool = True
+
+
+class SummaryResponse(EventData):
+    """What the model answered to a `summary_request`."""
+
+    type: ClassVar[str] = "summary_response"
+    durable: ClassVar[bool] = True
+    step: int
+    attempt: int
+    response_id: str | None = None
+    reasoning: str | None = None
+    content: str | None = None
+    finish_reason: str
+    stop_reason: int | str | None = None
+    complete: bool
+    usage: Usage | None = None
+    prompt_ids: IdSpan | None = None
+    """On the session's previous response; the next one stands on that too, not on this."""
+    generated_ids: list[int] | None = None
+    timing: StreamTiming = StreamTiming()
+    fingerprint: str | None = None
+    flags: list[str] = []
+
+
+class Stub(EventData):
+    """A line in the place of an old observation that was left out to make room."""
+
+    type: ClassVar[str] = "stub"
+    of: int
+    """The observation's event."""
+    call_id: str
+    text: str
+
+
+class Compaction(EventData):
+    """From here the model reads another history: earlier messages were left out or summed up."""
+
+    type: ClassVar[str] = "compaction"
+    durable: ClassVar[bool] = True
+    cause: Literal["full", "overflow", "asked"]
+    """The context was full by our count, or by the server's; or the human asked for it."""
+    kind: Literal["stubs", "summary"]
+    """Old observations were replaced by stubs; or everything but the user's words and the last
+    steps by a summary."""
+    messages: MessageSpan
+    """The history from here, on the messages of the last `model_request`. Where this event itself
+    is named, the summary stands."""
+    summary: str | None = None
+    """The message as the model reads it, of the role `system`."""
+    before: int
+    """Tokens of the history."""
+    after: int
+    exact: bool = True
+    """Whether these were counted; else they were estimated."""
+
+
 class Interrupt(EventData):
     """The human stopped the turn."""
 
@@ -549,6 +630,10 @@ AnyEventData = Annotated[
     | Observation
     | Snapshot
     | SnapshotFailed
+    | SummaryRequest
+    | SummaryResponse
+    | Stub
+    | Compaction
     | Interrupt
     | Check
     | SimulatedUser

@@ -16,7 +16,15 @@ from recordings.blobs import blob_path, open_blob, put_blob, read_blob
 from recordings.conversation import message_of
 from recordings.encoding import encode
 from recordings.errors import RecordingError
-from recordings.events import BlobRef, Event, EventData, ModelResponse, Observation, Redaction
+from recordings.events import (
+    BlobRef,
+    Event,
+    EventData,
+    ModelResponse,
+    Observation,
+    Redaction,
+    SummaryResponse,
+)
 from recordings.files import failure, kept_path, packed_path, sync_folder
 from recordings.index import INDEX, delete_index
 from recordings.lines import encode_event
@@ -125,6 +133,8 @@ class _Rewriter:
             self._waiting = True
         if isinstance(data, ModelResponse):
             data = self._with_clean_prompt(data)
+        elif isinstance(data, SummaryResponse):
+            data = self._with_clean_summary_prompt(data)
         if data != event.data:
             self._seqs.append(event.seq)
         return data
@@ -137,6 +147,12 @@ class _Rewriter:
             self._waiting = False
             self._tainted = span.keep + len(span.new)
         return blank_prompt(data) if span.keep < self._tainted else data
+
+    def _with_clean_summary_prompt(self, data: SummaryResponse) -> SummaryResponse:
+        """What follows does not stand on a summary's prompt, so it settles nothing."""
+        span = data.prompt_ids
+        is_tainted = self._waiting or (span is not None and span.keep < self._tainted)
+        return blank_prompt(data) if is_tainted else data
 
     def _with_clean_blobs(self, data: EventData) -> EventData:
         if not isinstance(data, Observation):

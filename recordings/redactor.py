@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from recordings.encoding import encode
-from recordings.events import EventData, IdSpan, ModelError, ModelResponse
+from recordings.events import EventData, IdSpan, ModelError, ModelResponse, SummaryResponse
 from recordings.secrets import Secret, SecretFinder, mask
+
+_Response = TypeVar("_Response", ModelResponse, SummaryResponse)
 
 BLANK = -1
 """Stands for a token id that was taken out."""
@@ -74,15 +76,15 @@ class Redactor:
 
 def blank_generated(data: EventData) -> EventData:
     """Blank the ids that a model generated; their number stays."""
-    if isinstance(data, ModelResponse | ModelError) and data.generated_ids:
+    if isinstance(data, ModelResponse | SummaryResponse | ModelError) and data.generated_ids:
         update: dict[str, Any] = {"generated_ids": [BLANK] * len(data.generated_ids)}
-        if isinstance(data, ModelResponse):
+        if not isinstance(data, ModelError):
             update["flags"] = [*data.flags, "redacted"]
         return data.model_copy(update=update)
     return data
 
 
-def blank_prompt(data: ModelResponse) -> ModelResponse:
+def blank_prompt(data: _Response) -> _Response:
     """Blank the ids that were new in a prompt; their number stays."""
     if data.prompt_ids is None or not data.prompt_ids.new:
         return data

@@ -10,8 +10,10 @@ from recordings.conversation import encode_message, message_of
 from recordings.errors import RecordingDamaged, RecordingNotFound
 from recordings.events import (
     CallRequest,
+    Compaction,
     Event,
     IdSpan,
+    MessageSpan,
     ModelError,
     ModelRequest,
     ModelResponse,
@@ -20,6 +22,8 @@ from recordings.events import (
     SessionEnd,
     SessionResume,
     SessionStart,
+    Stub,
+    SummaryResponse,
     ToolCall,
     Usage,
     UserMessage,
@@ -52,6 +56,8 @@ class Conversation:
     """Everything the model would be sent, in the order of sending."""
     sent: int = 0
     """How many of them the last request sent; the next one's `MessageSpan` is by these."""
+    compacted: bool = False
+    """Messages were replaced since the last request."""
     trail: IdTrail = field(default_factory=IdTrail)
     rounds: int = 0
     steps: int = 0
@@ -119,6 +125,11 @@ class _Restorer:
                 state.round_open, state.under_way = False, "nothing"
             case ModelRequest() as request:
                 self._take_request(request)
+            case Compaction(messages=span):
+                self._set_messages(span)
+                state.sent, state.compacted, self._loose = span.keep, True, []
+            case SummaryResponse(usage=usage) if usage is not None:
+                self._count(usage)
             case ModelError(retry_in=None):
                 state.under_way = "nothing"
             case ModelResponse() as response:
@@ -143,23 +154,30 @@ class _Restorer:
             return
         encoded = encode_message(message)
         self._encoded[event.seq] = encoded
+        if isinstance(event.data, Stub | Compaction):
+            return  # a compaction says where it stands
         kept = Message(event.seq, encoded)
         self._loose.append(kept)
         if isinstance(event.data, Observation):
             self._observed[event.data.call_id] = kept
 
     def _take_request(self, request: ModelRequest) -> None:
-        state, span = self.conversation, request.messages
+        state = self.conversation
+        self._set_messages(request.messages)
+        state.sent = len(state.messages)
+        state.compacted = False
+        state.under_way = "model"
+        self._loose, self._calls, self._observed = [], {}, {}
+
+    def _set_messages(self, span: MessageSpan) -> None:
+        state = self.conversation
         try:
             new = [Message(seq, self._encoded[seq]) for seq in span.new]
         except KeyError as error:
             raise RecordingDamaged(
-                f"Event {state.seq} sent the message of event {error}, which is not there."
+                f"Event {state.seq} names the message of event {error}, which is not there."
             ) from None
         state.messages[span.keep :] = new
-        state.sent = len(state.messages)
-        state.under_way = "model"
-        self._loose, self._calls, self._observed = [], {}, {}
 
     def _take_response(self, response: ModelResponse) -> None:
         state = self.conversation
@@ -170,10 +188,14 @@ class _Restorer:
         if response.prompt_ids is not None:
             self._follow(response.prompt_ids, response.generated_ids or [])
         if response.usage is not None:
-            state.usage = Usage(
-                prompt_tokens=state.usage.prompt_tokens + response.usage.prompt_tokens,
-                completion_tokens=state.usage.completion_tokens + response.usage.completion_tokens,
-            )
+            self._count(response.usage)
+
+    def _count(self, usage: Usage) -> None:
+        before = self.conversation.usage
+        self.conversation.usage = Usage(
+            prompt_tokens=before.prompt_tokens + usage.prompt_tokens,
+            completion_tokens=before.completion_tokens + usage.completion_tokens,
+        )
 
     def _follow(self, span: IdSpan, generated_ids: list[int]) -> None:
         try:

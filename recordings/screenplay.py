@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from recordings.events import (
+    Compaction,
     Event,
     HarnessMessage,
     Interrupt,
@@ -90,6 +91,8 @@ class _Writer:
                 yield "observation", observation.call_id, observation.text, about, failed
             case HarnessMessage(text=text):
                 yield "note", key, text
+            case Compaction(summary=summary):
+                yield "note", key, summary or "Old observations were left out."
             case ModelError(message=message):
                 yield "note", key, message, "", True
             case Interrupt():

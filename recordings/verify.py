@@ -14,18 +14,28 @@ from pathlib import Path
 from typing import NamedTuple
 
 from recordings.blobs import open_blob, stored_blobs
-from recordings.conversation import chain_message, encode_message, message_of
+from recordings.conversation import (
+    chain_message,
+    encode_message,
+    instruction_message,
+    message_of,
+)
 from recordings.errors import RecordingDamaged, RecordingError, RecordingNotFound
 from recordings.events import (
     BlobRef,
+    Compaction,
     Event,
     HarnessMessage,
+    MessageSpan,
     ModelRequest,
     ModelResponse,
     Observation,
     RawGeneration,
     Redaction,
     SessionStart,
+    Stub,
+    SummaryRequest,
+    SummaryResponse,
     UserMessage,
 )
 from recordings.flags import words_of
@@ -42,6 +52,10 @@ _CHECKED = {
     RawGeneration.type,
     Observation.type,
     Redaction.type,
+    Stub.type,
+    Compaction.type,
+    SummaryRequest.type,
+    SummaryResponse.type,
 }
 """Events whose content is checked. Of the others the line is: its checksum proves it."""
 _UNPROVEN = "the request's messages are not those that were sent (`messages_sha256`)"
@@ -189,8 +203,13 @@ class _Verifier:
                 self._flagged[response.step] |= dict.fromkeys(response.flags)
                 if ids is not None:
                     yield from self._ids(response, ids)
+                    self._stood = ids.keep + ids.new + (ids.generated or 0)
+            case SummaryResponse() as response if ids is not None:
+                yield from self._ids(response, ids)
             case ModelRequest() as request:
                 yield from self._request(request)
+            case SummaryRequest() as request:
+                yield from self._summary_request(request)
             case Redaction(seqs=seqs):
                 self._redacted(min(seqs, default=event.seq))
 
@@ -214,11 +233,10 @@ class _Verifier:
         elif size != ref.size:
             yield f"the blob {ref.sha256} has {size} bytes, not {ref.size}"
 
-    def _ids(self, response: ModelResponse, ids: _IdCounts) -> Iterator[str]:
+    def _ids(self, response: ModelResponse | SummaryResponse, ids: _IdCounts) -> Iterator[str]:
         prompt, usage = ids.keep + ids.new, response.usage
         if ids.keep > self._stood:
             yield f"the prompt keeps {ids.keep} ids, but only {self._stood} stood before"
-        self._stood = prompt + (ids.generated or 0)
         self.result.ids += ids.new + (ids.generated or 0)
         if usage is None or "ids_count_differs" in response.flags:
             return
@@ -229,7 +247,7 @@ class _Verifier:
 
     def _request(self, request: ModelRequest) -> Iterator[str]:
         span, sent = request.messages, self._sent
-        if span.keep > len(sent) or any(seq not in self._places for seq in span.new):
+        if not self._is_there(span):
             yield "the request names messages that are not there"
             return
         del sent[span.keep :]
@@ -239,6 +257,22 @@ class _Verifier:
         if (sent[-1] if sent else "") != request.messages_sha256:
             yield _UNPROVEN
 
+    def _summary_request(self, request: SummaryRequest) -> Iterator[str]:
+        span = request.messages
+        if not self._is_there(span):
+            yield "the request names messages that are not there"
+            return
+        sha256 = self._sent[span.keep - 1] if span.keep else ""
+        for seq in span.new:
+            sha256 = chain_message(sha256, self._message(seq, keep=True))
+        self.result.requests += 1
+        asked = encode_message(instruction_message(request))
+        if chain_message(sha256, asked) != request.messages_sha256:
+            yield _UNPROVEN
+
+    def _is_there(self, span: MessageSpan) -> bool:
+        return span.keep <= len(self._sent) and all(seq in self._places for seq in span.new)
+
     def _redacted(self, first: int) -> None:
         """After a redaction, what was sent since the first changed event cannot be proven."""
         before = [unproven for unproven in self._unproven if unproven[0] < first]
@@ -247,9 +281,9 @@ class _Verifier:
         self.result.notes.append(f"redacted: what {count} requests sent cannot be proven any more")
         self._unproven = before
 
-    def _message(self, seq: int) -> bytes:
+    def _message(self, seq: int, *, keep: bool = False) -> bytes:
         """Return an event's message; one that was sent before is read again, not held."""
-        unsent = self._unsent.pop(seq, None)
+        unsent = self._unsent.get(seq) if keep else self._unsent.pop(seq, None)
         if unsent is not None:
             return unsent
         line = next(read_lines(self._folder, offset=self._places[seq]))
@@ -277,7 +311,7 @@ class _IdCounts(NamedTuple):
 def _decode(line: Line) -> tuple[Event, _IdCounts | None]:
     """Return a line's event without its token ids, which are many and only counted."""
     parsed = parse_line(line.text)
-    if parsed["type"] != ModelResponse.type:
+    if parsed["type"] not in (ModelResponse.type, SummaryResponse.type):
         return decode_event(parsed), None
     span = parsed["data"].pop("prompt_ids", None)
     generated = parsed["data"].pop("generated_ids", None)

@@ -24,6 +24,7 @@ ROUND_EXIT_CODES = {
     "failed": FAILED,
     "limit": LIMIT,
     "cut_off": LIMIT,
+    "empty": FAILED,
     "loop": LIMIT,
     "infra": INFRASTRUCTURE,
     "interrupted": INTERRUPTED,

@@ -26,6 +26,7 @@ SESSION_STATUS: dict[RoundStatus, SessionStatus] = {
     "interrupted": "interrupted",
     "limit": "limit",
     "cut_off": "cut_off",
+    "empty": "empty",
     "loop": "loop",
     "infra": "infra",
     "failed": "failed",

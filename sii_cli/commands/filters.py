@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 STATUSES = (
-    *("done", "interrupted", "limit", "cut_off", "loop", "infra", "failed"),
+    *("done", "interrupted", "limit", "cut_off", "empty", "loop", "infra", "failed"),
     *("open", "crashed", "damaged"),
 )
 APPROVALS = ("unreviewed", "approved", "rejected", "needs_work", "void")

@@ -12,6 +12,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from recordings.events import (
+    Compaction,
     EventData,
     HarnessMessage,
     Interrupt,
@@ -45,6 +46,7 @@ OUTPUT_ROWS = 6
 ENDINGS = {
     "limit": "Stopped at a limit",
     "cut_off": "Stopped",
+    "empty": "Stopped",
     "loop": "Stopped",
     "infra": "Stopped",
     "failed": "Stopped",
@@ -274,6 +276,8 @@ def _note(data: EventData, width: int | None) -> list[Text]:
             return [Text(f"The sandbox was lost: {one_line(data.detail, 200)}", "yellow")]
         case UserMessage():
             return _user(data.text, width)
+        case Compaction():
+            return [Text(_compaction(data), "dim yellow")]
         case HarnessMessage():
             return [Text(f"note to the model: {one_line(data.text, 300)}", "dim yellow")]
         case ModelError(retry_in=float() as wait):
@@ -288,6 +292,12 @@ def _note(data: EventData, width: int | None) -> list[Text]:
             return [Text(f"{ENDINGS[data.status]}{reason}", "red")]
         case _:
             return []
+
+
+def _compaction(data: Compaction) -> str:
+    what = "old observations left out" if data.kind == "stubs" else "earlier messages summed up"
+    about = "" if data.exact else "about "
+    return f"context compacted: {what}, {about}{data.before:,} → {data.after:,} tokens"
 
 
 def _user(text: str, width: int | None) -> list[Text]:
