@@ -1,0 +1,220 @@
+"""One session of a batch, from its first message to its outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import NamedTuple
+
+from recordings.events import (
+    Check,
+    Event,
+    ModelResponse,
+    QueryOutcome,
+    QueryStatus,
+    RoundEnd,
+    RoundStatus,
+)
+from recordings.events import (
+    ModelError as FailedAttempt,
+)
+from sandbox.protocol import SandboxError
+from sii_cli.batch.plan import Job
+from sii_cli.batch.simulated_user import UserSimulator
+from sii_cli.model.types import ModelError
+from sii_cli.session import Session
+from sii_cli.wire import Item
+
+CHECK_SECONDS = 600.0
+CHECK_OUTPUT = 8 << 10
+"""Bytes of a check's output that are kept, and sent as feedback: its end."""
+
+FEEDBACK = """\
+The task is not done yet: a check of the result failed. It printed:
+
+{output}
+
+Go on until it is done."""
+
+STATUS: dict[RoundStatus, QueryStatus] = {
+    "answered": "answered",
+    "limit": "limit",
+    "loop": "loop",
+    "cut_off": "cut_off",
+    "failed": "failed",
+    "infra": "infra",
+    "interrupted": "limit",
+}
+"""Of a session without a check, by its last round; only a limit interrupts a round here."""
+
+Watch = Callable[[Item], None]
+
+
+class Result(NamedTuple):
+    """How a session ended, and where it is recorded."""
+
+    outcome: QueryOutcome
+    session: str | None
+
+
+async def run_job(
+    job: Job,
+    session: Session,
+    *,
+    feedback_rounds: int = 0,
+    simulator: UserSimulator | None = None,
+    watch: Watch = lambda item: None,
+) -> Result:
+    """Work on the job's query in an open session; record the outcome and return it.
+
+    Raises `ModelError` when no server can be used, and `RecordingFailed`. The caller closes the
+    session.
+    """
+    rounds = _Rounds(job, session, feedback_rounds, simulator, watch)
+    timer = None
+    if job.query.limits.seconds is not None:
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(job.query.limits.seconds, rounds.stop, "seconds")
+    try:
+        outcome = await rounds.run()
+    except (SandboxError, ModelError) as error:
+        if session.id is None:  # nothing was recorded, nothing has come of it
+            raise
+        outcome = QueryOutcome(status="infra", reason=str(error))
+    finally:
+        if timer is not None:
+            timer.cancel()
+    session.note(outcome, "harness")
+    return Result(outcome, session.id)
+
+
+class _Rounds:
+    """The rounds of one session: the query, its followups, then feedback on a failed check."""
+
+    def __init__(
+        self,
+        job: Job,
+        session: Session,
+        feedback_rounds: int,
+        simulator: UserSimulator | None,
+        watch: Watch,
+    ) -> None:
+        self._query = job.query
+        self._session = session
+        self._feedback_rounds = feedback_rounds
+        self._simulator = simulator
+        self._watch = watch
+        self._stopped_by = ""
+        """Name of the limit that ended the session."""
+        self._generated = 0
+        """Tokens."""
+        self._calls = 0
+        """Of the round."""
+        self._refused = False
+        """The server's last word was that it does not take the request."""
+        self._end = RoundEnd(round=0, status="failed", steps=0)
+        self._answer = ""
+
+    def stop(self, limit: str) -> None:
+        """End the session: it has reached a limit."""
+        self._stopped_by = limit
+        self._session.interrupt("harness")
+
+    async def run(self) -> QueryOutcome:
+        check: Check | None = None
+        for message in (self._query.query, *self._query.followups):
+            check = await self._round(message)
+            if not self._goes_on:
+                return self._ended(0)
+        feedback = 0
+        while check is not None and not check.passed and feedback < self._feedback_rounds:
+            feedback += 1
+            check = await self._round(await self._feedback_on(check))
+            if not self._goes_on:
+                return self._ended(feedback)
+            if not self._calls and check is not None and not check.passed:
+                reason = "it answered without another call, and the check still fails"
+                return QueryOutcome(status="gave_up", reason=reason, feedback_rounds=feedback)
+        return self._judged(check, feedback)
+
+    @property
+    def _goes_on(self) -> bool:
+        return self._end.status == "answered" and not self._stopped_by
+
+    async def _round(self, message: str) -> Check | None:
+        """Run a round and the check after it; no check where there is none or nothing goes on."""
+        self._calls = 0
+        async with aclosing(self._session.send(message, "query")) as items:
+            async for item in items:
+                self._take(item)
+                self._watch(item)
+        if not self._goes_on or self._query.check is None:
+            return None
+        check = await self._check(self._query.check)
+        self._session.note(check, "harness")
+        return check
+
+    def _take(self, item: Item) -> None:
+        match item:
+            case Event(data=ModelResponse() as response):
+                self._refused = False
+                self._calls += len(response.calls)
+                self._answer = response.content or ""
+                self._generated += response.usage.completion_tokens if response.usage else 0
+                if self._generated >= (self._query.limits.tokens or math.inf):
+                    self.stop("tokens")
+            case Event(data=FailedAttempt(status=status)):
+                self._refused = status is not None and 400 <= status < 500 and status != 429
+            case Event(data=RoundEnd() as end):
+                self._end = end
+
+    async def _check(self, command: str) -> Check:
+        """Run the query's check in a shell of its own, where the model's cannot lie to it."""
+        started = time.monotonic()
+        sandbox = await self._session.sandbox()
+        done = await sandbox.bash(command, timeout=CHECK_SECONDS, fresh=True)
+        output = done.output[-CHECK_OUTPUT:].decode("utf-8", "replace")
+        if done.timed_out:
+            output += f"\n(stopped after {CHECK_SECONDS:.0f} s)"
+        return Check(
+            round=self._end.round,
+            command=command,
+            exit_code=done.exit_code,
+            passed=done.exit_code == 0,
+            output=output,
+            seconds=round(time.monotonic() - started, 6),
+        )
+
+    async def _feedback_on(self, check: Check) -> str:
+        if self._simulator is not None:
+            said = await self._simulator.reply(self._query, self._answer, check)
+            self._session.note(said, "query")
+            if said.reply:
+                return said.reply
+        return FEEDBACK.format(output=check.output.strip() or "(it printed nothing)")
+
+    def _ended(self, feedback: int) -> QueryOutcome:
+        """Return the outcome of a session that a round's end, or a limit, has ended."""
+        if self._stopped_by:
+            return QueryOutcome(status="limit", reason=self._stopped_by, feedback_rounds=feedback)
+        status: QueryStatus = "refused" if self._refused else STATUS[self._end.status]
+        return QueryOutcome(status=status, reason=self._end.reason, feedback_rounds=feedback)
+
+    @staticmethod
+    def _judged(check: Check | None, feedback: int) -> QueryOutcome:
+        """Return the outcome of a session whose every round was answered."""
+        if check is None:
+            return QueryOutcome(status="answered", feedback_rounds=feedback)
+        if check.exit_code is None:
+            return QueryOutcome(
+                status="unsolved", reason="the check was stopped", feedback_rounds=feedback
+            )
+        reason = "" if check.passed else f"the check failed (exit code {check.exit_code})"
+        return QueryOutcome(
+            status="solved" if check.passed else "unsolved",
+            reason=reason,
+            feedback_rounds=feedback,
+        )

@@ -1,0 +1,151 @@
+"""The plan of a batch: which sessions there are to be, pinned so that it can be gone on with."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from recordings.files import failure
+from sii_cli.batch.queries import Query
+from sii_cli.config import Settings
+from sii_cli.errors import UsageError
+
+PLAN = "batch.json"
+QUERIES = "queries.jsonl"
+
+UNPINNED = frozenset(
+    ("base_url", "api_key", "home", "workspace", "idle_timeout", "retries", "approval_policy")
+)
+"""Settings that may change while a batch goes on: they do not change what a session is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One session that there is to be."""
+
+    query: Query
+    attempt: int
+    """From 1."""
+    variant: dict[str, Any] = field(default_factory=dict)
+    """Settings that the batch varies, as this session has them."""
+
+    @property
+    def name(self) -> str:
+        """Name of the job, unique in the batch."""
+        return job_name(self.query.id, self.attempt, self.variant)
+
+
+def job_name(query: str, attempt: int, variant: dict[str, Any]) -> str:
+    """Return the name of a job, as it can be told from a recording's first event."""
+    varied = ",".join(f"{name}={value}" for name, value in sorted(variant.items()))
+    return f"{query}#{attempt}" + (f"@{varied}" if varied else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is pinned when a batch begins."""
+
+    name: str
+    query_file: str
+    query_folder: str
+    """What paths in queries are relative to."""
+    queries_sha256: str
+    attempts: int
+    """Sessions of a query and variant."""
+    vary: dict[str, list[Any]]
+    """Settings and the values that they take; every combination is run."""
+    feedback_rounds: int
+    """Rounds that may follow on a failed check."""
+    simulated_user: str | None
+    """Model that plays the user in them; none: the check's output is sent."""
+    settings: dict[str, Any]
+
+    def variants(self) -> list[dict[str, Any]]:
+        """Return every combination of the varied settings; one empty one without any."""
+        names = list(self.vary)
+        return [
+            dict(zip(names, values, strict=True))
+            for values in itertools.product(*self.vary.values())
+        ]
+
+    def jobs(self, queries: Sequence[Query]) -> Iterator[Job]:
+        """Yield the sessions; those of one query side by side, for the server's prefix cache."""
+        variants = self.variants()
+        for query in queries:
+            for variant in variants:
+                for attempt in range(1, self.attempts + 1):
+                    yield Job(query, attempt, variant)
+
+
+def pinned_settings(settings: Settings) -> dict[str, Any]:
+    """Return the settings that make a session what it is."""
+    values = settings.without_secrets()
+    return {name: value for name, value in values.items() if name not in UNPINNED}
+
+
+def encode_queries(queries: Sequence[Query]) -> bytes:
+    """Return queries as JSONL, the same bytes for the same queries."""
+    return b"".join(query.model_dump_json().encode() + b"\n" for query in queries)
+
+
+def sha256_of(queries: Sequence[Query]) -> str:
+    """Return the hash of what the queries say, whatever the file looks like."""
+    return hashlib.sha256(encode_queries(queries)).hexdigest()
+
+
+def pin(folder: Path, plan: Plan, queries: Sequence[Query]) -> None:
+    """Write the plan and its queries down. Raises `RecordingFailed`."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _replace(folder / QUERIES, encode_queries(queries))
+        _replace(folder / PLAN, json.dumps(asdict(plan), indent=2).encode() + b"\n")
+    except OSError as error:
+        raise failure(folder, error) from error
+
+
+def load_plan(folder: Path) -> tuple[Plan, list[Query]]:
+    """Return what a folder's batch pinned. Raises `UsageError`."""
+    try:
+        plan = Plan(**json.loads((folder / PLAN).read_bytes()))
+        lines = (folder / QUERIES).read_bytes().splitlines()
+        queries = [Query.model_validate_json(line) for line in lines]
+    except FileNotFoundError:
+        raise UsageError(
+            f"{folder} is no batch's folder (it has no {PLAN}): begin one with "
+            f"`sii batch FILE --out {folder}`."
+        ) from None
+    except (OSError, ValueError, TypeError) as error:
+        raise UsageError(f"The batch in {folder} cannot be read: {error}.") from error
+    return plan, queries
+
+
+def is_batch(folder: Path) -> bool:
+    """Tell whether a batch has been begun in the folder."""
+    return (folder / PLAN).exists()
+
+
+def differences(before: Plan, now: Plan) -> list[str]:
+    """Say what of a plan is not what was pinned, a clause each."""
+    told = []
+    if before.queries_sha256 != now.queries_sha256:
+        told.append("the queries are others")
+    for name in ("attempts", "vary", "feedback_rounds", "simulated_user"):
+        if getattr(before, name) != getattr(now, name):
+            told.append(f"{name} was {getattr(before, name)!r} and is {getattr(now, name)!r}")
+    for name in sorted(before.settings.keys() | now.settings.keys()):
+        was, is_now = before.settings.get(name), now.settings.get(name)
+        if was != is_now:
+            told.append(f"{name} was {was!r} and is {is_now!r}")
+    return told
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """A plan is there whole or not at all."""
+    new = path.with_name(f".{path.name}.new")
+    new.write_bytes(data)
+    new.replace(path)

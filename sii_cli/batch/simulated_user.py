@@ -1,0 +1,58 @@
+"""A second model that plays the user when a check has failed."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from importlib import resources
+from typing import Any
+from uuid import uuid4
+
+import orjson
+
+from recordings.events import Check, SimulatedUser, Usage
+from sii_cli.batch.queries import Query
+from sii_cli.model.types import STREAMING, ChatRequest, Completion, Failed, Model, ModelError
+
+PROMPT = "simulated_user.md"
+
+
+class UserSimulator:
+    """Writes a user's messages with a model."""
+
+    def __init__(self, model: Model, name: str, params: dict[str, Any]) -> None:
+        """`name` is the model's at its server; `params` are further fields of its requests."""
+        self._model = model
+        self._name = name
+        self._params = {"model": name, **STREAMING, **params}
+        self._prompt = resources.files(__package__).joinpath(PROMPT).read_text("utf-8")
+
+    async def reply(self, query: Query, answer: str, check: Check) -> SimulatedUser:
+        """Return what the user says to a failed check; may be empty. Raises `ModelError`."""
+        words = self._prompt.format(query=query.query, answer=answer, output=check.output)
+        message = {"role": "user", "content": words}
+        request = ChatRequest(
+            request_id=f"sii-user-{uuid4().hex}",
+            messages=[orjson.dumps(message)],
+            tools=None,
+            params=self._params,
+        )
+        done = await self._answer(request)
+        usage = done.usage and Usage(
+            prompt_tokens=done.usage.prompt_tokens, completion_tokens=done.usage.completion_tokens
+        )
+        return SimulatedUser(
+            round=check.round,
+            model=self._name,
+            messages=[message],
+            reply=(done.content or "").strip(),
+            usage=usage,
+        )
+
+    async def _answer(self, request: ChatRequest) -> Completion:
+        async with aclosing(self._model.stream(request)) as parts:
+            async for part in parts:
+                if isinstance(part, Completion):
+                    return part
+                if isinstance(part, Failed) and part.retry_in is None:
+                    raise ModelError(part.fault, part.message)
+        raise AssertionError("a model's stream ends with a completion or a final failure")

@@ -1,0 +1,144 @@
+"""Each session's own copy of its query's workspace: from a directory, a tarball or a repository."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from pathlib import Path
+from threading import Lock
+
+from sii_cli.batch.queries import GitWorkspace, Query
+from sii_cli.errors import SiiError
+
+GIT_SECONDS = 600.0
+REPOSITORIES = ".repositories"
+"""Folder beside the copies that holds each commit's repository, made once."""
+TARBALLS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
+
+
+class WorkspaceUnavailable(SiiError):
+    """A query's workspace cannot be had."""
+
+
+def fault_of(query: Query, base: Path) -> str | None:
+    """Say what is wrong with a query's workspace, without making it; none when nothing is."""
+    match query.workspace:
+        case None:
+            return None
+        case GitWorkspace(git=git):
+            path = base / Path(git).expanduser()
+            return None if _is_remote(git) or path.is_dir() else f"there is no repository {git}."
+        case str(name):
+            path = base / Path(name).expanduser()
+            if path.is_dir() or (path.is_file() and name.endswith(TARBALLS)):
+                return None
+            return f"{name} is no directory and no tarball ({', '.join(TARBALLS)})."
+
+
+def make_workspace(query: Query, base: Path, parent: Path) -> Path:
+    """Return a new folder under `parent` with the query's workspace in it.
+
+    `base` is what paths in the query are relative to. Blocks. Raises `WorkspaceUnavailable`.
+    """
+    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{query.id}-", dir=parent))
+    try:
+        _fill(folder, query, base, parent / REPOSITORIES)
+    except (OSError, tarfile.TarError, shutil.Error, subprocess.SubprocessError) as error:
+        remove_workspace(folder)
+        raise WorkspaceUnavailable(
+            f"The workspace of {query.id} cannot be made: {_words(error)}."
+        ) from error
+    return folder
+
+
+def remove_workspace(folder: Path) -> None:
+    """Remove a session's copy, also what commands made unreadable in it. Blocks."""
+
+    def make_writable(function: object, path: str, error: object) -> None:
+        parent = os.path.dirname(path)
+        os.chmod(parent, 0o700)
+        if not os.path.islink(path) and os.path.isdir(path):
+            os.chmod(path, 0o700)
+            shutil.rmtree(path, ignore_errors=True)
+        elif os.path.lexists(path):
+            os.unlink(path)
+
+    shutil.rmtree(folder, onerror=make_writable)
+
+
+def _fill(folder: Path, query: Query, base: Path, repositories: Path) -> None:
+    match query.workspace:
+        case None:
+            return
+        case GitWorkspace(git=git, commit=commit):
+            source = git if _is_remote(git) else str(base / Path(git).expanduser())
+            _copy(_repository(source, commit, repositories), folder)
+        case str(name):
+            path = base / Path(name).expanduser()
+            if path.is_dir():
+                _copy(path, folder)
+            else:
+                with tarfile.open(path) as archive:
+                    archive.extractall(folder, filter="data")
+
+
+def _copy(source: Path, folder: Path) -> None:
+    shutil.copytree(source, folder, symlinks=True, dirs_exist_ok=True)
+
+
+_cloning = Lock()
+
+
+def _repository(source: str, commit: str, repositories: Path) -> Path:
+    """Return a clone at the commit that knows nothing newer: a later fix must not be in reach."""
+    key = hashlib.sha256(f"{source}\0{commit}".encode()).hexdigest()[:16]
+    kept = repositories / key
+    with _cloning:
+        if kept.exists():
+            return kept
+        repositories.mkdir(mode=0o700, exist_ok=True)
+        new = Path(tempfile.mkdtemp(prefix=f"{key}-", dir=repositories))
+        try:
+            _git(None, "clone", "--quiet", "--no-checkout", "--no-hardlinks", "--", source, new)
+            _git(new, "checkout", "--quiet", "--detach", commit)
+            _git(new, "remote", "remove", "origin")
+            for ref in _git(new, "for-each-ref", "--format=%(refname)").split():
+                _git(new, "update-ref", "-d", ref)
+            _git(new, "reflog", "expire", "--expire=now", "--all")
+            _git(new, "gc", "--quiet", "--prune=now")
+            new.replace(kept)
+        except BaseException:
+            remove_workspace(new)
+            raise
+    return kept
+
+
+def _git(folder: Path | None, *arguments: str | Path) -> str:
+    """Run git, which asks nothing and runs no hook of the repository's; return what it prints."""
+    place = ["-C", str(folder)] if folder else []
+    done = subprocess.run(
+        ["git", "-c", "core.hooksPath=/dev/null", *place, *map(str, arguments)],
+        env=os.environ | {"GIT_TERMINAL_PROMPT": "0"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=GIT_SECONDS,
+    )
+    return done.stdout
+
+
+def _is_remote(git: str) -> bool:
+    return "://" in git or (":" in git.split("/", 1)[0])
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, subprocess.CalledProcessError):
+        lines = (error.stderr or "").strip().splitlines()
+        return f"git: {lines[-1]}" if lines else f"git ended with {error.returncode}"
+    return str(error).rstrip(".")
