@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,7 +17,7 @@ from recordings.lines import parse_line
 from recordings.log import LOG, is_locked, open_log, read_lines
 
 if TYPE_CHECKING:
-    from recordings.events import SessionStatus
+    from recordings.events import QueryStatus, SessionStatus
 
     SummaryStatus = SessionStatus | Literal["open", "crashed", "damaged"]
     """How a session ended; `open`: it is being written; `crashed`: it never ended in order."""
@@ -50,6 +50,17 @@ class RecordingSummary:
     """Of the log."""
     why: str = ""
     """What is wrong with a damaged recording."""
+    batch: str | None = None
+    query: str | None = None
+    attempt: int | None = None
+    variant: dict[str, Any] = field(default_factory=dict)
+    """Which session of the batch this is (`SessionStart`)."""
+    outcome: QueryStatus | None = None
+    """What became of a batch's session; none when it was stopped half-way."""
+    reason: str = ""
+    """Of the outcome, or of the session's end."""
+    generated: int = 0
+    """Tokens that the model wrote."""
 
 
 def summarise(folder: Path) -> RecordingSummary:
@@ -65,6 +76,7 @@ def _summarise(folder: Path) -> RecordingSummary:
     tail = list(_tail(folder))
     last = tail[0] if tail else start
     end = last["data"] if last["type"] == "session_end" else None
+    outcome = next((line["data"] for line in tail if line["type"] == "query_outcome"), None)
     usage = end and end["usage"]
     status: SummaryStatus = "crashed"
     if end:
@@ -84,6 +96,13 @@ def _summarise(folder: Path) -> RecordingSummary:
         tokens=usage["prompt_tokens"] + usage["completion_tokens"] if usage else None,
         duration=max(0.0, last["wall"] - start["wall"]),
         bytes=(kept_path(folder / LOG) or folder).stat().st_size,
+        batch=start["data"].get("batch"),
+        query=start["data"].get("query"),
+        attempt=start["data"].get("attempt"),
+        variant=start["data"].get("variant") or {},
+        outcome=outcome and outcome["status"],
+        reason=(outcome or end or {}).get("reason", ""),
+        generated=usage["completion_tokens"] if usage else 0,
     )
 
 

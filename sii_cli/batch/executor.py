@@ -1,0 +1,132 @@
+"""Where sessions of a batch run: one small protocol; here, in this process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from sii_cli.batch.job import Result, run_job
+from sii_cli.batch.plan import Job, Plan
+from sii_cli.batch.simulated_user import UserSimulator
+from sii_cli.batch.workspaces import make_workspace, remove_workspace
+from sii_cli.config import Settings
+from sii_cli.model.types import Model
+from sii_cli.parts import make_model, request_params
+from sii_cli.session import Session
+from sii_cli.session_events import About
+from sii_cli.wire import Item
+
+WORKSPACES = "workspaces"
+
+OnItem = Callable[[Job, Item], None]
+"""Called with what happens in a session, as it happens."""
+
+
+class Executor(Protocol):
+    """Runs sessions; how many at once is its caller's business."""
+
+    async def run(self, job: Job, on_item: OnItem) -> Result:
+        """Run a session to its outcome.
+
+        Raises `ModelError` when no server can be used, `RecordingFailed`, and
+        `WorkspaceUnavailable`; nothing of the session counts then. Cancelling it ends the session
+        in order, without an outcome.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of what is shared by the sessions."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What every session of a batch needs to be put together; can be sent to another machine."""
+
+    settings: Settings
+    """`home` is the batch's folder."""
+    plan: Plan
+
+    @property
+    def workspaces(self) -> Path:
+        """Where the sessions' copies of their workspaces are."""
+        return self.settings.home / WORKSPACES
+
+    def settings_of(self, job: Job, workspace: Path) -> Settings:
+        """Return a session's settings: the batch's, the query's over them, the variant over all."""
+        query = job.query
+        changes: dict[str, Any] = {"workspace": workspace}
+        for name in ("image", "tools", "allow_net", "setup"):
+            if value := getattr(query, name):
+                changes[name] = value
+        if query.limits.steps is not None:
+            changes["max_steps"] = query.limits.steps
+        if self.settings.seed is not None:  # each attempt is another draw, and repeatable
+            changes["seed"] = self.settings.seed + job.attempt - 1
+        return replace(self.settings, **(changes | job.variant))
+
+    def about(self, job: Job) -> About:
+        """Return what a session's recording says of its query."""
+        query = job.query
+        return About(
+            query=query.id,
+            batch=self.plan.name,
+            attempt=job.attempt,
+            variant=job.variant,
+            source=query.source,
+            license=query.license,
+            rubric=query.rubric,
+            tags=list(query.tags),
+        )
+
+
+class LocalExecutor:
+    """Runs sessions in this process, side by side."""
+
+    def __init__(
+        self, bench: Bench, *, make_model: Callable[[Settings], Model] = make_model
+    ) -> None:
+        self._bench = bench
+        self._make_model = make_model
+        self._simulator: UserSimulator | None = None
+        self._user: Model | None = None
+        name = bench.plan.simulated_user
+        if name is not None:
+            settings = replace(bench.settings, model=name)
+            self._user = self._make_model(settings)
+            self._simulator = UserSimulator(self._user, name, request_params(settings, name))
+
+    async def run(self, job: Job, on_item: OnItem) -> Result:
+        """Run a session in a copy of its workspace, which is removed afterwards."""
+        bench = self._bench
+        workspace = await asyncio.to_thread(
+            make_workspace, job.query, Path(bench.plan.query_folder), bench.workspaces
+        )
+        try:
+            return await self._run(job, workspace, on_item)
+        finally:
+            await asyncio.shield(asyncio.to_thread(remove_workspace, workspace))
+
+    async def aclose(self) -> None:
+        """Close the simulated user's connections."""
+        if self._user is not None:
+            await self._user.aclose()
+
+    async def _run(self, job: Job, workspace: Path, on_item: OnItem) -> Result:
+        settings = self._bench.settings_of(job, workspace)
+        session = await Session.open(
+            settings, mode="batch", model=self._make_model(settings), about=self._bench.about(job)
+        )
+        try:
+            return await run_job(
+                job,
+                session,
+                feedback_rounds=self._bench.plan.feedback_rounds,
+                simulator=self._simulator,
+                watch=lambda item: on_item(job, item),
+            )
+        finally:
+            await session.close()

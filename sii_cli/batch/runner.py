@@ -1,0 +1,176 @@
+"""Runs a batch: starts sessions as there is room, sorts out what fails, stops when asked."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from recordings.errors import RecordingError
+from sii_cli.batch.executor import Executor
+from sii_cli.batch.gate import Gate
+from sii_cli.batch.job import Result
+from sii_cli.batch.outcomes import INFRA
+from sii_cli.batch.plan import Job
+from sii_cli.batch.workspaces import WorkspaceUnavailable
+from sii_cli.model.types import ModelError
+from sii_cli.wire import Item
+
+LOOK = 0.5
+"""Seconds between looks at the gate while nothing ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What the whole run may use; none: as much as it takes."""
+
+    tokens: int | None = None
+    """Generated."""
+    hours: float | None = None
+    gpu_hours: float | None = None
+    gpus: int = 1
+
+    def used_up(self, tokens: int, seconds: float) -> str | None:
+        """Name the part that is used up, if any."""
+        hours = seconds / 3600
+        if self.tokens is not None and tokens >= self.tokens:
+            return f"{self.tokens} tokens"
+        if self.hours is not None and hours >= self.hours:
+            return f"{self.hours:g} hours"
+        if self.gpu_hours is not None and hours * self.gpus >= self.gpu_hours:
+            return f"{self.gpu_hours:g} GPU-hours"
+        return None
+
+
+class Watcher(Protocol):
+    """Is told what happens, for whoever looks on."""
+
+    tokens: int
+    """Generated so far by this run."""
+
+    def started(self, job: Job) -> None:
+        """A session begins."""
+
+    def item(self, job: Job, item: Item) -> None:
+        """Something happens in it."""
+
+    def ended(self, job: Job, result: Result) -> None:
+        """It came to an outcome."""
+
+    def fell(self, job: Job, why: str, *, given_up: bool) -> None:
+        """It failed by no fault of its own, and is run again unless it is given up."""
+
+    def waits(self, why: str) -> None:
+        """No session is started now; empty: they are again."""
+
+
+class Runner:
+    """Runs the jobs of a plan that are not done yet."""
+
+    def __init__(
+        self,
+        jobs: Iterable[Job],
+        executor: Executor,
+        *,
+        gate: Gate,
+        watcher: Watcher,
+        budget: Budget = Budget(),
+        infra_retries: int = 3,
+    ) -> None:
+        self._jobs = deque(jobs)
+        self._executor = executor
+        self._gate = gate
+        self._watcher = watcher
+        self._budget = budget
+        self._infra_retries = infra_retries
+        self._falls: Counter[str] = Counter()
+        self._running: dict[asyncio.Task[Result], Job] = {}
+        self._stopping: str = ""
+        self._failure: RecordingError | None = None
+
+    def finish(self, why: str = "stopped") -> None:
+        """Start no more sessions; those that run go on to their end."""
+        self._stopping = self._stopping or why
+
+    def abort(self) -> None:
+        """End all sessions now; they are run again when the batch goes on."""
+        self.finish()
+        for task in self._running:
+            task.cancel()
+
+    async def run(self) -> str:
+        """Run until everything is done or it was stopped; return why it was, or nothing.
+
+        Raises `RecordingFailed` when recordings cannot be kept, after all sessions have ended.
+        """
+        began = time.monotonic()
+        try:
+            while (self._jobs and not self._stopping) or self._running:
+                used_up = self._budget.used_up(self._watcher.tokens, time.monotonic() - began)
+                if used_up is not None:
+                    self.finish(f"the budget of {used_up} is used up")
+                await self._start_sessions()
+                await self._wait()
+        finally:
+            self.abort()
+            await asyncio.gather(*self._running, return_exceptions=True)
+        if self._failure is not None:
+            raise self._failure
+        return self._stopping
+
+    async def _start_sessions(self) -> None:
+        while self._jobs and not self._stopping:
+            closed = await self._gate.closed(len(self._running))
+            self._watcher.waits(closed or "")
+            if closed is not None:
+                return
+            job = self._jobs.popleft()
+            self._watcher.started(job)
+            task = asyncio.create_task(self._executor.run(job, self._watcher.item))
+            self._running[task] = job
+
+    async def _wait(self) -> None:
+        if not self._running:
+            await asyncio.sleep(LOOK)
+            return
+        ended, _ = await asyncio.wait(
+            self._running, timeout=LOOK, return_when=asyncio.FIRST_COMPLETED
+        )
+        for task in ended:
+            self._take(self._running.pop(task), task)
+
+    def _take(self, job: Job, task: asyncio.Task[Result]) -> None:
+        """Take what became of a session."""
+        if task.cancelled():
+            return
+        error = task.exception()
+        match error:
+            case None:
+                result = task.result()
+                if result.outcome.status == INFRA:
+                    self._again(job, result.outcome.reason)
+                else:
+                    self._gate.went_well()
+                    self._watcher.ended(job, result)
+            case ModelError(fault="infra") | WorkspaceUnavailable():
+                self._again(job, str(error))
+            case RecordingError():
+                self._failure = error
+                self.finish(str(error))
+            case _:
+                raise error
+
+    def _again(self, job: Job, why: str) -> None:
+        """Run a session again that failed by no fault of its own, unless it did so too often.
+
+        While the server is away every session fails, and none is to blame: the gate waits for it.
+        """
+        if self._gate.failed():
+            self._falls[job.name] += 1
+        given_up = self._falls[job.name] > self._infra_retries
+        self._watcher.fell(job, why, given_up=given_up)
+        if not given_up:
+            self._jobs.append(job)
