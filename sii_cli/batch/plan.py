@@ -131,17 +131,21 @@ def is_batch(folder: Path) -> bool:
 
 def differences(before: Plan, now: Plan) -> list[str]:
     """Say what of a plan is not what was pinned, a clause each."""
-    told = []
+    told: list[str] = []
     if before.queries_sha256 != now.queries_sha256:
         told.append("the queries are others")
-    for name in ("attempts", "vary", "feedback_rounds", "simulated_user"):
-        if getattr(before, name) != getattr(now, name):
-            told.append(f"{name} was {getattr(before, name)!r} and is {getattr(now, name)!r}")
-    for name in sorted(before.settings.keys() | now.settings.keys()):
-        was, is_now = before.settings.get(name), now.settings.get(name)
-        if was != is_now:
-            told.append(f"{name} was {was!r} and is {is_now!r}")
+    was, is_now = _compared(before), _compared(now)
+    told += [
+        f"{name} was {was.get(name)!r} and is {is_now.get(name)!r}"
+        for name in sorted(was.keys() | is_now.keys())
+        if was.get(name) != is_now.get(name)
+    ]
     return told
+
+
+def _compared(plan: Plan) -> dict[str, Any]:
+    names = ("attempts", "vary", "feedback_rounds", "simulated_user")
+    return {name: getattr(plan, name) for name in names} | plan.settings
 
 
 def _replace(path: Path, data: bytes) -> None:

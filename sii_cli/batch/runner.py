@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from recordings.errors import RecordingError
+from sii_cli import errors
 from sii_cli.batch.executor import Executor
 from sii_cli.batch.gate import Gate
 from sii_cli.batch.job import Result
 from sii_cli.batch.outcomes import INFRA
 from sii_cli.batch.plan import Job
-from sii_cli.batch.workspaces import WorkspaceUnavailable
+from sii_cli.errors import SiiError
 from sii_cli.model.types import ModelError
 from sii_cli.wire import Item
 
@@ -140,9 +141,9 @@ class Runner:
             self._running, timeout=LOOK, return_when=asyncio.FIRST_COMPLETED
         )
         for task in ended:
-            self._take(self._running.pop(task), task)
+            await self._take(self._running.pop(task), task)
 
-    def _take(self, job: Job, task: asyncio.Task[Result]) -> None:
+    async def _take(self, job: Job, task: asyncio.Task[Result]) -> None:
         """Take what became of a session."""
         if task.cancelled():
             return
@@ -151,25 +152,29 @@ class Runner:
             case None:
                 result = task.result()
                 if result.outcome.status == INFRA:
-                    self._again(job, result.outcome.reason)
+                    await self._again(job, result.outcome.reason)
                 else:
                     self._gate.went_well()
                     self._watcher.ended(job, result)
-            case ModelError(fault="infra") | WorkspaceUnavailable():
-                self._again(job, str(error))
             case RecordingError():
                 self._failure = error
                 self.finish(str(error))
-            case _:
-                raise error
+            case SiiError(exit_code=errors.USAGE) | ModelError(fault="refused"):
+                self.finish(str(error))  # it would be the same for every other session
+            case ModelError() | SiiError():
+                await self._again(job, str(error))
+            case _:  # a fault of ours in one session must not end a weekend's work
+                await self._again(job, f"{type(error).__name__}: {error}")
 
-    def _again(self, job: Job, why: str) -> None:
+    async def _again(self, job: Job, why: str) -> None:
         """Run a session again that failed by no fault of its own, unless it did so too often.
 
-        While the server is away every session fails, and none is to blame: the gate waits for it.
+        While the server is away, or everything fails, no session is to blame: the gate waits.
         """
-        if self._gate.failed():
+        if await self._gate.failed(why):
             self._falls[job.name] += 1
+        if self._gate.hopeless:
+            self.finish(why)
         given_up = self._falls[job.name] > self._infra_retries
         self._watcher.fell(job, why, given_up=given_up)
         if not given_up:

@@ -24,7 +24,8 @@ UNSEEN = 10.0
 """Seconds for which a session that was placed may not show in the server's own numbers."""
 
 _METRIC = re.compile(
-    r"^vllm:(num_requests_running|num_requests_waiting|kv_cache_usage_perc)(?:\{[^}]*\})? (\S+)",
+    r"^vllm:(num_requests_running|num_requests_waiting|kv_cache_usage_perc|num_preemptions_total)"
+    r"(?:\{[^}]*\})? (\S+)",
     re.MULTILINE,
 )
 _placed: defaultdict[str, deque[float]] = defaultdict(deque)
@@ -35,10 +36,19 @@ _placed: defaultdict[str, deque[float]] = defaultdict(deque)
 class Load:
     """How busy a server is, over all its engines."""
 
-    requests: float = 0.0
-    """Running and waiting."""
+    running: float = 0.0
+    """Requests that are worked on."""
+    waiting: float = 0.0
+    """Requests that wait for room."""
     cache: float = 0.0
     """Share of the KV cache in use (the fullest engine's), from 0 to 1."""
+    preemptions: float = 0.0
+    """Requests thrown out of the cache since the server started."""
+
+    @property
+    def requests(self) -> float:
+        """Running and waiting."""
+        return self.running + self.waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +75,20 @@ class _Seen:
 
 def read_load(metrics: str) -> Load:
     """Read a server's load from its `/metrics` (Prometheus text)."""
-    requests, cache = 0.0, 0.0
+    found: defaultdict[str, float] = defaultdict(float)
     for name, text in _METRIC.findall(metrics):
         try:
             value = float(text)
         except ValueError:
             continue
-        if name == "kv_cache_usage_perc":
-            cache = max(cache, value)
-        else:
-            requests += value
-    return Load(requests, cache)
+        is_share = name == "kv_cache_usage_perc"
+        found[name] = max(found[name], value) if is_share else found[name] + value
+    return Load(
+        running=found["num_requests_running"],
+        waiting=found["num_requests_waiting"],
+        cache=found["kv_cache_usage_perc"],
+        preemptions=found["num_preemptions_total"],
+    )
 
 
 class Endpoints:

@@ -1,0 +1,95 @@
+"""The report as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sii_cli.batch.report import Cause, Report
+from sii_cli.render.sanitise import one_line
+
+CELL = 160
+
+
+def report_markdown(report: Report) -> str:
+    """Return the report as a Markdown document."""
+    left = report.planned - report.done
+    parts = [
+        f"# Batch {report.name}",
+        f"{report.done} of {report.planned} sessions came to an outcome ({report.queries} queries"
+        + (f"; {left} are left: `sii batch --resume` goes on" if left else "")
+        + f"). {report.stopped} were stopped half-way and {sum_of(report.infra)} ended by the "
+        "infrastructure; those are run again and counted nowhere below.",
+        "## Yield",
+        _table(
+            ("status", "sessions", "share", "tokens generated", "hours"),
+            (
+                (row.status, row.sessions, f"{row.share:.1%}", row.tokens, _hours(row.seconds))
+                for row in report.statuses
+            ),
+        ),
+    ]
+    if report.rates:
+        parts += [
+            "## How often a query is solved",
+            _table(
+                ("k", "pass@k", "pass^k"),
+                ((rate.k, _share(rate.pass_at), _share(rate.pass_all)) for rate in report.rates),
+            ),
+            "\n".join(f"- {name}: {formula}." for name, formula in report.formulas.items())
+            + "\n- n: a query's sessions that came to an outcome; c: those whose check passed. "
+            "Queries without a check are left out.",
+        ]
+    parts += ["## What went wrong", _causes(report.causes)]
+    if report.infra:
+        parts += ["## Infrastructure (not counted)", _causes(report.infra)]
+    parts += [
+        "## By query",
+        _table(
+            ("query", "sessions", "solved", "how they ended", "mean tokens", "recordings"),
+            (
+                (
+                    row.query,
+                    row.sessions,
+                    row.solved,
+                    ", ".join(f"{status} {count}" for status, count in row.statuses.items()),
+                    f"{row.mean_tokens:.0f}",
+                    ", ".join(row.recordings),
+                )
+                for row in report.by_query
+            ),
+        ),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def sum_of(causes: Iterable[Cause]) -> int:
+    """Return how many sessions causes stand for."""
+    return sum(cause.sessions for cause in causes)
+
+
+def _causes(causes: Sequence[Cause]) -> str:
+    if not causes:
+        return "Nothing."
+    return _table(
+        ("status", "reason", "sessions", "look at"),
+        ((cause.status, cause.reason, cause.sessions, cause.example) for cause in causes),
+    )
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = [header, ["---"] * len(header), *([_cell(one) for one in row] for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _cell(value: object) -> str:
+    """Words of models and servers stand in cells: they are kept from being markup."""
+    text = one_line(str(value), CELL)
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _hours(seconds: float) -> str:
+    return f"{seconds / 3600:.2f}"

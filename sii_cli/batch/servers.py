@@ -1,0 +1,49 @@
+"""The model servers of a batch, as its gate looks at them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from sii_cli.model.endpoints import Load, read_load
+from sii_cli.model.server import Server
+from sii_cli.model.types import ModelError
+
+PATIENCE = 5.0
+"""Seconds that a server has to answer."""
+
+
+class ModelServers:
+    """Asks every server whether it is there and how busy it is."""
+
+    def __init__(self, base_urls: Sequence[str], api_key: str | None) -> None:
+        self._servers = [Server(url, api_key) for url in base_urls]
+
+    async def look(self) -> Load | None:
+        """Return the load of those that answer, added up; none when no one does."""
+        looks = await asyncio.gather(*(_look(server) for server in self._servers))
+        found = [load for load in looks if load is not None]
+        if not found:
+            return None
+        return Load(
+            running=sum(load.running for load in found),
+            waiting=sum(load.waiting for load in found),
+            cache=max(load.cache for load in found),
+            preemptions=sum(load.preemptions for load in found),
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        for server in self._servers:
+            await server.aclose()
+
+
+async def _look(server: Server) -> Load | None:
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await server.models()
+            return read_load(await server.metrics())
+    except ModelError as error:
+        return None if error.fault == "infra" else Load()  # it answers, if not as one would like
+    except TimeoutError:
+        return None
