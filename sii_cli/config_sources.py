@@ -180,6 +180,11 @@ def _mount(source: Source, text: str) -> str:
     return f"{path}:/{target if colon else f'mnt/{path.name}'}"
 
 
+def check_text(name: str, text: str) -> Any:
+    """Return one setting's value, given as text with `--vary`. Raises `UsageError`."""
+    return _check_value(Source("flag", {}, _cwd()), name, text)
+
+
 def _wanted(name: str, error: ValidationError) -> str:
     hint = _hints()[name]
     for part in (hint, *typing.get_args(hint)):

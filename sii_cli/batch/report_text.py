@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from sii_cli.batch.outcomes import Outcomes
 from sii_cli.batch.report import Cause, Report
 from sii_cli.render.sanitise import one_line
 
@@ -60,6 +61,21 @@ def report_markdown(report: Report) -> str:
         ),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def status_text(report: Report, outcomes: Outcomes) -> str:
+    """Return how a batch stands, in a few lines."""
+    ended = ", ".join(f"{row.status} {row.sessions}" for row in report.statuses) or "none"
+    lines = [
+        f"{report.name}: {report.done} of {report.planned} sessions came to an outcome ({ended})",
+        f"running {len(outcomes.running)}, infra {sum_of(report.infra)}, "
+        f"stopped half-way {report.stopped}",
+    ]
+    lines += [
+        f"  {cause.status}: {one_line(cause.reason, CELL)} ({cause.sessions}, see {cause.example})"
+        for cause in (*report.causes, *report.infra)
+    ]
+    return "\n".join(lines)
 
 
 def sum_of(causes: Iterable[Cause]) -> int:

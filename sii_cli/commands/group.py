@@ -24,6 +24,7 @@ COMMANDS = {
     "scan": "Look for secrets in recordings.",
     "redact": "Take secrets out of a recording for good.",
     "verify": "Prove recordings whole, or say where they are not.",
+    "batch": "Run many sessions from a query file.",
     "demo": "Watch a whole task, without a GPU or a server.",
     "serve": "Start a vLLM server with the flags that fit.",
     "doctor": "Check this machine and the model server.",

@@ -130,12 +130,16 @@ class ScriptedServer(HttpServer):
         if refusal is not None:
             write_error(writer, refusal)
             return
-        said = next(self._script, HttpError(400, {"error": "the script is over"}))
+        said = self.next_turn(body)
         if isinstance(said, HttpError):
             write_error(writer, said)
         else:
             request_id = headers.get("x-request-id", str(len(self.requests)))
             await _play(said, Answer(self, body, prompt_ids, request_id), writer)
+
+    def next_turn(self, body: dict[str, Any]) -> Scripted:
+        """What a request is answered with: the script's next."""
+        return next(self._script, HttpError(400, {"error": "the script is over"}))
 
     def _refusal(self, body: dict[str, Any], prompt_tokens: int) -> HttpError | None:
         if body.get("model", self.model) != self.model:

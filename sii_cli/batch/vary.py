@@ -1,0 +1,25 @@
+"""Reads `--vary NAME=A,B`: settings of which every value is run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sii_cli.config_sources import check_text
+from sii_cli.errors import UsageError
+
+VARIABLE = ("model", "temperature", "top_p", "seed", "enable_thinking", "max_steps")
+
+
+def parse_vary(texts: Sequence[str]) -> dict[str, list[Any]]:
+    """Return the checked values by setting. Raises `UsageError`."""
+    found: dict[str, list[Any]] = {}
+    for text in texts:
+        name, equals, values = text.partition("=")
+        name = name.strip().replace("-", "_")
+        if not equals or name not in VARIABLE:
+            raise UsageError(f"--vary wants NAME=A,B with one of {', '.join(VARIABLE)}: {text!r}.")
+        if name in found:
+            raise UsageError(f"--vary: {name} is given twice.")
+        found[name] = [check_text(name, value.strip()) for value in values.split(",")]
+    return found

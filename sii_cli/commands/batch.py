@@ -1,0 +1,120 @@
+"""`sii batch`: many sessions from a query file; `sii batch status` looks at one that runs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sii_cli.commands.options import example, settings_options
+from sii_cli.errors import FAILED, UsageError
+
+KEEPABLE = ("solved", "answered", "unsolved", "gave_up", "limit", "loop", "cut_off")
+PREFERENCES = ("shortest", "fewest-steps", "fewest-errors", "first")
+
+
+class Batch(click.Group):
+    """A group that runs a query file where no command is named."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the command in front that is meant."""
+        if not args or args[0] not in self.commands:
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group("batch", cls=Batch, add_help_option=False)
+def command() -> None:
+    """Run many sessions from a query file."""
+
+
+@command.command(
+    "run",
+    help="Run the sessions of a query FILE (JSONL, YAML, CSV, or a query a line), many at once. "
+    "Ctrl-C once finishes what runs, twice stops now; `--resume DIR` goes on, and "
+    "`sii batch status DIR` looks at a batch from another terminal.",
+    epilog=example(
+        "sii batch --validate queries.jsonl",
+        "sii batch queries.jsonl -n 4 --concurrency 32 --out runs/monday",
+        "sii batch --resume runs/monday --keep solved --per-query 1",
+        "sii batch status runs/monday",
+    ),
+)
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option("-n", "attempts", type=click.IntRange(1), help="Sessions of each query; default 1.")
+@click.option("--concurrency", type=click.IntRange(1), default=8, help="Sessions at once.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the batch.")
+@click.option("--resume", type=click.Path(path_type=Path), help="Go on with the batch in DIR.")
+@click.option("--accept-changes", is_flag=True, help="Go on though queries or settings changed.")
+@click.option(
+    "--vary",
+    multiple=True,
+    metavar="NAME=A,B",
+    help="Run every query with each of these values of a setting.",
+)
+@click.option(
+    "--feedback-rounds",
+    type=click.IntRange(0),
+    help="Rounds that may follow on a failed check; default 0.",
+)
+@click.option("--simulate-user", metavar="MODEL", help="Let a model play the user in them.")
+@click.option("--infra-retries", type=click.IntRange(0), default=3, help="Of one session.")
+@click.option("--max-total-tokens", type=click.IntRange(1), help="Budget: tokens generated.")
+@click.option("--max-hours", type=click.FloatRange(0, min_open=True), help="Budget: hours.")
+@click.option("--max-gpu-hours", type=click.FloatRange(0, min_open=True), help="Budget: GPU-hours.")
+@click.option("--gpus", type=click.IntRange(1), default=1, help="GPUs that the servers use.")
+@click.option("--keep", multiple=True, type=click.Choice(KEEPABLE), help="Send to review.")
+@click.option("--per-query", type=click.IntRange(1), default=1, help="With --keep: the best N.")
+@click.option("--prefer", type=click.Choice(PREFERENCES), default="shortest", help="Which are best")
+@click.option("--validate", is_flag=True, help="Find every mistake in FILE; start nothing.")
+@click.option("--schema", is_flag=True, help="Print the JSON schema of a query.")
+@settings_options
+def run(file: Path | None, validate: bool, schema: bool, **options: Any) -> int:
+    """Run, validate, or print the schema."""
+    if schema:
+        from sii_cli.batch.queries import query_schema
+
+        click.echo(json.dumps(query_schema(), indent=2))
+        return 0
+    if file is None and options["resume"] is None:
+        raise UsageError("There is no query file: say `sii batch FILE`, or `--resume DIR`.")
+    if file is not None and not _is_sound(file, quiet=not validate):
+        return FAILED
+    if validate:
+        return 0
+    from sii_cli.commands.batch_run import run_batch
+
+    return run_batch(file, options)
+
+
+@command.command("status", help="Show how a batch stands, also one that runs elsewhere.")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="The whole report as JSON.")
+def status(folder: Path, as_json: bool) -> None:
+    """Print the report of a batch as it stands."""
+    from sii_cli.batch.outcomes import read_outcomes
+    from sii_cli.batch.plan import load_plan
+    from sii_cli.batch.report import make_report, to_json
+    from sii_cli.batch.report_text import status_text
+
+    plan, queries = load_plan(folder)
+    outcomes = read_outcomes(folder, plan.name)
+    report = make_report(plan, queries, outcomes)
+    click.echo(json.dumps(to_json(report)) if as_json else status_text(report, outcomes))
+
+
+def _is_sound(file: Path, *, quiet: bool) -> bool:
+    """Print every mistake in a query file; say whether there is none."""
+    from sii_cli.batch.validate import validate
+
+    read = validate(file)
+    for mistake in read.mistakes:
+        click.echo(f"{file}:{mistake.line}: {mistake.text}", err=True)
+    if read.mistakes:
+        click.echo(f"sii: {len(read.mistakes)} mistakes in {file}: nothing is run.", err=True)
+    elif not quiet:
+        click.echo(f"{file}: {len(read.queries)} queries, no mistake.", file=sys.stdout)
+    return not read.mistakes
