@@ -44,6 +44,8 @@ class BatchServer(ScriptedServer):
 def said_to(messages: list[dict[str, Any]], slow: float = 0.0) -> Scripted:
     """What the model says to these messages."""
     users = [message for message in messages if message["role"] == "user"]
+    if "play the user" in str(users[0]["content"]):
+        return Turn("It is not solved yet.")
     script = dict(WORD.findall(str(users[0]["content"])))
     last = max(i for i, message in enumerate(messages) if message["role"] == "user")
     step = sum(message["role"] == "assistant" for message in messages[last:]) + 1

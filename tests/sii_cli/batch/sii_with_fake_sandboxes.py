@@ -1,0 +1,53 @@
+"""The `sii` command with sandboxes without an engine, as a program: `python -m … [FAULTS] -- …`.
+
+FAULTS is the share of starts that fail, and of commands under which the sandbox dies.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from sandbox.protocol import CommandResult, Sandbox, SandboxLost, SandboxSpec, SandboxUnavailable
+from sii_cli import session
+from sii_cli.main import main
+from tests.fakes.fake_sandbox import FakeSandbox
+
+
+class FaultySandbox(FakeSandbox):
+    """Dies under a share of its commands. Works in the session's own workspace."""
+
+    def __init__(self, root: Path, workspace: Path, faults: float) -> None:
+        super().__init__(root)
+        self._faults = faults
+        self.workspace = workspace
+        Path(f"{self._state}.cwd").write_text(str(workspace))
+
+    async def bash(self, command: str, **options: Any) -> CommandResult:
+        if random.random() < self._faults:
+            raise SandboxLost("the container is gone")
+        return await super().bash(command, **options)
+
+
+class FaultyBackend:
+    """Fails a share of its starts."""
+
+    name = "fake"
+
+    def __init__(self, faults: float) -> None:
+        self._faults = faults
+
+    async def start(self, spec: SandboxSpec) -> Sandbox:
+        if random.random() < self._faults:
+            raise SandboxUnavailable("The engine answers with an error.")
+        root = Path(tempfile.mkdtemp(prefix="sii-test-"))
+        return FaultySandbox(root, spec.workspace, self._faults)
+
+
+if __name__ == "__main__":
+    share = float(sys.argv.pop(1))
+    session.make_backend = lambda settings: FaultyBackend(share)
+    main()

@@ -1,0 +1,36 @@
+"""pass@k and pass^k are what their definitions say, by counting every choice of k sessions."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from statistics import fmean
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sii_cli.batch.rates import Tries, pass_all, pass_at
+
+
+@st.composite
+def tries(draw: st.DrawFn) -> Tries:
+    n = draw(st.integers(1, 7))
+    return Tries(n, draw(st.integers(0, n)))
+
+
+@given(st.lists(tries(), min_size=1, max_size=4), st.integers(1, 7))
+def test_rates_are_the_mean_over_all_choices(many: list[Tries], k: int) -> None:
+    those = [one for one in many if one.n >= k]
+    choices = [
+        [any(chosen) for chosen in combinations([i < one.c for i in range(one.n)], k)]
+        for one in those
+    ]
+    every = [
+        [all(chosen) for chosen in combinations([i < one.c for i in range(one.n)], k)]
+        for one in those
+    ]
+    if not those:
+        assert pass_at(many, k) is pass_all(many, k) is None
+        return
+    assert pass_at(many, k) == pytest.approx(fmean(fmean(one) for one in choices))
+    assert pass_all(many, k) == pytest.approx(fmean(fmean(one) for one in every))

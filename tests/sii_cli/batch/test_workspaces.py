@@ -1,0 +1,92 @@
+"""Each session works in a copy of its own, and cannot see what came later."""
+
+from __future__ import annotations
+
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from sii_cli.batch.queries import Query
+from sii_cli.batch.workspaces import WorkspaceUnavailable, make_workspace, remove_workspace
+
+
+def query(workspace: object) -> Query:
+    return Query.model_validate({"id": "a", "query": "x", "workspace": workspace})
+
+
+def git(folder: Path, *words: str) -> str:
+    settings = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+    command = ["git", "-C", str(folder), *settings, *words]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "source"
+    folder.mkdir()
+    (folder / "a.txt").write_text("one")
+    (folder / "link").symlink_to("a.txt")
+    return folder
+
+
+def test_a_directory_is_copied_links_and_all(tmp_path: Path, source: Path) -> None:
+    first = make_workspace(query("source"), tmp_path, tmp_path / "out")
+    second = make_workspace(query("source"), tmp_path, tmp_path / "out")
+    (first / "a.txt").write_text("changed")
+    assert (second / "a.txt").read_text() == (source / "a.txt").read_text() == "one"
+    assert (second / "link").readlink() == Path("a.txt")
+
+
+def test_a_tarball_is_unpacked_and_one_that_climbs_out_is_refused(
+    tmp_path: Path, source: Path
+) -> None:
+    with tarfile.open(tmp_path / "good.tar.gz", "w:gz") as archive:
+        archive.add(source / "a.txt", "deep/a.txt")
+    with tarfile.open(tmp_path / "bad.tar", "w") as archive:
+        archive.add(source / "a.txt", "../../outside.txt")
+    made = make_workspace(query("good.tar.gz"), tmp_path, tmp_path / "out")
+    assert (made / "deep" / "a.txt").read_text() == "one"
+    with pytest.raises(WorkspaceUnavailable, match="workspace of a cannot be made"):
+        make_workspace(query("bad.tar"), tmp_path, tmp_path / "out")
+    assert not (tmp_path / "outside.txt").exists()
+
+
+def test_a_repository_is_at_its_commit_and_holds_nothing_newer(
+    tmp_path: Path, source: Path
+) -> None:
+    git(source, "init", "-q")
+    git(source, "add", ".")
+    git(source, "commit", "-qm", "the task")
+    commit = git(source, "rev-parse", "HEAD").strip()
+    (source / "a.txt").write_text("the fix")
+    git(source, "commit", "-qam", "the fix")
+    fix = git(source, "rev-parse", "HEAD").strip()
+    git(source, "tag", "v2")
+
+    wanted = query({"git": "source", "commit": commit})
+    for _ in range(2):
+        made = make_workspace(wanted, tmp_path, tmp_path / "out")
+        assert (made / "a.txt").read_text() == "one"
+        assert "the fix" not in git(made, "log", "--all", "--reflog", "--format=%s")
+        found = subprocess.run(["git", "-C", made, "cat-file", "-e", fix], capture_output=True)
+        assert found.returncode != 0, "the fix is in reach of the model"
+        assert git(made, "status", "--porcelain") == ""
+        assert git(made, "remote") == ""
+
+
+def test_a_commit_that_is_not_there_is_told_in_a_sentence(tmp_path: Path, source: Path) -> None:
+    git(source, "init", "-q")
+    wanted = query({"git": "source", "commit": "deadbeef"})
+    with pytest.raises(WorkspaceUnavailable, match="git: "):
+        make_workspace(wanted, tmp_path, tmp_path / "out")
+
+
+def test_a_copy_made_unreadable_is_removed_all_the_same(tmp_path: Path, source: Path) -> None:
+    made = make_workspace(query("source"), tmp_path, tmp_path / "out")
+    (made / "closed").mkdir()
+    (made / "closed" / "file").write_text("x")
+    (made / "closed").chmod(0)
+    remove_workspace(made)
+    assert not made.exists()
