@@ -14,7 +14,7 @@ from sii_cli.batch.simulated_user import UserSimulator
 from sii_cli.batch.workspaces import make_workspace, remove_workspace
 from sii_cli.config import Settings
 from sii_cli.model.types import Model
-from sii_cli.parts import make_model, request_params
+from sii_cli.parts import make_model
 from sii_cli.session import Session
 from sii_cli.session_events import About
 from sii_cli.wire import Item
@@ -62,8 +62,12 @@ class Bench:
         for name in ("image", "tools", "allow_net", "setup"):
             if value := getattr(query, name):
                 changes[name] = value
+        if query.env:
+            changes["env"] = (*self.settings.env, *(f"{k}={v}" for k, v in query.env.items()))
         if query.limits.steps is not None:
             changes["max_steps"] = query.limits.steps
+        if query.limits.output is not None:
+            changes["output_size"] = query.limits.output
         if self.settings.seed is not None:  # each attempt is another draw, and repeatable
             changes["seed"] = self.settings.seed + job.attempt - 1
         return replace(self.settings, **(changes | job.variant))
@@ -97,7 +101,7 @@ class LocalExecutor:
         if name is not None:
             settings = replace(bench.settings, model=name)
             self._user = self._make_model(settings)
-            self._simulator = UserSimulator(self._user, name, request_params(settings, name))
+            self._simulator = UserSimulator(self._user, settings)
 
     async def run(self, job: Job, on_item: OnItem) -> Result:
         """Run a session in a copy of its workspace, which is removed afterwards."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from contextlib import aclosing
 from importlib import resources
-from typing import Any
 from uuid import uuid4
 
 import orjson
 
 from recordings.events import Check, SimulatedUser, Usage
 from sii_cli.batch.queries import Query
-from sii_cli.model.types import STREAMING, ChatRequest, Completion, Failed, Model, ModelError
+from sii_cli.config import Settings
+from sii_cli.model.params import request_params
+from sii_cli.model.types import ChatRequest, Completion, Failed, Model, ModelError, ServedModel
 
 PROMPT = "simulated_user.md"
 
@@ -19,22 +20,23 @@ PROMPT = "simulated_user.md"
 class UserSimulator:
     """Writes a user's messages with a model."""
 
-    def __init__(self, model: Model, name: str, params: dict[str, Any]) -> None:
-        """`name` is the model's at its server; `params` are further fields of its requests."""
+    def __init__(self, model: Model, settings: Settings) -> None:
+        """`settings` name the model; how it samples is the same as for the others."""
         self._model = model
-        self._name = name
-        self._params = {"model": name, **STREAMING, **params}
+        self._settings = settings
+        self._served: ServedModel | None = None
         self._prompt = resources.files(__package__).joinpath(PROMPT).read_text("utf-8")
 
     async def reply(self, query: Query, answer: str, check: Check) -> SimulatedUser:
         """Return what the user says to a failed check; may be empty. Raises `ModelError`."""
+        served = self._served = self._served or await self._model.describe()
         words = self._prompt.format(query=query.query, answer=answer, output=check.output)
         message = {"role": "user", "content": words}
         request = ChatRequest(
             request_id=f"sii-user-{uuid4().hex}",
             messages=[orjson.dumps(message)],
             tools=None,
-            params=self._params,
+            params=request_params(self._settings, served),
         )
         done = await self._answer(request)
         usage = done.usage and Usage(
@@ -42,7 +44,7 @@ class UserSimulator:
         )
         return SimulatedUser(
             round=check.round,
-            model=self._name,
+            model=served.name,
             messages=[message],
             reply=(done.content or "").strip(),
             usage=usage,

@@ -40,6 +40,7 @@ from sii_cli.batch.servers import ModelServers
 from sii_cli.batch.vary import parse_vary
 from sii_cli.commands.options import load
 from sii_cli.config import SETTING_NAMES, Settings, find_home
+from sii_cli.config_sources import PLACES
 from sii_cli.errors import DONE, INFRASTRUCTURE, INTERRUPTED, LIMIT, UsageError
 from sii_cli.render.batch_table import shown, tell
 
@@ -143,7 +144,11 @@ def _settings(options: dict[str, Any], folder: Path) -> Settings:
     flags = {name: options.get(name) for name in SETTING_NAMES}
     if options["resume"] is not None:
         pinned = load_plan(folder)[0].settings
-        flags |= {name: value for name, value in pinned.items() if flags.get(name) is None}
+        flags |= {
+            name: value
+            for name, value in pinned.items()
+            if "flag" in PLACES[name] and flags.get(name) is None
+        }
     with tempfile.TemporaryDirectory() as nowhere:
         settings = load({**flags, "workspace": nowhere})
     return replace(settings, home=folder, workspace=folder)

@@ -330,12 +330,19 @@ def test_with_faults_everywhere_every_session_is_accounted_for_once(tmp_path: Pa
         place.check_every_session_counts_once(200, 2)
         report = place.report()
         assert sum(row["sessions"] for row in report["statuses"]) == 400
-        by_script = Counter(
-            (int((one.query or "q0")[1:]) % 4, one.outcome)
-            for one in place.recordings()
-            if one.outcome not in (None, "infra")
-        )
-        assert by_script[0, "solved"] == by_script[3, "solved"] == 100
+        could_solve = [one for one in counting(place) if int((one.query or "q0")[1:]) % 4 in (0, 3)]
+        assert len(could_solve) == 200
+        for one in could_solve:
+            assert one.outcome == "solved" or lost_its_sandbox(one)
+
+
+def counting(place: Place) -> list[RecordingSummary]:
+    return [one for one in place.recordings() if one.outcome not in (None, "infra")]
+
+
+def lost_its_sandbox(one: RecordingSummary) -> bool:
+    observations = [event.data for event in read_events(one.folder) if event.type == "observation"]
+    return any(data.error == "sandbox_lost" for data in observations)
 
 
 def wait_for(condition: Any, patience: float = 30.0) -> None:
