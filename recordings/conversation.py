@@ -27,9 +27,10 @@ from recordings.events import (
 def message_of(data: EventData) -> dict[str, Any] | None:
     """Return the chat message that an event adds to the history; none when it adds nothing.
 
-    A response that was cut off goes back without its calls: they were never run. Arguments go
-    back as the string the model wrote; a string that is no JSON object goes back as `{}`, which
-    is what vLLM makes of it silently and other servers refuse.
+    What a model wrote goes back as it wrote it, but for control tokens in it, which would be turns
+    and calls that were never made. A response that was cut off goes back without its calls: they
+    were never run. Arguments go back as the string the model wrote; a string that is no JSON object
+    goes back as `{}`, which is what vLLM makes of it silently and other servers refuse.
     """
     match data:
         case Stub():
@@ -66,17 +67,18 @@ def chain_message(previous: str, encoded: bytes) -> str:
 
 
 def _assistant_message(data: ModelResponse) -> dict[str, Any]:
-    message: dict[str, Any] = {"role": "assistant", "content": data.content or ""}
-    if data.reasoning:
-        message["reasoning_content"] = data.reasoning
-    if data.calls and data.complete:
+    said = data.sent or data
+    message: dict[str, Any] = {"role": "assistant", "content": said.content or ""}
+    if said.reasoning:
+        message["reasoning_content"] = said.reasoning
+    if said.calls and data.complete:
         message["tool_calls"] = [
             {
                 "id": call.call_id,
                 "type": "function",
                 "function": {"name": call.name, "arguments": _object_or_empty(call.arguments)},
             }
-            for call in data.calls
+            for call in said.calls
         ]
     return message
 

@@ -121,6 +121,14 @@ class Neutralised(Part):
     count: int
 
 
+class SentTurn(Part):
+    """A turn of the model as it goes back to it: what it wrote, with control tokens defused."""
+
+    reasoning: str | None = None
+    content: str | None = None
+    calls: list[CallRequest] = []
+
+
 class Truncation(Part):
     """What the model was not shown of an output."""
 
@@ -302,6 +310,10 @@ class ModelResponse(EventData):
     fingerprint: str | None = None
     flags: list[str] = []
     """Doubts about this response, each by name (`recordings.flags`)."""
+    neutralised: list[Neutralised] = []
+    """Control tokens that the model wrote as text."""
+    sent: SentTurn | None = None
+    """What goes back to the model, where it differs from what it wrote (see `neutralised`)."""
 
 
 class RawGeneration(EventData):

@@ -11,6 +11,7 @@ FLAGS = {
     "prompt_ids_count_differs": "the server gave more or fewer prompt ids than it counted",
     "ended_at_limit": "the message ended at a limit, though the server calls it whole",
     "call_not_parsed": "a call was made, and the server's parser found none",
+    "control_tokens_written": "the model wrote control tokens; they go back to it defused",
     "reasoning_differs": "the reasoning in the ids is not the reasoning that was shown",
     "content_differs": "the answer in the ids is not the answer that was shown",
     "calls_differ": "the calls in the ids are not those that were run",

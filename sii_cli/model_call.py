@@ -25,6 +25,7 @@ from sii_cli.flow import RoundOver
 from sii_cli.generation_check import GenerationCheck
 from sii_cli.history import History
 from sii_cli.model.exactness import continuity, opens_round
+from sii_cli.model.own_words import defused_turn
 from sii_cli.model.types import (
     Call,
     ChatRequest,
@@ -155,13 +156,15 @@ class ModelCaller:
 
     def _note_completion(self, step: int, done: Completion, history: History) -> ModelResponse:
         span, continues = self._follow_ids(done)
+        calls = [_call_request(call) for call in done.calls]
+        sent, found = defused_turn(done.reasoning, done.content, calls)
         response = ModelResponse(
             step=step,
             attempt=done.attempt,
             response_id=done.response_id,
             reasoning=done.reasoning,
             content=done.content,
-            calls=[_call_request(call) for call in done.calls],
+            calls=calls,
             finish_reason=done.finish_reason,
             stop_reason=done.stop_reason,
             complete=done.complete,
@@ -176,7 +179,9 @@ class ModelCaller:
                 chunks=done.chunks,
             ),
             fingerprint=done.fingerprint,
-            flags=list(done.flags),
+            flags=[*done.flags, *(["control_tokens_written"] if found else [])],
+            neutralised=found,
+            sent=sent,
         )
         history.add(self._wire.note(response, "model"))
         return response

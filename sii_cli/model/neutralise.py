@@ -6,9 +6,13 @@ character is put before the token's last one. `restore` takes it out again.
 
 from __future__ import annotations
 
+import json
 import re
+from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
+from typing import Any
 
 from sii_cli.model.profiles import control_tokens
 
@@ -26,6 +30,39 @@ def neutralise(text: str) -> tuple[str, list[tuple[str, int]]]:
         return token[:-1] + MARK + token[-1]
 
     return _tokens().sub(defuse, text), sorted(counts.items())
+
+
+def neutralise_arguments(arguments: str) -> tuple[str, list[tuple[str, int]]]:
+    """Like `neutralise`, for JSON: a template renders its strings, in which escapes are undone.
+
+    Only where a token is hidden in escapes is the JSON written anew.
+    """
+    sent, found = neutralise(arguments)
+    if "\\" not in arguments:
+        return sent, found
+    with suppress(ValueError, RecursionError):
+        counts: Counter[str] = Counter()
+        value = _neutralise_value(json.loads(arguments), counts)
+        if sorted(counts.items()) != found:
+            return json.dumps(value, ensure_ascii=False), sorted(counts.items())
+    return sent, found
+
+
+def _neutralise_value(value: Any, counts: Counter[str]) -> Any:
+    match value:
+        case str():
+            sent, found = neutralise(value)
+            counts.update(dict(found))
+            return sent
+        case list():
+            return [_neutralise_value(item, counts) for item in value]
+        case dict():
+            return {
+                _neutralise_value(key, counts): _neutralise_value(item, counts)
+                for key, item in value.items()
+            }
+        case _:
+            return value
 
 
 def restore(text: str) -> str:
