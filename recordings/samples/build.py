@@ -24,6 +24,7 @@ from recordings.events import (
 )
 from recordings.lines import check_line, decode_event, parse_line
 from recordings.log import Line, read_lines
+from recordings.samples.arguments import parse_arguments
 from recordings.samples.policy import DEFAULT_POLICY, SamplePolicy, Step
 from recordings.samples.sample import LeftOut, Sample, StepKey, Turn
 from recordings.samples.stretch import Stretch
@@ -222,6 +223,7 @@ class _Builder:
             key=(event.session, event.seq),
             origin=event.origin,
             complete=response.complete,
+            is_plain=all(parse_arguments(call.arguments) is not None for call in response.calls),
             stop_reason=response.stop_reason,
             flags=tuple(response.flags),
             is_excluded=event.seq in self._excluded or self._round_excluded,

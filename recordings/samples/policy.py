@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -9,12 +10,16 @@ from recordings.samples.sample import Reason, StepKey
 
 HARMLESS = frozenset({"usage_missing"})
 """Doubts about a response that say nothing against its ids or its text."""
+_TOLD_APART = frozenset({"ids_missing", "redacted"})
+"""Doubts that have reasons of their own."""
 
 
 @dataclass(frozen=True, slots=True)
 class SamplePolicy:
     """`mask`: the step stays as context and is not trained; `train`: it is."""
 
+    by: Literal["ids", "text"] = "ids"
+    """Whether the ids are trained on, or the messages, to be rendered anew by the trainer."""
     human_text: Literal["train", "mask", "drop"] = "mask"
     """What annotators wrote in the model's place; `drop` also leaves out all that follows it."""
     failed_calls: Literal["train", "mask"] = "train"
@@ -43,6 +48,8 @@ class Step:
     """Of the generated ids in the stretch."""
     end: int = 0
     has_ids: bool = False
+    is_plain: bool = True
+    """The arguments of its calls read back as what the model wrote."""
     is_blank: bool = False
     """Ids in it, or before it, were taken out by a redaction."""
     stop_reason: int | str | None = None
@@ -58,7 +65,7 @@ class Step:
 def judge(step: Step, policy: SamplePolicy) -> tuple[Reason, str] | None:
     """Return why a step is not trained on, and more about it; none when it is."""
     by_human = step.origin == "annotator"
-    flags = sorted({*step.flags} - policy.allowed_flags - {"ids_missing", "redacted"})
+    flags = sorted({*step.flags} - policy.allowed_flags - _TOLD_APART)
     rules: tuple[tuple[bool, Reason, str], ...] = (
         (step.is_excluded, "excluded", "by a reviewer"),
         (step.follows_human_text and policy.human_text == "drop", "after_human_text", ""),
@@ -69,15 +76,20 @@ def judge(step: Step, policy: SamplePolicy) -> tuple[Reason, str] | None:
         (bool(step.errors) and policy.failed_calls == "mask", "failed_call", _named(step.errors)),
         (step.is_repeated and policy.repeated == "mask", "repeated", ""),
         (step.origin == "compaction" and policy.compaction == "mask", "compaction", ""),
-        (not step.has_ids, "ids_missing", "the server gave no token ids"),
-        (_lacks_stop(step), "stop_token_missing", f"it ends without {step.stop_reason}"),
+        *(_ids_rules(step) if policy.by == "ids" else _text_rules(step)),
     )
     return next(((reason, detail) for holds, reason, detail in rules if holds), None)
 
 
-def _lacks_stop(step: Step) -> bool:
-    """The server names the token it stopped at; it must be the last that was generated."""
-    return isinstance(step.stop_reason, int) and step.last_id != step.stop_reason
+def _ids_rules(step: Step) -> Iterator[tuple[bool, Reason, str]]:
+    yield not step.has_ids, "ids_missing", "the server gave no token ids"
+    # The server names the token it stopped at; it must be the last that was generated.
+    lacks_stop = isinstance(step.stop_reason, int) and step.last_id != step.stop_reason
+    yield lacks_stop, "stop_token_missing", f"it does not end with {step.stop_reason}"
+
+
+def _text_rules(step: Step) -> Iterator[tuple[bool, Reason, str]]:
+    yield not step.is_plain, "not_expressible", "arguments that do not read back as written"
 
 
 def _named(errors: list[str]) -> str:

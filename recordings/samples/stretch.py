@@ -10,9 +10,6 @@ from recordings.redactor import BLANK
 from recordings.samples.policy import SamplePolicy, Step, judge
 from recordings.samples.sample import LeftOut, Reason, Sample, Span, StepKey, Turn
 
-_IDS_ALONE = frozenset({"ids_missing", "stop_token_missing"})
-"""Reasons that say something against a step's ids, and nothing against its text."""
-
 
 @dataclass(slots=True)
 class Stretch:
@@ -52,28 +49,25 @@ class Stretch:
         self, number: int, policy: SamplePolicy, claimed: Container[StepKey]
     ) -> Iterator[Sample | LeftOut]:
         """Yield what is left out, then the sample if there is one."""
-        by_ids: set[StepKey] = set()
-        by_text: set[StepKey] = set()
+        trained: set[StepKey] = set()
         for step in self.steps:
             why: tuple[Reason, str] | None = judge(step, policy)
             if why is None and step.key in claimed:
                 why = "trained_in_parent", "another exported recording of the family trains it"
             if why is None:
-                by_ids.add(step.key)
-            if why is None or (why[0] in _IDS_ALONE and step.key not in claimed):
-                by_text.add(step.key)
-            if why is not None:
+                trained.add(step.key)
+            else:
                 yield self._left_out(*why, number, step)
-        if by_ids or by_text:
-            yield self._sample(number, by_ids, by_text)
+        if trained:
+            yield self._sample(number, trained)
         elif self.steps:
             yield LeftOut(self.recording, "no_trained_token", "none of its steps counts", number)
 
-    def _sample(self, number: int, by_ids: set[StepKey], by_text: set[StepKey]) -> Sample:
-        end = max((step.end for step in self.steps if step.key in by_ids), default=0)
-        trained = {step.seq for step in self.steps if step.key in by_ids}
+    def _sample(self, number: int, trained: set[StepKey]) -> Sample:
+        end = max(step.end for step in self.steps if step.key in trained)
+        seqs = {step.seq for step in self.steps if step.key in trained}
         spans = (span for span in self.spans if span.end <= end)
-        last = max(i for i, turn in enumerate(self.turns) if turn.step in by_text)
+        last = max(i for i, turn in enumerate(self.turns) if turn.step in trained)
         return Sample(
             recording=self.recording,
             number=number,
@@ -83,15 +77,15 @@ class Stretch:
             ids=self.ids[:end],
             spans=tuple(
                 replace(span, trained=True)
-                if span.kind == "generated" and span.seq in trained
+                if span.kind == "generated" and span.seq in seqs
                 else span
                 for span in spans
             ),
             turns=tuple(
-                replace(turn, trained=True) if turn.step in by_text else turn
+                replace(turn, trained=True) if turn.step in trained else turn
                 for turn in self.turns[: last + 1]
             ),
-            keys=tuple(step.key for step in self.steps if step.key in by_text),
+            keys=tuple(step.key for step in self.steps if step.key in trained),
         )
 
     def _left_out(self, reason: Reason, detail: str, number: int, step: Step) -> LeftOut:

@@ -17,6 +17,7 @@ from recordings.log import LOG
 from recordings.redact import redact
 from recordings.redactor import Redactor
 from recordings.samples.build import samples_of
+from recordings.samples.policy import SamplePolicy
 from recordings.secrets import SecretFinder
 from tests.fakes.fake_tokenizer import CONTROL_TOKENS, decode
 from tests.recordings.samples.test_samples import STOP_TOKENS, read, runs
@@ -60,13 +61,34 @@ def test_without_ids_a_round_is_a_sample_of_text(tmp_path: Path) -> None:
     told.user("Thanks.")
     told.step("Welcome.", ids=False)
     told.end()
-    samples, left_out = read(tmp_path / "s")
+    samples, left_out = read(tmp_path / "s", SamplePolicy(by="text"))
     assert [one.ids for one in samples] == [[], []]
     assert [[turn.trained for turn in one.turns if turn.step] for one in samples] == [
         [True, True],
         [False, False, True],
     ]
-    assert [one.reason for one in left_out] == ["ids_missing"] * 3
+    assert left_out == []
+    samples, left_out = read(tmp_path / "s")
+    assert samples == []
+    whole = ["ids_missing", "ids_missing", "no_trained_token", "ids_missing", "no_trained_token"]
+    assert [one.reason for one in left_out] == whole
+
+
+@pytest.mark.parametrize("raw", ['{"n": 030}', "[1]", "", '{"a":1,"a":2}', '{"n": NaN}', "{"])
+def test_arguments_that_do_not_read_back_are_trained_by_ids_alone(tmp_path: Path, raw: str) -> None:
+    """Rendered anew, `030` becomes `30`, a key that stands twice stands once, no object `{}`."""
+    told = ToldSession.create(tmp_path / "s")
+    told.user("Go.")
+    told.step("", ("bash", raw, "?"))
+    told.step("Done.")
+    told.end()
+    samples, left_out = read(tmp_path / "s")
+    assert [run for one in samples for run in runs(one)] == told.generated
+    assert left_out == []
+    *_, last = read(tmp_path / "s", SamplePolicy(by="text"))[0]
+    assert [turn.trained for turn in last.turns if turn.step] == [False, True]
+    out = read(tmp_path / "s", SamplePolicy(by="text"))[1][0]
+    assert (out.reason, out.step) == ("not_expressible", 1)
 
 
 def test_a_step_without_ids_is_context_of_those_with_ids(tmp_path: Path) -> None:
