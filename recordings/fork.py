@@ -53,6 +53,20 @@ def parent_of(folder: Path) -> Parent | None:
     return found
 
 
+def ancestors(folder: Path) -> set[str]:
+    """Return the sessions whose lines a recording begins with, none for one that is no fork.
+
+    Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
+    """
+    found: set[str] = set()
+    for line in read_lines(folder):
+        session = parse_line(line.text)["session"]
+        if session == folder.name:
+            break
+        found.add(session)
+    return found
+
+
 def _share_blob(source: Path, folder: Path, ref: BlobRef) -> None:
     path = kept_path(blob_path(source, ref.sha256))
     if path is None:

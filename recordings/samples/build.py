@@ -74,7 +74,7 @@ class _Builder:
         self._sent: list[int] = []
         """The events whose messages the last request sent."""
         self._request: ModelRequest | None = None
-        self._tools: list[dict[str, Any]] = []
+        self._start: SessionStart | None = None
         self._model = ""
         self._trail: list[int] = []
         """The ids of the last call that has any: the stretch's own while it is exact."""
@@ -134,7 +134,7 @@ class _Builder:
             self._excluded_steps.add(number)
         match data:
             case SessionStart():
-                self._tools, self._model = data.tools, data.model
+                self._start, self._model = data, data.model
             case SessionResume():
                 self._is_broken |= data.model != self._model
                 self._model = data.model
@@ -206,12 +206,15 @@ class _Builder:
         return any(self._turns[seq].message["role"] == "user" for seq in self._unseen())
 
     def _begin(self, span: dict[str, Any] | None) -> None:
-        request = self._request
+        request, start = self._request, self._start
+        if start is None:
+            raise RecordingDamaged(f"The recording {self._recording} has no `session_start`.")
         kwargs = request.params.get("chat_template_kwargs") if request else None
         self._stretch = Stretch(
             recording=self._recording,
+            start=start,
             model=self._model,
-            tools=self._tools if request is None or request.with_tools else [],
+            tools=start.tools if request is None or request.with_tools else [],
             template_kwargs=kwargs if isinstance(kwargs, dict) else {},
             is_exact=span is not None,
         )

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from recordings.events import SessionStart
+
 StepKey = tuple[str, int]
 """A step, also where a fork copied it: the session that recorded it and its response's seq."""
 
@@ -60,6 +62,13 @@ class Turn:
     """The step that an assistant's message is of."""
     origin: str = "harness"
 
+    def texts(self) -> Iterator[str]:
+        """Yield what stands in the message: content, reasoning, arguments."""
+        yield self.message.get("content") or ""
+        yield self.message.get("reasoning_content") or ""
+        for call in self.message.get("tool_calls") or ():
+            yield call["function"]["arguments"]
+
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
@@ -81,6 +90,8 @@ class Sample:
     recording: str
     number: int
     """From 1, within the recording."""
+    start: SessionStart
+    """Where it comes from: query, licence, speaker, …"""
     model: str
     tools: list[dict[str, Any]]
     """The schemas as sent; empty when the calls were made without tools."""
@@ -111,11 +122,3 @@ class Sample:
             if span.trained:
                 mask[span.start : span.end] = [1] * (span.end - span.start)
         return mask
-
-    def texts(self) -> Iterator[str]:
-        """Yield the texts of the messages: contents, reasoning, arguments."""
-        for turn in self.turns:
-            yield turn.message.get("content") or ""
-            yield turn.message.get("reasoning_content") or ""
-            for call in turn.message.get("tool_calls") or ():
-                yield call["function"]["arguments"]

@@ -6,6 +6,7 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from recordings.events import SessionStart
 from recordings.redactor import BLANK
 from recordings.samples.policy import SamplePolicy, Step, judge
 from recordings.samples.sample import LeftOut, Reason, Sample, Span, StepKey, Turn
@@ -16,6 +17,7 @@ class Stretch:
     """Calls of which each went on exactly where the one before stopped."""
 
     recording: str
+    start: SessionStart
     model: str
     tools: list[dict[str, Any]]
     template_kwargs: dict[str, Any]
@@ -71,6 +73,7 @@ class Stretch:
         return Sample(
             recording=self.recording,
             number=number,
+            start=self.start,
             model=self.model,
             tools=self.tools,
             template_kwargs=self.template_kwargs,

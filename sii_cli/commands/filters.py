@@ -52,25 +52,37 @@ _RANGES: tuple[tuple[str, Any, str], ...] = (
 )
 
 
-def filter_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command an option for every field of a `Filter`, for `make_filter`."""
-    for name, kind, metavar in reversed(_RANGES):
-        for least, word in (("max", "most"), ("min", "least")):
-            option = f"--{least}-{name}"
-            help_text = f"{name.capitalize()}, at {word}."
-            function = click.option(option, type=kind, metavar=metavar, help=help_text)(function)
-    for name, facts in reversed(_OPTIONS):
-        function = click.option(f"--{name}", **facts)(function)
-    return function
+def filter_options_but(*names: str) -> Decorator:
+    """Return what gives a command an option for every field of a `Filter` but these."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for name, kind, metavar in reversed(_RANGES):
+            for least, word in (("max", "most"), ("min", "least")):
+                option = f"--{least}-{name}"
+                help_text = f"{name.capitalize()}, at {word}."
+                if name not in names:
+                    asked = click.option(option, type=kind, metavar=metavar, help=help_text)
+                    function = asked(function)
+        for name, facts in reversed(_OPTIONS):
+            if name not in names:
+                function = click.option(f"--{name}", **facts)(function)
+        return function
+
+    return decorate
+
+
+filter_options = filter_options_but()
+"""Gives a command an option for every field of a `Filter`, for `make_filter`."""
 
 
 def make_filter(options: dict[str, Any]) -> Filter:
     """Return the filter that the options ask for."""
     from recordings.find import Filter
 
-    values = {name: options[name] for name, _ in _OPTIONS}
+    values = {name: options[name] for name, _ in _OPTIONS if name in options}
     for name, *_ in _RANGES:
-        values[name] = (options[f"min_{name}"], options[f"max_{name}"])
+        if f"min_{name}" in options:
+            values[name] = (options[f"min_{name}"], options[f"max_{name}"])
     return Filter(**values)
 
 

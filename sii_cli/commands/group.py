@@ -19,6 +19,7 @@ COMMANDS = {
     "approve": "Approve a recording.",
     "reject": "Reject a recording.",
     "reviews": "Show who said what about a recording.",
+    "export": "Write approved recordings as fine-tuning data.",
     "fork": "Begin a session that shares a recording's past.",
     "tree": "Show a recording's family: its parents and forks.",
     "scan": "Look for secrets in recordings.",

@@ -1,0 +1,1 @@
+"""Samples → files that trainers read: one module a target, and what they share."""

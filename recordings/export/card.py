@@ -1,0 +1,180 @@
+"""What stands beside the data: the manifest for programs, the data set's card for people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+
+import orjson
+
+from recordings.export.plan import ExportOptions
+from recordings.export.report import ExportReport, spread
+from recordings.export.target import Target
+
+VERSION = 1
+"""Of the manifest's form."""
+LIMI = {"min": 13_000, "mean": 42_400, "max": 152_000}
+"""Tokens of LIMI's 78 trajectories (arXiv 2509.17567)."""
+_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+_REASONS = {
+    "excluded": "a reviewer excluded the step",
+    "cut_off": "the message was cut off before its stop token",
+    "flagged": "the server's answer was doubtful",
+    "failed_call": "a call of the step failed",
+    "repeated": "the model repeated itself",
+    "compaction": "the model summed up its own session",
+    "human_text": "an annotator wrote the step",
+    "after_human_text": "the step follows an annotator's text",
+    "redacted": "ids were taken out with a secret",
+    "ids_missing": "the server gave no token ids",
+    "stop_token_missing": "the generated ids do not end with the stop token",
+    "trained_in_parent": "another recording of the family trains the step",
+    "no_trained_token": "no step of the sample counts",
+    "over_length": "the sample is longer than the limit",
+    "not_expressible": "the format cannot hold it as it was",
+    "duplicate": "the same sample is there already",
+    "near_duplicate": "nearly the same sample is there already",
+    "damaged": "the recording is not what was written, or what was chosen",
+    "being_written": "the session has not ended",
+}
+
+
+def write_manifest(
+    folder: Path, target: Target, options: ExportOptions, report: ExportReport, made_by: str
+) -> None:
+    """Write `manifest.json`: every file and every source with its hash."""
+    policy = asdict(options.policy)
+    policy["by"] = target.by
+    policy["allowed_flags"] = sorted(policy["allowed_flags"])
+    manifest = {
+        "manifest": VERSION,
+        "made_by": made_by,
+        "format": target.name,
+        "policy": policy,
+        "options": {
+            "max_tokens": options.max_tokens,
+            "validation": options.validation,
+            "dedupe": options.dedupe,
+        },
+        "files": [asdict(file) for file in report.files],
+        "samples": report.samples,
+        "rows": report.rows,
+        "trained_steps": report.steps,
+        "tokens": sum(report.lengths),
+        "trained_tokens": report.trained,
+        "left_out": dict(sorted(report.left_out.items())),
+        "over_length": [{"sample": name, "tokens": size} for name, size in report.over_length],
+        "near_duplicates": [
+            {"sample": name, "like": other, "likeness": likeness}
+            for name, other, likeness in report.near
+        ],
+        "recordings": report.recordings,
+    }
+    text = orjson.dumps(manifest, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    (folder / "manifest.json").write_bytes(text)
+
+
+def write_card(folder: Path, target: Target, options: ExportOptions, report: ExportReport) -> None:
+    """Write `README.md`, the data set's card as the Hugging Face hub reads it."""
+    parts = [
+        _front_matter(target, report),
+        f"# Agent trajectories ({target.name})\n",
+        "Recorded with `sii`: sessions of a model that works with tools in a sandbox. "
+        "One sample is one stretch of model calls of which each went on exactly where the one "
+        "before stopped.\n",
+        "## Rows\n",
+        target.usage,
+        "## Figures\n",
+        _figures(report),
+        "## What is not in it\n",
+        _left_out(report),
+        "## Files\n",
+        _files(report, options),
+    ]
+    (folder / "README.md").write_text("\n".join(parts), "utf-8")
+
+
+def _front_matter(target: Target, report: ExportReport) -> str:
+    names = sorted(report.licenses)
+    license_name = names[0].lower() if len(names) == 1 else "other"
+    size = next((word for limit, word in _SIZES if report.rows < limit), "n>1M")
+    data = [file.name for file in report.files if file.name.startswith(("train", "validation"))]
+    lines = [
+        "---",
+        f"license: {license_name}",
+        "task_categories:",
+        "- text-generation",
+        "tags:",
+        "- agent",
+        "- tool-use",
+        f"- {target.name}",
+        "size_categories:",
+        f"- {size}",
+        "configs:",
+        "- config_name: default",
+        "  data_files:",
+    ]
+    for name in data:
+        lines += [f"  - split: {name.split('.')[0]}", f"    path: {name}"]
+    return "\n".join([*lines, "---", ""])
+
+
+def _figures(report: ExportReport) -> str:
+    rows = [
+        ("recordings", f"{sum(1 for one in report.recordings if one['samples']):,}"),
+        ("samples", f"{report.samples:,}"),
+        ("rows", f"{report.rows:,}"),
+        ("trained steps", f"{report.steps:,}"),
+        ("tokens", f"{sum(report.lengths):,}"),
+        ("trained tokens", f"{report.trained:,}"),
+        ("models", _counts(report.models)),
+        ("licences", _counts(report.licenses)),
+        ("calls by tool", _counts(report.tools)),
+    ]
+    table = ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows), ""]
+    lengths = spread(report.lengths)
+    if lengths:
+        table += [
+            "| tokens a sample | min | mean | max |",
+            "|---|---|---|---|",
+            f"| here | {lengths['min']:,} | {lengths['mean']:,} | {lengths['max']:,} |",
+            f"| LIMI (a trajectory) | {LIMI['min']:,} | {LIMI['mean']:,} | {LIMI['max']:,} |",
+            "",
+        ]
+    return "\n".join(table)
+
+
+def _left_out(report: ExportReport) -> str:
+    if not report.left_out:
+        return "Nothing of the chosen recordings was left out.\n"
+    lines = [
+        f"- {count:,} × {reason}: {_REASONS[reason]}"
+        for reason, count in sorted(report.left_out.items())
+    ]
+    return "\n".join([*lines, "", "Each with its place in `left_out.jsonl`.", ""])
+
+
+def _files(report: ExportReport, options: ExportOptions) -> str:
+    lines = ["| file | rows | sha256 |", "|---|---|---|"]
+    lines += [f"| `{file.name}` | {file.rows:,} | `{file.sha256}` |" for file in report.files]
+    notes = [
+        "",
+        "`provenance.jsonl` has a line for every row: recording and its hash, reviewers, model, "
+        "query, licence, steps. `manifest.json` has the hash of every source.",
+    ]
+    if options.validation:
+        notes.append(
+            "Recordings that share a query, a first message or a family are on one side of it."
+        )
+    return "\n".join([*lines, *notes, ""])
+
+
+def _counts(counts: Counter[str]) -> str:
+    ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    return ", ".join(f"{_cell(name)} {count:,}" for name, count in ordered) or "none"
+
+
+def _cell(text: str) -> str:
+    """A name that a model or a user gave, so that it cannot break a table."""
+    return "".join(one if one.isprintable() and one not in "|`<>[]" else "?" for one in text[:80])

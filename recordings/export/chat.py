@@ -1,0 +1,60 @@
+"""Turns → chat messages, as the targets that hold messages share them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from recordings.samples.sample import Sample, Turn
+
+Message = dict[str, Any]
+
+
+def chat_message(turn: Turn) -> Message:
+    """Return a turn's message with its calls' arguments as objects, as chat templates take them.
+
+    Arguments that are no object were sent as `{}` and stand so.
+    """
+    message = dict(turn.message)
+    if "tool_calls" in message:
+        message["tool_calls"] = [_with_object(call) for call in message["tool_calls"]]
+    return message
+
+
+def chat_messages(sample: Sample) -> list[Message]:
+    """Return a sample's messages, arguments as objects."""
+    return [chat_message(turn) for turn in sample.turns]
+
+
+def with_think(message: Message) -> str:
+    """Return an assistant's content with its reasoning inline, as GLM-4.5 writes it."""
+    reasoning = message.get("reasoning_content", "")
+    content: str = message["content"]
+    return f"<think>{reasoning}</think>\n{content}" if reasoning or content else content
+
+
+def trained_runs(sample: Sample) -> Iterator[tuple[int, int]]:
+    """Yield the places (first turn, one past the last) between which every step is trained."""
+    start = end = None
+    for place, turn in enumerate(sample.turns):
+        if turn.step is None:
+            continue
+        if turn.trained:
+            start = place if start is None else start
+            end = place + 1
+        elif start is not None and end is not None:
+            yield start, end
+            start = None
+    if start is not None and end is not None:
+        yield start, end
+
+
+def is_trained_whole(sample: Sample) -> bool:
+    """Whether every message of the model's is trained on."""
+    return all(turn.trained for turn in sample.turns if turn.step is not None)
+
+
+def _with_object(call: dict[str, Any]) -> dict[str, Any]:
+    function = call["function"]
+    return {**call, "function": {**function, "arguments": json.loads(function["arguments"])}}

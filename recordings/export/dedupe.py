@@ -1,0 +1,86 @@
+"""Samples that say the same twice: exactly, or nearly (by the least hashes of their pieces)."""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import zlib
+from array import array
+from collections import Counter
+from collections.abc import Iterator
+
+from recordings.export.files import dumps
+from recordings.samples.sample import Sample
+
+PIECE = 8
+"""Ids (or words) that are hashed together."""
+SKETCH = 128
+"""Least hashes that are kept of a sample."""
+NEAR = 0.8
+"""Likeness (Jaccard, estimated) from which two samples are near-duplicates."""
+
+
+class Duplicates:
+    """Remembers samples by a hash and a sketch of what is trained in them."""
+
+    def __init__(self) -> None:
+        self._exact: dict[bytes, str] = {}
+        self._holders: dict[int, list[int]] = {}
+        """Samples by each hash in their sketches."""
+        self._names: list[str] = []
+        self._sketches: list[set[int]] = []
+
+    def find_exact(self, sample: Sample) -> str | None:
+        """Return the first sample that is the same, ids or messages alike; remember this one."""
+        if sample.ids:
+            said = array("q", sample.ids).tobytes()
+        else:
+            said = dumps([turn.message for turn in sample.turns])
+        digest = hashlib.sha256(said).digest()
+        first = self._exact.setdefault(digest, sample.id)
+        return None if first == sample.id else first
+
+    def find_near(self, sample: Sample) -> tuple[str, float] | None:
+        """Return the most alike sample so far if it is near, and how much; remember this one."""
+        sketch = _sketch(_trained(sample))
+        shared = Counter(holder for piece in sketch for holder in self._holders.get(piece, ()))
+        number = len(self._names)
+        self._names.append(sample.id)
+        self._sketches.append(sketch)
+        for piece in sketch:
+            self._holders.setdefault(piece, []).append(number)
+        near = [
+            (_likeness(sketch, self._sketches[other]), -other)
+            for other, count in shared.items()
+            if count >= NEAR * len(sketch) / 2
+        ]
+        likeness, other = max(near, default=(0.0, 0))
+        return (self._names[-other], likeness) if likeness >= NEAR else None
+
+
+def _trained(sample: Sample) -> list[int]:
+    """What the sample teaches, as numbers: its trained ids, or its words where it has none."""
+    if sample.ids:
+        spans = (span for span in sample.spans if span.trained)
+        return [one for span in spans for one in sample.ids[span.start : span.end]]
+    return [zlib.crc32(word.encode("utf-8", "surrogatepass")) for word in _words(sample)]
+
+
+def _words(sample: Sample) -> Iterator[str]:
+    for turn in sample.turns:
+        if turn.trained:
+            for text in turn.texts():
+                yield from text.split()
+
+
+def _sketch(numbers: list[int]) -> set[int]:
+    data = memoryview(array("q", numbers).tobytes())
+    pieces = range(max(1, len(numbers) - PIECE + 1))
+    hashes = {zlib.crc32(data[8 * at : 8 * (at + PIECE)]) for at in pieces}
+    return set(heapq.nsmallest(SKETCH, hashes))
+
+
+def _likeness(left: set[int], right: set[int]) -> float:
+    """Estimate the share of pieces that two samples have in common."""
+    least = heapq.nsmallest(SKETCH, left | right)
+    return sum(one in left and one in right for one in least) / len(least)

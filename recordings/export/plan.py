@@ -1,0 +1,62 @@
+"""What is exported and how: the recordings that were chosen, and the options."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from recordings.approval import ApprovalState
+from recordings.samples.policy import DEFAULT_POLICY, SamplePolicy
+
+Dedupe = Literal["off", "exact", "report", "near"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A recording that was chosen, as it stood then."""
+
+    folder: Path
+    sha256: str
+    """The recording's hash; the approval is of this."""
+    approval: ApprovalState = "unreviewed"
+    reviewers: tuple[str, ...] = ()
+    query: str | None = None
+    batch: str | None = None
+    parent: str | None = None
+    first_message: str = ""
+
+    @property
+    def id(self) -> str:
+        """The recording's id."""
+        return self.folder.name
+
+    @property
+    def ties(self) -> tuple[str, ...]:
+        """What recordings share that must not stand on both sides of a split."""
+        message = hashlib.sha256(" ".join(self.first_message.split()).encode()).hexdigest()
+        found = [f"recording {self.id}"]
+        if self.parent is not None:
+            found.append(f"recording {self.parent}")
+        if self.query is not None:
+            found.append(f"query {self.query}")
+        if self.first_message:
+            found.append(f"message {message}")
+        return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOptions:
+    """How samples are chosen and written."""
+
+    policy: SamplePolicy = DEFAULT_POLICY
+    max_tokens: int | None = None
+    """Ids of the longest sample; LIMI trained at 128k."""
+    validation: float = 0.0
+    """Share of the recordings that are for validation."""
+    dedupe: Dedupe = "exact"
+    """`exact`: drop what is the same; `report`: name near-duplicates too; `near`: drop them too."""
+    parquet: bool = False
+    license: str | None = None
+    """For recordings that name none."""

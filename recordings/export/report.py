@@ -1,0 +1,65 @@
+"""What an export found and made: counted as it goes, told in the manifest and in the card."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+from typing import Any
+
+from recordings.export.files import WrittenFile
+from recordings.samples.sample import LeftOut, Sample
+
+
+@dataclass(slots=True)
+class ExportReport:
+    """Figures of an export."""
+
+    recordings: list[dict[str, Any]] = field(default_factory=list)
+    """Every source: id, hash, split, samples."""
+    files: list[WrittenFile] = field(default_factory=list)
+    samples: int = 0
+    rows: int = 0
+    steps: int = 0
+    """Model calls that are trained on."""
+    lengths: list[int] = field(default_factory=list)
+    """Ids of each sample that has ids."""
+    trained: int = 0
+    """Ids that are trained on."""
+    left_out: Counter[str] = field(default_factory=Counter)
+    """By reason."""
+    over_length: list[tuple[str, int]] = field(default_factory=list)
+    """Samples over the limit, and their ids."""
+    near: list[tuple[str, str, float]] = field(default_factory=list)
+    """Near-duplicates: the sample, the one it is like, and how much."""
+    tools: Counter[str] = field(default_factory=Counter)
+    """Calls in trained steps."""
+    models: Counter[str] = field(default_factory=Counter)
+    licenses: Counter[str] = field(default_factory=Counter)
+
+    def add(self, sample: Sample, rows: int, license_name: str) -> None:
+        """Count a sample that was written."""
+        self.samples += 1
+        self.rows += rows
+        self.steps += len(sample.keys)
+        if sample.ids:
+            self.lengths.append(len(sample.ids))
+            self.trained += sample.trained
+        self.models[sample.model] += 1
+        self.licenses[license_name] += 1
+        for turn in sample.turns:
+            if turn.trained:
+                calls = turn.message.get("tool_calls", ())
+                self.tools.update(call["function"]["name"] for call in calls)
+
+    def leave_out(self, left_out: LeftOut) -> None:
+        """Count what is not in it."""
+        self.left_out[left_out.reason] += 1
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Return least, mean and greatest of some values; nothing of none."""
+    if not values:
+        return {}
+    return {"min": min(values), "mean": round(fmean(values), 1), "max": max(values)}

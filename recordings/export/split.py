@@ -1,0 +1,59 @@
+"""Train and validation, without leakage: what belongs together goes to one side."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Protocol
+
+
+class Grouped(Protocol):
+    """What is known of a recording before it is read."""
+
+    @property
+    def id(self) -> str:
+        """The recording's id."""
+        ...
+
+    @property
+    def ties(self) -> tuple[str, ...]:
+        """What it shares with others: its query, its first message, its family."""
+        ...
+
+
+def validation_ids(sources: Sequence[Grouped], share: float) -> set[str]:
+    """Return the recordings that are for validation: about `share` of all.
+
+    Recordings that share a tie, directly or over others, stay together. Which groups are chosen
+    follows from their names alone, so it is the same every time.
+    """
+    groups: dict[str, list[str]] = {}
+    for source, root in zip(sources, _roots(sources), strict=True):
+        groups.setdefault(root, []).append(source.id)
+    chosen: set[str] = set()
+    wanted = share * len(sources)
+    for _, members in sorted(groups.items(), key=lambda group: _rank(group[0])):
+        if len(chosen) + len(members) / 2 <= wanted:
+            chosen.update(members)
+    return chosen
+
+
+def _roots(sources: Sequence[Grouped]) -> list[str]:
+    """Return the name of each source's group: the least of its ties."""
+    parents: dict[str, str] = {}
+
+    def root(tie: str) -> str:
+        while (parent := parents.setdefault(tie, tie)) != tie:
+            parents[tie] = parents[parent]
+            tie = parent
+        return tie
+
+    for source in sources:
+        for tie in source.ties:
+            least, other = sorted((root(source.ties[0]), root(tie)))
+            parents[other] = least
+    return [root(source.ties[0]) for source in sources]
+
+
+def _rank(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()

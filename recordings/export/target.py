@@ -1,0 +1,64 @@
+"""What a target is: how a sample becomes rows of its files, and what a trainer must be told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module, resources
+from typing import TYPE_CHECKING, Any, Literal
+
+from recordings.samples.sample import LeftOut, Reason, Sample
+
+if TYPE_CHECKING:
+    import pyarrow
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One format that samples are exported to."""
+
+    name: str
+    by: Literal["ids", "text"]
+    """Whether ids or messages go into it (`SamplePolicy.by`)."""
+    rows: Callable[[Sample], Iterator[Row | LeftOut]]
+    """A sample's rows; what the format cannot say comes back as left out."""
+    schema: Callable[[], pyarrow.Schema] | None = None
+    """Of the table, where the format can be parquet. Needs pyarrow."""
+    is_table: bool = False
+    """Parquet is its only form."""
+    companions: Mapping[str, str] = field(default_factory=dict)
+    """Files that belong to it: name → text."""
+
+    @property
+    def usage(self) -> str:
+        """What a row holds and how a trainer reads it, in Markdown: `NAME.md` beside the module."""
+        path = resources.files("recordings.export").joinpath(f"{self.name}.md")
+        return path.read_text("utf-8")
+
+
+TARGETS = {
+    "tokens": "ids, mask and spans: exact, for any trainer that takes token ids",
+    "slime": "ids and mask for slime, with the rollout function that feeds them",
+    "slime_messages": "messages with step_loss_mask for slime's own masks",
+    "messages": "prompt and completion messages for TRL",
+    "openai": "messages with weights for OpenAI's fine-tuning",
+    "sharegpt": "conversations for LLaMA-Factory",
+    "swift": "messages with loss for ms-swift",
+    "verl": "parquet messages for verl's multi-turn SFT",
+}
+"""Name of each target, its module's too, and what it is for."""
+
+
+def find_target(name: str) -> Target:
+    """Import a target by its name."""
+    target = import_module(f"recordings.export.{name}").TARGET
+    assert isinstance(target, Target)
+    return target
+
+
+def not_expressible(sample: Sample, detail: str) -> LeftOut:
+    """Say that a format cannot hold a sample."""
+    reason: Reason = "not_expressible"
+    return LeftOut(sample.recording, reason, detail, sample.number)

@@ -1,0 +1,155 @@
+"""`sii export`: approved recordings → fine-tuning data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sii_cli import __version__
+from sii_cli.commands.filters import filter_options_but, make_filter, open_index
+from sii_cli.commands.options import example, load
+from sii_cli.errors import SiiError, UsageError
+
+if TYPE_CHECKING:
+    from recordings.export.plan import ExportOptions, Source
+    from recordings.export.report import ExportReport
+
+FORMATS = (
+    *("tokens", "slime", "slime-messages", "messages", "openai"),
+    *("sharegpt", "swift", "verl"),
+)
+
+
+@click.command(
+    "export",
+    help="Write approved recordings as fine-tuning data into the folder OUT, which is made: the "
+    "rows, where each comes from, what was left out and why, a manifest and a data set's card. "
+    "The options of `sii list` choose recordings.",
+    epilog=example(
+        "sii export data --format tokens",
+        "sii export data --format slime --query q7 --max-tokens 131072",
+        "sii export data --format messages --split 0.1 --dedupe near --license apache-2.0",
+    ),
+)
+@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@click.option("--format", "format_", type=click.Choice(FORMATS), required=True, help="For whom.")
+@click.option("--approved", is_flag=True, help="Approved recordings only: the default.")
+@click.option("--all", "everything", is_flag=True, help="Whatever reviewers say.")
+@click.option("--parquet", is_flag=True, help="Parquet instead of JSON lines, for tokens.")
+@click.option(
+    "--max-tokens",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Leave out samples of more token ids (LIMI: 131072).",
+)
+@click.option(
+    "--split",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.0,
+    metavar="SHARE",
+    help="Share for validation; what belongs together stays together.",
+)
+@click.option(
+    "--dedupe",
+    type=click.Choice(["off", "exact", "report", "near"]),
+    default="exact",
+    help="Drop samples that are the same (exact, the default), name those nearly so (report), "
+    "drop them too (near).",
+)
+@click.option(
+    "--human-text",
+    type=click.Choice(["train", "mask", "drop"]),
+    default="mask",
+    help="What annotators wrote for the model; drop also leaves out what follows it.",
+)
+@click.option("--mask-failed", is_flag=True, help="Do not train steps whose calls failed.")
+@click.option("--train-repeated", is_flag=True, help="Train steps that repeat others too.")
+@click.option("--train-compaction", is_flag=True, help="Train the model's summaries too.")
+@click.option("--license", "license_", metavar="NAME", help="Of recordings that name none.")
+@filter_options_but("tokens")
+def command(out: Path, format_: str, approved: bool, everything: bool, **options: Any) -> None:
+    """Export recordings."""
+    from recordings.export.files import ExportFailed
+    from recordings.export.run import export
+    from recordings.export.target import find_target
+    from sii_cli.commands.secret_options import make_finder
+
+    if everything and (approved or options["approval"]):
+        raise UsageError("Say --all or --approved, not both.")
+    target = find_target(format_.replace("-", "_"))
+    if options["parquet"] and target.schema is None:
+        raise UsageError(f"--format {format_} has no parquet form: tokens and verl have.")
+    if not everything:
+        options["approval"] = options["approval"] or "approved"
+    try:
+        report = export(
+            _sources(options),
+            out,
+            target,
+            _export_options(options),
+            make_finder((), entropy=False),
+            made_by=f"sii {__version__}",
+        )
+    except ExportFailed as error:
+        raise SiiError(str(error)) from None
+    _tell(report, out)
+
+
+def _sources(options: dict[str, Any]) -> list[Source]:
+    from recordings.export.plan import Source
+    from recordings.find import find
+
+    where = make_filter({name: value for name, value in options.items() if name != "max_tokens"})
+    with open_index() as index:
+        found = find(index, where, policy=load({}).approval_policy)
+    return [
+        Source(
+            folder=one.summary.folder,
+            sha256=one.sha256,
+            approval=one.approval,
+            reviewers=one.reviewers,
+            query=one.query,
+            batch=one.batch,
+            parent=one.parent,
+            first_message=one.summary.first_message,
+        )
+        for one in found
+    ]
+
+
+def _export_options(options: dict[str, Any]) -> ExportOptions:
+    from recordings.export.plan import ExportOptions
+    from recordings.samples.policy import SamplePolicy
+
+    policy = SamplePolicy(
+        human_text=options["human_text"],
+        failed_calls="mask" if options["mask_failed"] else "train",
+        repeated="train" if options["train_repeated"] else "mask",
+        compaction="train" if options["train_compaction"] else "mask",
+    )
+    return ExportOptions(
+        policy=policy,
+        max_tokens=options["max_tokens"],
+        validation=options["split"],
+        dedupe=options["dedupe"],
+        parquet=options["parquet"],
+        license=options["license_"],
+    )
+
+
+def _tell(report: ExportReport, out: Path) -> None:
+    tokens = sum(report.lengths)
+    click.echo(
+        f"{report.samples:,} samples from {len(report.recordings):,} recordings in {out}: "
+        f"{report.steps:,} trained steps"
+        + (f", {tokens:,} tokens of which {report.trained:,} are trained" if tokens else "")
+    )
+    for name, size in report.over_length:
+        click.echo(f"over the limit: {name} ({size:,} tokens)", err=True)
+    for name, other, likeness in report.near:
+        click.echo(f"nearly the same: {name} and {other} ({likeness:.0%})", err=True)
+    if report.left_out:
+        counts = ", ".join(f"{reason} {n:,}" for reason, n in sorted(report.left_out.items()))
+        click.echo(f"left out: {counts} (see {out / 'left_out.jsonl'})", err=True)

@@ -1,0 +1,34 @@
+"""Exports of told sessions, for the tests of every format."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from recordings.export.plan import ExportOptions, Source
+from recordings.export.report import ExportReport
+from recordings.export.run import export
+from recordings.export.target import find_target
+from recordings.log import recording_hash
+from recordings.secrets import SecretFinder
+
+
+def source(folder: Path, **about: Any) -> Source:
+    return Source(folder, recording_hash(folder), **about)
+
+
+def exported(out: Path, format_: str, *sources: Path | Source, **options: Any) -> ExportReport:
+    """Export recordings (or sources) in a format."""
+    chosen = [one if isinstance(one, Source) else source(one) for one in sources]
+    target = find_target(format_)
+    finder = SecretFinder({"DEPLOY_KEY": "correct-horse-battery"})
+    return export(chosen, out, target, ExportOptions(**options), finder, "sii 0")
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def rows(out: Path, split: str = "train") -> list[dict[str, Any]]:
+    return lines(out / f"{split}.jsonl")

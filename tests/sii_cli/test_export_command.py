@@ -1,0 +1,78 @@
+"""`sii export` writes what reviewers approved, chosen as `sii list` chooses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from recordings.export.target import TARGETS
+from recordings.reviews import add_review
+from sii_cli.commands.export import FORMATS
+from tests.recordings.samples.told_session import two_rounds
+from tests.sii_cli.shell import Shell
+
+
+def told(shell: Shell, *, approve: bool = True, **start: object) -> Path:
+    _, folder = shell.store.create_folder()
+    two_rounds(folder, **start)
+    if approve:
+        add_review(folder, "ada", verdict="approve")
+    return folder
+
+
+def sources(out: Path) -> set[str]:
+    manifest = json.loads((out / "manifest.json").read_text())
+    return {one["id"] for one in manifest["recordings"]}
+
+
+def test_every_target_can_be_asked_for() -> None:
+    assert [name.replace("-", "_") for name in FORMATS] == list(TARGETS)
+
+
+@pytest.mark.parametrize("format_", [name for name in FORMATS if name != "sharegpt"])
+def test_every_format_is_written(shell: Shell, format_: str) -> None:
+    folder = told(shell)
+    done = shell.sii("export", "out", "--format", format_)
+    assert done.returncode == 0, done.stderr
+    assert "from 1 recordings in out" in done.stdout
+    assert sources(shell.workspace / "out") == {folder.name}
+
+
+def test_approved_is_the_default_and_all_must_be_said(shell: Shell) -> None:
+    approved, other = told(shell), told(shell, approve=False, model="other")
+    for args, chosen in (
+        ([], {approved.name}),
+        (["--approved"], {approved.name}),
+        (["--all"], {approved.name, other.name}),
+        (["--approval", "unreviewed"], {other.name}),
+        (["--all", "--model", "other"], {other.name}),
+    ):
+        out = f"out{len(args)}{''.join(args)}"
+        assert shell.sii("export", out, "--format", "tokens", *args).returncode == 0
+        assert sources(shell.workspace / out) == chosen, args
+    done = shell.sii("export", "x", "--format", "tokens", "--all", "--approved")
+    assert (done.returncode, "not both" in done.stderr) == (2, True)
+
+
+def test_what_is_left_out_is_said(shell: Shell) -> None:
+    told(shell)
+    done = shell.sii("export", "out", "--format", "tokens", "--max-tokens", "120")
+    assert "over the limit: " in done.stderr
+    assert "left out: over_length 1 (see out/left_out.jsonl)" in done.stderr
+
+
+def test_a_refusal_is_one_sentence(shell: Shell) -> None:
+    done = shell.sii("export", "out", "--format", "tokens")
+    assert done.returncode == 1
+    assert done.stderr.startswith("sii: No recording is chosen")
+    told(shell)
+    done = shell.sii("export", "out", "--format", "openai", "--parquet")
+    assert (done.returncode, "has no parquet form" in done.stderr) == (2, True)
+    done = shell.sii("export", "out", "--format", "tokens", MY_API_KEY="two-rounds-pytest")
+    assert done.returncode == 0
+    done = shell.sii("export", "new", "--format", "tokens", MY_API_KEY="A minus sign.")
+    assert done.returncode == 1
+    assert "there are secrets in" in done.stderr
+    assert not (shell.workspace / "new").exists()
