@@ -232,6 +232,36 @@ class SandboxEnd(EventData):
     detail: str = ""
 
 
+class NetworkRequest(EventData):
+    """What something in the sandbox asked of the network, told when it was over.
+
+    Of a tunnel (`CONNECT`) no more is known than its two ends and what passed.
+    """
+
+    type: ClassVar[str] = "network_request"
+    sandbox_id: str
+    host: str
+    """As asked for, in lower case; empty when no host could be read."""
+    port: int
+    method: str
+    """`CONNECT` for a tunnel, otherwise the HTTP method; empty when none could be read."""
+    allowed: bool
+    """The host is one of those that may be reached."""
+    reason: str = ""
+    """Why it was refused or failed: `not_allowed`, `not_public`, `unknown_host`, `unreachable`,
+    `timeout`, `bad_request`, `bad_answer`, `broken` (one side left), `closed` (the sandbox ended);
+    empty when it went well."""
+    address: str | None = None
+    """What was connected to."""
+    status: int | None = None
+    """HTTP status that the client read."""
+    sent: int = 0
+    """Bytes of bodies, or through the tunnel, from the sandbox to the host."""
+    received: int = 0
+    """Bytes of bodies, or through the tunnel, from the host to the sandbox."""
+    seconds: float = 0.0
+
+
 class UserMessage(EventData):
     """What the human (or the query file) said; opens a round."""
 
@@ -630,6 +660,7 @@ AnyEventData = Annotated[
     | SessionResume
     | SandboxStart
     | SandboxEnd
+    | NetworkRequest
     | UserMessage
     | HarnessMessage
     | ModelRequest

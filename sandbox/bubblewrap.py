@@ -31,6 +31,8 @@ from sandbox.launch import (
     started,
     tmp_size,
 )
+from sandbox.network.resolve import WEB, Reach
+from sandbox.network.sandbox_network import SandboxNetwork
 from sandbox.protocol import WORKSPACE, Mount, SandboxInfo, SandboxSpec, SandboxUnavailable
 from sandbox.stream import RunnerStream
 
@@ -86,14 +88,16 @@ class BubblewrapSandbox(RunnerCalls):
         process: _Process,
         stream: RunnerStream,
         info: SandboxInfo,
+        network: SandboxNetwork,
     ) -> None:
-        super().__init__(stream, info.limits)
+        super().__init__(stream, info.limits, network)
         self.info = info
         self._transport = transport
         self._process = process
 
     async def close(self) -> None:
         """End the sandbox and all that runs in it. May be called twice."""
+        await self._network.close()
         await _end(self._transport, self._process, self._stream)
 
 
@@ -101,6 +105,9 @@ class BubblewrapBackend:
     """Starts sandboxes by `bwrap`."""
 
     name = "bubblewrap"
+
+    def __init__(self, reach: Reach = WEB) -> None:
+        self._reach = reach
 
     async def start(self, spec: SandboxSpec) -> BubblewrapSandbox:
         """Start a sandbox. Raises `SandboxUnavailable` with the remedy."""
@@ -111,19 +118,25 @@ class BubblewrapBackend:
             raise SandboxUnavailable(
                 "bubblewrap is not installed: `apt install bubblewrap`, or use Docker."
             )
-        if spec.allow_net:
-            raise SandboxUnavailable("bubblewrap sandboxes have no network: use Docker.")
         mounts = real_mounts(spec)
         stream = RunnerStream()
         name = new_name()
-        argv = [program, *_arguments(spec, workspace, mounts)]
-        transport, process = await _spawn(argv, name, workspace, stream)
+        network = await SandboxNetwork.open(spec, self._reach)
+        async with removed_when_it_fails(network.close):
+            mounts += network.mounts
+            argv = [program, *_arguments(spec, workspace, mounts)]
+            transport, process = await _spawn(argv, name, workspace, stream)
+
+        async def remove() -> None:
+            await network.close()
+            await _end(transport, process, stream)
+
         stream.write(first_frame(spec))
-        async with removed_when_it_fails(lambda: _end(transport, process, stream)):
+        async with removed_when_it_fails(remove):
             info = await started(
                 stream, spec, backend=self.name, name=name, begin=begin, unlimited=_UNLIMITED
             )
-            sandbox = BubblewrapSandbox(transport, process, stream, info)
+            sandbox = BubblewrapSandbox(transport, process, stream, info, network)
             await sandbox.prepare(spec.setup)
         return sandbox
 

@@ -9,6 +9,7 @@ import signal
 from typing import Any
 
 from sandbox.job_calls import JobTable
+from sandbox.network.sandbox_network import SandboxNetwork
 from sandbox.protocol import (
     WORKSPACE,
     CommandResult,
@@ -18,6 +19,7 @@ from sandbox.protocol import (
     JobOutput,
     LimitName,
     Limits,
+    OnNetworkUse,
     OnOutput,
     ProcessResult,
     SandboxUnavailable,
@@ -33,8 +35,9 @@ _TAIL = 4096
 class RunnerCalls:
     """The calls of the `Sandbox` protocol, over a `RunnerStream`."""
 
-    def __init__(self, stream: RunnerStream, limits: Limits) -> None:
+    def __init__(self, stream: RunnerStream, limits: Limits, network: SandboxNetwork) -> None:
         self._stream = stream
+        self._network = network
         self._limits = limits
         self._jobs = JobTable(stream)
         self._shell_calls = 0
@@ -117,6 +120,10 @@ class RunnerCalls:
         head = {"op": "write", "path": path, "size": len(data), "expected": expected_sha256}
         reply = await self._stream.call(head, data[:CHUNK], upload=data)
         return _file_data(reply.head, b"")
+
+    def watch_network(self, watcher: OnNetworkUse | None) -> None:
+        """Tell of every request to the network from now on, and of those not told yet."""
+        self._network.watch(watcher)
 
     async def ping(self) -> float:
         """Seconds for a round trip; answers while commands run."""

@@ -31,6 +31,8 @@ from sandbox.launch import (
     started,
     tmp_size,
 )
+from sandbox.network.resolve import WEB, Reach
+from sandbox.network.sandbox_network import SandboxNetwork
 from sandbox.protocol import (
     WORKSPACE,
     Mount,
@@ -59,8 +61,9 @@ class DockerSandbox(RunnerCalls):
         stream: RunnerStream,
         attachment: Attachment,
         info: SandboxInfo,
+        network: SandboxNetwork,
     ) -> None:
-        super().__init__(stream, info.limits)
+        super().__init__(stream, info.limits, network)
         self.info = info
         self._engine = engine
         self._attachment = attachment
@@ -77,6 +80,7 @@ class DockerSandbox(RunnerCalls):
 
     async def close(self) -> None:
         """End the container and all that runs in it. May be called twice."""
+        await self._network.close()
         is_heard = self._stream.lost is None
         with suppress(SandboxLost):
             self._stream.write({"op": "end"})
@@ -94,7 +98,8 @@ class DockerBackend:
 
     name = "docker"
 
-    def __init__(self) -> None:
+    def __init__(self, reach: Reach = WEB) -> None:
+        self._reach = reach
         self._engine: Engine | None = None
         self._connecting = asyncio.Lock()
         self._starting = asyncio.Semaphore(_STARTS_AT_ONCE)
@@ -102,17 +107,20 @@ class DockerBackend:
     async def start(self, spec: SandboxSpec) -> DockerSandbox:
         """Start a container. Raises `SandboxUnavailable` with the remedy."""
         begin = time.monotonic()
-        if spec.allow_net:
-            raise SandboxUnavailable(
-                "Docker sandboxes have no network yet: leave --allow-net away."
-            )
         workspace = real_workspace(spec.workspace)
         mounts = real_mounts(spec)
         for path in (workspace, *(mount.source for mount in mounts)):
             _refuse_engine_socket(path)
         engine = await self._connect()
         name = new_name()
-        async with removed_when_it_fails(lambda: _to_the_end(_remove, engine, name)):
+        network = await SandboxNetwork.open(spec, self._reach)
+        mounts += network.mounts
+
+        async def remove() -> None:
+            await network.close()
+            await _to_the_end(_remove, engine, name)
+
+        async with removed_when_it_fails(remove):
             async with self._starting:
                 digest = await _to_the_end(_create, engine, spec, workspace, mounts, name)
                 stream = RunnerStream()
@@ -122,7 +130,7 @@ class DockerBackend:
                 info = await started(
                     stream, spec, backend=self.name, name=name, begin=begin, image_digest=digest
                 )
-            sandbox = DockerSandbox(engine, stream, attachment, info)
+            sandbox = DockerSandbox(engine, stream, attachment, info, network)
             await sandbox.prepare(spec.setup)
         return sandbox
 

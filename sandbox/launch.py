@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from sandbox.network.folder import SOCKET
 from sandbox.protocol import (
     WORKSPACE,
     Mount,
@@ -27,10 +28,12 @@ MOUNTED = "/opt/sii/runner"
 DIRECTORY = "/run/sii"
 """The supervisor's own small tmpfs."""
 DIRECTORY_SIZE = 16 << 20
+NETWORK = "/run/sii-network"
+"""Where the proxy's folder is mounted, read-only, when some hosts may be reached."""
 HELLO_TIMEOUT = 30.0
 """Seconds that a runner may take until it says hello."""
 
-_TAKEN = (WORKSPACE, "/opt/sii", DIRECTORY, "/tmp", "/proc", "/sys", "/dev")
+_TAKEN = (WORKSPACE, "/opt/sii", DIRECTORY, NETWORK, "/tmp", "/proc", "/sys", "/dev")
 _BOOT = """\
 import sys
 if sys.version_info < (3, 9):
@@ -59,6 +62,7 @@ def first_frame(spec: SandboxSpec) -> Head:
         "open_files": limits.open_files,
         "file_size": limits.file_size,
         "env": spec.env,
+        "proxy": f"{NETWORK}/{SOCKET}" if spec.allow_net else None,
     }
 
 
@@ -112,7 +116,7 @@ async def started(
         image=spec.image if image_digest is not None else None,
         image_digest=image_digest,
         limits=spec.limits,
-        network=(),
+        network=spec.allow_net,
         uid=hello["uid"],
         gid=hello["gid"],
         start_seconds=time.monotonic() - begin,

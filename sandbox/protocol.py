@@ -159,6 +159,34 @@ class ProcessResult:
     truncated: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class NetworkUse:
+    """What something inside asked of the network, and what became of it. Sizes in bytes."""
+
+    host: str
+    """As it was asked for, in canonical form where it has one; empty when none could be read."""
+    port: int
+    method: str
+    """`CONNECT` for a tunnel, otherwise the HTTP method."""
+    allowed: bool
+    reason: str = ""
+    """Why it was refused or failed: not_allowed, not_public, unknown_host, unreachable,
+    timeout, bad_request, bad_answer, broken (one side left), closed (the sandbox ended); empty
+    when it went well."""
+    address: str | None = None
+    """What was connected to."""
+    status: int | None = None
+    """HTTP status that the client was answered with; none when it left before."""
+    sent: int = 0
+    """Bytes of bodies, or through the tunnel; `received` alike."""
+    received: int = 0
+    seconds: float = 0.0
+
+
+OnNetworkUse = Callable[[NetworkUse], None]
+"""Called in the event loop when a request is over."""
+
+
 class SandboxError(Exception):
     """Base of what a sandbox raises. The message is one sentence with the remedy."""
 
@@ -278,6 +306,10 @@ class Sandbox(Jobs, Protocol):
         With `expected_sha256` the write is refused (`changed`) when the file's content is
         another; an empty string expects that there is no file. The result's `data` is empty.
         """
+        ...
+
+    def watch_network(self, watcher: OnNetworkUse | None) -> None:
+        """Tell of every request to the network from now on, and of those not told yet."""
         ...
 
     async def ping(self) -> float:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         CountOrZero,
         Cpus,
         Fraction,
+        Hosts,
         Integer,
         Lines,
         Mounts,
@@ -77,7 +78,7 @@ class Settings:
     workspace: PathValue = _setting(Path(), "Directory that the model works in.", AT_START)
     image: Name = _setting("sii-sandbox:latest", "Docker image of the sandbox.", OWN)
     sandbox: Literal["docker", "bubblewrap"] = _setting("docker", "What runs the sandbox.", OWN)
-    allow_net: Names = _setting((), "Hosts for the sandbox to reach; refused so far.", OWN)
+    allow_net: Hosts = _setting((), "Hosts for the sandbox to reach; without it none.", OWN)
     memory: Bytes = _setting(4 << 30, 'Memory of the sandbox, such as "4g".', OWN)
     cpus: Cpus = _setting(2.0, "Processors of the sandbox.", OWN)
     pids: Count = _setting(512, "Processes in the sandbox.", OWN)

@@ -12,6 +12,9 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
+from sandbox.network.addresses import is_public
+from sandbox.network.hosts import as_address, parse_pattern
+
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
 UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
@@ -58,6 +61,13 @@ def _variables(value: Any) -> Any:
     return _lines(value)
 
 
+def _host(text: str) -> str:
+    pattern = parse_pattern(text)
+    if as_address(pattern.name) and not is_public(pattern.name):
+        raise ValueError("private, local and metadata addresses are never reached")
+    return text
+
+
 def _path(value: Any) -> Any:
     return Path(value).expanduser() if isinstance(value, str) else value
 
@@ -101,6 +111,11 @@ Mounts = Annotated[
     tuple[Name, ...],
     BeforeValidator(_list),
     Field(title="SRC or SRC:TARGET, such as ~/data:/data, by commas"),
+]
+Hosts = Annotated[
+    tuple[Annotated[Name, AfterValidator(_host)], ...],
+    BeforeValidator(_list),
+    Field(title='public hosts, such as "pypi.org,*.example.org,example.org:8080"'),
 ]
 Count = Annotated[int, BeforeValidator(_number), Field(ge=1, title="a whole number of at least 1")]
 CountOrZero = Annotated[

@@ -8,8 +8,16 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import Literal
 
-from recordings.events import EventData, SandboxEnd, SandboxStart
-from sandbox.protocol import Sandbox, SandboxBackend, SandboxError, SandboxInfo, SandboxSpec
+from recordings.errors import RecordingError
+from recordings.events import EventData, NetworkRequest, SandboxEnd, SandboxStart
+from sandbox.protocol import (
+    NetworkUse,
+    Sandbox,
+    SandboxBackend,
+    SandboxError,
+    SandboxInfo,
+    SandboxSpec,
+)
 
 Note = Callable[[EventData], object]
 
@@ -22,8 +30,8 @@ class SandboxLease:
         self._spec = spec
         self._note: Note | None = None
         self._starting: asyncio.Task[Sandbox] | None = None
-        self._info: SandboxInfo | None = None
-        """Of the sandbox that is up."""
+        self._up: Sandbox | None = None
+        """The sandbox that is ready for use."""
         self._removals: list[asyncio.Task[None]] = []
         """What is left of lost ones being ended."""
 
@@ -33,10 +41,10 @@ class SandboxLease:
             self._starting = asyncio.create_task(self._start())
 
     def report_to(self, note: Note | None) -> None:
-        """Tell of starts and ends from now on, and of the sandbox that is already up."""
+        """Tell of starts, ends and requests from now on, and of the sandbox that is already up."""
         self._note = note
-        if note is not None and self._info is not None:
-            note(_start_of(self._info, self._spec))
+        if self._up is not None:
+            self._introduce(self._up)
 
     async def get(self) -> Sandbox:
         """Return the sandbox, waiting while it starts. Raises `SandboxUnavailable`."""
@@ -55,7 +63,7 @@ class SandboxLease:
 
         Of calls that ran at the same time each says so; the first one counts.
         """
-        if self._info is None or self._starting is None:
+        if self._up is None or self._starting is None:
             return
         dead, self._starting = self._starting.result(), None
         self._removals.append(asyncio.create_task(dead.close()))  # it may only have gone silent
@@ -74,18 +82,32 @@ class SandboxLease:
     async def _start(self) -> Sandbox:
         sandbox = await self._backend.start(self._spec)
         try:
-            if self._note is not None:
-                self._note(_start_of(sandbox.info, self._spec))
+            self._introduce(sandbox)
         except BaseException:
             await sandbox.close()
             raise
-        self._info = sandbox.info
+        self._up = sandbox
         return sandbox
 
+    def _introduce(self, sandbox: Sandbox) -> None:
+        """Tell of a sandbox, and from then on of what it asks of the network."""
+        note, sandbox_id = self._note, sandbox.info.sandbox_id
+        if note is None:
+            sandbox.watch_network(None)
+            return
+        note(_start_of(sandbox.info, self._spec))
+
+        def tell(use: NetworkUse) -> None:
+            with suppress(RecordingError):  # the round's next event fails, too, and is heard
+                note(NetworkRequest(sandbox_id=sandbox_id, **asdict(use)))
+
+        sandbox.watch_network(tell)
+
     def _ended(self, reason: Literal["closed", "lost"], detail: str) -> None:
-        info, self._info = self._info, None
-        if info is not None and self._note is not None:
-            self._note(SandboxEnd(sandbox_id=info.sandbox_id, reason=reason, detail=detail))
+        sandbox, self._up = self._up, None
+        if sandbox is not None and self._note is not None:
+            sandbox_id = sandbox.info.sandbox_id
+            self._note(SandboxEnd(sandbox_id=sandbox_id, reason=reason, detail=detail))
 
 
 def _start_of(info: SandboxInfo, spec: SandboxSpec) -> SandboxStart:

@@ -20,6 +20,7 @@ from .capture import widen_pipe
 from .channel import Channel
 from .counters import Counters
 from .disk import DiskWatch
+from .forwarder import Forwarder, proxy_environment
 from .frames import FrameError, Head, read_frame
 from .interpreter import Interpreter
 from .jobs import Jobs
@@ -74,8 +75,10 @@ class Supervisor:
             config["workspace"],
             open_files=config["open_files"],
             file_size=config["file_size"],
-            env=_environment(roles, config["env"]),
+            env=_environment(roles, config),
         )
+        if config["proxy"] is not None:
+            self._forwarder = Forwarder(loop, launcher, config["proxy"])
         self._workers = WorkerPool(loop, self._channel, launcher, size=_WORKERS)
         self._shell = Shell(loop, launcher, config["directory"])
         self._interpreter = Interpreter(loop, launcher, config["directory"])
@@ -190,10 +193,11 @@ def _take_stream() -> tuple[int, int]:
     return reader, writer
 
 
-def _environment(roles: Roles, extra: dict[str, str]) -> dict[str, str]:
+def _environment(roles: Roles, config: dict[str, Any]) -> dict[str, str]:
     owner = roles.owner
     own = {"HOME": owner.home, "USER": owner.name, "LOGNAME": owner.name, "SHELL": "/bin/bash"}
-    return {**os.environ, **_QUIET_ENV, **own, **extra}
+    network = {} if config["proxy"] is None else proxy_environment()
+    return {**os.environ, **_QUIET_ENV, **own, **network, **config["env"]}
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ from recordings.events import (
     ModelError,
     ModelRequest,
     ModelResponse,
+    NetworkRequest,
     Observation,
     RawGeneration,
     RoundEnd,
@@ -64,6 +65,7 @@ class Renderer:
         self._calls: dict[str, ToolCall] = {}
         self._outputs: dict[str, _Output] = {}
         self._last_call: str | None = None
+        self._refused: set[str] = set()
         self._fresh = True
         self._told = {"ended_at_limit", "call_not_parsed"}
         """Flags that are said already; of these two a note to the model speaks."""
@@ -99,6 +101,8 @@ class Renderer:
                 self._call(data)
             case Observation():
                 self._observation(data)
+            case NetworkRequest():
+                self._network_request(data)
             case SandboxStart() if self._calls:  # the first call waited for it
                 self._screen.print(*(Text(BAR).append_text(line) for line in _note(data, None)))
             case _:
@@ -200,6 +204,13 @@ class Renderer:
         running = next(reversed(self._outputs.values()), None)
         if running is not None:
             self._screen.tail(running.tail())
+
+    def _network_request(self, data: NetworkRequest) -> None:
+        """Draw what did not go well while calls run, once for each host and reason."""
+        text = f"network: {data.host}:{data.port} {data.reason.replace('_', ' ')}"
+        if self._calls and data.reason and text not in self._refused:
+            self._refused.add(text)
+            self._screen.print(Text(BAR + one_line(text, 200), "dim"))
 
     def _section(self, *lines: RenderableType) -> None:
         """Print lines, parted from what is above by an empty one."""

@@ -23,6 +23,7 @@ from sandbox.protocol import (
     FileData,
     FileError,
     Limits,
+    OnNetworkUse,
     OnOutput,
     ProcessResult,
     SandboxInfo,
@@ -85,6 +86,9 @@ class FakeSandbox(FakeJobs):
             gid=os.getgid(),
             start_seconds=0.0,
         )
+
+    def watch_network(self, watcher: OnNetworkUse | None) -> None:
+        """Tell `watcher` of nothing: the network is not looked at."""
 
     async def provide(self) -> FakeSandbox:
         """Be a `SandboxProvider`."""

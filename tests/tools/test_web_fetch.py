@@ -9,9 +9,9 @@ import subprocess
 
 import pytest
 
+from sandbox.network.addresses import is_public
 from tests.fakes.fake_site import Answer, fake_site
 from tools.base import ToolError
-from tools.web.addresses import is_public
 from tools.web.fetch import Fetcher
 from tools.web_fetch import WebFetch, WebFetchParams
 

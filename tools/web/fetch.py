@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from sandbox.network.addresses import may_reach
+from sandbox.network.resolve import Allowed, Resolve, resolve
 from tools.base import ToolError
-from tools.web.addresses import Allowed, Resolve, is_public, resolve
 
 if TYPE_CHECKING:
     import httpx
@@ -53,7 +54,7 @@ class Fetcher:
         self,
         *,
         resolve: Resolve = resolve,
-        allowed: Allowed = is_public,
+        allowed: Allowed = may_reach,
         timeout: float = TIMEOUT,
         max_bytes: int = MAX_BYTES,
     ) -> None:

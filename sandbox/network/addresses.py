@@ -1,16 +1,12 @@
-"""Which network addresses the web tools may reach: public ones, after resolution."""
+"""Which network addresses may be reached for a model: public ones of other machines.
+
+Looked at after resolution; whoever connects, connects to the very address that was looked at.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import socket
-from collections.abc import Awaitable, Callable
-
-Resolve = Callable[[str, int], Awaitable[list[str]]]
-"""Host name and port → addresses. Raises `OSError`."""
-Allowed = Callable[[str], bool]
-"""Whether an address may be connected to."""
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
@@ -32,11 +28,20 @@ _REFUSED = tuple(
 """Special ranges that not every Python version counts as such, and one that only a cloud does."""
 
 
-async def resolve(host: str, port: int) -> list[str]:
-    """Look a host up as the system does: also 2130706433 and 0177.0.0.1 become an address."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+def may_reach(address: str) -> bool:
+    """Tell whether an address is public and not one of this machine's own."""
+    return is_public(address) and not is_own(address)
+
+
+def is_own(address: str) -> bool:
+    """Tell whether an address belongs to this machine: only such a one can be bound to."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+    return True
 
 
 def is_public(address: str) -> bool:

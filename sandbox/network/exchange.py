@@ -1,0 +1,152 @@
+"""One client's connection to the proxy: one request, looked at, then carried out or refused.
+
+A connection carries one request, so nothing can be smuggled behind it: the request is read and
+written anew, and the connection is closed after its answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+
+import h11
+
+from sandbox.network.gate import Gate, Refused
+from sandbox.network.http import carry_out
+from sandbox.network.relay import CHUNK, tunnel
+from sandbox.network.target import Target, read_target
+from sandbox.network.trace import Trace
+
+HEAD_SIZE = 32 << 10
+"""Bytes of a request's first line and headers."""
+_LINGER = 2.0
+_LINGER_CHUNKS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds that a client or a host may take."""
+
+    head: float = 20.0
+    """From the connection to the whole of a request's headers."""
+    idle: float = 300.0
+    """Without a byte in either direction."""
+
+
+DEFAULT_TIMEOUTS = Timeouts()
+
+
+class Exchange:
+    """Serves one connection; `trace` says what is known of it, at any time."""
+
+    def __init__(self, client: socket.socket, gate: Gate, timeouts: Timeouts) -> None:
+        self.trace = Trace()
+        self._client = client
+        self._gate = gate
+        self._timeouts = timeouts
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_SIZE)
+
+    async def run(self) -> None:
+        """Serve to the end; the caller closes the client's socket."""
+        trace = self.trace
+        try:
+            await self._serve()
+        except Refused as refused:
+            trace.reason = refused.reason
+            await self._refuse(refused.status, str(refused))
+        except h11.RemoteProtocolError as error:
+            trace.reason = "bad_request"
+            await self._refuse(error.error_status_hint, f"The proxy cannot read this: {error}.")
+        except OSError:
+            trace.reason = "broken"
+        except asyncio.CancelledError:
+            trace.reason = "closed"
+            raise
+
+    async def _serve(self) -> None:
+        request = await self._request()
+        if request is None:
+            return
+        trace = self.trace
+        trace.method = request.method.decode("ascii")
+        target = trace.target = read_target(trace.method, request.target.decode("latin-1"))
+        self._gate.check(target.host, target.port)
+        trace.allowed = True
+        host, trace.address = await self._gate.connect(target.host, target.port)
+        with host:
+            await self._unless_idle(self._carry(request, target, host))
+
+    async def _request(self) -> h11.Request | None:
+        """Read a request's head; none when the client leaves or says nothing in time."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._timeouts.head):
+                while (event := self._http.next_event()) is h11.NEED_DATA:
+                    self._http.receive_data(await loop.sock_recv(self._client, CHUNK))
+        except TimeoutError:
+            if not self._http.trailing_data[0]:
+                return None
+            raise Refused(408, "bad_request", "The request did not come in time.") from None
+        return event if isinstance(event, h11.Request) else None
+
+    async def _carry(self, request: h11.Request, target: Target, host: socket.socket) -> None:
+        if request.method != b"CONNECT":
+            await carry_out(request, target, self._client, self._http, host, self.trace)
+            return
+        if not isinstance(self._http.next_event(), h11.EndOfMessage):
+            raise Refused(400, "bad_request", "A request for a tunnel has no body.")
+        await self._answer(h11.Response(status_code=200, reason=b"Connected", headers=[]))
+        await tunnel(self._client, host, self._http.trailing_data[0], self.trace)
+
+    async def _unless_idle(self, work: Coroutine[None, None, None]) -> None:
+        """Do the work unless nothing moves any more."""
+        self.trace.last = time.monotonic()
+        working = asyncio.create_task(work)
+        watching = asyncio.create_task(self.trace.idle(self._timeouts.idle))
+        try:
+            await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                words = f"Nothing came for {self._timeouts.idle:g} s: the connection was closed."
+                raise Refused(504, "timeout", words)
+            await working
+        finally:
+            working.cancel()
+            watching.cancel()
+            await asyncio.gather(working, watching, return_exceptions=True)
+
+    async def _answer(self, response: h11.Response, body: bytes = b"") -> None:
+        self.trace.status = response.status_code
+        data = self._http.send(response) or b""
+        if body:
+            data += self._http.send(h11.Data(body)) or b""
+        await asyncio.get_running_loop().sock_sendall(self._client, data)
+
+    async def _refuse(self, status: int, message: str) -> None:
+        """Answer with a sentence, also as the status line's words: tools show those of a tunnel."""
+        if self._http.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+            return
+        words = message.encode("ascii", "replace")
+        headers = [
+            (b"content-type", b"text/plain"),
+            (b"content-length", b"%d" % (len(words) + 1)),
+            (b"connection", b"close"),
+        ]
+        body = b"" if self.trace.method == "HEAD" else words + b"\n"
+        with suppress(OSError):  # TimeoutError, too
+            async with asyncio.timeout(_LINGER):
+                await self._answer(
+                    h11.Response(status_code=status, reason=words, headers=headers), body
+                )
+                await self._linger()
+
+    async def _linger(self) -> None:
+        """Read on a little: a client that still sends would lose the answer with the connection."""
+        self._client.shutdown(socket.SHUT_WR)
+        loop = asyncio.get_running_loop()
+        for _ in range(_LINGER_CHUNKS):
+            if not await loop.sock_recv(self._client, CHUNK):
+                return

@@ -1,0 +1,87 @@
+"""Decides which host may be reached, and connects to the very address that was looked at."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from dataclasses import dataclass
+
+from sandbox.network.hosts import AllowList, as_address
+from sandbox.network.resolve import WEB, Reach
+
+RESOLVE_TIMEOUT = 10.0
+CONNECT_TIMEOUT = 10.0
+"""Seconds for each of a host's addresses."""
+
+
+class Refused(Exception):
+    """A request that is not carried out: HTTP status, reason by name, and a sentence to read."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What may be reached."""
+
+    hosts: AllowList
+    reach: Reach = WEB
+
+    def check(self, host: str, port: int) -> None:
+        """Raise `Refused` unless the host, in canonical form, is on the list."""
+        if not self.hosts.allows(host, port):
+            raise Refused(
+                403,
+                "not_allowed",
+                f"The host {host} at port {port} is not allowed from this sandbox; allowed: "
+                f"{self.hosts}. Do without it, or ask the user to start sii with --allow-net {host}"
+                f"{'' if port in (80, 443) else f':{port}'}.",
+            )
+
+    async def connect(self, host: str, port: int) -> tuple[socket.socket, str]:
+        """Connect to an allowed host; return the socket and its address. Raises `Refused`."""
+        addresses = await self._addresses(host, port)
+        failure: OSError | None = None
+        for address in addresses:
+            try:
+                async with asyncio.timeout(CONNECT_TIMEOUT):
+                    return await _connect(address, port), address
+            except OSError as error:  # TimeoutError, too
+                failure = error
+        words = (failure and failure.strerror) or "no answer in time"
+        raise Refused(502, "unreachable", f"{host} cannot be reached at port {port}: {words}.")
+
+    async def _addresses(self, host: str, port: int) -> list[str]:
+        literal = as_address(host)
+        try:
+            async with asyncio.timeout(RESOLVE_TIMEOUT):
+                found = [literal] if literal else await self.reach.resolve(host, port)
+        except TimeoutError:
+            raise Refused(504, "timeout", f"The name {host} was not resolved in time.") from None
+        except (OSError, UnicodeError):
+            raise Refused(502, "unknown_host", f"There is no host {host}.") from None
+        # One address that is not public taints them all: nobody mixes them by accident.
+        if not found or not all(map(self.reach.may_reach, found)):
+            raise Refused(
+                403,
+                "not_public",
+                f"{host} is not an address of the public internet; private, local and metadata "
+                "addresses are never reached from this sandbox, whatever is allowed.",
+            )
+        return found
+
+
+async def _connect(address: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    connection = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        connection.setblocking(False)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await asyncio.get_running_loop().sock_connect(connection, (address, port))
+    except BaseException:
+        connection.close()
+        raise
+    return connection

@@ -1,0 +1,37 @@
+"""A tunnel: copies bytes between two sockets, both ways, as fast as the slower one takes them."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+
+from sandbox.network.trace import Trace
+
+CHUNK = 64 << 10
+"""Bytes copied at a time; what a direction of a tunnel holds in memory."""
+
+
+async def tunnel(client: socket.socket, host: socket.socket, early: bytes, trace: Trace) -> None:
+    """Copy both ways until both have ended, or one breaks off; `early` was read before."""
+    try:
+        if early:
+            await asyncio.get_running_loop().sock_sendall(host, early)
+            trace.up(len(early))
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_copy(client, host, trace.up))
+            tasks.create_task(_copy(host, client, trace.down))
+    except* OSError:
+        pass
+
+
+async def _copy(source: socket.socket, sink: socket.socket, count: Callable[[int], None]) -> None:
+    loop = asyncio.get_running_loop()
+    view = memoryview(bytearray(CHUNK))
+    while size := await loop.sock_recv_into(source, view):
+        await loop.sock_sendall(sink, view[:size])
+        count(size)
+        await asyncio.sleep(0)  # sockets that are always ready would never let others run
+    with suppress(OSError):
+        sink.shutdown(socket.SHUT_WR)

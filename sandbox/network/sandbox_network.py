@@ -1,0 +1,53 @@
+"""The network of one sandbox: none, or some hosts through a proxy of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sandbox.launch import NETWORK
+from sandbox.network.gate import Gate
+from sandbox.network.hosts import AllowList
+from sandbox.network.log import NetworkLog
+from sandbox.network.resolve import Reach
+from sandbox.protocol import Mount, OnNetworkUse, SandboxSpec, SandboxUnavailable
+
+if TYPE_CHECKING:
+    from sandbox.network.proxy import AllowListProxy
+
+
+class SandboxNetwork:
+    """What a backend opens before a sandbox starts and closes after its end."""
+
+    def __init__(self, log: NetworkLog, proxy: AllowListProxy | None) -> None:
+        self._log = log
+        self._proxy = proxy
+
+    @classmethod
+    async def open(cls, spec: SandboxSpec, reach: Reach) -> SandboxNetwork:
+        """Open what the spec allows. Raises `SandboxUnavailable`."""
+        log = NetworkLog()
+        if not spec.allow_net:
+            return cls(log, None)
+        from sandbox.network.proxy import AllowListProxy  # slow to import, not always needed
+
+        try:
+            gate = Gate(AllowList(spec.allow_net), reach)
+            return cls(log, await AllowListProxy.open(gate, log))
+        except ValueError as error:
+            raise SandboxUnavailable(f"--allow-net: {error}") from None
+        except OSError as error:
+            raise SandboxUnavailable(f"The network's proxy cannot be opened: {error}.") from None
+
+    @property
+    def mounts(self) -> tuple[Mount, ...]:
+        """What the sandbox must mount, read-only, to reach the proxy."""
+        return () if self._proxy is None else (Mount(self._proxy.folder, NETWORK),)
+
+    def watch(self, watcher: OnNetworkUse | None) -> None:
+        """Tell of every request from now on, and of those not told yet."""
+        self._log.watch(watcher)
+
+    async def close(self) -> None:
+        """End every connection. May be called twice."""
+        if self._proxy is not None:
+            await self._proxy.close()

@@ -1,0 +1,62 @@
+"""What is known of one request while it is served, for the recording and for the idle timeout."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+from sandbox.network.target import Target
+from sandbox.protocol import NetworkUse
+
+
+@dataclass(slots=True)
+class Trace:
+    """One request so far."""
+
+    method: str = ""
+    target: Target | None = None
+    allowed: bool = False
+    reason: str = ""
+    address: str | None = None
+    status: int | None = None
+    sent: int = 0
+    """Bytes from the client to the host."""
+    received: int = 0
+    begin: float = field(default_factory=time.monotonic)
+    last: float = field(default_factory=time.monotonic)
+    """When bytes last passed."""
+
+    def up(self, size: int) -> None:
+        """Bytes went to the host."""
+        self.sent += size
+        self.last = time.monotonic()
+
+    def down(self, size: int) -> None:
+        """Bytes came from the host."""
+        self.received += size
+        self.last = time.monotonic()
+
+    async def idle(self, seconds: float) -> None:
+        """Return when nothing has passed for so long."""
+        left = seconds
+        while left > 0:
+            await asyncio.sleep(left)
+            left = self.last + seconds - time.monotonic()
+
+    def use(self) -> NetworkUse | None:
+        """Return what there is to tell; none when nothing was asked."""
+        if not self.method and not self.reason:
+            return None
+        return NetworkUse(
+            host=self.target.host if self.target else "",
+            port=self.target.port if self.target else 0,
+            method=self.method,
+            allowed=self.allowed,
+            reason=self.reason,
+            address=self.address,
+            status=self.status,
+            sent=self.sent,
+            received=self.received,
+            seconds=round(time.monotonic() - self.begin, 6),
+        )
