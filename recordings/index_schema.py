@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-VERSION = 1
+VERSION = 2
 """Another version in a file: it is thrown away and built anew."""
 
 # A place's number is never used again: the words of a forgotten place stay in `texts`, which,

@@ -12,6 +12,7 @@ from recordings.index_schema import PARTS, UNREAD, spaced, texts_of
 from recordings.lines import check_line, parse_line, prev_of
 from recordings.log import Line, read_lines
 from recordings.reviews import read_reviews, tags
+from recordings.summary import is_new_fork
 
 _HEAD = 200
 _COLUMNS = (
@@ -123,7 +124,7 @@ class _Indexer:
             return
         event = parse_line(line.text)
         row["ended"] = event["wall"]
-        row["status"] = None
+        row["status"] = "forked" if is_new_fork(event, row["status"] == "forked") else None
         if event.get("parent"):
             row["parent"], row["parent_seq"] = event["parent"]["session"], event["parent"]["seq"]
         self._count(event["type"], event["data"])

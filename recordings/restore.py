@@ -64,6 +64,10 @@ class Conversation:
     usage: Usage = field(default_factory=Usage)
     round_open: bool = False
     """A user message whose round did not end."""
+    round_steps: int = 0
+    """Steps of the last round."""
+    answered: bool = False
+    """The last word is an answer of the model's that calls nothing."""
     under_way: Literal["nothing", "model", "tool"] = "nothing"
     unanswered: list[CallRequest] = field(default_factory=list)
     """Calls of the last response without an observation, whether they were begun or not."""
@@ -114,11 +118,16 @@ class _Restorer:
     def add(self, event: Event, sha256: str) -> None:
         state = self.conversation
         state.seq, state.sha256 = event.seq, sha256
-        state.steps = max(state.steps, getattr(event.data, "step", 0))
+        step = max(state.steps, getattr(event.data, "step", 0))
+        state.round_steps += step - state.steps
+        state.steps = step
+        if event.parent is not None:  # what ran when it was forked ran in the parent
+            state.begun = set()
         self._take_message(event)
         match event.data:
             case UserMessage(round=number):
                 state.rounds, state.round_open = number, True
+                state.round_steps, state.answered = 0, False
             case SessionResume(settings={"workspace": str(workspace)}):
                 state.workspace = workspace
             case RoundEnd() | SessionEnd():
@@ -183,6 +192,7 @@ class _Restorer:
         state = self.conversation
         if response.complete:
             self._calls = {call.call_id: call for call in response.calls}
+        state.answered = response.complete and not response.calls
         state.begun = set()
         state.under_way = "tool" if self._calls else "nothing"
         if response.prompt_ids is not None:

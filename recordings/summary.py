@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -19,9 +19,15 @@ from recordings.log import LOG, is_locked, open_log, read_lines
 if TYPE_CHECKING:
     from recordings.events import QueryStatus, SessionStatus
 
-    SummaryStatus = SessionStatus | Literal["open", "crashed", "damaged"]
-    """How a session ended; `open`: it is being written; `crashed`: it never ended in order."""
+    SummaryStatus = SessionStatus | Literal["open", "forked", "crashed", "damaged"]
+    """How a session ended; `open`: it is being written; `forked`: nothing was said since it was
+    forked; `crashed`: it never ended in order."""
 
+_IN_ROUND = frozenset(
+    {"user_message", "model_request", "model_response", "tool_call", "observation", "interrupt"}
+)
+_OUTSIDE = frozenset({"session_start", "round_end", "session_end"})
+"""Types of events by which one tells whether a round is open."""
 _HEAD_LINES = 32
 """The first user message comes within the first lines, or the session has none yet."""
 _TAIL_BYTES = (1 << 14, 1 << 20)
@@ -83,6 +89,8 @@ def _summarise(folder: Path) -> RecordingSummary:
         status = end["status"]
     elif is_locked(folder):
         status = "open"
+    elif _is_new_fork(tail):
+        status = "forked"
     return RecordingSummary(
         id=folder.name,
         folder=folder,
@@ -104,6 +112,29 @@ def _summarise(folder: Path) -> RecordingSummary:
         reason=(outcome or end or {}).get("reason", ""),
         generated=usage["completion_tokens"] if usage else 0,
     )
+
+
+def has_open_round(folder: Path) -> bool:
+    """Tell whether a recording's last round did not end. Raises `RecordingError`."""
+    try:
+        kinds = (line["type"] for line in _tail(folder))
+        return next((kind in _IN_ROUND for kind in kinds if kind in _IN_ROUND | _OUTSIDE), False)
+    except (KeyError, TypeError, ValueError) as error:
+        raise RecordingDamaged(f"The recording {folder.name} is damaged: {error!r}.") from None
+
+
+def is_new_fork(line: Mapping[str, Any], was: bool) -> bool:
+    """Tell whether a recording that ends with a line is a fork that nobody went on with yet.
+
+    `was` says so of the recording without that line: what an annotator changed is part of it.
+    """
+    return line.get("parent") is not None or (was and line["origin"] == "annotator")
+
+
+def _is_new_fork(tail: Sequence[Mapping[str, Any]]) -> bool:
+    """The same, of lines from the last one backwards."""
+    own = next((line for line in tail if line["origin"] != "annotator"), None)
+    return own is not None and is_new_fork(own, False)
 
 
 def _head(folder: Path) -> tuple[dict[str, Any], str]:

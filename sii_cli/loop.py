@@ -6,12 +6,14 @@ It owns no I/O: model, tools and recorder are handed in. Everything it does is a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from recordings.errors import RecordingError
 from recordings.events import (
+    CallRequest,
     Event,
     EventData,
     HarnessMessage,
@@ -47,6 +49,18 @@ NOT_PARSED = (
 )
 MAX_STUMBLES = 3
 """Messages in a row that were cut off, or whose calls could not be read, before a round stops."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRound:
+    """A round that did not end, of a session that goes on."""
+
+    steps: int
+    """Taken in it so far."""
+    calls: Sequence[CallRequest] = ()
+    """Of its last response: never begun, to be run first."""
+    answered: bool = False
+    """Its last response is the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +119,23 @@ class Loop:
         self._history.add(event)
         return event
 
-    async def round(self, text: str, origin: Origin = "human") -> AsyncGenerator[Item, None]:
+    def round(self, text: str, origin: Origin = "human") -> AsyncGenerator[Item, None]:
         """Run one round; yields what happens as it happens, and ends after `round_end`.
 
         Closing the generator early interrupts the round. Raises `RecordingFailed`.
         """
+        return self._watch(lambda: self._round(partial(self._hear, text, origin), self.steps))
+
+    def go_on(self, left: OpenRound) -> AsyncGenerator[Item, None]:
+        """Go on with the round that a restored session left open, as `round` does."""
+        first = self.steps - left.steps
+        return self._watch(lambda: self._round(partial(self._catch_up, left), first))
+
+    async def _watch(
+        self, begin: Callable[[], Coroutine[None, None, None]]
+    ) -> AsyncGenerator[Item, None]:
         self._interrupted = False
-        self._running = asyncio.create_task(self._round(text, origin))
+        self._running = asyncio.create_task(begin())
         self._running.add_done_callback(lambda _: self._wire.end())
         is_watched = True
         try:
@@ -134,13 +158,12 @@ class Loop:
             self._tools.stopped_by = by
             self._running.cancel()
 
-    async def _round(self, text: str, origin: Origin) -> None:
-        self.rounds += 1
-        first = self.steps
+    async def _round(self, begin: Callable[[], Awaitable[None]], first: int) -> None:
+        """Run a round that counts its steps from `first`."""
         status: RoundStatus
         fault: Exception | None = None
         try:
-            self._hear(text, origin)
+            await begin()
             try:
                 await self._work(first)
             finally:
@@ -161,7 +184,8 @@ class Loop:
         if fault is not None:
             raise fault
 
-    def _hear(self, text: str, origin: Origin) -> None:
+    async def _hear(self, text: str, origin: Origin) -> None:
+        self.rounds += 1
         sent, found = neutralise(text)
         self.note(
             UserMessage(
@@ -172,6 +196,13 @@ class Loop:
             ),
             origin,
         )
+
+    async def _catch_up(self, left: OpenRound) -> None:
+        if left.answered:
+            raise RoundOver("answered")
+        if left.calls:
+            self._during = "tool"
+            await self._tools.run(self.steps, left.calls, self._history)
 
     async def _work(self, first: int) -> None:
         """Take steps until something raises `RoundOver`."""

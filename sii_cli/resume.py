@@ -1,10 +1,10 @@
-"""Going on with a recorded session: what was under way when it died is closed, never run again."""
+"""Going on with a recorded session: what was under way when it died is never run again."""
 
 from __future__ import annotations
 
 from recordings.events import CallRequest, Observation, RoundEnd
 from recordings.restore import Conversation
-from sii_cli.loop import Loop
+from sii_cli.loop import Loop, OpenRound
 from sii_cli.tool_calls import NOT_RUN
 
 LOST = (
@@ -28,6 +28,18 @@ def settle(loop: Loop, restored: Conversation) -> None:
             ),
             "harness",
         )
+
+
+def reopen(loop: Loop, restored: Conversation) -> OpenRound:
+    """Return the round to go on with, what was under way when it stopped marked as lost.
+
+    A call that was not begun is run, unless one beside it was lost.
+    """
+    left = [call for call in restored.unanswered if not restored.begun]
+    for call in restored.unanswered:
+        if call not in left:
+            loop.note(_observation(call, restored), "harness")
+    return OpenRound(restored.round_steps, left, restored.answered)
 
 
 def _observation(call: CallRequest, restored: Conversation) -> Observation:

@@ -21,7 +21,8 @@ from recordings.restore import Conversation, restore
 from recordings.store import RecordingStore
 from sandbox.protocol import Sandbox, SandboxBackend, SandboxSpec
 from sii_cli.config import Settings
-from sii_cli.loop import Loop, RoundLimits
+from sii_cli.errors import UsageError
+from sii_cli.loop import Loop, OpenRound, RoundLimits
 from sii_cli.memory import keep_freed_memory
 from sii_cli.model.params import params_notes, request_params
 from sii_cli.model.types import Model, ServedModel
@@ -32,7 +33,7 @@ from sii_cli.parts import (
     make_redactor,
     make_spec,
 )
-from sii_cli.resume import settle
+from sii_cli.resume import reopen, settle
 from sii_cli.sandbox_lease import SandboxLease
 from sii_cli.session_events import NO_QUERY, About, session_end, session_resume, session_start
 from sii_cli.wire import Item
@@ -70,6 +71,8 @@ class Session:
         self._recorder: Recorder | None = None
         self._loop: Loop | None = None
         self._usage = Usage()
+        self._left: OpenRound | None = None
+        """The round that a restored session left open."""
 
     @classmethod
     async def open(
@@ -113,16 +116,20 @@ class Session:
             self._served = None
             raise
 
-    async def send(self, text: str, origin: Origin = "human") -> AsyncGenerator[Item, None]:
-        """Run one round and yield what happens.
+    async def send(self, text: str | None, origin: Origin = "human") -> AsyncGenerator[Item, None]:
+        """Run one round and yield what happens; without a text, the one that was left open.
 
         Closing the generator early interrupts the round. Raises `ModelError` when no server can
         be used and `RecordingFailed` when the recording cannot be written: what was kept of it is
         gone on with by the next message. A sandbox that cannot be had ends the round.
         """
-        loop = self._loop or await self._open_recording()
+        loop = self._loop or await self._open_recording(goes_on=text is None)
+        left, self._left = self._left, None
+        if text is None and left is None:
+            raise UsageError("The session's last round has ended: say what comes next.")
         try:
-            async with aclosing(loop.round(text, origin)) as items:
+            begun = loop.go_on(left) if text is None and left else loop.round(text or "", origin)
+            async with aclosing(begun) as items:
                 async for item in items:
                     self._take_account(item)
                     yield item
@@ -188,10 +195,10 @@ class Session:
             self._served = asyncio.create_task(self._model.describe())
         return self._served
 
-    async def _open_recording(self) -> Loop:
+    async def _open_recording(self, *, goes_on: bool = False) -> Loop:
         served = await self.served()
         if self._resumed is not None:
-            return self._resume_recording(self._resumed, served)
+            return self._resume_recording(self._resumed, served, goes_on)
         start = session_start(self.settings, self._mode, served, self._toolbox, self._about)
         store = RecordingStore(self.settings.home / "recordings")
         session_id, folder = store.create_folder()
@@ -205,14 +212,17 @@ class Session:
         self.id, self.folder = session_id, folder
         return self._begin_recording(recorder, loop)
 
-    def _resume_recording(self, folder: Path, served: ServedModel) -> Loop:
+    def _resume_recording(self, folder: Path, served: ServedModel, goes_on: bool) -> Loop:
         """Go on where a recording stopped, with the tools as the model was told of them."""
         recorder = Recorder.resume(folder, redactor=make_redactor(self.settings))
         try:
             restored = restore(folder)
             loop = self._make_loop(recorder, served, encode(restored.start.tools), restored)
             loop.note(session_resume(self.settings, served, restored), "harness")
-            settle(loop, restored)
+            if goes_on and restored.round_open:
+                self._left = reopen(loop, restored)
+            else:
+                settle(loop, restored)
         except BaseException:
             recorder.close()
             raise

@@ -20,7 +20,7 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 STATUSES = (
     *("done", "interrupted", "limit", "cut_off", "empty", "loop", "infra", "failed"),
-    *("open", "crashed", "damaged"),
+    *("open", "forked", "crashed", "damaged"),
 )
 APPROVALS = ("unreviewed", "approved", "rejected", "needs_work", "void")
 

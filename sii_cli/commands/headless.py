@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from recordings.summary import has_open_round
 from sii_cli.commands.options import OutputFormat
 from sii_cli.commands.reports import Outcome, Report, TextReport, make_report
 from sii_cli.config import Settings
@@ -28,30 +29,36 @@ TICK = 0.1
 Opening = Callable[[], Awaitable[Session]]
 
 
-def read_task(text: str | None) -> str:
+def read_task(text: str | None, resumed: Path | None = None) -> str | None:
     """Return the task: the text given, or standard input where there is none (or `-`).
 
+    None: the recording that is gone on with has an open round, which needs no word.
     Raises `UsageError` when there is no task.
     """
+    needs_none = text is None and resumed is not None and has_open_round(resumed)
     if text is None or text == "-":
         if sys.stdin.isatty() and text is None:
+            if needs_none:
+                return None
             raise UsageError('There is no task: say `sii -p "task"`, or pipe it in.')
         text = sys.stdin.buffer.read().decode("utf-8", "replace")
     if not text.strip():
+        if needs_none:
+            return None
         raise UsageError("The task is empty.")
     return text.strip("\n")
 
 
 def run_task(
     settings: Settings,
-    task: str,
+    task: str | None,
     output_format: OutputFormat,
     *,
     mode: Mode = "headless",
     model: Model | None = None,
     resumed: Path | None = None,
 ) -> int:
-    """Work on the task, report as asked, and return the exit code.
+    """Work on the task (none: what was left open), report as asked, and return the exit code.
 
     `model` stands in for the server that the settings name; `resumed` is the folder of a recording
     to go on with.
@@ -62,7 +69,7 @@ def run_task(
     return asyncio.run(_run(opening, task, make_report(output_format)))
 
 
-async def _run(opening: Opening, task: str, report: Report) -> int:
+async def _run(opening: Opening, task: str | None, report: Report) -> int:
     outcome = Outcome()
     told = False
     try:

@@ -31,5 +31,5 @@ def command(
         return run_prompt(flags, resumed)
     from sii_cli.commands.headless import read_task, run_task
 
-    text = read_task(task)
+    text = read_task(task, resumed)
     return run_task(load(flags), text, output_format or "text", resumed=resumed)

@@ -15,7 +15,11 @@ from sii_cli.errors import UsageError
 def resume_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command `--continue` and `--resume`."""
     function = click.option(
-        "-r", "--resume", "ref", metavar="ID", help="Go on with this recording (or `last`)."
+        "-r",
+        "--resume",
+        "ref",
+        metavar="ID",
+        help="Go on with this recording (or `last`); a round that was left open goes on by itself.",
     )(function)
     return click.option(
         "-c", "--continue", "go_on", is_flag=True, help="Go on with the last recording."

@@ -39,5 +39,5 @@ def command(
     resumed = find_resumed(go_on, ref, flags)
     from sii_cli.commands.headless import read_task, run_task
 
-    text = read_task(task)
+    text = read_task(task, resumed)
     return run_task(load(flags), text, output_format or "text", resumed=resumed)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
+from recordings.summary import has_open_round
 from sii_cli import __version__
 from sii_cli.config import find_home
 from sii_cli.errors import DONE, UsageError
@@ -159,6 +160,8 @@ class Chat:
         turns_module = await asyncio.to_thread(import_module, "sii_cli.prompt.turns")
         self._turns = await turns_module.Turns.open(self._view, self._flags, self._resumed)
         assert self._turns is not None
+        if self._resumed is not None and await asyncio.to_thread(has_open_round, self._resumed):
+            await self._turns.send(None)
         while True:
             while not self._queue:
                 self._typed.clear()

@@ -109,8 +109,8 @@ class Turns:
         ]
         self._show_status()
 
-    async def send(self, text: str) -> None:
-        """Run one turn to its end, or until it is interrupted."""
+    async def send(self, text: str | None) -> None:
+        """Run one turn to its end, or until it is interrupted; without text the one left open."""
         assert self._session is not None
         self._activity.begin(WAITING)
         self._turn = asyncio.create_task(self._run(self._session, text))
@@ -171,7 +171,7 @@ class Turns:
             session, self._session = self._session, None
             await session.close()
 
-    async def _run(self, session: Session, text: str) -> None:
+    async def _run(self, session: Session, text: str | None) -> None:
         try:
             async with aclosing(session.send(text)) as items:
                 async for item in items:

@@ -77,6 +77,10 @@ class Shell:
     def store(self) -> RecordingStore:
         return RecordingStore(self.home / "recordings")
 
+    def last(self) -> Path:
+        """The newest recording's folder."""
+        return self.store.resolve("last")
+
     def recorded(self, **options: Any) -> Path:
         """Make a recording without running a session (`record_session`)."""
         _, folder = self.store.create_folder()

@@ -69,13 +69,14 @@ def test_the_family_is_a_tree(shell: Shell) -> None:
     grandchild = fork(shell, late.name, 6)
     shell.recorded()
     lines = shell.sii("tree", grandchild.name).stdout.splitlines()
-    assert [line.split("  done")[0].split("  crashed")[0] for line in lines] == [
+    assert [line.split("  done")[0].split("  forked  ")[0] for line in lines] == [
         parent.name,
         f"├─ {early.name}  forked at 4",
         f"└─ {late.name}  forked at 9",
         f"   └─ {grandchild.name}  forked at 6",
     ]
     assert lines[3].endswith("←")
+    assert all("  forked  1 steps" in line for line in lines[1:])
     assert shell.sii("tree", parent.name).stdout.count("\n") == 4
 
 

@@ -11,13 +11,23 @@ from typing import Any
 import orjson
 import pytest
 
-from recordings.events import Observation, RoundEnd, SessionResume, ToolCall, UserMessage
+from recordings.events import (
+    ModelResponse,
+    Observation,
+    RoundEnd,
+    SessionResume,
+    ToolCall,
+    UserMessage,
+)
 from recordings.log import LOG, read_events
+from recordings.summary import has_open_round
 from recordings.verify import verify
 from sii_cli.config import Settings
+from sii_cli.errors import UsageError
 from sii_cli.session import Session
 from tests.fakes.scripted_model import Script, ScriptedModel, answer, calls
 from tests.sii_cli.scripted_sii import FakeBackend
+from tests.sii_cli.shell import Shell
 from tests.sii_cli.terminal import clean_environment
 
 
@@ -25,7 +35,9 @@ def bash(command: str) -> Script:
     return calls(("bash", json.dumps({"command": command})))
 
 
-async def talk(place: Path, model: ScriptedModel, *texts: str, resumed: Path | None = None) -> Path:
+async def talk(
+    place: Path, model: ScriptedModel, *texts: str | None, resumed: Path | None = None
+) -> Path:
     """Hold a session of these messages; return the recording's folder."""
     workspace = place / "workspace"
     workspace.mkdir(exist_ok=True)
@@ -128,3 +140,84 @@ def test_the_command_line_goes_on_with_a_recording(tmp_path: Path) -> None:
     texts = [e.data.text for e in read_events(recording) if isinstance(e.data, UserMessage)]
     assert texts == ["a", "b", "c"]
     assert verify(recording).whole
+
+
+async def test_an_open_round_goes_on_without_a_word(tmp_path: Path) -> None:
+    whole = ScriptedModel(bash("echo one"), bash("echo two"), answer("Done."))
+    folder = await talk(tmp_path, whole, "a")
+    cut_after(folder, Observation)
+    assert has_open_round(folder)
+    after = ScriptedModel(bash("echo two"), answer("Done."))
+    await talk(tmp_path, after, None, resumed=folder)
+    assert after.requests == whole.requests[1:]
+    events = [event.data for event in read_events(folder)]
+    [end] = [data for data in events if isinstance(data, RoundEnd)]
+    assert (end.round, end.status, end.steps) == (1, "answered", 3)
+    assert verify(folder).whole
+    assert not has_open_round(folder)
+
+
+async def test_what_was_never_begun_is_run_when_the_round_goes_on(tmp_path: Path) -> None:
+    both = calls(("bash", '{"command": "echo one"}'), ("bash", '{"command": "echo two"}'))
+    folder = await talk(tmp_path, ScriptedModel(both, answer("Done.")), "a")
+    cut_after(folder, Observation)
+    after = ScriptedModel(answer("Done."))
+    await talk(tmp_path, after, None, resumed=folder)
+    assert [m["content"] for m in said(after) if m["role"] == "tool"] == ["one", "two"]
+    assert verify(folder).whole
+
+
+async def test_beside_a_lost_call_nothing_is_run_by_itself(tmp_path: Path) -> None:
+    both = calls(("bash", '{"command": "echo one"}'), ("bash", '{"command": "echo two"}'))
+    folder = await talk(tmp_path, ScriptedModel(both, answer("Done.")), "a")
+    cut_after(folder, ToolCall)
+    after = ScriptedModel(answer("I look."))
+    await talk(tmp_path, after, None, resumed=folder)
+    lost, not_run = [m["content"] for m in said(after) if m["role"] == "tool"]
+    assert "died while this call ran" in lost
+    assert "Not run" in not_run
+
+
+async def test_an_answer_that_was_given_ends_the_round_it_left_open(tmp_path: Path) -> None:
+    folder = await talk(tmp_path, ScriptedModel(answer("Done.")), "a")
+    cut_after(folder, ModelResponse)
+    after = ScriptedModel()
+    await talk(tmp_path, after, None, resumed=folder)
+    assert after.requests == []
+    assert [e.data.status for e in read_events(folder) if isinstance(e.data, RoundEnd)] == [
+        "answered"
+    ]
+
+
+async def test_where_no_round_is_open_something_must_be_said(tmp_path: Path) -> None:
+    folder = await talk(tmp_path, ScriptedModel(answer("Done.")), "a")
+    with pytest.raises(UsageError, match="say what comes next"):
+        await talk(tmp_path, ScriptedModel(), None, resumed=folder)
+    assert verify(folder).whole
+
+
+def test_the_command_line_goes_on_with_an_open_round(shell: Shell) -> None:
+    shell.sii("-p", "Do it", script="work")
+    call = next(e.seq for e in read_events(shell.last()) if isinstance(e.data, ToolCall))
+    name = shell.sii("fork", "last", "--at", str(call)).stdout.strip()
+    listed = shell.sii("list", "--status", "forked").stdout
+    assert name in listed
+    done = shell.sii("run", "-r", name, script="two")
+    assert done.returncode == 0, done.stderr
+    assert "First." in done.stdout
+    texts = [e.data.text for e in read_events(shell.last()) if isinstance(e.data, Observation)]
+    assert texts[0].startswith("one")
+    again = shell.sii("run", "-r", name, script="two")
+    assert (again.returncode, again.stderr) == (2, "sii: The task is empty.\n")
+
+
+def test_the_prompt_goes_on_with_an_open_round(shell: Shell) -> None:
+    shell.sii("-p", "Do it", script="work")
+    call = next(e.seq for e in read_events(shell.last()) if isinstance(e.data, ToolCall))
+    name = shell.sii("fork", "last", "--at", str(call)).stdout.strip()
+    terminal = shell.terminal("-r", name, script="two")
+    terminal.wait_for("First.")
+    terminal.send("and now?\r")
+    terminal.wait_for("Second.")
+    terminal.send("\x04")
+    assert terminal.exit_code() == 0
