@@ -27,7 +27,8 @@ def exported(out: Path, format_: str, *sources: Path | Source, **options: Any) -
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    with path.open() as file:  # `splitlines` would also split at what stands in texts
+        return [json.loads(line) for line in file]
 
 
 def rows(out: Path, split: str = "train") -> list[dict[str, Any]]:
