@@ -5,35 +5,31 @@ Reads as it goes: what is held is one recording's messages and the ids of one st
 
 from __future__ import annotations
 
-import re
 from collections.abc import Container, Iterator
 from pathlib import Path
-from typing import Any
 
-from recordings.conversation import message_of
+from recordings.conversation import instruction_message, message_of
 from recordings.errors import RecordingDamaged
 from recordings.events import (
     Event,
     HarnessMessage,
+    IdSpan,
     ModelRequest,
     ModelResponse,
     Observation,
+    RawGeneration,
     SessionResume,
     SessionStart,
+    SummaryRequest,
+    SummaryResponse,
     UserMessage,
 )
-from recordings.lines import check_line, decode_event, parse_line
-from recordings.log import Line, read_lines
 from recordings.samples.arguments import parse_arguments
-from recordings.samples.policy import DEFAULT_POLICY, SamplePolicy, Step
+from recordings.samples.policy import COMPACTION, DEFAULT_POLICY, SamplePolicy, Step, judge
+from recordings.samples.reading import Read, read_samples_events
 from recordings.samples.sample import LeftOut, Sample, StepKey, Turn
 from recordings.samples.stretch import Stretch
 
-_TYPE = re.compile(rb'"type":"([a-z_]+)"')
-_HEAD = 200
-"""Bytes of a line in which its type stands."""
-_TIMING = frozenset({b"model_delta", b"tool_output"})
-"""Events that say nothing to a model; they are most of a recording's lines."""
 _NO_STEPS: frozenset[StepKey] = frozenset()
 
 
@@ -52,8 +48,8 @@ def samples_of(
     Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
     """
     builder = _Builder(folder.name, policy, excluded, claimed)
-    for line in read_lines(folder):
-        yield from builder.line(line)
+    for read in read_samples_events(folder):
+        yield from builder.take(read)
     yield from builder.close()
 
 
@@ -74,6 +70,7 @@ class _Builder:
         self._sent: list[int] = []
         """The events whose messages the last request sent."""
         self._request: ModelRequest | None = None
+        self._summary_request: SummaryRequest | None = None
         self._start: SessionStart | None = None
         self._model = ""
         self._trail: list[int] = []
@@ -86,31 +83,14 @@ class _Builder:
         self._human_text = False
         self._excluded_steps: set[int] = set()
 
-    def line(self, line: Line) -> Iterator[Sample | LeftOut]:
-        seq = line.number - 1
-        if check_line(line.text) is None:
-            raise RecordingDamaged(
-                f"Line {line.number} of the recording {self._recording} was changed after it was "
-                "written: `sii verify` says more."
-            )
-        kind = _TYPE.search(line.text[:_HEAD])
-        if kind is not None and kind[1] in _TIMING:
-            return
-        try:
-            parsed = parse_line(line.text)
-            ids = _take_ids(parsed)
-            event = decode_event(parsed)
-        except RecordingDamaged as error:
-            raise RecordingDamaged(
-                f"Line {line.number} of the recording {self._recording} is damaged: {error}."
-            ) from None
-        if event.seq != seq:
-            raise RecordingDamaged(
-                f"Line {line.number} of the recording {self._recording} is event {event.seq}."
-            )
+    def take(self, read: Read) -> Iterator[Sample | LeftOut]:
+        """Take account of an event."""
+        event = read.event
         self._note(event)
         if isinstance(event.data, ModelResponse):
-            yield from self._response(event, event.data, *ids)
+            yield from self._response(event, event.data, read)
+        elif isinstance(event.data, SummaryResponse):
+            yield from self._summary(event, event.data, read)
 
     def close(self) -> Iterator[Sample | LeftOut]:
         """Yield the sample of the stretch that stands."""
@@ -142,16 +122,23 @@ class _Builder:
                 self._round_excluded = event.seq in self._excluded
             case ModelRequest():
                 self._take_request(event, data)
+            case SummaryRequest():
+                self._summary_request = data
+            case RawGeneration():
+                for step in self._last_step(data.step):
+                    step.flags += data.flags
             case Observation(error=str(error)):
-                self._of_last_step(data.step, error)
+                for step in self._last_step(data.step):
+                    step.errors.append(error)
             case HarnessMessage(reason="repetition") if self._stretch and self._stretch.steps:
                 self._stretch.steps[-1].is_repeated = True
         if message is not None and event.origin == "annotator" and not is_response:
             self._human_text = True
 
-    def _of_last_step(self, number: int, error: str) -> None:
-        if self._stretch and self._stretch.steps and self._stretch.steps[-1].number == number:
-            self._stretch.steps[-1].errors.append(error)
+    def _last_step(self, number: int) -> list[Step]:
+        """Return the last step if it is this one."""
+        steps = self._stretch.steps[-1:] if self._stretch else []
+        return [step for step in steps if step.number == number]
 
     def _take_request(self, event: Event, request: ModelRequest) -> None:
         span = request.messages
@@ -166,37 +153,71 @@ class _Builder:
         self._request = request
 
     def _response(
-        self,
-        event: Event,
-        response: ModelResponse,
-        span: dict[str, Any] | None,
-        generated: list[int] | None,
+        self, event: Event, response: ModelResponse, read: Read
     ) -> Iterator[Sample | LeftOut]:
-        if span is not None:
-            self._check_span(event.seq, span["keep"])
-        new = self._extension(span) if span is not None else None
-        if self._breaks(span, new):
+        new = self._extension(event, read.span)
+        if self._breaks(read.span, new):
             yield from self.close()
-            self._begin(span)
-            new = self._trail[: span["keep"]] + span["new"] if span is not None else None
-        self._add(self._step(event, response), new, generated or [])
+            self._stretch = self._begin(self._request, is_exact=read.span is not None)
+            new = self._whole(read.span)
+        step = self._step(event, response)
+        # What goes back to it with control tokens defused is not what it wrote.
+        step.is_plain = response.sent is None and all(
+            parse_arguments(call.arguments) is not None for call in response.calls
+        )
+        step.is_excluded = event.seq in self._excluded or self._round_excluded
+        step.follows_human_text = self._human_text
+        self._add(step, new, read.generated or [])
         self._is_broken = False
         self._human_text |= event.origin == "annotator"
 
-    def _check_span(self, seq: int, keep: int) -> None:
-        if keep > len(self._trail):
+    def _summary(
+        self, event: Event, response: SummaryResponse, read: Read
+    ) -> Iterator[Sample | LeftOut]:
+        """A summary is a call beside the history: a sample of its own, if it counts at all."""
+        asked, step = self._summary_request, self._step(event, response)
+        step.origin, step.is_excluded = "compaction", event.seq in self._excluded
+        self._extension(event, read.span)
+        if asked is None or judge(step, self._policy) == COMPACTION:
+            yield LeftOut(self._recording, *COMPACTION, step=step.number, seq=step.seq)
+            return
+        stretch = self._begin(asked, is_exact=read.span is not None)
+        sent = [*self._sent[: asked.messages.keep], *asked.messages.new]
+        said = {"role": "assistant", "content": response.content or ""}
+        if response.reasoning:
+            said["reasoning_content"] = response.reasoning
+        stretch.turns = [
+            *(self._turns[seq] for seq in sent),
+            Turn(event.seq, instruction_message(asked)),
+            Turn(event.seq, said, step=step.key, origin="compaction"),
+        ]
+        stretch.steps.append(step)
+        new = self._whole(read.span)
+        if new is not None:
+            stretch.add_ids(step, new, read.generated or [], sent)
+        self._number += 1
+        yield from stretch.close(self._number, self._policy, self._claimed)
+
+    def _extension(self, event: Event, span: IdSpan | None) -> list[int] | None:
+        """Return the ids that a prompt adds to the trail; none when it does not go on from it.
+
+        Raises `RecordingDamaged`.
+        """
+        if span is None:
+            return None
+        if span.keep > len(self._trail):
             raise RecordingDamaged(
-                f"Event {seq} of the recording {self._recording} keeps {keep} ids, but only "
-                f"{len(self._trail)} stood."
+                f"Event {event.seq} of the recording {self._recording} keeps {span.keep} ids, but "
+                f"only {len(self._trail)} stood."
             )
+        rest = self._trail[span.keep :]
+        return span.new[len(rest) :] if span.new[: len(rest)] == rest else None
 
-    def _extension(self, span: dict[str, Any]) -> list[int] | None:
-        """Return the ids that a prompt adds to the trail; none when it does not go on from it."""
-        rest = self._trail[span["keep"] :]
-        new: list[int] = span["new"]
-        return new[len(rest) :] if new[: len(rest)] == rest else None
+    def _whole(self, span: IdSpan | None) -> list[int] | None:
+        """Return all ids of a prompt."""
+        return None if span is None else self._trail[: span.keep] + span.new
 
-    def _breaks(self, span: dict[str, Any] | None, new: list[int] | None) -> bool:
+    def _breaks(self, span: IdSpan | None, new: list[int] | None) -> bool:
         """Whether a new stretch begins: told by ids, and by messages where there are none."""
         stretch = self._stretch
         if stretch is None or self._is_broken:
@@ -205,32 +226,29 @@ class _Builder:
             return new is None or not stretch.is_exact
         return any(self._turns[seq].message["role"] == "user" for seq in self._unseen())
 
-    def _begin(self, span: dict[str, Any] | None) -> None:
-        request, start = self._request, self._start
+    def _begin(self, request: ModelRequest | SummaryRequest | None, *, is_exact: bool) -> Stretch:
+        start = self._start
         if start is None:
             raise RecordingDamaged(f"The recording {self._recording} has no `session_start`.")
         kwargs = request.params.get("chat_template_kwargs") if request else None
-        self._stretch = Stretch(
+        return Stretch(
             recording=self._recording,
             start=start,
             model=self._model,
             tools=start.tools if request is None or request.with_tools else [],
             template_kwargs=kwargs if isinstance(kwargs, dict) else {},
-            is_exact=span is not None,
+            is_exact=is_exact,
         )
 
-    def _step(self, event: Event, response: ModelResponse) -> Step:
+    def _step(self, event: Event, response: ModelResponse | SummaryResponse) -> Step:
         return Step(
             number=response.step,
             seq=event.seq,
             key=(event.session, event.seq),
             origin=event.origin,
             complete=response.complete,
-            is_plain=all(parse_arguments(call.arguments) is not None for call in response.calls),
             stop_reason=response.stop_reason,
-            flags=tuple(response.flags),
-            is_excluded=event.seq in self._excluded or self._round_excluded,
-            follows_human_text=self._human_text,
+            flags=list(response.flags),
         )
 
     def _add(self, step: Step, new: list[int] | None, generated: list[int]) -> None:
@@ -247,18 +265,3 @@ class _Builder:
     def _unseen(self) -> list[int]:
         """The events of the last request's messages that the stretch does not hold yet."""
         return self._sent[len(self._stretch.turns) if self._stretch else 0 :]
-
-
-def _take_ids(parsed: dict[str, Any]) -> tuple[dict[str, Any] | None, list[int] | None]:
-    """Take a response's ids out of its line's object: they are many, and need no pydantic.
-
-    Raises `RecordingDamaged` for what is no list of ids.
-    """
-    if parsed.get("type") != ModelResponse.type:
-        return None, None
-    data = parsed["data"]
-    span, generated = data.pop("prompt_ids", None), data.pop("generated_ids", None)
-    lists = [ids for ids in (span and span["new"], generated) if ids is not None]
-    if not all(set(map(type, ids)) <= {int} for ids in lists):
-        raise RecordingDamaged("its token ids are no numbers")
-    return span, generated

@@ -8,8 +8,10 @@ from typing import Literal
 
 from recordings.samples.sample import Reason, StepKey
 
-HARMLESS = frozenset({"usage_missing"})
-"""Doubts about a response that say nothing against its ids or its text."""
+HARMLESS = frozenset({"usage_missing", "text_unchecked", "whitespace_differs"})
+"""Doubts about a response (`recordings.flags`) that say nothing against it."""
+HARMLESS_TO_IDS = HARMLESS | {"reasoning_differs", "content_differs", "text_moved"}
+"""The server's parser lost something that the ids have."""
 _TOLD_APART = frozenset({"ids_missing", "redacted"})
 """Doubts that have reasons of their own."""
 
@@ -28,11 +30,12 @@ class SamplePolicy:
     """Steps after which the harness had to say that the model repeats itself."""
     compaction: Literal["train", "mask"] = "mask"
     """Calls in which the model summed up its own session."""
-    allowed_flags: frozenset[str] = HARMLESS
-    """Doubts about a response (`ModelResponse.flags`) that keep it from nothing."""
+    allowed_flags: frozenset[str] = frozenset()
+    """Further doubts about a response that keep it from nothing."""
 
 
 DEFAULT_POLICY = SamplePolicy()
+COMPACTION: tuple[Reason, str] = "compaction", "the model summed up its own session"
 
 
 @dataclass(slots=True)
@@ -54,7 +57,7 @@ class Step:
     """Ids in it, or before it, were taken out by a redaction."""
     stop_reason: int | str | None = None
     last_id: int | None = None
-    flags: tuple[str, ...] = ()
+    flags: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     """Kinds of the errors of its calls."""
     is_repeated: bool = False
@@ -65,7 +68,8 @@ class Step:
 def judge(step: Step, policy: SamplePolicy) -> tuple[Reason, str] | None:
     """Return why a step is not trained on, and more about it; none when it is."""
     by_human = step.origin == "annotator"
-    flags = sorted({*step.flags} - policy.allowed_flags - _TOLD_APART)
+    harmless = HARMLESS_TO_IDS if policy.by == "ids" else HARMLESS
+    flags = sorted({*step.flags} - harmless - policy.allowed_flags - _TOLD_APART)
     rules: tuple[tuple[bool, Reason, str], ...] = (
         (step.is_excluded, "excluded", "by a reviewer"),
         (step.follows_human_text and policy.human_text == "drop", "after_human_text", ""),
@@ -75,7 +79,7 @@ def judge(step: Step, policy: SamplePolicy) -> tuple[Reason, str] | None:
         (bool(flags), "flagged", ", ".join(flags)),
         (bool(step.errors) and policy.failed_calls == "mask", "failed_call", _named(step.errors)),
         (step.is_repeated and policy.repeated == "mask", "repeated", ""),
-        (step.origin == "compaction" and policy.compaction == "mask", "compaction", ""),
+        (step.origin == "compaction" and policy.compaction == "mask", *COMPACTION),
         *(_ids_rules(step) if policy.by == "ids" else _text_rules(step)),
     )
     return next(((reason, detail) for holds, reason, detail in rules if holds), None)
@@ -89,7 +93,7 @@ def _ids_rules(step: Step) -> Iterator[tuple[bool, Reason, str]]:
 
 
 def _text_rules(step: Step) -> Iterator[tuple[bool, Reason, str]]:
-    yield not step.is_plain, "not_expressible", "arguments that do not read back as written"
+    yield not step.is_plain, "not_expressible", "it does not read back as it was written"
 
 
 def _named(errors: list[str]) -> str:

@@ -12,14 +12,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recordings.errors import RecordingDamaged
-from recordings.events import ModelError, SessionResume
+from recordings.events import (
+    Compaction,
+    IdSpan,
+    MessageSpan,
+    ModelError,
+    RawGeneration,
+    SentTurn,
+    SessionResume,
+    SummaryRequest,
+    SummaryResponse,
+)
 from recordings.log import LOG
 from recordings.redact import redact
 from recordings.redactor import Redactor
 from recordings.samples.build import samples_of
 from recordings.samples.policy import SamplePolicy
 from recordings.secrets import SecretFinder
-from tests.fakes.fake_tokenizer import CONTROL_TOKENS, decode
+from tests.fakes.fake_tokenizer import CONTROL_TOKENS, decode, encode
 from tests.recordings.samples.test_samples import STOP_TOKENS, read, runs
 from tests.recordings.samples.told_session import ToldSession, two_rounds
 
@@ -164,6 +174,112 @@ def test_ids_that_reach_too_far_back_are_damage(tmp_path: Path) -> None:
     told.end()
     with pytest.raises(RecordingDamaged, match="keeps 5 ids, but only 0 stood"):
         list(samples_of(tmp_path / "s"))
+
+
+def test_ids_that_reach_too_far_back_later_are_damage(tmp_path: Path) -> None:
+    told = ToldSession.create(tmp_path / "s")
+    told.user("Go.")
+    told.step("", ("bash", {}, "a"))
+    told.step("Done.", prompt_ids={"keep": 5000, "new": [1]})
+    told.end()
+    with pytest.raises(RecordingDamaged, match="keeps 5000 ids"):
+        list(samples_of(tmp_path / "s"))
+
+
+def summed_up(folder: Path) -> tuple[ToldSession, list[int]]:
+    """A session whose history was replaced by a summary; also what the summary's ids are."""
+    told = ToldSession.create(folder)
+    asked = told.user("Go.")
+    told.step("", ("bash", {"command": "ls"}, "a.py"))
+    said = encode("There is a.py.<|user|>")
+    request = SummaryRequest(
+        step=1,
+        attempt=1,
+        request_id="sii-s",
+        messages=MessageSpan(keep=2, new=[asked.seq + 2, asked.seq + 4]),
+        instruction="Sum it up.",
+        messages_sha256="",
+        params={},
+    )
+    told.note(request, "compaction")
+    response = SummaryResponse(
+        step=1,
+        attempt=1,
+        content="There is a.py.",
+        finish_reason="stop",
+        complete=True,
+        prompt_ids=IdSpan(keep=len(told.trail), new=[7, 8]),
+        generated_ids=said,
+    )
+    told.note(response, "compaction")
+    compaction = Compaction(
+        cause="full",
+        kind="summary",
+        messages=MessageSpan(keep=2, new=[asked.seq + 7]),
+        summary="So far: there is a.py.",
+        before=9,
+        after=5,
+    )
+    summary = told.note(compaction, "compaction")
+    told.replace([0, asked.seq, summary.seq])
+    told.step("Done.")
+    told.end()
+    return told, said
+
+
+def test_a_summary_is_no_step_of_the_history(tmp_path: Path) -> None:
+    told, said = summed_up(tmp_path / "s")
+    samples, (out,) = read(tmp_path / "s")
+    assert [runs(one) for one in samples] == [told.generated[:1], told.generated[1:]]
+    assert "So far: there is a.py." in decode(samples[1].ids)
+    assert (out.reason, out.step) == ("compaction", 1)
+    samples, left_out = read(tmp_path / "s", SamplePolicy(compaction="train"))
+    assert [run for one in samples for run in runs(one)] == [said, *told.generated]
+    assert left_out == []
+    assert [turn.message["role"] for turn in samples[0].turns[-3:]] == [
+        "tool",
+        "system",
+        "assistant",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("flag", "by_ids", "by_text"),
+    [
+        ("calls_differ", False, False),
+        ("call_unterminated", False, False),
+        ("written_turn", False, False),
+        ("content_differs", True, False),
+        ("text_moved", True, False),
+        ("whitespace_differs", True, True),
+    ],
+)
+def test_a_doubt_that_came_after_the_response_counts(
+    tmp_path: Path, flag: str, by_ids: bool, by_text: bool
+) -> None:
+    told = ToldSession.create(tmp_path / "s")
+    told.user("Go.")
+    told.step("One.", ("bash", {}, "a"))
+    told.note(RawGeneration(step=1, attempt=1, flags=[flag], text="One"), "model")
+    told.step("Done.")
+    told.end()
+    for by, counts in (("ids", by_ids), ("text", by_text)):
+        (sample,), left_out = read(tmp_path / "s", SamplePolicy(by=by))  # type: ignore[arg-type]
+        assert len(sample.keys) == 1 + counts
+        assert [(one.reason, one.detail) for one in left_out] == [("flagged", flag)] * (not counts)
+
+
+def test_what_goes_back_defused_is_trained_by_ids_alone(tmp_path: Path) -> None:
+    """What a model wrote and what it reads of it differ: text could only train one of them."""
+    told = ToldSession.create(tmp_path / "s")
+    told.user("Go.")
+    told.step(
+        "The token <|user|> ends it.", sent=SentTurn(content="The token <|user\u2060|> ends it.")
+    )
+    told.end()
+    assert read(tmp_path / "s")[0][0].keys
+    samples, (out, _) = read(tmp_path / "s", SamplePolicy(by="text"))
+    assert (samples, out.reason) == ([], "not_expressible")
 
 
 TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=12)
