@@ -623,6 +623,25 @@ class RoundEnd(EventData):
     reason: str = ""
 
 
+class Edit(EventData):
+    """In a fork: the next event, of origin `annotator`, stands in place of one of the parent's.
+
+    The parent's event itself is not in the fork, so both can be compared: the two are a pair.
+    """
+
+    type: ClassVar[str] = "edit"
+    durable: ClassVar[bool] = True
+    by: str
+    """Pseudonym."""
+    replaced: int
+    """The parent's event."""
+    sha256: str
+    """Of its line."""
+    parts: list[Literal["message", "reasoning", "content", "calls"]]
+    """What is another now."""
+    why: str = ""
+
+
 class Redaction(EventData):
     """Secrets were taken out of earlier events, and the lines chained anew.
 
@@ -682,6 +701,7 @@ AnyEventData = Annotated[
     | SimulatedUser
     | QueryOutcome
     | RoundEnd
+    | Edit
     | Redaction
     | SessionEnd,
     Field(),

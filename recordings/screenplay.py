@@ -8,6 +8,7 @@ from typing import Literal
 
 from recordings.events import (
     Compaction,
+    Edit,
     Event,
     HarnessMessage,
     Interrupt,
@@ -89,6 +90,8 @@ class _Writer:
                     about += f", {observation.error}"
                 failed = bool(observation.error or observation.exit_code)
                 yield "observation", observation.call_id, observation.text, about, failed
+            case Edit(by=by, parts=parts, why=why):
+                yield "note", key, f"Edited by {by} ({', '.join(parts)}). {why}".rstrip()
             case HarnessMessage(text=text):
                 yield "note", key, text
             case Compaction(summary=summary):

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from sii_cli.commands.options import example
+from sii_cli.commands.options import example, load
 from sii_cli.commands.recorded import REFS_HELP, complain, find_one, open_store
+from sii_cli.commands.reviewing import speaker_option
+from sii_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from recordings.restore import Conversation
+    from sii_cli.commands.fork_edit import Changed
 
 
 @click.command(
@@ -22,7 +25,11 @@ if TYPE_CHECKING:
     f"`sii -r` goes on with it. {REFS_HELP}\n\nThe conversation is forked, not the files: they "
     "are as they are now in the workspace, which is the recorded one unless --workspace says "
     "otherwise.",
-    epilog=example("sii fork last --at 14", "sii fork 20261123-2049 --at 14 --workspace ../copy"),
+    epilog=example(
+        "sii fork last --at 14",
+        "sii fork 20261123-2049 --at 14 --workspace ../copy",
+        "sii fork last --at 14 --edit",
+    ),
 )
 @click.argument("ref", metavar="ID")
 @click.option(
@@ -39,14 +46,45 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Where the fork works.",
 )
-def command(ref: str, seq: int, workspace: Path | None) -> None:
+@click.option(
+    "--edit",
+    is_flag=True,
+    help="Put other words in the place of event SEQ first: a user message, a model's message or a "
+    "call in it. They open in $EDITOR; what comes after it is not shared.",
+)
+@click.option(
+    "--replace",
+    "replacement",
+    type=click.File("r", encoding="utf-8"),
+    metavar="FILE",
+    help="As --edit, with the words from a file (- is standard input).",
+)
+@speaker_option
+@click.option("--why", default="", metavar="TEXT", help="Why they are better, for the recording.")
+def command(
+    ref: str,
+    seq: int,
+    workspace: Path | None,
+    edit: bool,
+    replacement: TextIO | None,
+    speaker: str | None,
+    why: str,
+) -> None:
     """Fork a recording."""
     from recordings.restore import restore
 
     parent = find_one(ref)
+    changed = None
+    if edit or replacement is not None:
+        from sii_cli.commands.fork_edit import edit_event
+
+        changed = edit_event(parent, seq, replacement, speaker=speaker, why=why)
+        seq = changed.at
+    elif why or speaker:
+        raise UsageError("--why and --speaker go with --edit or --replace.")
     past = restore(parent, seq)
     where = str(workspace or past.workspace)
-    name = _fork(parent, past, where)
+    name = _fork(parent, past, where, changed)
     click.echo(name)
     click.echo(
         f"It shares events 0 to {seq} of {parent.name} and works in {_shown(where)}, whose files "
@@ -57,15 +95,17 @@ def command(ref: str, seq: int, workspace: Path | None) -> None:
         complain(f"{where} is not there: go on with --workspace DIR, or make it first.")
 
 
-def _fork(parent: Path, past: Conversation, workspace: str) -> str:
+def _fork(parent: Path, past: Conversation, workspace: str, changed: Changed | None) -> str:
     """Make the fork's recording and return its id; a failed one leaves nothing behind."""
     from recordings.events import SessionResume
     from recordings.recorder import Recorder
     from sii_cli import __version__
+    from sii_cli.parts import make_redactor
 
     name, folder = open_store().create_folder()
     try:
-        recorder = Recorder.fork(parent, past.seq, folder, name)
+        redactor = make_redactor(load({})) if changed else None
+        recorder = Recorder.fork(parent, past.seq, folder, name, redactor=redactor)
         try:
             recorder.record(
                 SessionResume(
@@ -73,10 +113,12 @@ def _fork(parent: Path, past: Conversation, workspace: str) -> str:
                     model=past.start.model,
                     base_url=past.start.base_url,
                     settings={"workspace": workspace},
-                    lost=past.under_way,
+                    lost="nothing" if changed else past.under_way,
                 ),
                 "harness",
             )
+            for data in changed.events if changed else ():
+                recorder.record(data, "annotator")
         finally:
             recorder.close()
     except BaseException:

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from recordings.events import (
     Compaction,
+    Edit,
     EventData,
     HarnessMessage,
     Interrupt,
@@ -289,6 +290,10 @@ def _note(data: EventData, width: int | None) -> list[Text]:
             return _user(data.text, width)
         case Compaction():
             return [Text(_compaction(data), "dim yellow")]
+        case Edit():
+            what = ", ".join(data.parts)
+            text = f"edited by {one_line(data.by, 40)} ({what}) {one_line(data.why, 200)}"
+            return [Text(text.rstrip(), "magenta")]
         case HarnessMessage():
             return [Text(f"note to the model: {one_line(data.text, 300)}", "dim yellow")]
         case ModelError(retry_in=float() as wait):

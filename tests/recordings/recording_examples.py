@@ -7,6 +7,7 @@ from recordings.events import (
     Check,
     Compaction,
     Continuity,
+    Edit,
     Event,
     EventData,
     FileChange,
@@ -302,6 +303,16 @@ EXAMPLES: list[tuple[EventData, Origin]] = [
             lost="nothing",
         ),
         "harness",
+    ),
+    (
+        Edit(
+            by="ann",
+            replaced=9,
+            sha256="2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
+            parts=["reasoning", "calls"],
+            why="It had the failing test's name already.",
+        ),
+        "annotator",
     ),
     (
         Redaction(
