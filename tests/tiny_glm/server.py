@@ -48,6 +48,8 @@ class TinyGlmServer:
     """The model's files, with what it was trained on."""
     log: str
     model: str = MODEL_NAME
+    group: int = 0
+    """The process group that it runs in."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -65,13 +67,13 @@ class ServerFailed(RuntimeError):
 
 @contextmanager
 def serve(
-    model: Path, form: Form, log: Path, *, strict_tool_calls: bool = True
+    model: Path, form: Form, log: Path, *, strict_tool_calls: bool = True, port: int | None = None
 ) -> Iterator[TinyGlmServer]:
-    """Serve the model in `model` on a free port while the context lasts.
+    """Serve the model in `model` on a free port (or the one given) while the context lasts.
 
     `strict_tool_calls` is vLLM's own default: calls are forced into GLM-4.7's form.
     """
-    port = _free_port()
+    port = port or free_port()
     command = [str(ensure_environment()), "-m", "vllm.entrypoints.cli.main", "serve", str(model)]
     command += ["--host", "127.0.0.1", "--port", str(port), "--served-model-name", MODEL_NAME]
     command += ["--tool-call-parser", form, "--reasoning-parser", "glm45"]
@@ -88,7 +90,8 @@ def serve(
         )
     try:
         _wait_until_healthy(process, port, log)
-        yield TinyGlmServer(f"http://127.0.0.1:{port}/v1", form, str(model), str(log))
+        base_url = f"http://127.0.0.1:{port}/v1"
+        yield TinyGlmServer(base_url, form, str(model), str(log), group=process.pid)
     finally:
         _stop(process)
 
@@ -103,7 +106,8 @@ def _environment(strict_tool_calls: bool) -> dict[str, str]:
     }
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nothing listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

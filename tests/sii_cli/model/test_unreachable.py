@@ -205,7 +205,7 @@ async def test_a_cancelled_call_reaches_the_server_as_a_disconnect_at_once(chunk
             await call
         await asyncio.sleep(0.1)
         assert server.disconnects
-        assert server.disconnects[0] - cancelled < 0.2
+        assert server.disconnects[0] - cancelled < 1.0
 
 
 async def test_closing_the_parts_early_disconnects_too() -> None:
@@ -219,4 +219,4 @@ async def test_closing_the_parts_early_disconnects_too() -> None:
         await parts.aclose()
         await asyncio.sleep(0.1)
         assert server.disconnects
-        assert server.disconnects[0] - closed < 0.2
+        assert server.disconnects[0] - closed < 1.0
