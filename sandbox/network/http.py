@@ -27,7 +27,7 @@ _ONE_HOP = {
     b"trailer",
     b"upgrade",
 }
-_CLOSE = (b"connection", b"close")
+_CLOSE = (b"Connection", b"close")
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -64,14 +64,14 @@ async def carry_out(
 
 def _request_to_host(request: h11.Request, target: Target) -> h11.Request:
     headers = _without_one_hop(request.headers)
-    names = [name for name, _ in headers]
+    names = {name for name, _ in request.headers}
     if b"content-length" in names and b"transfer-encoding" in names:
         raise Refused(400, "bad_request", "A request has a length or comes in chunks, not both.")
-    headers = [(name, value) for name, value in headers if name != b"host"]
+    headers = [(name, value) for name, value in headers if name.lower() != b"host"]
     return h11.Request(
         method=request.method,
         target=target.path,
-        headers=[(b"host", target.host_header.encode()), *headers, _CLOSE],
+        headers=[(b"Host", target.host_header.encode()), *headers, _CLOSE],
     )
 
 
@@ -83,7 +83,9 @@ def _without_one_hop(headers: h11._headers.Headers) -> Headers:
         if name == b"connection"
         for part in value.split(b",")
     } - {b"content-length", b"transfer-encoding", b"host"}
-    return [(name, value) for name, value in headers if name not in _ONE_HOP | named]
+    return [
+        (name, value) for name, value in headers.raw_items() if name.lower() not in _ONE_HOP | named
+    ]
 
 
 async def _upload(

@@ -44,7 +44,7 @@ class AllowListProxy:
         self._log = log
         self._timeouts = timeouts
         self._slots = asyncio.Semaphore(connections)
-        self._pace = _Pace(REQUESTS_PER_SECOND, BURST)
+        self._pace = Pace(REQUESTS_PER_SECOND, BURST)
         self._exchanges: set[asyncio.Task[None]] = set()
         self._folder = SocketFolder()
         try:
@@ -107,7 +107,7 @@ class AllowListProxy:
                 self._log.add(use)
 
 
-class _Pace:
+class Pace:
     """Allows a burst, and then so many a second."""
 
     def __init__(self, rate: float, burst: int) -> None:
