@@ -19,6 +19,7 @@ COMMANDS = {
     "approve": "Approve a recording.",
     "reject": "Reject a recording.",
     "reviews": "Show who said what about a recording.",
+    "inspect-sample": "Show what a recording would be trained on, token by token.",
     "export": "Write approved recordings as fine-tuning data.",
     "fork": "Begin a session that shares a recording's past.",
     "tree": "Show a recording's family: its parents and forks.",
@@ -49,7 +50,7 @@ class Sii(click.Group):
         """Import a command."""
         if cmd_name != PROMPT and cmd_name not in COMMANDS:
             return None
-        command = import_module(f"sii_cli.commands.{cmd_name}").command
+        command = import_module(f"sii_cli.commands.{cmd_name.replace('-', '_')}").command
         assert isinstance(command, click.Command)
         return command
 

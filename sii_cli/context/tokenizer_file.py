@@ -74,7 +74,7 @@ def _pattern(pre_tokenizer: dict[str, Any] | None) -> str:
 
 def _ranks(model: dict[str, Any]) -> dict[bytes, int]:
     """Return every token's bytes with its place in the order of merging: bytes alone first."""
-    decode = {character: byte for byte, character in enumerate(_byte_characters())}
+    decode = {character: byte for byte, character in enumerate(byte_characters())}
     ranks = {bytes([byte]): byte for byte in range(256)}
     for merge in model["merges"]:
         left, right = merge.split(" ") if isinstance(merge, str) else merge
@@ -83,7 +83,7 @@ def _ranks(model: dict[str, Any]) -> dict[bytes, int]:
     return ranks
 
 
-def _byte_characters() -> list[str]:
+def byte_characters() -> list[str]:
     """Return the character that stands for each byte in a byte-level vocabulary (GPT-2's)."""
     shown = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
     others = iter(range(0x100, 0x200))

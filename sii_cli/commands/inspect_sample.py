@@ -1,0 +1,88 @@
+"""`sii inspect-sample`: what a recording would be trained on, token by token."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sii_cli.commands.options import example
+from sii_cli.commands.recorded import find_one, warn_when_void
+from sii_cli.errors import DONE, FAILED, UsageError
+
+if TYPE_CHECKING:
+    from recordings.samples.sample import Sample
+    from sii_cli.context.token_text import TokenText
+
+
+@click.command(
+    "inspect-sample",
+    help="Show the samples of a recording: trained tokens coloured, special tokens to be seen, the "
+    "borders of steps, and what is left out with its reason. ID is an id, the beginning of one, or "
+    "`last`. Exits with 1 when nothing would be trained on.",
+    epilog=example(
+        "sii inspect-sample last --tokenizer ~/models/GLM-4.5-Air",
+        "sii inspect-sample last --sample 2 --full | less -R",
+    ),
+)
+@click.argument("ref", metavar="ID", default="last")
+@click.option("--sample", "number", type=click.IntRange(min=1), metavar="N", help="Only this one.")
+@click.option(
+    "--tokenizer",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="The model's folder or its tokenizer.json; else the server's, if it is on this machine. "
+    "Without one the messages are shown.",
+)
+@click.option("--text", is_flag=True, help="As it counts for formats that hold messages, not ids.")
+@click.option("--full", is_flag=True, help="All of what is not trained, not folded.")
+def command(ref: str, number: int | None, tokenizer: Path | None, text: bool, full: bool) -> int:
+    """Show samples."""
+    from recordings.reviews import excluded, read_reviews
+    from recordings.samples.build import samples_of
+    from recordings.samples.policy import SamplePolicy
+    from recordings.samples.sample import LeftOut
+    from sii_cli.render.samples import render_left_out, render_sample
+    from sii_cli.render.screen import open_screen
+
+    folder = find_one(ref)
+    warn_when_void(folder)
+    screen = open_screen()
+    token_text = _load(tokenizer) if tokenizer else None
+    shown = 0
+    policy = SamplePolicy(by="text" if text else "ids")
+    for one in samples_of(folder, policy, excluded=excluded(read_reviews(folder))):
+        if isinstance(one, LeftOut):
+            if number in (None, one.sample):
+                screen.print(render_left_out(one))
+            continue
+        if number not in (None, one.number):
+            continue
+        shown += 1
+        token_text = token_text or _find(one)
+        spell = token_text.pieces if token_text and not text else None
+        screen.print(*render_sample(one, spell, fold=not full))
+    if not shown:
+        click.echo("sii: no sample comes of this recording.", err=True)
+    return DONE if shown else FAILED
+
+
+def _load(path: Path) -> TokenText:
+    from sii_cli.context.token_text import TokenText
+    from sii_cli.context.tokenizer_file import UnknownTokenizer
+
+    try:
+        return TokenText.load(path)
+    except UnknownTokenizer as error:
+        raise UsageError(f"{error}: name the model's folder with --tokenizer.") from None
+
+
+def _find(sample: Sample) -> TokenText | None:
+    """Return the tokenizer of the model's folder, where the server says it and it is here."""
+    from sii_cli.context.tokenizer_file import FILE
+
+    root = (sample.start.server.get("entry") or {}).get("root")
+    if not isinstance(root, str) or not (Path(root) / FILE).is_file():
+        return None
+    return _load(Path(root))
