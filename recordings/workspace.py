@@ -24,6 +24,7 @@ _TYPE = re.compile(rb'"type":"([a-z_]+)"')
 _HEAD = 250
 """Bytes of a line in which its type stands."""
 _SNAPSHOT = frozenset({Snapshot.type.encode()})
+_ROUNDS = frozenset({UserMessage.type.encode(), ToolCall.type.encode()})
 _READ = frozenset(
     kind.type.encode()
     for kind in (
@@ -50,6 +51,20 @@ def snapshots_of(recording: Path) -> Iterator[Event]:
     Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
     """
     return (event for event in _events(recording, _SNAPSHOT))
+
+
+def rounds_of(recording: Path) -> Iterator[int]:
+    """Yield after which step each round began.
+
+    Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
+    """
+    steps = 0
+    for event in _events(recording, _ROUNDS):
+        match event.data:
+            case ToolCall(step=step):
+                steps = step
+            case UserMessage():
+                yield steps
 
 
 def workspace_at(recording: Path, seq: int) -> WorkspaceAt | None:

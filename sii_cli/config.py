@@ -97,6 +97,12 @@ class Settings:
         (), "NAME=VALUE for the sandbox, or NAME to pass yours on; again for more.", OWN
     )
     read_only: Switch = _setting(False, "Whether the workspace can only be read.")
+    snapshots: Switch = _setting(True, "Whether the workspace is kept after every step.")
+    snapshot_exclude: Names = _setting(
+        (".env", ".env.local", ".netrc", ".pgpass", "id_rsa", "id_ecdsa", "id_ed25519"),
+        "Globs of files, such as those with secrets, that snapshots leave out.",
+        FILES,
+    )
     command_timeout: Seconds = _setting(120.0, "Seconds for a command that asks for none.")
     command_timeout_max: Seconds = _setting(
         3600.0, "Seconds that a command may ask for.", OWN_FILES

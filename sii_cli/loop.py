@@ -29,7 +29,7 @@ from recordings.events import (
 from recordings.ids import IdTrail
 from recordings.recorder import Recorder
 from recordings.restore import Conversation
-from sii_cli.flow import RoundOver
+from sii_cli.flow import UNWATCHED, RoundOver, Watch
 from sii_cli.history import History
 from sii_cli.model.neutralise import neutralise
 from sii_cli.model.types import Model
@@ -84,15 +84,20 @@ class Loop:
         limits: RoundLimits = RoundLimits(),
         approve: Approve = allow_all,
         on_sandbox_lost: Callable[[str], None] = lambda detail: None,
+        watch: Watch = UNWATCHED,
         restored: Conversation | None = None,
     ) -> None:
-        """`tools` is the JSON array of schemas as sent; `restored` is what to go on with."""
+        """`tools` is the JSON array of schemas as sent; `restored` is what to go on with.
+
+        `watch` is told of rounds and steps, and may hold up a step's calls.
+        """
         self.rounds = restored.rounds if restored else 0
         self.steps = restored.steps if restored else 0
         self.ended: RoundEnd | None = None
         """How the last round ended."""
         self._history = History(restored.messages, restored.sent) if restored else History()
         self._limits = limits
+        self._watch = watch
         self._wire = Wire(recorder)
         self._model = ModelCaller(
             model=model,
@@ -102,7 +107,11 @@ class Loop:
             ids=restored.trail if restored else IdTrail(),
         )
         self._tools = ToolCaller(
-            toolbox=toolbox, wire=self._wire, approve=approve, on_sandbox_lost=on_sandbox_lost
+            toolbox=toolbox,
+            wire=self._wire,
+            approve=approve,
+            on_sandbox_lost=on_sandbox_lost,
+            watch=watch,
         )
         self._running: asyncio.Task[None] | None = None
         self._during: Literal["model", "tool"] = "model"
@@ -164,6 +173,7 @@ class Loop:
         fault: Exception | None = None
         try:
             await begin()
+            self._watch.round_begins(self.steps)
             try:
                 await self._work(first)
             finally:
@@ -220,6 +230,7 @@ class Loop:
                 continue
             stumbles = 0
             if not response.calls:
+                await self._watch.settled()
                 raise RoundOver("answered")
             self._during = "tool"
             observations = await self._tools.run(self.steps, response.calls, self._history)

@@ -22,6 +22,7 @@ from recordings.store import RecordingStore
 from sandbox.protocol import Sandbox, SandboxBackend, SandboxSpec
 from sii_cli.config import Settings
 from sii_cli.errors import UsageError
+from sii_cli.flow import UNWATCHED
 from sii_cli.loop import Loop, OpenRound, RoundLimits
 from sii_cli.memory import keep_freed_memory
 from sii_cli.model.params import params_notes, request_params
@@ -37,6 +38,7 @@ from sii_cli.resume import reopen, settle
 from sii_cli.sandbox_lease import SandboxLease
 from sii_cli.session_events import NO_QUERY, About, session_end, session_resume, session_start
 from sii_cli.wire import Item
+from sii_cli.workspace_watch import WorkspaceWatch
 from tools.registry import DEFAULT_TOOLS, Toolbox
 
 
@@ -67,6 +69,7 @@ class Session:
         self._model = model
         self._lease = SandboxLease(backend, spec)
         self._toolbox = Toolbox(settings.tools or DEFAULT_TOOLS, self._lease.get, settings.web)
+        self._watch = self._make_watch() if settings.snapshots else None
         self._served: asyncio.Task[ServedModel] | None = None
         self._recorder: Recorder | None = None
         self._loop: Loop | None = None
@@ -103,8 +106,10 @@ class Session:
         return session
 
     def begin(self) -> None:
-        """Start the sandbox and ask the server in the background."""
+        """Start the sandbox, ask the server and read the workspace in the background."""
         self._lease.begin()
+        if self._watch is not None:
+            self._watch.begin()
         self._ask_server()
 
     async def served(self) -> ServedModel:
@@ -164,6 +169,8 @@ class Session:
         """End the sandbox and the recording, each whatever becomes of the others."""
         async with AsyncExitStack() as stack:
             stack.callback(self._end_recording)
+            if self._watch is not None:
+                stack.push_async_callback(self._watch.close)
             stack.push_async_callback(self._model.aclose)
             stack.push_async_callback(self._lease.close)
             stack.push_async_callback(self._stop_asking)
@@ -185,6 +192,8 @@ class Session:
     def _leave_recording(self) -> None:
         """Let go of the recording; the next message goes on with it."""
         self._lease.report_to(None)
+        if self._watch is not None:
+            self._watch.report_to(None)
         self._loop = None
         self._resumed = self.folder
         if self._recorder is not None:
@@ -233,7 +242,14 @@ class Session:
         """Take a recording whose beginning is kept."""
         self._recorder, self._loop = recorder, loop
         self._lease.report_to(lambda data: loop.note(data, "harness"))
+        if self._watch is not None:
+            self._watch.report_to(lambda data: loop.note(data, "harness"))
         return loop
+
+    def _make_watch(self) -> WorkspaceWatch:
+        return WorkspaceWatch(
+            self.settings, may_change=lambda name: not self._toolbox.parallel(name)
+        )
 
     def _make_loop(
         self,
@@ -250,6 +266,7 @@ class Session:
             params=request_params(self.settings, served),
             limits=RoundLimits(max_steps=self.settings.max_steps),
             on_sandbox_lost=self._lease.lost,
+            watch=self._watch or UNWATCHED,
             restored=restored,
         )
 

@@ -22,7 +22,7 @@ from recordings.events import (
     Truncation,
 )
 from sandbox.protocol import SandboxError, SandboxLost, SandboxUnavailable
-from sii_cli.flow import RoundOver
+from sii_cli.flow import UNWATCHED, RoundOver, Watch
 from sii_cli.history import History
 from sii_cli.model.neutralise import neutralise, restore
 from sii_cli.wire import Wire
@@ -71,11 +71,13 @@ class ToolCaller:
         wire: Wire,
         approve: Approve,
         on_sandbox_lost: Callable[[str], None],
+        watch: Watch = UNWATCHED,
     ) -> None:
         self._toolbox = toolbox
         self._wire = wire
         self._approve = approve
         self._on_sandbox_lost = on_sandbox_lost
+        self._watch = watch
         self.stopped_by: Origin = "human"
         """Who is told to have stopped a call that is cancelled."""
 
@@ -89,6 +91,7 @@ class ToolCaller:
         """
         observed: dict[int, Observed] = {}
         try:
+            await self._watch.settled()
             for group in self._groups(calls):
                 await self._run_group(step, group, observed)
         except BaseException:
@@ -98,6 +101,7 @@ class ToolCaller:
                     self._observe(step, call, result, 0.0, observed)
             raise
         finally:
+            self._watch.calls_ended(step, [call.name for call in calls])
             for call in calls:
                 if call.index in observed:
                     history.add(observed[call.index].event)

@@ -38,15 +38,17 @@ What is seen as changed
 from sandbox.snapshots.changes import Change, ChangeKind
 from sandbox.snapshots.entries import EntryType
 from sandbox.snapshots.errors import SnapshotDamaged, SnapshotError, SnapshotNotFound
-from sandbox.snapshots.file_diff import FileDiff
+from sandbox.snapshots.file_diff import Counted, FileDiff
 from sandbox.snapshots.restore import Restored
 from sandbox.snapshots.scan import NotKept
 from sandbox.snapshots.store import SnapshotStore
+from sandbox.snapshots.text_diff import quoted
 from sandbox.snapshots.workspace import Snapshot, Snapshots
 
 __all__ = [
     "Change",
     "ChangeKind",
+    "Counted",
     "EntryType",
     "FileDiff",
     "NotKept",
@@ -57,4 +59,5 @@ __all__ = [
     "SnapshotNotFound",
     "SnapshotStore",
     "Snapshots",
+    "quoted",
 ]

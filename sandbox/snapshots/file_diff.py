@@ -10,10 +10,12 @@ from sandbox.snapshots.changes import Change, change_of, differing, find
 from sandbox.snapshots.entries import Entry
 from sandbox.snapshots.errors import SnapshotNotFound, Stopped
 from sandbox.snapshots.objects import Objects
-from sandbox.snapshots.text_diff import quoted, unified_diff
+from sandbox.snapshots.text_diff import line_counts, quoted, unified_diff
 
 _MAX_DIFF = 4 << 20
 """Bytes of a file that is shown as a diff."""
+_MAX_COUNTED = 16 << 20
+"""Bytes of the files of one step whose lines are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,16 @@ class FileDiff:
     text: str
     """A unified diff, lines on the mode first, or a line that says why there is none; empty: only
     an empty file, a directory or a special file came, went or took another's place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What became of one path, with how many lines came and went."""
+
+    change: Change
+    added: int | None = None
+    """None: not counted (no text, not kept, too large)."""
+    removed: int | None = None
 
 
 class _NoText(Exception):
@@ -51,6 +63,41 @@ def file_diffs(
             text += _differ(path, "the diff is too long to be shown whole")
         shown += len(text)
         yield FileDiff(change, text)
+
+
+def count_lines(
+    objects: Objects, before: str | None, after: str, most: int, stop: threading.Event
+) -> tuple[tuple[Counted, ...], int]:
+    """Return the first `most` changes with their lines counted, and how many more there are.
+
+    Raises `SnapshotNotFound`, `SnapshotDamaged`; `Stopped` once `stop` is set.
+    """
+    counted: list[Counted] = []
+    more = size = 0
+    for path, old, new in differing(objects, before, after):
+        if stop.is_set():
+            raise Stopped
+        change = change_of(path, old, new)
+        if change is None:
+            continue
+        if len(counted) == most:
+            more += 1
+            continue
+        size += sum(entry.size for entry in (old, new) if entry is not None)
+        counted.append(_counted(objects, change, old, new, fits=size <= _MAX_COUNTED))
+    return tuple(counted), more
+
+
+def _counted(
+    objects: Objects, change: Change, old: Entry | None, new: Entry | None, *, fits: bool
+) -> Counted:
+    is_file = any(entry is not None and entry.type == "file" for entry in (old, new))
+    if not is_file or not fits or _content(old) == _content(new):
+        return Counted(change)
+    try:
+        return Counted(change, *line_counts(_text(objects, old), _text(objects, new)))
+    except _NoText:
+        return Counted(change)
 
 
 def file_diff(objects: Objects, before: str, after: str, path: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from sandbox.snapshots.changes import Change, compare
 from sandbox.snapshots.errors import SnapshotError, SnapshotNotFound, failure
 from sandbox.snapshots.exclude import Exclude
-from sandbox.snapshots.file_diff import FileDiff, file_diff, file_diffs
+from sandbox.snapshots.file_diff import Counted, FileDiff, count_lines, file_diff, file_diffs
 from sandbox.snapshots.objects import Objects
 from sandbox.snapshots.restore import Restored, restore
 from sandbox.snapshots.scan import Scanner
@@ -42,6 +42,15 @@ class SnapshotStore:
         Raises `SnapshotNotFound`, `SnapshotDamaged`.
         """
         return await in_thread(lambda _: tuple(compare(self.objects, before, after)))
+
+    async def count_lines(
+        self, before: str | None, after: str, most: int
+    ) -> tuple[tuple[Counted, ...], int]:
+        """Return the first `most` changes with the lines that came and went, and how many more.
+
+        Raises `SnapshotNotFound`, `SnapshotDamaged`.
+        """
+        return await in_thread(lambda stop: count_lines(self.objects, before, after, most, stop))
 
     async def diff(
         self, before: str | None, after: str, *, max_text: int = MAX_DIFFS

@@ -29,6 +29,13 @@ def unified_diff(before: str | None, after: str | None, path: str) -> str:
     return "\n".join([*head, *_hunks(old, new)]) + "\n"
 
 
+def line_counts(before: str | None, after: str | None) -> tuple[int, int]:
+    """Return how many lines came and went, as the unified diff shows them."""
+    old, new = _lines(before or ""), _lines(after or "")
+    replaced = [step for step in _Matcher(old, new).get_opcodes() if step[0] != "equal"]
+    return sum(j2 - j1 for *_, j1, j2 in replaced), sum(i2 - i1 for _, i1, i2, *_ in replaced)
+
+
 def quoted(path: str) -> str:
     """Return a path as it can stand in a line."""
     text = path.encode("utf-8", "backslashreplace").decode()

@@ -30,12 +30,15 @@ from recordings.events import (
     SandboxEnd,
     SandboxStart,
     SessionStart,
+    Snapshot,
+    SnapshotFailed,
     ToolCall,
     ToolOutput,
     UserMessage,
 )
 from recordings.flags import SETTLED, words_of
 from sii_cli.render.calls import call_label, render_call
+from sii_cli.render.changes import changes_line
 from sii_cli.render.markdown import MarkdownStream
 from sii_cli.render.observations import BAR, render_observation
 from sii_cli.render.sanitise import one_line, sanitise
@@ -67,6 +70,8 @@ class Renderer:
         self._outputs: dict[str, _Output] = {}
         self._last_call: str | None = None
         self._refused: set[str] = set()
+        self._held: list[Text] = []
+        """Lines that came while prose was streaming."""
         self._fresh = True
         self._told = {"ended_at_limit", "call_not_parsed"}
         """Flags that are said already; of these two a note to the model speaks."""
@@ -104,6 +109,9 @@ class Renderer:
                 self._observation(data)
             case NetworkRequest():
                 self._network_request(data)
+            case Snapshot():
+                self._held = [*self._held, *_note(data, None)]
+                self._show_held()
             case SandboxStart() if self._calls:  # the first call waited for it
                 self._screen.print(*(Text(BAR).append_text(line) for line in _note(data, None)))
             case _:
@@ -158,6 +166,14 @@ class Renderer:
         elif self._screen.live:
             self._screen.tail([])
         self._prose = None
+        self._show_held()
+
+    def _show_held(self) -> None:
+        """Print what came while prose was streaming, once that has ended."""
+        if self._prose is None:
+            held, self._held = self._held, []
+            if held:
+                self._screen.print(*held)
 
     def _part_of_section(self, blocks: Sequence[RenderableType]) -> None:
         """Print blocks of the prose; the first ones begin a section."""
@@ -272,6 +288,14 @@ class _Output:
         return [(True, BAR + row) for row in rows[-OUTPUT_ROWS:]]
 
 
+_CAUSES = {
+    "round": "changed since: ",
+    "resume": "changed since: ",
+    "undo": "brought back: ",
+    "restore": "brought back: ",
+}
+
+
 def _note(data: EventData, width: int | None) -> list[Text]:
     """Return the lines of an event that is no part of a step."""
     match data:
@@ -301,6 +325,10 @@ def _note(data: EventData, width: int | None) -> list[Text]:
             when = f"in {wait:.1f} s" if wait else "now"
             text = f"{one_line(data.message, 300)}{lost} Next try {when}."
             return [Text(text, "yellow")]  # the last failure is told by the round's end
+        case Snapshot() if line := changes_line(data):
+            return [Text(f"{_CAUSES.get(data.cause, '')}{line}", "dim")]
+        case SnapshotFailed():
+            return [Text(f"no snapshot: {one_line(data.reason, 300)}", "dim yellow")]
         case Interrupt():
             return [Text("Interrupted.", "yellow")]
         case RoundEnd() if data.status in ENDINGS:

@@ -1,0 +1,29 @@
+"""What a step changed in the workspace, in one line."""
+
+from __future__ import annotations
+
+from recordings.events import FileChange, Snapshot
+from sii_cli.render.sanitise import one_line
+
+_NAMED = 5
+_MARKS = {"added": "new", "deleted": "deleted", "mode": "mode", "type": "another type"}
+
+
+def changes_line(data: Snapshot, most: int = _NAMED) -> str:
+    """Return `± calc.py +1 −1, new.txt +3 (new), 4 more`; empty when nothing is named."""
+    named = [change_words(change) for change in data.changes[:most]]
+    more = len(data.changes) - len(named) + data.unnamed
+    if more:
+        named.append(f"{more:,} more")
+    return f"± {', '.join(named)}" if named else ""
+
+
+def change_words(change: FileChange) -> str:
+    """Return what became of one path: `calc.py +1 −1`."""
+    words = one_line(change.path, 100)
+    if change.added is not None and change.removed is not None:
+        words += f" +{change.added}" if change.added else ""
+        words += f" −{change.removed}" if change.removed else ""
+    notes = [_MARKS.get(change.kind, ""), "binary" if change.binary else "", change.not_kept or ""]
+    told = ", ".join(note for note in notes if note)
+    return f"{words} ({told})" if told else words
