@@ -97,7 +97,7 @@ class Loop:
         """How the last round ended."""
         self._history = History(restored.messages, restored.sent) if restored else History()
         self._limits = limits
-        self._watch = watch
+        self._watcher = watch
         self._wire = Wire(recorder)
         self._model = ModelCaller(
             model=model,
@@ -172,8 +172,8 @@ class Loop:
         status: RoundStatus
         fault: Exception | None = None
         try:
+            self._watcher.round_begins(self.steps)
             await begin()
-            self._watch.round_begins(self.steps)
             try:
                 await self._work(first)
             finally:
@@ -230,7 +230,7 @@ class Loop:
                 continue
             stumbles = 0
             if not response.calls:
-                await self._watch.settled()
+                await self._watcher.settled()
                 raise RoundOver("answered")
             self._during = "tool"
             observations = await self._tools.run(self.steps, response.calls, self._history)
