@@ -76,7 +76,9 @@ class SandboxInfo:
     """Names of the limits that this backend cannot hold."""
 
 
-LimitName = Literal["time", "output", "memory", "pids", "file_size", "open_files", "disk", "tmp"]
+LimitName = Literal[
+    "time", "output", "memory", "pids", "file_size", "open_files", "disk", "machine_disk", "tmp"
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,14 @@ from sandbox.protocol import CommandResult, Job, JobOutput, LimitName
 from tools.base import ToolResult
 from tools.output import shape, show_line
 
+_KILLERS = {"memory", "disk", "machine_disk"}
+"""Limits at which processes are killed."""
 _LIMITS: dict[LimitName, str] = {
     "memory": "the memory limit was reached and a process was killed",
-    "disk": "the disk limit was reached and everything that ran was ended",
+    "disk": "the disk limit was reached (what is written outside the workspace counts too) and "
+    "everything that ran was ended: make room before you go on",
+    "machine_disk": "the machine's disk is nearly full and everything that ran was ended: make "
+    "room before you go on",
     "tmp": "/tmp is full",
     "file_size": "the limit on the size of one file was reached",
     "pids": "the limit on processes was reached: some could not be started",
@@ -124,5 +129,7 @@ def _why(number: int, limits_hit: tuple[LimitName, ...] = ()) -> str:
         name = signal.Signals(number).name
     except ValueError:
         return ""
-    unexplained = number == signal.SIGKILL and not {"memory", "disk"} & set(limits_hit)
+    unexplained = number == signal.SIGKILL and not {"memory", "disk", "machine_disk"} & set(
+        limits_hit
+    )
     return f" ({name}), probably out of memory" if unexplained else f" ({name})"

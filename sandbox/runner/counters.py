@@ -46,15 +46,15 @@ class Counters:
         self._oom = Counter(_OOM_FILES, b"oom_kill")
         self._pids = Counter(_PIDS_FILES, b"max")
         self._tmp = tmp
-        self.disk = 0
-        """How often everything was ended because too much was written."""
+        self.hit = {"disk": 0, "machine_disk": 0}
+        """How often everything was ended because too much was written, here or by everyone."""
 
     def read(self) -> dict[str, int]:
         """Return the counts since the sandbox started, by the limit's name."""
         return {
             "memory": self._oom.read(),
             "pids": self._pids.read(),
-            "disk": self.disk,
+            **self.hit,
             "tmp": self._tmp_full(),
         }
 

@@ -153,13 +153,14 @@ class Supervisor:
             self.loop,
             roots,
             limit,
-            lambda then: self._workers.measure(roots, begin, then),
-            self._disk_full,
+            lambda then: self._workers.measure(roots, begin, limit, then),
+            lambda: self._disk_full("disk"),
+            lambda: self._disk_full("machine_disk"),
         )
 
-    def _disk_full(self) -> None:
+    def _disk_full(self, limit: str) -> None:
         """End what writes, and let every running command's result say why."""
-        self._context.counters.disk += 1
+        self._context.counters.hit[limit] += 1
         self._kill_everything()
 
     def _kill_everything(self) -> None:

@@ -67,9 +67,11 @@ class WorkerPool:
 
         self._add(Operation(head, body, answer))
 
-    def measure(self, roots: list[str], begin: float, then: Callable[[int], None]) -> None:
-        """Count what was written below `roots` since `begin`; 0 when that cannot be done."""
-        head = {"id": _OWN_ID, "op": "measure", "roots": roots, "begin": begin}
+    def measure(
+        self, roots: list[str], begin: float, limit: int, then: Callable[[int], None]
+    ) -> None:
+        """Count what was written below `roots` since `begin`, up to `limit`; 0 when that fails."""
+        head = {"id": _OWN_ID, "op": "measure", "roots": roots, "begin": begin, "limit": limit}
         self._add(Operation(head, b"", lambda reply, _data: then(reply.get("written", 0))))
 
     def _add(self, operation: Operation) -> None:
@@ -240,7 +242,7 @@ class _Connection:
                 pass
 
     def _measure(self, head: Head, _body: bytes) -> Head:
-        return {"written": written_since(head["roots"], head["begin"])}
+        return {"written": written_since(head["roots"], head["begin"], head["limit"])}
 
     def _parts(self, size: int, body: bytes) -> Iterator[bytes]:
         left = size

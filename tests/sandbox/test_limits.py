@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import resource
-from pathlib import Path
 
 from sandbox.protocol import Limits, Sandbox
 from tests.sandbox.conftest import Start, needs
@@ -76,29 +75,6 @@ async def test_tmp(start: Start) -> None:
     assert "tmp" in result.limits_hit
     assert b"No space left on device" in result.output
     assert (await sandbox.bash("rm /tmp/f*; echo alive")).output == b"alive\n"
-
-
-async def test_disk(start: Start, workspace: Path) -> None:
-    sandbox = await start(Limits(disk=64 * MIB))
-    await sandbox.bash("x=lost")
-    result = await sandbox.bash(
-        "while :; do n=$((n + 1)); head -c 8M /dev/zero > f$n; sleep 0.05; done", timeout=20
-    )
-    assert not result.timed_out
-    assert "disk" in result.limits_hit
-    assert result.lost_state is not None
-    assert (await sandbox.bash("rm f*; echo alive")).output == b"alive\n"
-
-
-async def test_disk_taken_by_a_file_without_a_name(start: Start) -> None:
-    sandbox = await start(Limits(disk=64 * MIB))
-    code = (
-        "import os, time\n"
-        "file = open('f', 'wb'); os.unlink('f')\n"
-        "while True: file.write(bytes(8 << 20)); file.flush(); time.sleep(0.05)"
-    )
-    result = await sandbox.python(code, timeout=20)
-    assert "disk" in result.limits_hit
 
 
 async def test_time(sandbox: Sandbox) -> None:

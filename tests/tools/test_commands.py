@@ -46,7 +46,8 @@ def ended(output=b"out\n", exit_code=0, seconds=1.0, **how):
         (
             {"exit_code": None, "signal": 9, "limits_hit": ("disk",)},
             "out\n[killed by signal 9 (SIGKILL)]\n"
-            "[the disk limit was reached and everything that ran was ended]",
+            "[the disk limit was reached (what is written outside the workspace counts too) and "
+            "everything that ran was ended: make room before you go on]",
         ),
         (
             {"exit_code": 1, "limits_hit": ("pids", "tmp", "open_files", "file_size")},
