@@ -11,11 +11,10 @@ import orjson
 from recordings.export.plan import ExportOptions
 from recordings.export.report import ExportReport, spread
 from recordings.export.target import Target
+from recordings.stats import LIMI
 
 VERSION = 1
 """Of the manifest's form."""
-LIMI = {"min": 13_000, "mean": 42_400, "max": 152_000}
-"""Tokens of LIMI's 78 trajectories (arXiv 2509.17567)."""
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _REASONS = {
     "excluded": "a reviewer excluded the step",

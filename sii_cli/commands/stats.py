@@ -1,0 +1,46 @@
+"""`sii stats`: figures over recordings, in the terminal, as JSON or as a picture."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sii_cli.commands.filters import filter_options, make_filter, open_index
+from sii_cli.commands.options import example, load
+
+
+@click.command(
+    "stats",
+    help="Say how long trajectories are (beside LIMI's), what they call, what fails and what is "
+    "approved; by model, query and batch. The options of `sii list` choose recordings.",
+    epilog=example(
+        "sii stats",
+        "sii stats --batch night --json | jq .tokens",
+        "sii stats --approval approved --plot figure.svg",
+    ),
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Also a picture: .png, .svg or .pdf.",
+)
+@filter_options
+def command(as_json: bool, plot: Path | None, **options: Any) -> None:
+    """Show figures."""
+    from recordings.find import find
+    from recordings.stats import summarise_all
+    from sii_cli.render.stats import stats_lines
+
+    with open_index() as index:
+        found = find(index, make_filter(options), policy=load({}).approval_policy)
+        summary = summarise_all(found)
+    if plot is not None:
+        from sii_cli.render.plot import plot_stats
+
+        plot_stats(summary, plot)
+    click.echo(json.dumps(summary) if as_json else "\n".join(stats_lines(summary)))
