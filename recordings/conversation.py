@@ -12,7 +12,6 @@ import orjson
 
 from recordings.encoding import encode
 from recordings.events import (
-    Compaction,
     EventData,
     HarnessMessage,
     ModelResponse,
@@ -20,6 +19,7 @@ from recordings.events import (
     SessionStart,
     Stub,
     SummaryRequest,
+    SummaryResponse,
     UserMessage,
 )
 
@@ -35,7 +35,7 @@ def message_of(data: EventData) -> dict[str, Any] | None:
     match data:
         case Stub():
             return {"role": "tool", "tool_call_id": data.call_id, "content": data.text}
-        case Compaction(summary=str(summary)):
+        case SummaryResponse(summary=summary) if summary:
             return {"role": "system", "content": summary}
         case SessionStart():
             return {"role": "system", "content": data.system_prompt}

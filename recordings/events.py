@@ -498,7 +498,7 @@ class SummaryRequest(EventData):
     step: int
     attempt: int
     request_id: str
-    base_url: str = ""
+    base_url: str | None = None
     """The server that was asked."""
     messages: MessageSpan
     """What it was to sum up, in the terms of a `model_request`; the instruction follows them."""
@@ -511,7 +511,8 @@ class SummaryRequest(EventData):
 
 
 class SummaryResponse(EventData):
-    """What the model answered to a `summary_request`."""
+    """What the model answered to a `summary_request`. Stands for a message of the role `system`
+    where a `compaction` names it."""
 
     type: ClassVar[str] = "summary_response"
     durable: ClassVar[bool] = True
@@ -523,6 +524,8 @@ class SummaryResponse(EventData):
     finish_reason: str
     stop_reason: int | str | None = None
     complete: bool
+    summary: str = ""
+    """The message that is made of it; empty: it cannot be used."""
     usage: Usage | None = None
     prompt_ids: IdSpan | None = None
     """On the session's previous response; the next one stands on that too, not on this."""
@@ -553,10 +556,7 @@ class Compaction(EventData):
     """Old observations were replaced by stubs; or everything but the user's words and the last
     steps by a summary."""
     messages: MessageSpan
-    """The history from here, on the messages of the last `model_request`. Where this event itself
-    is named, the summary stands."""
-    summary: str | None = None
-    """The message as the model reads it, of the role `system`."""
+    """The history from here, on the messages of the last `model_request`."""
     before: int
     """Tokens of the history."""
     after: int

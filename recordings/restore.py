@@ -163,7 +163,7 @@ class _Restorer:
             return
         encoded = encode_message(message)
         self._encoded[event.seq] = encoded
-        if isinstance(event.data, Stub | Compaction):
+        if isinstance(event.data, Stub | SummaryResponse):
             return  # a compaction says where it stands
         kept = Message(event.seq, encoded)
         self._loose.append(kept)

@@ -21,6 +21,7 @@ from recordings.events import (
     SandboxEnd,
     SessionEnd,
     SessionResume,
+    SummaryResponse,
     ToolCall,
     UserMessage,
 )
@@ -94,8 +95,10 @@ class _Writer:
                 yield "note", key, f"Edited by {by} ({', '.join(parts)}). {why}".rstrip()
             case HarnessMessage(text=text):
                 yield "note", key, text
-            case Compaction(summary=summary):
-                yield "note", key, summary or "Old observations were left out."
+            case SummaryResponse(summary=summary) if summary:
+                yield "note", key, summary
+            case Compaction(kind="stubs"):
+                yield "note", key, "Old observations were left out to make room."
             case ModelError(message=message):
                 yield "note", key, message, "", True
             case Interrupt():

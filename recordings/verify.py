@@ -23,7 +23,6 @@ from recordings.conversation import (
 from recordings.errors import RecordingDamaged, RecordingError, RecordingNotFound
 from recordings.events import (
     BlobRef,
-    Compaction,
     Event,
     HarnessMessage,
     MessageSpan,
@@ -53,7 +52,6 @@ _CHECKED = {
     Observation.type,
     Redaction.type,
     Stub.type,
-    Compaction.type,
     SummaryRequest.type,
     SummaryResponse.type,
 }

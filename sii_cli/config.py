@@ -113,6 +113,13 @@ class Settings:
     temperature: Temperature | None = _setting(None, "Sampling temperature.")
     top_p: Fraction | None = _setting(None, "Nucleus sampling.")
     max_tokens: Count | None = _setting(None, "Most tokens of one message of the model.")
+    context_length: Count | None = _setting(
+        None, "Tokens of the context to use; without it all that the server gives."
+    )
+    compact: Switch = _setting(True, "Whether a full context is summed up; else the round ends.")
+    tokenizer: PathValue | None = _setting(
+        None, "The model's tokenizer.json, or its folder, to count tokens with.", OWN
+    )
     seed: Integer | None = _setting(None, "Sampling seed.")
     enable_thinking: Switch | None = _setting(None, "Whether the model thinks before it answers.")
     keep_reasoning: Switch | None = _setting(

@@ -43,3 +43,10 @@ class _Unwatched:
 
 UNWATCHED: Watch = _Unwatched()
 """Nobody watches."""
+
+
+class ContextOverflow(RoundOver):
+    """The server says that the prompt does not fit the model's context."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("limit", reason)

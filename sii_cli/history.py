@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 
 from recordings.conversation import chain_message, encode_message, message_of
 from recordings.events import Event, MessageSpan
@@ -27,6 +28,25 @@ class History:
         message = message_of(event.data)
         if message is not None:
             self._append(event.seq, encode_message(message))
+
+    @property
+    def messages(self) -> list[Message]:
+        """All messages, with the events they came from."""
+        return [Message(*pair) for pair in zip(self._sources, self.encoded, strict=True)]
+
+    def span_of(self, messages: Sequence[Message]) -> MessageSpan:
+        """Return another list expressed by the one sent before."""
+        seqs = [message.seq for message in messages]
+        pairs = zip(self._sources[: self._sent], seqs, strict=False)
+        keep = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        return MessageSpan(keep=keep, new=seqs[keep:])
+
+    def replace(self, messages: Sequence[Message]) -> None:
+        """Go on with another list; the next `span` says how it differs from the one sent."""
+        self._sent = self.span_of(messages).keep
+        self.encoded, self._sources, self.sha256 = [], [], ""
+        for message in messages:
+            self._append(message.seq, message.encoded)
 
     def span(self) -> MessageSpan:
         """Return the whole list expressed by the one sent before, and call it sent."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -29,26 +30,18 @@ from recordings.events import (
 from recordings.ids import IdTrail
 from recordings.recorder import Recorder
 from recordings.restore import Conversation
-from sii_cli.flow import UNWATCHED, RoundOver, Watch
+from sii_cli.context.compaction import UNKNOWN, Compactor, Context
+from sii_cli.context.summary import Summariser
+from sii_cli.flow import UNWATCHED, ContextOverflow, RoundOver, Watch
 from sii_cli.history import History
 from sii_cli.model.neutralise import neutralise
 from sii_cli.model.types import Model
 from sii_cli.model_call import ModelCaller
 from sii_cli.repetition import Repetition
+from sii_cli.stumbles import Stumbles, stumble_note
 from sii_cli.tool_calls import Approve, ToolCaller, allow_all
 from sii_cli.wire import Item, Wire
 from tools.registry import Toolbox
-
-CUT_OFF = (
-    "Your last message was cut off at {tokens} tokens, before it ended. No tool call in it was "
-    "run. Go on in shorter messages, and write long files in several calls."
-)
-NOT_PARSED = (
-    "Your last message ended as one that makes a tool call, but no call could be read in it, so "
-    "nothing was run. Make the call again, exactly in the form that you were given."
-)
-MAX_STUMBLES = 3
-"""Messages in a row that were cut off, or whose calls could not be read, before a round stops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +78,7 @@ class Loop:
         approve: Approve = allow_all,
         on_sandbox_lost: Callable[[str], None] = lambda detail: None,
         watch: Watch = UNWATCHED,
+        context: Context = UNKNOWN,
         restored: Conversation | None = None,
     ) -> None:
         """`tools` is the JSON array of schemas as sent; `restored` is what to go on with.
@@ -99,12 +93,23 @@ class Loop:
         self._limits = limits
         self._watcher = watch
         self._wire = Wire(recorder)
+        ids = restored.trail if restored else IdTrail()
         self._model = ModelCaller(
             model=model,
             tools=tools,
             params=params,
             wire=self._wire,
-            ids=restored.trail if restored else IdTrail(),
+            ids=ids,
+            compacted=restored.compacted if restored else False,
+        )
+        summariser = Summariser(model=model, tools=tools, params=params, wire=self._wire, ids=ids)
+        self.context = Compactor(
+            context,
+            model=model,
+            tools=tools,
+            params=params,
+            wire=self._wire,
+            summariser=summariser,
         )
         self._tools = ToolCaller(
             toolbox=toolbox,
@@ -140,6 +145,13 @@ class Loop:
         first = self.steps - left.steps
         return self._watch(lambda: self._round(partial(self._catch_up, left), first))
 
+    def compact(self) -> AsyncGenerator[Item, None]:
+        """Sum the history up now, between rounds, and yield what happens.
+
+        Closing the generator early interrupts it. Raises `RoundOver` when it cannot be done.
+        """
+        return self._watch(self._compact)
+
     async def _watch(
         self, begin: Callable[[], Coroutine[None, None, None]]
     ) -> AsyncGenerator[Item, None]:
@@ -166,6 +178,10 @@ class Loop:
             self._interrupted = True
             self._tools.stopped_by = by
             self._running.cancel()
+
+    async def _compact(self) -> None:
+        with suppress(asyncio.CancelledError):  # then nothing was replaced
+            await self.context.compact(self.steps, self._history, "asked")
 
     async def _round(self, begin: Callable[[], Awaitable[None]], first: int) -> None:
         """Run a round that counts its steps from `first`."""
@@ -216,19 +232,18 @@ class Loop:
 
     async def _work(self, first: int) -> None:
         """Take steps until something raises `RoundOver`."""
-        repetition = Repetition()
-        stumbles = 0
+        repetition, stumbles = Repetition(), Stumbles()
         while True:
             if self.steps - first >= self._limits.max_steps:
                 raise RoundOver("limit", f"{self._limits.max_steps} steps (max_steps)")
             self.steps += 1
             self._during = "model"
-            response = await self._model.call(self.steps, self._history)
-            if not response.complete or "call_not_parsed" in response.flags:
-                stumbles += 1
-                self._tell_stumble(response, stumbles)
+            response = await self._respond()
+            cut_by_context = self.context.was_cut_by_context(response)
+            note = stumble_note(response) if cut_by_context else stumbles.step(response)
+            if note is not None:
+                self.note(note, "harness")
                 continue
-            stumbles = 0
             if not response.calls:
                 await self._watcher.settled()
                 raise RoundOver("answered")
@@ -236,19 +251,16 @@ class Loop:
             observations = await self._tools.run(self.steps, response.calls, self._history)
             self._tell_repetition(repetition, response, observations)
 
-    def _tell_stumble(self, response: ModelResponse, times: int) -> None:
-        if response.complete:
-            reason, text = "call_not_parsed", NOT_PARSED
-            if times >= MAX_STUMBLES:
-                raise RoundOver("failed", f"no call could be read {times} times in a row")
-        else:
-            tokens = response.usage.completion_tokens if response.usage else "its limit of"
-            reason, text = "cut_off", CUT_OFF.format(tokens=tokens)
-            if times >= MAX_STUMBLES:
-                raise RoundOver(
-                    "cut_off", f"the model's message was cut off {times} times in a row"
-                )
-        self.note(HarnessMessage(reason=reason, text=text), "harness")
+    async def _respond(self) -> ModelResponse:
+        """Call the model with room for its answer; once more when the server finds none."""
+        max_tokens = await self.context.make_room(self.steps, self._history)
+        try:
+            response = await self._model.call(self.steps, self._history, max_tokens)
+        except ContextOverflow as overflow:
+            max_tokens = await self.context.overflowed(self.steps, self._history, overflow)
+            response = await self._model.call(self.steps, self._history, max_tokens)
+        await self.context.heard(response, self._history)
+        return response
 
     def _tell_repetition(
         self,

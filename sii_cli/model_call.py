@@ -16,12 +16,8 @@ from recordings.events import (
     ModelError,
     ModelRequest,
     ModelResponse,
-    RoundStatus,
-    StreamTiming,
-    Usage,
 )
 from recordings.ids import IdTrail
-from sii_cli.flow import RoundOver
 from sii_cli.generation_check import GenerationCheck
 from sii_cli.history import History
 from sii_cli.model.exactness import continuity, opens_round
@@ -32,18 +28,11 @@ from sii_cli.model.types import (
     Completion,
     Delta,
     Failed,
-    Fault,
     Model,
     Started,
-    TokenUsage,
 )
+from sii_cli.model_events import completion_fields, give_up, model_error
 from sii_cli.wire import Wire
-
-FAULT_STATUS: dict[Fault, RoundStatus] = {
-    "infra": "infra",
-    "overflow": "limit",
-    "refused": "failed",
-}
 
 
 class ModelCaller:
@@ -57,7 +46,9 @@ class ModelCaller:
         params: dict[str, Any],
         wire: Wire,
         ids: IdTrail,
+        compacted: bool = False,
     ) -> None:
+        """`compacted`: messages were replaced since the last request."""
         self._model = model
         self._tools = tools
         self._params = params
@@ -66,22 +57,27 @@ class ModelCaller:
         self._sent = 0
         """Messages of the request before."""
         self._new_round = False
-        self._compacted = False
+        self._compacted = compacted
         self._check = GenerationCheck(model)
         self.breaks: Counter[str] = Counter()
         """How often a prompt did not extend what stood before, by cause."""
 
-    async def call(self, step: int, history: History) -> ModelResponse:
+    async def call(
+        self, step: int, history: History, max_tokens: int | None = None
+    ) -> ModelResponse:
         """Return the model's response, added to the history.
 
-        Raises `RoundOver` when the call was given up.
+        Raises `RoundOver` when the call was given up, `ContextOverflow` when the history is too
+        long.
         """
         await self.settle()
         request = ChatRequest(
             request_id=f"sii-{uuid4().hex}",
             messages=history.encoded,
             tools=self._tools,
-            params=self._params,
+            params=self._params
+            if max_tokens is None
+            else self._params | {"max_tokens": max_tokens},
         )
         heard = _Heard()
         done: Completion | None = None
@@ -96,7 +92,8 @@ class ModelCaller:
                             heard = _Heard(part.attempt)
                             self._note_request(step, part, request, history)
                         case Failed():
-                            self._note_failure(step, part)
+                            self._wire.note(model_error(step, part), "harness")
+                            give_up(part)
                             heard = _Heard(part.attempt)  # what had come is noted
                         case Completion():
                             done = part
@@ -136,52 +133,18 @@ class ModelCaller:
             "harness",
         )
 
-    def _note_failure(self, step: int, failed: Failed) -> None:
-        self._wire.note(
-            ModelError(
-                step=step,
-                attempt=failed.attempt,
-                kind=failed.kind,
-                message=failed.message,
-                status=failed.status,
-                retry_in=failed.retry_in,
-                reasoning=failed.reasoning,
-                content=failed.content,
-                generated_ids=failed.generated_ids,
-            ),
-            "harness",
-        )
-        if failed.retry_in is None:
-            raise RoundOver(FAULT_STATUS[failed.fault], failed.message)
-
     def _note_completion(self, step: int, done: Completion, history: History) -> ModelResponse:
         span, continues = self._follow_ids(done)
         calls = [_call_request(call) for call in done.calls]
         sent, found = defused_turn(done.reasoning, done.content, calls)
         response = ModelResponse(
             step=step,
-            attempt=done.attempt,
-            response_id=done.response_id,
-            reasoning=done.reasoning,
-            content=done.content,
             calls=calls,
-            finish_reason=done.finish_reason,
-            stop_reason=done.stop_reason,
-            complete=done.complete,
-            usage=_usage(done.usage) if done.usage else None,
             prompt_ids=span,
             continuity=continues,
-            generated_ids=done.generated_ids,
-            timing=StreamTiming(
-                first_chunk=done.first_chunk,
-                first_token=done.first_token,
-                total=done.total,
-                chunks=done.chunks,
-            ),
-            fingerprint=done.fingerprint,
-            flags=[*done.flags, *(["control_tokens_written"] if found else [])],
             neutralised=found,
             sent=sent,
+            **completion_fields(done, flags=["control_tokens_written"] if found else []),
         )
         history.add(self._wire.note(response, "model"))
         return response
@@ -229,13 +192,4 @@ class _Heard:
 def _call_request(call: Call) -> CallRequest:
     return CallRequest(
         index=call.index, call_id=call.call_id, name=call.name, arguments=call.arguments
-    )
-
-
-def _usage(usage: TokenUsage) -> Usage:
-    return Usage(
-        prompt_tokens=usage.prompt_tokens,
-        completion_tokens=usage.completion_tokens,
-        cached_tokens=usage.cached_tokens,
-        reasoning_tokens=usage.reasoning_tokens,
     )

@@ -14,6 +14,7 @@ from recordings.events import (
     EventData,
     ModelResponse,
     Origin,
+    SummaryResponse,
     Usage,
 )
 from recordings.recorder import Recorder
@@ -21,8 +22,10 @@ from recordings.restore import Conversation, restore
 from recordings.store import RecordingStore
 from sandbox.protocol import Sandbox, SandboxBackend, SandboxSpec
 from sii_cli.config import Settings
+from sii_cli.context.compaction import Compactor, Context
+from sii_cli.context.settings import make_context
 from sii_cli.errors import UsageError
-from sii_cli.flow import UNWATCHED
+from sii_cli.flow import UNWATCHED, RoundOver
 from sii_cli.loop import Loop, OpenRound, RoundLimits
 from sii_cli.memory import keep_freed_memory
 from sii_cli.model.params import params_notes, request_params
@@ -142,6 +145,28 @@ class Session:
             self._leave_recording()
             raise
 
+    async def compact(self) -> AsyncGenerator[Item, None]:
+        """Sum the history up between rounds and yield what happens.
+
+        Raises `RoundOver` when that cannot be done, and what `send` raises.
+        """
+        if self._loop is None and self._resumed is None:
+            raise RoundOver("limit", "there is nothing to sum up")
+        loop = self._loop or await self._open_recording()
+        try:
+            async with aclosing(loop.compact()) as items:
+                async for item in items:
+                    self._take_account(item)
+                    yield item
+        except RecordingError:
+            self._leave_recording()
+            raise
+
+    @property
+    def context(self) -> Compactor | None:
+        """How full the context is; none before the first message."""
+        return self._loop.context if self._loop else None
+
     def notes(self, served: ServedModel) -> list[str]:
         """Return what the user should know of what is served."""
         return [*served.notes, *params_notes(self.settings, served)]
@@ -206,14 +231,15 @@ class Session:
 
     async def _open_recording(self, *, goes_on: bool = False) -> Loop:
         served = await self.served()
+        context = await make_context(self.settings, served, self._model)
         if self._resumed is not None:
-            return self._resume_recording(self._resumed, served, goes_on)
+            return self._resume_recording(self._resumed, served, context, goes_on)
         start = session_start(self.settings, self._mode, served, self._toolbox, self._about)
         store = RecordingStore(self.settings.home / "recordings")
         session_id, folder = store.create_folder()
         recorder = Recorder.create(folder, session_id, redactor=make_redactor(self.settings))
         try:
-            loop = self._make_loop(recorder, served, self._toolbox.schemas_json)
+            loop = self._make_loop(recorder, served, context, self._toolbox.schemas_json)
             loop.note(start, "harness")
         except BaseException:
             recorder.close()
@@ -221,12 +247,15 @@ class Session:
         self.id, self.folder = session_id, folder
         return self._begin_recording(recorder, loop)
 
-    def _resume_recording(self, folder: Path, served: ServedModel, goes_on: bool) -> Loop:
+    def _resume_recording(
+        self, folder: Path, served: ServedModel, context: Context, goes_on: bool
+    ) -> Loop:
         """Go on where a recording stopped, with the tools as the model was told of them."""
         recorder = Recorder.resume(folder, redactor=make_redactor(self.settings))
         try:
             restored = restore(folder)
-            loop = self._make_loop(recorder, served, encode(restored.start.tools), restored)
+            tools = encode(restored.start.tools)
+            loop = self._make_loop(recorder, served, context, tools, restored)
             loop.note(session_resume(self.settings, served, restored), "harness")
             if goes_on and restored.round_open:
                 self._left = reopen(loop, restored)
@@ -255,6 +284,7 @@ class Session:
         self,
         recorder: Recorder,
         served: ServedModel,
+        context: Context,
         tools: bytes,
         restored: Conversation | None = None,
     ) -> Loop:
@@ -267,12 +297,15 @@ class Session:
             limits=RoundLimits(max_steps=self.settings.max_steps),
             on_sandbox_lost=self._lease.lost,
             watch=self._watch or UNWATCHED,
+            context=context,
             restored=restored,
         )
 
     def _take_account(self, item: Item) -> None:
         match item:
-            case Event(data=ModelResponse(usage=Usage() as usage)):
+            case Event(
+                data=ModelResponse(usage=Usage() as usage) | SummaryResponse(usage=Usage() as usage)
+            ):
                 self._usage = Usage(
                     prompt_tokens=self._usage.prompt_tokens + usage.prompt_tokens,
                     completion_tokens=self._usage.completion_tokens + usage.completion_tokens,

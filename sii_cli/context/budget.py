@@ -50,3 +50,6 @@ def context_length(setting: int | None, served: int | None, profile: int | None)
     if setting is not None and served is not None:
         return min(setting, served)
     return setting or served or profile
+
+
+UNLIMITED = Budget(None)

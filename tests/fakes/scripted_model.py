@@ -68,7 +68,7 @@ class ScriptedModel:
         self.closed = 0
 
     async def describe(self) -> ServedModel:
-        return ServedModel("scripted", "http://scripted/v1", 4096)
+        return ServedModel("scripted", "http://scripted/v1", 131072)
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ModelPart, None]:
         self.requests.append(list(request.messages))

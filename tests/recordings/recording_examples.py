@@ -219,6 +219,7 @@ EXAMPLES: list[tuple[EventData, Origin]] = [
             finish_reason="stop",
             stop_reason=151336,
             complete=True,
+            summary="What was done so far, summed up:\n\nThe tests were run: 1 of 5 fails.",
             usage=Usage(prompt_tokens=24, completion_tokens=5),
             prompt_ids=IdSpan(keep=13, new=[151338, 198, 522, 151335, 2610, 525, 264, 9, 8, 7, 6]),
             generated_ids=[785, 7032, 1033, 1598, 151336],
@@ -233,8 +234,7 @@ EXAMPLES: list[tuple[EventData, Origin]] = [
         Compaction(
             cause="full",
             kind="summary",
-            messages=MessageSpan(keep=2, new=[14]),
-            summary="What was done so far, summed up:\n\nThe tests were run: 1 of 5 fails.",
+            messages=MessageSpan(keep=2, new=[12]),
             before=118230,
             after=2411,
         ),

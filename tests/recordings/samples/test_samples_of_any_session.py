@@ -208,19 +208,19 @@ def summed_up(folder: Path) -> tuple[ToldSession, list[int]]:
         content="There is a.py.",
         finish_reason="stop",
         complete=True,
+        summary="So far: there is a.py.",
         prompt_ids=IdSpan(keep=len(told.trail), new=[7, 8]),
         generated_ids=said,
     )
-    told.note(response, "compaction")
+    summary = told.note(response, "compaction")
     compaction = Compaction(
         cause="full",
         kind="summary",
-        messages=MessageSpan(keep=2, new=[asked.seq + 7]),
-        summary="So far: there is a.py.",
+        messages=MessageSpan(keep=2, new=[summary.seq]),
         before=9,
         after=5,
     )
-    summary = told.note(compaction, "compaction")
+    told.note(compaction, "compaction")
     told.replace([0, asked.seq, summary.seq])
     told.step("Done.")
     told.end()
