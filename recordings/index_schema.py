@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from recordings.lines import STREAMED
+
 VERSION = 2
 """Another version in a file: it is thrown away and built anew."""
 
@@ -40,7 +42,7 @@ CREATE VIRTUAL TABLE texts USING fts5(text, content='', tokenize='unicode61');
 PARTS = ("tools", "errors", "tags", "verdicts", "places")
 """Tables whose rows belong to a recording."""
 
-UNREAD = (b'"type":"model_delta"', b'"type":"tool_output"', b'"type":"model_request"')
+UNREAD = STREAMED | {"model_request"}
 """Lines that tell the index nothing; they are not parsed."""
 
 _UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")

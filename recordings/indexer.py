@@ -9,12 +9,11 @@ from typing import Any
 
 from recordings.errors import RecordingDamaged
 from recordings.index_schema import PARTS, UNREAD, spaced, texts_of
-from recordings.lines import check_line, parse_line, prev_of
+from recordings.lines import check_line, parse_line, peek, prev_of
 from recordings.log import Line, read_lines
 from recordings.reviews import read_reviews, tags
 from recordings.summary import is_new_fork
 
-_HEAD = 200
 _COLUMNS = (
     *("offset", "line", "head", "parent", "parent_seq"),
     *("status", "mode", "model", "query", "batch", "first_message"),
@@ -120,7 +119,8 @@ class _Indexer:
     def _line(self, line: Line) -> None:
         row = self._row
         row["offset"], row["line"] = line.offset + len(line.text) + 1, line.number + 1
-        if any(kind in line.text[:_HEAD] for kind in UNREAD):
+        head = peek(line.text)
+        if head is not None and head.type in UNREAD:
             return
         event = parse_line(line.text)
         row["ended"] = event["wall"]

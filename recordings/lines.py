@@ -7,8 +7,9 @@ every line, the last one included, be checked by itself; `"prev"` chains each to
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
@@ -22,6 +23,21 @@ if TYPE_CHECKING:
 SUM_DIGITS = 16
 _SUM_KEY = b',"sum":"'
 _TAIL = len(_SUM_KEY) + SUM_DIGITS + len(b'"}')
+_PREV_KEY = b'"prev":"'
+_LONGEST_PREV = len(_PREV_KEY) + hashlib.sha256().digest_size * 2 + len(b'"')
+STREAMED = frozenset({"model_delta", "tool_output"})
+"""Types of events whose text comes whole in a later one; most of a recording."""
+_HEAD = re.compile(
+    rb'\{"v":%d,"session":"[^"\\]*","seq":(\d+),"wall":[^,]*,"mono":[^,]*,"type":"([a-z_]+)"'
+    % SCHEMA_VERSION
+)
+
+
+class Head(NamedTuple):
+    """What the beginning of a line says of its event."""
+
+    seq: int
+    type: str
 
 
 def encode_event(event: Event) -> tuple[bytes, str]:
@@ -62,8 +78,17 @@ def check_line(line: bytes) -> str | None:
 
 def prev_of(line: bytes) -> str:
     """Return a sealed line's `prev` without parsing it; nonsense when the line was changed."""
-    head, _, prev = line[:-_TAIL].rpartition(b'"prev":"')
-    return prev[:-1].decode("ascii", "replace") if head else ""
+    start = line.rfind(_PREV_KEY, -_TAIL - _LONGEST_PREV)
+    return line[start + len(_PREV_KEY) : -_TAIL - 1].decode("ascii", "replace") if start > 0 else ""
+
+
+def peek(line: bytes) -> Head | None:
+    """Read a line's head without parsing the line; none for another schema or what is no event.
+
+    Most of a recording is streamed text, which most readers pass over.
+    """
+    found = _HEAD.match(line)
+    return found and Head(int(found[1]), found[2].decode())
 
 
 def parse_line(line: bytes) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from recordings.events import (
     UserMessage,
 )
 from recordings.ids import IdTrail
-from recordings.lines import check_line, decode_event, parse_line
+from recordings.lines import STREAMED, check_line, decode_event, parse_line, peek
 from recordings.log import read_lines
 
 
@@ -82,16 +82,20 @@ def restore(folder: Path, at: int | None = None) -> Conversation:
     """
     restorer: _Restorer | None = None
     for line in read_lines(folder):
-        event = decode_event(parse_line(line.text))
         sha256 = check_line(line.text)
         if sha256 is None:
             raise RecordingDamaged(
                 f"Line {line.number} of the recording {folder.name} was changed after it was "
                 "written: `sii verify` says more."
             )
-        restorer = restorer or _Restorer(event)
-        restorer.add(event, sha256)
-        if event.seq == at:
+        head = peek(line.text)
+        if head is not None and head.type in STREAMED and restorer is not None:
+            restorer.pass_over(head.seq, sha256)
+        else:
+            event = decode_event(parse_line(line.text))
+            restorer = restorer or _Restorer(event)
+            restorer.add(event, sha256)
+        if restorer.conversation.seq == at:
             break
     if restorer is None:
         raise RecordingDamaged(f"The recording {folder.name} is empty.")
@@ -115,9 +119,13 @@ class _Restorer:
         self._calls: dict[str, CallRequest] = {}
         self._observed: dict[str, Message] = {}
 
+    def pass_over(self, seq: int, sha256: str) -> None:
+        """Take a line that adds nothing but its place."""
+        self.conversation.seq, self.conversation.sha256 = seq, sha256
+
     def add(self, event: Event, sha256: str) -> None:
+        self.pass_over(event.seq, sha256)
         state = self.conversation
-        state.seq, state.sha256 = event.seq, sha256
         step = max(state.steps, getattr(event.data, "step", 0))
         state.round_steps += step - state.steps
         state.steps = step

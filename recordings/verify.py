@@ -6,7 +6,6 @@ Says where it is not. Reads as it goes; needs nothing but the recording's folder
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -38,9 +37,8 @@ from recordings.events import (
     UserMessage,
 )
 from recordings.flags import words_of
-from recordings.lines import check_line, decode_event, parse_line, prev_of
+from recordings.lines import check_line, decode_event, parse_line, peek, prev_of
 from recordings.log import Line, is_locked, open_log, read_lines
-from recordings.migrations import SCHEMA_VERSION
 
 _CHECKED = {
     SessionStart.type,
@@ -57,13 +55,9 @@ _CHECKED = {
 }
 """Events whose content is checked. Of the others the line is: its checksum proves it."""
 _UNPROVEN = "the request's messages are not those that were sent (`messages_sha256`)"
-_TYPE = re.compile(rb'"type":"([a-z_]+)"')
-_CURRENT = b'{"v":%d,' % SCHEMA_VERSION
 _CHUNK = 1 << 18
 _STEPS_TOLD = 10
 """Steps that a note on a flag names."""
-_HEAD = 200
-"""Bytes of a line in which its type stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +140,10 @@ class _Verifier:
             result.head = hashlib.sha256(line.text).hexdigest()
         if prev_of(line.text) != before:
             self.problem("the chain is broken: `prev` is not the hash of the line before", line)
-        head = line.text[:_HEAD]
-        if b'"seq":%d,' % seq not in head:
+        head = peek(line.text)
+        if head is not None and head.seq != seq:
             self.problem(f"the sequence number is not {seq}", line)
-        kind = _TYPE.search(head)
-        if kind is None or kind[1].decode() in _CHECKED or not head.startswith(_CURRENT):
+        if head is None or head.type in _CHECKED:
             self._event(line)
 
     def end(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,16 +16,13 @@ from recordings.events import (
     ToolCall,
     UserMessage,
 )
-from recordings.lines import decode_event, parse_line
+from recordings.lines import decode_event, parse_line, peek
 from recordings.log import read_lines
 
-_TYPE = re.compile(rb'"type":"([a-z_]+)"')
-_HEAD = 250
-"""Bytes of a line in which its type stands."""
-_SNAPSHOT = frozenset({Snapshot.type.encode()})
-_ROUNDS = frozenset({UserMessage.type.encode(), ToolCall.type.encode()})
+_SNAPSHOT = frozenset({Snapshot.type})
+_ROUNDS = frozenset({UserMessage.type, ToolCall.type})
 _READ = frozenset(
-    kind.type.encode()
+    kind.type
     for kind in (
         *(UserMessage, ToolCall, Observation, Snapshot, SnapshotFailed),
         *(SessionResume, SessionEnd),
@@ -123,8 +119,11 @@ class _State:
         return WorkspaceAt(snapshot.tree, snapshot.step, self._exact and self._step == 0)
 
 
-def _events(recording: Path, types: frozenset[bytes]) -> Iterator[Event]:
+def _events(recording: Path, types: frozenset[str]) -> Iterator[Event]:
     for line in read_lines(recording):
-        found = _TYPE.search(line.text, 0, _HEAD)
-        if found and found[1] in types:
-            yield decode_event(parse_line(line.text))
+        head = peek(line.text)
+        if head is not None and head.type not in types:
+            continue
+        event = decode_event(parse_line(line.text))
+        if event.type in types:
+            yield event
