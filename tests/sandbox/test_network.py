@@ -28,10 +28,14 @@ async def to_loopback(host: str, _port: int) -> list[str]:
 REACH = Reach(to_loopback, lambda address: address == "127.0.0.1")
 
 
+def on_this_machine(backend: SandboxBackend) -> SandboxBackend:
+    """A backend alike, with every name on this machine."""
+    return DockerBackend(REACH) if backend.name == "docker" else BubblewrapBackend(REACH)
+
+
 @pytest.fixture
 def backend(backend: SandboxBackend) -> SandboxBackend:
-    """The backend, with every name on this machine."""
-    return DockerBackend(REACH) if backend.name == "docker" else BubblewrapBackend(REACH)
+    return on_this_machine(backend)
 
 
 @pytest.fixture
