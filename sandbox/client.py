@@ -6,6 +6,7 @@ What started the sandbox and ends it is the backend's.
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
 from typing import Any
 
 from sandbox.job_calls import JobTable
@@ -84,8 +85,10 @@ class RunnerCalls:
         if len(text) > MAX_BODY:
             words = f"{head['op']}: {len(text)} bytes are too long for a command: use a file\n"
             return CommandResult(output=words.encode(), exit_code=2, seconds=0.0)
+        log = self._network.log
+        refused = log.refused
         reply = await self._stream.call({**head, "timeout": limit}, text, on_output=on_output)
-        return _command_result(reply)
+        return replace(_command_result(reply), refused=log.refused_since(refused))
 
     async def run(
         self,

@@ -107,6 +107,8 @@ class CommandResult:
     limits_hit: tuple[LimitName, ...] = ()
     """Limits that the command ran into. `memory` and `pids` are the kernel's counts for the whole
     sandbox meanwhile; `open_files` is read from the words of a command that failed."""
+    refused: tuple[str, ...] = ()
+    """What the network refused to whatever ran meanwhile, in sentences with the remedy."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Removes containers whose client is dead: at start and at exit, for what nothing else caught.
+"""Removes what dead clients left: containers and sockets, for what nothing else caught.
 
 A sandbox ends by itself when its client dies; left over are containers that were made and never
 started, and what an engine lost track of.
@@ -10,6 +10,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from sandbox.network.folder import sweep
 
 OWNER_LABEL = "sii.owner"
 """`boot_id:pid_namespace:pid:start_time` of the process that made the container."""
@@ -41,10 +43,14 @@ def is_dead(label: str, *, running: bool) -> bool:
 
 
 def reap(api: Any | None = None) -> int:
-    """Remove the containers of dead owners; return how many. Does nothing without an engine."""
+    """Remove the containers and sockets of dead owners; return how many containers.
+
+    Without an engine there are none.
+    """
     from docker.errors import APIError, DockerException
     from requests.exceptions import RequestException
 
+    sweep()
     try:
         if api is None:
             from sandbox.engine import connect

@@ -106,6 +106,7 @@ def _notes(result: CommandResult, runs_in: str) -> list[str]:
             "[a background process still holds this command's output open: what it writes from "
             "now on is lost; start such a process with `background`, or its output sent to a file]"
         )
+    notes += [f"[{words}]" for words in result.refused if words.encode() not in result.output]
     if result.exit_code != 0 and _WANTS_INPUT.search(result.output[-_LAST_WORDS:]):
         notes.append(_NO_INPUT)
     return notes

@@ -17,6 +17,7 @@ import h11
 
 from sandbox.network.gate import Gate, Refused
 from sandbox.network.http import carry_out
+from sandbox.network.log import NetworkLog
 from sandbox.network.relay import CHUNK, tunnel
 from sandbox.network.target import Target, read_target
 from sandbox.network.trace import Trace
@@ -43,11 +44,14 @@ DEFAULT_TIMEOUTS = Timeouts()
 class Exchange:
     """Serves one connection; `trace` says what is known of it, at any time."""
 
-    def __init__(self, client: socket.socket, gate: Gate, timeouts: Timeouts) -> None:
+    def __init__(
+        self, client: socket.socket, gate: Gate, timeouts: Timeouts, log: NetworkLog
+    ) -> None:
         self.trace = Trace()
         self._client = client
         self._gate = gate
         self._timeouts = timeouts
+        self._log = log
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_SIZE)
 
     async def run(self) -> None:
@@ -57,6 +61,8 @@ class Exchange:
             await self._serve()
         except Refused as refused:
             trace.reason = refused.reason
+            if refused.status == 403:
+                self._log.refuse(str(refused))
             await self._refuse(refused.status, str(refused))
         except h11.RemoteProtocolError as error:
             trace.reason = "bad_request"

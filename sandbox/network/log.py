@@ -1,4 +1,7 @@
-"""What a sandbox asked of the network, handed on to whoever records it, sooner or later."""
+"""What a sandbox asked of the network: for whoever records it, and for the model what was refused.
+
+The recording is told when a request is over, the model before the client is.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from sandbox.protocol import NetworkUse, OnNetworkUse
 
 _KEPT = 1000
 """Requests that are kept while nobody watches: set-up commands run before a recording begins."""
+_REFUSALS = 3
+"""The latest, that a command's result can name."""
 
 
 class NetworkLog:
@@ -16,6 +21,9 @@ class NetworkLog:
     def __init__(self) -> None:
         self._watcher: OnNetworkUse | None = None
         self._untold: deque[NetworkUse] = deque(maxlen=_KEPT)
+        self._refusals: deque[str] = deque(maxlen=_REFUSALS)
+        self.refused = 0
+        """How many requests were refused so far."""
 
     def watch(self, watcher: OnNetworkUse | None) -> None:
         """Tell this watcher from now on, and of what was not told yet."""
@@ -29,3 +37,13 @@ class NetworkLog:
             self._untold.append(use)
         else:
             self._watcher(use)
+
+    def refuse(self, sentence: str) -> None:
+        """A request is about to be refused."""
+        self.refused += 1
+        self._refusals.append(sentence)
+
+    def refused_since(self, count: int) -> tuple[str, ...]:
+        """Return the latest refusals after the first `count`, each once."""
+        latest = list(self._refusals)[-(self.refused - count) :] if self.refused > count else []
+        return tuple(dict.fromkeys(latest))

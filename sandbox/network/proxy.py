@@ -97,7 +97,7 @@ class AllowListProxy:
         self._slots.release()
 
     async def _serve(self, client: socket.socket) -> None:
-        exchange = Exchange(client, self._gate, self._timeouts)
+        exchange = Exchange(client, self._gate, self._timeouts, self._log)
         try:
             with client:
                 await exchange.run()

@@ -19,7 +19,7 @@ class SandboxNetwork:
     """What a backend opens before a sandbox starts and closes after its end."""
 
     def __init__(self, log: NetworkLog, proxy: AllowListProxy | None) -> None:
-        self._log = log
+        self.log = log
         self._proxy = proxy
 
     @classmethod
@@ -45,7 +45,7 @@ class SandboxNetwork:
 
     def watch(self, watcher: OnNetworkUse | None) -> None:
         """Tell of every request from now on, and of those not told yet."""
-        self._log.watch(watcher)
+        self.log.watch(watcher)
 
     async def close(self) -> None:
         """End every connection. May be called twice."""

@@ -228,3 +228,14 @@ async def test_a_request_that_is_under_way_ends_with_the_sandbox(
         await asyncio.sleep(0.05)
     await sandbox.close()
     assert [use.reason for use in await told(uses)] == ["closed"]
+
+
+async def test_a_command_is_told_what_was_refused_to_it_once_and_to_no_other(
+    sandbox: Sandbox,
+) -> None:
+    command = "for n in 1 2; do curl -sS https://other.test/; done"
+    for result in (await sandbox.bash(command), await sandbox.bash(f"({command}) 2>/dev/null")):
+        (sentence,) = result.refused
+        assert sentence.startswith("The host other.test at port 443 is not allowed")
+        assert "allowed: site.test:" in sentence
+    assert (await sandbox.bash("true")).refused == ()

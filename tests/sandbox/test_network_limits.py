@@ -16,6 +16,7 @@ import pytest
 from sandbox.network.exchange import HEAD_SIZE, Timeouts
 from sandbox.network.folder import SocketFolder, sweep
 from sandbox.network.proxy import Pace
+from sandbox.reaper import reap
 from tests.sandbox.proxied import Host, get, proxied
 
 PIECE = b"x" * (1 << 20)
@@ -186,5 +187,5 @@ def test_the_folder_of_a_killed_owner_is_removed_by_the_next() -> None:
     os.kill(owner.pid, signal.SIGKILL)
     owner.wait()
     owner.stdout.close()
-    assert sweep() >= 1
+    reap()
     assert not shared.parent.exists()

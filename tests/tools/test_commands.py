@@ -112,6 +112,13 @@ def test_output_that_was_not_kept_is_said():
     assert flood.text == f"ab\n{lost}\ncd"
 
 
+def test_what_the_network_refused_is_said_where_the_output_does_not():
+    sentence = "The host a.test at port 443 is not allowed from this sandbox; allowed: b.test."
+    silent = ended(b"curl: (56) CONNECT tunnel failed, response 403\n", 56, refused=(sentence,))
+    assert silent.text.endswith(f"[exit code 56]\n[{sentence}]")
+    assert ended(sentence.encode(), refused=(sentence,)).text == sentence
+
+
 def test_only_a_timeout_is_an_error():
     assert ended(exit_code=1).error is None
     assert ended(exit_code=None, timed_out=True).error == "timeout"
