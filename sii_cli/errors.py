@@ -54,6 +54,7 @@ def explain(error: Exception) -> SiiError | None:
     """
     from recordings.errors import RecordingError, RecordingNotFound
     from sandbox.protocol import SandboxError
+    from sandbox.snapshots import SnapshotError
     from sii_cli.model.types import ModelError
 
     if isinstance(error, SiiError):
@@ -63,7 +64,7 @@ def explain(error: Exception) -> SiiError | None:
             code = FAULT_EXIT_CODES[error.fault]
         case RecordingNotFound():
             code = USAGE
-        case SandboxError() | RecordingError():
+        case SandboxError() | SnapshotError() | RecordingError():
             code = INFRASTRUCTURE
         case OSError():
             code = FAILED

@@ -12,6 +12,7 @@ from recordings.errors import RecordingError
 from recordings.events import (
     Event,
     EventData,
+    HarnessMessage,
     ModelResponse,
     Origin,
     SummaryResponse,
@@ -40,7 +41,9 @@ from sii_cli.parts import (
 from sii_cli.resume import reopen, settle
 from sii_cli.sandbox_lease import SandboxLease
 from sii_cli.session_events import NO_QUERY, About, session_end, session_resume, session_start
+from sii_cli.undo import Undo, Undone
 from sii_cli.wire import Item
+from sii_cli.workspace_notes import changed_note, undone_note
 from sii_cli.workspace_watch import WorkspaceWatch
 from tools.registry import DEFAULT_TOOLS, Toolbox
 
@@ -73,6 +76,9 @@ class Session:
         self._lease = SandboxLease(backend, spec)
         self._toolbox = Toolbox(settings.tools or DEFAULT_TOOLS, self._lease.get, settings.web)
         self._watch = self._make_watch() if settings.snapshots else None
+        self._undo = Undo(self._watch) if self._watch is not None else None
+        self._untold: list[HarnessMessage] = []
+        """What the model is to be told with the next message."""
         self._served: asyncio.Task[ServedModel] | None = None
         self._recorder: Recorder | None = None
         self._loop: Loop | None = None
@@ -136,6 +142,8 @@ class Session:
         if text is None and left is None:
             raise UsageError("The session's last round has ended: say what comes next.")
         try:
+            if left is None or not left.calls:  # the calls' observations come first
+                self._tell(loop)
             begun = loop.go_on(left) if text is None and left else loop.round(text or "", origin)
             async with aclosing(begun) as items:
                 async for item in items:
@@ -166,6 +174,26 @@ class Session:
     def context(self) -> Compactor | None:
         """How full the context is; none before the first message."""
         return self._loop.context if self._loop else None
+
+    async def undo(self, steps: int | None = None) -> Undone:
+        """Bring the workspace back to before the last round, or the last `steps` steps.
+
+        The model is told with the next message. Raises `UsageError`, `SnapshotError`, and as
+        `send` does.
+        """
+        if self._undo is None:
+            raise UsageError("No snapshots are taken (`snapshots = false`): nothing can be undone.")
+        if self._loop is None and self._resumed is None:
+            raise UsageError("Nothing was done yet that could be undone.")
+        loop = self._loop or await self._open_recording()
+        undone = await self._undo.back(steps, loop.steps)
+        if undone.back is not None:
+            self._untold.append(undone_note(undone.back.event, undone.what))
+        return undone
+
+    def _tell(self, loop: Loop) -> None:
+        while self._untold:
+            loop.note(self._untold.pop(0), "harness")
 
     def notes(self, served: ServedModel) -> list[str]:
         """Return what the user should know of what is served."""
@@ -233,7 +261,9 @@ class Session:
         served = await self.served()
         context = await make_context(self.settings, served, self._model)
         if self._resumed is not None:
-            return self._resume_recording(self._resumed, served, context, goes_on)
+            loop = self._resume_recording(self._resumed, served, context, goes_on)
+            await self._look_for_changes(loop)
+            return loop
         start = session_start(self.settings, self._mode, served, self._toolbox, self._about)
         store = RecordingStore(self.settings.home / "recordings")
         session_id, folder = store.create_folder()
@@ -265,7 +295,16 @@ class Session:
             recorder.close()
             raise
         self._usage = restored.usage
+        if self._watch is not None:
+            self._watch.go_on_with(folder)
         return self._begin_recording(recorder, loop)
+
+    async def _look_for_changes(self, loop: Loop) -> None:
+        """See what became of the workspace since it was last kept."""
+        if self._watch is not None and self._watch.kept:
+            event = await self._watch.take("resume", loop.steps)
+            if event is not None:
+                self._untold.append(changed_note(event))
 
     def _begin_recording(self, recorder: Recorder, loop: Loop) -> Loop:
         """Take a recording whose beginning is kept."""

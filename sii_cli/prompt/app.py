@@ -22,7 +22,7 @@ from sii_cli.config import find_home
 from sii_cli.errors import DONE, UsageError
 from sii_cli.prompt.keys import make_keys
 from sii_cli.prompt.paste import Pastes
-from sii_cli.prompt.slash import COMMANDS, find_command, help_lines, is_command
+from sii_cli.prompt.slash import COMMANDS, find_command, help_lines, is_command, number_of
 from sii_cli.prompt.view import View
 
 if TYPE_CHECKING:
@@ -179,6 +179,8 @@ class Chat:
         if command == "/new":
             await self._turns.new()
             self._turns.say("A new session begins.")
+        elif command == "/undo":
+            await self._turns.undo(number_of(text))
         elif command is not None:
             self._command(command)
         else:

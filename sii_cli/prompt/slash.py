@@ -10,9 +10,12 @@ from prompt_toolkit.document import Document
 COMMANDS = {
     "/help": "show the keys and the commands",
     "/status": "show the session, the server, the sandbox and the tokens used",
+    "/undo": "bring the workspace back to before the last round (/undo N: the last N steps)",
     "/new": "begin a new session",
     "/exit": "leave",
 }
+
+WITH_NUMBER = ("/undo",)
 
 KEYS = {
     "Enter": "send; while a turn runs: queue",
@@ -28,17 +31,29 @@ def find_command(text: str) -> str | None:
     """Return the command that a line asks for, also by a beginning that fits one alone."""
     if not text.startswith("/") or "\n" in text:
         return None
-    word = text.strip()
-    if word in COMMANDS:
-        return word
+    word, number = _split(text)
     found = [name for name in COMMANDS if len(word) > 1 and name.startswith(word)]
-    return found[0] if len(found) == 1 else None
+    command = word if word in COMMANDS else found[0] if len(found) == 1 else None
+    return command if number is None or command in WITH_NUMBER else None
+
+
+def number_of(text: str) -> int | None:
+    """Return the number that a command was given."""
+    return _split(text)[1]
 
 
 def is_command(text: str) -> bool:
-    """Tell whether a line is meant as a command: a slash and one word (`/etc/hosts` is none)."""
-    word = text.strip()
+    """Tell whether a line is meant as a command: a slash, a word, perhaps a number.
+
+    `/etc/hosts` is none.
+    """
+    word, _ = _split(text)
     return word.startswith("/") and word[1:].isalpha()
+
+
+def _split(text: str) -> tuple[str, int | None]:
+    word, _, rest = text.strip().partition(" ")
+    return (word, int(rest)) if rest.strip().isdecimal() else (text.strip(), None)
 
 
 def help_lines() -> list[str]:

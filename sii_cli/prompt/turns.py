@@ -24,6 +24,7 @@ from sii_cli.errors import explain
 from sii_cli.model.types import ModelError
 from sii_cli.prompt.view import View
 from sii_cli.render.activity import FRAME, Activity
+from sii_cli.render.changes import change_lines
 from sii_cli.render.renderer import Renderer
 from sii_cli.render.sanitise import one_line, sanitise
 from sii_cli.render.screen import Painter, TailLine
@@ -130,6 +131,24 @@ class Turns:
             self._show_status()
         with suppress(asyncio.CancelledError):
             await turn
+
+    async def undo(self, steps: int | None) -> None:
+        """Bring the workspace back, and list what that changed."""
+        assert self._session is not None
+        try:
+            undone = await self._session.undo(steps)
+        except Exception as error:
+            known = explain(error)
+            if known is None:
+                raise
+            self._say(str(known), style="yellow")
+            return
+        if undone.back is None:
+            self._say(f"Nothing differs: the workspace is as it was {undone.what}.")
+            return
+        lines = change_lines(undone.back.event)
+        missing = [f"  not brought back: {path}" for path in undone.back.missing[:5]]
+        self._say(f"The workspace is as it was {undone.what}:", *lines, *missing)
 
     def interrupt(self) -> None:
         """Stop the running turn; what was done is kept."""

@@ -18,6 +18,13 @@ def changes_line(data: Snapshot, most: int = _NAMED) -> str:
     return f"± {', '.join(named)}" if named else ""
 
 
+def change_lines(data: Snapshot, most: int = 20) -> list[str]:
+    """Return a line a path, and how many more there are."""
+    lines = [f"  {change_words(change)}" for change in data.changes[:most]]
+    more = len(data.changes) - len(lines) + data.unnamed
+    return [*lines, f"  {more:,} more"] if more else lines
+
+
 def change_words(change: FileChange) -> str:
     """Return what became of one path: `calc.py +1 −1`."""
     words = one_line(change.path, 100)
