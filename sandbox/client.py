@@ -154,9 +154,11 @@ class RunnerCalls:
         """What the job wrote since the last reading. Raises `UnknownJob`."""
         return await self._jobs.read(job_id, limit)
 
-    async def wait_job(self, job_id: int, *, timeout: float) -> Job:
+    async def wait_job(
+        self, job_id: int, *, timeout: float, on_output: OnOutput | None = None
+    ) -> Job:
         """Wait until the job has ended, or `timeout` seconds. Raises `UnknownJob`."""
-        return await self._jobs.wait(job_id, timeout)
+        return await self._jobs.wait(job_id, timeout, on_output)
 
     async def stop_job(self, job_id: int) -> Job:
         """End the job and what it started. Raises `UnknownJob`."""

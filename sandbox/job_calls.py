@@ -7,9 +7,14 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from sandbox.protocol import CommandResult, Job, JobOutput, SandboxError, UnknownJob
+from sandbox.protocol import CommandResult, Job, JobOutput, OnOutput, SandboxError, UnknownJob
 from sandbox.runner.frames import Head
 from sandbox.stream import RunnerStream
+
+_FOLLOW_EVERY = 0.3
+"""Seconds between looks at what a job writes while it is waited for."""
+_FOLLOWED = 64 << 10
+"""Bytes that one look shows at most."""
 
 
 @dataclass(slots=True)
@@ -68,22 +73,41 @@ class JobTable:
     async def read(self, job_id: int, limit: int) -> JobOutput:
         """Read what is new."""
         entry = self._entry(job_id)
-        head = {"op": "job_read", "job": job_id, "offset": entry.offset, "limit": limit}
-        reply = await self._stream.call(head)
-        missed = reply.head["offset"] - entry.offset
-        entry.offset = reply.head["offset"] + len(reply.output)
-        return JobOutput(reply.output, missed, _now(entry))
+        start, data = await self._read_from(job_id, entry.offset, limit)
+        missed = start - entry.offset
+        entry.offset = start + len(data)
+        return JobOutput(data, missed, _now(entry))
 
-    async def wait(self, job_id: int, timeout: float) -> Job:
-        """Wait for its end, or `timeout` seconds."""
+    async def _read_from(self, job_id: int, offset: int, limit: int) -> tuple[int, bytes]:
+        """Return what is kept from `offset` on, and where that really begins."""
+        head = {"op": "job_read", "job": job_id, "offset": offset, "limit": limit}
+        reply = await self._stream.call(head)
+        return reply.head["offset"], reply.output
+
+    async def wait(self, job_id: int, timeout: float, on_output: OnOutput | None = None) -> Job:
+        """Wait for its end, or `timeout` seconds; show its output meanwhile."""
         entry = self._entry(job_id)
         with suppress(TimeoutError):
-            await asyncio.wait_for(entry.ended.wait(), timeout)
+            async with asyncio.timeout(timeout):
+                if on_output is not None:
+                    await self._follow(job_id, entry, on_output)
+                await entry.ended.wait()
         if entry.job.running:
             self._stream.check()
         else:
             entry.told = True
         return _now(entry)
+
+    async def _follow(self, job_id: int, entry: _Entry, on_output: OnOutput) -> None:
+        """Hand on what the job writes until it has ended; what was read stays to be read."""
+        offset = entry.offset
+        while entry.job.running and self._stream.lost is None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(entry.ended.wait(), _FOLLOW_EVERY)
+            start, data = await self._read_from(job_id, offset, _FOLLOWED)
+            offset = start + len(data)
+            if data:
+                on_output(data)
 
     async def stop(self, job_id: int) -> Job:
         """End it."""
@@ -117,6 +141,7 @@ class JobTable:
             seconds=time.monotonic() - entry.begin,
             exit_code=head["exit_code"],
             signal=head["signal"],
+            limits_hit=tuple(head["limits"]),
         )
         entry.ended.set()
 

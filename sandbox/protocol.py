@@ -124,6 +124,8 @@ class Job:
     signal: int | None = None
     stopped: bool = False
     """It was ended by `stop_job`."""
+    limits_hit: tuple[LimitName, ...] = ()
+    """Limits of the whole sandbox that were hit while it ran."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,8 +240,13 @@ class Jobs(Protocol):
         """What the job wrote since the last reading, stdout and stderr in order."""
         ...
 
-    async def wait_job(self, job_id: int, *, timeout: float) -> Job:
-        """Wait until the job has ended, or `timeout` seconds."""
+    async def wait_job(
+        self, job_id: int, *, timeout: float, on_output: OnOutput | None = None
+    ) -> Job:
+        """Wait until the job has ended, or `timeout` seconds.
+
+        `on_output` gets what it writes meanwhile; `read_job` returns it all the same.
+        """
         ...
 
     async def stop_job(self, job_id: int) -> Job:

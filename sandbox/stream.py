@@ -120,7 +120,7 @@ class RunnerStream:
             return
         if body:
             (pending.stderr if event == "stderr" else pending.output).append(body)
-            if pending.on_output is not None and event != "tail":
+            if pending.on_output is not None and event != "tail" and not pending.result.done():
                 _tell(pending, body)
         if event in {"result", "done"} and not pending.result.done():
             pending.result.set_result(head)
@@ -165,7 +165,7 @@ class RunnerStream:
                 await self._upload(call_id, upload)
             result = await pending.result
             return Reply(result, b"".join(pending.output), b"".join(pending.stderr))
-        except asyncio.CancelledError:
+        except BaseException:  # also what the caller's `on_output` raised: nobody waits any more
             if self._lost is None:
                 self.write({"op": "abort", "target": call_id})
             raise

@@ -9,8 +9,6 @@ from sandbox.protocol import CommandResult, Job, JobOutput, LimitName
 from tools.base import ToolResult
 from tools.output import shape, show_line
 
-_KILLERS = {"memory", "disk", "machine_disk"}
-"""Limits at which processes are killed."""
 _LIMITS: dict[LimitName, str] = {
     "memory": "the memory limit was reached and a process was killed",
     "disk": "the disk limit was reached (what is written outside the workspace counts too) and "
@@ -65,12 +63,13 @@ def job_state(job: Job) -> str:
     elif job.stopped:
         state = "was stopped"
     elif job.signal is not None:
-        state = f"was killed by signal {job.signal}{_why(job.signal)}"
+        state = f"was killed by signal {job.signal}{_name(job.signal)}"
     else:
         state = f"ended with exit code {job.exit_code}"
     first, newline, _ = job.command.strip().partition("\n")
     command = show_line(first.encode("utf-8", "surrogateescape"), _COMMAND)
-    return f"[job {job.job_id} {state}: {command}{' ...' if newline else ''}]"
+    text = f"[job {job.job_id} {state}: {command}{' ...' if newline else ''}]"
+    return "\n".join([text, *_limit_notes(job.limits_hit)])
 
 
 def _result(
@@ -98,7 +97,7 @@ def _result(
 def _notes(result: CommandResult, runs_in: str) -> list[str]:
     ending = _ending(result, runs_in)
     notes = [ending] if ending else []
-    notes += [f"[{words}]" for limit, words in _LIMITS.items() if limit in result.limits_hit]
+    notes += _limit_notes(result.limits_hit)
     if result.lost_state:
         notes.append(f"[{result.lost_state}]")
     if result.output_held:
@@ -117,20 +116,20 @@ def _ending(result: CommandResult, runs_in: str) -> str:
         kept = "" if result.lost_state else f"; the {runs_in} and its state are kept"
         return f"[timed out after {result.seconds:.0f} s{kept}]"
     if result.signal is not None:
-        return f"[killed by signal {result.signal}{_why(result.signal, result.limits_hit)}]"
+        return f"[killed by signal {result.signal}{_name(result.signal)}]"
     code = result.exit_code
     if code is not None and 128 < code < 128 + signal.NSIG:
-        return f"[exit code {code}{_why(code - 128, result.limits_hit)}]"
+        return f"[exit code {code}{_name(code - 128)}]"
     return f"[exit code {code}]" if code else ""
 
 
-def _why(number: int, limits_hit: tuple[LimitName, ...] = ()) -> str:
-    """Name a signal; a SIGKILL that no limit explains comes from a lack of memory most often."""
+def _limit_notes(limits_hit: tuple[LimitName, ...]) -> list[str]:
+    return [f"[{words}]" for limit, words in _LIMITS.items() if limit in limits_hit]
+
+
+def _name(number: int) -> str:
+    """Name a signal. Why it was sent is said only where something counted it: see `_LIMITS`."""
     try:
-        name = signal.Signals(number).name
+        return f" ({signal.Signals(number).name})"
     except ValueError:
         return ""
-    unexplained = number == signal.SIGKILL and not {"memory", "disk", "machine_disk"} & set(
-        limits_hit
-    )
-    return f" ({name}), probably out of memory" if unexplained else f" ({name})"

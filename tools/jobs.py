@@ -36,14 +36,14 @@ class Jobs(Tool[JobsParams]):
         if params.id is None:
             raise ToolError("bad_arguments", f"Which job? Give `id` to {params.action}.")
         try:
-            return await _act(sandbox, params, params.id)
+            return await _act(sandbox, params, params.id, emit)
         except UnknownJob as error:
             raise ToolError("unknown_job", str(error)) from None
 
 
-async def _act(sandbox: Sandbox, params: JobsParams, job_id: int) -> ToolResult:
+async def _act(sandbox: Sandbox, params: JobsParams, job_id: int, emit: Emit) -> ToolResult:
     if params.action == "wait":
-        await sandbox.wait_job(job_id, timeout=params.timeout)
+        await sandbox.wait_job(job_id, timeout=params.timeout, on_output=emit)
     elif params.action == "stop":
         await sandbox.stop_job(job_id)
     return job_result(await sandbox.read_job(job_id))

@@ -113,8 +113,6 @@ class Call:
                 part = tail[start : start + CHUNK]
                 self._context.channel.send({"id": self.id, "ev": "tail"}, part)
             body = b""
-        counts = self._context.counters.read()
-        limits = [name for name, count in counts.items() if count > self._before[name]]
         head = {
             "id": self.id,
             "ev": "result",
@@ -122,7 +120,7 @@ class Call:
             "signal": None if self.timed_out else ending.signal,
             "seconds": round(seconds, 6),
             "timed_out": self.timed_out,
-            "limits": limits,
+            "limits": self._context.counters.hit_since(self._before),
             "dropped": capture.dropped,
             "dropped_at": capture.head_size,
             "held": capture.held,

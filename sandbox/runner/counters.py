@@ -58,6 +58,10 @@ class Counters:
             "tmp": self._tmp_full(),
         }
 
+    def hit_since(self, before: dict[str, int]) -> list[str]:
+        """Return the limits that were hit since `before` was read."""
+        return [name for name, count in self.read().items() if count > before[name]]
+
     def _tmp_full(self) -> int:
         with suppress(OSError):
             status = os.statvfs(self._tmp)

@@ -17,9 +17,10 @@ _KEPT = 1 << 20
 class _Job:
     """One job; `capture` holds what it wrote."""
 
-    def __init__(self, pid: int, capture: Capture) -> None:
+    def __init__(self, pid: int, capture: Capture, before: dict[str, int]) -> None:
         self.pid: int | None = pid
         self.capture = capture
+        self.before = before
 
 
 class Jobs:
@@ -33,6 +34,7 @@ class Jobs:
     def start(self, head: Head, body: bytes) -> None:
         """Start the command in the body; `env` and `cwd` are the shell's, where known."""
         job_id = head["job"]
+        before = self._context.counters.read()
         reader, writer = os.pipe2(os.O_CLOEXEC)
         argv = ["bash", "--noprofile", "--norc", "-c", os.fsdecode(body)]
         try:
@@ -48,7 +50,7 @@ class Jobs:
         capture = Capture(
             self._context.loop, self._context.channel, reader, head=0, tail=_KEPT, emit=_nothing
         )
-        job = self._jobs[job_id] = _Job(pid, capture)
+        job = self._jobs[job_id] = _Job(pid, capture, before)
         self._context.loop.watch_child(pid, lambda status: self._on_exit(job_id, job, status))
         self._answer(head, {})
 
@@ -57,7 +59,11 @@ class Jobs:
         ending = Ending.of_status(status)
 
         def tell() -> None:
-            event = {"exit_code": ending.exit_code, "signal": ending.signal}
+            event: Head = {
+                "exit_code": ending.exit_code,
+                "signal": ending.signal,
+                "limits": self._context.counters.hit_since(job.before),
+            }
             self._context.channel.send({"ev": "job_end", "job": job_id, **event})
 
         job.capture.finish(tell)

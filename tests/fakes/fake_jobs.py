@@ -9,7 +9,7 @@ import signal
 import time
 from dataclasses import dataclass, field, replace
 
-from sandbox.protocol import Job, JobOutput, UnknownJob
+from sandbox.protocol import Job, JobOutput, OnOutput, UnknownJob
 
 
 @dataclass
@@ -72,10 +72,14 @@ class FakeJobs:
         data, one.unread = one.unread[:limit], one.unread[limit:]
         return JobOutput(data, 0, replace(one.job, seconds=time.monotonic() - one.started))
 
-    async def wait_job(self, job_id: int, *, timeout: float) -> Job:
+    async def wait_job(
+        self, job_id: int, *, timeout: float, on_output: OnOutput | None = None
+    ) -> Job:
         """Wait for its end."""
         one = self._known(job_id)
         await asyncio.wait([one.ended], timeout=timeout)
+        if on_output is not None and one.unread:
+            on_output(one.unread)
         one.told = not one.job.running
         return one.job
 

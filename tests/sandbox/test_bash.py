@@ -183,3 +183,14 @@ async def test_a_command_right_after_kill_all_runs_in_a_new_shell(sandbox: Sandb
         for result in (shell, interpreter):
             assert (result.output, result.exit_code) == (b"1\n", 0)
             assert result.lost_state is not None
+
+
+async def test_a_caller_that_fails_on_output_ends_the_command(sandbox: Sandbox) -> None:
+    def fail(_data: bytes) -> None:
+        raise RuntimeError("the disk is full")
+
+    with pytest.raises(RuntimeError, match="the disk is full"):
+        await sandbox.bash("echo output; sleep 60; echo > went-on", on_output=fail)
+    result = await asyncio.wait_for(sandbox.bash("echo next"), 30)
+    assert result.output == b"next\n"
+    assert (await sandbox.bash("ls went-on")).exit_code != 0

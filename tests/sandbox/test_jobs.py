@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
-from sandbox.protocol import Sandbox, SandboxError, SandboxLost, UnknownJob
-from tests.sandbox.conftest import Start
+from sandbox.protocol import Limits, Sandbox, SandboxError, SandboxLost, UnknownJob
+from tests.sandbox.conftest import Start, needs
+from tools.command_text import job_state
 
 
 async def test_a_job_starts_where_the_shell_is_with_its_environment(sandbox: Sandbox) -> None:
@@ -99,3 +100,36 @@ async def test_a_job_too_long_to_send_is_refused_and_nothing_is_left(sandbox: Sa
         await sandbox.start_job("true " + "x" * (2 << 20))
     assert sandbox.ended_jobs() == []
     assert (await sandbox.bash("echo fine")).output == b"fine\n"
+
+
+async def test_what_a_job_writes_is_shown_while_it_is_waited_for_and_read_afterwards(
+    sandbox: Sandbox,
+) -> None:
+    job = await sandbox.start_job("echo one; until [ -e go ]; do sleep 0.05; done; echo two")
+    shown = b""
+
+    def show(data: bytes) -> None:
+        nonlocal shown
+        shown += data
+
+    waiting = asyncio.create_task(sandbox.wait_job(job.job_id, timeout=60, on_output=show))
+    async with asyncio.timeout(30):
+        while shown != b"one\n":  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    await sandbox.bash("touch go")
+    assert (await waiting).exit_code == 0
+    assert shown == b"one\ntwo\n"
+    assert (await sandbox.read_job(job.job_id)).data == b"one\ntwo\n"
+
+
+async def test_a_job_that_is_killed_for_memory_says_so_and_another_does_not(start: Start) -> None:
+    sandbox = await start(Limits(memory=256 << 20))
+    needs(sandbox, "memory")
+    killed = await sandbox.start_job("kill -9 $$")
+    ended = await sandbox.wait_job(killed.job_id, timeout=30)
+    assert (ended.signal, ended.limits_hit) == (9, ())
+    assert job_state(ended).startswith("[job 1 was killed by signal 9 (SIGKILL): kill")
+    large = await sandbox.start_job("exec python3 -c 'x = bytearray(1 << 30)'")
+    ended = await sandbox.wait_job(large.job_id, timeout=30)
+    assert (ended.signal, ended.limits_hit) == (9, ("memory",))
+    assert "[the memory limit was reached and a process was killed]" in job_state(ended)

@@ -33,7 +33,7 @@ def ended(output=b"out\n", exit_code=0, seconds=1.0, **how):
         ({"output": b"", "exit_code": 2}, "[exit code 2]"),
         ({"exit_code": 139}, "out\n[exit code 139 (SIGSEGV)]"),
         ({"exit_code": 255}, "out\n[exit code 255]"),
-        ({"exit_code": 137}, "out\n[exit code 137 (SIGKILL), probably out of memory]"),
+        ({"exit_code": 137}, "out\n[exit code 137 (SIGKILL)]"),
         (
             {"exit_code": 137, "limits_hit": ("memory",)},
             "out\n[exit code 137 (SIGKILL)]\n"
@@ -61,7 +61,7 @@ def ended(output=b"out\n", exit_code=0, seconds=1.0, **how):
         ),
         (
             {"exit_code": None, "signal": 9},
-            "out\n[killed by signal 9 (SIGKILL), probably out of memory]",
+            "out\n[killed by signal 9 (SIGKILL)]",
         ),
         ({"exit_code": None, "signal": 15}, "out\n[killed by signal 15 (SIGTERM)]"),
         (

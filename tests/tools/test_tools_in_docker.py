@@ -76,7 +76,7 @@ async def test_what_wants_a_person_ends_with_a_hint(session):
 
 
 async def test_limits_that_were_hit_are_named(session):
-    many = await session.call("bash", command="for i in $(seq 600); do sleep 2 & done")
+    many = await session.call("bash", command="for i in $(seq 600); do sleep 6 & done")
     assert "[the limit on processes was reached: some could not be started]" in many.text
     full = await session.call("bash", command="head -c 100M /dev/zero > /tmp/full")
     assert "No space left on device\n[exit code 1]\n[/tmp is full]" in full.text
