@@ -19,12 +19,12 @@ def timeline(
     for event in events:
         if last is None or event.parent is not None or isinstance(event.data, SessionResume):
             last = event.mono
-        for mono, item in _shown(event):
+        for mono, item in shown(event):
             yield max(0.0, mono - last), item
             last = mono
 
 
-def _shown(event: Event) -> Iterator[tuple[float, Event | LiveDelta | LiveOutput]]:
+def shown(event: Event) -> Iterator[tuple[float, Event | LiveDelta | LiveOutput]]:
     """Yield (time, what a screen got) of an event: streamed text in the pieces it came in."""
     match event.data:
         case ModelDelta(step=step, kind=kind, index=index) as delta:

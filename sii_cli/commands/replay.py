@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -15,7 +16,6 @@ from sii_cli.errors import DONE, UsageError
 
 if TYPE_CHECKING:
     from sii_cli.render.live import LiveRenderer
-    from sii_cli.wire import Item
 
 
 @click.command(
@@ -38,7 +38,12 @@ if TYPE_CHECKING:
     metavar="N",
     help="Times as fast.",
 )
-@click.option("--step", "by_step", is_flag=True, help="Wait for Enter before every step.")
+@click.option(
+    "--step",
+    "by_step",
+    is_flag=True,
+    help="Begin paused: space plays, n steps. With --execute: wait for Enter before calls.",
+)
 @click.option(
     "--html",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
@@ -99,8 +104,12 @@ def command(
         return run_again(folder, by_step=by_step, **options)
     if html or cast:
         _export(folder, html, cast)
+    elif _has_a_terminal():
+        from sii_cli.player.app import PlayerApp
+
+        PlayerApp(folder, speed=speed, paused=by_step).run()
     else:
-        _play(folder, speed, by_step)
+        _play(folder, speed)
     return DONE
 
 
@@ -124,7 +133,13 @@ def _check_target(target: Path) -> None:
         raise UsageError(f"{target} is among the recordings: write to another place.")
 
 
-def _play(folder: Path, speed: float, by_step: bool) -> None:
+def _has_a_terminal() -> bool:
+    """Whether there are keys and a screen; without them a recording is printed as it happened."""
+    ttys = sys.stdin.isatty() and sys.stdout.isatty()
+    return ttys and os.environ.get("TERM", "dumb") not in ("dumb", "")
+
+
+def _play(folder: Path, speed: float) -> None:
     from recordings.log import read_events
     from recordings.timeline import timeline
     from sii_cli.render.live import LiveRenderer
@@ -132,12 +147,8 @@ def _play(folder: Path, speed: float, by_step: bool) -> None:
     renderer = LiveRenderer(clock=lambda: time.monotonic() * speed)
     due = time.monotonic()
     for wait, item in timeline(read_events(folder)):
-        if by_step and _begins_step(item):
-            renderer.finish()
-            _wait_for_enter()
-        elif not by_step:
-            due += wait / speed
-            _play_until(due, renderer)
+        due += wait / speed
+        _play_until(due, renderer)
         renderer.take(item)
     renderer.finish()
 
@@ -149,19 +160,3 @@ def _play_until(due: float, renderer: LiveRenderer) -> None:
     while (left := due - time.monotonic()) > 0:
         time.sleep(min(left, FRAME))
         renderer.tick()
-
-
-def _begins_step(item: Item) -> bool:
-    from recordings.events import Event, ModelRequest, UserMessage
-
-    return isinstance(item, Event) and isinstance(item.data, ModelRequest | UserMessage)
-
-
-def _wait_for_enter() -> None:
-    """Ask on the terminal; without one, go on."""
-    if not sys.stdin.isatty():
-        return
-    click.echo("— Enter for the next step —", nl=False, err=True)
-    sys.stdin.readline()
-    # Take the question back, so that the screen holds the session alone.
-    click.echo("\x1b[1A\x1b[2K", nl=False, err=True)

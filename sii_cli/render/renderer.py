@@ -63,7 +63,7 @@ class Renderer:
 
     def __init__(self, screen: Screen, *, fold: bool = True) -> None:
         self._screen = screen
-        self._fold = fold
+        self.fold = fold
         self._prose: _Prose | None = None
         self._streamed: set[str] = set()
         self._calls: dict[str, ToolCall] = {}
@@ -191,7 +191,7 @@ class Renderer:
         beside = self._last_call is not None and self._last_call in self._calls
         self._calls[data.call_id] = data
         self._last_call = data.call_id
-        lines = render_call(data, fold=self._fold)
+        lines = render_call(data, fold=self.fold)
         if beside:  # calls that run at the same time stand together
             self._screen.print(*lines)
         else:
@@ -210,7 +210,7 @@ class Renderer:
         call = self._calls.pop(data.call_id, None)
         output = self._outputs.pop(data.call_id, None)
         width = self._screen.width if self._screen.live else None
-        lines = render_observation(data, width, fold=self._fold)
+        lines = render_observation(data, width, fold=self.fold)
         if self._last_call != data.call_id or self._calls:
             label = call_label(call) if call else one_line(data.name, 40)
             lines = [Text(f"  ┌ {label}", style="cyan"), *lines]

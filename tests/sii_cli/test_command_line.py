@@ -257,21 +257,6 @@ def test_on_a_terminal_the_session_is_drawn_as_it_happens(shell: Shell) -> None:
     assert "running bash" not in terminal.everything()
 
 
-def test_step_waits_for_enter(shell: Shell) -> None:
-    shell.sii("-p", "Do it", script="work")
-    terminal = shell.terminal("replay", "last", "--step", script="hello")
-    terminal.wait_for("Enter for the next step")
-    assert "Do it" not in terminal.everything()
-    terminal.send("\n")
-    terminal.wait_for("› Do it")
-    assert "● bash" not in terminal.everything()
-    terminal.send("\n")
-    terminal.wait_for("● bash")
-    terminal.send("\n")
-    assert terminal.exit_code() == 0
-    assert "Enter for" not in terminal.everything()
-
-
 def test_the_prompt_wants_a_terminal(shell: Shell) -> None:
     done = shell.sii(stdin="")
     assert done.returncode == 2

@@ -1,0 +1,98 @@
+"""The rows that a recording's last events drew: what is on the screen at a position."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import RenderableType
+
+from recordings.events import Event, Observation, ToolCall
+from recordings.line_index import STEP, LineIndex
+from recordings.timeline import shown
+from sii_cli.render.renderer import Renderer
+from sii_cli.render.screen import Painter, TailLine
+from sii_cli.render.wrap import break_line
+from sii_cli.wire import Item
+
+MAX_ROWS = 4000
+"""Rows that are kept to scroll back to."""
+BACK_LINES = 400
+BACK_BYTES = 512 << 10
+"""How far back events are drawn again after a jump: lines of the recording, and bytes."""
+_MORE = "… +"
+"""Marks what is folded (`render.calls`, `render.observations`)."""
+
+
+class Rows:
+    """A screen of which every row is kept, as text with colours."""
+
+    live = True
+
+    def __init__(self, width: int) -> None:
+        self.width = max(10, width - 1)
+        self.rows: list[str] = []
+        self.dropped = 0
+        """Rows that are no longer kept."""
+        self.growing: list[TailLine] = []
+        self._painter = Painter(terminal=True)
+
+    def print(self, *renderables: RenderableType) -> None:
+        """Append rows; the tail is gone by it."""
+        self.growing = []
+        self.rows += self._painter.paint(renderables, self.width).split("\n")[:-1]
+        if len(self.rows) > 2 * MAX_ROWS:
+            self.dropped += len(self.rows) - MAX_ROWS
+            del self.rows[:-MAX_ROWS]
+
+    def tail(self, lines: Sequence[TailLine]) -> None:
+        """Show what is still growing."""
+        self.growing = [(dim, break_line(text, self.width)[0]) for dim, text in lines]
+
+
+class Scene:
+    """What stands on the screen after a number of events."""
+
+    def __init__(self, index: LineIndex) -> None:
+        self._index = index
+        self._opened: set[int] = set()
+        """Events whose folded output is shown whole."""
+        self.foldable: list[tuple[int, int]] = []
+        """(event, its first row) of what is folded, or was and is open."""
+        self.screen = Rows(80)
+        self._renderer = Renderer(self.screen)
+
+    def rebuild(self, upto: int, width: int) -> None:
+        """Draw anew what stands there after the first `upto` events."""
+        self.screen = Rows(width)
+        self._renderer = Renderer(self.screen)
+        self.foldable = []
+        for event in self._index.events(self._anchor(upto), upto):
+            for _, item in shown(event):
+                self.take(item)
+
+    def take(self, item: Item) -> None:
+        """Draw one more item."""
+        if not isinstance(item, Event) or not isinstance(item.data, Observation | ToolCall):
+            self._renderer.take(item)
+            return
+        opened = item.seq in self._opened
+        first = self.screen.dropped + len(self.screen.rows)
+        self._renderer.fold = not opened
+        self._renderer.take(item)
+        self._renderer.fold = True
+        new = self.screen.rows[first - self.screen.dropped :]
+        if opened or any(_MORE in row for row in new):
+            self.foldable.append((item.seq, first))
+
+    def toggle(self, seq: int) -> None:
+        """Open what is folded, or fold it again, from the next drawing on."""
+        self._opened ^= {seq}
+
+    def _anchor(self, upto: int) -> int:
+        """Return where to begin: at a step's start, far enough back to fill a screen and more."""
+        size, number = 0, upto
+        while number > 0 and upto - number < BACK_LINES and size < BACK_BYTES:
+            number -= 1
+            size += self._index.size(number)
+        begin = self._index.find(STEP, number, back=True)
+        return begin if begin is not None and number - begin < BACK_LINES else number
