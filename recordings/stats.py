@@ -129,7 +129,7 @@ def _spread(values: list[int] | list[float]) -> dict[str, float]:
     return {
         "min": min(values),
         "median": median(values),
-        "mean": round(fmean(values), 1),
+        "mean": round(fmean(values), 3),
         "max": max(values),
     }
 

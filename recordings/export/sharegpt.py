@@ -17,14 +17,15 @@ _BETWEEN_RESPONSES = "\n</tool_response>\n<tool_response>\n"
 
 def rows(sample: Sample) -> Iterator[Row | LeftOut]:
     """Yield a sample's one row, or why the format cannot hold it."""
-    system, *messages = chat_messages(sample)
+    messages = chat_messages(sample)
+    system = messages.pop(0)["content"] if messages[0]["role"] == "system" else ""
     problem = _problem(sample, messages)
     if problem is not None:
         yield not_expressible(sample, problem)
         return
     yield {
         "conversations": list(_conversation(messages)),
-        "system": system["content"],
+        "system": system,
         "tools": json.dumps([tool.get("function", tool) for tool in sample.tools]),
     }
 

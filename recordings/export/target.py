@@ -47,6 +47,7 @@ TARGETS = {
     "sharegpt": "conversations for LLaMA-Factory",
     "swift": "messages with loss for ms-swift",
     "verl": "parquet messages for verl's multi-turn SFT",
+    "atif": "documents in the Agent Trajectory Interchange Format",
 }
 """Name of each target, its module's too, and what it is for."""
 

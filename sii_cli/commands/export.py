@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 FORMATS = (
     *("tokens", "slime", "slime-messages", "messages", "openai"),
-    *("sharegpt", "swift", "verl"),
+    *("sharegpt", "swift", "verl", "atif"),
 )
 
 

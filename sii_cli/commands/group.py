@@ -21,6 +21,7 @@ COMMANDS = {
     "reviews": "Show who said what about a recording.",
     "inspect-sample": "Show what a recording would be trained on, token by token.",
     "export": "Write approved recordings as fine-tuning data.",
+    "import": "Make recordings of trajectories from elsewhere.",
     "stats": "Show figures over recordings.",
     "fork": "Begin a session that shares a recording's past.",
     "tree": "Show a recording's family: its parents and forks.",

@@ -42,9 +42,10 @@ def plot_stats(summary: dict[str, Any], path: Path) -> None:
 
 def _draw_tokens(axis: Any, summary: dict[str, Any]) -> None:
     pairs = summary["tokens"]["histogram"]
-    labels = [f"{begin // 1000}k" for begin, _ in pairs]
+    labels = [f"{begin // 1000}k" if begin else "0" for begin, _ in pairs]
     axis.bar(range(len(pairs)), [count for _, count in pairs], align="edge", color=_COLOUR)
     axis.set_xticks(range(len(pairs)), labels)
+    axis.yaxis.get_major_locator().set_params(integer=True)
     for name, value in summary["limi_tokens"].items():
         axis.axvline(_place(value, [begin for begin, _ in pairs]), color=_LIMI, linestyle="--")
         axis.annotate(
@@ -73,6 +74,7 @@ def _draw_bars(axis: Any, counts: dict[str, int], title: str) -> None:
     names = [one_line(name, 24).replace("$", r"\$") for name, _ in items]
     axis.barh(range(len(items)), [count for _, count in items], color=_COLOUR)
     axis.set_yticks(range(len(items)), names)
+    axis.xaxis.get_major_locator().set_params(integer=True)
     axis.set_title(title)
 
 

@@ -1,0 +1,1 @@
+"""Data from elsewhere → recordings, marked as imported, without token ids."""

@@ -1,0 +1,146 @@
+"""What may be imported: ATIF documents, and chat messages as OpenAI's or LIMI's data has them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from recordings.encoding import encode
+from recordings.errors import RecordingError
+
+_THINK = re.compile(r"\s*<think>(.*?)</think>\n?(.*)", re.DOTALL)
+_ROLES = {"system", "developer", "user", "assistant", "tool"}
+
+
+class NotImportable(RecordingError):
+    """Something in a file that is no conversation; the message says where."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A conversation in the form of chat messages, arguments as strings."""
+
+    messages: list[dict[str, Any]]
+    tools: list[dict[str, Any]] = field(default_factory=list)
+    model: str = "unknown"
+    source: str = ""
+    """File and line."""
+
+
+def read_conversations(path: Path) -> Iterator[Conversation]:
+    """Yield the conversations of a file: JSON lines, or one JSON document.
+
+    Raises `NotImportable`.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, document in _documents(path, file):
+                yield _conversation(document, f"{path.name}:{number}")
+    except (OSError, UnicodeDecodeError) as error:
+        raise NotImportable(f"{path} cannot be read ({error}).") from None
+
+
+def _documents(path: Path, lines: Iterator[str]) -> Iterator[tuple[int, Any]]:
+    """Yield each document and the line it begins in."""
+    for number, text in enumerate(lines, 1):
+        if not text.strip():
+            continue
+        try:
+            yield number, json.loads(text)
+        except ValueError:
+            if number > 1:
+                raise NotImportable(f"Line {number} of {path} is no JSON.") from None
+            try:
+                yield 1, json.loads(text + "".join(lines))
+            except ValueError:
+                raise NotImportable(f"{path} is neither JSON lines nor JSON.") from None
+
+
+def _conversation(document: Any, place: str) -> Conversation:
+    try:
+        if "schema_version" in document and "steps" in document:
+            return _from_atif(document, place)
+        tools = document.get("tools") or []
+        return Conversation(
+            messages=list(map(_message, document["messages"])),
+            tools=json.loads(tools) if isinstance(tools, str) else tools,
+            model=str(document.get("model") or "unknown"),
+            source=place,
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise NotImportable(
+            f"{place} is no conversation ({error!r}): ATIF, or an object with `messages`."
+        ) from None
+
+
+def _message(given: dict[str, Any]) -> dict[str, Any]:
+    role = given["role"]
+    if role not in _ROLES:
+        raise ValueError(f"the role {role!r}")
+    message: dict[str, Any] = {
+        "role": "system" if role == "developer" else role,
+        "content": _text(given.get("content")),
+    }
+    if role == "tool":
+        message["tool_call_id"] = given.get("tool_call_id")
+    if role == "assistant":
+        reasoning = given.get("reasoning_content") or given.get("reasoning")
+        inline = None if reasoning else _THINK.fullmatch(message["content"])
+        if inline:
+            reasoning, message["content"] = inline.groups()
+        message["reasoning"] = reasoning
+        message["calls"] = [_call(call) for call in given.get("tool_calls") or ()]
+    return message
+
+
+def _call(given: dict[str, Any]) -> tuple[str | None, str, str]:
+    function = given.get("function", given)
+    return given.get("id"), str(function["name"]), _arguments(function.get("arguments"))
+
+
+def _arguments(given: Any) -> str:
+    """Return arguments as a string; one that is a string already stays as it is."""
+    return given if isinstance(given, str) else encode(given or {}).decode()
+
+
+def _text(content: Any) -> str:
+    """Return a content's text. Raises `ValueError` for pictures and the like."""
+    if content is None or isinstance(content, str):
+        return content or ""
+    if any(part.get("type") != "text" for part in content):
+        raise ValueError("content that is no text")
+    return "".join(part["text"] for part in content)
+
+
+def _from_atif(document: dict[str, Any], place: str) -> Conversation:
+    messages: list[dict[str, Any]] = []
+    for step in document["steps"]:
+        role = {"system": "system", "user": "user", "agent": "assistant"}[step["source"]]
+        message: dict[str, Any] = {"role": role, "content": _text(step["message"])}
+        messages.append(message)
+        if role == "assistant":
+            message["reasoning"] = step.get("reasoning_content")
+            message["calls"] = [
+                (call["tool_call_id"], call["function_name"], _arguments(call["arguments"]))
+                for call in step.get("tool_calls") or ()
+            ]
+            results = (step.get("observation") or {}).get("results", ())
+            messages += [
+                {
+                    "role": "tool",
+                    "content": _text(result.get("content")),
+                    "tool_call_id": result.get("source_call_id"),
+                }
+                for result in results
+            ]
+    agent = document["agent"]
+    return Conversation(
+        messages=messages,
+        tools=agent.get("tool_definitions") or [],
+        model=str(agent.get("model_name") or "unknown"),
+        source=place,
+    )

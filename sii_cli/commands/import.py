@@ -1,0 +1,58 @@
+"""`sii import`: trajectories from elsewhere, as recordings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sii_cli import __version__
+from sii_cli.commands.options import example
+from sii_cli.commands.recorded import open_store
+
+
+@click.command(
+    "import",
+    help="Make recordings of trajectories from elsewhere: ATIF documents, and JSON lines of "
+    "`messages` with `tools` as OpenAI's or LIMI's data has them. They are marked imported and "
+    "have no token ids, so they can be exported as messages, not as tokens. Nothing is imported "
+    "when a file holds something else.",
+    epilog=example("sii import train.jsonl --batch limi --license apache-2.0", "sii import *.json"),
+)
+@click.argument(
+    "files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False)
+)
+@click.option("--batch", metavar="NAME", help="What they are listed under.")
+@click.option("--license", "license_", metavar="NAME", help="Of all of them.")
+@click.option("--tag", "tags", multiple=True, metavar="TAG", help="May be repeated.")
+def command(
+    files: tuple[Path, ...], batch: str | None, license_: str | None, tags: tuple[str, ...]
+) -> None:
+    """Import conversations."""
+    from recordings.importing.conversations import NotImportable, read_conversations
+    from recordings.importing.record import Defuse, record_conversation
+    from recordings.recorder import Recorder
+    from sii_cli.errors import UsageError
+    from sii_cli.model.neutralise import neutralise
+    from sii_cli.model.own_words import defused_turn
+
+    store, made, defuse = open_store(), 0, Defuse(neutralise, defused_turn)
+    try:
+        found = sum(1 for path in files for _ in read_conversations(path))
+    except NotImportable as error:
+        raise UsageError(str(error)) from None
+    for path in files:
+        for conversation in read_conversations(path):
+            name, folder = store.create_folder()
+            record_conversation(
+                Recorder.create(folder, name),
+                conversation,
+                defuse,
+                made_by=__version__,
+                batch=batch,
+                license_name=license_,
+                tags=tags,
+            )
+            made += 1
+            click.echo(f"{name}  {conversation.source}")
+    click.echo(f"{made} of {found} trajectories are recordings now", err=True)
