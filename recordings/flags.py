@@ -16,6 +16,7 @@ FLAGS = {
     "content_differs": "the answer in the ids is not the answer that was shown",
     "calls_differ": "the calls in the ids are not those that were run",
     "call_unterminated": "a call was not ended by the model, and was run all the same",
+    "call_form_forced": "calls were forced into a form that this model was not trained on",
     "text_moved": "text stood between or after calls; sent back, it stands before them",
     "whitespace_differs": "spaces in the ids were lost on the way to the screen",
     "text_unchecked": "the server did not tell in time what the ids say",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 from recordings.events import RawGeneration
-from sii_cli.model.raw_text import differences
 from sii_cli.model.types import Completion, Model, ModelError
 
 PATIENCE = 2.0
@@ -32,12 +31,10 @@ class GenerationCheck:
     async def _check(self, step: int, done: Completion) -> RawGeneration | None:
         try:
             async with asyncio.timeout(PATIENCE):
-                raw = await self._model.generated_text(done)
+                found = await self._model.text_doubts(done)
         except (TimeoutError, ModelError):
             return RawGeneration(step=step, attempt=done.attempt, flags=["text_unchecked"], text="")
-        if raw is None:
+        if found is None or not found.flags:
             return None
-        flags = differences(raw, done.reasoning, done.content, done.calls)
-        if not flags:
-            return None
-        return RawGeneration(step=step, attempt=done.attempt, flags=flags, text=raw)
+        flags = list(found.flags)
+        return RawGeneration(step=step, attempt=done.attempt, flags=flags, text=found.text)

@@ -22,6 +22,7 @@ from sii_cli.model.types import (
     ModelPart,
     ServedModel,
     Started,
+    TextDoubts,
 )
 
 SECONDS_A_WORD = 0.02
@@ -97,7 +98,7 @@ class TurnsModel:
                 yield Delta(kind, word, index)
                 await asyncio.sleep(self._pause)
 
-    async def generated_text(self, done: Completion) -> str | None:
+    async def text_doubts(self, done: Completion) -> TextDoubts | None:
         """Nothing is generated."""
         return None
 

@@ -21,6 +21,7 @@ _ARGUMENT = re.compile(
     r"<arg_key>(.*?)</arg_key>\s*<arg_value>(.*?)</arg_value>",
     re.DOTALL,
 )
+_COMPACT = re.compile(r"<tool_call>[^\s<]+(?:<arg_key>|</tool_call>)")
 _MISSING = object()
 
 
@@ -50,6 +51,11 @@ def differences(
     if any(text.strip() for text in parts.after):
         found.append("text_moved")
     return list(dict.fromkeys(found))
+
+
+def has_compact_call(raw: str) -> bool:
+    """Whether a call is written in GLM-4.7's form, without a line's end after the name."""
+    return _COMPACT.search(raw) is not None
 
 
 def _take_apart(raw: str) -> _Raw:

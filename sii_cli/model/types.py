@@ -126,6 +126,16 @@ class Completion:
     """Doubts, each by name (`recordings.flags`)."""
 
 
+@dataclass(frozen=True, slots=True)
+class TextDoubts:
+    """How a turn differs from what its ids spell."""
+
+    flags: tuple[str, ...]
+    """By name (`recordings.flags`); empty when it does not."""
+    text: str
+    """What the ids spell, control tokens included, the stop token left out."""
+
+
 ModelPart = Started | Delta | Failed | Completion
 
 
@@ -159,8 +169,8 @@ class Model(Protocol):
         """
         ...
 
-    async def generated_text(self, done: Completion) -> str | None:
-        """Return what a turn's generated ids spell, its stop token left out.
+    async def text_doubts(self, done: Completion) -> TextDoubts | None:
+        """Compare a whole turn with what its generated ids spell.
 
         None where that cannot be told, or not in a form that can be compared. Raises `ModelError`.
         """

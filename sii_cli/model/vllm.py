@@ -17,6 +17,7 @@ from sii_cli.model.assemble import Assembler
 from sii_cli.model.endpoints import Endpoints
 from sii_cli.model.faults import StreamBroke, Trouble, trouble_of_exception, trouble_of_status
 from sii_cli.model.profiles import profile_of
+from sii_cli.model.raw_text import differences, has_compact_call
 from sii_cli.model.retry import DEFAULT_WAITS, Retries, Waits
 from sii_cli.model.server import Server
 from sii_cli.model.sse import DONE, EventSplitter
@@ -29,6 +30,7 @@ from sii_cli.model.types import (
     ModelPart,
     ServedModel,
     Started,
+    TextDoubts,
 )
 
 LAST_BYTES_TIMEOUT = 0.5
@@ -67,6 +69,8 @@ class VllmModel:
         """The token that ends turns with calls, where it is known."""
         self._name: str | None = None
         """Under which the model is served, if the server tells what its ids spell."""
+        self._calls_on_lines = False
+        """The model was trained on calls with a line's end after the name."""
 
     async def describe(self) -> ServedModel:
         """Ask what is served: the model that was asked for, or the first one.
@@ -82,6 +86,7 @@ class VllmModel:
         self._call_stop = ids.get(profile.call_stop or "")
         self._context_length = served.length
         self._name = None
+        self._calls_on_lines = not profile.strict_tool_calls
         if self._call_stop is not None and profile.tool_call_parser in GLM_PARSERS:
             with suppress(ModelError):
                 await server.detokenize(name, [self._call_stop])
@@ -142,11 +147,15 @@ class VllmModel:
                 return
             await asyncio.sleep(wait)
 
-    async def generated_text(self, done: Completion) -> str | None:
-        """Ask the server what a turn's ids spell; see `Model.generated_text`."""
+    async def text_doubts(self, done: Completion) -> TextDoubts | None:
+        """Ask the server what a turn's ids spell, and compare; see `Model.text_doubts`."""
         if self._name is None or not done.generated_ids or isinstance(done.stop_reason, str):
             return None
-        return await self._endpoints.current.detokenize(self._name, done.generated_ids[:-1])
+        raw = await self._endpoints.current.detokenize(self._name, done.generated_ids[:-1])
+        flags = differences(raw, done.reasoning, done.content, done.calls)
+        if self._calls_on_lines and has_compact_call(raw):
+            flags.append("call_form_forced")
+        return TextDoubts(tuple(flags), raw)
 
     async def count_tokens(self, what: str | ChatRequest) -> int | None:
         """Ask `/tokenize`; see `Model.count_tokens`."""

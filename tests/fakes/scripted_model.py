@@ -14,6 +14,7 @@ from sii_cli.model.types import (
     ModelPart,
     ServedModel,
     Started,
+    TextDoubts,
     TokenUsage,
 )
 
@@ -81,7 +82,7 @@ class ScriptedModel:
         finally:
             self.closed += 1
 
-    async def generated_text(self, done: Completion) -> str | None:
+    async def text_doubts(self, done: Completion) -> TextDoubts | None:
         return None
 
     async def count_tokens(self, what: str | ChatRequest) -> int | None:
