@@ -198,6 +198,25 @@ class SessionResume(EventData):
     """What was under way when the last run died; it is not done again by itself."""
 
 
+class CheckFound(Part):
+    """What one look of `sii doctor` found."""
+
+    name: str
+    status: Literal["ok", "warn", "fail"]
+    found: str
+    remedy: str = ""
+
+
+class ServerCheck(EventData):
+    """What `sii doctor --record` had found of the server and the machine, shortly before."""
+
+    type: ClassVar[str] = "server_check"
+    base_url: str
+    examined: float
+    """Seconds since the epoch."""
+    checks: list[CheckFound]
+
+
 class SandboxStart(EventData):
     """A sandbox is ready. A second one in a session means that the first was lost."""
 
@@ -677,6 +696,7 @@ class SessionEnd(EventData):
 AnyEventData = Annotated[
     SessionStart
     | SessionResume
+    | ServerCheck
     | SandboxStart
     | SandboxEnd
     | NetworkRequest

@@ -25,6 +25,7 @@ from sandbox.protocol import Sandbox, SandboxBackend, SandboxSpec
 from sii_cli.config import Settings
 from sii_cli.context.compaction import Compactor, Context
 from sii_cli.context.settings import make_context
+from sii_cli.doctor_record import kept_check
 from sii_cli.errors import UsageError
 from sii_cli.flow import UNWATCHED, RoundOver
 from sii_cli.loop import Loop, OpenRound, RoundLimits
@@ -271,6 +272,9 @@ class Session:
         try:
             loop = self._make_loop(recorder, served, context, self._toolbox.schemas_json)
             loop.note(start, "harness")
+            examined = kept_check(self.settings.home, served.base_url)
+            if examined is not None:
+                loop.note(examined, "harness")
         except BaseException:
             recorder.close()
             raise

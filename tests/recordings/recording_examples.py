@@ -5,6 +5,7 @@ from recordings.events import (
     BlobRef,
     CallRequest,
     Check,
+    CheckFound,
     Compaction,
     Continuity,
     Edit,
@@ -29,6 +30,7 @@ from recordings.events import (
     RoundEnd,
     SandboxEnd,
     SandboxStart,
+    ServerCheck,
     SessionEnd,
     SessionResume,
     SessionStart,
@@ -73,6 +75,22 @@ EXAMPLES: list[tuple[EventData, Origin]] = [
             tools_sha256="5d2f0f6c8a2d3d0b4a5c6e7f8091a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3",
             settings={"temperature": 1.0, "max_steps": 200},
             speaker="ada",
+        ),
+        "harness",
+    ),
+    (
+        ServerCheck(
+            base_url="http://127.0.0.1:8000/v1",
+            examined=1795463000.0,
+            checks=[
+                CheckFound(name="version", status="ok", found="vLLM 0.12.0"),
+                CheckFound(
+                    name="prefix cache",
+                    status="warn",
+                    found="nothing was kept",
+                    remedy="--enable-prefix-caching",
+                ),
+            ],
         ),
         "harness",
     ),
