@@ -12,7 +12,8 @@ from pathlib import Path
 
 from sandbox.protocol import SandboxUnavailable
 from sii_cli.config import Settings
-from sii_cli.model.probe import Check, Probe
+from sii_cli.model.probe import Probe
+from sii_cli.model.probe_checks import Check
 
 LONGEST = 55.0
 """Seconds that all checks may take together."""

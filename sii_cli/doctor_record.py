@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from recordings.events import CheckFound, ServerCheck
 
 if TYPE_CHECKING:
-    from sii_cli.model.probe import Check
+    from sii_cli.model.probe_checks import Check
 
 STATE_FILE = "doctor.json"
 VALID = 24 * 3600.0

@@ -20,7 +20,7 @@ from sandbox.protocol import (
 )
 from sii_cli.config import Settings
 from sii_cli.doctor import engine
-from sii_cli.model.probe import Check
+from sii_cli.model.probe_checks import Check
 from sii_cli.parts import make_backend, make_spec
 
 SMALL = Limits(memory=256 << 20, pids=64, tmp=32 << 20, command_timeout=30.0)

@@ -13,7 +13,7 @@ import click
 from sii_cli.errors import DONE, FAILED
 
 if TYPE_CHECKING:
-    from sii_cli.model.probe import Check
+    from sii_cli.model.probe_checks import Check
 
 MARKS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}

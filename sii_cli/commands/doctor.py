@@ -12,7 +12,7 @@ from sii_cli.commands.checks import report
 from sii_cli.commands.options import example, load, settings_options
 
 if TYPE_CHECKING:
-    from sii_cli.model.probe import Check
+    from sii_cli.model.probe_checks import Check
 
 
 @click.command(

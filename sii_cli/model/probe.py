@@ -5,16 +5,17 @@ from __future__ import annotations
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
-
-import orjson
+from dataclasses import asdict
+from typing import Any
 
 from recordings.conversation import encode_message, message_of
 from recordings.encoding import encode
 from recordings.events import CallRequest, ModelResponse
+from recordings.flags import words_of
 from recordings.ids import IdTrail
-from sii_cli.model.profiles import UNKNOWN, Profile, profile_of
+from sii_cli.model import probe_checks as checks
+from sii_cli.model.probe_checks import Check
+from sii_cli.model.profiles import Profile, profile_of
 from sii_cli.model.server import Server
 from sii_cli.model.types import (
     STREAMING,
@@ -26,7 +27,6 @@ from sii_cli.model.types import (
 )
 from sii_cli.model.vllm import VllmModel
 
-Status = Literal["ok", "warn", "fail"]
 MAX_TOKENS = 1024
 """Tokens of one answer: room for a thought and two calls."""
 LONG_ARGUMENT = 100_000
@@ -46,21 +46,9 @@ NOTE: dict[str, Any] = {
 Message = dict[str, Any]
 SYSTEM: Message = {"role": "system", "content": "This is a check of the server. " * 60}
 """Longer than the blocks (128 tokens) in which vLLM caches prefixes."""
-ASK_ONE = 'Call the tool `note` once, with the text «naïve 日本 "quoted"» and the tags [1, {}].'
+ASK_ONE = f"Call the tool `note` once, with the text «{checks.TEXT}» and the tags [1, {{}}]."
 ASK_TWO = "Call the tool `note` twice in one message: with the text `one`, and with `two`."
 STRICT_OFF = "start vLLM with VLLM_ENFORCE_STRICT_TOOL_CALLING=0"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """What one look found."""
-
-    name: str
-    status: Status
-    found: str
-    remedy: str = ""
-    endpoint: str = ""
-    """The server that was looked at, where there are several."""
 
 
 class Probe:
@@ -80,17 +68,17 @@ class Probe:
             return
         profile = profile_of(served.name, str(served.details["entry"].get("root") or ""))
         yield Check("server", "ok", f"{served.base_url} serves {served.name}")
-        yield _known(profile)
-        yield _version(served)
-        yield _context(served, profile)
+        yield checks.known(profile)
+        yield checks.version(served)
+        yield checks.context(served, profile)
         greeting = [SYSTEM, _user("Say hello, in one word.")]
         first = await self._ask(served, greeting)
         if isinstance(first, Failed):
             yield Check("answer", "fail", first.message)
             return
-        for check in (_ids, _usage, _stop, _reasoning):
+        for check in (checks.ids, checks.usage, checks.stop, checks.reasoning):
             yield check(first)
-        yield _cache(await self._ask(served, greeting))
+        yield checks.cache(await self._ask(served, greeting))
         async for found in self._calls(served, profile):
             yield found
         yield await self._long_argument(served)
@@ -123,15 +111,31 @@ class Probe:
 
     async def _calls(self, served: ServedModel, profile: Profile) -> AsyncIterator[Check]:
         none = await self._ask(served, [_user("Say hello. Call no tool.")], tools=True)
-        yield _call_count("no call", none, 0)
+        yield checks.call_count("no call", none, 0)
         question = [_user(ASK_ONE)]
         one = await self._ask(served, question, tools=True)
-        yield _call_count("one call", one, 1)
+        yield checks.call_count("one call", one, 1)
         if isinstance(one, Completion) and one.calls:
+            yield checks.unicode(one)
+            yield checks.nested(one)
+            yield await self._parser(one)
             yield await self._form(served, one, profile)
             yield await self._round_trip(served, question, one)
         two = await self._ask(served, [_user(ASK_TWO)], tools=True)
-        yield _call_count("parallel calls", two, 2)
+        yield checks.call_count("parallel calls", two, 2)
+
+    async def _parser(self, done: Completion) -> Check:
+        """Whether what the server gave is what the ids say."""
+        try:
+            doubts = await self._model.text_doubts(done)
+        except ModelError as error:
+            return Check("text and ids", "warn", str(error))
+        if doubts is None:
+            return Check("text and ids", "warn", "what the ids say cannot be compared")
+        lost = [flag for flag in doubts.flags if flag != "call_form_forced"]
+        if lost:
+            return Check("text and ids", "fail", words_of(lost), "update vLLM, see the parsers")
+        return Check("text and ids", "ok", "what was shown is what the ids say")
 
     async def _form(self, served: ServedModel, done: Completion, profile: Profile) -> Check:
         """Whether calls are written in the form that the model was trained on."""
@@ -190,83 +194,6 @@ class Probe:
         return Check("overflow", "fail", found, "set --max-model-len to what the model can hold")
 
 
-def _known(profile: Profile) -> Check:
-    if profile.name == UNKNOWN:
-        found = "no profile fits its name: its parsers and its form of calls are not known"
-        return Check("profile", "warn", found, "add one in models.toml")
-    return Check("profile", "ok", "; ".join((profile.name, *profile.traps)))
-
-
-def _version(served: ServedModel) -> Check:
-    version = served.details.get("version")
-    if version is None:
-        return Check("version", "warn", "not vLLM, or behind a proxy", "ids may be missing")
-    return Check("version", "ok", f"vLLM {version}")
-
-
-def _context(served: ServedModel, profile: Profile) -> Check:
-    length = served.context_length
-    if length is None:
-        return Check("context", "warn", "the server does not tell its context length")
-    if profile.context_length and length < profile.context_length:
-        found = f"{length} tokens of the {profile.context_length} that {profile.name} can hold"
-        return Check("context", "warn", found, "--max-model-len, if the memory allows it")
-    return Check("context", "ok", f"{length} tokens")
-
-
-def _ids(done: Completion) -> Check:
-    if "ids_missing" in done.flags:
-        return Check("token ids", "fail", "none", "use vLLM 0.10.2 or later (return_token_ids)")
-    if {"ids_count_differs", "prompt_ids_count_differs"} & set(done.flags):
-        return Check("token ids", "fail", "their number is not the usage's", "update vLLM")
-    return Check("token ids", "ok", "prompt and generated, as many as the usage says")
-
-
-def _usage(done: Completion) -> Check:
-    if done.usage is None:
-        return Check("usage", "fail", "missing", "update the server")
-    return Check("usage", "ok", f"{done.usage.prompt_tokens} + {done.usage.completion_tokens}")
-
-
-def _stop(done: Completion) -> Check:
-    if not done.complete:
-        return Check("stop", "warn", f"the answer was cut off at {MAX_TOKENS} tokens")
-    if done.stop_reason is None:
-        return Check("stop", "ok", f"{done.finish_reason}, on the end-of-text token")
-    return Check("stop", "ok", f"{done.finish_reason}, on token {done.stop_reason}")
-
-
-def _reasoning(done: Completion) -> Check:
-    if "<think>" in (done.content or "") or "</think>" in (done.content or ""):
-        return Check("reasoning", "fail", "within the content", "--reasoning-parser glm45")
-    return Check("reasoning", "ok", "apart from the content" if done.reasoning else "none")
-
-
-def _cache(done: Completion | Failed) -> Check:
-    if isinstance(done, Failed):
-        return Check("prefix cache", "fail", done.message)
-    cached = done.usage.cached_tokens if done.usage else None
-    if cached is None:
-        return Check("prefix cache", "warn", "not told", "--enable-prompt-tokens-details")
-    if not cached:
-        return Check("prefix cache", "warn", "nothing was kept", "--enable-prefix-caching")
-    return Check("prefix cache", "ok", f"{cached} tokens of a prompt sent twice")
-
-
-def _call_count(name: str, done: Completion | Failed, wanted: int) -> Check:
-    if isinstance(done, Failed):
-        return Check(name, "fail", done.message)
-    if "call_not_parsed" in done.flags:
-        remedy = "--enable-auto-tool-choice --tool-call-parser glm45 (glm47 from GLM-4.7 on)"
-        return Check(name, "fail", "a call was made and not parsed", remedy)
-    if len(done.calls) != wanted:
-        return Check(name, "warn", f"the model made {len(done.calls)}, asked for {wanted}")
-    bad = [call for call in done.calls if _object(call.arguments) is None]
-    if bad:
-        return Check(name, "fail", f"arguments that are no object: {bad[0].arguments[:60]!r}")
-    return Check(name, "ok", ", ".join(call.arguments[:60] for call in done.calls) or "none made")
-
-
 def _user(text: str) -> Message:
     return {"role": "user", "content": text}
 
@@ -291,10 +218,3 @@ def _assistant(calls: list[CallRequest], **said: str | None) -> Message:
     message = message_of(response)
     assert message is not None
     return message
-
-
-def _object(arguments: str) -> dict[str, Any] | None:
-    with suppress(orjson.JSONDecodeError):
-        parsed = orjson.loads(arguments)
-        return parsed if isinstance(parsed, dict) else None
-    return None

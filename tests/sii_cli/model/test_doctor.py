@@ -11,12 +11,13 @@ import pytest
 
 from sii_cli import doctor
 from sii_cli.config import Settings
-from sii_cli.model.probe import Check, Probe
+from sii_cli.model.probe import Probe
+from sii_cli.model.probe_checks import TEXT, Check
 from tests.fakes.script import CutOff, HttpError, SilentAfter, Turn
 from tests.fakes.scripted_server import ScriptedServer
 
 HELLO = Turn(reasoning="Hm.", content="Hello.")
-ONE = Turn(reasoning="One.", calls=[("note", {"text": "naïve 日本", "tags": [1, {}]})])
+ONE = Turn(reasoning="One.", calls=[("note", {"text": TEXT, "tags": [1, {}]})])
 TWO = Turn(reasoning="Two.", calls=[("note", {"text": "one"}), ("note", {"text": "two"})])
 SCRIPT = (HELLO, HELLO, HELLO, ONE, HELLO, TWO)
 """The answers to: hello twice, no call, one call, the call sent back, two calls."""
@@ -52,6 +53,9 @@ async def test_a_server_that_is_well_has_no_fault() -> None:
             "prefix cache",
             "no call",
             "one call",
+            "unicode",
+            "nested",
+            "text and ids",
             "call form",
             "template",
             "parallel calls",
@@ -74,6 +78,9 @@ async def test_a_server_that_is_well_has_no_fault() -> None:
         (3, replace(ONE, compact=True), "call form", "fail", "VLLM_ENFORCE_STRICT_TOOL_CALLING=0"),
         (3, replace(ONE, compact=True), "template", "warn", "differs from token"),
         (3, Turn(calls=[("note", "[1]")]), "one call", "fail", "no object"),
+        (3, Turn(calls=[("note", {"text": "na?ve"})]), "unicode", "warn", "asked for"),
+        (3, Turn(calls=[("note", {"text": TEXT, "tags": "[1, {}]"})]), "nested", "fail", "as text"),
+        (3, replace(ONE, shown=False), "text and ids", "fail", "reasoning in the ids"),
         (5, ONE, "parallel calls", "warn", "made 1, asked for 2"),
         (5, HttpError(400), "parallel calls", "fail", "refuses"),
     ],

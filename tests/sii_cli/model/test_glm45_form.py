@@ -12,7 +12,8 @@ from recordings.encoding import encode
 from recordings.events import Event, ModelResponse, RawGeneration, RoundEnd
 from recordings.verify import verify
 from sii_cli.config import Settings
-from sii_cli.model.probe import Check, Probe
+from sii_cli.model.probe import Probe
+from sii_cli.model.probe_checks import Check
 from sii_cli.model.profiles import profile_of
 from sii_cli.model.types import STREAMING, ChatRequest, Completion
 from sii_cli.model.vllm import VllmModel

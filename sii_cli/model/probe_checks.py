@@ -1,0 +1,144 @@
+"""What the answers to the doctor's questions show: each look, ok or with its remedy."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import orjson
+
+from sii_cli.model.profiles import UNKNOWN, Profile
+from sii_cli.model.types import Completion, Failed, ServedModel
+
+TEXT = 'naïve 日本 "quoted"'
+TAGS = [1, {}]
+"""What the model is asked to pass: other alphabets and quotes, values within values."""
+Status = Literal["ok", "warn", "fail"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What one look found."""
+
+    name: str
+    status: Status
+    found: str
+    remedy: str = ""
+    endpoint: str = ""
+    """The server that was looked at, where there are several."""
+
+
+def known(profile: Profile) -> Check:
+    """Whether a profile fits the model."""
+    if profile.name == UNKNOWN:
+        found = "no profile fits its name: its parsers and its form of calls are not known"
+        return Check("profile", "warn", found, "add one in models.toml")
+    return Check("profile", "ok", "; ".join((profile.name, *profile.traps)))
+
+
+def version(served: ServedModel) -> Check:
+    """Which server it is."""
+    version = served.details.get("version")
+    if version is None:
+        return Check("version", "warn", "not vLLM, or behind a proxy", "ids may be missing")
+    return Check("version", "ok", f"vLLM {version}")
+
+
+def context(served: ServedModel, profile: Profile) -> Check:
+    """Whether the whole context can be used."""
+    length = served.context_length
+    if length is None:
+        return Check("context", "warn", "the server does not tell its context length")
+    if profile.context_length and length < profile.context_length:
+        found = f"{length} tokens of the {profile.context_length} that {profile.name} can hold"
+        return Check("context", "warn", found, "--max-model-len, if the memory allows it")
+    return Check("context", "ok", f"{length} tokens")
+
+
+def ids(done: Completion) -> Check:
+    """Whether the ids are there, and as many as counted."""
+    if "ids_missing" in done.flags:
+        return Check("token ids", "fail", "none", "use vLLM 0.10.2 or later (return_token_ids)")
+    if {"ids_count_differs", "prompt_ids_count_differs"} & set(done.flags):
+        return Check("token ids", "fail", "their number is not the usage's", "update vLLM")
+    return Check("token ids", "ok", "prompt and generated, as many as the usage says")
+
+
+def usage(done: Completion) -> Check:
+    """Whether tokens are counted."""
+    if done.usage is None:
+        return Check("usage", "fail", "missing", "update the server")
+    return Check("usage", "ok", f"{done.usage.prompt_tokens} + {done.usage.completion_tokens}")
+
+
+def stop(done: Completion) -> Check:
+    """Whether a turn ends on its stop token."""
+    if not done.complete:
+        return Check("stop", "warn", f"the answer was cut off ({done.finish_reason})")
+    if isinstance(done.stop_reason, int) and (done.generated_ids or [-1])[-1] != done.stop_reason:
+        found = f"the ids do not end with the stop token {done.stop_reason}"
+        return Check("stop", "fail", found, "update vLLM")
+    if done.stop_reason is None:
+        return Check("stop", "ok", f"{done.finish_reason}, on the end-of-text token")
+    return Check("stop", "ok", f"{done.finish_reason}, on token {done.stop_reason}")
+
+
+def reasoning(done: Completion) -> Check:
+    """Whether thoughts are apart from the answer."""
+    if "<think>" in (done.content or "") or "</think>" in (done.content or ""):
+        return Check("reasoning", "fail", "within the content", "--reasoning-parser glm45")
+    return Check("reasoning", "ok", "apart from the content" if done.reasoning else "none")
+
+
+def cache(done: Completion | Failed) -> Check:
+    """Whether a prompt sent twice is read once."""
+    if isinstance(done, Failed):
+        return Check("prefix cache", "fail", done.message)
+    cached = done.usage.cached_tokens if done.usage else None
+    if cached is None:
+        return Check("prefix cache", "warn", "not told", "--enable-prompt-tokens-details")
+    if not cached:
+        return Check("prefix cache", "warn", "nothing was kept", "--enable-prefix-caching")
+    return Check("prefix cache", "ok", f"{cached} tokens of a prompt sent twice")
+
+
+def call_count(name: str, done: Completion | Failed, wanted: int) -> Check:
+    """Whether as many calls are parsed as were asked for."""
+    if isinstance(done, Failed):
+        return Check(name, "fail", done.message)
+    if "call_not_parsed" in done.flags:
+        remedy = "--enable-auto-tool-choice --tool-call-parser glm45 (glm47 from GLM-4.7 on)"
+        return Check(name, "fail", "a call was made and not parsed", remedy)
+    if len(done.calls) != wanted:
+        return Check(name, "warn", f"the model made {len(done.calls)}, asked for {wanted}")
+    bad = [call for call in done.calls if _object(call.arguments) is None]
+    if bad:
+        return Check(name, "fail", f"arguments that are no object: {bad[0].arguments[:60]!r}")
+    return Check(name, "ok", ", ".join(call.arguments[:60] for call in done.calls) or "none made")
+
+
+def unicode(done: Completion) -> Check:
+    """Whether a text of other alphabets arrives in a call."""
+    return _argument("unicode", done, "text", TEXT)
+
+
+def nested(done: Completion) -> Check:
+    """Whether values within values arrive in a call, as values."""
+    return _argument("nested", done, "tags", TAGS)
+
+
+def _argument(name: str, done: Completion, key: str, wanted: Any) -> Check:
+    value = (_object(done.calls[0].arguments) or {}).get(key)
+    if value == wanted:
+        return Check(name, "ok", f"{value!r} arrives as it was asked for")
+    if isinstance(value, str) and not isinstance(wanted, str):
+        return Check(name, "fail", f"a value arrives as text: {value!r:.60}", "see the tool parser")
+    return Check(name, "warn", f"the model passed {value!r:.60}, asked for {wanted!r}")
+
+
+def _object(arguments: str) -> dict[str, Any] | None:
+    with suppress(orjson.JSONDecodeError):
+        parsed = orjson.loads(arguments)
+        return parsed if isinstance(parsed, dict) else None
+    return None
