@@ -482,9 +482,10 @@ class Snapshot(EventData):
     type: ClassVar[str] = "snapshot"
     step: int
     """The last step whose calls had ended; 0: none."""
-    cause: Literal["start", "step", "round", "resume", "undo", "restore"]
+    cause: Literal["start", "step", "round", "resume", "undo", "restore", "fork"]
     """When it was made. What one of `round` or `resume` tells was changed by others, between
-    rounds or runs; `undo` and `restore` brought an earlier tree back."""
+    rounds or runs; `undo` and `restore` brought an earlier tree back; `fork` wrote the tree of
+    the shared past into a directory of the fork's own."""
     tree: str
     """sha256 of the root's tree: two workspaces with the same are the same."""
     changes: list[FileChange] = []

@@ -126,15 +126,21 @@ def has_open_round(folder: Path) -> bool:
 def is_new_fork(line: Mapping[str, Any], was: bool) -> bool:
     """Tell whether a recording that ends with a line is a fork that nobody went on with yet.
 
-    `was` says so of the recording without that line: what an annotator changed is part of it.
+    `was` says so of the recording without that line: what an annotator changed is part of it, and
+    the workspace that was written for it.
     """
-    return line.get("parent") is not None or (was and line["origin"] == "annotator")
+    return line.get("parent") is not None or (was and _is_part_of_fork(line))
 
 
 def _is_new_fork(tail: Sequence[Mapping[str, Any]]) -> bool:
     """The same, of lines from the last one backwards."""
-    own = next((line for line in tail if line["origin"] != "annotator"), None)
+    own = next((line for line in tail if not _is_part_of_fork(line)), None)
     return own is not None and is_new_fork(own, False)
+
+
+def _is_part_of_fork(line: Mapping[str, Any]) -> bool:
+    is_workspace = line["type"] == "snapshot" and line["data"]["cause"] == "fork"
+    return is_workspace or bool(line["origin"] == "annotator")
 
 
 def _head(folder: Path) -> tuple[dict[str, Any], str]:

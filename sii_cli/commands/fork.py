@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from sii_cli.commands.fork_workspace import Placed, place_workspace
 from sii_cli.commands.options import example, load
 from sii_cli.commands.recorded import REFS_HELP, complain, find_one, open_store
 from sii_cli.commands.reviewing import speaker_option
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
     "fork",
     help="Begin a session whose history is a recording's up to event SEQ (`sii search` and `sii "
     "review` show the numbers of events). Its first event of its own pins the parent by hash; "
-    f"`sii -r` goes on with it. {REFS_HELP}\n\nThe conversation is forked, not the files: they "
-    "are as they are now in the workspace, which is the recorded one unless --workspace says "
-    "otherwise.",
+    f"`sii -r` goes on with it. {REFS_HELP}\n\nIts files are those of that moment, in a "
+    "directory of its own: the recorded workspace is not touched. Where no snapshots were taken, "
+    "it works in the recorded workspace, on the files as they are now.",
     epilog=example(
         "sii fork last --at 14",
         "sii fork 20261123-2049 --at 14 --workspace ../copy",
@@ -42,9 +43,10 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--workspace",
-    type=click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path),
+    type=click.Path(file_okay=False, resolve_path=True, path_type=Path),
     metavar="DIR",
-    help="Where the fork works.",
+    help="Where the fork works: a new or empty directory gets the files of that moment, one that "
+    "holds files is taken as it is.",
 )
 @click.option(
     "--edit",
@@ -83,20 +85,21 @@ def command(
     elif why or speaker:
         raise UsageError("--why and --speaker go with --edit or --replace.")
     past = restore(parent, seq)
-    where = str(workspace or past.workspace)
-    name = _fork(parent, past, where, changed)
+    name, placed = _fork(parent, past, workspace, changed)
     click.echo(name)
     click.echo(
-        f"It shares events 0 to {seq} of {parent.name} and works in {_shown(where)}, whose files "
-        f"are as they are now, not as they were then. Go on with it: sii -r {name}",
+        f"It shares events 0 to {seq} of {parent.name} and works in {_shown(placed.path)}, whose "
+        f"files are {placed.files}. Go on with it: sii -r {name}",
         err=True,
     )
-    if not Path(where).is_dir():
-        complain(f"{where} is not there: go on with --workspace DIR, or make it first.")
+    for doubt in placed.doubts:
+        complain(doubt)
 
 
-def _fork(parent: Path, past: Conversation, workspace: str, changed: Changed | None) -> str:
-    """Make the fork's recording and return its id; a failed one leaves nothing behind."""
+def _fork(
+    parent: Path, past: Conversation, workspace: Path | None, changed: Changed | None
+) -> tuple[str, Placed]:
+    """Make the fork; return its id and where it works. A failed one leaves no recording."""
     from recordings.events import SessionResume
     from recordings.recorder import Recorder
     from sii_cli import __version__
@@ -104,6 +107,7 @@ def _fork(parent: Path, past: Conversation, workspace: str, changed: Changed | N
 
     name, folder = open_store().create_folder()
     try:
+        placed = place_workspace(parent, past.seq, name, workspace, past.workspace)
         redactor = make_redactor(load({})) if changed else None
         recorder = Recorder.fork(parent, past.seq, folder, name, redactor=redactor)
         try:
@@ -112,11 +116,13 @@ def _fork(parent: Path, past: Conversation, workspace: str, changed: Changed | N
                     sii_version=__version__,
                     model=past.start.model,
                     base_url=past.start.base_url,
-                    settings={"workspace": workspace},
+                    settings={"workspace": placed.path},
                     lost="nothing" if changed else past.under_way,
                 ),
                 "harness",
             )
+            if placed.snapshot is not None:
+                recorder.record(placed.snapshot, "harness")
             for data in changed.events if changed else ():
                 recorder.record(data, "annotator")
         finally:
@@ -124,7 +130,7 @@ def _fork(parent: Path, past: Conversation, workspace: str, changed: Changed | N
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    return name
+    return name, placed
 
 
 def _shown(path: str) -> str:

@@ -96,7 +96,7 @@ def test_a_parent_that_is_gone_is_named(shell: Shell) -> None:
         (["fork", "last", "--at", "99999"], "has no event 99999: its last is"),
         (["fork", "last", "--at", "-1"], "--at"),
         (["fork", "1999", "--at", "1"], "No recording is called"),
-        (["fork", "last", "--at", "1", "--workspace", "nowhere"], "does not exist"),
+        (["fork", "last", "--at", "1", "--workspace", "nowhere"], "nowhere is not there"),
         (["tree"], "Missing argument 'ID'"),
     ],
 )

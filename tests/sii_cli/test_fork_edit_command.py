@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from recordings.events import Edit, ModelRequest, ModelResponse, Observation, ToolCall, UserMessage
+from recordings.events import (
+    Edit,
+    ModelRequest,
+    ModelResponse,
+    Observation,
+    Snapshot,
+    ToolCall,
+    UserMessage,
+)
 from recordings.log import read_events
 from recordings.restore import restore
 from recordings.verify import verify
@@ -55,7 +63,8 @@ def test_what_was_edited_is_marked_and_pinned(shell: Shell, parent: Path) -> Non
     response = seq_of(parent, ModelResponse)
     child = edited(shell, response, "%%% content\nI need not look.\n")
     events = list(read_events(child))
-    *shared, resumed, edit, now = events
+    *shared, resumed, workspace, edit, now = events
+    assert isinstance(workspace.data, Snapshot)
     assert isinstance(shared[-1].data, ModelRequest)
     assert resumed.parent is not None
     assert (edit.origin, now.origin) == ("annotator", "annotator")
