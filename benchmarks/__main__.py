@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-BENCHMARKS = ("start", "loop", "model", "sandbox", "snapshots", "recordings")
+BENCHMARKS = ("start", "loop", "model", "sandbox", "network", "snapshots", "recordings")
 
 
 def main() -> int:

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from sandbox.network.trace import Trace
 
-CHUNK = 64 << 10
+CHUNK = 128 << 10
 """Bytes copied at a time; what a direction of a tunnel holds in memory."""
 
 

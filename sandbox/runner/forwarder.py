@@ -22,7 +22,7 @@ PORT = 3128
 CONNECTIONS = 256
 """Copied at once; more wait with the kernel."""
 _BACKLOG = 512
-_CHUNK = 64 << 10
+_CHUNK = 128 << 10
 _RETRY = 0.05
 _LISTENING = 3
 

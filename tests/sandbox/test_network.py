@@ -239,3 +239,50 @@ async def test_a_command_is_told_what_was_refused_to_it_once_and_to_no_other(
         assert sentence.startswith("The host other.test at port 443 is not allowed")
         assert "allowed: site.test:" in sentence
     assert (await sandbox.bash("true")).refused == ()
+
+
+FLOOD = """
+import socket, time
+held = []
+for address in ["/run/sii-network/proxy"] * 1000 + [("127.0.0.1", 3128)] * 1000:
+    one = socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET)
+    one.setblocking(False)
+    try:
+        one.connect(address)
+    except OSError:
+        pass
+    held.append(one)
+print(len(held))
+time.sleep(600)
+"""
+
+
+async def test_a_flood_of_connections_is_left_with_the_kernel(
+    start: Start, site: FakeSite, sandbox: Sandbox, workspace: Path
+) -> None:
+    other = await start(allow_net=(f"site.test:{site.port}",))
+    (workspace / "flood.py").write_text(FLOOD)
+    before = len(os.listdir("/proc/self/fd"))
+    job = await sandbox.start_job("python3 -u flood.py")
+    async with asyncio.timeout(60):
+        while not (await sandbox.read_job(job.job_id)).data:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    assert len(os.listdir("/proc/self/fd")) - before < 200
+    curl = f"curl -sS http://site.test:{site.port}/"
+    assert await run(other, curl) == "hello from the site\n"
+    await sandbox.stop_job(job.job_id)
+    assert await run(sandbox, f"{curl} --max-time 50 --retry 5") == "hello from the site\n"
+
+
+async def test_a_forwarder_with_many_connections_copies_all(
+    sandbox: Sandbox, site: FakeSite, uses: list[NetworkUse]
+) -> None:
+    site.pages["/big"] = Answer(b"y" * 300_000, "text/plain")
+    command = f"""
+        for n in $(seq 20); do
+          curl -sS -p -x $HTTP_PROXY http://site.test:{site.port}/big | wc -c &
+          curl -sS http://site.test:{site.port}/big | wc -c &
+        done; wait
+    """
+    assert await run(sandbox, command) == "300000\n" * 40
+    assert len(await told(uses, 40)) == 40
