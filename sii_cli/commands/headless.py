@@ -81,6 +81,7 @@ async def _run(opening: Opening, task: str | None, report: Report) -> int:
                     async for item in items:
                         outcome.session, outcome.folder = session.id, session.folder
                         outcome.take(item)
+                        outcome.fill = session.context.fill if session.context else None
                         if session.folder is not None:
                             report.take(item, session.folder)
                 told = True

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 import click
 
-from recordings.events import Event, ModelResponse, RoundEnd, Usage
+from recordings.events import Event, ModelResponse, RoundEnd, SummaryResponse, Usage
 from recordings.log import LOG
 from sii_cli.commands.options import OutputFormat
+from sii_cli.context.budget import Fill
 from sii_cli.errors import FAILED, INTERRUPTED, ROUND_EXIT_CODES, SiiError
 from sii_cli.wire import Item
 
@@ -29,6 +31,8 @@ class Outcome:
         self.answer: str | None = None
         self.steps = 0
         self.usage = Usage()
+        self.fill: Fill | None = None
+        """How full the context is."""
         self.exit_code = FAILED
 
     def take(self, item: Item) -> None:
@@ -38,6 +42,8 @@ class Outcome:
                 self.steps += 1
                 self.answer = response.content if response.complete else self.answer
                 self._count(response.usage or Usage())
+            case Event(data=SummaryResponse(usage=Usage() as usage)):
+                self._count(usage)
             case Event(data=RoundEnd() as end):
                 self.status, self.reason = end.status, end.reason
                 self.exit_code = ROUND_EXIT_CODES[end.status]
@@ -121,6 +127,7 @@ class JsonReport:
             "answer": outcome.answer,
             "steps": outcome.steps,
             "usage": outcome.usage.model_dump(include={"prompt_tokens", "completion_tokens"}),
+            "context": asdict(outcome.fill) if outcome.fill else None,
             "recording": str(outcome.folder) if outcome.folder else None,
         }
         click.echo(json.dumps(report, ensure_ascii=False))

@@ -13,6 +13,22 @@ MARGIN = 16
 
 
 @dataclass(frozen=True, slots=True)
+class Fill:
+    """How full a context is."""
+
+    used: int
+    length: int | None
+    exact: bool
+
+    def __str__(self) -> str:
+        about = "" if self.exact else "about "
+        if not self.length:
+            return f"{about}{self.used:,} tokens"
+        share = 100 * self.used // self.length
+        return f"{about}{self.used:,} of {self.length:,} tokens ({share} %)"
+
+
+@dataclass(frozen=True, slots=True)
 class Budget:
     """The context of one model, for one session."""
 

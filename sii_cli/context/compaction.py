@@ -10,7 +10,7 @@ from recordings.conversation import encode_message, message_of
 from recordings.events import Compaction, EventData, ModelResponse, Stub
 from recordings.restore import Message
 from sii_cli.context import plan
-from sii_cli.context.budget import UNLIMITED, Budget
+from sii_cli.context.budget import UNLIMITED, Budget, Fill
 from sii_cli.context.meter import Meter
 from sii_cli.context.plan import Entry
 from sii_cli.context.summary import INSTRUCTION, Summariser
@@ -88,6 +88,11 @@ class Compactor:
         self._last = -1
         """The step of the last compaction."""
         self._in_a_row = 0
+
+    @property
+    def fill(self) -> Fill:
+        """How full the context is now."""
+        return Fill(self.meter.used, self.budget.length, self.meter.exact)
 
     async def make_room(self, step: int, history: History) -> int | None:
         """See that there is room for an answer; return the most tokens that it may have.

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Protocol
 
 import orjson
 
-from sii_cli.context.tokenizer_file import FILE, UnknownTokenizer, load_encoding
 from sii_cli.model.types import Model, ServedModel
 
 if TYPE_CHECKING:
@@ -89,12 +88,10 @@ async def make_counter(
     found = tokenizer or _local(served)
     why = ""
     if found is not None:
-        try:
-            encoding = await asyncio.to_thread(_encoding, found)
-        except UnknownTokenizer as error:
-            why = f" ({error})" if tokenizer else ""
-        else:
-            return FileCounter(encoding), f"{encoding.name}"
+        encoding = await asyncio.to_thread(_encoding, found)
+        if not isinstance(encoding, str):
+            return FileCounter(encoding), encoding.name
+        why = f" ({encoding})" if tokenizer else ""
     if await model.count_tokens("a") is not None:
         return ServerCounter(model), f"the server's tokenizer{why}"
     return EstimateCounter(), f"an estimate{why}"
@@ -118,9 +115,22 @@ def _local(served: ServedModel) -> Path | None:
     """Return the folder of a model that is served from this machine."""
     root = (served.details.get("entry") or {}).get("root")
     path = Path(root) if isinstance(root, str) else None
-    return path if path is not None and path.is_absolute() and (path / FILE).is_file() else None
+    return (
+        path
+        if path is not None and path.is_absolute() and (path / "tokenizer.json").is_file()
+        else None
+    )
 
 
 @cache
-def _encoding(path: Path) -> Encoding:
-    return load_encoding(path)
+def _encoding(path: Path) -> Encoding | str:
+    """Return a tokenizer file's encoding, or why there is none."""
+    from sii_cli.context.tokenizer_file import (  # tiktoken is slow to import
+        UnknownTokenizer,
+        load_encoding,
+    )
+
+    try:
+        return load_encoding(path)
+    except UnknownTokenizer as error:
+        return str(error)

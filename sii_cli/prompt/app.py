@@ -181,6 +181,8 @@ class Chat:
             self._turns.say("A new session begins.")
         elif command == "/undo":
             await self._turns.undo(number_of(text))
+        elif command == "/compact":
+            await self._turns.compact()
         elif command is not None:
             self._command(command)
         else:

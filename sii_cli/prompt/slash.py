@@ -11,6 +11,7 @@ COMMANDS = {
     "/help": "show the keys and the commands",
     "/status": "show the session, the server, the sandbox and the tokens used",
     "/undo": "bring the workspace back to before the last round (/undo N: the last N steps)",
+    "/compact": "sum the session up now, to make room in the model's context",
     "/new": "begin a new session",
     "/exit": "leave",
 }

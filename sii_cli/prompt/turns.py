@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,9 @@ from sandbox.protocol import SandboxError
 from sii_cli import __version__
 from sii_cli.config import Settings
 from sii_cli.config_sources import load_settings
+from sii_cli.context.budget import Fill, context_length
 from sii_cli.errors import explain
+from sii_cli.flow import RoundOver
 from sii_cli.model.types import ModelError
 from sii_cli.prompt.view import View
 from sii_cli.render.activity import FRAME, Activity
@@ -30,8 +32,10 @@ from sii_cli.render.sanitise import one_line, sanitise
 from sii_cli.render.screen import Painter, TailLine
 from sii_cli.render.wrap import break_line
 from sii_cli.session import Session
+from sii_cli.wire import Item
 
 WAITING = "waiting for the server"
+LOST = " Your message was not answered: Up recalls it."
 
 
 class PromptScreen:
@@ -113,8 +117,16 @@ class Turns:
     async def send(self, text: str | None) -> None:
         """Run one turn to its end, or until it is interrupted; without text the one left open."""
         assert self._session is not None
+        await self._take_turn(self._run(self._session.send(text), LOST))
+
+    async def compact(self) -> None:
+        """Sum the session up, as a turn of its own."""
+        assert self._session is not None
+        await self._take_turn(self._run(self._session.compact()))
+
+    async def _take_turn(self, work: Coroutine[Any, Any, None]) -> None:
         self._activity.begin(WAITING)
-        self._turn = asyncio.create_task(self._run(self._session, text))
+        self._turn = asyncio.create_task(work)
         spinner = asyncio.create_task(self._spin())
         try:
             await asyncio.wait([self._turn])
@@ -174,9 +186,17 @@ class Turns:
             "sandbox": f"{settings.sandbox} · {settings.image} · {self._sandbox[1]}",
             "steps": str(self._activity.steps),
             "tokens": f"{usage.prompt_tokens:,} read, {usage.completion_tokens:,} written",
-            "context": self._activity.tokens() or "–",
+            "context": self._context(),
         }
         self._say(*(f"{name:<10} {value}" for name, value in rows.items()))
+
+    def _context(self) -> str:
+        context = self._session.context if self._session else None
+        if context is None:
+            return "–"
+        rest = "" if context.context.compact else ", compact is off"
+        kept = f"{context.budget.answer:,} kept for an answer"
+        return f"{context.fill} · {kept} · counted by {context.context.counted_by}{rest}"
 
     def say(self, *lines: str) -> None:
         """Print lines of ours, parted from what is above."""
@@ -190,9 +210,10 @@ class Turns:
             session, self._session = self._session, None
             await session.close()
 
-    async def _run(self, session: Session, text: str | None) -> None:
+    async def _run(self, happening: AsyncGenerator[Item, None], lost: str = "") -> None:
+        """Draw what happens; `lost` is said when that ends with an error."""
         try:
-            async with aclosing(session.send(text)) as items:
+            async with aclosing(happening) as items:
                 async for item in items:
                     self._renderer.take(item)
                     self._activity.take(item)
@@ -200,11 +221,13 @@ class Turns:
         except asyncio.CancelledError:
             self._say("Interrupted; the message was not sent (Up recalls it).", style="yellow")
             raise
+        except RoundOver as over:
+            self._say(f"Not done: {over.reason}.", style="yellow")
         except Exception as error:
             known = explain(error)
             if known is None:
                 raise
-            self._say(f"{known} Your message was not answered: Up recalls it.", style="red")
+            self._say(f"{known}{lost}", style="red")
 
     async def _spin(self) -> None:
         while True:
@@ -221,7 +244,8 @@ class Turns:
         else:
             self._server = ("dim", "ready")
             self._model = one_line(served.name, 60)
-            self._activity.context_length = served.context_length
+            length = context_length(self._settings.context_length, served.context_length, None)
+            self._activity.fill = Fill(self._activity.fill.used, length, exact=True)
             self._say(*session.notes(served), style="yellow")
         self._show_status()
 
@@ -246,6 +270,8 @@ class Turns:
             (f"class:{self._server[0]}", f" · server {self._server[1]}"),
             (f"class:{self._sandbox[0]}", f" · sandbox {self._sandbox[1]}"),
         ]
+        if self._session is not None and self._session.context is not None:
+            self._activity.fill = self._session.context.fill
         if tokens := self._activity.tokens():
             parts.append(("class:dim", f" · {tokens}"))
         self._view.status = list(parts)

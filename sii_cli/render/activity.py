@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from recordings.events import (
+    Compaction,
     Event,
     LiveDelta,
     LiveOutput,
@@ -15,10 +16,13 @@ from recordings.events import (
     Observation,
     RoundEnd,
     SessionStart,
+    SummaryRequest,
+    SummaryResponse,
     ToolCall,
     Usage,
     UserMessage,
 )
+from sii_cli.context.budget import Fill
 from sii_cli.render.sanitise import one_line
 from sii_cli.wire import Item
 
@@ -33,9 +37,8 @@ class Activity:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.usage = Usage()
         """Tokens of the whole session."""
-        self.context = 0
-        """Tokens of the last prompt and its answer."""
-        self.context_length: int | None = None
+        self.fill = Fill(0, None, exact=True)
+        """How full the context is, by the last prompt and its answer unless it is known better."""
         self.steps = 0
         self._clock = clock
         self._what: str | None = None
@@ -85,11 +88,12 @@ class Activity:
 
     def tokens(self) -> str:
         """Return how full the context is, as far as it is known."""
-        if not self.context:
+        if not self.fill.used:
             return ""
-        text = f"{_short(self.context)} tokens"
-        if self.context_length:
-            text += f" ({100 * self.context // self.context_length} % of the context)"
+        about = "" if self.fill.exact else "~"
+        text = f"{about}{_short(self.fill.used)} tokens"
+        if self.fill.length:
+            text += f" ({100 * self.fill.used // self.fill.length} % of the context)"
         return text
 
     def _delta(self, item: LiveDelta) -> None:
@@ -112,7 +116,7 @@ class Activity:
     def _event(self, event: Event) -> None:
         match event.data:
             case SessionStart() as start:
-                self.context_length = start.context_length
+                self.fill = Fill(0, start.context_length, exact=True)
             case UserMessage():
                 self.begin("working")
             case ModelRequest():
@@ -122,7 +126,16 @@ class Activity:
             case ModelResponse() as response:
                 self.steps += 1
                 self._count(response.usage)
+                if response.usage is not None:
+                    used = response.usage.prompt_tokens + response.usage.completion_tokens
+                    self.fill = Fill(used, self.fill.length, exact=True)
                 self._change("working")
+            case SummaryRequest():
+                self.begin("summing up, to make room")
+            case SummaryResponse() as response:
+                self._count(response.usage)
+            case Compaction() as compaction:
+                self.fill = Fill(compaction.after, self.fill.length, compaction.exact)
             case ToolCall() as call:
                 self._running[call.call_id] = (one_line(call.name, 40), self._clock())
             case Observation() as observation:
@@ -138,7 +151,6 @@ class Activity:
     def _count(self, usage: Usage | None) -> None:
         if usage is None:
             return
-        self.context = usage.prompt_tokens + usage.completion_tokens
         self.usage = Usage(
             prompt_tokens=self.usage.prompt_tokens + usage.prompt_tokens,
             completion_tokens=self.usage.completion_tokens + usage.completion_tokens,
