@@ -34,6 +34,7 @@ def bash(command: str) -> Script:
 
 SCRIPTS: dict[str, list[Script]] = {
     "hello": [answer("Hello **there**.", reasoning="Greet.")],
+    "sum": [answer("A long story. " * 40), answer("The story in short."), answer("After.")],
     "two": [answer("First."), answer("Second.")],
     "work": [
         bash("printf 'one\\ntwo\\n'; seq 3 40"),

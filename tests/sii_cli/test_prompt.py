@@ -10,7 +10,7 @@ from textwrap import dedent
 
 import pytest
 
-from recordings.events import Interrupt, RoundEnd, SessionEnd, UserMessage
+from recordings.events import Compaction, Interrupt, RoundEnd, SessionEnd, UserMessage
 from recordings.log import read_events
 from tests.sii_cli.terminal import Terminal
 
@@ -234,6 +234,23 @@ def test_slash_commands(prompt: Prompt, home: Path) -> None:
     terminal.send("/exit" + ENTER)
     assert terminal.exit_code() == 0
     assert len(list((home / "recordings").iterdir())) == 2
+
+
+def test_a_session_is_summed_up_at_once(prompt: Prompt, home: Path) -> None:
+    terminal = prompt("sum", columns=120)
+    terminal.send("/compact" + ENTER)
+    terminal.wait_for("Not done: there is nothing to sum up.")
+    terminal.send("Tell" + ENTER)
+    terminal.wait_for("of the context")
+    terminal.send("/compact" + ENTER)
+    terminal.wait_for("context compacted: earlier messages summed up")
+    terminal.send("/status" + ENTER)
+    terminal.wait_for("kept for an answer")
+    terminal.send("On" + ENTER)
+    terminal.wait_for("After.")
+    terminal.send(CTRL_D)
+    assert terminal.exit_code() == 0
+    assert [data.cause for data in session_of(home) if isinstance(data, Compaction)] == ["asked"]
 
 
 def test_a_path_is_no_command(prompt: Prompt, home: Path) -> None:
