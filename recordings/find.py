@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from recordings.approval import ApprovalState, Policy, Verdict, standing
 from recordings.errors import RecordingError
 from recordings.index import RecordingIndex
-from recordings.index_schema import spaced, texts_of
-from recordings.lines import parse_line
-from recordings.log import is_locked, read_lines
+from recordings.index_schema import spaced
+from recordings.index_texts import text_at
+from recordings.log import is_locked
 from recordings.summary import RecordingSummary
 
 if TYPE_CHECKING:
@@ -240,10 +240,8 @@ def _words(text: str) -> list[str]:
 
 def _text_at(index: RecordingIndex, name: str, kind: str, offset: int) -> str | None:
     try:
-        line = next(read_lines(index.store.root / name, offset=offset))
-        event = parse_line(line.text)
-        return next(text for what, text in texts_of(event["type"], event["data"]) if what == kind)
-    except (RecordingError, OSError, StopIteration, KeyError, TypeError):
+        return text_at(index.store.root / name, kind, offset)
+    except (RecordingError, OSError, LookupError, TypeError):
         return None  # packed, redacted or deleted since the refresh
 
 

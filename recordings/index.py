@@ -16,6 +16,7 @@ from typing import NamedTuple, Self
 from recordings.errors import RecordingError
 from recordings.files import PACKED, REVIEWS
 from recordings.index_schema import PARTS, TABLES, VERSION
+from recordings.index_texts import indexed_texts
 from recordings.log import LOG
 from recordings.store import RecordingStore
 
@@ -164,6 +165,35 @@ class RecordingIndex:
             "UPDATE recordings SET inode = ?, size = ?, mtime = ?, reviews_mtime = ? WHERE id = ?",
             (*stamp, name),
         )
+
+
+def purge(folder: Path) -> None:
+    """Take a recording and its words out of its store's index, so that no page of it has them.
+
+    Call it while the log is still what was indexed. An index that resists is deleted.
+    """
+    store = RecordingStore(folder.parent)
+    path = store.root / INDEX
+    if not path.exists():
+        return
+    try:
+        with RecordingIndex(store) as index:
+            _purge(index, folder)
+    except (sqlite3.Error, RecordingError, OSError, LookupError, TypeError):
+        delete_index(path)
+
+
+def _purge(index: RecordingIndex, folder: Path) -> None:
+    index.db.execute("PRAGMA secure_delete = ON")
+    with index.writing():
+        index.db.executemany(
+            "INSERT INTO texts (texts, rowid, text) VALUES ('delete', ?, ?)",
+            indexed_texts(index.db, folder),
+        )
+        index.forget(folder.name)
+    # Words go for good only when what holds them is merged, and the log of changes is emptied.
+    index.db.execute("INSERT INTO texts (texts) VALUES ('optimize')")
+    index.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def delete_index(path: Path) -> None:

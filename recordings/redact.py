@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from recordings.blobs import blob_path, open_blob, put_blob, read_blob
+from recordings.blobs import BLOBS, blob_path, open_blob, put_blob, read_blob, stored_blobs
 from recordings.conversation import message_of
 from recordings.encoding import encode
 from recordings.errors import RecordingError
@@ -26,7 +26,7 @@ from recordings.events import (
     SummaryResponse,
 )
 from recordings.files import failure, kept_path, packed_path, sync_folder
-from recordings.index import INDEX, delete_index
+from recordings.index import purge
 from recordings.lines import encode_event
 from recordings.log import LOG, LogWriter, read_events, recording_hash
 from recordings.pack import unpack
@@ -61,7 +61,7 @@ def scan(folder: Path, finder: SecretFinder) -> Iterator[Finding]:
 def redact(folder: Path, redactor: Redactor, *, by: str) -> Redaction | None:
     """Take secrets out of a recording for good; none: there was nothing to take out.
 
-    A packed recording is unpacked. The search index is deleted, for it knows the words. Approvals
+    A packed recording is unpacked. The search index forgets its words. Approvals
     become void, for the recording's hash is another. Copies elsewhere, forks among them, stay as
     they are. Raises `RecordingInUse`, `RecordingNotFound`, `RecordingDamaged`, `RecordingFailed`.
     """
@@ -69,7 +69,10 @@ def redact(folder: Path, redactor: Redactor, *, by: str) -> Redaction | None:
         unpack(folder)
     log, _ = LogWriter.open(folder)
     try:
-        return _Rewriter(folder, redactor, by).run()
+        rewriter = _Rewriter(folder, redactor, by)
+        note = rewriter.run()
+        rewriter.remove_leftovers()
+        return note
     except OSError as error:
         raise failure(folder, error) from error
     finally:
@@ -82,7 +85,6 @@ class _Rewriter:
         self._redactor = redactor
         self._by = by
         self._seqs: list[int] = []
-        self._old_blobs: set[str] = set()
         self._kept_blobs: set[str] = set()
         self._tainted = 0
         """Prompts that keep fewer ids than this have tokens of a changed message."""
@@ -96,16 +98,25 @@ class _Rewriter:
             last = self._write(temporary, old)
             if last is None:
                 return None
+            purge(self._folder)  # before: it is by the old text that words are found
             os.rename(temporary, self._folder / LOG)
             sync_folder(self._folder)
         finally:
             temporary.unlink(missing_ok=True)
-        for sha256 in self._old_blobs - self._kept_blobs:
+        return last
+
+    def remove_leftovers(self) -> None:
+        """Remove what no event names any more, and what a killed process left half-written.
+
+        A redaction that was killed leaves the old blobs: the next one removes them.
+        """
+        for sha256 in set(stored_blobs(self._folder)) - self._kept_blobs:
             path = kept_path(blob_path(self._folder, sha256))
             if path is not None:
                 path.unlink()
-        delete_index(self._folder.parent / INDEX)
-        return last
+        for pattern in (f".{LOG}*", f"{BLOBS}/??/.*"):
+            for path in self._folder.glob(pattern):
+                path.unlink()
 
     def _write(self, path: Path, old: str) -> Redaction | None:
         prev, event = "", None
@@ -169,13 +180,15 @@ class _Rewriter:
         try:
             before = read_blob(self._folder, ref)
         except RecordingError:
+            self._kept_blobs.add(ref.sha256)
             return ref  # lost or changed already: `verify` says so
         after = self._redactor.bytes(before)
         if after == before:
             self._kept_blobs.add(ref.sha256)
             return ref
-        self._old_blobs.add(ref.sha256)
-        return put_blob(self._folder, after)
+        clean = put_blob(self._folder, after)
+        self._kept_blobs.add(clean.sha256)
+        return clean
 
 
 def _blobs(data: EventData) -> Iterator[BlobRef]:

@@ -271,6 +271,21 @@ def test_approvals_are_void_and_the_index_forgets_after_a_redaction(leaked):
         assert len(list(search(index, "redacted"))) == 1
 
 
+def test_the_index_forgets_the_words_of_that_recording_alone(leaked):
+    store = RecordingStore(leaked.parent)
+    _, other = store.create_folder()
+    record_session(other, rounds=1)
+    with RecordingIndex(store) as index:
+        index.refresh()
+    redact(leaked, Redactor(SecretFinder(KNOWN)), by="ada")
+    word = KEY.split("-")[1].lower().encode()
+    assert not any(word in path.read_bytes() for path in store.root.glob(".index*"))
+    with RecordingIndex(store) as index:
+        assert index.refresh() == 1
+        index.db.execute("INSERT INTO texts (texts) VALUES ('integrity-check')")
+        assert {hit.id for hit in search(index, "ledger", limit=1000)} == {leaked.name, other.name}
+
+
 def test_a_packed_recording_is_redacted(leaked):
     pack(leaked)
     assert redact(leaked, Redactor(SecretFinder(KNOWN)), by="ada") is not None
