@@ -267,9 +267,9 @@ class NetworkRequest(EventData):
     allowed: bool
     """The host is one of those that may be reached."""
     reason: str = ""
-    """Why it was refused or failed: `not_allowed`, `not_public`, `unknown_host`, `unreachable`,
-    `timeout`, `bad_request`, `bad_answer`, `broken` (one side left), `closed` (the sandbox ended);
-    empty when it went well."""
+    """Why it was refused or failed: `not_allowed`, `not_public`, `misdirected` (a tunnel's TLS is
+    for another host), `unknown_host`, `unreachable`, `timeout`, `bad_request`, `bad_answer`,
+    `broken` (one side left), `closed` (the sandbox ended); empty when it went well."""
     address: str | None = None
     """What was connected to."""
     status: int | None = None

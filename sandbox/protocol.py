@@ -176,9 +176,9 @@ class NetworkUse:
     """`CONNECT` for a tunnel, otherwise the HTTP method."""
     allowed: bool
     reason: str = ""
-    """Why it was refused or failed: not_allowed, not_public, unknown_host, unreachable,
-    timeout, bad_request, bad_answer, broken (one side left), closed (the sandbox ended); empty
-    when it went well."""
+    """Why it was refused or failed: not_allowed, not_public, misdirected (a tunnel's TLS is for
+    another host), unknown_host, unreachable, timeout, bad_request, bad_answer, broken (one side
+    left), closed (the sandbox ended); empty when it went well."""
     address: str | None = None
     """What was connected to."""
     status: int | None = None

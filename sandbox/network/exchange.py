@@ -12,6 +12,7 @@ import time
 from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 import h11
 
@@ -21,6 +22,7 @@ from sandbox.network.log import NetworkLog
 from sandbox.network.relay import CHUNK, tunnel
 from sandbox.network.target import Target, read_target
 from sandbox.network.trace import Trace
+from sandbox.network.tunnel_start import first_bytes
 
 HEAD_SIZE = 32 << 10
 """Bytes of a request's first line and headers."""
@@ -106,7 +108,8 @@ class Exchange:
         if not isinstance(self._http.next_event(), h11.EndOfMessage):
             raise Refused(400, "bad_request", "A request for a tunnel has no body.")
         await self._answer(h11.Response(status_code=200, reason=b"Connected", headers=[]))
-        await tunnel(self._client, host, self._http.trailing_data[0], self.trace)
+        first = partial(first_bytes, self._client, self._http.trailing_data[0], target)
+        await tunnel(self._client, host, first, self.trace)
 
     async def _unless_idle(self, work: Coroutine[None, None, None]) -> None:
         """Do the work unless nothing moves any more."""

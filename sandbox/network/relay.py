@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from sandbox.network.trace import Trace
@@ -13,17 +13,31 @@ CHUNK = 128 << 10
 """Bytes copied at a time; what a direction of a tunnel holds in memory."""
 
 
-async def tunnel(client: socket.socket, host: socket.socket, early: bytes, trace: Trace) -> None:
-    """Copy both ways until both have ended, or one breaks off; `early` was read before."""
+async def tunnel(
+    client: socket.socket,
+    host: socket.socket,
+    first: Callable[[], Awaitable[bytes]],
+    trace: Trace,
+) -> None:
+    """Copy both ways until both have ended, or one breaks off.
+
+    `first` reads the client's first bytes; raises what it raises.
+    """
+
+    async def up() -> None:
+        data = await first()
+        await asyncio.get_running_loop().sock_sendall(host, data)
+        trace.up(len(data))
+        await _copy(client, host, trace.up)
+
+    directions = [asyncio.create_task(up()), asyncio.create_task(_copy(host, client, trace.down))]
     try:
-        if early:
-            await asyncio.get_running_loop().sock_sendall(host, early)
-            trace.up(len(early))
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_copy(client, host, trace.up))
-            tasks.create_task(_copy(host, client, trace.down))
-    except* OSError:
-        pass
+        with suppress(OSError):
+            await asyncio.gather(*directions)
+    finally:
+        for task in directions:
+            task.cancel()
+        await asyncio.gather(*directions, return_exceptions=True)
 
 
 async def _copy(source: socket.socket, sink: socket.socket, count: Callable[[int], None]) -> None:

@@ -9,6 +9,8 @@ from sandbox.network.gate import Refused
 from sandbox.network.hosts import canonical, split_port
 
 _ABSOLUTE = re.compile(r"([a-z][a-z0-9+.-]*)://([^/?#]*)([^#]*)", re.IGNORECASE)
+CLEAR_PORT = 80
+"""Here no tunnel is needed, and none is opened: what is asked for in the clear is looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class Target:
     def host_header(self) -> str:
         """What the host must read as `Host`, whatever the client wrote."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == 80 else f"{host}:{self.port}"
+        return host if self.port == CLEAR_PORT else f"{host}:{self.port}"
 
 
 def read_target(method: str, target: str) -> Target:
@@ -35,6 +37,8 @@ def read_target(method: str, target: str) -> Target:
             host, port = split_port(target)
             if port is None:
                 raise ValueError("a tunnel needs a port")
+            if port == CLEAR_PORT:
+                raise ValueError("at port 80 ask for http:// without a tunnel")
             return Target(canonical(host), port)
         return _absolute(target)
     except ValueError as error:
@@ -54,4 +58,4 @@ def _absolute(target: str) -> Target:
     host, port = split_port(authority)
     if not path.startswith("/"):
         path = "/" + path
-    return Target(canonical(host), port or 80, path)
+    return Target(canonical(host), port or CLEAR_PORT, path)
