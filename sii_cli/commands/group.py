@@ -12,6 +12,7 @@ COMMANDS = {
     "run": "Work on one task without a screen.",
     "list": "List the recordings.",
     "show": "Print a recording.",
+    "diff": "Print what a session changed in its workspace.",
     "replay": "Play a recording as it happened.",
     "search": "Find where something was said, in all recordings.",
     "pack": "Make recordings small; every command still reads them.",

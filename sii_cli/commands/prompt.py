@@ -21,10 +21,11 @@ def command(
     output_format: OutputFormat | None,
     go_on: bool,
     ref: str | None,
+    bring_back: bool,
     **flags: Any,
 ) -> int:
     """Open the prompt, or work on one task."""
-    resumed = find_resumed(go_on, ref, flags)
+    resumed = find_resumed(go_on, ref, flags, bring_back=bring_back)
     if task is None and output_format is None and sys.stdin.isatty() and sys.stdout.isatty():
         from sii_cli.prompt.app import run_prompt
 

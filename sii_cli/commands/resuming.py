@@ -13,7 +13,13 @@ from sii_cli.errors import UsageError
 
 
 def resume_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command `--continue` and `--resume`."""
+    """Give a command `--continue`, `--resume` and `--restore`."""
+    function = click.option(
+        "--restore",
+        "bring_back",
+        is_flag=True,
+        help="Going on: bring the workspace back to its last snapshot first.",
+    )(function)
     function = click.option(
         "-r",
         "--resume",
@@ -26,12 +32,16 @@ def resume_options(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
-def find_resumed(go_on: bool, ref: str | None, flags: dict[str, Any]) -> Path | None:
+def find_resumed(
+    go_on: bool, ref: str | None, flags: dict[str, Any], *, bring_back: bool = False
+) -> Path | None:
     """Return the folder of the recording to go on with; its workspace becomes the session's.
 
-    Raises `UsageError`, `RecordingError`.
+    Raises `UsageError`, `RecordingError`, `SnapshotError`.
     """
     if not go_on and ref is None:
+        if bring_back:
+            raise UsageError("--restore goes with --continue or --resume ID.")
         return None
     if go_on and ref is not None:
         raise UsageError("Say --continue or --resume ID, not both.")
@@ -40,6 +50,15 @@ def find_resumed(go_on: bool, ref: str | None, flags: dict[str, Any]) -> Path | 
     from sii_cli.config import find_recordings
 
     folder = RecordingStore(find_recordings(os.environ)).resolve(ref or LAST)
+    if bring_back and flags.get("workspace") is not None:
+        raise UsageError(
+            "--restore brings back the recorded workspace: leave --workspace away (`sii fork` "
+            "writes the files elsewhere)."
+        )
     if flags.get("workspace") is None:
         flags["workspace"] = restore(folder).workspace
+    if bring_back:
+        from sii_cli.commands.bringing_back import bring_workspace_back
+
+        bring_workspace_back(folder, flags)
     return folder

@@ -33,10 +33,11 @@ def command(
     output_format: OutputFormat | None,
     go_on: bool,
     ref: str | None,
+    bring_back: bool,
     **flags: Any,
 ) -> int:
     """Work on one task."""
-    resumed = find_resumed(go_on, ref, flags)
+    resumed = find_resumed(go_on, ref, flags, bring_back=bring_back)
     from sii_cli.commands.headless import read_task, run_task
 
     text = read_task(task, resumed)

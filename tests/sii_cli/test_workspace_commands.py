@@ -1,0 +1,94 @@
+"""`sii diff`, `--restore`, `sii verify`: what they say of a recording's workspace."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+import pytest
+
+from recordings.events import Event, HarnessMessage, Snapshot
+from recordings.log import read_events
+from recordings.verify import verify
+from sii_cli import session as session_module
+from sii_cli.config import Settings
+from tests.fakes.scripted_model import answer
+from tests.sandbox.trees import tree_of
+from tests.sii_cli.shell import Shell
+from tests.sii_cli.test_workspace_snapshots import WorkspaceBackend, bash, run
+
+
+@pytest.fixture
+def settings(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setattr(session_module, "make_backend", lambda settings: WorkspaceBackend())
+    return Settings(home=shell.home, workspace=shell.workspace, tools=("bash",))
+
+
+@pytest.fixture
+def recorded(shell: Shell, settings: Settings) -> list[Event]:
+    (shell.workspace / "f").write_text("one\ntwo\n")
+    escape = r"printf 'a\033[31mb\n' > e; sed -i s/two/zwei/ f"
+    scripts = [bash(escape), bash("true"), bash("rm f; mkdir d"), answer(".")]
+    return asyncio.run(run(settings, *scripts))
+
+
+def test_diff_prints_a_step_and_the_session(shell: Shell, recorded: list[Event]) -> None:
+    step = shell.sii("diff", "last", "--step", "1")
+    assert step.returncode == 0
+    assert "-two\n+zwei\n" in step.stdout
+    assert "\033" not in step.stdout
+    assert shell.sii("diff", "--step", "2").stdout == ""
+    whole = shell.sii("diff")
+    assert "-two\n" in whole.stdout
+    assert "zwei" not in whole.stdout
+    assert "added: d" in whole.stdout
+
+
+def test_diff_lists_the_files_step_by_step(shell: Shell, recorded: list[Event]) -> None:
+    said = shell.sii("diff", "--stat").stdout.splitlines()
+    first = ["start", "step 1", "  e +1 (new)", "  f +1 −1"]
+    assert said == [*first, "step 3", "  d/ (new)", "  f −2 (deleted)"]
+
+
+def test_show_says_what_a_step_changed(shell: Shell, recorded: list[Event]) -> None:
+    shown = shell.sii("show", "last").stdout
+    assert "± e +1 (new), f +1 −1" in shown
+
+
+def test_diff_of_a_session_without_snapshots_says_so(shell: Shell) -> None:
+    shell.sii("-p", "Do it", script="work", SII_SNAPSHOTS="false")
+    done = shell.sii("diff", "last")
+    assert (done.returncode, "names no snapshot" in done.stderr) == (2, True)
+
+
+def test_restore_brings_the_workspace_back_and_is_recorded(
+    shell: Shell, recorded: list[Event]
+) -> None:
+    was = tree_of(shell.workspace)
+    (shell.workspace / "e").write_text("mine")
+    (shell.workspace / "new").write_text("mine")
+    done = shell.sii("run", "Go on", "-c", "--restore", script="hello")
+    assert done.returncode == 0, done.stderr
+    assert "  new −1 (deleted)" in done.stderr
+    assert tree_of(shell.workspace) == was
+    assert verify(shell.last()).whole
+    events = [event.data for event in read_events(shell.last())]
+    causes = [data.cause for data in events if isinstance(data, Snapshot)]
+    assert causes[-2:] == ["round", "restore"], "what was there before is named too"
+    assert not any(isinstance(data, HarnessMessage) for data in events), "nothing differs now"
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["run", "x", "--restore"], "--restore goes with"),
+        (["run", "x", "-c", "--restore", "--workspace", "."], "leave --workspace away"),
+    ],
+)
+def test_restore_misused_touches_nothing(
+    shell: Shell, recorded: list[Event], args: list[str], says: str
+) -> None:
+    (shell.workspace / "mine").touch()
+    done = shell.sii(*args, script="hello")
+    assert (done.returncode, says in done.stderr) == (2, True)
+    assert "mine" in os.listdir(shell.workspace)
