@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +18,7 @@ from sii_cli.errors import SiiError
 if TYPE_CHECKING:
     from recordings.find import Filter
     from recordings.index import RecordingIndex
+    from recordings.store import RecordingStore
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -88,19 +92,43 @@ def make_filter(options: dict[str, Any]) -> Filter:
 
 @contextmanager
 def open_index() -> Iterator[RecordingIndex]:
-    """Open the index, brought up to date. Raises `SiiError` when it cannot be used."""
+    """Open the index, brought up to date. Raises `SiiError` when it cannot be used.
+
+    Where it cannot be written, a copy serves that is thrown away.
+    """
     import sqlite3
 
-    from recordings.index import INDEX, RecordingIndex
+    from recordings.index import INDEX
 
     store = open_store()
     try:
-        index = RecordingIndex(store)
-        index.refresh()
+        with _writable_index(store) as index:
+            index.refresh()
+            yield index
     except (sqlite3.Error, OSError) as error:
         raise SiiError(
             f"The index of the recordings cannot be used ({error}): "
-            f"see that {store.root} may be written, and delete {INDEX} there."
+            f"see that {store.root} can be read, and delete {INDEX} there."
         ) from error
-    with index:
-        yield index
+
+
+@contextmanager
+def _writable_index(store: RecordingStore) -> Iterator[RecordingIndex]:
+    import tempfile
+
+    from recordings.index import INDEX, RecordingIndex
+
+    if _may_write(store.root) and _may_write(store.root / INDEX):
+        with RecordingIndex(store) as index:
+            yield index
+        return
+    with tempfile.TemporaryDirectory(prefix="sii-") as folder:
+        copy = Path(folder) / INDEX
+        with suppress(FileNotFoundError):
+            shutil.copyfile(store.root / INDEX, copy)
+        with RecordingIndex(store, copy) as index:
+            yield index
+
+
+def _may_write(path: Path) -> bool:
+    return os.access(path, os.W_OK) or not path.exists()

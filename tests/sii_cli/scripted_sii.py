@@ -42,6 +42,7 @@ SCRIPTS: dict[str, list[Script]] = {
     ],
     "slow": [words("word " * 400, pause=0.05), answer("After.")],
     "slow-tool": [bash("echo begun; sleep 30"), answer("After.")],
+    "long": [answer("word " * 20_000)],
     "paced": [words("one two three four five", pause=0.2)],
     "hostile": [
         bash(r"printf '\033]0;owned\007\033[31mred\033[0m \302\233 [bold]x[/bold]\n'"),
