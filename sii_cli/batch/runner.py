@@ -99,8 +99,7 @@ class Runner:
     def abort(self) -> None:
         """End all sessions now; they are run again when the batch goes on."""
         self.finish()
-        for task in self._running:
-            task.cancel()
+        self._cancel()
 
     async def run(self) -> str:
         """Run until everything is done or it was stopped; return why it was, or nothing.
@@ -116,11 +115,15 @@ class Runner:
                 await self._start_sessions()
                 await self._wait()
         finally:
-            self.abort()
+            self._cancel()
             await asyncio.gather(*self._running, return_exceptions=True)
         if self._failure is not None:
             raise self._failure
         return self._stopping
+
+    def _cancel(self) -> None:
+        for task in self._running:
+            task.cancel()
 
     async def _start_sessions(self) -> None:
         while self._jobs and not self._stopping:

@@ -66,6 +66,13 @@ def command() -> None:
 @click.option("--max-hours", type=click.FloatRange(0, min_open=True), help="Budget: hours.")
 @click.option("--max-gpu-hours", type=click.FloatRange(0, min_open=True), help="Budget: GPU-hours.")
 @click.option("--gpus", type=click.IntRange(1), default=1, help="GPUs that the servers use.")
+@click.option(
+    "--ray",
+    is_flag=False,
+    flag_value="auto",
+    metavar="[ADDRESS]",
+    help="Run on the Ray cluster at ADDRESS, or on the one that is found or started here.",
+)
 @click.option("--keep", multiple=True, type=click.Choice(KEEPABLE), help="Send to review.")
 @click.option("--per-query", type=click.IntRange(1), default=1, help="With --keep: the best N.")
 @click.option("--prefer", type=click.Choice(PREFERENCES), default="shortest", help="Which are best")

@@ -18,7 +18,7 @@ from typing import Any
 
 import click
 
-from sii_cli.batch.executor import Bench, LocalExecutor
+from sii_cli.batch.executor import Bench, Executor, LocalExecutor
 from sii_cli.batch.gate import Gate
 from sii_cli.batch.outcomes import Outcomes, read_outcomes
 from sii_cli.batch.plan import (
@@ -45,6 +45,8 @@ from sii_cli.errors import DONE, INFRASTRUCTURE, INTERRUPTED, LIMIT, UsageError
 from sii_cli.render.batch_table import shown, tell
 
 LOCK = "lock"
+HERE = "auto"
+"""`--ray` without an address."""
 
 
 def run_batch(file: Path | None, options: dict[str, Any]) -> int:
@@ -66,7 +68,7 @@ async def _run(
 ) -> str:
     jobs = list(plan.jobs(queries))
     progress = Progress(len(jobs), before, tell=tell)
-    executor = LocalExecutor(bench)
+    executor = _executor(bench, options["ray"])
     servers = ModelServers(bench.settings.base_urls, bench.settings.api_key)
     runner = Runner(
         (job for job in jobs if job.name not in before.ended),
@@ -87,6 +89,14 @@ async def _run(
     finally:
         await executor.aclose()
         await servers.aclose()
+
+
+def _executor(bench: Bench, ray: str | None) -> Executor:
+    if ray is None:
+        return LocalExecutor(bench)
+    from sii_cli.batch.ray_executor import RayExecutor
+
+    return RayExecutor(bench, None if ray == HERE else ray)
 
 
 def _finish(

@@ -29,10 +29,13 @@ class BatchServer(ScriptedServer):
         self._faults = faults
         self._random = random.Random(seed)
         self._slow = slow
+        self.answered = 0
+        """Requests so far."""
 
     def next_turn(self, body: dict[str, Any]) -> Scripted:
         """Answer by what the messages say."""
         self.requests.clear()
+        self.answered += 1
         turn = said_to(body["messages"], self._slow)
         if self._random.random() >= self._faults or not isinstance(turn, Turn):
             return turn

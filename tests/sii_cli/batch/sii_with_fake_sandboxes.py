@@ -13,6 +13,7 @@ from typing import Any
 
 from sandbox.protocol import CommandResult, Sandbox, SandboxLost, SandboxSpec, SandboxUnavailable
 from sii_cli import session
+from sii_cli.batch.executor import Bench, Executor, LocalExecutor
 from sii_cli.main import main
 from tests.fakes.fake_sandbox import FakeSandbox
 
@@ -45,6 +46,12 @@ class FaultyBackend:
             raise SandboxUnavailable("The engine answers with an error.")
         root = Path(tempfile.mkdtemp(prefix="sii-test-"))
         return FaultySandbox(root, spec.workspace, self._faults)
+
+
+def with_fake_sandboxes(bench: Bench) -> Executor:
+    """What each machine of a cluster runs sessions with."""
+    session.make_backend = lambda settings: FaultyBackend(0.0)
+    return LocalExecutor(bench)
 
 
 if __name__ == "__main__":

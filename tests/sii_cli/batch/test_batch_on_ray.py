@@ -1,0 +1,120 @@
+"""The same batch on a real Ray cluster of several nodes, one of which is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from recordings.verify import verify
+from sii_cli import session
+from sii_cli.batch.executor import Bench, Executor, LocalExecutor
+from sii_cli.batch.gate import Gate
+from sii_cli.batch.outcomes import Outcomes, read_outcomes
+from sii_cli.batch.plan import Plan, sha256_of
+from sii_cli.batch.progress import Progress
+from sii_cli.batch.queries import Query
+from sii_cli.batch.runner import Runner
+from sii_cli.batch.servers import ModelServers
+from sii_cli.config import Settings
+from tests.fakes.batch_server import BatchServer
+from tests.fakes.threads import in_a_thread
+from tests.sii_cli.batch.sii_with_fake_sandboxes import FaultyBackend, with_fake_sandboxes
+
+ray = pytest.importorskip("ray")
+from ray.cluster_utils import Cluster  # noqa: E402
+
+from sii_cli.batch.ray_executor import RayExecutor  # noqa: E402
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[3]
+QUERIES = [
+    Query(id=f"q{n}", query=f"steps=2 solve={n % 2}", check="test -f solved && test -f given")
+    for n in range(6)
+]
+
+
+@pytest.fixture
+def server() -> Iterator[BatchServer]:
+    with in_a_thread(BatchServer(slow=0.02)) as server:
+        yield server
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    os.environ["PYTHONPATH"] = str(ROOT)
+    cluster = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
+    )
+    for _ in range(2):
+        cluster.add_node(num_cpus=1)
+    yield cluster
+    ray.shutdown()
+    cluster.shutdown()
+
+
+def make_bench(server: BatchServer, home: Path, queries: list[Query]) -> Bench:
+    settings = replace(Settings(), base_url=server.base_url, home=home, workspace=home)
+    plan = Plan("ray", "", str(home.parent), sha256_of(queries), 2, {}, 0, None, {})
+    return Bench(settings, plan)
+
+
+async def nothing(progress: Progress) -> None:
+    """Let it run."""
+
+
+During = Callable[[Progress], Awaitable[None]]
+
+
+async def run(
+    bench: Bench, executor: Executor, queries: list[Query], during: During = nothing
+) -> Outcomes:
+    servers = ModelServers(bench.settings.base_urls, None)
+    jobs = list(bench.plan.jobs(queries))
+    progress = Progress(len(jobs), Outcomes())
+    runner = Runner(jobs, executor, gate=Gate(6, servers), watcher=progress)
+    running = asyncio.create_task(runner.run())
+    await during(progress)
+    assert await running == ""
+    await executor.aclose()
+    await servers.aclose()
+    return read_outcomes(bench.settings.home, "ray")
+
+
+def statuses(outcomes: Outcomes) -> dict[str, str | None]:
+    return {job: one.outcome for job, one in outcomes.ended.items()}
+
+
+async def test_ray_gives_what_the_local_run_gives_though_a_node_is_killed(
+    tmp_path: Path, server: BatchServer, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "start").mkdir()
+    (tmp_path / "start" / "given").write_text("by the query")
+    queries = [query.model_copy(update={"workspace": "start"}) for query in QUERIES]
+
+    monkeypatch.setattr(session, "make_backend", lambda settings: FaultyBackend(0.0))
+    here = make_bench(server, tmp_path / "here", queries)
+    local = await run(here, LocalExecutor(here), queries)
+    server.answered = 0
+
+    async def kill_a_node(progress: Progress) -> None:
+        async with asyncio.timeout(60):
+            while len(progress.running) < 6 or not server.answered:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        worker = cluster.list_all_nodes()[-1]
+        await asyncio.to_thread(cluster.remove_node, worker, allow_graceful=False)
+
+    there = make_bench(server, tmp_path / "there", queries)
+    executor = RayExecutor(there, cluster.address, make_executor=with_fake_sandboxes)
+    spread = await run(there, executor, queries, kill_a_node)
+
+    assert statuses(spread) == statuses(local)
+    assert Counter(statuses(local).values()) == {"solved": 6, "unsolved": 6}
+    assert all(verify(one.folder).whole for one in spread.ended.values())
+    assert not list((tmp_path / "there").glob(".incoming-*"))
