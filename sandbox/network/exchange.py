@@ -150,6 +150,7 @@ class Exchange:
                 await self._answer(
                     h11.Response(status_code=status, reason=words, headers=headers), body
                 )
+                self.trace.end = time.monotonic()
                 await self._linger()
 
     async def _linger(self) -> None:

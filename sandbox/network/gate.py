@@ -64,12 +64,14 @@ class Gate:
         except (OSError, UnicodeError):
             raise Refused(502, "unknown_host", f"There is no host {host}.") from None
         # One address that is not public taints them all: nobody mixes them by accident.
-        if not found or not all(map(self.reach.may_reach, found)):
+        wrong = [address for address in found if not self.reach.may_reach(address)]
+        if wrong or not found:
+            address = ", ".join(wrong) or "no address"
             raise Refused(
                 403,
                 "not_public",
-                f"{host} is not an address of the public internet; private, local and metadata "
-                "addresses are never reached from this sandbox, whatever is allowed.",
+                f"The host {host} is {address}, which is not of the public internet: private, "
+                "local and metadata addresses are never reached from this sandbox.",
             )
         return found
 

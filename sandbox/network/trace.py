@@ -26,6 +26,8 @@ class Trace:
     begin: float = field(default_factory=time.monotonic)
     last: float = field(default_factory=time.monotonic)
     """When bytes last passed."""
+    end: float | None = None
+    """When the client had its answer, where it was waited for after that."""
 
     def up(self, size: int) -> None:
         """Bytes went to the host."""
@@ -58,5 +60,5 @@ class Trace:
             status=self.status,
             sent=self.sent,
             received=self.received,
-            seconds=round(time.monotonic() - self.begin, 6),
+            seconds=round((self.end or time.monotonic()) - self.begin, 6),
         )

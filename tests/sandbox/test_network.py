@@ -130,7 +130,7 @@ async def test_an_allowed_name_with_a_private_address_is_refused(
     sandbox: Sandbox, site: FakeSite, uses: list[NetworkUse]
 ) -> None:
     text = await run(sandbox, f"curl -sS http://private.test:{site.port}/")
-    assert "is not an address of the public internet" in text
+    assert "is not of the public internet" in text
     assert [(use.allowed, use.reason, use.address) for use in await told(uses)] == [
         (True, "not_public", None)
     ]
