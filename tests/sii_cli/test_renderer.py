@@ -16,6 +16,7 @@ from recordings.events import (
     LiveOutput,
     ModelError,
     ModelResponse,
+    NetworkRequest,
     RawGeneration,
     SandboxStart,
 )
@@ -205,6 +206,28 @@ def test_what_went_wrong_is_told() -> None:
     assert "Stopped at a limit: 200 steps (max_steps)" in text
 
 
+def asked(host: str, reason: str = "") -> Item:
+    """A request to the network; one that was refused for a reason, if there is one."""
+    return event(
+        NetworkRequest(
+            sandbox_id="s", host=host, port=443, method="CONNECT", allowed=not reason, reason=reason
+        )
+    )
+
+
+def test_what_the_network_refused_to_a_call_is_told_once_and_what_it_allowed_is_not() -> None:
+    refused = asked("a.test", "not_allowed")
+    text = plain(
+        call("bash", {"command": "curl"}),
+        *(asked("b.test"), refused, refused, asked("c.test", "unknown_host")),
+        observation("bash", "curl: (56)"),
+        refused,
+    )
+    assert text.count("network: a.test:443 not allowed") == 1
+    assert "network: c.test:443 unknown host" in text
+    assert "b.test" not in text
+
+
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\x1b[31m[bold red]x[/] \u202ey\x9b1m \x1b"
 
 
@@ -234,6 +257,7 @@ def test_nothing_that_others_wrote_reaches_the_terminal_as_a_command(window: Win
         response(calls=1),
         call(HOSTILE, {"command": HOSTILE, HOSTILE: HOSTILE}),
         LiveOutput("c1", HOSTILE),
+        asked(HOSTILE, HOSTILE),
         observation(HOSTILE, HOSTILE, details={"todos": [{"content": HOSTILE, "status": HOSTILE}]}),
         call("bash", {"command": HOSTILE}, "2"),
         observation("bash", HOSTILE, "3", details={"diff": HOSTILE}),
