@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sandbox.snapshots.changes import Change, compare
+from sandbox.snapshots.completeness import Completeness
 from sandbox.snapshots.errors import SnapshotError, SnapshotNotFound, failure
 from sandbox.snapshots.exclude import Exclude
 from sandbox.snapshots.file_diff import Counted, FileDiff, count_lines, file_diff, file_diffs
@@ -35,6 +36,10 @@ class SnapshotStore:
     async def has(self, tree: str) -> bool:
         """Whether a tree is in the store."""
         return await in_thread(lambda _: self.objects.has(tree))
+
+    def completeness(self) -> Completeness:
+        """Return what proves trees whole: `lost` reads all of one, and blocks meanwhile."""
+        return Completeness(self.objects)
 
     async def changes(self, before: str | None, after: str) -> tuple[Change, ...]:
         """Return what differs between two trees, by path; none: the empty tree.

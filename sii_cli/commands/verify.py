@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from sii_cli.commands.options import example
 from sii_cli.commands.recorded import REFS_HELP, find_all, refs_option, warn_when_void
+from sii_cli.config import find_home
 from sii_cli.errors import DONE, FAILED
+
+if TYPE_CHECKING:
+    from sandbox.snapshots.completeness import Completeness
 
 MOST_PROBLEMS = 20
 """Problems of one recording that are told one by one."""
@@ -24,13 +30,18 @@ MOST_PROBLEMS = 20
 def command(refs: tuple[str, ...], everything: bool) -> int:
     """Verify recordings."""
     folders = find_all(refs, everything)
-    whole = sum([_verify(folder) for folder in folders])
+    from sii_cli.workspace_history import snapshot_store
+
+    store = snapshot_store(find_home(os.environ))
+    snapshots = store.completeness()
+    whole = sum([_verify(folder, snapshots) for folder in folders])
+    store.close()
     if len(folders) != 1:
         click.echo(f"{whole} of {len(folders)} recordings are whole.")
     return DONE if whole == len(folders) else FAILED
 
 
-def _verify(folder: Path) -> bool:
+def _verify(folder: Path, snapshots: Completeness) -> bool:
     """Verify one recording, say what was found, and return whether it is whole."""
     from recordings.verify import describe, verify
     from sii_cli.render.sanitise import one_line
@@ -47,5 +58,32 @@ def _verify(folder: Path) -> bool:
         click.echo(f"  … and {len(result.problems) - MOST_PROBLEMS:,} more problems")
     for note in result.notes:
         click.echo(f"  note: {one_line(note, 300)}")
+    _verify_snapshots(folder, snapshots)
     warn_when_void(folder)
     return result.whole
+
+
+def _verify_snapshots(folder: Path, snapshots: Completeness) -> None:
+    """Say which of the workspace's snapshots are not whole: they stand in a store of their own.
+
+    The recording is whole without them, but cannot be re-executed or forked with its files.
+    """
+    from recordings.errors import RecordingError
+    from recordings.events import Snapshot
+    from recordings.workspace import snapshots_of
+    from sandbox.snapshots import SnapshotError, quoted
+
+    try:
+        events = [event.data for event in snapshots_of(folder)]
+        trees = {data.tree for data in events if isinstance(data, Snapshot)}
+        lost = [path for tree in trees if (path := snapshots.lost(tree)) is not None]
+    except RecordingError:
+        return  # told above
+    except SnapshotError as error:
+        click.echo(f"  note: {error}")
+        return
+    if lost:
+        click.echo(
+            f"  note: of {len(trees):,} snapshots of the workspace {len(lost):,} are not whole in "
+            f"the store of snapshots (lost: {quoted(lost[0])})"
+        )

@@ -14,11 +14,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from recordings.events import ModelRequest, Observation
+from recordings.events import ModelRequest, Observation, Snapshot, ToolCall
 from recordings.log import read_events
 from recordings.store import RecordingStore
 from recordings.verify import verify
+from recordings.workspace import snapshots_of
 from sandbox.reaper import OWNER_LABEL
+from sii_cli.workspace_history import materialise
 from tests.fakes.script import Turn
 from tests.fakes.scripted_server import ScriptedServer
 from tests.fakes.threads import in_a_thread
@@ -65,6 +67,7 @@ def test_a_kill_at_any_moment_loses_at_most_the_step_under_way(
     no_container_is_left(process.pid)
     for recording in RecordingStore(folder / "home" / "recordings").ids():
         check(folder / "home" / "recordings" / recording, asked)
+        check_workspace(folder / "home" / "recordings" / recording, folder)
 
 
 def start(base_url: str, folder: Path, workspace: Path) -> subprocess.Popen[bytes]:
@@ -98,3 +101,20 @@ def check(recording: Path, asked: list[list[dict[str, object]]]) -> None:
         [message["content"] for message in asked[-1] if message["role"] == "tool"] if asked else []
     )
     assert observed[: len(told)] == told
+
+
+def check_workspace(recording: Path, folder: Path) -> None:
+    """Every step before the last call has its snapshot; each is whole and of its step."""
+    kept = [event for event in snapshots_of(recording) if isinstance(event.data, Snapshot)]
+    begun = [
+        event.data.step for event in read_events(recording) if isinstance(event.data, ToolCall)
+    ]
+    assert len(kept) >= len(begun)  # one more for the start, perhaps one less for the last step
+    for event in kept:
+        assert isinstance(event.data, Snapshot)
+        target = folder / "trees" / str(event.seq)
+        at, restored = materialise(recording, event.seq, target, folder / "home")
+        assert (at.exact, restored.missing) == (True, ())
+        steps = target / "steps.txt"
+        lines = steps.read_text().splitlines() if steps.exists() else []
+        assert lines == [f"step {number}" for number in range(1, event.data.step + 1)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 
 import pytest
 
@@ -92,3 +93,22 @@ def test_restore_misused_touches_nothing(
     done = shell.sii(*args, script="hello")
     assert (done.returncode, says in done.stderr) == (2, True)
     assert "mine" in os.listdir(shell.workspace)
+
+
+def test_verify_says_which_snapshots_are_lost(shell: Shell, recorded: list[Event]) -> None:
+    assert "snapshots" not in shell.sii("verify", "last").stdout
+    packs = shell.home / "snapshots" / "packs"
+    for pack in packs.iterdir():
+        os.truncate(pack, pack.stat().st_size // 2)
+    done = shell.sii("verify", "last")
+    assert done.returncode == 0, "the recording itself is whole"
+    assert "of 3 snapshots of the workspace" in done.stdout
+    shutil.rmtree(shell.home / "snapshots")
+    assert "3 are not whole" in shell.sii("verify", "last").stdout
+
+
+def test_a_packed_recording_still_knows_its_workspace(shell: Shell, recorded: list[Event]) -> None:
+    before = shell.sii("diff", "last").stdout
+    assert shell.sii("pack", "last").returncode == 0
+    assert shell.sii("diff", "last").stdout == before
+    assert "snapshots" not in shell.sii("verify", "last").stdout
