@@ -5,7 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
-BENCHMARKS = ("start", "loop", "model", "sandbox", "network", "snapshots", "recordings")
+BENCHMARKS = (
+    *("start", "loop", "model", "sandbox", "network", "snapshots"),
+    *("recordings", "export"),
+)
 
 
 def main() -> int:

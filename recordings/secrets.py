@@ -30,20 +30,24 @@ PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("GITHUB_TOKEN", r"github_pat_[A-Za-z0-9_]{50,}"),
         ("GITLAB_TOKEN", r"glpat-[A-Za-z0-9_-]{20,}"),
         ("HF_TOKEN", r"hf_[A-Za-z0-9]{30,}"),
-        ("API_KEY", r"(?<![A-Za-z0-9_-])sk-(?=[A-Za-z_-]{0,40}[0-9])[A-Za-z0-9_-]{20,200}"),
+        ("API_KEY", r"sk-(?<![A-Za-z0-9_-]sk-)(?=[A-Za-z_-]{0,40}[0-9])[A-Za-z0-9_-]{20,200}"),
         ("GOOGLE_KEY", r"AIza[0-9A-Za-z_-]{35}"),
         ("SLACK_TOKEN", r"xox[abprs]-[A-Za-z0-9-]{10,}"),
         ("JWT", r"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"),
-        ("URL_PASSWORD", r"(?<=://)[^\s/:@\"']{1,64}:(?P<secret>[^\s/@\"']{6,128})(?=@)"),
-        ("BEARER", r"(?:Bearer|bearer) (?P<secret>[A-Za-z0-9_\-.=+/]{20,})"),
+        ("URL_PASSWORD", r"://[^\s/:@\"']{1,64}:(?P<secret>[^\s/@\"']{6,128})(?=@)"),
+        ("BEARER", r"earer (?<=[Bb]earer )(?P<secret>[A-Za-z0-9_\-.=+/]{20,})"),
     )
 )
 _ASSIGNED = re.compile(
-    r"""(?<![A-Za-z0-9_-])(?P<name>[A-Za-z0-9_-]{0,40}(?:key|token|secret|password|passwd))"""
-    r"""['"]?\s{0,3}[:=]\s{0,3}"""
+    r"""(?:key|token|secret|passw(?:or)?d)['"]?\s{0,3}[:=]\s{0,3}"""
     r"""['"]?(?P<secret>[^\s'"\\,;(){}\[\]<>$]{12,200})""",
     re.IGNORECASE,
 )
+"""A value behind a name that ends so; the name's beginning is looked up afterwards."""
+_NAMING = ("key", "token", "secret", "passw")
+"""One of these stands in every text that assigns something: a fast look before a slow one."""
+_NAME = re.compile(r"[A-Za-z0-9_-]+\Z")
+_LONGEST_NAME = 40
 _DENSE = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{32,128}={0,2}(?![A-Za-z0-9+/_=-])")
 _DENSE_BITS = 4.4
 """Bits a character; sha256 in hex has at most 4, words and paths about 4."""
@@ -113,10 +117,12 @@ class SecretFinder:
             for match in pattern.finditer(text):
                 group = "secret" if "secret" in pattern.groupindex else 0
                 yield Secret(name, "pattern", *match.span(group))
+        lower = text.lower()
+        if not any(word in lower for word in _NAMING):
+            return
         for match in _ASSIGNED.finditer(text):
             if _looks_made_up(match["secret"]):
-                name = match["name"].upper().replace("-", "_")
-                yield Secret(name, "pattern", *match.span("secret"))
+                yield Secret(_name_of(text, match), "pattern", *match.span("secret"))
 
 
 def mask(text: str, secrets: Iterable[Secret]) -> str:
@@ -136,6 +142,14 @@ def _forms(value: str) -> set[str]:
         json.dumps(value, ensure_ascii=False)[1:-1],
         quote(value, safe=""),
     }
+
+
+def _name_of(text: str, match: re.Match[str]) -> str:
+    """Return the name of what is assigned, from its beginning."""
+    beginning = _NAME.search(text, max(0, match.start() - _LONGEST_NAME), match.start())
+    end = re.match(r"\w+", match[0])
+    name = (beginning[0] if beginning else "") + (end[0] if end else "")
+    return name.upper().replace("-", "_")
 
 
 def _looks_made_up(value: str) -> bool:
