@@ -27,6 +27,7 @@ class SandboxPool:
             with suppress(SandboxLost):
                 await sandbox.ping()
                 return sandbox
+            await sandbox.close()  # what is left of it
         return await self._backend.start(spec)
 
     async def close(self) -> None:

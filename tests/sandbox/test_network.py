@@ -6,16 +6,19 @@ import asyncio
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from sandbox.bubblewrap import BubblewrapBackend
+from sandbox.client import RunnerCalls
 from sandbox.docker import DockerBackend
 from sandbox.network.resolve import Reach
-from sandbox.protocol import NetworkUse, Sandbox, SandboxBackend
+from sandbox.pool import SandboxPool
+from sandbox.protocol import NetworkUse, Sandbox, SandboxBackend, SandboxSpec
 from tests.fakes.fake_site import Answer, FakeSite, fake_site
-from tests.sandbox.conftest import Start
+from tests.sandbox.conftest import IMAGE, Start
 
 PRIVATE = "10.1.2.3"
 
@@ -286,3 +289,42 @@ async def test_a_forwarder_with_many_connections_copies_all(
     """
     assert await run(sandbox, command) == "300000\n" * 40
     assert len(await told(uses, 40)) == 40
+
+
+async def test_a_sandbox_that_died_in_the_pool_leaves_no_socket(
+    backend: SandboxBackend, workspace: Path
+) -> None:
+    before = sockets()
+    pool = SandboxPool(backend)
+    spec = SandboxSpec(workspace, IMAGE, allow_net=("site.test",))
+    pool.prefetch(spec)
+    ((_, starting),) = pool._ready
+    first = await starting
+    assert isinstance(first, RunnerCalls)
+    first._stream.end("it died")
+    second = await pool.start(spec)
+    assert len(sockets() - before) == 1
+    await second.close()
+    await pool.close()
+    assert not sockets() - before
+
+
+async def test_cancelling_a_start_leaves_no_socket(
+    backend: SandboxBackend, workspace: Path
+) -> None:
+    before = sockets()
+    for delay in (0.0, 0.005, 0.02, 0.1, 0.3):
+        spec = SandboxSpec(workspace, IMAGE, allow_net=("site.test",))
+        starting = asyncio.create_task(backend.start(spec))
+        await asyncio.sleep(delay)
+        starting.cancel()
+        with suppress(asyncio.CancelledError):
+            await (await starting).close()
+    assert not sockets() - before
+
+
+def sockets() -> set[str]:
+    """The proxies' folders that this process holds open."""
+    links = (f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd"))
+    paths = (os.readlink(link) for link in links if os.path.lexists(link))
+    return {path for path in paths if "sii-network-" in path}
