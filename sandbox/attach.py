@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import struct
 
+from sandbox.engine import answers
 from sandbox.protocol import SandboxUnavailable
 from sandbox.stream import RunnerStream
 
@@ -20,8 +21,9 @@ _STDERR_KEPT = 4000
 class Attachment(asyncio.Protocol):
     """The engine's stream: stdout goes to the runner stream, stderr is kept for the obituary."""
 
-    def __init__(self, stream: RunnerStream) -> None:
+    def __init__(self, stream: RunnerStream, socket_path: str) -> None:
         self._stream = stream
+        self._socket_path = socket_path
         self._response = b""
         self._upgraded = False
         self._header = b""
@@ -85,14 +87,17 @@ class Attachment(asyncio.Protocol):
         if not self.closed.done():
             self.closed.set_result(None)
         words = self.stderr.decode("utf-8", "replace").strip()
-        self._stream.end(words or "its process ended or was killed")
+        if not words:
+            alive = answers(self._socket_path)
+            words = "its process ended or was killed" if alive else "the Docker engine ended"
+        self._stream.end(words)
 
 
 async def attach(socket_path: str, container_id: str, stream: RunnerStream) -> Attachment:
     """Attach before the container starts. Raises `SandboxUnavailable`."""
     loop = asyncio.get_running_loop()
     transport, attachment = await loop.create_unix_connection(
-        lambda: Attachment(stream), socket_path
+        lambda: Attachment(stream, socket_path), socket_path
     )
     transport.write(
         f"POST /containers/{container_id}/attach?stream=1&stdin=1&stdout=1&stderr=1 HTTP/1.1\r\n"

@@ -16,10 +16,11 @@ from typing import Any, TypeVar
 
 from sandbox.attach import Attachment, attach
 from sandbox.client import RunnerCalls
-from sandbox.engine import Engine, connect, socket_path
+from sandbox.engine import Engine, connect, socket_path, unreachable
 from sandbox.launch import (
     DIRECTORY,
     DIRECTORY_SIZE,
+    LIFELINE,
     MOUNTED,
     RUNNER,
     command_line,
@@ -31,6 +32,8 @@ from sandbox.launch import (
     started,
     tmp_size,
 )
+from sandbox.lifeline import NAME as LIFELINE_NAME
+from sandbox.lifeline import Lifeline
 from sandbox.network.resolve import WEB, Reach
 from sandbox.network.sandbox_network import SandboxNetwork
 from sandbox.protocol import (
@@ -62,11 +65,13 @@ class DockerSandbox(RunnerCalls):
         attachment: Attachment,
         info: SandboxInfo,
         network: SandboxNetwork,
+        lifeline: Lifeline,
     ) -> None:
         super().__init__(stream, info.limits, network)
         self.info = info
         self._engine = engine
         self._attachment = attachment
+        attachment.closed.add_done_callback(lambda _: lifeline.cut())
 
     async def pause(self) -> None:
         """Freeze everything inside; calls wait. Time limits of running commands go on."""
@@ -114,9 +119,12 @@ class DockerBackend:
         engine = await self._connect()
         name = new_name()
         network = await SandboxNetwork.open(spec, self._reach)
-        mounts += network.mounts
+        lifeline = Lifeline()
+        mounts += (*network.mounts, Mount(lifeline.folder, LIFELINE))
 
         async def remove() -> None:
+            lifeline.cut()
+            self._engine = None  # it may have died: the next start connects and reaps anew
             await network.close()
             await _to_the_end(_remove, engine, name)
 
@@ -125,12 +133,13 @@ class DockerBackend:
                 digest = await _to_the_end(_create, engine, spec, workspace, mounts, name)
                 stream = RunnerStream()
                 attachment = await attach(engine.socket_path, name, stream)
-                stream.write(first_frame(spec))
+                stream.write(first_frame(spec, lifeline=f"{LIFELINE}/{LIFELINE_NAME}"))
                 await _to_the_end(_start, engine, spec, name)
                 info = await started(
                     stream, spec, backend=self.name, name=name, begin=begin, image_digest=digest
                 )
-            sandbox = DockerSandbox(engine, stream, attachment, info, network)
+            lifeline.taken()
+            sandbox = DockerSandbox(engine, stream, attachment, info, network, lifeline)
             await sandbox.prepare(spec.setup)
         return sandbox
 
@@ -157,6 +166,7 @@ def _create(
 ) -> str:
     """Make the container (blocking); return the image's digest."""
     from docker.errors import APIError, ImageNotFound
+    from requests.exceptions import ConnectionError as NoConnection
 
     try:
         image = engine.api.inspect_image(spec.image)
@@ -174,6 +184,8 @@ def _create(
         )
     except ImageNotFound:
         raise SandboxUnavailable(_no_image(spec.image)) from None
+    except NoConnection as error:
+        raise SandboxUnavailable(unreachable(engine.socket_path, error)) from None
     except APIError as error:
         raise SandboxUnavailable(f"The engine cannot make a sandbox: {error.explanation}") from None
     return str(image["Id"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,11 +43,23 @@ def connect() -> Engine:
     try:
         api = docker.APIClient(base_url=f"unix://{path}", version="auto", timeout=60)
     except DockerException as error:
-        raise SandboxUnavailable(_unreachable(path, error)) from None
+        raise SandboxUnavailable(unreachable(path, error)) from None
     return Engine(api, path)
 
 
-def _unreachable(path: str, error: Exception) -> str:
+def answers(path: str) -> bool:
+    """Tell whether something listens on the engine's socket (blocks for a moment at most)."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(0.2)
+        try:
+            probe.connect(path)
+        except OSError:
+            return False
+    return True
+
+
+def unreachable(path: str, error: Exception) -> str:
+    """Say why the engine cannot be used, and the remedy."""
     if not os.path.exists(path):
         return (
             f"No Docker engine answers: {path} is not there. Install and start Docker "

@@ -30,10 +30,12 @@ DIRECTORY = "/run/sii"
 DIRECTORY_SIZE = 16 << 20
 NETWORK = "/run/sii-network"
 """Where the proxy's folder is mounted, read-only, when some hosts may be reached."""
+LIFELINE = "/run/sii-lifeline"
+"""Where a container's lifeline is mounted, read-only."""
 HELLO_TIMEOUT = 30.0
 """Seconds that a runner may take until it says hello."""
 
-_TAKEN = (WORKSPACE, "/opt/sii", DIRECTORY, NETWORK, "/tmp", "/proc", "/sys", "/dev")
+_TAKEN = (WORKSPACE, "/opt/sii", DIRECTORY, NETWORK, LIFELINE, "/tmp", "/proc", "/sys", "/dev")
 _BOOT = """\
 import sys
 if sys.version_info < (3, 9):
@@ -51,8 +53,8 @@ def command_line(python: str = "python3") -> list[str]:
     return [python, "-I", "-S", "-B", "-c", _BOOT]
 
 
-def first_frame(spec: SandboxSpec) -> Head:
-    """Return what the runner is told before all else."""
+def first_frame(spec: SandboxSpec, *, lifeline: str | None = None) -> Head:
+    """Return what the runner is told before all else; `lifeline` is a path inside."""
     limits = spec.limits
     return {
         "workspace": WORKSPACE,
@@ -62,6 +64,7 @@ def first_frame(spec: SandboxSpec) -> Head:
         "open_files": limits.open_files,
         "file_size": limits.file_size,
         "env": spec.env,
+        "lifeline": lifeline,
         "proxy": f"{NETWORK}/{SOCKET}" if spec.allow_net else None,
     }
 

@@ -62,6 +62,8 @@ class Supervisor:
     def __init__(self, config: dict[str, Any]) -> None:
         _require("bash")
         loop = self.loop = Loop()
+        if config["lifeline"] is not None:
+            _hold_on_to(loop, config["lifeline"])
         roles = take_roles(config["workspace"], config["directory"])
         self._channel = Channel(loop, *_take_stream(), self._on_frame, lambda: os._exit(0))
         # Init is shielded from every signal that it has no handler for: python's own goes, and a
@@ -172,6 +174,18 @@ class Supervisor:
     def _kill_all(self, call_id: int) -> None:
         self._kill_everything()
         self._channel.send({"id": call_id, "ev": "result"}, urgent=True)
+
+
+def _hold_on_to(loop: Loop, path: str) -> None:
+    """End when nobody holds the pipe's other end any more."""
+    pipe = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def look() -> None:
+        with suppress(BlockingIOError):
+            if not os.read(pipe, 1):
+                os._exit(0)
+
+    loop.add_reader(pipe, look)
 
 
 def _require(program: str) -> None:

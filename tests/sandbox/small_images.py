@@ -23,9 +23,13 @@ tar -ch --ignore-failed-read --exclude=__pycache__ --exclude='*-packages' --excl
 
 def python_and(name: str, *programs: str) -> str:
     """Make an image with python3, these programs and nothing else; return its name."""
+    return _import(name, python_and_tar(*programs))
+
+
+def python_and_tar(*programs: str) -> bytes:
+    """Return what `python_and` imports."""
     collect = ["docker", "run", "--rm", "--network=none", TAG, "sh", "-c", _COLLECT, "sh"]
-    tar = subprocess.run([*collect, *programs], capture_output=True, check=True).stdout
-    return _import(name, tar)
+    return subprocess.run([*collect, *programs], capture_output=True, check=True).stdout
 
 
 def empty(name: str) -> str:
