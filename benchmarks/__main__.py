@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 BENCHMARKS = (
-    *("start", "loop", "model", "sandbox", "network", "snapshots"),
+    *("start", "loop", "model", "screen", "sandbox", "network", "snapshots"),
     *("recordings", "export"),
 )
 

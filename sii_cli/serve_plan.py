@@ -13,6 +13,8 @@ from pathlib import Path
 from sii_cli.errors import SiiError
 from sii_cli.model.profiles import Profile, profile_of
 
+CARD, BIG_CARD = 80, 141
+"""GB of an H100 and of an H200, which the vendor counts in."""
 CPU_KV_SHARE = 8
 """One part in so many of the memory is kept for the cache on a machine without a GPU."""
 GPU_FLAGS = ("--gpu-memory-utilization", "0.95", "--max-num-batched-tokens", "32768")
@@ -57,6 +59,14 @@ def _gpus() -> tuple[int, ...]:
         return tuple(int(line) * 2**20 // 10**9 for line in said.split())
     except (OSError, subprocess.SubprocessError, ValueError):
         return ()
+
+
+def vendors_machine(model: str) -> Machine:
+    """Return the machine that the vendor names for a model, one card where it names none."""
+    name = model.rsplit("/", 1)[-1]
+    needs = (profile_of(name, model).gpu_memory or {}).get(_precision(name), CARD)
+    card = CARD if needs % CARD == 0 else BIG_CARD
+    return Machine(gpus=(card,) * max(1, needs // card))
 
 
 def find_vllm(given: str | None) -> tuple[str, ...]:
@@ -115,7 +125,7 @@ def plan(
 
 
 def _gpu_flags(name: str, profile: Profile, machine: Machine) -> list[str]:
-    precision = "fp8" if "fp8" in name.lower() else "bf16"
+    precision = _precision(name)
     needs = (profile.gpu_memory or {}).get(precision)
     count = _power_of_two(len(machine.gpus))
     flags = [*GPU_FLAGS]
@@ -127,6 +137,10 @@ def _gpu_flags(name: str, profile: Profile, machine: Machine) -> list[str]:
         if count * smallest < 2 * _about(needs) and profile.context_length:
             flags += ["--max-model-len", str(profile.context_length // 2)]
     return ["--tensor-parallel-size", str(count), *flags]
+
+
+def _precision(name: str) -> str:
+    return "fp8" if "fp8" in name.lower() else "bf16"
 
 
 def _about(needs: int) -> int:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import shlex
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,8 +42,11 @@ def command(
     from sii_cli.serve import free_port
     from sii_cli.serve_plan import find_vllm, look_at_machine, plan
 
-    chosen = free_port(port)
-    ready = plan(model, look_at_machine(), find_vllm(vllm), port=chosen, extra=extra)
+    if dry_run:
+        ready = _plan_anywhere(model, port, vllm, extra)
+    else:
+        chosen = free_port(port)
+        ready = plan(model, look_at_machine(), find_vllm(vllm), port=chosen, extra=extra)
     for note in ready.notes:
         click.echo(f"note: {note}", err=True)
     if dry_run:
@@ -52,6 +56,32 @@ def command(
     home = find_home(os.environ)
     home.mkdir(parents=True, exist_ok=True)
     return asyncio.run(_run(ready, chosen, home))
+
+
+def _plan_anywhere(model: str, port: int | None, vllm: str | None, extra: tuple[str, ...]) -> Plan:
+    """Plan also where it cannot be carried out: what is missing here becomes a note."""
+    from sii_cli.errors import SiiError
+    from sii_cli.serve import FIRST_PORT, free_port
+    from sii_cli.serve_plan import find_vllm, look_at_machine, plan, vendors_machine
+
+    missing = []
+    try:
+        program = find_vllm(vllm)
+    except SiiError as error:
+        missing.append(str(error))
+        program = ("vllm", "serve")
+    try:
+        chosen = free_port(port)
+    except SiiError as error:
+        missing.append(str(error))
+        chosen = port or FIRST_PORT
+    try:
+        ready = plan(model, look_at_machine(), program, port=chosen, extra=extra)
+    except SiiError as error:
+        machine = vendors_machine(model)
+        missing.append(f"{error} The command is for {len(machine.gpus)} × {machine.gpus[0]} GB.")
+        ready = plan(model, machine, program, port=chosen, extra=extra)
+    return replace(ready, notes=(*missing, *ready.notes))
 
 
 async def _run(ready: Plan, port: int, home: Path) -> int:

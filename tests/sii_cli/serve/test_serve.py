@@ -174,6 +174,16 @@ def test_dry_run_prints_the_command_and_starts_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.log"))
 
 
+def test_dry_run_prints_the_command_for_the_right_machine_where_nothing_is(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sii_cli.main", "serve", "zai-org/GLM-4.7-FP8", "--dry-run"]
+    env = {"PATH": str(tmp_path), "SII_HOME": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, env=env, check=True)
+    assert done.stdout.startswith("vllm serve zai-org/GLM-4.7-FP8 --host 127.0.0.1 --port")
+    assert "--tensor-parallel-size 4" in done.stdout
+    assert "vLLM is not installed here" in done.stderr
+    assert "The command is for 4 × 141 GB." in done.stderr
+
+
 def test_a_port_that_is_taken_is_refused_and_another_is_found() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
