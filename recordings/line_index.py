@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import re
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recordings.errors import RecordingDamaged
-from recordings.events import Event
 from recordings.lines import decode_event, parse_line
 from recordings.log import Line, open_log, read_lines
+
+if TYPE_CHECKING:
+    from recordings.events import Event
 
 CALL, ERROR, USER, SHOWN, STEP = 1, 2, 4, 8, 16
 """Marks of a line: a call begins, something failed, a human spoke, it is shown, a step begins."""
@@ -31,7 +35,7 @@ _HIDDEN = frozenset(
 _FAILED = re.compile(rb'"error":"|"exit_code":-?[1-9]')
 _CUT_OFF = b'"complete":false'
 _BAD_END = re.compile(rb'"status":"(?!answered|interrupted|done)')
-_LINES = 4096
+_LINES = 256
 """Lines that are read at a time."""
 
 
@@ -79,8 +83,6 @@ class LineIndex:
 
     def at(self, seconds: float) -> int:
         """Return how many lines had happened after so many seconds."""
-        from bisect import bisect_right
-
         return bisect_right(self.times, seconds, 0, len(self))
 
     def size(self, number: int) -> int:

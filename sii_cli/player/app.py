@@ -1,10 +1,16 @@
-"""The player's screen: rows of the recording, a seek bar, what the keys are."""
+"""The player's screen: rows of the recording, a seek bar, what the keys are.
+
+The first frame stands before what is slow to import is there; keys wait for it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prompt_toolkit.application import Application
 from prompt_toolkit.formatted_text import ANSI, StyleAndTextTuples
@@ -13,7 +19,9 @@ from prompt_toolkit.layout import FormattedTextControl, HSplit, Layout, Window
 from recordings.errors import RecordingError
 from recordings.line_index import LineIndex
 from sii_cli.player.keys import HELP, make_keys
-from sii_cli.player.player import Player
+
+if TYPE_CHECKING:
+    from sii_cli.player.player import Player
 
 _REDRAW = 1 / 30
 """Seconds between two drawings at least."""
@@ -27,7 +35,11 @@ class PlayerApp:
     def __init__(self, folder: Path, *, speed: float = 1.0, paused: bool = False) -> None:
         """Raises `RecordingNotFound`."""
         self._index = LineIndex(folder)
-        self._player = Player(self._index, self._refresh, speed)
+        self._loaded: Player | None = None
+        self._loading: asyncio.Task[None] | None = None
+        self._waiting: list[Callable[[], None]] = []
+        """What keys asked for before the player was there."""
+        self._speed = speed
         self._paused = paused
         self._top: int | None = None
         """First row shown, of all that the scene drew; none: the last ones are shown."""
@@ -55,24 +67,45 @@ class PlayerApp:
             if self._reading.ident is not None:
                 self._reading.join()
             self._index.close()
-        fault = self._fault or self._player.fault
+        fault = self._fault or (self._loaded.fault if self._loaded else None)
         if fault is not None:
             raise fault
 
     async def _run(self) -> None:
         self._index.extend()
-        self._player.redraw(self._app.output.get_size().columns)
         try:
             await self._app.run_async()
         finally:
-            self._player.pause()
+            if self._loading is not None:
+                self._loading.cancel()
+            if self._loaded is not None:
+                self._loaded.pause()
 
     def _begin(self) -> None:
-        """Read on and play, once the first frame stands."""
-        if self._reading.ident is None:
-            self._reading.start()
-            if not self._paused:
-                self._player.play()
+        """Once the first frame stands, get the player and read on."""
+        if self._loading is None:
+            self._loading = asyncio.create_task(self._load())
+
+    async def _load(self) -> None:
+        try:
+            module = await asyncio.to_thread(import_module, "sii_cli.player.player")
+            self._loaded = player = module.Player(self._index, self._app.invalidate, self._speed)
+            player.redraw(self._app.output.get_size().columns)
+        except Exception as error:
+            self._fault = error
+            self.leave()
+            return
+        self._reading.start()
+        if not self._paused:
+            player.play()
+        for action in self._waiting:
+            action()
+        self._app.invalidate()
+
+    @property
+    def _player(self) -> Player:
+        assert self._loaded is not None, "keys wait for it"
+        return self._loaded
 
     def _read(self) -> None:
         """Build the index, in a thread of its own."""
@@ -84,10 +117,14 @@ class PlayerApp:
             self._index.complete = True
         self._app.invalidate()
 
-    def _refresh(self) -> None:
-        self._app.invalidate()
-
     # What keys do
+
+    def when_ready(self, action: Callable[[], None]) -> None:
+        """Carry out what a key asks for, now or as soon as the player is there."""
+        if self._loaded is None:
+            self._waiting.append(action)
+        else:
+            action()
 
     def toggle_play(self) -> None:
         """Play, or stop where it is."""
@@ -162,6 +199,8 @@ class PlayerApp:
         return max(screen.dropped, screen.dropped + len(screen.rows) - self._height)
 
     def _rows(self) -> ANSI:
+        if self._loaded is None:
+            return ANSI("")
         columns = self._app.output.get_size().columns
         if columns != self._player.width:
             self._player.redraw(columns)
@@ -173,6 +212,8 @@ class PlayerApp:
         return ANSI("\n".join([*screen.rows[-height:], *growing][-height:]))
 
     def _bar(self) -> StyleAndTextTuples:
+        if self._loaded is None:
+            return [("bold", " ‖ 0:00")]
         player = self._player
         state = "■" if player.ended else "▶" if player.playing else "‖"
         total = _clock(player.total) + ("" if self._index.complete else "…")

@@ -21,6 +21,10 @@ _JUMPS = {"c": CALL, "e": ERROR, "u": USER}
 class PlayerActions(Protocol):
     """What keys can ask for."""
 
+    def when_ready(self, action: Callable[[], None]) -> None:
+        """Carry out what a key asks for, now or as soon as the player is there."""
+        ...
+
     def toggle_play(self) -> None:
         """Play, or stop where it is."""
         ...
@@ -60,7 +64,7 @@ def make_keys(actions: PlayerActions) -> KeyBindings:
 
     def bind(action: Callable[[], None], *names: str) -> None:
         def handle(_: KeyPressEvent) -> None:
-            action()
+            actions.when_ready(action)
 
         for name in names:
             keys.add(name)(handle)
@@ -82,5 +86,12 @@ def make_keys(actions: PlayerActions) -> KeyBindings:
     bind(partial(actions.scroll, rows=1), "down")
     bind(partial(actions.scroll, -1), "pageup")
     bind(partial(actions.scroll, 1), "pagedown")
-    bind(actions.leave, "q", "c-c", "c-d")
+
+    @keys.add("q")
+    @keys.add("c-c")
+    @keys.add("c-d")
+    @keys.add("<sigint>")
+    def _(_: KeyPressEvent) -> None:
+        actions.leave()
+
     return keys
