@@ -17,8 +17,8 @@ from recordings.export.target import Row
 if TYPE_CHECKING:
     import pyarrow
 
-_GROUP = 256
-"""Rows that parquet holds in memory before it writes them."""
+_GROUP = 32
+"""Rows that parquet holds in memory before it writes them: a row may be 128k ids."""
 
 
 class ExportFailed(RecordingError):

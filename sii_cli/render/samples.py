@@ -17,6 +17,8 @@ SPECIAL = {True: "bold magenta", False: "magenta"}
 """By whether it is trained."""
 HEAD, TAIL = 6, 6
 """Lines that are shown of a context that is not trained."""
+WIDE = 400
+"""Characters that are shown of its longest lines."""
 
 
 def render_sample(sample: Sample, spell: Spell | None, *, fold: bool = True) -> Iterator[Text]:
@@ -76,12 +78,23 @@ def _lines(pieces: Iterator[Piece], is_trained: bool) -> list[Text]:
 
 def _folded(lines: list[Text], fold: bool) -> Iterator[Text]:
     more = len(lines) - HEAD - TAIL
-    if not fold or more < 2:
+    if not fold:
+        yield from lines
+        return
+    lines = [_cut(line) for line in lines]
+    if more < 2:
         yield from lines
         return
     yield from lines[:HEAD]
     yield Text(f"   … {more} lines …", "dim italic")
     yield from lines[-TAIL:]
+
+
+def _cut(line: Text) -> Text:
+    more = len(line) - WIDE
+    if more < 2:
+        return line
+    return Text.assemble(line[:WIDE], (f" … {more:,} characters", "dim italic"))
 
 
 def _texts(turn: Turn) -> Iterator[str]:

@@ -82,6 +82,21 @@ def test_without_a_tokenizer_the_messages_are_shown(shell: Shell) -> None:
     assert "A minus sign." not in done.stdout
 
 
+def test_a_long_context_is_folded_and_what_is_trained_never(shell: Shell) -> None:
+    _, folder = shell.store.create_folder()
+    told = ToldSession.create(folder)
+    told.user("Look.")
+    told.step("\n".join(f"said {n}" for n in range(99)), ("bash", {}, "x" * 900 + "\ny" * 99))
+    told.step("Done.")
+    told.end()
+    short, full = (shell.sii("inspect-sample", "last", *args).stdout for args in ((), ("--full",)))
+    assert "said 50" in short
+    assert "x" * 400 + " … 500 characters" in short
+    assert "… 88 lines …" in short
+    assert "x" * 900 in full
+    assert full.count("\ny") == 99
+
+
 def test_a_recording_without_a_sample_says_so(shell: Shell) -> None:
     _, folder = shell.store.create_folder()
     told = ToldSession.create(folder)

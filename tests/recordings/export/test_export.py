@@ -13,6 +13,7 @@ from recordings.events import UserMessage
 from recordings.export.files import ExportFailed
 from recordings.export.split import validation_ids
 from recordings.log import LOG
+from recordings.pack import pack
 from recordings.recorder import Recorder
 from recordings.reviews import StepReview, add_review
 from tests.recordings.export.exporting import exported, lines, rows, source
@@ -161,6 +162,15 @@ def test_a_recording_that_went_on_since_it_was_chosen_is_left_out(tmp_path: Path
     assert exported(tmp_path / "open", "tokens", good, older).left_out == {"being_written": 1}
     recorder.close()
     assert exported(tmp_path / "out", "tokens", good, older).left_out == {"damaged": 1}
+
+
+def test_a_packed_recording_is_exported_the_same(tmp_path: Path) -> None:
+    two_rounds(tmp_path / "s")
+    exported(tmp_path / "plain", "tokens", tmp_path / "s")
+    pack(tmp_path / "s")
+    exported(tmp_path / "packed", "tokens", tmp_path / "s")
+    for path in (tmp_path / "plain").iterdir():
+        assert path.read_bytes() == (tmp_path / "packed" / path.name).read_bytes()
 
 
 def test_nothing_is_written_when_nothing_would_be_in_it(tmp_path: Path) -> None:
