@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 BENCHMARKS = (
-    *("start", "loop", "model", "screen", "sandbox", "network", "snapshots"),
+    *("start", "loop", "batch", "model", "screen", "sandbox", "network", "snapshots"),
     *("recordings", "export"),
 )
 

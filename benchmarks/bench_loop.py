@@ -55,10 +55,10 @@ class Cost:
 
 
 @contextmanager
-def scripted_server(steps: int) -> Iterator[str]:
+def scripted_server(steps: int, *more: str) -> Iterator[str]:
     """Start the scripted server in a process of its own; yield its URL."""
     argv = [sys.executable, "-m", "tests.fakes.scripted_server", "--port", "0", "--bench"]
-    argv += ["--steps", str(steps)]
+    argv += ["--steps", str(steps), *more]
     # Its own share is kept small: memory that it frees is not given back to the kernel each time.
     env = os.environ | {"MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHOLD_": "67108864"}
     with subprocess.Popen(argv, cwd=REPO, env=env, stdout=subprocess.PIPE, text=True) as server:

@@ -11,6 +11,7 @@ import resource
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
@@ -43,7 +44,22 @@ def cpu_seconds() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in spent)
 
 
+def many(image: str, steps: int, sessions: int) -> None:
+    """Sessions side by side in a thread pool, as mini-swe-agent's own batch runs them."""
+    began = time.perf_counter()
+    with ThreadPoolExecutor(sessions) as pool:
+        marks = list(pool.map(lambda _: run(image, steps)[2], range(sessions)))
+    ends = sorted(mark - began for one in marks for mark in one)
+    print(json.dumps({"seconds": time.perf_counter() - began, "ends": ends}))
+
+
 def main(image: str, steps: int) -> None:
+    wall, cpu, marks = run(image, steps)
+    each = [later - earlier for earlier, later in pairwise(marks)]
+    print(json.dumps({"wall": wall / steps, "cpu": cpu / steps, "steps": each}))
+
+
+def run(image: str, steps: int) -> tuple[float, float, list[float]]:
     commands = [f"true {n}" for n in range(steps)] + ["finish"]
     outputs = [make_output(f"step {n}", [{"command": c}]) for n, c in enumerate(commands)]
     environment = Timed(image=image, cwd="/", interpreter=["bash", "-c"])
@@ -61,9 +77,11 @@ def main(image: str, steps: int) -> None:
         wall, cpu = time.perf_counter() - began, cpu_seconds() - before
     environment.cleanup()
     marks = [began, *environment.ends]
-    each = [later - earlier for earlier, later in pairwise(marks)]
-    print(json.dumps({"wall": wall / steps, "cpu": cpu / steps, "steps": each}))
+    return wall, cpu, marks
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    if len(sys.argv) > 3:
+        many(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    else:
+        main(sys.argv[1], int(sys.argv[2]))

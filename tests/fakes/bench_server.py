@@ -2,7 +2,8 @@
 
 Step k is answered with one `bash` call `true k`, the step after the last with an answer. Bodies
 are read and never parsed, so that what grows is the client's doing. With `--ids`, prompt ids are
-given, each prompt an extension of the last.
+given, each prompt an extension of the last. With `--many`, the step is the number of the model's
+messages in the body, so that any number of sessions may ask; with `--tokens N`, a turn has N.
 """
 
 from __future__ import annotations
@@ -21,8 +22,18 @@ NEW_IDS = 40
 class BenchServer(HttpServer):
     """See the module. `slow`: seconds a token."""
 
-    def __init__(self, steps: int, *, ids: bool = False, slow: float = 0.0) -> None:
+    def __init__(
+        self,
+        steps: int,
+        *,
+        ids: bool = False,
+        slow: float = 0.0,
+        many: bool = False,
+        tokens: int = 0,
+    ) -> None:
         super().__init__()
+        self._many = many
+        self._thought = [b'{"reasoning":" word"}'] * tokens
         self._steps = steps
         self._slow = slow
         self._step = 0
@@ -37,7 +48,7 @@ class BenchServer(HttpServer):
         elif path == "/version":
             write(writer, 200, b'{"version":"0.32.0"}')
         elif path == "/v1/chat/completions":
-            await self._chat(writer)
+            await self._chat(body, writer)
         else:
             write(writer, 200, b"")
         await writer.drain()
@@ -45,21 +56,21 @@ class BenchServer(HttpServer):
     async def respond(self, reader: asyncio.StreamReader, answering: Awaitable[None]) -> None:
         await answering
 
-    async def _chat(self, writer: asyncio.StreamWriter) -> None:
-        self._step += 1
+    async def _chat(self, body: bytes, writer: asyncio.StreamWriter) -> None:
+        self._step = body.count(b'"role":"assistant"') + 1 if self._many else self._step + 1
         k = self._step
         if k > self._steps:
             self._step = 0
             finish, deltas = "stop", [b'{"content":"Done."}']
         else:
-            finish, deltas = "tool_calls", _call(k)
+            finish, deltas = "tool_calls", [*self._thought, *_call(k)]
         events = [self._first(), *(self._chunk(delta) for delta in deltas)]
         events += [self._chunk(b"{}", finish), self._usage(len(deltas) + 1), b"[DONE]"]
-        body = [chunked(b"data: " + event + b"\n\n") for event in events]
+        answer = [chunked(b"data: " + event + b"\n\n") for event in events]
         if self._slow:
-            await self._write_slowly(body, writer)
+            await self._write_slowly(answer, writer)
         else:
-            writer.write(STREAM_HEAD + b"".join(body) + b"0\r\n\r\n")
+            writer.write(STREAM_HEAD + b"".join(answer) + b"0\r\n\r\n")
 
     async def _write_slowly(self, body: list[bytes], writer: asyncio.StreamWriter) -> None:
         """As a GPU would: on a schedule that no client delays."""
@@ -125,12 +136,20 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--ids", action="store_true", help="give growing prompt ids")
     parser.add_argument("--slow", type=float, default=0.0, help="seconds a token")
+    parser.add_argument("--many", action="store_true", help="serve many sessions at once")
+    parser.add_argument("--tokens", type=int, default=0, help="more tokens of thought a turn")
     options = parser.parse_args()
     asyncio.run(_serve(options))
 
 
 async def _serve(options: argparse.Namespace) -> None:
-    server = BenchServer(options.steps, ids=options.ids, slow=options.slow)
+    server = BenchServer(
+        options.steps,
+        ids=options.ids,
+        slow=options.slow,
+        many=options.many,
+        tokens=options.tokens,
+    )
     server.port = options.port
     async with server:
         sys.stdout.write(f"{server.base_url}\n")
