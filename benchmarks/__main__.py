@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 BENCHMARKS = (
-    *("start", "loop", "batch", "model", "screen", "sandbox", "network", "snapshots"),
+    *("start", "loop", "batch", "model", "context", "screen", "sandbox", "network", "snapshots"),
     *("recordings", "export"),
 )
 

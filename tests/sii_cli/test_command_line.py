@@ -58,6 +58,7 @@ def test_json_is_one_object(shell: Shell) -> None:
     assert report["answer"] == "All **done**.\n\n- a\n- b"
     assert report["steps"] == 2
     assert report["usage"] == {"prompt_tokens": 20, "completion_tokens": 10}
+    assert report["context"] == {"used": 15, "length": 131072, "exact": True}
     assert Path(report["recording"]).name == report["session"]
 
 
