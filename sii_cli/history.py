@@ -13,8 +13,12 @@ from recordings.restore import Message
 class History:
     """What the model has been told, as encoded messages with the events they came from."""
 
-    def __init__(self, messages: Sequence[Message] = (), sent: int = 0) -> None:
+    def __init__(
+        self, messages: Sequence[Message] = (), sent: int = 0, *, replaced: bool = False
+    ) -> None:
         """`messages` are those of a restored session, of which the first `sent` were sent."""
+        self.replaced = replaced
+        """Messages were replaced since the last `span`."""
         self.encoded: list[bytes] = []
         self.sha256 = ""
         """Rolling hash over all messages (`recordings.conversation.chain_message`)."""
@@ -44,6 +48,7 @@ class History:
     def replace(self, messages: Sequence[Message]) -> None:
         """Go on with another list; the next `span` says how it differs from the one sent."""
         self._sent = self.span_of(messages).keep
+        self.replaced = True
         self.encoded, self._sources, self.sha256 = [], [], ""
         for message in messages:
             self._append(message.seq, message.encoded)
@@ -52,6 +57,7 @@ class History:
         """Return the whole list expressed by the one sent before, and call it sent."""
         span = MessageSpan(keep=self._sent, new=self._sources[self._sent :])
         self._sent = len(self._sources)
+        self.replaced = False
         return span
 
     def _append(self, seq: int, encoded: bytes) -> None:

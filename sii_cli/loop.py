@@ -89,7 +89,9 @@ class Loop:
         self.steps = restored.steps if restored else 0
         self.ended: RoundEnd | None = None
         """How the last round ended."""
-        self._history = History(restored.messages, restored.sent) if restored else History()
+        self._history = History()
+        if restored:
+            self._history = History(restored.messages, restored.sent, replaced=restored.compacted)
         self._limits = limits
         self._watcher = watch
         self._wire = Wire(recorder)
@@ -100,7 +102,6 @@ class Loop:
             params=params,
             wire=self._wire,
             ids=ids,
-            compacted=restored.compacted if restored else False,
         )
         summariser = Summariser(model=model, tools=tools, params=params, wire=self._wire, ids=ids)
         self.context = Compactor(

@@ -46,18 +46,14 @@ class ModelCaller:
         params: dict[str, Any],
         wire: Wire,
         ids: IdTrail,
-        compacted: bool = False,
     ) -> None:
-        """`compacted`: messages were replaced since the last request."""
         self._model = model
         self._tools = tools
         self._params = params
         self._wire = wire
         self._ids = ids
-        self._sent = 0
-        """Messages of the request before."""
         self._new_round = False
-        self._compacted = compacted
+        self._compacted = False
         self._check = GenerationCheck(model)
         self.breaks: Counter[str] = Counter()
         """How often a prompt did not extend what stood before, by cause."""
@@ -115,10 +111,9 @@ class ModelCaller:
     def _note_request(
         self, step: int, started: Started, request: ChatRequest, history: History
     ) -> None:
+        self._compacted |= history.replaced
         messages = history.span()
         self._new_round |= opens_round(history.encoded[messages.keep :])
-        self._compacted |= messages.keep < self._sent
-        self._sent = len(history.encoded)
         self._wire.note(
             ModelRequest(
                 step=step,

@@ -15,6 +15,7 @@ from recordings.events import (
     Event,
     HarnessMessage,
     ModelRequest,
+    ModelResponse,
     RoundEnd,
     Stub,
     SummaryRequest,
@@ -123,6 +124,20 @@ def without_usage(script: Script) -> Script:
 
 def say(word: str, times: int) -> Script:
     return calls(("say", json.dumps({"word": word, "times": times})))
+
+
+TURNS = [answer("x" * 800), answer("Sum."), answer("Two."), answer("Three.")]
+PROMPTS = [[1, 2], [1, 2, 3, 4], [1, 2, 5], [1, 2, 6]]
+
+
+def with_ids(script: Script, prompt_ids: list[int]) -> Script:
+    """A turn whose prompt and one generated token the server tells."""
+    return [
+        replace(part, prompt_ids=prompt_ids, generated_ids=[3])
+        if isinstance(part, Completion)
+        else part
+        for part in script
+    ]
 
 
 @pytest.fixture
@@ -322,3 +337,16 @@ async def test_one_can_ask_for_it(folder: Path) -> None:
     [compaction] = bench.events(Compaction)
     assert (compaction.cause, compaction.kind) == ("asked", "summary")
     assert compaction.after < compaction.before
+
+
+async def test_a_break_by_a_compaction_is_told_from_one_by_a_new_round(folder: Path) -> None:
+    bench = Bench(folder)
+    bench.play(*(with_ids(script, ids) for script, ids in zip(TURNS, PROMPTS, strict=True)))
+    await bench.say("one")
+    [item async for item in bench.loop.compact()]
+    await bench.say("two")
+    await bench.say("three")
+    causes = [r.continuity and r.continuity.cause for r in bench.events(ModelResponse)]
+    assert causes == [None, "compaction", "new_round"]
+    [summary] = bench.events(SummaryResponse)
+    assert (summary.prompt_ids.keep, summary.prompt_ids.new) == (3, [4])
