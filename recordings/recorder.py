@@ -23,11 +23,16 @@ from recordings.fork import copy_until
 from recordings.lines import check_line, encode_event, parse_line
 from recordings.log import LOG, LogWriter
 from recordings.redactor import Redactor
+from recordings.secrets import begins_secret, is_of_token
 
 PIECE = 0.1
 """Seconds of streamed text that a replay shows at once."""
 COALESCE = 1.0
 """Seconds of streamed text that become one event: most of a short event is its envelope."""
+TOKEN = 20.0
+"""Seconds of what may be one token, which is not cut in two."""
+LONGEST = 120.0
+"""Seconds of streamed text that become one event, whatever stands in it."""
 COALESCE_CHARS = 1 << 14
 """Characters of streamed text that become one event."""
 
@@ -229,9 +234,15 @@ class _Pending:
         age, chars = now - self.mono, self._chars
         if age < COALESCE and chars < COALESCE_CHARS:
             return True
-        # Events end between words, so that a secret is not cut in two, which would hide it.
-        between = text[:1].isspace() or self._texts[-1][-1:].isspace()
-        return not between and age < 2 * COALESCE and chars < 2 * COALESCE_CHARS
+        # A secret that is cut in two would be hidden, and stay.
+        if chars >= 2 * COALESCE_CHARS or age >= LONGEST:
+            return False
+        last = self._texts[-1][-1:]
+        between = text[:1].isspace() or last.isspace()
+        within_token = is_of_token(text[:1]) and is_of_token(last)
+        if not between and age < (TOKEN if within_token else 2 * COALESCE):
+            return True
+        return begins_secret("".join(self._texts))
 
     def add(self, text: str, now: float) -> None:
         after = round((now - self.mono) * 1000)

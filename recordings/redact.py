@@ -14,7 +14,6 @@ from pathlib import Path
 
 from recordings.blobs import BLOBS, blob_path, open_blob, put_blob, read_blob, stored_blobs
 from recordings.conversation import message_of
-from recordings.encoding import encode
 from recordings.errors import RecordingError
 from recordings.events import (
     BlobRef,
@@ -30,7 +29,7 @@ from recordings.index import purge
 from recordings.lines import encode_event
 from recordings.log import LOG, LogWriter, read_events, recording_hash
 from recordings.pack import unpack
-from recordings.redactor import Redactor, blank_prompt
+from recordings.redactor import Redactor, blank_prompt, texts_of
 from recordings.secrets import Secret, SecretFinder
 
 _LARGEST = 64 << 20
@@ -49,7 +48,7 @@ class Finding:
 def scan(folder: Path, finder: SecretFinder) -> Iterator[Finding]:
     """Yield the secrets of a recording. Raises what `read_events` raises."""
     for event in read_events(folder):
-        for secret in finder.find(encode(event.data).decode()):
+        for secret in finder.find("\n".join(texts_of(event.data))):
             yield Finding(event.seq, secret)
         for ref in _blobs(event.data):
             with open_blob(folder, ref) as file:

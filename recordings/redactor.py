@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
-from recordings.encoding import encode
+from pydantic import BaseModel
+
 from recordings.events import EventData, IdSpan, ModelError, ModelResponse, SummaryResponse
 from recordings.secrets import Secret, SecretFinder, mask
 
@@ -44,7 +46,7 @@ class Redactor:
 
         A response's generated ids are blanked with its text.
         """
-        if not self.finder.find(encode(data).decode()):
+        if not self.finder.find("\n".join(texts_of(data))):
             return data
         fields = self._value(data.model_dump())
         redacted = type(data).model_validate(fields)
@@ -72,6 +74,25 @@ class Redactor:
         before = f"{key}="
         masked = self.text(before + value)
         return masked[len(before) :] if masked.startswith(before) else self.text(value)
+
+
+def texts_of(value: Any) -> Iterator[str]:
+    """Yield every text in an event's data; one with a name in front of it, as `name=text`."""
+    match value:
+        case str():
+            yield value
+        case BaseModel():
+            yield from texts_of(value.__dict__)
+        case dict():
+            for key, item in value.items():
+                if isinstance(item, str):
+                    yield f"{key}={item}"
+                else:
+                    yield str(key)
+                    yield from texts_of(item)
+        case list() | tuple() if not (value and isinstance(value[0], int)):
+            for item in value:
+                yield from texts_of(item)
 
 
 def blank_generated(data: EventData) -> EventData:

@@ -8,8 +8,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 from urllib.parse import quote
+
+Depth = Literal["known", "patterns", "names", "entropy"]
+"""What is looked for, each with all before it: known values; keys and tokens by their form;
+values by the name before them, as in `DB_PASSWORD=…`; what only looks random. The first two are
+hardly ever wrong, the third sometimes, the last often."""
 
 SHORTEST = 8
 """Characters of the shortest known value that is looked for: shorter ones are words."""
@@ -34,20 +39,22 @@ PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("GOOGLE_KEY", r"AIza[0-9A-Za-z_-]{35}"),
         ("SLACK_TOKEN", r"xox[abprs]-[A-Za-z0-9-]{10,}"),
         ("JWT", r"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"),
-        ("URL_PASSWORD", r"://[^\s/:@\"']{1,64}:(?P<secret>[^\s/@\"']{6,128})(?=@)"),
-        ("BEARER", r"earer (?<=[Bb]earer )(?P<secret>[A-Za-z0-9_\-.=+/]{20,})"),
+        ("BEARER", r"earer (?P<secret>(?=[A-Za-z_\-.=+/]{0,60}[0-9])[A-Za-z0-9_\-.=+/]{20,})"),
     )
 )
-_ASSIGNED = re.compile(
-    r"""(?:key|token|secret|passw(?:or)?d)['"]?\s{0,3}[:=]\s{0,3}"""
-    r"""['"]?(?P<secret>[^\s'"\\,;(){}\[\]<>$]{12,200})""",
+_KEY_END = re.compile("-----END [A-Z ]*KEY-----")
+_LONGEST_KEY = 8200
+"""Characters of the longest private key that is found."""
+_URL_PASSWORD = re.compile(r"://[^\s/:@\"']{1,64}:(?P<secret>[^\s/@\"']{6,128})(?=@)")
+_VALUE = re.compile(r"""[:=]\s{0,3}['"]?(?P<secret>[^\s'"\\,;(){}\[\]<>$]{12,200})""")
+_NAME_BEFORE = re.compile(
+    r"""(?<![A-Za-z0-9_-])(?P<name>[A-Za-z0-9_-]{0,40}(?:key|token|secret|password|passwd))"""
+    r"""['"]?\s{0,3}\Z""",
     re.IGNORECASE,
 )
-"""A value behind a name that ends so; the name's beginning is looked up afterwards."""
-_NAMING = ("key", "token", "secret", "passw")
-"""One of these stands in every text that assigns something: a fast look before a slow one."""
-_NAME = re.compile(r"[A-Za-z0-9_-]+\Z")
-_LONGEST_NAME = 40
+_NAME_ENDS = ("key", "token", "secret", "password", "passwd")
+_LONGEST_NAME = 54
+"""Characters before a value that are looked at: its name, a quote, some spaces."""
 _DENSE = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{32,128}={0,2}(?![A-Za-z0-9+/_=-])")
 _DENSE_BITS = 4.4
 """Bits a character; sha256 in hex has at most 4, words and paths about 4."""
@@ -79,11 +86,8 @@ def known_secrets(*sources: Mapping[str, str]) -> dict[str, str]:
 class SecretFinder:
     """Finds secrets; `known` maps names to values."""
 
-    def __init__(
-        self, known: Mapping[str, str] = {}, *, patterns: bool = True, entropy: bool = False
-    ) -> None:
-        self._patterns = patterns
-        self._entropy = entropy
+    def __init__(self, known: Mapping[str, str] = {}, depth: Depth = "names") -> None:
+        self._depth = get_args(Depth).index(depth)
         self._names = {
             form: name
             for name, value in known.items()
@@ -105,24 +109,47 @@ class SecretFinder:
         if self._names:
             for match in self._known.finditer(text):
                 yield Secret(self._names[match[0]], "known", *match.span())
-        if self._patterns:
-            yield from self._by_pattern(text)
-        if self._entropy:
+        if self._depth >= 1:
+            yield from _by_form(text)
+        if self._depth >= 2:
+            yield from _by_name(text)
+        if self._depth >= 3:
             for match in _DENSE.finditer(text):
                 if _bits(match[0]) >= _DENSE_BITS:
                     yield Secret("HIGH_ENTROPY", "entropy", *match.span())
 
-    def _by_pattern(self, text: str) -> Iterator[Secret]:
-        for name, pattern in PATTERNS:
-            for match in pattern.finditer(text):
-                group = "secret" if "secret" in pattern.groupindex else 0
-                yield Secret(name, "pattern", *match.span(group))
-        lower = text.lower()
-        if not any(word in lower for word in _NAMING):
-            return
-        for match in _ASSIGNED.finditer(text):
-            if _looks_made_up(match["secret"]):
-                yield Secret(_name_of(text, match), "pattern", *match.span("secret"))
+
+def _by_form(text: str) -> Iterator[Secret]:
+    for name, pattern in PATTERNS:
+        for match in pattern.finditer(text):
+            group = "secret" if "secret" in pattern.groupindex else 0
+            yield Secret(name, "pattern", *match.span(group))
+
+
+def _by_name(text: str) -> Iterator[Secret]:
+    for match in _URL_PASSWORD.finditer(text):
+        yield Secret("URL_PASSWORD", "pattern", *match.span("secret"))
+    for match in _VALUE.finditer(text):
+        before = text[max(0, match.start() - _LONGEST_NAME) : match.start()]
+        if not before.rstrip(" \t\r\n'\"").lower().endswith(_NAME_ENDS):
+            continue
+        named = _NAME_BEFORE.search(before)
+        if named and _looks_made_up(match["secret"]):
+            name = named["name"].upper().replace("-", "_")
+            yield Secret(name, "pattern", *match.span("secret"))
+
+
+def is_of_token(character: str) -> bool:
+    """Tell whether a character may stand inside a key or a token."""
+    return character.isascii() and (character.isalnum() or character in "_-+/=.")
+
+
+def begins_secret(text: str) -> bool:
+    """Tell whether a secret with spaces in it may have begun at the end of a text."""
+    if text.endswith(("earer", "earer ")):
+        return True
+    began = text.rfind("-----BEGIN", max(0, len(text) - _LONGEST_KEY))
+    return began >= 0 and not _KEY_END.search(text, began)
 
 
 def mask(text: str, secrets: Iterable[Secret]) -> str:
@@ -142,14 +169,6 @@ def _forms(value: str) -> set[str]:
         json.dumps(value, ensure_ascii=False)[1:-1],
         quote(value, safe=""),
     }
-
-
-def _name_of(text: str, match: re.Match[str]) -> str:
-    """Return the name of what is assigned, from its beginning."""
-    beginning = _NAME.search(text, max(0, match.start() - _LONGEST_NAME), match.start())
-    end = re.match(r"\w+", match[0])
-    name = (beginning[0] if beginning else "") + (end[0] if end else "")
-    return name.upper().replace("-", "_")
 
 
 def _looks_made_up(value: str) -> bool:

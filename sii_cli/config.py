@@ -130,6 +130,13 @@ class Settings:
     search_provider: Literal["ddgs", "searxng"] = _setting("ddgs", "Who searches the web.", OWN)
     searxng_url: Url | None = _setting(None, "URL of a SearXNG server.", OWN)
     speaker: Name | None = _setting(None, "Pseudonym of the human, for the recording.", OWN)
+    redact: Literal["known", "patterns", "names", "entropy"] = _setting(
+        "patterns",
+        "What is kept out of recordings: the values of secrets that are known; also keys and "
+        "tokens by their form; also values named so; also what only looks random.",
+        OWN,
+    )
+    redact_whole: Switch = _setting(False, "Keep nothing of a text that holds a secret.", OWN)
     approval_policy: Literal["any", "all", "majority"] = _setting(
         "any", "How many reviewers must approve a recording.", FILES
     )

@@ -77,15 +77,17 @@ def _mount(text: str) -> Mount:
     return Mount(Path(source), f"/{target}")
 
 
-def make_redactor(settings: Settings) -> Redactor | None:
-    """Return what keeps the secrets that we know of out of the recording; none without any.
+def make_redactor(settings: Settings) -> Redactor:
+    """Return what keeps secrets out of the recording.
 
-    The model reads what is recorded, so it does not get to see them either.
+    The model reads what is recorded, so it does not get to see them either. Hence by default only
+    what is hardly ever wrong is masked: a name taken for a secret's would break its edits.
     """
     known = known_secrets(os.environ, sandbox_env(settings))
     if settings.api_key is not None:
         known["SII_API_KEY"] = settings.api_key
-    return Redactor(SecretFinder(known, patterns=False)) if known else None
+    finder = SecretFinder(known, settings.redact)
+    return Redactor(finder, whole=settings.redact_whole)
 
 
 def system_prompt(settings: Settings) -> str:

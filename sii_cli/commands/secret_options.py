@@ -48,4 +48,4 @@ def make_finder(variables: tuple[str, ...], entropy: bool) -> SecretFinder:
                 "set it to the secret."
             )
         known[name] = value
-    return SecretFinder(known, entropy=entropy)
+    return SecretFinder(known, "entropy" if entropy else "names")

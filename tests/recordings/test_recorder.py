@@ -85,9 +85,16 @@ def test_a_second_closes_an_event(recorder, clock):
 
 def test_an_event_ends_between_words_or_a_second_later(recorder, clock):
     for _ in range(10):
+        recorder.live(LiveOutput("c", "é"))
+        clock.now += 0.3
+    assert [event.data.text for event in recorded(recorder)] == ["ééééééé", "ééé"]
+
+
+def test_what_may_be_one_token_is_kept_together_longer(recorder, clock):
+    for _ in range(80):
         recorder.live(LiveOutput("c", "x"))
         clock.now += 0.3
-    assert [event.data.text for event in recorded(recorder)] == ["xxxxxxx", "xxx"]
+    assert [len(event.data.text) for event in recorded(recorder)] == [67, 13]
 
 
 def test_much_text_closes_an_event(recorder):

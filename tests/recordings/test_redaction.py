@@ -2,6 +2,7 @@
 
 import base64
 import random
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -102,10 +103,10 @@ def test_ordinary_text_is_left_as_it_is(text):
 
 def test_entropy_finds_what_has_no_name_and_leaves_hashes():
     random_text = base64.b64encode(random.Random(1).randbytes(36)).decode()
-    assert masked(f"x {random_text} y", entropy=True) == "x ‹redacted:HIGH_ENTROPY› y"
-    assert masked("5d41402abc4b2a76" * 4, entropy=True) == "5d41402abc4b2a76" * 4
+    assert masked(f"x {random_text} y", depth="entropy") == "x ‹redacted:HIGH_ENTROPY› y"
+    assert masked("5d41402abc4b2a76" * 4, depth="entropy") == "5d41402abc4b2a76" * 4
     path = "/usr/local/lib/python3.11/site-packages/hypothesis/internal"
-    assert masked(path, entropy=True) == path
+    assert masked(path, depth="entropy") == path
 
 
 @pytest.mark.parametrize(
@@ -121,7 +122,7 @@ def test_entropy_finds_what_has_no_name_and_leaves_hashes():
 )
 def test_no_text_takes_long(text):
     start = time.perf_counter()
-    SecretFinder(KNOWN, entropy=True).find(text)
+    SecretFinder(KNOWN, "entropy").find(text)
     assert time.perf_counter() - start < 2
 
 
@@ -305,3 +306,42 @@ def test_a_forgery_before_a_redaction_is_still_found(leaked):
         lines.append(line + b"\n")
     (leaked / LOG).write_bytes(b"".join(lines))
     assert any("messages_sha256" in problem.what for problem in verify(leaked).problems)
+
+
+PEM = "-----BEGIN EC PRIVATE KEY-----\n" + "QUJDREVG\n" * 30 + "-----END EC PRIVATE KEY-----"
+GITHUB = "ghp_" + "a1B2" * 9
+
+
+@pytest.mark.parametrize(
+    ("secret", "left"),
+    [
+        (PEM, "‹redacted:PRIVATE_KEY›"),
+        ("Authorization: Bearer " + "a1B2" * 8, "Authorization: Bearer ‹redacted:BEARER›"),
+        (GITHUB, "‹redacted:GITHUB_TOKEN›"),
+    ],
+)
+@pytest.mark.parametrize("pause", [0.01, 0.3, 0.7])
+def test_a_form_of_secret_that_streams_slowly_is_not_written(
+    secretive, monkeypatch, secret, left, pause
+):
+    now = [100.0]
+    monkeypatch.setattr(recorder_module.time, "monotonic", lambda: now[0])
+    for piece in [*["word "] * 14, *re.findall(r".{1,4}|\n", secret), *[" more"] * 30]:
+        secretive.live(LiveDelta(1, "content", piece))
+        now[0] += pause
+    secretive.close()
+    texts = [event.data.text for event in read_events(secretive.folder)]
+    assert "".join(texts) == "word " * 14 + left + " more" * 30
+
+
+def test_a_value_in_quotes_is_found_by_its_name_in_an_event(leaked):
+    text = 'the file says:\napi_key = "x9Kq2mZ7wPb4"\n'
+    observation = Observation(step=1, call_id="c", name="bash", text=text, seconds=0)
+    kept = Redactor(SecretFinder()).data(observation)
+    assert kept.text == 'the file says:\napi_key = "‹redacted:API_KEY›"\n'
+
+
+def test_only_what_is_hardly_ever_wrong_is_looked_for_by_form():
+    finder = SecretFinder(KNOWN, "patterns")
+    text = f"{GITHUB} password='x9Kq2mZ7wPb4' https://ada:pa55word@db/x {KEY}"
+    assert [secret.name for secret in finder.find(text)] == ["GITHUB_TOKEN", "SII_API_KEY"]
