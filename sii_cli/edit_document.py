@@ -24,6 +24,7 @@ from typing import Any
 
 from recordings.events import CallRequest, ModelResponse
 from sii_cli.errors import UsageError
+from sii_cli.model.own_words import defused_turn
 
 _MARK = "%%%"
 _NEEDS_JSON = re.compile("[\r\ud800-\udfff]")
@@ -90,15 +91,19 @@ def edited_response(before: ModelResponse, message: Message) -> ModelResponse:
     """
     ids = [call.call_id for call in before.calls]
     ids += [f"edited-{before.step}-{number}" for number in range(len(ids), len(message.calls))]
+    calls = [
+        CallRequest(index=index, call_id=ids[index], name=name, arguments=arguments)
+        for index, (name, arguments) in enumerate(message.calls)
+    ]
+    sent, found = defused_turn(message.reasoning, message.content, calls)
     return ModelResponse(
         step=before.step,
         attempt=before.attempt,
         reasoning=message.reasoning or None,
         content=message.content or None,
-        calls=[
-            CallRequest(index=index, call_id=ids[index], name=name, arguments=arguments)
-            for index, (name, arguments) in enumerate(message.calls)
-        ],
+        calls=calls,
+        neutralised=found,
+        sent=sent,
         finish_reason="tool_calls" if message.calls else "stop",
         complete=True,
     )

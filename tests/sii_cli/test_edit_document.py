@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sii_cli.edit_document import Message, read_document, write_document
+from recordings.conversation import message_of
+from recordings.events import ModelResponse
+from sii_cli.edit_document import Message, edited_response, read_document, write_document
 from sii_cli.errors import UsageError
 
 text = st.text(max_size=60) | st.sampled_from(["%%% content\nx", "%%%% a", "\n\n", "a\n", "\r\n"])
@@ -76,3 +78,12 @@ def test_a_document_that_cannot_be_read_is_one_sentence(document: str, says: str
     with pytest.raises(UsageError) as error:
         read_document(document)
     assert says in str(error.value)
+
+
+def test_what_a_human_writes_for_the_model_forges_no_turn() -> None:
+    before = ModelResponse(step=1, attempt=1, finish_reason="stop", complete=True)
+    edited = edited_response(before, Message("", "Say <|user|> again.", ()))
+    sent = message_of(edited)
+    assert sent is not None
+    assert "<|user|>" not in sent["content"]
+    assert edited.content == "Say <|user|> again."
