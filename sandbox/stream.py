@@ -17,6 +17,8 @@ from sandbox.runner.frames import CHUNK, MAX_BODY, FrameDecoder, FrameError, Hea
 _CHECK_EVERY = 15.0
 """Seconds after which a runner that owes a result is asked whether it lives."""
 _PING_TIMEOUT = 15.0
+_LARGEST_REPLY = 256 << 20
+"""Bytes: more than any limit of a call; what sends that is no runner of ours."""
 
 
 @dataclass(slots=True)
@@ -25,6 +27,8 @@ class _Pending:
 
     result: asyncio.Future[Head]
     on_output: OnOutput | None = None
+    size: int = 0
+    """Bytes of all that came for it."""
     output: list[bytes] = field(default_factory=list)
     stderr: list[bytes] = field(default_factory=list)
 
@@ -119,6 +123,9 @@ class RunnerStream:
                 self.on_event[event](head, body)
             return
         if body:
+            pending.size += len(body)
+            if pending.size > _LARGEST_REPLY:
+                raise FrameError("it sends more than any call asks for")
             (pending.stderr if event == "stderr" else pending.output).append(body)
             if pending.on_output is not None and event != "tail" and not pending.result.done():
                 _tell(pending, body)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Mounts,
         Name,
         Names,
+        OutputBytes,
         PathValue,
         Seconds,
         Secret,
@@ -86,7 +87,7 @@ class Settings:
     tmp: Bytes = _setting(1 << 30, "Size of the sandbox's /tmp; counts as memory.", OWN_FILES)
     file_size: Bytes = _setting(8 << 30, "Size of one file in the sandbox.", OWN_FILES)
     open_files: Count = _setting(4096, "Files that a process may hold open.", OWN_FILES)
-    output_size: Bytes = _setting(16 << 20, "Output of a command that is kept.", OWN_FILES)
+    output_size: OutputBytes = _setting(16 << 20, "Output of a command that is kept.", OWN_FILES)
     mounts: Mounts = _setting(
         (), "SRC[:TARGET], shown read-only in the sandbox (at /mnt/NAME); again for more.", OWN
     )

@@ -128,6 +128,12 @@ Bytes = Annotated[
     BeforeValidator(_size),
     Field(ge=1 << 20, title='a size of at least 1m, such as "4g"'),
 ]
+OutputBytes = Annotated[
+    int,
+    BeforeValidator(_number),
+    BeforeValidator(_size),
+    Field(ge=1 << 20, le=128 << 20, title="a size from 1m to 128m"),
+]
 Seconds = Annotated[
     float, BeforeValidator(_number), Field(gt=0, allow_inf_nan=False, title="seconds above 0")
 ]

@@ -89,7 +89,7 @@ class FrameDecoder:
         split = start + HEADER.size + head_size
         try:
             head = json.loads(self._buffer[start + HEADER.size : split])
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise FrameError(f"a frame's head is not JSON: {error}") from None
         if not isinstance(head, dict):
             raise FrameError("a frame's head is not a JSON object")

@@ -28,13 +28,14 @@ class Interpreter(Resident):
         paths = [self._text_path, self._output_path, str(CONTROL_FD), self._launcher.workspace]
         return ["python3", "-u", _REPL, *paths]
 
-    def _trigger(self) -> bytes:
-        return b"\n"
+    def _trigger(self, token: bytes) -> bytes:
+        return token + b"\n"
 
     def _ending(self, answer: bytes) -> Ending:
         reply = json.loads(answer)
-        self._has_children = reply["children"]
-        return Ending(exit_code=reply["exit_code"], cwd=reply["cwd"])
+        self._has_children = bool(reply["children"])
+        cwd = reply["cwd"]
+        return Ending(exit_code=int(reply["exit_code"]), cwd=None if cwd is None else str(cwd))
 
     def _interrupt(self) -> None:
         if self._pid is not None:

@@ -131,7 +131,8 @@ def _serve(text_path: str, output_path: str, control: int, workspace: str) -> No
     process = os.getpid()
     while True:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        if not os.read(commands, 1):
+        token = os.read(commands, 64).strip()
+        if not token:
             return
         with open(text_path, encoding="utf-8", errors="replace") as file:
             source = file.read()
@@ -150,7 +151,7 @@ def _serve(text_path: str, output_path: str, control: int, workspace: str) -> No
             os._exit(exit_code)
         os.dup2(null, 1)
         os.dup2(null, 2)
-        _answer(control, exit_code)
+        _answer(control, exit_code, token)
 
 
 def _flush() -> None:
@@ -161,7 +162,7 @@ def _flush() -> None:
             continue
 
 
-def _answer(control: int, exit_code: int) -> None:
+def _answer(control: int, exit_code: int, token: bytes) -> None:
     try:
         cwd = os.getcwd()
     except OSError:
@@ -169,7 +170,7 @@ def _answer(control: int, exit_code: int) -> None:
     with open("/proc/thread-self/children", "rb") as file:
         children = bool(file.read().strip())
     answer = {"exit_code": exit_code, "cwd": cwd, "children": children}
-    os.write(control, json.dumps(answer).encode() + b"\0")
+    os.write(control, json.dumps(answer).encode() + b" " + token + b"\0")
 
 
 if __name__ == "__main__":

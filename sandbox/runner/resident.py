@@ -18,6 +18,8 @@ from .processes import children_of, signal_with_group, with_descendants
 from .spawn import Launcher
 
 CONTROL_FD = 9
+_LONGEST_ANSWER = 64 << 10
+"""Bytes: a path has 4096 at most."""
 _STEP = 0.5
 """Seconds between the steps of stopping a command: TERM, KILL, KILL, the process itself."""
 _STEPS = (signal.SIGTERM, signal.SIGKILL, signal.SIGKILL)
@@ -42,6 +44,8 @@ class Resident:
         self._stdin = -1
         self._control = -1
         self._answer = b""
+        self._token = b""
+        """Ends the answer to the running command, so that no command can give it by accident."""
         self._waiting: deque[Call] = deque()
         self._call: Call | None = None
         self._before: set[int] = set()
@@ -58,7 +62,7 @@ class Resident:
     def _argv(self) -> list[str]:
         raise NotImplementedError
 
-    def _trigger(self) -> bytes:
+    def _trigger(self, token: bytes) -> bytes:
         raise NotImplementedError
 
     def _ending(self, answer: bytes) -> Ending:
@@ -100,7 +104,8 @@ class Resident:
             self._before = self._children() if self._has_children else set()
             os.pwrite(self._text_fd, call.text, 0)
             os.ftruncate(self._text_fd, len(call.text))
-            os.write(self._stdin, self._trigger())
+            self._token = os.urandom(4).hex().encode()
+            os.write(self._stdin, self._trigger(self._token))
         except BrokenPipeError:
             return  # it has just died: its exit ends the call
         except OSError as error:
@@ -162,7 +167,29 @@ class Resident:
         self._answer += data
         if self._answer.endswith(b"\0"):
             answer, self._answer = self._answer[:-1], b""
-            self._finish(self._ending(answer))
+            self._take(answer)
+        elif len(self._answer) > _LONGEST_ANSWER:
+            self._distrust()
+
+    def _take(self, answer: bytes) -> None:
+        text, _, token = answer.rpartition(b" ")
+        try:
+            if self._call is None or token != self._token or b"\0" in text:
+                raise ValueError("not the process's own answer")
+            ending = self._ending(text)
+        except (ValueError, KeyError, TypeError):
+            self._distrust()
+        else:
+            self._finish(ending)
+
+    def _distrust(self) -> None:
+        """A command wrote where only the process itself may: what it said means nothing."""
+        self._answer = b""
+        self._lost = (
+            f"the {self.title}'s own pipe was written to by a command, so its state cannot be "
+            f"trusted and it was restarted: {self.lost_words}"
+        )
+        self._kill()
 
     def _on_exit(self, status: int) -> None:
         self._on_control()

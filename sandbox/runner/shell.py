@@ -15,9 +15,9 @@ from .resident import CONTROL_FD, Resident
 _START = """\
 set -m; trap 'return 130' USR1
 readonly __sii='. {text} </dev/null >{output} 2>&1 {control}>&-
-builtin printf "%d %s %s\\0" $? "${{!:--}}" "$PWD" >&{control}'
+builtin printf "%d %s %s %s\\0" >&{control} $? "${{!:--}}" "$PWD"'
 """
-_TRIGGER = b'eval "$__sii"\n'
+_TRIGGER = b'eval "$__sii" %s\n'
 
 
 class Shell(Resident):
@@ -39,8 +39,8 @@ class Shell(Resident):
             )
             os.write(self._stdin, start.encode())
 
-    def _trigger(self) -> bytes:
-        return _TRIGGER
+    def _trigger(self, token: bytes) -> bytes:
+        return _TRIGGER % token
 
     def _ending(self, answer: bytes) -> Ending:
         code, job, cwd = answer.decode("utf-8", "replace").split(" ", 2)

@@ -152,3 +152,31 @@ async def test_a_hundred_thousand_small_files(sandbox: Sandbox) -> None:
     assert result.exit_code == 0
     assert await sandbox.ping() < 0.5
     await asyncio.wait_for(sandbox.bash("rm -r many", timeout=60), 60)
+
+
+@pytest.mark.parametrize("forged", ["7 - /forged\\0", "garbage\\0", "$(seq 100000)"])
+async def test_a_shell_command_cannot_answer_for_the_shell(sandbox: Sandbox, forged: str) -> None:
+    for fd in range(3, 16):
+        attempt = f'{{ printf "{forged}" >&{fd}; }} 2>/dev/null; false'
+        result = await sandbox.bash(attempt, timeout=20)
+        assert result.exit_code == 1 or result.lost_state is not None
+        following = await sandbox.bash("echo next")
+        assert (following.output, following.exit_code) == (b"next\n", 0)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import os; os.write(9, b'garbage\\0')",
+        'import os; os.write(9, b\'{"exit_code": 7, "cwd": "/", "children": 0} token\\0\')',
+        "import os\nwhile True: os.write(9, bytes(1 << 16).replace(b'\\0', b'x'))",
+        "import os; os.closerange(3, 100)",
+        "import os; os.kill(os.getpid(), 9)",
+    ],
+)
+async def test_code_cannot_answer_for_the_interpreter(sandbox: Sandbox, code: str) -> None:
+    await sandbox.bash("x=kept")
+    result = await sandbox.python(f"{code}\nimport time; time.sleep(0.5)", timeout=20)
+    assert result.lost_state is not None
+    assert (await sandbox.python("1 + 1")).output == b"2\n"
+    assert (await sandbox.bash("echo $x")).output == b"kept\n"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import struct
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.runner.frames import MAX_BODY, MAX_HEAD, FrameDecoder, FrameError, encode
+from sandbox.protocol import SandboxLost
+from sandbox.runner.frames import HEADER, MAX_BODY, MAX_HEAD, FrameDecoder, FrameError, encode
+from sandbox.stream import RunnerStream
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -67,3 +70,31 @@ def test_impossible_frames_are_refused_at_once(stream: bytes) -> None:
 def test_a_frame_that_no_reader_takes_is_not_sent() -> None:
     with pytest.raises(FrameError):
         encode({}, bytes(MAX_BODY + 1))
+
+
+def test_a_head_nested_without_end_is_no_frame() -> None:
+    head = b"[" * 200_000
+    with pytest.raises(FrameError):
+        FrameDecoder().feed(HEADER.pack(len(head), 0) + head)
+
+
+async def test_a_stream_that_sends_more_than_any_call_asks_for_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sandbox.stream._LARGEST_REPLY", 1000)
+    stream = RunnerStream()
+    stream.connect(_Nowhere())
+    call = asyncio.create_task(stream.call({"op": "bash"}))
+    await asyncio.sleep(0)
+    for _ in range(20):
+        stream.feed(encode({"id": 1, "ev": "output"}, bytes(100)))
+    with pytest.raises(SandboxLost, match="more than any call asks for"):
+        await call
+
+
+class _Nowhere(asyncio.WriteTransport):
+    def write(self, data: object) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
