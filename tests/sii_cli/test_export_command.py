@@ -76,3 +76,21 @@ def test_a_refusal_is_one_sentence(shell: Shell) -> None:
     assert done.returncode == 1
     assert "there are secrets in" in done.stderr
     assert not (shell.workspace / "new").exists()
+
+
+def test_words_that_an_annotator_put_in_are_trained_as_text_when_asked(shell: Shell) -> None:
+    parent = told(shell, approve=False)
+    words = "%%% content\nNothing was wrong.\n"
+    args = ["--at", "16", "--replace", "-", "--speaker", "ann", "--workspace", "."]
+    done = shell.sii("fork", parent.name, *args, stdin=words)
+    assert done.returncode == 0, done.stderr
+    asked = ["--all", "--format", "slime-messages"]
+    for out, more, marks in (("train", ["--human-text", "train"], [1]), ("mask", [], [])):
+        done = shell.sii("export", out, *asked, *more)
+        assert done.returncode == 0, done.stderr
+        with (shell.workspace / out / "train.jsonl").open() as lines:
+            messages = [one for line in lines for one in json.loads(line)["messages"]]
+        mine = [one for one in messages if one["content"] == "Nothing was wrong."]
+        assert [one["step_loss_mask"] for one in mine] == marks, out
+    done = shell.sii("export", "ids", "--all", "--format", "tokens", "--human-text", "train")
+    assert "ids_missing 1" in done.stderr
