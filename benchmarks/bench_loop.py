@@ -69,10 +69,17 @@ def scripted_server(steps: int, *more: str) -> Iterator[str]:
             server.terminate()
 
 
-async def measure_session(url: str, home: Path, workspace: Path, steps: int) -> Cost:
+async def measure_session(
+    url: str, home: Path, workspace: Path, steps: int, *, snapshots: bool = True
+) -> Cost:
     """Run one round of that many steps; the sandbox is up before the clock starts."""
     settings = Settings(
-        base_url=url, home=home, workspace=workspace, max_steps=steps + 10, sources={}
+        base_url=url,
+        home=home,
+        workspace=workspace,
+        max_steps=steps + 10,
+        snapshots=snapshots,
+        sources={},
     )
     session = await Session.open(settings, mode="headless")
     await session.sandbox()
@@ -133,8 +140,11 @@ async def bench(steps: int, long: int, peer: str | None) -> None:
         with scripted_server(steps) as url:
             ours = await measure_session(url, home, workspace, steps)
         with scripted_server(steps) as url:
+            bare = await measure_session(url, home, workspace, steps, snapshots=False)
+        with scripted_server(steps) as url:
             floor = await measure_floor(url, workspace, steps)
         print(f"sii, {steps} steps          {ours}")
+        print(f"  without snapshots     {bare}")
         print(f"floor (http + command)  {floor}")
         print(f"  sii / floor           wall {ours.wall / floor.wall:.2f}x")
         if peer:

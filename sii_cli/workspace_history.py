@@ -7,10 +7,13 @@ from pathlib import Path
 from recordings.workspace import WorkspaceAt, workspace_at
 from sandbox.snapshots import Restored, SnapshotNotFound, SnapshotStore
 
+MAX_BYTES = 2 << 30
+"""What one session may add to the store; beyond it contents are not kept, and events say so."""
+
 
 def snapshot_store(home: Path) -> SnapshotStore:
     """Return the store that all sessions under a home share; it need not exist yet."""
-    return SnapshotStore(home / "snapshots")
+    return SnapshotStore(home / "snapshots", max_bytes=MAX_BYTES)
 
 
 def materialise(

@@ -60,6 +60,7 @@ class WorkspaceWatch:
             exclude=[*self._exclude, *_inside(settings.home, settings.workspace)],
             max_entries=MAX_FILES,
         )
+        self._refused = _why_not(settings.workspace)
         self._may_change = may_change
         self._note: Callable[[EventData], object] | None = None
         self._running: asyncio.Task[None] | None = None
@@ -74,7 +75,8 @@ class WorkspaceWatch:
 
     def begin(self) -> None:
         """Read the workspace in the background, so that the first snapshot costs little."""
-        self._running = asyncio.create_task(self._warm_up())
+        if not self._refused:
+            self._running = asyncio.create_task(self._warm_up())
 
     def report_to(self, note: Callable[[EventData], object] | None) -> None:
         """Record from now on with `note`."""
@@ -152,6 +154,9 @@ class WorkspaceWatch:
             await self._snapshots.snapshot()
 
     async def _take(self, cause: Cause, step: int) -> Snapshot | None:
+        if self._refused:
+            self._failed(step, self._refused)
+            return None
         try:
             snapshot = await self._snapshots.snapshot()
             before = self.kept[-1].tree if self.kept else None
@@ -212,6 +217,16 @@ class WorkspaceWatch:
         if self._note is not None:
             with suppress(RecordingError):  # the loop's own next event tells of it
                 self._note(data)
+
+
+def _why_not(workspace: Path) -> str:
+    """Return why no snapshots are taken of a workspace: it is all that somebody has."""
+    if workspace.resolve() not in (Path("/"), Path.home().resolve()):
+        return ""
+    return (
+        f"No snapshots are taken of {workspace}: work in the directory of a project to have what "
+        "each step changed kept."
+    )
 
 
 def _inside(home: Path, workspace: Path) -> list[str]:

@@ -165,3 +165,38 @@ def test_a_killed_writer_leaves_all_that_it_committed(tmp_path: Path) -> None:
             data = b"%d 299" % turn * 200
             assert objects.get(hashlib.sha256(data).hexdigest(), len(data)) == data
         objects.close()
+
+
+STARTER = """
+import sys
+from pathlib import Path
+from sandbox.snapshots.objects import Objects
+objects = Objects(Path(sys.argv[1]), 1 << 40)
+print("ready", flush=True)
+sys.stdin.readline()
+objects.prepare()
+for turn in range(5):
+    for number in range(200):
+        objects.put(b"%d %d" % (turn, number) * 100)
+    objects.commit()
+objects.close()
+"""
+
+
+def test_many_processes_begin_one_store_at_once(tmp_path: Path) -> None:
+    folder = tmp_path / "store"
+    command = [sys.executable, "-c", STARTER, str(folder)]
+    pipe = subprocess.PIPE
+    started = [subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) for _ in range(6)]
+    for process in started:
+        assert process.stdout is not None
+        process.stdout.readline()
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+    for process in started:
+        _, errors = process.communicate()
+        assert (process.returncode, errors) == (0, b"")
+    contents = [b"%d %d" % (turn, number) * 100 for turn in range(5) for number in range(200)]
+    assert_there(folder, {hashlib.sha256(data).hexdigest(): data for data in contents})

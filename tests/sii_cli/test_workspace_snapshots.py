@@ -299,3 +299,13 @@ def size_of(folder: Path) -> int:
 async def test_the_first_message_comes_before_the_first_snapshot(settings: Settings) -> None:
     events = await run(settings, answer("Hello."))
     assert seq_of(events, UserMessage) < seq_of(events, Snapshot) < seq_of(events, SessionEnd)
+
+
+async def test_a_home_directory_is_not_kept_and_that_is_said(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(settings.workspace))
+    events = await run(settings, bash("echo 1 > f"), answer("."))
+    (failed,) = [event.data for event in events if isinstance(event.data, SnapshotFailed)]
+    assert "work in the directory of a project" in failed.reason
+    assert snapshots(events) == []
