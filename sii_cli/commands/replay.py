@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     "--workspace",
     type=click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path),
     metavar="DIR",
-    help="--execute: the files as they were at the start (copied).",
+    help="--execute: the files as they were at the start (copied), in place of the snapshot.",
 )
 @click.option(
     "--rules",

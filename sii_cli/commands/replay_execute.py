@@ -6,11 +6,11 @@ import asyncio
 import sys
 from collections.abc import Iterable
 from contextlib import aclosing
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import orjson
 
 from sii_cli.commands.options import load
 from sii_cli.commands.recorded import complain
@@ -18,10 +18,13 @@ from sii_cli.errors import DONE, FAILED
 
 if TYPE_CHECKING:
     from sii_cli.reexecution.engine import Reexecution
+    from sii_cli.reexecution.files import FilesReport
     from sii_cli.reexecution.recorded import Recorded
     from sii_cli.reexecution.report import CallReport, Report
 
 _LABEL = 60
+_FILES = 10
+"""Files that are named."""
 _DIFF_LINES = 40
 """Lines of a diff that are printed; `--json` has them all."""
 
@@ -53,26 +56,31 @@ def execute(
 
     loaded = load_rules(rules)
     world = recorded_world(folder)
-    with start_workspace(world, workspace) as copy:
+    settings = load({})
+    with start_workspace(folder, world, workspace, settings.home) as copy:
         for doubt in doubts(world):
             complain(doubt)
-        again = prepare(folder, world, load({}), copy, loaded, image)
+        again = prepare(folder, world, settings, copy, loaded, image)
         recorded = recorded_calls(read_events(folder), until)
         report = asyncio.run(_run(again, recorded, by_step=by_step, as_json=as_json))
     _print_end(report, as_json=as_json)
-    return FAILED if report.first_difference else DONE
+    return DONE if report.reproducible else FAILED
 
 
 async def _run(
     again: Reexecution, recorded: Iterable[Recorded], *, by_step: bool, as_json: bool
 ) -> Report:
-    from sii_cli.reexecution.report import Report
+    from sii_cli.reexecution.report import CallReport, Report
 
     report = Report()
     async with aclosing(again.run(recorded, _ask if by_step else None)) as calls:
-        async for call in calls:
-            report.add(call)
-            _print_call(call, as_json=as_json)
+        async for found in calls:
+            if isinstance(found, CallReport):
+                report.add(found)
+                _print_call(found, as_json=as_json)
+            else:
+                report.add_files(found)
+                _print_files(found, as_json=as_json)
     return report
 
 
@@ -108,6 +116,18 @@ def _print_call(call: CallReport, *, as_json: bool) -> None:
         click.echo(f"    … +{len(lines) - _DIFF_LINES} lines (--json has more of it)")
 
 
+def _print_files(files: FilesReport, *, as_json: bool) -> None:
+    from sii_cli.render.sanitise import one_line
+
+    if as_json:
+        _print_json({"type": "files", **asdict(files)})
+    elif files.differs:
+        shown = ", ".join(files.differs[:_FILES])
+        more = f" and {len(files.differs) - _FILES} more" if len(files.differs) > _FILES else ""
+        where = f"after step {files.step}" if files.step else "at the start"
+        click.secho(f"files {where}  DIFFERENT: {one_line(shown, 1000)}{more}", fg="red")
+
+
 def _print_end(report: Report, *, as_json: bool) -> None:
     if as_json:
         _print_json({"type": "report", **report.as_dict()})
@@ -118,6 +138,9 @@ def _print_end(report: Report, *, as_json: bool) -> None:
         used = ", ".join(f"{name} {count}" for name, count in report.rules.most_common())
         parts.append(f"rules needed: {used}")
     click.echo("; ".join(parts) or "The recording holds no calls.")
+    if report.steps_with_files:
+        same = report.steps_with_files - len(report.files_differ)
+        click.echo(f"The files were the same after {same} of {report.steps_with_files} steps.")
     if report.score is None:
         click.echo("Nothing was compared.")
         return
@@ -143,4 +166,6 @@ _SUMMED: tuple[tuple[Any, str], ...] = (
 
 
 def _print_json(value: dict[str, Any]) -> None:
-    click.echo(orjson.dumps(value).decode("utf-8", "replace"))
+    from recordings.encoding import encode
+
+    click.echo(encode(value).decode())

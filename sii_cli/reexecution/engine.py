@@ -9,14 +9,23 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Seque
 from pathlib import Path
 
 from recordings.blobs import read_blob
-from recordings.events import CallRequest, Event, Observation, ToolCall
+from recordings.events import CallRequest, Event, Observation, Snapshot, ToolCall
 from recordings.recorder import Recorder
 from recordings.redactor import Redactor
 from sandbox.protocol import SandboxBackend, SandboxSpec, SandboxUnavailable
+from sandbox.snapshots import SnapshotStore
 from sii_cli.flow import RoundOver
 from sii_cli.history import History
 from sii_cli.reexecution.compare import Observed, compare
-from sii_cli.reexecution.recorded import Group, NotBegun, Recorded, RecordedCall, SandboxGone
+from sii_cli.reexecution.files import FilesReport, RecordedFiles
+from sii_cli.reexecution.recorded import (
+    Group,
+    NotBegun,
+    Recorded,
+    RecordedCall,
+    SandboxGone,
+    Workspace,
+)
 from sii_cli.reexecution.report import CallReport, Outcome
 from sii_cli.reexecution.rules import Rule
 from sii_cli.sandbox_lease import SandboxLease
@@ -53,8 +62,9 @@ class Reexecution:
         tools: Sequence[str],
         rules: Sequence[Rule],
         redactor: Redactor | None = None,
+        snapshots: SnapshotStore | None = None,
     ) -> None:
-        """`folder` is the recording's, for its blobs."""
+        """`folder` is the recording's, for its blobs; `snapshots` has those it names."""
         self._folder = folder
         self._tools = tools
         self._rules = rules
@@ -62,11 +72,17 @@ class Reexecution:
         self._lease = SandboxLease(backend, spec)
         self._toolbox = self._new_toolbox()
         self._background = False
+        self._workspace = spec.workspace
+        self._snapshots = snapshots
+        self._files: RecordedFiles | None = None
+        self._step = 0
 
     async def run(
         self, recorded: Iterable[Recorded], before: Before | None = None
-    ) -> AsyncGenerator[CallReport, None]:
+    ) -> AsyncGenerator[CallReport | FilesReport, None]:
         """Run everything again; yield a report of each call, in the order in which they began.
+
+        After each step comes a report of the workspace, where the recording knows how it was.
 
         `before` is awaited before calls are run, with what they are.
         Raises `SandboxUnavailable`, `RecordingError`.
@@ -75,18 +91,51 @@ class Reexecution:
             self._place = Path(place)
             self._recorder = Recorder.create(self._place, "again", redactor=self._redactor)
             self._wire = Wire(self._recorder)
+            if self._snapshots is not None:
+                own = Path(tempfile.mkdtemp(dir=place))
+                self._files = RecordedFiles(self._workspace, self._snapshots, own, self._rules)
             try:
                 for item in recorded:
                     if before is not None and isinstance(item, Group):
                         await before([call_text(each.call) for each in item.calls])
                     async for report in self._again(item):
                         yield report
+                if (files := await self._check_files()) is not None:
+                    yield files
             finally:
                 await self._lease.close()
                 self._recorder.close()
+                if self._files is not None:
+                    self._files.close()
 
-    async def _again(self, item: Recorded) -> AsyncGenerator[CallReport, None]:
+    async def _check_files(self) -> FilesReport | None:
+        """Compare the workspace after the step that has ended."""
+        if self._files is None or not self._step:
+            return None
+        step, self._step = self._step, 0
+        return await self._files.check(step)
+
+    async def _new_workspace(self, snapshot: Snapshot | None) -> AsyncGenerator[FilesReport, None]:
+        """Take what the recording says of the workspace."""
+        if self._files is None:
+            return
+        if snapshot is None or snapshot.cause == "step":
+            self._files.expect(snapshot)
+            return
+        if (files := await self._check_files()) is not None:
+            yield files
+        if snapshot.cause != "start":
+            await self._files.bring(snapshot)
+            return
+        self._files.expect(snapshot)
+        if (files := await self._files.check(0)) is not None and files.differs:
+            yield files
+
+    async def _again(self, item: Recorded) -> AsyncGenerator[CallReport | FilesReport, None]:
         match item:
+            case Workspace(snapshot=snapshot):
+                async for files in self._new_workspace(snapshot):
+                    yield files
             case SandboxGone():
                 await self._lease.close()
                 self._background = False
@@ -95,10 +144,14 @@ class Reexecution:
             case NotBegun(seq=seq, observation=observation):
                 yield _not_begun(seq, observation)
             case Group():
+                step = item.calls[0].call.step
+                if step != self._step and (report := await self._check_files()) is not None:
+                    yield report
+                self._step = step
                 if self._background:
                     await asyncio.sleep(min(item.pause, LONGEST_PAUSE))
-                for report in await self._run_group(item):
-                    yield report
+                for call in await self._run_group(item):
+                    yield call
 
     async def _run_group(self, group: Group) -> list[CallReport]:
         reports: dict[int, CallReport] = {}

@@ -6,42 +6,56 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from recordings.events import Snapshot
+from recordings.workspace import snapshots_of
 from sandbox.protocol import Limits, SandboxSpec
+from sandbox.snapshots import SnapshotNotFound
 from sii_cli.config import Settings
 from sii_cli.errors import UsageError
 from sii_cli.parts import make_backend, make_redactor
 from sii_cli.reexecution.engine import Reexecution
 from sii_cli.reexecution.recorded import World
 from sii_cli.reexecution.rules import Rule
+from sii_cli.workspace_history import snapshot_store
 from tools.registry import TOOL_NAMES, Toolbox
 from tools.web.settings import WebSettings
 
+_NO_START = (
+    "There is no snapshot of the workspace as it was at the start: give a directory that holds it "
+    "with --workspace DIR (it is copied, nothing runs in it)."
+)
+
 
 @contextmanager
-def start_workspace(world: World, given: Path | None) -> Iterator[Path]:
+def start_workspace(folder: Path, world: World, given: Path | None, home: Path) -> Iterator[Path]:
     """Give a copy of the workspace as it was at the start; gone afterwards.
 
-    `given` is a directory that holds it. Raises `UsageError` when nobody knows it.
+    `given` is a directory that holds it; without one it comes from the recording's snapshots.
+    Raises `UsageError` when nobody knows it, and `SnapshotError`.
     """
     with TemporaryDirectory(prefix="sii-workspace-", ignore_cleanup_errors=True) as place:
         workspace = Path(place) / "workspace"
         if given is not None:
             _copy(given, workspace)
+        elif (first := next(snapshots_of(folder), None)) is not None:
+            assert isinstance(first.data, Snapshot)
+            try:
+                with closing(snapshot_store(home)) as store:
+                    store.write_tree(first.data.tree, workspace)
+            except SnapshotNotFound:
+                raise UsageError(_NO_START) from None
         elif world.start.mode == "demo":
             from sii_cli.demo import make_workspace
 
             workspace.mkdir()
             make_workspace(workspace)
         else:
-            raise UsageError(
-                "The recording does not hold the workspace as it was at the start: give a "
-                "directory that does with --workspace DIR (it is copied, nothing runs in it)."
-            )
+            raise UsageError(_NO_START)
         yield workspace
 
 
@@ -66,6 +80,7 @@ def prepare(
         tools=[name for name in tool_names(world) if name in TOOL_NAMES],
         rules=rules,
         redactor=make_redactor(settings),
+        snapshots=snapshot_store(settings.home),
     )
 
 

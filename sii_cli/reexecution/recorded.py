@@ -14,6 +14,8 @@ from recordings.events import (
     SandboxStart,
     SessionResume,
     SessionStart,
+    Snapshot,
+    SnapshotFailed,
     ToolCall,
 )
 from recordings.log import read_events
@@ -54,7 +56,14 @@ class SandboxGone:
     """The whole session began anew, and with it what its tools remembered."""
 
 
-Recorded = Group | NotBegun | SandboxGone
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """The workspace as it was then; none: from here on nobody knows."""
+
+    snapshot: Snapshot | None
+
+
+Recorded = Workspace | Group | NotBegun | SandboxGone
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +127,10 @@ class _Reader:
             case Observation() as observation:
                 self.observed[observation.call_id] = observation
                 self.last = event.mono
+            case Snapshot() | SnapshotFailed():
+                if not self.running:
+                    yield from self.end()
+                yield Workspace(event.data if isinstance(event.data, Snapshot) else None)
             case SandboxEnd():
                 self.gone = self.gone or SandboxGone(resumed=False)
                 if not self.running:

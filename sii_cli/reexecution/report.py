@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from sii_cli.reexecution.files import FilesReport
+
 Outcome = Literal["identical", "equal", "different", "answered", "not_compared", "not_run"]
 
 
@@ -44,6 +46,10 @@ class Report:
     rules: Counter[str] = field(default_factory=Counter)
     """How many calls needed each."""
     first_difference: CallReport | None = None
+    steps_with_files: int = 0
+    """Steps after which the workspace was compared."""
+    files_differ: list[int] = field(default_factory=list)
+    """Steps after which it was another; 0: at the start."""
 
     def add(self, call: CallReport) -> None:
         """Count a call."""
@@ -51,6 +57,18 @@ class Report:
         self.rules.update(call.rules)
         if call.outcome == "different" and self.first_difference is None:
             self.first_difference = call
+
+    def add_files(self, files: FilesReport) -> None:
+        """Count a step's workspace."""
+        self.steps_with_files += 1
+        self.rules.update(files.rules)
+        if files.differs:
+            self.files_differ.append(files.step)
+
+    @property
+    def reproducible(self) -> bool:
+        """Nothing differs."""
+        return self.first_difference is None and not self.files_differ
 
     @property
     def compared(self) -> int:
@@ -75,6 +93,8 @@ class Report:
             "compared": self.compared,
             "counts": dict(self.counts),
             "rules": dict(self.rules),
+            "steps_with_files": self.steps_with_files,
+            "files_differ": self.files_differ,
             "first_difference": first and {"seq": first.seq, "step": first.step},
         }
 

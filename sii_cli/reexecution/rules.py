@@ -30,7 +30,7 @@ class _RuleTable(BaseModel):
 
     name: str = Field(min_length=1)
     says: str = ""
-    kind: Literal["replace", "unordered", "prefix", "masked"] = "replace"
+    kind: Literal["replace", "unordered", "prefix", "masked", "files"] = "replace"
     pattern: str | None = None
     with_: str = Field("<…>", alias="with")
     when: str | None = None
@@ -48,7 +48,7 @@ class _RuleTable(BaseModel):
 
     @model_validator(mode="after")
     def _has_a_pattern(self) -> _RuleTable:
-        if (self.kind in ("replace", "masked")) != (self.pattern is not None):
+        if (self.kind in ("replace", "masked", "files")) != (self.pattern is not None):
             raise ValueError(f"a rule of kind {self.kind!r} has a pattern where it needs one, only")
         return self
 
@@ -64,7 +64,7 @@ class Rule:
     """One thing that may differ."""
 
     name: str
-    kind: Literal["replace", "unordered", "prefix", "masked"]
+    kind: Literal["replace", "unordered", "prefix", "masked", "files"]
     pattern: re.Pattern[str]
     replacement: str = ""
     when: re.Pattern[str] | None = None
@@ -72,7 +72,7 @@ class Rule:
 
     def fits(self, call: str, error: str | None) -> bool:
         """Whether the rule is for a call (tool and arguments as text) that ended so."""
-        if self.error is not None and self.error != error:
+        if self.kind == "files" or (self.error is not None and self.error != error):
             return False
         return self.when is None or self.when.search(call) is not None
 
@@ -87,6 +87,8 @@ class Rule:
                 return _sorted(before), _sorted(now)
             case "prefix":
                 return _as_far_as_both(before, now)
+            case "files":
+                return texts
             case "masked":
                 return before, _mask_as(before, now, self.pattern)
 

@@ -10,7 +10,7 @@ from tests.sii_cli.shell import Shell
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        (["--execute"], "give a directory that does with --workspace DIR"),
+        (["--execute"], "give a directory that holds it with --workspace DIR"),
         (["--execute", "--speed", "2"], "it has no --speed"),
         (["--execute", "--html", "a.html"], "writes no file"),
         (["--until", "4"], "are for --execute"),

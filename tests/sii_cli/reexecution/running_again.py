@@ -13,10 +13,12 @@ from sandbox.protocol import Sandbox, SandboxBackend, SandboxSpec
 from sii_cli.config import Settings
 from sii_cli.parts import make_spec
 from sii_cli.reexecution.engine import Reexecution
+from sii_cli.reexecution.files import FilesReport
 from sii_cli.reexecution.recorded import recorded_calls, recorded_world
 from sii_cli.reexecution.report import CallReport
 from sii_cli.reexecution.rules import load_rules
 from sii_cli.session import Session
+from sii_cli.workspace_history import snapshot_store
 from tests.fakes.fake_sandbox import FakeSandbox
 from tests.fakes.scripted_model import Script, ScriptedModel, calls
 
@@ -75,7 +77,23 @@ async def run_again(
     until: int | None = None,
     rules: Sequence[Path] = (),
 ) -> list[CallReport]:
-    """Run a recording's calls again and return the reports."""
+    """Run a recording's calls again and return the reports of the calls."""
+    reports = await run_again_with_files(
+        folder, place, backend=backend, begin=begin, until=until, rules=rules
+    )
+    return [report for report in reports if isinstance(report, CallReport)]
+
+
+async def run_again_with_files(
+    folder: Path,
+    place: Path,
+    *,
+    backend: SandboxBackend | None = None,
+    begin: Path | None = None,
+    until: int | None = None,
+    rules: Sequence[Path] = (),
+) -> list[CallReport | FilesReport]:
+    """Run a recording's calls again and return the reports of calls and of files."""
     workspace = place / "again" / "workspace"
     shutil.copytree(begin or _empty(place), workspace)
     world = recorded_world(folder)
@@ -86,6 +104,7 @@ async def run_again(
         spec=spec,
         tools=[tool["function"]["name"] for tool in world.start.tools],
         rules=load_rules(rules),
+        snapshots=snapshot_store(folder.parent.parent),
     )
     return [report async for report in again.run(recorded_calls(read_events(folder), until))]
 

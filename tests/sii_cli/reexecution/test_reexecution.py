@@ -15,7 +15,14 @@ from recordings.log import read_events
 from recordings.recorder import Recorder
 from recordings.restore import restore
 from sandbox.protocol import SandboxLost
-from sii_cli.reexecution.recorded import Group, NotBegun, Recorded, SandboxGone, recorded_calls
+from sii_cli.reexecution.recorded import (
+    Group,
+    NotBegun,
+    Recorded,
+    SandboxGone,
+    Workspace,
+    recorded_calls,
+)
 from tests.fakes.fake_sandbox import FakeSandbox
 from tests.fakes.scripted_model import answer, calls
 from tests.sii_cli.reexecution.running_again import bash, python, record, run_again
@@ -229,6 +236,8 @@ def test_calls_are_grouped_as_they_ran(items: str, groups: str) -> None:
                 return "n"
             case SandboxGone(resumed=resumed):
                 return "r" if resumed else "x"
+            case Workspace():
+                return "w"
 
     found = recorded_calls(_numbered(*map(made, items.split())))
     assert " ".join(map(named, found)) == groups

@@ -56,20 +56,25 @@ def test_a_real_session_is_reproduced_and_a_planted_difference_is_found(
     folder = asyncio.run(_session(tmp_path / "session", begin))
     shell.store.root.mkdir(parents=True)
     folder.rename(shell.store.root / folder.name)
+    (tmp_path / "session/home/snapshots").rename(shell.home / "snapshots")
 
-    def execute(*more: str) -> tuple[int, list[dict[str, Any]]]:
-        done = shell.sii("replay", "last", "--execute", "--json", "--workspace", str(begin), *more)
-        return done.returncode, [orjson.loads(line) for line in done.stdout.splitlines()]
+    def execute(*more: str) -> tuple[int, dict[str, Any], list[dict[str, Any]]]:
+        done = shell.sii("replay", "last", "--execute", "--json", *more)
+        lines = [orjson.loads(line) for line in done.stdout.splitlines()]
+        calls = [line for line in lines if line["type"] == "call"]
+        return done.returncode, lines[-1], calls
 
-    code, [*reports, end] = execute()
+    code, end, reports = execute()
     assert {report["outcome"] for report in reports} == {"identical", "equal"}, reports
     rules = {name for report in reports for name in report["rules"]}
     assert rules >= {"calendar-times", "temp-names", "iso-times"}
     assert (code, end["score"], end["compared"]) == (0, 1.0, 12)
+    assert (end["steps_with_files"], end["files_differ"]) == (10, [])
 
     (begin / "double.py").write_text(MODULE.replace("return", "return 0 or"))
-    code, [*reports, end] = execute()
+    code, end, reports = execute("--workspace", str(begin))
     assert code == 1
+    assert end["files_differ"][0] == 0
     different = [report for report in reports if report["outcome"] == "different"]
     assert [report["step"] for report in different[:2]] == [1, 2]
     assert different[1]["label"] == "read_file double.py"

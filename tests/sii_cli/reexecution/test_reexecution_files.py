@@ -1,0 +1,70 @@
+"""The workspace after each step of a re-execution, held against the recorded snapshots."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from recordings.events import Snapshot
+from recordings.log import read_events
+from sii_cli.reexecution.files import FilesReport
+from sii_cli.reexecution.prepare import start_workspace
+from sii_cli.reexecution.recorded import recorded_world
+from tests.fakes.scripted_model import answer
+from tests.sii_cli.reexecution.running_again import bash, record, run_again_with_files
+
+DONE = answer("Done.")
+
+
+def files(reports: list) -> list[tuple[int, tuple[str, ...], tuple[str, ...]]]:
+    return [(r.step, r.differs, r.rules) for r in reports if isinstance(r, FilesReport)]
+
+
+@pytest.fixture
+def begin(tmp_path: Path) -> Path:
+    folder = tmp_path / "begin"
+    folder.mkdir()
+    (folder / "a.txt").write_text("a\n")
+    return folder
+
+
+async def test_the_same_calls_leave_the_same_files(tmp_path: Path, begin: Path) -> None:
+    folder = await record(
+        tmp_path, bash("echo b > b.txt"), bash("cat b.txt"), bash("rm a.txt"), DONE, begin=begin
+    )
+    reports = await run_again_with_files(folder, tmp_path, begin=begin)
+    assert files(reports) == [(1, (), ()), (2, (), ()), (3, (), ())]
+
+
+async def test_a_file_that_differs_is_named_after_its_step(tmp_path: Path, begin: Path) -> None:
+    folder = await record(
+        tmp_path,
+        bash("echo same > same.txt"),
+        bash("date +%N > time.txt; mkdir -p __pycache__; date +%N > __pycache__/x.pyc"),
+        DONE,
+        begin=begin,
+    )
+    first, second = files(await run_again_with_files(folder, tmp_path, begin=begin))
+    assert first == (1, (), ())
+    assert second == (2, ("modified time.txt",), ("caches",))
+
+
+async def test_another_start_is_told_before_the_first_step(tmp_path: Path, begin: Path) -> None:
+    folder = await record(tmp_path, bash("echo 1 > new.txt"), DONE, begin=begin)
+    other = tmp_path / "other"
+    shutil.copytree(begin, other)
+    (other / "a.txt").write_text("another\n")
+    reports = await run_again_with_files(folder, tmp_path, begin=other)
+    assert files(reports)[0] == (0, ("modified a.txt",), ())
+
+
+async def test_the_workspace_at_the_start_comes_from_its_snapshot(
+    tmp_path: Path, begin: Path
+) -> None:
+    folder = await record(tmp_path, bash("rm a.txt"), DONE, begin=begin)
+    assert any(isinstance(event.data, Snapshot) for event in read_events(folder))
+    with start_workspace(folder, recorded_world(folder), None, tmp_path / "home") as workspace:
+        assert (workspace / "a.txt").read_text() == "a\n"
+    assert not workspace.exists()
