@@ -9,7 +9,7 @@ import click
 
 from sii_cli.config import SETTING_FIELDS, Settings, flag_of
 
-SWITCHES = {"enable_thinking", "keep_reasoning", "read_only", "snapshots"}
+SWITCHES = {"compact", "enable_thinking", "keep_reasoning", "read_only", "snapshots"}
 REPEATED = {"mounts", "setup", "env"}
 OutputFormat = Literal["text", "json", "stream-json"]
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -30,6 +30,7 @@ PLACEHOLDERS = {
     "setup": "COMMAND",
     "env": "NAME[=VALUE]",
     "speaker": "NAME",
+    "tokenizer": "PATH",
 }
 
 

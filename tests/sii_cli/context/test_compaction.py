@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,106 +24,11 @@ from recordings.log import read_events
 from recordings.recorder import Recorder
 from recordings.restore import restore
 from recordings.verify import verify
-from sii_cli.context.budget import Budget
-from sii_cli.context.compaction import Context
 from sii_cli.context.summary import INSTRUCTION
 from sii_cli.flow import RoundOver
-from sii_cli.loop import Loop
-from sii_cli.model.types import ChatRequest, Completion
-from tests.fakes.scripted_model import Script, ScriptedModel, answer, calls, cut_off, fails
-from tests.recordings.recording_sessions import session_start
-from tools.base import Emit, ToolResult
-
-LENGTH = 4000
-
-
-class WordCounter:
-    """Four characters are a token."""
-
-    exact = True
-
-    async def count(self, text: str) -> int:
-        return len(text) // 4
-
-
-class Say:
-    """A toolbox whose one tool returns as much text as it is asked for."""
-
-    schemas_json = b"[]"
-
-    def parallel(self, name: str) -> bool:
-        return False
-
-    def parse(self, arguments: str) -> dict[str, Any]:
-        return dict(orjson.loads(arguments))
-
-    async def call(self, name: str, arguments: str, emit: Emit) -> ToolResult:
-        asked = self.parse(arguments)
-        return ToolResult(f"{asked['word']} " * asked["times"])
-
-
-class Watching(ScriptedModel):
-    """Keeps the whole requests, and says how long the prompt was as a server does."""
-
-    def __init__(self, *scripts: Script) -> None:
-        super().__init__(*scripts)
-        self.asked: list[ChatRequest] = []
-
-    def stream(self, request: ChatRequest) -> Any:
-        self.asked.append(request)
-        return super().stream(request)
-
-
-class Bench:
-    def __init__(
-        self, folder: Path, *scripts: Script, asked: int | None = None, compact: bool = True
-    ) -> None:
-        self.folder = folder
-        self.model = Watching()
-        self.play(*scripts)
-        self.recorder = Recorder.create(folder, "test")
-        self.open(compact=compact, asked=asked)
-        self.loop.note(session_start(system_prompt="You are sii."), "harness")
-
-    def open(
-        self, *, compact: bool = True, asked: int | None = None, resumed: bool = False
-    ) -> None:
-        self.loop = Loop(
-            model=self.model,
-            toolbox=Say(),  # type: ignore[arg-type]
-            tools=b"[]",
-            recorder=self.recorder,
-            params={"model": "scripted"},
-            context=Context(Budget(LENGTH, asked), WordCounter(), "words", compact),
-            restored=restore(self.folder) if resumed else None,
-        )
-
-    def play(self, *scripts: Script) -> None:
-        """Let the model say this next."""
-        self.model.scripts = [without_usage(script) for script in scripts]
-
-    async def say(self, text: str) -> RoundEnd:
-        items = [item async for item in self.loop.round(text)]
-        assert isinstance(items[-1], Event)
-        assert isinstance(items[-1].data, RoundEnd)
-        return items[-1].data
-
-    def events(self, *types: type) -> list[Any]:
-        everything = [event.data for event in read_events(self.folder)]
-        return [data for data in everything if isinstance(data, types or (object,))]
-
-    def prompt(self, number: int = -1) -> list[dict[str, Any]]:
-        return [orjson.loads(message) for message in self.model.requests[number]]
-
-
-def without_usage(script: Script) -> Script:
-    """So that the counter's word stands."""
-    return [replace(part, usage=None) if isinstance(part, Completion) else part for part in script]
-
-
-def say(word: str, times: int) -> Script:
-    return calls(("say", json.dumps({"word": word, "times": times})))
-
+from sii_cli.model.types import Completion, Started
+from tests.fakes.scripted_model import Script, answer, cut_off, fails
+from tests.sii_cli.context.compacting import LENGTH, Bench, say
 
 TURNS = [answer("x" * 800), answer("Sum."), answer("Two."), answer("Three.")]
 PROMPTS = [[1, 2], [1, 2, 3, 4], [1, 2, 5], [1, 2, 6]]
@@ -350,3 +254,30 @@ async def test_a_break_by_a_compaction_is_told_from_one_by_a_new_round(folder: P
     assert causes == [None, "compaction", "new_round"]
     [summary] = bench.events(SummaryResponse)
     assert (summary.prompt_ids.keep, summary.prompt_ids.new) == (3, [4])
+
+
+async def test_an_interrupted_summary_replaces_nothing(folder: Path) -> None:
+    bench = Bench(folder, answer("x" * 14000), [Started(1), 30.0])
+    await bench.say("one")
+    async for item in bench.loop.round("two"):
+        if isinstance(item, Event) and isinstance(item.data, SummaryRequest):
+            bench.loop.interrupt()
+    assert bench.events(RoundEnd)[-1].status == "interrupted"
+    assert not bench.events(Compaction)
+    bench.play(answer("Sum."), answer("Done."))
+    assert (await bench.say("three")).status == "answered"
+    assert [m["content"] for m in bench.prompt() if m["role"] == "user"] == ["one", "two", "three"]
+    assert verify(folder).whole
+
+
+async def test_a_fork_after_a_compaction_has_the_very_history(folder: Path, tmp_path: Path) -> None:
+    bench = Bench(folder, answer("x" * 7000), answer("y" * 7000), answer("Sum."), answer("Done."))
+    for text in ("one", "two", "three"):
+        await bench.say(text)
+    bench.recorder.close()
+    at = next(e.seq for e in read_events(folder) if isinstance(e.data, Compaction))
+    child = tmp_path / "child"
+    child.mkdir()
+    Recorder.fork(folder, at, child, "child").close()
+    assert restore(child).messages == restore(folder, at).messages
+    assert restore(child).compacted
