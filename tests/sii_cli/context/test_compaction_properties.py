@@ -47,7 +47,7 @@ def check_whole(prompt: list[dict[str, Any]]) -> None:
     assert not open_calls
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(rounds=rounds)
 async def test_a_compacted_history_is_whole_and_fits(
     rounds: list[tuple[int, list[list[int]], int]],
