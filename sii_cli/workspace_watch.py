@@ -17,7 +17,15 @@ from typing import Literal
 from recordings.errors import RecordingError
 from recordings.events import EventData, FileChange, Snapshot, SnapshotFailed
 from recordings.workspace import rounds_of, snapshots_of
-from sandbox.snapshots import Counted, NotKept, SnapshotError, SnapshotNotFound, Snapshots, quoted
+from sandbox.snapshots import (
+    Counted,
+    NotKept,
+    SnapshotDamaged,
+    SnapshotError,
+    SnapshotNotFound,
+    Snapshots,
+    quoted,
+)
 from sii_cli.config import Settings
 from sii_cli.workspace_history import snapshot_store
 
@@ -186,7 +194,7 @@ class WorkspaceWatch:
         counted: Sequence[Counted] = ()
         more = 0
         if before is not None:
-            with suppress(SnapshotNotFound):  # the store has lost what was before
+            with suppress(SnapshotNotFound, SnapshotDamaged):  # what was before is lost
                 counted, more = await self._store.count_lines(before, tree, MAX_NAMED)
         news = [f"{quoted(item.path)}: {item.why}" for item in not_kept]
         news = sorted(line for line in news if line not in self._told)[:MAX_NAMED]

@@ -40,6 +40,7 @@ SCRIPTS: dict[str, list[Script]] = {
         bash("printf 'one\\ntwo\\n'; seq 3 40"),
         words("All **done**.\n\n- a\n- b", reasoning="That went well."),
     ],
+    "undo": [bash("echo new > made.txt"), answer("Made.")],
     "slow": [words("word " * 400, pause=0.05), answer("After.")],
     "slow-tool": [bash("echo begun; sleep 30"), answer("After.")],
     "long": [answer("word " * 20_000)],
@@ -66,6 +67,15 @@ class FakeBackend:
         return FakeSandbox(Path(tempfile.mkdtemp(prefix="sii-test-")))
 
 
+class WorkspaceBackend:
+    """Gives out sandboxes without an engine that work where the settings say."""
+
+    name = "fake"
+
+    async def start(self, spec: SandboxSpec) -> Sandbox:
+        return FakeSandbox(spec.workspace.parent)
+
+
 class NoBackend:
     """A machine without an engine."""
 
@@ -85,7 +95,7 @@ class NoServer(ScriptedModel):
 def pretend(name: str) -> None:
     """Put the fakes of a script in place of the server's client and of the engine."""
     model = NoServer() if name == "no-server" else ScriptedModel(*SCRIPTS[name])
-    backend = NoBackend() if name == "no-sandbox" else FakeBackend()
+    backend = {"no-sandbox": NoBackend, "undo": WorkspaceBackend}.get(name, FakeBackend)()
     session.make_model = lambda settings: model
     session.make_backend = lambda settings: backend
 

@@ -15,8 +15,9 @@ from sii_cli.config import Settings
 from sii_cli.session import Session
 from tests.fakes.scripted_model import ScriptedModel, answer
 from tests.sandbox.trees import tree_of
+from tests.sii_cli.scripted_sii import WorkspaceBackend
 from tests.sii_cli.shell import Done, Shell
-from tests.sii_cli.test_workspace_snapshots import WorkspaceBackend, bash, run
+from tests.sii_cli.test_workspace_snapshots import bash, run
 
 
 @pytest.fixture

@@ -12,10 +12,13 @@ from recordings.log import read_events
 from sii_cli import session as session_module
 from sii_cli.config import Settings
 from sii_cli.errors import UsageError
+from sii_cli.prompt.slash import find_command, number_of
 from sii_cli.session import Session
 from tests.fakes.scripted_model import Script, ScriptedModel, answer
 from tests.sandbox.trees import tree_of
-from tests.sii_cli.test_workspace_snapshots import WorkspaceBackend, bash
+from tests.sii_cli.scripted_sii import WorkspaceBackend
+from tests.sii_cli.shell import Shell
+from tests.sii_cli.test_workspace_snapshots import bash
 
 
 @pytest.fixture
@@ -167,3 +170,38 @@ async def test_a_resumed_session_tells_the_model_what_others_changed(settings: S
     await say(last, "go on")
     await last.close()
     assert b"changed by others" not in model.requests[-1][-2], "told once"
+
+
+@pytest.mark.parametrize(
+    ("line", "command", "number"),
+    [
+        ("/undo", "/undo", None),
+        ("/undo 3", "/undo", 3),
+        ("/u 12", "/undo", 12),
+        ("/undo x", None, None),
+        ("/undo -1", None, None),
+        ("/help 3", None, 3),
+        ("/etc/hosts", None, None),
+        ("/", None, None),
+    ],
+)
+def test_the_prompt_reads_a_number_where_one_may_stand(
+    line: str, command: str | None, number: int | None
+) -> None:
+    assert (find_command(line), number_of(line)) == (command, number)
+
+
+def test_undo_at_the_prompt_lists_what_it_changed(shell: Shell) -> None:
+    terminal = shell.terminal(script="undo")
+    terminal.wait_for("sandbox ready")
+    terminal.send("Do it\r")
+    terminal.wait_for("Made.")
+    terminal.wait_for("made.txt +1 (new)")
+    terminal.send("/undo\r")
+    terminal.wait_for("The workspace is as it was before round 1:")
+    terminal.wait_for("made.txt −1 (deleted)")
+    assert not (shell.workspace / "made.txt").exists()
+    terminal.send("/undo\r")
+    terminal.wait_for("There is no round to undo.")
+    terminal.send("\x04")
+    terminal.wait_for("Recorded:")

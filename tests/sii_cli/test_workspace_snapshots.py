@@ -22,24 +22,14 @@ from recordings.events import (
 )
 from recordings.log import read_events
 from recordings.verify import verify
-from sandbox.protocol import Sandbox, SandboxSpec
 from sandbox.snapshots import SnapshotError, SnapshotNotFound, Snapshots
 from sii_cli import session as session_module
 from sii_cli.config import Settings
 from sii_cli.session import Session
 from sii_cli.workspace_history import materialise
-from tests.fakes.fake_sandbox import FakeSandbox
 from tests.fakes.scripted_model import Script, ScriptedModel, answer, calls
 from tests.sandbox.trees import tree_of
-
-
-class WorkspaceBackend:
-    """Gives out sandboxes without an engine that work where the settings say."""
-
-    name = "fake"
-
-    async def start(self, spec: SandboxSpec) -> Sandbox:
-        return FakeSandbox(spec.workspace.parent)
+from tests.sii_cli.scripted_sii import WorkspaceBackend
 
 
 @pytest.fixture
