@@ -134,7 +134,7 @@ class RunnerStream:
 
     # What calls are made of.
 
-    def write(self, head: Head, body: bytes = b"") -> None:
+    def write(self, head: Head, body: bytes | memoryview = b"") -> None:
         """Send one frame. Raises `SandboxLost`, and `SandboxError` for what is too large."""
         self.check()
         assert self._transport is not None
@@ -206,9 +206,10 @@ class RunnerStream:
             return
 
     async def _upload(self, call_id: int, data: bytes) -> None:
+        view = memoryview(data)
         for start in range(CHUNK, len(data), CHUNK):
             await self._writable.wait()
-            self.write({"id": call_id, "op": "data"}, data[start : start + CHUNK])
+            self.write({"id": call_id, "op": "data"}, view[start : start + CHUNK])
 
 
 def _tell(pending: _Pending, data: bytes) -> None:

@@ -27,7 +27,7 @@ class FrameError(ValueError):
     """The bytes are not frames: the stream cannot be trusted any more."""
 
 
-def encode(head: Head, body: bytes = b"") -> bytes:
+def encode(head: Head, body: bytes | memoryview = b"") -> bytes:
     """Return the frame as bytes. Raises `FrameError` when it is larger than a reader takes."""
     text = _to_json(head).encode()
     if len(text) > MAX_HEAD or len(body) > MAX_BODY:
@@ -65,32 +65,37 @@ class FrameDecoder:
     def feed(self, data: bytes | memoryview) -> list[Frame]:
         """Take bytes, return the frames they complete. Raises `FrameError`."""
         self._buffer += data
+        if len(self._buffer) < self._need:
+            return []
         frames: list[Frame] = []
         start = 0
-        while len(self._buffer) - start >= self._need:
-            if self._need == HEADER.size:
-                self._need += self._size_at(start)
-                continue
-            frames.append(self._frame_at(start))
-            start += self._need
-            self._need = HEADER.size
-        if start:
-            del self._buffer[:start]
+        with memoryview(self._buffer) as view:  # a slice of it copies nothing
+            while len(view) - start >= self._need:
+                if self._need == HEADER.size:
+                    self._need += _size_at(view, start)
+                    continue
+                frames.append(_frame_at(view, start))
+                start += self._need
+                self._need = HEADER.size
+        del self._buffer[:start]
         return frames
 
-    def _size_at(self, start: int) -> int:
-        head, body = HEADER.unpack_from(self._buffer, start)
-        if not 2 <= head <= MAX_HEAD or body > MAX_BODY:
-            raise FrameError(f"impossible frame: head {head} bytes, body {body} bytes")
-        return int(head + body)
 
-    def _frame_at(self, start: int) -> Frame:
-        head_size, body_size = HEADER.unpack_from(self._buffer, start)
-        split = start + HEADER.size + head_size
-        try:
-            head = json.loads(self._buffer[start + HEADER.size : split])
-        except (ValueError, RecursionError) as error:
-            raise FrameError(f"a frame's head is not JSON: {error}") from None
-        if not isinstance(head, dict):
-            raise FrameError("a frame's head is not a JSON object")
-        return head, bytes(self._buffer[split : split + body_size])
+def _size_at(view: memoryview, start: int) -> int:
+    """Return the size of head and body of the frame whose header stands at `start`."""
+    head, body = HEADER.unpack_from(view, start)
+    if not 2 <= head <= MAX_HEAD or body > MAX_BODY:
+        raise FrameError(f"impossible frame: head {head} bytes, body {body} bytes")
+    return int(head + body)
+
+
+def _frame_at(view: memoryview, start: int) -> Frame:
+    head_size, body_size = HEADER.unpack_from(view, start)
+    split = start + HEADER.size + head_size
+    try:
+        head = json.loads(bytes(view[start + HEADER.size : split]))
+    except (ValueError, RecursionError) as error:
+        raise FrameError(f"a frame's head is not JSON: {error}") from None
+    if not isinstance(head, dict):
+        raise FrameError("a frame's head is not a JSON object")
+    return head, bytes(view[split : split + body_size])
