@@ -32,8 +32,11 @@ class PrivateEngine:
         places = [argument for name in names for argument in (f"--{name}", f"{self.folder}/{name}")]
         switches = ["--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false"]
         with (self.folder / "log").open("ab") as log:
+            # In a network of its own: an engine without a bridge removes the machine's `docker0`.
             self._process = subprocess.Popen(
-                ["dockerd", "--host", self.host, *places, *switches], stdout=log, stderr=log
+                ["unshare", "--net", "dockerd", "--host", self.host, *places, *switches],
+                stdout=log,
+                stderr=log,
             )
         deadline = time.monotonic() + STARTED_WITHIN
         while subprocess.run([*self.docker, "version"], capture_output=True).returncode != 0:
