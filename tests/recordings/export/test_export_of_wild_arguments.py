@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow.parquet
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.recordings.export.exporting import exported, rows
@@ -23,7 +23,7 @@ ARGUMENTS = st.dictionaries(WILD_TEXT, WILD, max_size=4).map(
 SURROGATE = '{"a": "\\ud800"}'
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(first=ARGUMENTS | st.just(SURROGATE), second=ARGUMENTS)
 def test_wild_arguments_in_every_format(first: str, second: str) -> None:
     with TemporaryDirectory() as root:

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recordings.errors import RecordingDamaged
@@ -295,7 +295,7 @@ STEP = st.tuples(WILD_TEXT, WILD_TEXT, st.lists(CALL, max_size=2))
 ROUNDS = st.lists(st.tuples(WILD_TEXT, st.lists(STEP, min_size=1, max_size=4)), max_size=3)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rounds=ROUNDS)
 def test_whatever_was_said_the_mask_is_on_what_was_generated_and_each_once(rounds: list) -> None:
     with TemporaryDirectory() as root:
