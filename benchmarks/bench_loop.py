@@ -1,12 +1,13 @@
 """Overhead of a step: the whole product against a scripted server that answers at once.
 
-    python -m benchmarks.bench_loop [--steps 50] [--long 1000] [--peer PYTHON]
+    python -m benchmarks.bench_loop [--steps 50] [--long 1000] [--peer auto]
 
 Each step is one `bash` call, `true N`, in a Docker sandbox, recorded and synced. Printed: in-loop
 wall and CPU a step; beside it the floor of the same run (the same HTTP requests and the same
 commands through the same client and runner, with no loop, no tools and no recording); and the
-last 100 steps of a long session against its first 100. With `--peer`, a Python that has
-mini-swe-agent, the same commands by its loop and its Docker environment in the same image.
+last 100 steps of a long session against its first 100. With `--peer`, the same commands by the
+loop and the Docker environment of mini-swe-agent in the same image, and both curves over the long
+session: `auto` installs it in an environment of its own, a path is a Python that has it.
 """
 
 from __future__ import annotations
@@ -21,13 +22,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from benchmarks.peers import mini_swe_agent
 from recordings.events import Event, ModelRequest
+from recordings.recorder import Recorder
 from sandbox.docker import DockerBackend
 from sandbox.protocol import SandboxSpec
 from sii_cli.config import Settings
@@ -126,6 +129,47 @@ def measure_peer(python: str, steps: int) -> Cost:
     return Cost(told["wall"], told["cpu"], told["steps"])
 
 
+class RecordingTime:
+    """Adds up the CPU time of everything that a session asks of its recorder."""
+
+    METHODS = ("record", "live", "flush", "put_blob")
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._inside = False
+
+    @contextmanager
+    def measured(self) -> Iterator[None]:
+        """Measure recorders within this block."""
+        kept = {name: getattr(Recorder, name) for name in self.METHODS}
+        for name, method in kept.items():
+            setattr(Recorder, name, self._timed(method))
+        try:
+            yield
+        finally:
+            for name, method in kept.items():
+                setattr(Recorder, name, method)
+
+    def _timed(self, method: Callable[..., object]) -> Callable[..., object]:
+        def timed(*args: object) -> object:
+            if self._inside:
+                return method(*args)
+            self._inside, start = True, time.thread_time()
+            try:
+                return method(*args)
+            finally:
+                self.seconds += time.thread_time() - start
+                self._inside = False
+
+        return timed
+
+
+def curve(each: list[float]) -> str:
+    """Median milliseconds of every hundred steps."""
+    hundreds = [each[start : start + 100] for start in range(0, len(each), 100)]
+    return " ".join(f"{statistics.median(part) * 1e3:6.1f}" for part in hundreds if len(part) > 50)
+
+
 def peak_memory() -> float:
     """Highest memory of this process so far, MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -153,19 +197,27 @@ async def bench(steps: int, long: int, peer: str | None) -> None:
             ratios = (theirs.wall / ours.wall, theirs.cpu / ours.cpu)
             print(f"  mini-swe-agent / sii  wall {ratios[0]:.1f}x  cpu {ratios[1]:.1f}x")
         if long:
-            before = peak_memory()
-            with scripted_server(long) as url:
+            before, recording = peak_memory(), RecordingTime()
+            with scripted_server(long) as url, recording.measured():
                 cost = await measure_session(url, home, workspace, long)
             first, last = (statistics.median(part) for part in (cost.each[:100], cost.each[-100:]))
             print(f"sii, {long} steps        {cost}")
             print(f"  last 100 / first 100  {last / first:.2f}x (medians)")
+            share = recording.seconds / (cost.cpu * long)
+            print(f"  recording               {share:.1%} of the CPU time")
             print(f"  memory                {before:.0f} MB before, {peak_memory():.0f} MB at most")
+            print(f"  a step, by hundreds     {curve(cost.each)} ms")
+        if long and peer:
+            theirs = measure_peer(peer, long)
+            print(f"mini-swe-agent, {long} steps  {theirs}")
+            print(f"  a step, by hundreds     {curve(theirs.each)} ms")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--long", type=int, default=1000)
-    parser.add_argument("--peer", metavar="PYTHON")
+    parser.add_argument("--peer", metavar="PYTHON", help="or `auto`")
     options = parser.parse_args()
-    asyncio.run(bench(options.steps, options.long, options.peer))
+    peer = mini_swe_agent() if options.peer == "auto" else options.peer
+    asyncio.run(bench(options.steps, options.long, peer))

@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "recordings")]
 
 from recording_sessions import FakeSession, session_start  # noqa: E402
+from recording_size import size_ratio  # noqa: E402
 
 from recordings import recorder as recorder_module  # noqa: E402
 from recordings.events import Event, EventData, LiveDelta, Observation, Origin  # noqa: E402
@@ -154,21 +155,12 @@ def flatness(folder: Path) -> None:
 def size(folder: Path) -> None:
     """A 90-step session whose context reaches about 100k tokens; four characters a token."""
     long_session(folder, steps=90, words=550)
-    distinct = 0
-    for event in read_events(folder):
-        data = event.data
-        for name in ("text", "reasoning", "content", "system_prompt"):
-            if event.type not in ("model_delta", "tool_output"):
-                distinct += len((getattr(data, name, None) or "").encode())
-        if event.type == "model_response":
-            ids = data.prompt_ids.new + data.generated_ids
-            distinct += len(str(ids).replace(" ", ""))
-            distinct += sum(len(call.arguments) for call in data.calls)
+    ratio = size_ratio(folder)
     log = (folder / LOG).stat().st_size
     tokens = len(restore(folder).trail)
     packed = pack(folder)
     print(
-        f"size, {tokens} tokens  {log / distinct:6.2f}x distinct text and ids "
+        f"size, {tokens} tokens  {ratio:6.2f}x distinct text and ids "
         f"({log / 1e6:.1f} MB; packed {packed.after / packed.before:.2f} of that, with blobs)"
     )
 

@@ -62,7 +62,8 @@ def main(image: str, steps: int) -> None:
 def run(image: str, steps: int) -> tuple[float, float, list[float]]:
     commands = [f"true {n}" for n in range(steps)] + ["finish"]
     outputs = [make_output(f"step {n}", [{"command": c}]) for n, c in enumerate(commands)]
-    environment = Timed(image=image, cwd="/", interpreter=["bash", "-c"])
+    alone = ["--rm", "--network", "none"]  # as sii runs it
+    environment = Timed(image=image, cwd="/", interpreter=["bash", "-c"], run_args=alone)
     with tempfile.TemporaryDirectory() as folder:
         agent = DefaultAgent(
             DeterministicModel(outputs=outputs, cost_per_call=0.0),
