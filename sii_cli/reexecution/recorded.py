@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from recordings.errors import RecordingDamaged
@@ -95,12 +96,28 @@ def recorded_calls(events: Iterable[Event], until: int | None = None) -> Iterato
     Holds no more than the calls that run at the same time.
     """
     reader = _Reader()
-    for event in events:
+    rest = iter(events)
+    for event in rest:
         is_after = until is not None and event.seq > until
         if is_after and (not reader.running or isinstance(event.data, ToolCall)):
-            break
+            yield from reader.end()
+            yield from _last_workspace(chain([event], rest), reader.step)
+            return
         yield from reader.take(event)
     yield from reader.end()
+
+
+def _last_workspace(rest: Iterator[Event], step: int) -> Iterator[Workspace]:
+    """Yield how the last step left the workspace, or that nobody knows: it is not run whole."""
+    for event in rest:
+        match event.data:
+            case Snapshot(cause="step", step=number) as snapshot if number == step:
+                yield Workspace(snapshot)
+                return
+            case ToolCall(step=number):
+                if number == step:
+                    yield Workspace(None)
+                return
 
 
 @dataclass(slots=True)
@@ -109,6 +126,8 @@ class _Reader:
     observed: dict[str, Observation] = field(default_factory=dict)
     gone: SandboxGone | None = None
     pause: float = 0.0
+    step: int = 0
+    """Of the last call."""
     last: float | None = None
     """When what ran before was over, by the clock of this run of the session."""
 
@@ -162,3 +181,4 @@ class _Reader:
         if not self.begun:
             self.pause = 0.0 if self.last is None else max(0.0, event.mono - self.last)
         self.begun[call.call_id] = (event.seq, call)
+        self.step = call.step

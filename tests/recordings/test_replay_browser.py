@@ -114,6 +114,11 @@ def press(page: Page, button: str) -> None:
     page.js(f"document.getElementById('{button}').click()")
 
 
+def type_key(page: Page, key: str) -> None:
+    event = f"new KeyboardEvent('keydown', {{key: '{key}', bubbles: true}})"
+    page.js(f"document.body.dispatchEvent({event})")
+
+
 def seek(page: Page, to: int) -> None:
     page.js(
         f"{{ const s = document.getElementById('seek'); s.value = {to}; "
@@ -158,6 +163,36 @@ def test_it_jumps_to_the_next_of_a_kind(page, button, wanted):
     press(page, button)
     expected = next(n for n, item in enumerate(page.items) if n >= 1 and wanted(item))
     assert place(page) == expected + 1
+
+
+@pytest.mark.parametrize(
+    ("key", "wanted"),
+    [
+        ("C", lambda item: item.kind == "call"),
+        ("E", lambda item: item.error),
+        ("U", lambda item: item.kind == "user"),
+    ],
+)
+def test_a_capital_jumps_back(page, key, wanted):
+    found = [number for number, item in enumerate(page.items) if wanted(item)]
+    for last in reversed(found):
+        seek(page, min(last + 2, len(page.items)))
+        type_key(page, key)
+        assert place(page) == last + 1
+    type_key(page, key)
+    assert place(page) == found[0] + 1
+
+
+def test_the_keys_are_those_of_the_terminal(page):
+    seek(page, 3)
+    for key, expected in (("n", 4), ("p", 3), ("ArrowRight", 4), ("ArrowLeft", 3)):
+        type_key(page, key)
+        assert place(page) == expected
+    speed = "document.getElementById('speed').value"
+    page.js("document.getElementById('speed').value = '1'")
+    for key, expected in (("+", "2"), ("-", "1"), ("-", "0.5"), ("-", "0.5"), ("+", "1")):
+        type_key(page, key)
+        assert page.js(speed) == expected
 
 
 def test_it_plays_to_the_end_and_pauses(page):

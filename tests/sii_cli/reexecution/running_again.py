@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +45,16 @@ def python(code: str) -> Script:
 
 
 async def record(
-    place: Path, *scripts: Script, backend: SandboxBackend | None = None, begin: Path | None = None
+    place: Path,
+    *scripts: Script,
+    backend: SandboxBackend | None = None,
+    begin: Path | None = None,
+    between: Callable[[], None] | None = None,
 ) -> Path:
-    """Record one round; return the recording's folder. `begin` holds the files at the start."""
+    """Record one round; return the recording's folder. `begin` holds the files at the start.
+
+    With `between`, that is called after it and a second round follows.
+    """
     workspace = place / "workspace"
     shutil.copytree(begin or _empty(place), workspace)
     settings = Settings(home=place / "home", workspace=workspace, tools=TOOLS, memory=512 << 20)
@@ -62,6 +69,10 @@ async def record(
     try:
         async for _ in session.send("Do it"):
             pass
+        if between is not None:
+            between()
+            async for _ in session.send("Again"):
+                pass
     finally:
         await session.close()
     assert session.folder is not None

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from recordings.events import Snapshot
+from recordings.events import Snapshot, ToolCall
 from recordings.log import read_events
 from sii_cli.reexecution.files import FilesReport
 from sii_cli.reexecution.prepare import start_workspace
 from sii_cli.reexecution.recorded import recorded_world
-from tests.fakes.scripted_model import answer
+from sii_cli.reexecution.report import CallReport
+from tests.fakes.scripted_model import answer, calls
 from tests.sii_cli.reexecution.running_again import bash, record, run_again_with_files
 
 DONE = answer("Done.")
@@ -68,3 +69,31 @@ async def test_the_workspace_at_the_start_comes_from_its_snapshot(
     with start_workspace(folder, recorded_world(folder), None, tmp_path / "home") as workspace:
         assert (workspace / "a.txt").read_text() == "a\n"
     assert not workspace.exists()
+
+
+async def test_a_step_that_is_run_in_part_is_not_held_against_its_end(
+    tmp_path: Path, begin: Path
+) -> None:
+    two = calls(("bash", '{"command": "echo 1 > 1"}'), ("bash", '{"command": "echo 2 > 2"}'))
+    folder = await record(tmp_path, bash("echo 0 > 0"), two, DONE, begin=begin)
+    seqs = [event.seq for event in read_events(folder) if isinstance(event.data, ToolCall)]
+    compared = []
+    for number, seq in enumerate(seqs):
+        place = tmp_path / str(number)
+        reports = await run_again_with_files(folder, place, begin=begin, until=seq)
+        compared.append(files(reports))
+    assert compared == [[(1, (), ())], [(1, (), ())], [(1, (), ()), (2, (), ())]]
+
+
+async def test_what_others_changed_between_rounds_is_brought_back(
+    tmp_path: Path, begin: Path
+) -> None:
+    def change() -> None:
+        (tmp_path / "workspace" / "a.txt").write_text("by hand\n")
+
+    folder = await record(
+        tmp_path, bash("cat a.txt"), DONE, bash("cat a.txt"), DONE, begin=begin, between=change
+    )
+    reports = await run_again_with_files(folder, tmp_path, begin=begin)
+    assert [r.outcome for r in reports if isinstance(r, CallReport)] == ["identical"] * 2
+    assert all(not differs for _, differs, _ in files(reports))
