@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Seque
 from pathlib import Path
 
 from recordings.blobs import read_blob
-from recordings.events import CallRequest, Event, Observation, Snapshot, ToolCall
+from recordings.events import CallRequest, Event, Observation, ToolCall
 from recordings.recorder import Recorder
 from recordings.redactor import Redactor
 from sandbox.protocol import SandboxBackend, SandboxSpec, SandboxUnavailable
@@ -26,7 +26,7 @@ from sii_cli.reexecution.recorded import (
     SandboxGone,
     Workspace,
 )
-from sii_cli.reexecution.report import CallReport, Outcome
+from sii_cli.reexecution.report import CallReport, call_report, call_text, not_begun_report
 from sii_cli.reexecution.rules import Rule
 from sii_cli.sandbox_lease import SandboxLease
 from sii_cli.tool_calls import ToolCaller, allow_all
@@ -39,7 +39,6 @@ Before = Callable[[list[str]], Awaitable[None]]
 LONGEST_PAUSE = 30.0
 """Seconds waited between calls while something runs in the background."""
 _BACKGROUND = re.compile(r"(?<![&>|\\])&(?![&>\d])")
-_LABEL = 2_000
 
 NOT_RUN = {
     "rejected": "it was not allowed",
@@ -75,7 +74,6 @@ class Reexecution:
         self._workspace = spec.workspace
         self._snapshots = snapshots
         self._files: RecordedFiles | None = None
-        self._step = 0
 
     async def run(
         self, recorded: Iterable[Recorded], before: Before | None = None
@@ -100,7 +98,7 @@ class Reexecution:
                         await before([call_text(each.call) for each in item.calls])
                     async for report in self._again(item):
                         yield report
-                if (files := await self._check_files()) is not None:
+                for files in await self._files.step_ends() if self._files else ():
                     yield files
             finally:
                 await self._lease.close()
@@ -108,33 +106,10 @@ class Reexecution:
                 if self._files is not None:
                     self._files.close()
 
-    async def _check_files(self) -> FilesReport | None:
-        """Compare the workspace after the step that has ended."""
-        if self._files is None or not self._step:
-            return None
-        step, self._step = self._step, 0
-        return await self._files.check(step)
-
-    async def _new_workspace(self, snapshot: Snapshot | None) -> AsyncGenerator[FilesReport, None]:
-        """Take what the recording says of the workspace."""
-        if self._files is None:
-            return
-        if snapshot is None or snapshot.cause == "step":
-            self._files.expect(snapshot)
-            return
-        if (files := await self._check_files()) is not None:
-            yield files
-        if snapshot.cause != "start":
-            await self._files.bring(snapshot)
-            return
-        self._files.expect(snapshot)
-        if (files := await self._files.check(0)) is not None and files.differs:
-            yield files
-
     async def _again(self, item: Recorded) -> AsyncGenerator[CallReport | FilesReport, None]:
         match item:
             case Workspace(snapshot=snapshot):
-                async for files in self._new_workspace(snapshot):
+                for files in await self._files.take(snapshot) if self._files else ():
                     yield files
             case SandboxGone():
                 await self._lease.close()
@@ -142,12 +117,11 @@ class Reexecution:
                 if item.resumed:
                     self._toolbox = self._new_toolbox()
             case NotBegun(seq=seq, observation=observation):
-                yield _not_begun(seq, observation)
+                yield not_begun_report(seq, observation)
             case Group():
                 step = item.calls[0].call.step
-                if step != self._step and (report := await self._check_files()) is not None:
-                    yield report
-                self._step = step
+                for files in await self._files.step_begins(step) if self._files else ():
+                    yield files
                 if self._background:
                     await asyncio.sleep(min(item.pause, LONGEST_PAUSE))
                 for call in await self._run_group(item):
@@ -174,13 +148,13 @@ class Reexecution:
         """Report a call that is not run again; none: it is."""
         then = recorded.observation
         if then is None:
-            return _report(recorded, "not_run", why="the recording ends while it ran")
+            return call_report(recorded, "not_run", why="the recording ends while it ran")
         if not recorded.call.approval.allowed:
-            return _report(recorded, "not_run", why=NOT_RUN["rejected"])
+            return call_report(recorded, "not_run", why=NOT_RUN["rejected"])
         if then.error in NOT_RUN:
-            return _report(recorded, "not_run", why=NOT_RUN[then.error])
+            return call_report(recorded, "not_run", why=NOT_RUN[then.error])
         if self._toolbox.outside(recorded.call.name):
-            return _report(recorded, "answered", why="from the recording: nothing is sent out")
+            return call_report(recorded, "answered", why="from the recording: nothing is sent out")
         return None
 
     async def _observe(self, calls: Sequence[RecordedCall]) -> dict[str, Observation]:
@@ -224,14 +198,14 @@ class Reexecution:
         assert then is not None
         if then.error == "interrupted":
             why = f"it was interrupted after {then.seconds:.1f} s, and now after as much"
-            return _report(recorded, "not_compared", why=why, seconds=now.seconds)
+            return call_report(recorded, "not_compared", why=why, seconds=now.seconds)
         found = await asyncio.to_thread(
             compare,
             call_text(recorded.call),
             *self._with_full_outputs(then, now),
             self._rules,
         )
-        return _report(
+        return call_report(
             recorded,
             found.verdict,
             rules=found.rules,
@@ -250,12 +224,6 @@ class Reexecution:
 
     def _new_toolbox(self) -> Toolbox:
         return Toolbox(self._tools, self._lease.get, WebSettings())
-
-
-def call_text(call: ToolCall) -> str:
-    """Return a call as the text that rules look at: the tool, then its arguments."""
-    values = call.parsed.values() if call.parsed else [call.arguments]
-    return " ".join([call.name, *(v if isinstance(v, str) else repr(v) for v in values)])
 
 
 def _request(recorded: RecordedCall) -> CallRequest:
@@ -289,44 +257,4 @@ def _observed(observation: Observation, full: bytes | None) -> Observed:
         exit_code=observation.exit_code,
         full=full.decode("utf-8", "replace") if full is not None else None,
         changed=tuple(observation.changed),
-    )
-
-
-def _not_begun(seq: int, observation: Observation) -> CallReport:
-    return CallReport(
-        seq=seq,
-        step=observation.step,
-        call_id=observation.call_id,
-        name=observation.name,
-        label=observation.name,
-        outcome="not_run",
-        why="its turn was stopped before it",
-        seconds_then=observation.seconds,
-    )
-
-
-def _report(
-    recorded: RecordedCall,
-    outcome: Outcome,
-    *,
-    why: str = "",
-    rules: tuple[str, ...] = (),
-    differs: tuple[str, ...] = (),
-    diff: str = "",
-    seconds: float = 0.0,
-) -> CallReport:
-    call, then = recorded.call, recorded.observation
-    return CallReport(
-        seq=recorded.seq,
-        step=call.step,
-        call_id=call.call_id,
-        name=call.name,
-        label=" ".join(call_text(call)[:_LABEL].split()),
-        outcome=outcome,
-        why=why,
-        rules=rules,
-        differs=differs,
-        diff=diff,
-        seconds_then=then.seconds if then else 0.0,
-        seconds=seconds,
     )

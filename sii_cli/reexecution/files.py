@@ -42,43 +42,65 @@ class RecordedFiles:
         self._store = SnapshotStore(place / "store")
         self._snapshots: Snapshots | None = None
         self._expected: Snapshot | None = None
+        self._step = 0
+        """The step that runs; 0: none."""
 
     def close(self) -> None:
         """Let go of both stores."""
         self._store.close()
         self._recorded.close()
 
-    def expect(self, snapshot: Snapshot | None) -> None:
-        """Have the workspace be so from now on; none: nobody knows how it is."""
+    async def take(self, snapshot: Snapshot | None) -> list[FilesReport]:
+        """Take what the recording says of the workspace; none: from here on nobody knows.
+
+        What others changed between rounds is brought here too. Raises `SnapshotError`.
+        """
+        if snapshot is None or snapshot.cause == "step":
+            self._expect(snapshot)
+            return []
+        reports = await self.step_ends()
+        self._expect(snapshot)
+        if snapshot.cause == "start":
+            return [*reports, *(found for found in await self._check(0) if found.differs)]
+        await self._bring(snapshot)
+        return reports
+
+    async def step_begins(self, step: int) -> list[FilesReport]:
+        """Compare the workspace when this ends the step before. Raises `SnapshotError`."""
+        reports = await self.step_ends() if step != self._step else []
+        self._step = step
+        return reports
+
+    async def step_ends(self) -> list[FilesReport]:
+        """Compare the workspace after the last step. Raises `SnapshotError`."""
+        step, self._step = self._step, 0
+        return await self._check(step) if step else []
+
+    def _expect(self, snapshot: Snapshot | None) -> None:
         self._expected = snapshot
         if snapshot is not None and self._snapshots is None:
             self._snapshots = Snapshots(self._workspace, self._store, exclude=snapshot.excluded)
 
-    async def bring(self, snapshot: Snapshot) -> None:
-        """Bring the workspace to what others made of it then, where that is known.
-
-        Raises `SnapshotError`.
-        """
-        self.expect(snapshot)
+    async def _bring(self, snapshot: Snapshot) -> None:
         assert self._snapshots is not None
         try:
             await self._snapshots.restore(await self._known(snapshot))
         except SnapshotNotFound:
-            self.expect(None)
+            self._expect(None)
 
-    async def check(self, step: int) -> FilesReport | None:
-        """Compare after a step; none: nobody knows how it was. Raises `SnapshotError`."""
+    async def _check(self, step: int) -> list[FilesReport]:
+        """Compare; nothing comes of it where nobody knows how the workspace was."""
         expected = self._expected
         if expected is None or self._snapshots is None:
-            return None
+            return []
         now = (await self._snapshots.snapshot()).tree_sha256
         if now == expected.tree:
-            return FilesReport(step)
+            return [FilesReport(step)]
         try:
             changes = await self._store.changes(await self._known(expected), now)
         except SnapshotNotFound:
-            return FilesReport(step, (LOST,))
-        return self._report(step, changes)
+            return [FilesReport(step, (LOST,))]
+        return [self._report(step, changes)]
 
     def _report(self, step: int, changes: Sequence[Change]) -> FilesReport:
         differs: list[str] = []

@@ -7,7 +7,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from recordings.events import Observation, ToolCall
 from sii_cli.reexecution.files import FilesReport
+from sii_cli.reexecution.recorded import RecordedCall
+
+_LABEL = 2_000
+"""Characters of a call that stand in its report."""
 
 Outcome = Literal["identical", "equal", "different", "answered", "not_compared", "not_run"]
 
@@ -102,3 +107,51 @@ class Report:
 def call_dict(call: CallReport) -> dict[str, Any]:
     """Return a call for `--json`."""
     return asdict(call)
+
+
+def call_text(call: ToolCall) -> str:
+    """Return a call as the text that rules look at: the tool, then its arguments."""
+    values = call.parsed.values() if call.parsed else [call.arguments]
+    return " ".join([call.name, *(v if isinstance(v, str) else repr(v) for v in values)])
+
+
+def not_begun_report(seq: int, observation: Observation) -> CallReport:
+    """Report a call that was never run."""
+    return CallReport(
+        seq=seq,
+        step=observation.step,
+        call_id=observation.call_id,
+        name=observation.name,
+        label=observation.name,
+        outcome="not_run",
+        why="its turn was stopped before it",
+        seconds_then=observation.seconds,
+    )
+
+
+def call_report(
+    recorded: RecordedCall,
+    outcome: Outcome,
+    *,
+    why: str = "",
+    rules: tuple[str, ...] = (),
+    differs: tuple[str, ...] = (),
+    diff: str = "",
+    seconds: float = 0.0,
+) -> CallReport:
+    """Report a call that was run, or might have been."""
+    call, then = recorded.call, recorded.observation
+    return CallReport(
+        seq=recorded.seq,
+        step=call.step,
+        call_id=call.call_id,
+        name=call.name,
+        label=" ".join(call_text(call)[:_LABEL].split()),
+        outcome=outcome,
+        why=why,
+        rules=rules,
+        differs=differs,
+        diff=diff,
+        seconds_then=then.seconds if then else 0.0,
+        seconds=seconds,
+    )
