@@ -57,6 +57,10 @@ def trouble_of_status(status: int, body: bytes, retry_after: str | None, model: 
     if status == 503:
         message = f"The server is not ready (503): {said}."
         return Trouble("unavailable", message, "infra", 503, retry_after=_seconds(retry_after))
+    if status == 500 and "EngineCore" in said:
+        # vLLM goes on answering so for seconds until its front end has ended, too.
+        message = "The server's engine has died (500): it is on its way down, start it again."
+        return Trouble("unavailable", message, "infra", status)
     if status in RETRIED_STATUS:
         message = f"The server failed ({status}): {said}."
         return Trouble("server_error", message, "infra", status, retry_after=_seconds(retry_after))

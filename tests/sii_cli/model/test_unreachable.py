@@ -15,7 +15,7 @@ import pytest
 
 from sii_cli.model.types import Delta, Failed, ModelError
 from tests.fakes.script import HttpError, SilentAfter, Turn
-from tests.fakes.scripted_server import ScriptedServer
+from tests.fakes.scripted_server import ENGINE_DIED, ScriptedServer
 from tests.sii_cli.model.calling import (
     QUESTION,
     SHORT,
@@ -165,6 +165,20 @@ async def test_waits_grow_and_stay_below_their_limit() -> None:
         waits = [failed.retry_in or 0 for failed in failures_of(await parts_of(model))][:-1]
     assert waits[0] <= SHORT.first
     assert SHORT.longest / 2 <= waits[-1] <= SHORT.longest
+
+
+async def test_a_dead_engine_behind_a_server_that_still_answers_costs_no_attempts() -> None:
+    """As vLLM 0.32 answers for seconds after its engine was killed."""
+    dead = HttpError(500, ENGINE_DIED)
+    async with (
+        ScriptedServer([ANSWER, *[dead] * 20, ANSWER]) as server,
+        client(server.base_url, retries=1) as model,
+    ):
+        completion_of(await parts_of(model))
+        parts = await parts_of(model)
+    assert completion_of(parts).content == ANSWER.content
+    assert {failed.kind for failed in failures_of(parts)} == {"unavailable"}
+    assert "engine has died" in failures_of(parts)[0].message
 
 
 async def test_a_server_that_was_there_is_waited_for_while_it_restarts() -> None:
