@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .capture import Capture
 from .channel import Channel
@@ -14,8 +14,7 @@ from .frames import CHUNK
 from .loop import Loop, Timer
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(NamedTuple):
     """What every call needs."""
 
     loop: Loop
@@ -24,8 +23,7 @@ class Context:
     output_limit: int
 
 
-@dataclass(frozen=True)
-class Ending:
+class Ending(NamedTuple):
     """How a command's process ended."""
 
     exit_code: int | None = None

@@ -13,7 +13,7 @@ import os
 import pwd
 import resource
 from contextlib import suppress
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from . import SUPERVISOR_UID
 
@@ -33,8 +33,7 @@ class PrivilegeError(RuntimeError):
     """The roles cannot be set up here; the message is one sentence."""
 
 
-@dataclass(frozen=True)
-class Identity:
+class Identity(NamedTuple):
     """Who commands are."""
 
     uid: int
@@ -43,8 +42,7 @@ class Identity:
     home: str
 
 
-@dataclass(frozen=True)
-class Roles:
+class Roles(NamedTuple):
     """Commands' identity, and whether the supervisor has a uid of its own."""
 
     owner: Identity

@@ -5,22 +5,21 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from .privileges import Roles, become_owner
 
 _DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
 
 
-@dataclass(frozen=True)
-class Launcher:
+class Launcher(NamedTuple):
     """What every command shares: identity, limits, environment."""
 
     roles: Roles
     workspace: str
     open_files: int
     file_size: int
-    env: dict[str, str] = field(default_factory=dict)
+    env: dict[str, str]
 
     def start(
         self,
