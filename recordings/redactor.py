@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -11,6 +10,9 @@ from recordings.events import EventData, IdSpan, ModelError, ModelResponse, Summ
 from recordings.secrets import Secret, SecretFinder, mask
 
 _Response = TypeVar("_Response", ModelResponse, SummaryResponse)
+
+_NUMBERS = frozenset({"new", "generated_ids", "pieces", "seqs"})
+"""Fields of events that are rows of numbers."""
 
 BLANK = -1
 """Stands for a token id that was taken out."""
@@ -60,7 +62,7 @@ class Redactor:
                 return self.text(value)
             case dict():
                 return {self.text(key): self._named(key, item) for key, item in value.items()}
-            case list() | tuple() if value and isinstance(value[0], int):
+            case list() | tuple() if all(isinstance(item, int) for item in value):
                 return value
             case list() | tuple():
                 return [self._value(item) for item in value]
@@ -76,23 +78,29 @@ class Redactor:
         return masked[len(before) :] if masked.startswith(before) else self.text(value)
 
 
-def texts_of(value: Any) -> Iterator[str]:
-    """Yield every text in an event's data; one with a name in front of it, as `name=text`."""
-    match value:
-        case str():
-            yield value
-        case BaseModel():
-            yield from texts_of(value.__dict__)
-        case dict():
-            for key, item in value.items():
-                if isinstance(item, str):
-                    yield f"{key}={item}"
-                else:
-                    yield str(key)
-                    yield from texts_of(item)
-        case list() | tuple() if not (value and isinstance(value[0], int)):
-            for item in value:
-                yield from texts_of(item)
+def texts_of(data: EventData) -> list[str]:
+    """Return every text in an event's data; one with a name in front of it, as `name=text`."""
+    texts: list[str] = []
+    _collect(data, texts)
+    return texts
+
+
+def _collect(value: Any, texts: list[str]) -> None:
+    """Runs over everything that is recorded: plain loops, and token ids are passed over."""
+    if isinstance(value, str):
+        texts.append(value)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _collect(item, texts)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            texts.append(f"{key}={item}" if isinstance(item, str) else str(key))
+            if item and not isinstance(item, str | int | float):
+                _collect(item, texts)
+    elif isinstance(value, BaseModel):
+        for name, item in value.__dict__.items():
+            if item and name not in _NUMBERS and not isinstance(item, int | float):
+                _collect(item, texts)
 
 
 def blank_generated(data: EventData) -> EventData:

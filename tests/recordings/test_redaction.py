@@ -341,6 +341,12 @@ def test_a_value_in_quotes_is_found_by_its_name_in_an_event(leaked):
     assert kept.text == 'the file says:\napi_key = "‹redacted:API_KEY›"\n'
 
 
+def test_a_secret_among_numbers_is_found():
+    details = {"new": [1, KEY, [2, {"x": [3, KEY]}]]}
+    observation = Observation(step=1, call_id="c", name="bash", text="", seconds=0, details=details)
+    assert KEY not in str(Redactor(SecretFinder(KNOWN)).data(observation))
+
+
 def test_only_what_is_hardly_ever_wrong_is_looked_for_by_form():
     finder = SecretFinder(KNOWN, "patterns")
     text = f"{GITHUB} password='x9Kq2mZ7wPb4' https://ada:pa55word@db/x {KEY}"
