@@ -7,7 +7,7 @@ import sys
 
 BENCHMARKS = (
     *("start", "loop", "batch", "model", "context", "screen", "sandbox", "network", "snapshots"),
-    *("recordings", "export"),
+    *("recordings", "replay", "export"),
 )
 
 

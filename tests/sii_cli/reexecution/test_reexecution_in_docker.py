@@ -87,6 +87,11 @@ def test_the_demo_is_reproduced_without_more_words(shell: Shell) -> None:
     done = shell.sii("replay", "last", "--execute")
     assert done.returncode == 0, done.stdout
     assert "Reproduced 8 of 8 observations: 100.0%" in done.stdout
+    assert "The files were the same after 6 of 6 steps." in done.stdout
+    first = done.stdout.split()[2]
+    watched = shell.sii("replay", "last", "--execute", "--step", "--until", first)
+    assert "Reproduced 1 of 1 observations" in watched.stdout
+    assert watched.stderr.startswith("next: bash ls -R")
 
 
 def test_an_image_that_is_gone_is_told(shell: Shell) -> None:
