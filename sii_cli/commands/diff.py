@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sii_cli.commands.options import example
-from sii_cli.commands.recorded import REFS_HELP, find_one
+from sii_cli.commands.recorded import REFS_HELP, find_one, warn_when_void
 from sii_cli.config import find_home
 from sii_cli.errors import UsageError
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 def command(ref: str, step: int | None, stat: bool) -> None:
     """Print what changed."""
     folder = find_one(ref)
+    warn_when_void(folder)
     kept = _snapshots(folder)
     if stat:
         for snapshot in kept:

@@ -10,7 +10,7 @@ import click
 
 from sii_cli.commands.fork_workspace import Placed, place_workspace
 from sii_cli.commands.options import example, load
-from sii_cli.commands.recorded import REFS_HELP, complain, find_one, open_store
+from sii_cli.commands.recorded import REFS_HELP, complain, find_one, open_store, warn_when_void
 from sii_cli.commands.reviewing import speaker_option
 from sii_cli.errors import UsageError
 
@@ -76,6 +76,7 @@ def command(
     from recordings.restore import restore
 
     parent = find_one(ref)
+    warn_when_void(parent)
     changed = None
     if edit or replacement is not None:
         from sii_cli.commands.fork_edit import edit_event

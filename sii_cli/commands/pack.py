@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from sii_cli.commands.options import example
-from sii_cli.commands.recorded import REFS_HELP, complain, find_all, refs_option
+from sii_cli.commands.recorded import REFS_HELP, complain, find_all, refs_option, warn_when_void
 from sii_cli.errors import DONE, FAILED
 
 
@@ -32,6 +32,7 @@ def _pack(folder: Path, undo: bool) -> bool:
 
     try:
         result = unpack(folder) if undo else pack(folder)
+        warn_when_void(folder)
     except RecordingError as error:
         complain(str(error))
         return False

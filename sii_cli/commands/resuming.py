@@ -47,9 +47,11 @@ def find_resumed(
         raise UsageError("Say --continue or --resume ID, not both.")
     from recordings.restore import restore
     from recordings.store import LAST, RecordingStore
+    from sii_cli.commands.recorded import warn_when_void
     from sii_cli.config import find_recordings
 
     folder = RecordingStore(find_recordings(os.environ)).resolve(ref or LAST)
+    warn_when_void(folder)
     if bring_back and flags.get("workspace") is not None:
         raise UsageError(
             "--restore brings back the recorded workspace: leave --workspace away (`sii fork` "

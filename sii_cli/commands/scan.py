@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sii_cli.commands.options import example
-from sii_cli.commands.recorded import REFS_HELP, complain, find_all
+from sii_cli.commands.recorded import REFS_HELP, complain, find_all, warn_when_void
 from sii_cli.commands.secret_options import SECRETS_HELP, make_finder, secret_options
 from sii_cli.errors import DONE, FAILED
 
@@ -45,6 +45,7 @@ def _scan(folder: Path, finder: SecretFinder, as_json: bool) -> bool:
     from recordings.redact import scan
 
     found: dict[tuple[str, str], set[int]] = {}
+    warn_when_void(folder)
     try:
         for finding in scan(folder, finder):
             secret = finding.secret

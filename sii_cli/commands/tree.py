@@ -9,7 +9,7 @@ import click
 
 from sii_cli.commands.filters import open_index
 from sii_cli.commands.options import example
-from sii_cli.commands.recorded import REFS_HELP, find_one
+from sii_cli.commands.recorded import REFS_HELP, find_one, warn_when_void
 
 if TYPE_CHECKING:
     from recordings.find import Found
@@ -28,7 +28,9 @@ def command(ref: str) -> None:
     """Show a recording's family."""
     from recordings.find import find
 
-    asked = find_one(ref).name
+    folder = find_one(ref)
+    warn_when_void(folder)
+    asked = folder.name
     with open_index() as index:
         known = {one.summary.id: one for one in find(index, sort="id", ascending=True)}
     forks: dict[str, list[Found]] = {}
