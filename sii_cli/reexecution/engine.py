@@ -47,6 +47,7 @@ NOT_RUN = {
     "sandbox_unavailable": "there was no sandbox for it",
 }
 """By the recorded error: calls that are not run again."""
+_NOT_KNOWN = (NOT_RUN["lost"], NOT_RUN["sandbox_lost"])
 
 
 class Reexecution:
@@ -125,6 +126,8 @@ class Reexecution:
                 if self._background:
                     await asyncio.sleep(min(item.pause, LONGEST_PAUSE))
                 for call in await self._run_group(item):
+                    if self._files and (call.outcome == "not_compared" or call.why in _NOT_KNOWN):
+                        self._files.not_repeatable()
                     yield call
 
     async def _run_group(self, group: Group) -> list[CallReport]:

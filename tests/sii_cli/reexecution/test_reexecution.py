@@ -160,6 +160,7 @@ async def test_an_interrupted_call_is_interrupted_and_not_compared(tmp_path: Pat
 class DyingSandbox(FakeSandbox):
     async def bash(self, command: str, **more: object) -> object:  # type: ignore[override]
         if "die" in command:
+            (self.workspace / "made").write_text("before it died\n")
             raise SandboxLost("it died")
         return await super().bash(command, **more)  # type: ignore[arg-type]
 
@@ -170,8 +171,10 @@ async def test_after_a_lost_sandbox_a_fresh_one_goes_on(
     module = "tests.sii_cli.reexecution.running_again.FakeSandbox"
     with monkeypatch.context() as patch:
         patch.setattr(module, DyingSandbox)
-        folder = await record(tmp_path, bash("x=1"), bash("die"), bash("echo [$x]"), DONE)
-    assert "[]" in [e.data.text for e in read_events(folder) if isinstance(e.data, Observation)]
+        folder = await record(tmp_path, bash("x=1"), bash("die"), bash("echo [$x]; cat made"), DONE)
+    assert "[]\nbefore it died" in [
+        e.data.text for e in read_events(folder) if isinstance(e.data, Observation)
+    ]
     before, lost, after = await run_again(folder, tmp_path)
     assert (before.outcome, after.outcome) == ("identical", "identical")
     assert (lost.outcome, lost.why) == (
