@@ -26,6 +26,7 @@ QueryStatus = Literal[
     "limit",
     "loop",
     "cut_off",
+    "empty",
     "refused",
     "failed",
     "infra",

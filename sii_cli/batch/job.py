@@ -44,6 +44,7 @@ STATUS: dict[RoundStatus, QueryStatus] = {
     "limit": "limit",
     "loop": "loop",
     "cut_off": "cut_off",
+    "empty": "empty",
     "failed": "failed",
     "infra": "infra",
     "interrupted": "limit",

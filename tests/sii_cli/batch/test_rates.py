@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from itertools import combinations
 from statistics import fmean
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recordings.events import RoundStatus
+from sii_cli.batch.job import STATUS
 from sii_cli.batch.rates import Tries, pass_all, pass_at
 
 
@@ -34,3 +37,7 @@ def test_rates_are_the_mean_over_all_choices(many: list[Tries], k: int) -> None:
         return
     assert pass_at(many, k) == pytest.approx(fmean(fmean(one) for one in choices))
     assert pass_all(many, k) == pytest.approx(fmean(fmean(one) for one in every))
+
+
+def test_every_end_of_a_round_is_a_status_of_a_batch() -> None:
+    assert STATUS.keys() == set(get_args(RoundStatus))
