@@ -153,7 +153,7 @@ async def test_an_interrupted_call_is_interrupted_and_not_compared(tmp_path: Pat
     _rewrite(folder, "call-0", error="interrupted", text="The human interrupted this call.")
     first, second = await run_again(folder, tmp_path)
     assert first.outcome == "not_compared"
-    assert "interrupted after 1." in first.why
+    assert "it was interrupted after" in first.why
     assert second.outcome == "identical"
 
 
