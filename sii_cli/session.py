@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing, suppress
 from pathlib import Path
 
-from recordings.encoding import encode
 from recordings.errors import RecordingError
 from recordings.events import (
     Event,
@@ -19,29 +18,24 @@ from recordings.events import (
     Usage,
 )
 from recordings.recorder import Recorder
-from recordings.restore import Conversation, restore
-from recordings.store import RecordingStore
 from sandbox.protocol import Sandbox, SandboxBackend, SandboxSpec
 from sii_cli.config import Settings
-from sii_cli.context.compaction import Compactor, Context
-from sii_cli.context.settings import make_context
-from sii_cli.doctor_record import kept_check
+from sii_cli.context.compaction import Compactor
 from sii_cli.errors import UsageError
-from sii_cli.flow import UNWATCHED, RoundOver
-from sii_cli.loop import Loop, OpenRound, RoundLimits
+from sii_cli.flow import RoundOver
+from sii_cli.loop import Loop, OpenRound
 from sii_cli.memory import keep_freed_memory
-from sii_cli.model.params import params_notes, request_params
+from sii_cli.model.params import params_notes
 from sii_cli.model.types import Model, ServedModel
 from sii_cli.parts import (
     Mode,
     make_backend,
     make_model,
-    make_redactor,
     make_spec,
 )
-from sii_cli.resume import reopen, settle
+from sii_cli.recording_opener import RecordingOpener
 from sii_cli.sandbox_lease import SandboxLease
-from sii_cli.session_events import NO_QUERY, About, session_end, session_resume, session_start
+from sii_cli.session_events import NO_QUERY, About, session_end
 from sii_cli.undo import Undo, Undone
 from sii_cli.wire import Item
 from sii_cli.workspace_notes import changed_note, undone_note
@@ -71,12 +65,13 @@ class Session:
         self.id = resumed.name if resumed else None
         self.folder = resumed
         self._resumed = resumed
-        self._mode = mode
-        self._about = about
         self._model = model
         self._lease = SandboxLease(backend, spec)
         self._toolbox = Toolbox(settings.tools or DEFAULT_TOOLS, self._lease.get, settings.web)
         self._watch = self._make_watch() if settings.snapshots else None
+        self._opener = RecordingOpener(
+            settings, mode, about, model, self._toolbox, self._lease, self._watch
+        )
         self._undo = Undo(self._watch) if self._watch is not None else None
         self._untold: list[HarnessMessage] = []
         """What the model is to be told with the next message."""
@@ -138,7 +133,7 @@ class Session:
         be used and `RecordingFailed` when the recording cannot be written: what was kept of it is
         gone on with by the next message. A sandbox that cannot be had ends the round.
         """
-        loop = self._loop or await self._open_recording(goes_on=text is None)
+        loop = self._loop or await self._open_recording(open_round=text is None)
         left, self._left = self._left, None
         if text is None and left is None:
             raise UsageError("The session's last round has ended: say what comes next.")
@@ -258,50 +253,23 @@ class Session:
             self._served = asyncio.create_task(self._model.describe())
         return self._served
 
-    async def _open_recording(self, *, goes_on: bool = False) -> Loop:
+    async def _open_recording(self, *, open_round: bool = False) -> Loop:
+        """Begin the recording, or go on with it."""
         served = await self.served()
-        context = await make_context(self.settings, served, self._model)
-        if self._resumed is not None:
-            loop = self._resume_recording(self._resumed, served, context, goes_on)
-            await self._look_for_changes(loop)
-            return loop
-        start = session_start(self.settings, self._mode, served, self._toolbox, self._about)
-        store = RecordingStore(self.settings.home / "recordings")
-        session_id, folder = store.create_folder()
-        recorder = Recorder.create(folder, session_id, redactor=make_redactor(self.settings))
-        try:
-            loop = self._make_loop(recorder, served, context, self._toolbox.schemas_json)
-            loop.note(start, "harness")
-            examined = kept_check(self.settings.home, served.base_url)
-            if examined is not None:
-                loop.note(examined, "harness")
-        except BaseException:
-            recorder.close()
-            raise
-        self.id, self.folder = session_id, folder
-        return self._begin_recording(recorder, loop)
-
-    def _resume_recording(
-        self, folder: Path, served: ServedModel, context: Context, goes_on: bool
-    ) -> Loop:
-        """Go on where a recording stopped, with the tools as the model was told of them."""
-        recorder = Recorder.resume(folder, redactor=make_redactor(self.settings))
-        try:
-            restored = restore(folder)
-            tools = encode(restored.start.tools)
-            loop = self._make_loop(recorder, served, context, tools, restored)
-            loop.note(session_resume(self.settings, served, restored), "harness")
-            if goes_on and restored.round_open:
-                self._left = reopen(loop, restored)
-            else:
-                settle(loop, restored)
-        except BaseException:
-            recorder.close()
-            raise
-        self._usage = restored.usage
+        if self._resumed is None:
+            opened = await self._opener.begin(served)
+        else:
+            opened = await self._opener.resume(self._resumed, served, open_round=open_round)
+            self._usage, self._left = opened.usage, opened.left
+        loop = self._loop = opened.loop
+        self._recorder = opened.recorder
+        self.id, self.folder = opened.folder.name, opened.folder
+        self._lease.report_to(lambda data: loop.note(data, "harness"))
         if self._watch is not None:
-            self._watch.go_on_with(folder)
-        return self._begin_recording(recorder, loop)
+            self._watch.report_to(lambda data: loop.note(data, "harness"))
+            if self._resumed is not None:
+                await self._look_for_changes(loop)
+        return loop
 
     async def _look_for_changes(self, loop: Loop) -> None:
         """See what became of the workspace since it was last kept."""
@@ -310,38 +278,9 @@ class Session:
             if event is not None:
                 self._untold.append(changed_note(event))
 
-    def _begin_recording(self, recorder: Recorder, loop: Loop) -> Loop:
-        """Take a recording whose beginning is kept."""
-        self._recorder, self._loop = recorder, loop
-        self._lease.report_to(lambda data: loop.note(data, "harness"))
-        if self._watch is not None:
-            self._watch.report_to(lambda data: loop.note(data, "harness"))
-        return loop
-
     def _make_watch(self) -> WorkspaceWatch:
         return WorkspaceWatch(
             self.settings, may_change=lambda name: not self._toolbox.parallel(name)
-        )
-
-    def _make_loop(
-        self,
-        recorder: Recorder,
-        served: ServedModel,
-        context: Context,
-        tools: bytes,
-        restored: Conversation | None = None,
-    ) -> Loop:
-        return Loop(
-            model=self._model,
-            toolbox=self._toolbox,
-            tools=tools,
-            recorder=recorder,
-            params=request_params(self.settings, served),
-            limits=RoundLimits(max_steps=self.settings.max_steps),
-            on_sandbox_lost=self._lease.lost,
-            watch=self._watch or UNWATCHED,
-            context=context,
-            restored=restored,
         )
 
     def _take_account(self, item: Item) -> None:
