@@ -172,7 +172,9 @@ class Talker:
         events = [event.data for event in read_events(folder)]
         said = [data for data in events if isinstance(data, ModelResponse)]
         spoken = [m for m in conversation["messages"] if m["role"] == "assistant"]
-        assert [data.step for data in said] == list(range(1, len(spoken) + 1))
+        failed = [data for data in events if isinstance(data, ModelError)]
+        troubles = [(data.kind, data.status, data.retry_in, data.message) for data in failed]
+        assert [data.step for data in said] == list(range(1, len(spoken) + 1)), troubles
         assert [(data.content or "").strip() for data in said] == [m["content"] for m in spoken]
         assert all(data.complete and not data.flags for data in said)
         calls = [call["function"] for m in spoken for call in m.get("tool_calls", [])]
@@ -183,7 +185,6 @@ class Talker:
         assert set(rounds) == {"answered"}
         assert len(rebuild(said)) == len(spoken)
         assert verify(folder).whole
-        failed = [data for data in events if isinstance(data, ModelError)]
         asked = [data for data in events if isinstance(data, ModelRequest)]
         assert len(asked) == len(said) + len(failed), "every attempt has one outcome"
         assert all(data.retry_in is not None and data.message for data in failed)
