@@ -41,6 +41,8 @@ pytestmark = [pytest.mark.vllm, pytest.mark.slow]
 
 SESSIONS = 4
 Kill = Literal["engine", "kill", "term"]
+RETRIES = 200
+"""A busy machine takes long to end a dying server, which answers with errors until then."""
 WAITS = Waits(first=0.2, longest=1.0, away=600.0)
 
 
@@ -216,7 +218,12 @@ async def test_sessions_go_on_whenever_and_however_the_server_is_killed(
         kills: list[Kill] = ["engine", "kill", "term"]
         talkers = []
         for number in range(SESSIONS):
-            model = VllmModel(base_url=life.base_url, waits=WAITS, idle_timeout=10.0, retries=9)
+            model = VllmModel(
+                base_url=life.base_url,
+                waits=WAITS,
+                idle_timeout=10.0,
+                retries=RETRIES,
+            )
             models.append(model)
             await model.describe()
             talkers.append(Talker(tmp_path / str(number), model, conversations, seed + number))
