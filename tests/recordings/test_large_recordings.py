@@ -23,6 +23,7 @@ COMMANDS = {
     "verify": ("verify", ID),
     "replay as a page": ("replay", ID, "--html", "replay.html"),
     "replay as a cast": ("replay", ID, "--cast", "replay.cast"),
+    "scan": ("scan", ID),
     "fork": ("fork", ID, "--at", "9000"),
     "pack": ("pack", ID),
 }
