@@ -10,9 +10,9 @@ from recordings.recorder import Recorder
 from tests.recordings.recording_sessions import FakeSession, session_start
 
 STEPS = 1000
-SHOWN = 4_000
+SHOWN = 1_000
 """Characters of an output that the model reads."""
-PRINTED = 90_000
+PRINTED = 95_000
 """Characters of an output: all of it in the log as it came, and every eighth time in a blob."""
 IN_A_ROUND = 50
 NEEDLE = "kestrel"

@@ -43,10 +43,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(home: Path, *args: str, module: str = "tests.peak_memory") -> tuple[str, float]:
     """Run `sii`; return what it printed, and its peak memory in MB."""
     root = Path(__file__).parents[2]
+    workspace = home.parent / "workspace"
+    workspace.mkdir(exist_ok=True)
     done = subprocess.run(
         [sys.executable, "-m", module, *args],
         env=clean_environment() | {"SII_HOME": str(home), "PYTHONPATH": str(root)},
-        cwd=home.parent,
+        cwd=workspace,
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
@@ -66,9 +68,7 @@ def test_no_command_holds_a_large_recording_in_memory(home: Path, command: str) 
 
 
 def test_a_large_session_goes_on(home: Path) -> None:
-    workspace = home.parent / "workspace"
-    workspace.mkdir(exist_ok=True)
-    args = ("-r", ID, "--workspace", str(workspace), "-p", "Go on.")
-    printed, peak = run(home, "hello", *args, module="tests.sii_cli.peak_memory_of_session")
-    assert "Hello" in printed
+    args = ("-r", ID, "--workspace", str(home.parent / "workspace"), "-p", "Go on.")
+    printed, peak = run(home, "summed-up", *args, module="tests.sii_cli.peak_memory_of_session")
+    assert "Hello again" in printed
     assert peak < ALLOWED

@@ -43,7 +43,8 @@ SCRIPTS: dict[str, list[Script]] = {
     "undo": [bash("echo new > made.txt"), answer("Made.")],
     "slow": [words("word " * 400, pause=0.05), answer("After.")],
     "slow-tool": [bash("echo begun; sleep 30"), answer("After.")],
-    "long": [answer("word " * 20_000)],
+    "long": [answer("word " * 200_000)],
+    "summed-up": [answer("A summary."), answer("Hello again.")],
     "paced": [words("one two three four five", pause=0.2)],
     "hostile": [
         bash(r"printf '\033]0;owned\007\033[31mred\033[0m \302\233 [bold]x[/bold]\n'"),

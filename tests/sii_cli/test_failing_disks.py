@@ -22,7 +22,7 @@ def test_a_disk_that_fills_up_ends_the_session_with_a_sentence(
     small_disk: SmallDisk,  # noqa: F811
 ) -> None:
     (small_disk.root / "recordings").mkdir()
-    small_disk.fill(leave=80 << 10)
+    small_disk.fill(leave=300 << 10)
     done = shell.sii("-p", "Say much.", script="long", SII_HOME=str(small_disk.root))
     assert done.returncode != 0
     assert "the disk is full: free some space" in done.stderr
