@@ -9,7 +9,14 @@ import click
 
 from sii_cli.config import SETTING_FIELDS, Settings, flag_of
 
-SWITCHES = {"compact", "enable_thinking", "keep_reasoning", "read_only", "snapshots"}
+SWITCHES = {
+    "compact",
+    "enable_thinking",
+    "keep_reasoning",
+    "read_only",
+    "redact_whole",
+    "snapshots",
+}
 REPEATED = {"mounts", "setup", "env"}
 OutputFormat = Literal["text", "json", "stream-json"]
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -31,6 +38,7 @@ PLACEHOLDERS = {
     "env": "NAME[=VALUE]",
     "speaker": "NAME",
     "tokenizer": "PATH",
+    "redact": "known|patterns|names|entropy",
 }
 
 

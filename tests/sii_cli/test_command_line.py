@@ -262,3 +262,11 @@ def test_the_prompt_wants_a_terminal(shell: Shell) -> None:
     done = shell.sii(stdin="")
     assert done.returncode == 2
     assert "The task is empty" in done.stderr
+
+
+def test_every_switch_among_the_settings_is_a_flag_without_a_value() -> None:
+    from sii_cli.commands.options import SWITCHES
+    from sii_cli.config import SETTING_FIELDS
+
+    switches = {field.name for field in SETTING_FIELDS if "Switch" in str(field.type)}
+    assert SWITCHES == switches
