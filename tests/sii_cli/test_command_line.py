@@ -269,4 +269,4 @@ def test_every_switch_among_the_settings_is_a_flag_without_a_value() -> None:
     from sii_cli.config import SETTING_FIELDS
 
     switches = {field.name for field in SETTING_FIELDS if "Switch" in str(field.type)}
-    assert SWITCHES == switches
+    assert switches == SWITCHES
