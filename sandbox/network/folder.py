@@ -16,16 +16,18 @@ from pathlib import Path
 
 SOCKET = "proxy"
 """Name of the socket in the folder that is mounted."""
-_PREFIX = "sii-network-"
+NETWORK = "sii-network-"
+LIFELINE = "sii-lifeline-"
+"""What the folders' names begin with."""
 _SHARED = "shared"
 
 
 class SocketFolder:
     """A folder for one socket; removed by `close`, or by `sweep` after its owner's death."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str = NETWORK) -> None:
         """Raises `OSError`."""
-        self._path, self._lock = _make()
+        self._path, self._lock = _make(prefix)
         self.shared = self._path / _SHARED
         """What to mount, read-only."""
         self.shared.mkdir()
@@ -44,10 +46,10 @@ class SocketFolder:
             self._lock = -1
 
 
-def _make() -> tuple[Path, int]:
+def _make(prefix: str) -> tuple[Path, int]:
     """Return a new folder (mode 0700) and the descriptor that holds its lock."""
     while True:
-        path = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        path = Path(tempfile.mkdtemp(prefix=prefix))
         with suppress(FileNotFoundError):  # swept by another before it was locked: the next one
             lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -58,7 +60,9 @@ def _make() -> tuple[Path, int]:
 
 def sweep() -> int:
     """Remove the folders of ours whose owner is dead; return how many."""
-    return sum(map(_sweep_one, Path(tempfile.gettempdir()).glob(f"{_PREFIX}*")))
+    folder = Path(tempfile.gettempdir())
+    left = (path for prefix in (NETWORK, LIFELINE) for path in folder.glob(f"{prefix}*"))
+    return sum(map(_sweep_one, left))
 
 
 def _sweep_one(path: Path) -> bool:
