@@ -58,5 +58,7 @@ class ExportOptions:
     dedupe: Dedupe = "exact"
     """`exact`: drop what is the same; `report`: name near-duplicates too; `near`: drop them too."""
     parquet: bool = False
+    with_script: bool = False
+    """Write the target's launch script beside the data."""
     license: str | None = None
     """For recordings that name none."""

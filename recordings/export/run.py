@@ -31,6 +31,7 @@ from recordings.samples.sample import LeftOut, Reason, Sample, StepKey
 from recordings.secrets import SecretFinder
 
 TRAIN, VALIDATION = "train", "validation"
+SCRIPT = "launch.sh"
 UNKNOWN = "unknown"
 """Licence of a recording that names none."""
 _FEW = 5
@@ -99,6 +100,10 @@ class _Export:
             raise ExportFailed(self._nothing())
         for name, text in self._target.companions.items():
             (self._folder / name).write_text(text, "utf-8")
+        if self._options.with_script:
+            script = self._folder / SCRIPT
+            script.write_text(self._target.launch, "utf-8")
+            script.chmod(0o755)
         writers = [*self._writers.values(), self._provenance, self._left_out]
         self._report.files = [writer.close() for writer in writers]
         return self._report

@@ -1,11 +1,10 @@
-"""The `slime` target: ids and mask in metadata, and the rollout function that hands them over."""
+"""The `slime` target: ids and mask, the rollout function that hands them over, a launch script."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib import resources
 
-from recordings.export.target import Row, Target
+from recordings.export.target import Row, Target, read_beside
 from recordings.samples.sample import LeftOut, Sample
 
 ROLLOUT = "sii_rollout.py"
@@ -24,8 +23,10 @@ def rows(sample: Sample) -> Iterator[Row | LeftOut]:
     }
 
 
-def _rollout() -> str:
-    return resources.files("recordings.export").joinpath("slime_rollout.py").read_text("utf-8")
-
-
-TARGET = Target("slime", "ids", rows, companions={ROLLOUT: _rollout()})
+TARGET = Target(
+    "slime",
+    "ids",
+    rows,
+    companions={ROLLOUT: read_beside("slime_rollout.py")},
+    launch=read_beside("slime_launch.sh"),
+)

@@ -30,12 +30,14 @@ class Target:
     """Parquet is its only form."""
     companions: Mapping[str, str] = field(default_factory=dict)
     """Files that belong to it: name → text."""
+    launch: str = ""
+    """A shell script that trains on it, where there is one."""
 
     @property
     def usage(self) -> str:
         """What a row holds and how a trainer reads it, in Markdown: `NAME.md` beside the module."""
-        path = resources.files("recordings.export").joinpath(f"{self.name}.md")
-        return path.read_text("utf-8")
+        text = read_beside(f"{self.name}.md")
+        return f"{text}\n```sh\n{self.launch}```\n" if self.launch else text
 
 
 TARGETS = {
@@ -57,6 +59,11 @@ def find_target(name: str) -> Target:
     target = import_module(f"recordings.export.{name}").TARGET
     assert isinstance(target, Target)
     return target
+
+
+def read_beside(name: str) -> str:
+    """Return a text file that lies beside the targets' modules."""
+    return resources.files("recordings.export").joinpath(name).read_text("utf-8")
 
 
 def not_expressible(sample: Sample, detail: str) -> LeftOut:

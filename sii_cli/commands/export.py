@@ -29,7 +29,7 @@ FORMATS = (
     "The options of `sii list` choose recordings.",
     epilog=example(
         "sii export data --format tokens",
-        "sii export data --format slime --query q7 --max-tokens 131072",
+        "sii export data --format slime --with-script --query q7 --max-tokens 131072",
         "sii export data --format messages --split 0.1 --dedupe near --license apache-2.0",
     ),
 )
@@ -38,6 +38,7 @@ FORMATS = (
 @click.option("--approved", is_flag=True, help="Approved recordings only: the default.")
 @click.option("--all", "everything", is_flag=True, help="Whatever reviewers say.")
 @click.option("--parquet", is_flag=True, help="Parquet instead of JSON lines, for tokens.")
+@click.option("--with-script", is_flag=True, help="A launch script beside the data, for slime.")
 @click.option(
     "--max-tokens",
     type=click.IntRange(min=1),
@@ -81,6 +82,8 @@ def command(out: Path, format_: str, approved: bool, everything: bool, **options
     target = find_target(format_.replace("-", "_"))
     if options["parquet"] and target.schema is None:
         raise UsageError(f"--format {format_} has no parquet form: tokens and verl have.")
+    if options["with_script"] and not target.launch:
+        raise UsageError(f"--format {format_} has no launch script: slime has.")
     if not everything:
         options["approval"] = options["approval"] or "approved"
     try:
@@ -135,6 +138,7 @@ def _export_options(options: dict[str, Any]) -> ExportOptions:
         validation=options["split"],
         dedupe=options["dedupe"],
         parquet=options["parquet"],
+        with_script=options["with_script"],
         license=options["license_"],
     )
 

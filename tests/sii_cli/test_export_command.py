@@ -94,3 +94,11 @@ def test_words_that_an_annotator_put_in_are_trained_as_text_when_asked(shell: Sh
         assert [one["step_loss_mask"] for one in mine] == marks, out
     done = shell.sii("export", "ids", "--all", "--format", "tokens", "--human-text", "train")
     assert "ids_missing 1" in done.stderr
+
+
+def test_a_launch_script_is_for_slime_alone(shell: Shell) -> None:
+    told(shell)
+    assert shell.sii("export", "out", "--format", "slime", "--with-script").returncode == 0
+    assert (shell.workspace / "out" / "launch.sh").exists()
+    done = shell.sii("export", "x", "--format", "tokens", "--with-script")
+    assert (done.returncode, "has no launch script" in done.stderr) == (2, True)
