@@ -22,7 +22,7 @@ _F_SETPIPE_SZ = 1031
 _SMALL = 16 << 10
 _PAUSE = 0.005
 """Seconds between looks at a pipe that brings little: one frame for many small writes."""
-_HELD_GRACE = 0.05
+_HELD_GRACE = 0.25
 """Seconds for stragglers (`> >(tee log)`) once the process has ended."""
 
 

@@ -98,11 +98,11 @@ async def test_cancelling_ends_the_command_and_keeps_the_shell(sandbox: Sandbox)
 async def test_a_background_process_that_holds_the_output_does_not_hold_the_command(
     sandbox: Sandbox,
 ) -> None:
-    result = await sandbox.bash("(sleep 1; echo late; echo alive > /tmp/alive) & echo now")
+    result = await sandbox.bash("(sleep 2; echo late; echo alive > /tmp/alive) & echo now")
     assert result.output == b"now\n"
     assert result.output_held
-    assert result.seconds < 0.5
-    await asyncio.sleep(1.3)
+    assert result.seconds < 1.5
+    await asyncio.sleep(2.3)
     assert (await sandbox.bash("cat /tmp/alive")).output == b"alive\n"
 
 
@@ -119,7 +119,7 @@ async def test_output_arrives_while_the_command_runs(sandbox: Sandbox) -> None:
         on_output=lambda data: arrivals.append((time.monotonic() - begin, data)),
     )
     assert arrivals[0][1] == b"first\n"
-    assert arrivals[0][0] < 0.3
+    assert arrivals[0][0] < arrivals[-1][0] - 0.3
 
 
 async def test_long_output_keeps_head_and_tail_and_counts_the_rest(start: Start) -> None:
