@@ -32,6 +32,8 @@ _REASONS = {
     "no_trained_token": "no step of the sample counts",
     "over_length": "the sample is longer than the limit",
     "not_expressible": "the format cannot hold it as it was",
+    "not_renderable": "the chat template cannot be followed back to what was generated",
+    "role_marker_missing": "the template's opening of the turn is not before the generated ids",
     "duplicate": "the same sample is there already",
     "near_duplicate": "nearly the same sample is there already",
     "damaged": "the recording is not what was written, or what was chosen",
@@ -63,6 +65,11 @@ def write_manifest(
         "tokens": sum(report.lengths),
         "trained_tokens": report.trained,
         "left_out": dict(sorted(report.left_out.items())),
+        "rendered": report.rendered,
+        "drift": {
+            "compared": report.compared,
+            "differing": [{"sample": name, "at": at} for name, at in report.drift],
+        },
         "over_length": [{"sample": name, "tokens": size} for name, size in report.over_length],
         "near_duplicates": [
             {"sample": name, "like": other, "likeness": likeness}
@@ -127,6 +134,7 @@ def _figures(report: ExportReport) -> str:
         ("trained steps", f"{report.steps:,}"),
         ("tokens", f"{sum(report.lengths):,}"),
         ("trained tokens", f"{report.trained:,}"),
+        *_rendered(report),
         ("models", _counts(report.models)),
         ("licences", _counts(report.licenses)),
         ("calls by tool", _counts(report.tools)),
@@ -142,6 +150,16 @@ def _figures(report: ExportReport) -> str:
             "",
         ]
     return "\n".join(table)
+
+
+def _rendered(report: ExportReport) -> list[tuple[str, str]]:
+    found = []
+    if report.rendered:
+        found.append(("samples rendered from messages", f"{report.rendered:,}"))
+    if report.compared:
+        told = f"{len(report.drift):,} of {report.compared:,}"
+        found.append(("samples with ids that their messages are not rendered to", told))
+    return found
 
 
 def _left_out(report: ExportReport) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from recordings.approval import ApprovalState
+from recordings.export.rendered import Renderer
 from recordings.samples.policy import DEFAULT_POLICY, SamplePolicy
 
 Dedupe = Literal["off", "exact", "report", "near"]
@@ -60,5 +61,7 @@ class ExportOptions:
     parquet: bool = False
     with_script: bool = False
     """Write the target's launch script beside the data."""
+    renderer: Renderer | None = None
+    """Gives ids to samples that have none, and checks those that have."""
     license: str | None = None
     """For recordings that name none."""

@@ -29,6 +29,12 @@ class ExportReport:
     """Ids that are trained on."""
     left_out: Counter[str] = field(default_factory=Counter)
     """By reason."""
+    rendered: int = 0
+    """Samples whose ids were rendered from messages."""
+    compared: int = 0
+    """Samples with ids of the server that were rendered too."""
+    drift: list[tuple[str, int]] = field(default_factory=list)
+    """Those of them that were rendered otherwise, and the place of the first id that differs."""
     over_length: list[tuple[str, int]] = field(default_factory=list)
     """Samples over the limit, and their ids."""
     near: list[tuple[str, str, float]] = field(default_factory=list)
@@ -42,6 +48,7 @@ class ExportReport:
         """Count a sample that was written."""
         self.samples += 1
         self.rows += rows
+        self.rendered += sample.rendered
         self.steps += len(sample.keys)
         if sample.ids:
             self.lengths.append(len(sample.ids))

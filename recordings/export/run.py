@@ -18,6 +18,7 @@ from recordings.export.card import write_card, write_manifest
 from recordings.export.dedupe import Duplicates
 from recordings.export.files import ExportFailed, JsonLines, Parquet, RowWriter
 from recordings.export.plan import ExportOptions, Source
+from recordings.export.rendered import first_difference, missing_role_marker, render_sample
 from recordings.export.report import ExportReport
 from recordings.export.split import validation_ids
 from recordings.export.target import Target
@@ -74,7 +75,11 @@ class _Export:
         self._folder = folder
         self._target = target
         self._options = options
-        self._policy = replace(options.policy, by=target.by)
+        self._policy = replace(
+            options.policy,
+            by=target.by,
+            without_ids="leave_out" if options.renderer is None else "text",
+        )
         self._finder = finder
         self._report = ExportReport()
         self._duplicates = Duplicates()
@@ -139,11 +144,31 @@ class _Export:
                 self._leave_out(one)
                 continue
             self._look_for_secrets(one, seen)
-            reason = self._unwanted(one)
-            if reason is not None:
+            checked = self._rendered(one)
+            if isinstance(checked, LeftOut):
+                self._leave_out(checked)
+            elif (reason := self._unwanted(checked)) is not None:
                 self._leave_out(LeftOut(one.recording, *reason, one.number))
             else:
-                self._write(one, source, split)
+                self._write(checked, source, split)
+
+    def _rendered(self, sample: Sample) -> Sample | LeftOut:
+        """Render what has no ids; prove the ids of what has, and report how rendering drifts."""
+        renderer = self._options.renderer
+        if renderer is None or self._target.by == "text":
+            return sample
+        rendered = render_sample(sample, renderer)
+        if not sample.ids:
+            return rendered
+        missing = missing_role_marker(sample, renderer)
+        if missing is not None:
+            return missing
+        self._report.compared += 1
+        ids = rendered.ids if isinstance(rendered, Sample) else []
+        at = first_difference(sample.ids, ids)
+        if at is not None:
+            self._report.drift.append((sample.id, at))
+        return sample
 
     def _unwanted(self, sample: Sample) -> tuple[Reason, str] | None:
         limit, dedupe = self._options.max_tokens, self._options.dedupe
@@ -193,7 +218,7 @@ class _Export:
             "batch": start.batch,
             "source": start.source,
             "license": self._license(sample),
-            "from": "ids" if sample.ids else "text",
+            "from": "rendered" if sample.rendered else "ids" if sample.ids else "text",
             "tokens": len(sample.ids) or None,
             "trained_tokens": sample.trained if sample.ids else None,
             "steps": [seq for _, seq in sample.keys],

@@ -17,6 +17,7 @@ def rows(sample: Sample) -> Iterator[Row | LeftOut]:
         "metadata": {
             "id": sample.id,
             "recording": sample.recording,
+            "rendered": sample.rendered,
             "input_ids": sample.ids,
             "loss_mask": sample.mask(),
         },

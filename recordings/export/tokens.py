@@ -17,6 +17,7 @@ def rows(sample: Sample) -> Iterator[Row | LeftOut]:
     yield {
         "id": sample.id,
         "model": sample.model,
+        "rendered": sample.rendered,
         "input_ids": sample.ids,
         "loss_mask": sample.mask(),
         "spans": [
@@ -51,6 +52,7 @@ def schema() -> pyarrow.Schema:
         [
             ("id", pa.string()),
             ("model", pa.string()),
+            ("rendered", pa.bool_()),
             ("input_ids", pa.list_(pa.int64())),
             ("loss_mask", pa.list_(pa.int8())),
             ("spans", pa.list_(span)),

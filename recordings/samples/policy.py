@@ -22,6 +22,8 @@ class SamplePolicy:
 
     by: Literal["ids", "text"] = "ids"
     """Whether the ids are trained on, or the messages, to be rendered anew by the trainer."""
+    without_ids: Literal["leave_out", "text"] = "leave_out"
+    """`text`: a stretch that no ids are known of is judged by its messages, to be rendered."""
     human_text: Literal["train", "mask", "drop"] = "mask"
     """What annotators wrote in the model's place; `drop` also leaves out all that follows it."""
     failed_calls: Literal["train", "mask"] = "train"

@@ -27,6 +27,8 @@ Reason = Literal[
     "no_trained_token",
     "over_length",
     "not_expressible",
+    "not_renderable",
+    "role_marker_missing",
     "duplicate",
     "near_duplicate",
     "damaged",
@@ -104,6 +106,8 @@ class Sample:
     turns: tuple[Turn, ...]
     keys: tuple[StepKey, ...]
     """The steps that are trained on."""
+    rendered: bool = False
+    """The ids are not the server's: the messages were rendered anew."""
 
     @property
     def id(self) -> str:

@@ -51,6 +51,8 @@ class Stretch:
         self, number: int, policy: SamplePolicy, claimed: Container[StepKey]
     ) -> Iterator[Sample | LeftOut]:
         """Yield what is left out, then the sample if there is one."""
+        if policy.without_ids == "text" and not self.ids:
+            policy = replace(policy, by="text")
         trained: set[StepKey] = set()
         for step in self.steps:
             why: tuple[Reason, str] | None = judge(step, policy)

@@ -15,6 +15,7 @@ from sii_cli.errors import SiiError, UsageError
 if TYPE_CHECKING:
     from recordings.export.plan import ExportOptions, Source
     from recordings.export.report import ExportReport
+    from sii_cli.context.chat_template import ChatTemplate
 
 FORMATS = (
     *("tokens", "slime", "slime-messages", "messages", "openai"),
@@ -68,6 +69,13 @@ FORMATS = (
 @click.option("--mask-failed", is_flag=True, help="Do not train steps whose calls failed.")
 @click.option("--train-repeated", is_flag=True, help="Train steps that repeat others too.")
 @click.option("--train-compaction", is_flag=True, help="Train the model's summaries too.")
+@click.option(
+    "--tokenizer",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    metavar="DIR",
+    help="The model's folder: renders what has no token ids through its chat template, and checks "
+    "what has.",
+)
 @click.option("--license", "license_", metavar="NAME", help="Of recordings that name none.")
 @filter_options_but("tokens")
 def command(out: Path, format_: str, approved: bool, everything: bool, **options: Any) -> None:
@@ -84,6 +92,8 @@ def command(out: Path, format_: str, approved: bool, everything: bool, **options
         raise UsageError(f"--format {format_} has no parquet form: tokens and verl have.")
     if options["with_script"] and not target.launch:
         raise UsageError(f"--format {format_} has no launch script: slime has.")
+    if options["tokenizer"] and target.by == "text":
+        raise UsageError(f"--format {format_} holds messages: --tokenizer is for tokens and slime.")
     if not everything:
         options["approval"] = options["approval"] or "approved"
     try:
@@ -140,7 +150,18 @@ def _export_options(options: dict[str, Any]) -> ExportOptions:
         parquet=options["parquet"],
         with_script=options["with_script"],
         license=options["license_"],
+        renderer=_renderer(options["tokenizer"]),
     )
+
+
+def _renderer(folder: Path | None) -> ChatTemplate | None:
+    from sii_cli.context.chat_template import ChatTemplate
+    from sii_cli.context.tokenizer_file import UnknownTokenizer
+
+    try:
+        return ChatTemplate(folder) if folder else None
+    except UnknownTokenizer as error:
+        raise UsageError(f"--tokenizer: {error}.") from None
 
 
 def _tell(report: ExportReport, out: Path) -> None:
@@ -150,6 +171,14 @@ def _tell(report: ExportReport, out: Path) -> None:
         f"{report.steps:,} trained steps"
         + (f", {tokens:,} tokens of which {report.trained:,} are trained" if tokens else "")
     )
+    if report.rendered:
+        click.echo(f"rendered from messages, not the server's ids: {report.rendered:,}", err=True)
+    if report.drift:
+        click.echo(
+            f"drift: of {report.compared:,} samples with ids {len(report.drift):,} would be "
+            "rendered otherwise; their own ids are exported",
+            err=True,
+        )
     for name, size in report.over_length:
         click.echo(f"over the limit: {name} ({size:,} tokens)", err=True)
     for name, other, likeness in report.near:
