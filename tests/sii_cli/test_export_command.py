@@ -10,7 +10,9 @@ import pytest
 from recordings.export.target import TARGETS
 from recordings.reviews import add_review
 from sii_cli.commands.export import FORMATS
-from tests.recordings.samples.told_session import two_rounds
+from tests.recordings.export.exporting import rows
+from tests.recordings.samples.told_session import ToldSession, two_rounds
+from tests.sii_cli.context.small_tokenizer import make_folder
 from tests.sii_cli.shell import Shell
 
 
@@ -102,3 +104,26 @@ def test_a_launch_script_is_for_slime_alone(shell: Shell) -> None:
     assert (shell.workspace / "out" / "launch.sh").exists()
     done = shell.sii("export", "x", "--format", "tokens", "--with-script")
     assert (done.returncode, "has no launch script" in done.stderr) == (2, True)
+
+
+def test_a_recording_without_ids_is_rendered_with_the_models_folder(
+    shell: Shell, tmp_path: Path
+) -> None:
+    _, folder = shell.store.create_folder()
+    session = ToldSession.create(folder)
+    session.user("Go.")
+    session.step("Done.", reasoning="So.", ids=False)
+    session.end()
+    add_review(folder, "ada", verdict="approve")
+    model = str(make_folder(tmp_path / "model"))
+    done = shell.sii("export", "out", "--format", "tokens", "--tokenizer", model)
+    assert done.returncode == 0, done.stderr
+    assert "rendered from messages, not the server's ids: 1" in done.stderr
+    (row,) = rows(shell.workspace / "out")
+    assert row["rendered"]
+    assert 1 in row["loss_mask"]
+    done = shell.sii("export", "x", "--format", "messages", "--tokenizer", model)
+    assert (done.returncode, "--tokenizer is for tokens and slime" in done.stderr) == (2, True)
+    (tmp_path / "model" / "chat_template.jinja").unlink()
+    done = shell.sii("export", "x", "--format", "tokens", "--tokenizer", model)
+    assert (done.returncode, "cannot be read" in done.stderr) == (2, True)
