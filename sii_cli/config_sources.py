@@ -56,9 +56,16 @@ class Source:
 
 
 def load_settings(
-    flags: Mapping[str, Any], env: Mapping[str, str], cwd: Path | None = None
+    flags: Mapping[str, Any],
+    env: Mapping[str, str],
+    cwd: Path | None = None,
+    *,
+    works: bool = True,
 ) -> Settings:
-    """Put the settings together. Raises `UsageError` naming the place, the key and the remedy."""
+    """Put the settings together. Raises `UsageError` naming the place, the key and the remedy.
+
+    `works`: someone will work in the workspace, so it must be one that a sandbox may show.
+    """
     cwd = cwd or _cwd()
     outer = [
         Source("flag", {name: v for name, v in flags.items() if v is not None}, cwd),
@@ -66,7 +73,8 @@ def load_settings(
     ]
     home = find_home(env)
     workspace = _merge(outer, {"workspace"}).get("workspace", (cwd, ""))[0]
-    _check_workspace(workspace, home)
+    if works:
+        _check_workspace(workspace, home)
     user_file = home / CONFIG_FILE
     project_file = workspace / PROJECT_FOLDER / CONFIG_FILE
     files = [_from_file("project", project_file)] if project_file != user_file else []

@@ -22,4 +22,6 @@ def parse_vary(texts: Sequence[str]) -> dict[str, list[Any]]:
         if name in found:
             raise UsageError(f"--vary: {name} is given twice.")
         found[name] = [check_text(name, value.strip()) for value in values.split(",")]
+        if any(value in found[name][:i] for i, value in enumerate(found[name])):
+            raise UsageError(f"--vary: a value of {name} is given twice: {text!r}.")
     return found

@@ -144,6 +144,8 @@ def _folder(file: Path | None, options: dict[str, Any]) -> Path:
         out = find_home(os.environ) / "batches" / f"{file.stem}-{stamp}"
     if is_batch(out):
         raise UsageError(f"{out} holds a batch: go on with `sii batch --resume {out}`.")
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is not a directory: name another with --out DIR.")
     return out.absolute()
 
 

@@ -9,7 +9,7 @@ import click
 
 from sii_cli import __version__
 from sii_cli.commands.filters import filter_options_but, make_filter, open_index
-from sii_cli.commands.options import example, load
+from sii_cli.commands.options import example, load_for_recordings
 from sii_cli.errors import SiiError, UsageError
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def _sources(options: dict[str, Any]) -> list[Source]:
 
     where = make_filter({name: value for name, value in options.items() if name != "max_tokens"})
     with open_index() as index:
-        found = find(index, where, policy=load({}).approval_policy)
+        found = find(index, where, policy=load_for_recordings().approval_policy)
     return [
         Source(
             folder=one.summary.folder,

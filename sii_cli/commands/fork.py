@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from sii_cli.commands.fork_workspace import Placed, place_workspace
-from sii_cli.commands.options import example, load
+from sii_cli.commands.options import example, load_for_recordings
 from sii_cli.commands.recorded import REFS_HELP, complain, find_one, open_store, warn_when_void
 from sii_cli.commands.reviewing import speaker_option
 from sii_cli.errors import UsageError
@@ -109,7 +109,7 @@ def _fork(
     name, folder = open_store().create_folder()
     try:
         placed = place_workspace(parent, past.seq, name, workspace, past.workspace)
-        redactor = make_redactor(load({})) if changed else None
+        redactor = make_redactor(load_for_recordings()) if changed else None
         recorder = Recorder.fork(parent, past.seq, folder, name, redactor=redactor)
         try:
             recorder.record(

@@ -10,7 +10,7 @@ import click
 
 from sii_cli.commands.filters import filter_options, make_filter, open_index
 from sii_cli.commands.moments import ago
-from sii_cli.commands.options import example, load
+from sii_cli.commands.options import example, load_for_recordings
 from sii_cli.commands.recorded import open_store
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _find(options: dict[str, Any], sort: Any, reverse: bool, limit: int | None) 
         found = find_by()
         # The policy matters to several reviewers alone, and settings are slow to read.
         if where.approval or any(len(one.reviewers) > 1 for one in found):
-            found = find_by(policy=load({}).approval_policy)
+            found = find_by(policy=load_for_recordings().approval_policy)
         return found
 
 

@@ -76,6 +76,17 @@ def load(flags: dict[str, Any]) -> Settings:
     return load_settings(flags, os.environ)
 
 
+def load_for_recordings(flags: dict[str, Any] | None = None) -> Settings:
+    """Put the settings together for a command that works in no workspace: it may be run anywhere,
+    in the home directory too.
+    """
+    import os
+
+    from sii_cli.config_sources import load_settings
+
+    return load_settings(flags or {}, os.environ, works=False)
+
+
 def example(*lines: str) -> str:
     """Return a help's last part: how the command is used."""
     return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sii_cli.commands.options import load
+from sii_cli.commands.options import load_for_recordings
 from sii_cli.commands.recorded import complain
 from sii_cli.errors import DONE, FAILED
 
@@ -56,7 +56,7 @@ def execute(
 
     loaded = load_rules(rules)
     world = recorded_world(folder)
-    settings = load({})
+    settings = load_for_recordings()
     with start_workspace(folder, world, workspace, settings.home) as copy:
         for doubt in doubts(world):
             complain(doubt)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sii_cli.commands.options import load
+from sii_cli.commands.options import load_for_recordings
 from sii_cli.commands.recorded import complain, void_sentence
 from sii_cli.errors import SiiError, UsageError
 
@@ -29,7 +29,7 @@ STATES: dict[ApprovalState, str] = {
 
 def find_reviewer(speaker: str | None) -> str:
     """Return who reviews: the `speaker` setting. Raises `UsageError`."""
-    reviewer = load({"speaker": speaker}).speaker
+    reviewer = load_for_recordings({"speaker": speaker}).speaker
     if reviewer is None:
         raise UsageError("Say who reviews: --speaker NAME, SII_SPEAKER, or `speaker` in a file.")
     return reviewer
@@ -85,7 +85,7 @@ def tell_standing(folder: Path) -> None:
     from recordings.log import recording_hash
     from recordings.reviews import read_reviews
 
-    policy = load({}).approval_policy
+    policy = load_for_recordings().approval_policy
     stands = standing(read_reviews(folder), recording_hash(folder), policy)
     count = len(stands.verdicts)
     by = f" ({count} reviewers, policy {policy})" if count > 1 else ""

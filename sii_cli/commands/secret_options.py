@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sii_cli.commands.options import load
+from sii_cli.commands.options import load_for_recordings
 from sii_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def make_finder(variables: tuple[str, ...], entropy: bool) -> SecretFinder:
     """Return what finds secrets. Raises `UsageError` for a variable without a usable value."""
     from recordings.secrets import SHORTEST, SecretFinder, known_secrets
 
-    key = load({}).api_key
+    key = load_for_recordings().api_key
     known = known_secrets(os.environ, {} if key is None else {"SII_API_KEY": key})
     for name in variables:
         value = os.environ.get(name, "")

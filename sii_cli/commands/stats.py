@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from sii_cli.commands.filters import filter_options, make_filter, open_index
-from sii_cli.commands.options import example, load
+from sii_cli.commands.options import example, load_for_recordings
 
 
 @click.command(
@@ -37,7 +37,7 @@ def command(as_json: bool, plot: Path | None, **options: Any) -> None:
     from sii_cli.render.stats import stats_lines
 
     with open_index() as index:
-        found = find(index, make_filter(options), policy=load({}).approval_policy)
+        found = find(index, make_filter(options), policy=load_for_recordings().approval_policy)
         summary = summarise_all(found)
     if plot is not None:
         from sii_cli.render.plot import plot_stats

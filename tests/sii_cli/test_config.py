@@ -227,6 +227,14 @@ def test_a_workspace_never_holds_the_key_and_the_recordings(place: Place) -> Non
     assert "holds sii's own folder" in place.refusal(workspace=str(place.home.parent))
 
 
+def test_reading_recordings_works_anywhere(place: Place) -> None:
+    """Such as in `~`, which holds `~/.sii`: no sandbox will show it."""
+    place.user_file.write_text('speaker = "me"')
+    env = {"SII_HOME": str(place.home)}
+    settings = load_settings({}, env, place.home.parent, works=False)
+    assert settings.speaker == "me"
+
+
 def test_the_users_file_is_not_the_projects(place: Place, tmp_path: Path) -> None:
     """In `~`, `.sii/config.toml` is both; only a workspace elsewhere is allowed, so it is told."""
     place.user_file.write_text('speaker = "me"')

@@ -41,6 +41,15 @@ def test_approve_and_reject_name_the_reviewer_and_the_last_verdict_counts(
     assert (last["reviewer"], last["verdict"], last["holds"]) == ("ada", "reject", True)
 
 
+def test_recordings_are_judged_from_anywhere(
+    shell: Shell, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also from the home directory, which holds the recordings and is no workspace."""
+    monkeypatch.chdir(folder.parent.parent)
+    for command in (("approve", "last"), ("scan", "last"), ("stats",), ("list",)):
+        assert shell.sii(*command).returncode == 0, command
+
+
 def test_several_reviewers_are_judged_by_the_policy(shell: Shell, folder: Path) -> None:
     shell.sii("approve", "last")
     assert "is approved" in shell.sii("reject", "last", "--why", "no", "--speaker", "bob").stdout

@@ -208,6 +208,14 @@ def test_mistakes_stop_everything_before_it_starts(place: Place) -> None:
     assert "1 mistakes" in place.run("--validate", str(file), code=1)
 
 
+def test_what_cannot_be_run_is_refused_before_anything_is_made(place: Place) -> None:
+    file = place.write(query("a", "steps=1"))
+    twice = place.run(str(file), "--out", "out", "--vary", "temperature=0.5,0.50", code=2)
+    assert "--vary: a value of temperature is given twice" in twice
+    assert not place.out.exists()
+    assert "is not a directory: name another" in place.run(str(file), "--out", str(file), code=2)
+
+
 def test_a_batch_is_pinned(place: Place) -> None:
     file = place.write(query("a", "steps=1"))
     place.run(str(file), "--out", "out", "--temperature", "0.5")
