@@ -71,6 +71,8 @@ class Conversation:
     under_way: Literal["nothing", "model", "tool"] = "nothing"
     unanswered: list[CallRequest] = field(default_factory=list)
     """Calls of the last response without an observation, whether they were begun or not."""
+    observations: dict[str, int | None] = field(default_factory=dict)
+    """By the calls of the last response, in their order: the events of their observations."""
     begun: set[str] = field(default_factory=set)
     """Ids of those among them that had begun to run."""
 
@@ -160,6 +162,10 @@ class _Restorer:
         state = self.conversation
         state.messages += self._ordered()
         state.unanswered = [call for call in self._calls.values() if not self._is_observed(call)]
+        state.observations = {
+            call_id: self._observed[call_id].seq if call_id in self._observed else None
+            for call_id in self._calls
+        }
         state.begun &= {call.call_id for call in state.unanswered}
         if state.under_way == "tool" and not state.unanswered:
             state.under_way = "nothing"

@@ -49,9 +49,16 @@ class History:
         """Go on with another list; the next `span` says how it differs from the one sent."""
         self._sent = self.span_of(messages).keep
         self.replaced = True
-        self.encoded, self._sources, self.sha256 = [], [], ""
-        for message in messages:
-            self._append(message.seq, message.encoded)
+        self._set(messages)
+
+    def put_in_order(self, seqs: Sequence[int]) -> None:
+        """Let the messages of these events, none of them sent, stand in this order."""
+        messages = {message.seq: message for message in self.messages}
+        ordered = iter(seqs)
+        moved = set(seqs)
+        self._set(
+            [messages[next(ordered)] if seq in moved else one for seq, one in messages.items()]
+        )
 
     def span(self) -> MessageSpan:
         """Return the whole list expressed by the one sent before, and call it sent."""
@@ -59,6 +66,11 @@ class History:
         self._sent = len(self._sources)
         self.replaced = False
         return span
+
+    def _set(self, messages: Sequence[Message]) -> None:
+        self.encoded, self._sources, self.sha256 = [], [], ""
+        for message in messages:
+            self._append(message.seq, message.encoded)
 
     def _append(self, seq: int, encoded: bytes) -> None:
         self.encoded.append(encoded)

@@ -134,6 +134,10 @@ class Loop:
         self._history.add(event)
         return event
 
+    def put_in_order(self, observations: Sequence[int]) -> None:
+        """Let the model read these events' observations, which it was not sent, in this order."""
+        self._history.put_in_order(observations)
+
     def round(self, text: str, origin: Origin = "human") -> AsyncGenerator[Item, None]:
         """Run one round; yields what happens as it happens, and ends after `round_end`.
 

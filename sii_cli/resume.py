@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from recordings.events import CallRequest, Observation, RoundEnd
 from recordings.restore import Conversation
 from sii_cli.loop import Loop, OpenRound
@@ -16,14 +18,13 @@ LOST = (
 
 def settle(loop: Loop, restored: Conversation) -> None:
     """Give every unanswered call an observation, and end the round that was open."""
-    for call in restored.unanswered:
-        loop.note(_observation(call, restored), "harness")
+    _give_up(loop, restored, restored.unanswered)
     if restored.round_open:
         loop.note(
             RoundEnd(
                 round=restored.rounds,
                 status="interrupted",
-                steps=0,
+                steps=restored.round_steps,
                 reason="the session died in this round",
             ),
             "harness",
@@ -36,10 +37,18 @@ def reopen(loop: Loop, restored: Conversation) -> OpenRound:
     A call that was not begun is run, unless one beside it was lost.
     """
     left = [call for call in restored.unanswered if not restored.begun]
-    for call in restored.unanswered:
-        if call not in left:
-            loop.note(_observation(call, restored), "harness")
+    _give_up(loop, restored, [call for call in restored.unanswered if call not in left])
     return OpenRound(restored.round_steps, left, restored.answered)
+
+
+def _give_up(loop: Loop, restored: Conversation, calls: Sequence[CallRequest]) -> None:
+    """Say of calls that they were not run to their end, each in its place among the others."""
+    if not calls:
+        return
+    events = dict(restored.observations)
+    for call in calls:
+        events[call.call_id] = loop.note(_observation(call, restored), "harness").seq
+    loop.put_in_order([seq for seq in events.values() if seq is not None])
 
 
 def _observation(call: CallRequest, restored: Conversation) -> Observation:

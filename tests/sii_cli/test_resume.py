@@ -20,6 +20,7 @@ from recordings.events import (
     UserMessage,
 )
 from recordings.log import LOG, read_events
+from recordings.recorder import Recorder
 from recordings.summary import has_open_round
 from recordings.verify import verify
 from sii_cli.config import Settings
@@ -176,6 +177,35 @@ async def test_beside_a_lost_call_nothing_is_run_by_itself(tmp_path: Path) -> No
     lost, not_run = [m["content"] for m in said(after) if m["role"] == "tool"]
     assert "died while this call ran" in lost
     assert "Not run" in not_run
+
+
+async def test_a_lost_call_stands_before_the_later_one_beside_it_that_ended(
+    tmp_path: Path,
+) -> None:
+    both = calls(("bash", '{"command": "echo one"}'), ("bash", '{"command": "echo two"}'))
+    folder = await talk(tmp_path, ScriptedModel(both, answer("Done.")), "a")
+    _end_the_second_alone(folder)
+    after = ScriptedModel(answer("I look."))
+    await talk(tmp_path, after, "Go on", resumed=folder)
+    lost, ended = [m["content"] for m in said(after) if m["role"] == "tool"]
+    assert "died while this call ran" in lost
+    assert ended == "two"
+    [*_, ended_round, _] = [e.data for e in read_events(folder) if isinstance(e.data, RoundEnd)]
+    assert ended_round.steps == 1
+    assert verify(folder).whole
+
+
+def _end_the_second_alone(folder: Path) -> None:
+    """Make a recording of two calls at the same time that died when the second had ended."""
+    events = list(read_events(folder))
+    response = next(at for at, e in enumerate(events) if isinstance(e.data, ModelResponse))
+    ran = [e for e in events if isinstance(e.data, ToolCall)]
+    ended = [e for e in events if isinstance(e.data, Observation)]
+    (folder / LOG).unlink()
+    recorder = Recorder.create(folder, folder.name)
+    for event in [*events[: response + 1], *ran, ended[1]]:
+        recorder.record(event.data, event.origin)
+    recorder.close()
 
 
 async def test_an_answer_that_was_given_ends_the_round_it_left_open(tmp_path: Path) -> None:
