@@ -11,7 +11,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from recordings.events import Snapshot
+from recordings.events import SandboxStart, Snapshot
 from recordings.workspace import snapshots_of
 from sandbox.protocol import Limits, SandboxSpec
 from sandbox.snapshots import SnapshotNotFound
@@ -76,7 +76,7 @@ def prepare(
     return Reexecution(
         folder=folder,
         backend=make_backend(settings),
-        spec=_spec(world, workspace, image),
+        spec=sandbox_spec(world, workspace, image),
         tools=[name for name in tool_names(world) if name in TOOL_NAMES],
         rules=rules,
         redactor=make_redactor(settings),
@@ -97,9 +97,26 @@ def doubts(world: World) -> list[str]:
         found.append(f"There is no tool {', '.join(missing)} any more.")
     elif _tools_sha256(names) != world.start.tools_sha256:
         found.append("The tools have changed since: their texts, or what they do.")
-    if world.sandbox is not None and world.sandbox.network:
-        found.append("The sandbox could reach hosts then; now it has no network.")
+    if world.sandbox is not None:
+        found += _sandbox_doubts(world.sandbox)
     return found
+
+
+def _sandbox_doubts(recorded: SandboxStart) -> Iterator[str]:
+    if recorded.network:
+        yield "The sandbox could reach hosts then; now it has no network."
+    if recorded.setup and not _setup(recorded):
+        yield "Its set-up commands are not run: they could reach hosts then."
+    if recorded.mounts:
+        yield f"The host's files at {', '.join(recorded.mounts)} are not there now."
+    if recorded.env:
+        names = ", ".join(recorded.env)
+        yield f"The variables {names} are not set now: a recording does not keep their values."
+
+
+def _setup(recorded: SandboxStart) -> tuple[str, ...]:
+    """Return the set-up commands to run: one that misses the network would end everything."""
+    return () if recorded.network else tuple(recorded.setup)
 
 
 def _tools_sha256(names: Sequence[str]) -> str:
@@ -109,14 +126,21 @@ def _tools_sha256(names: Sequence[str]) -> str:
     return Toolbox(names, no_sandbox, WebSettings()).sha256  # type: ignore[arg-type]
 
 
-def _spec(world: World, workspace: Path, image: str | None) -> SandboxSpec:
+def sandbox_spec(world: World, workspace: Path, image: str | None) -> SandboxSpec:
+    """Return the recorded sandbox, as far as it can be made again; `doubts` tells of the rest."""
     recorded = world.sandbox
     spec = SandboxSpec(workspace=workspace)
     if recorded is not None:
         known = {field.name for field in fields(Limits)}
         limits = {name: value for name, value in recorded.limits.items() if name in known}
         found = recorded.image_digest or recorded.image or spec.image
-        spec = replace(spec, limits=Limits(**limits), image=found)
+        spec = replace(
+            spec,
+            limits=Limits(**limits),
+            image=found,
+            setup=_setup(recorded),
+            read_only=recorded.read_only,
+        )
     return spec if image is None else replace(spec, image=image)
 
 

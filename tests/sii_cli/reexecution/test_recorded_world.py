@@ -1,0 +1,45 @@
+"""What of a recorded sandbox is made again, and what is said of the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from recordings.events import SandboxStart, SessionStart
+from sii_cli.reexecution.prepare import doubts, sandbox_spec
+from sii_cli.reexecution.recorded import World
+
+
+def world(**sandbox: object) -> World:
+    start = SessionStart(
+        sii_version="1",
+        mode="headless",
+        workspace="/w",
+        model="m",
+        base_url="http://localhost/v1",
+        system_prompt="",
+        tools=[],
+        tools_sha256="",
+        settings={},
+    )
+    known = {"backend": "docker", "sandbox_id": "s", "start_seconds": 1.0}
+    return World(start, SandboxStart.model_validate(known | sandbox))
+
+
+def test_set_up_commands_and_a_read_only_workspace_are_made_again(tmp_path: Path) -> None:
+    recorded = world(setup=["make deps"], read_only=True)
+    spec = sandbox_spec(recorded, tmp_path, None)
+    assert spec.setup == ("make deps",)
+    assert spec.read_only
+    assert not any("set-up" in doubt for doubt in doubts(recorded))
+
+
+def test_set_up_commands_that_had_a_network_are_not_run_and_that_is_said(tmp_path: Path) -> None:
+    recorded = world(setup=["pip install x"], network=["pypi.org"])
+    assert sandbox_spec(recorded, tmp_path, None).setup == ()
+    assert "Its set-up commands are not run: they could reach hosts then." in doubts(recorded)
+
+
+def test_mounts_and_variables_that_are_not_there_are_named() -> None:
+    said = doubts(world(mounts={"/data": "/srv/data", "/models": "/srv/m"}, env=["KEY", "CI"]))
+    assert "The host's files at /data, /models are not there now." in said
+    assert any("The variables KEY, CI are not set now" in doubt for doubt in said)
