@@ -42,5 +42,5 @@ def _merge(source: Path, target: Path) -> None:
         there = target / path.name
         if not there.exists():
             path.replace(there)
-        elif path.is_dir() and there.is_dir():
+        elif path.is_dir() and not path.is_symlink() and there.is_dir():
             _merge(path, there)
