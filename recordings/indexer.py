@@ -123,6 +123,8 @@ class _Indexer:
         if head is not None and head.type in UNREAD:
             return
         event = parse_line(line.text)
+        if event["type"] == "redaction":
+            return  # it says nothing of how the session went
         row["ended"] = event["wall"]
         row["status"] = "forked" if is_new_fork(event, row["status"] == "forked") else None
         if event.get("parent"):

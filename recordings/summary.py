@@ -79,7 +79,7 @@ def summarise(folder: Path) -> RecordingSummary:
 
 def _summarise(folder: Path) -> RecordingSummary:
     start, message = _head(folder)
-    tail = list(_tail(folder))
+    tail = [line for line in _tail(folder) if line["type"] != "redaction"]
     last = tail[0] if tail else start
     end = last["data"] if last["type"] == "session_end" else None
     outcome = next((line["data"] for line in tail if line["type"] == "query_outcome"), None)

@@ -178,6 +178,11 @@ class _Builder:
         asked, step = self._summary_request, self._step(event, response)
         step.origin, step.is_excluded = "compaction", event.seq in self._excluded
         self._extension(event, read.span)
+        if not response.summary:  # the harness could not use it
+            yield LeftOut(
+                self._recording, COMPACTION[0], "it is no summary", step=step.number, seq=step.seq
+            )
+            return
         if asked is None or judge(step, self._policy) == COMPACTION:
             yield LeftOut(self._recording, *COMPACTION, step=step.number, seq=step.seq)
             return

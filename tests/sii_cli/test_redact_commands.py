@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,6 +56,19 @@ def test_a_redaction_takes_them_out_and_voids_approvals(shell: Shell, folder: Pa
     assert shell.sii("scan", "--variable", "OLD", OLD=KEY).returncode == 0
     again = shell.sii("redact", folder.name, "--variable", "OLD", "--yes", OLD=KEY)
     assert "no secrets found" in again.stdout
+
+
+def test_a_redacted_session_ended_as_it_did(shell: Shell, folder: Path) -> None:
+    def said() -> list[Any]:
+        one = next(one for one in shell.store.list() if one.id == folder.name)
+        rows = map(json.loads, shell.sii("list", "--json").stdout.splitlines())
+        listed = next(row for row in rows if row["id"] == folder.name)
+        fields = ("status", "duration", "steps", "rounds")
+        return [getattr(one, name) for name in fields] + [listed[name] for name in listed]
+
+    before = said()
+    assert shell.sii("redact", folder.name, "--variable", "OLD", "--yes", OLD=KEY).returncode == 0
+    assert said() == before
 
 
 def test_nothing_is_done_without_being_asked(shell: Shell, folder: Path) -> None:

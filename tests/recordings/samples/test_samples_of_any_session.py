@@ -186,7 +186,9 @@ def test_ids_that_reach_too_far_back_later_are_damage(tmp_path: Path) -> None:
         list(samples_of(tmp_path / "s"))
 
 
-def summed_up(folder: Path) -> tuple[ToldSession, list[int]]:
+def summed_up(
+    folder: Path, summary: str = "So far: there is a.py."
+) -> tuple[ToldSession, list[int]]:
     """A session whose history was replaced by a summary; also what the summary's ids are."""
     told = ToldSession.create(folder)
     asked = told.user("Go.")
@@ -208,20 +210,20 @@ def summed_up(folder: Path) -> tuple[ToldSession, list[int]]:
         content="There is a.py.",
         finish_reason="stop",
         complete=True,
-        summary="So far: there is a.py.",
+        summary=summary,
         prompt_ids=IdSpan(keep=len(told.trail), new=[7, 8]),
         generated_ids=said,
     )
-    summary = told.note(response, "compaction")
+    noted = told.note(response, "compaction")
     compaction = Compaction(
         cause="full",
         kind="summary",
-        messages=MessageSpan(keep=2, new=[summary.seq]),
+        messages=MessageSpan(keep=2, new=[noted.seq]),
         before=9,
         after=5,
     )
     told.note(compaction, "compaction")
-    told.replace([0, asked.seq, summary.seq])
+    told.replace([0, asked.seq, noted.seq])
     told.step("Done.")
     told.end()
     return told, said
@@ -241,6 +243,14 @@ def test_a_summary_is_no_step_of_the_history(tmp_path: Path) -> None:
         "system",
         "assistant",
     ]
+
+
+def test_an_attempt_at_a_summary_that_is_none_is_never_trained(tmp_path: Path) -> None:
+    """Such as a call of a tool where a summary was asked for."""
+    told, _ = summed_up(tmp_path / "s", summary="")
+    samples, (out,) = read(tmp_path / "s", SamplePolicy(compaction="train"))
+    assert [run for one in samples for run in runs(one)] == told.generated
+    assert (out.reason, out.detail) == ("compaction", "it is no summary")
 
 
 @pytest.mark.parametrize(
