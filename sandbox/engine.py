@@ -47,15 +47,25 @@ def connect() -> Engine:
     return Engine(api, path)
 
 
+PING = b"GET /_ping HTTP/1.0\r\n\r\n"
+
+
 def answers(path: str) -> bool:
-    """Tell whether something listens on the engine's socket (blocks for a moment at most)."""
+    """Tell whether an engine lives behind the socket (blocks for a moment at most).
+
+    One that is being killed still takes connections until its last file is closed, but answers
+    none: they are reset. One that is only slow is alive.
+    """
     with socket.socket(socket.AF_UNIX) as probe:
-        probe.settimeout(0.2)
+        probe.settimeout(0.5)
         try:
             probe.connect(path)
+            probe.sendall(PING)
+            return bool(probe.recv(1))
+        except TimeoutError:
+            return True
         except OSError:
             return False
-    return True
 
 
 def unreachable(path: str, error: Exception) -> str:

@@ -35,6 +35,8 @@ from sii_cli.model.types import (
 
 LAST_BYTES_TIMEOUT = 0.5
 MAX_ERROR_BODY = 64 << 10
+ABORTED = "abort"
+"""How vLLM ends a turn that it gives up, as it does with all of them when it is told to end."""
 GLM_PARSERS = ("glm45", "glm47")
 """Parsers of the form that `raw_text.py` reads."""
 
@@ -198,7 +200,7 @@ class VllmModel:
                     for delta in assembler.add(orjson.loads(event)):
                         first_token = first_token or time.monotonic() - sent
                         yield delta
-            if assembler.finish_reason is None:
+            if assembler.finish_reason in (None, ABORTED):
                 raise StreamBroke
             await _read_to_the_end(raw)
         yield assembler.completion(

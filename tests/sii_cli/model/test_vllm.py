@@ -157,6 +157,13 @@ async def test_a_second_call_uses_the_connection_of_the_first() -> None:
         assert server.connections == 1
 
 
+ABORTED = (
+    b'data: {"id":"x","choices":[{"index":0,"delta":{"content":"Let"},"finish_reason":null}]}\n\n'
+    b'data: {"id":"x","choices":[{"index":0,"delta":{},"finish_reason":"abort"}]}\n\n'
+    b"data: [DONE]\n\n"
+)
+
+
 @pytest.mark.parametrize(
     ("trouble", "kind", "words"),
     [
@@ -168,6 +175,7 @@ async def test_a_second_call_uses_the_connection_of_the_first() -> None:
         (Garbage(b"<html>gateway</html>\n"), "garbage", "no event"),
         (Garbage(b'data: {"choices": 7}\n\n'), "garbage", "shape"),
         (Garbage(b""), "no_finish", "ended before"),
+        (Garbage(ABORTED), "no_finish", "ended before"),
         (HttpError(500), "server_error", "500"),
         (HttpError(502, b"<html>Bad Gateway</html>"), "server_error", "Bad Gateway"),
         (HttpError(503), "unavailable", "not ready"),
