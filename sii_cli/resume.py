@@ -25,7 +25,7 @@ def settle(loop: Loop, restored: Conversation) -> None:
                 round=restored.rounds,
                 status="interrupted",
                 steps=restored.round_steps,
-                reason="the session died in this round",
+                reason="another message came while this round was open",
             ),
             "harness",
         )

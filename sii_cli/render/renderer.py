@@ -12,6 +12,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from recordings.events import (
+    CallRequest,
     Compaction,
     Edit,
     EventData,
@@ -66,6 +67,8 @@ class Renderer:
         self.fold = fold
         self._prose: _Prose | None = None
         self._streamed: set[str] = set()
+        self._asked: dict[str, CallRequest] = {}
+        """Calls of the last message: also those that never began are shown in full."""
         self._calls: dict[str, ToolCall] = {}
         self._outputs: dict[str, _Output] = {}
         self._last_call: str | None = None
@@ -145,6 +148,7 @@ class Renderer:
                 self._part_of_section(self._prose.feed(text.strip("\n")))
                 self._end_prose()
         self._streamed.clear()
+        self._asked = {call.call_id: call for call in data.calls}
         self._flags(data.step, data.flags)
         if not data.complete:
             why = "at its limit" if data.finish_reason == "length" else f"({data.finish_reason})"
@@ -212,7 +216,9 @@ class Renderer:
         width = self._screen.width if self._screen.live else None
         lines = render_observation(data, width, fold=self.fold)
         if self._last_call != data.call_id or self._calls:
-            label = call_label(call) if call else one_line(data.name, 40)
+            asked = self._asked.get(data.call_id)
+            name, arguments = one_line(data.name, 40), asked.arguments if asked else ""
+            label = call_label(call) if call else f"{name} {one_line(arguments, 200)}".rstrip()
             lines = [Text(f"  ┌ {label}", style="cyan"), *lines]
         self._last_call = None
         if output is not None and data.error == "interrupted":

@@ -129,3 +129,14 @@ def test_misuse_is_one_sentence_and_leaves_nothing(shell: Shell, parent: Path) -
         assert says in done.stderr
         assert done.stderr.count("\n") == 1, done.stderr
     assert shell.last() == parent
+
+
+def test_an_edited_call_that_a_new_message_displaced_is_shown_in_full(
+    shell: Shell, parent: Path
+) -> None:
+    words = "%%% call bash\n%%% argument command\necho never-run\n"
+    child = edited(shell, seq_of(parent, ToolCall), words)
+    shell.sii("-r", child.name, "-p", "Rather not", script="hello")
+    shown = shell.sii("show", child.name).stdout
+    assert '┌ bash {"command": "echo never-run"}\n  │ Not run' in shown
+    assert "another message came" in (child / "events.jsonl").read_text()
