@@ -14,10 +14,10 @@ from .resident import CONTROL_FD, Resident
 # What is said per command is short, for bash reads its stdin byte by byte.
 _START = """\
 set -m; trap 'return 130' USR1
-readonly __sii='. {text} </dev/null >{output} 2>&1 {control}>&-
+readonly __sii='builtin . {text} </dev/null >{output} 2>&1 {control}>&-
 builtin printf "%d %s %s %s\\0" >&{control} $? "${{!:--}}" "$PWD"'
 """
-_TRIGGER = b'eval "$__sii" %s\n'
+_TRIGGER = b'builtin eval "$__sii" %s\n'
 
 
 class Shell(Resident):

@@ -194,3 +194,9 @@ async def test_a_caller_that_fails_on_output_ends_the_command(sandbox: Sandbox) 
     result = await asyncio.wait_for(sandbox.bash("echo next"), 30)
     assert result.output == b"next\n"
     assert (await sandbox.bash("ls went-on")).exit_code != 0
+
+
+async def test_functions_named_as_builtins_hold_up_no_later_command(sandbox: Sandbox) -> None:
+    await sandbox.bash("eval() { :; }; printf() { :; }; function . { :; }; true")
+    after = await sandbox.bash("echo here; false", timeout=20)
+    assert (after.output, after.exit_code, after.timed_out) == (b"here\n", 1, False)
