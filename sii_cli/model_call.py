@@ -95,7 +95,7 @@ class ModelCaller:
                             done = part
                             break
         except asyncio.CancelledError:
-            self._wire.note(heard.interrupted(step), "human")
+            self._wire.note(heard.interrupted(step), "harness")
             raise
         assert done is not None, "a model's stream ends with a completion or a final failure"
         response = self._note_completion(step, done, history)
@@ -178,7 +178,7 @@ class _Heard:
             step=step,
             attempt=self._attempt,
             kind="interrupted",
-            message="The human interrupted the model.",
+            message="The model was interrupted.",
             reasoning="".join(self._reasoning),
             content="".join(self._content),
         )

@@ -25,6 +25,7 @@ from recordings.events import (
     UserMessage,
 )
 from recordings.samples.arguments import parse_arguments
+from recordings.samples.circle import Circle
 from recordings.samples.policy import COMPACTION, DEFAULT_POLICY, SamplePolicy, Step, judge
 from recordings.samples.reading import Read, read_samples_events
 from recordings.samples.sample import LeftOut, Sample, StepKey, Turn
@@ -79,6 +80,7 @@ class _Builder:
         self._number = 0
         self._is_broken = False
         """Messages were replaced or the model changed since the last response."""
+        self._circle = Circle()
         self._round_excluded = False
         self._human_text = False
         self._excluded_steps: set[int] = set()
@@ -119,6 +121,7 @@ class _Builder:
                 self._is_broken |= data.model != self._model
                 self._model = data.model
             case UserMessage():
+                self._circle = Circle()
                 self._round_excluded = event.seq in self._excluded
             case ModelRequest():
                 self._take_request(event, data)
@@ -132,6 +135,7 @@ class _Builder:
                     step.errors.append(error)
             case HarnessMessage(reason="repetition") if self._stretch and self._stretch.steps:
                 self._stretch.steps[-1].is_repeated = True
+                self._circle.told()
         if message is not None and event.origin == "annotator" and not is_response:
             self._human_text = True
 
@@ -166,6 +170,7 @@ class _Builder:
             parse_arguments(call.arguments) is not None for call in response.calls
         )
         step.is_excluded = event.seq in self._excluded or self._round_excluded
+        step.is_repeated = self._circle.goes_on(response)
         step.follows_human_text = self._human_text
         self._add(step, new, read.generated or [])
         self._is_broken = False

@@ -29,7 +29,8 @@ class SamplePolicy:
     failed_calls: Literal["train", "mask"] = "train"
     """Steps with a call that failed: errors and recoveries are what LIMI keeps."""
     repeated: Literal["train", "mask"] = "mask"
-    """Steps after which the harness had to say that the model repeats itself."""
+    """Steps after which the harness had to say that the model repeats itself, and those that go on
+    with it all the same."""
     compaction: Literal["train", "mask"] = "mask"
     """Calls in which the model summed up its own session."""
     allowed_flags: frozenset[str] = frozenset()

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from sii_cli.commands.options import example, settings_options
-from sii_cli.errors import FAILED, UsageError
+from sii_cli.errors import USAGE, UsageError
 
 KEEPABLE = ("solved", "answered", "unsolved", "gave_up", "limit", "loop", "cut_off")
 PREFERENCES = ("shortest", "fewest-steps", "fewest-errors", "first")
@@ -89,7 +89,7 @@ def run(file: Path | None, validate: bool, schema: bool, **options: Any) -> int:
     if file is None and options["resume"] is None:
         raise UsageError("There is no query file: say `sii batch FILE`, or `--resume DIR`.")
     if file is not None and not _is_sound(file, quiet=not validate):
-        return FAILED
+        return USAGE
     if validate:
         return 0
     from sii_cli.commands.batch_run import run_batch

@@ -105,7 +105,7 @@ class Summariser:
                         case Completion():
                             return self._note_response(step, part)
         except asyncio.CancelledError:
-            self._wire.note(_interrupted(step), "human")
+            self._wire.note(_interrupted(step), "harness")
             raise
         raise AssertionError("a model's stream ends with a completion or a final failure")
 
@@ -126,5 +126,5 @@ def _interrupted(step: int) -> ModelError:
         step=step,
         attempt=1,
         kind="interrupted",
-        message="The human interrupted the model while it summed the session up.",
+        message="The model was interrupted while it summed the session up.",
     )

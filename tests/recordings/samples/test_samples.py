@@ -178,6 +178,23 @@ def test_a_step_that_repeats_itself_does_not_count(tmp_path: Path) -> None:
     assert runs(read(tmp_path / "s", SamplePolicy(repeated="train"))[0][0]) == told.generated
 
 
+def test_steps_that_go_on_in_a_circle_after_the_note_do_not_count(tmp_path: Path) -> None:
+    told = ToldSession.create(tmp_path / "s")
+    told.user("Go.")
+    for command in ("pwd", "ls", "cat a", "ls", "cat a", "ls", "cat a"):
+        told.step("", ("bash", {"command": command}, "the same"))
+    told.harness("You go in circles.")
+    told.step("", ("bash", {"command": "ls"}, "the same"))
+    told.step("", ("bash", {"command": "cat a"}, "the same"))
+    told.step("", ("bash", {"command": "make"}, "done"))
+    told.step("", ("bash", {"command": "ls"}, "another"))
+    told.step("Done.")
+    told.end()
+    (sample,), left_out = read(tmp_path / "s")
+    assert [out.reason for out in left_out] == ["repeated"] * 3
+    assert runs(sample) == told.generated[:6] + told.generated[9:]
+
+
 def test_a_compaction_breaks_the_stretch_and_its_summary_is_not_trained(tmp_path: Path) -> None:
     told = ToldSession.create(tmp_path / "s")
     asked = told.user("Go.")

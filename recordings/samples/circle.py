@@ -1,0 +1,35 @@
+"""Follows a model that goes in circles: steps that repeat what the harness has said is repeated."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from recordings.events import ModelResponse
+
+LONGEST = 4
+"""Steps of the longest circle that the harness notices."""
+
+_Calls = tuple[tuple[str, str], ...]
+
+
+class Circle:
+    """The calls of a round's last steps, and those that are known to be a circle."""
+
+    def __init__(self) -> None:
+        self._last: deque[_Calls] = deque(maxlen=2 * LONGEST)
+        """The oldest first."""
+        self._known: frozenset[_Calls] = frozenset()
+
+    def goes_on(self, response: ModelResponse) -> bool:
+        """Take a step; say whether it is one more of a circle that the model was told of."""
+        calls = tuple((call.name, call.arguments) for call in response.calls)
+        self._last.append(calls)
+        if calls not in self._known:
+            self._known = frozenset()
+        return calls in self._known
+
+    def told(self) -> None:
+        """The model was told that its last steps are a circle."""
+        last = list(self._last)
+        length = next((n for n in range(1, LONGEST + 1) if last[-n:] == last[-2 * n : -n]), 1)
+        self._known = frozenset(last[-length:])
