@@ -42,6 +42,9 @@ class RunnerCalls:
         self._limits = limits
         self._jobs = JobTable(stream)
         self._shell_calls = 0
+        self._lost_unseen: list[str] = []
+        """State that ended with calls whose results nobody waited for."""
+        stream.on_event["result"] = self._late
 
     async def bash(
         self,
@@ -88,7 +91,17 @@ class RunnerCalls:
         log = self._network.log
         refused = log.refused
         reply = await self._stream.call({**head, "timeout": limit}, text, on_output=on_output)
-        return replace(_command_result(reply), refused=log.refused_since(refused))
+        lost, self._lost_unseen = [*self._lost_unseen, reply.head["lost"]], []
+        return replace(
+            _command_result(reply),
+            refused=log.refused_since(refused),
+            lost_state=" ".join(filter(None, lost)) or None,
+        )
+
+    def _late(self, head: Head, body: bytes) -> None:
+        """Keep what the result of a cancelled call says was lost, for the next result to tell."""
+        if head.get("lost"):
+            self._lost_unseen.append(head["lost"])
 
     async def run(
         self,

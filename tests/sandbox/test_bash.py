@@ -84,6 +84,22 @@ async def test_a_shell_that_ignores_everything_is_restarted_and_that_is_told(
     assert (await sandbox.bash("echo fine")).output == b"fine\n"
 
 
+async def test_state_lost_with_a_cancelled_call_is_told_with_the_next(sandbox: Sandbox) -> None:
+    await sandbox.bash("x=1")
+    begun = asyncio.Event()
+    stubborn = "trap '' INT TERM USR1; echo begun; while :; do :; done"
+    call = asyncio.create_task(sandbox.bash(stubborn, on_output=lambda data: begun.set()))
+    await begun.wait()
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    result = await sandbox.bash("echo x=$x")
+    assert result.output == b"x=\n"
+    assert result.lost_state is not None
+    assert "shell" in result.lost_state
+    assert (await sandbox.bash("true")).lost_state is None
+
+
 async def test_cancelling_ends_the_command_and_keeps_the_shell(sandbox: Sandbox) -> None:
     await sandbox.bash("x=3")
     call = asyncio.create_task(sandbox.bash("sleep 60"))
