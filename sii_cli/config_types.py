@@ -115,7 +115,7 @@ Mounts = Annotated[
 Hosts = Annotated[
     tuple[Annotated[Name, AfterValidator(_host)], ...],
     BeforeValidator(_list),
-    Field(title='public hosts, such as "pypi.org,*.example.org,example.org:8080"'),
+    Field(title='public hosts, such as "packages.example.org,*.example.org,example.org:8080"'),
 ]
 Count = Annotated[int, BeforeValidator(_number), Field(ge=1, title="a whole number of at least 1")]
 CountOrZero = Annotated[

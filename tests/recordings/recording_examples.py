@@ -344,7 +344,7 @@ EXAMPLES: list[tuple[EventData, Origin]] = [
     (
         NetworkRequest(
             sandbox_id="sii-20261123-204950-a3f9c2",
-            host="pypi.org",
+            host="packages.example.org",
             port=443,
             method="CONNECT",
             allowed=True,

@@ -34,7 +34,7 @@ def test_set_up_commands_and_a_read_only_workspace_are_made_again(tmp_path: Path
 
 
 def test_set_up_commands_that_had_a_network_are_not_run_and_that_is_said(tmp_path: Path) -> None:
-    recorded = world(setup=["pip install x"], network=["pypi.org"])
+    recorded = world(setup=["pip install x"], network=["packages.example.org"])
     assert sandbox_spec(recorded, tmp_path, None).setup == ()
     assert "Its set-up commands are not run: they could reach hosts then." in doubts(recorded)
 
