@@ -69,7 +69,7 @@ def parse_pattern(text: str) -> HostPattern:
         name = canonical(host.removeprefix("*."))
     except ValueError as error:
         raise ValueError(
-            f"{text!r} is no host ({error}): give names such as packages.example.org, *.example.org or "
+            f"{text!r} is no host ({error}): give names such as a.example.org, *.example.org or "
             "example.org:8080."
         ) from None
     address = as_address(name)
