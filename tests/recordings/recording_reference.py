@@ -31,7 +31,7 @@ def reference() -> str:
     parts = [
         cls
         for cls in Part.__subclasses__()
-        if cls.__module__ == events.__name__ and cls is not events.EventData
+        if cls.__module__.startswith(events.__name__) and cls is not events.EventData
     ]
     return "\n".join([*sections, "## Parts\n", *(_part_section(cls, notes) for cls in parts)])
 
@@ -66,9 +66,10 @@ def _table(cls: type[Part], notes: dict[tuple[str, str], str]) -> str:
 
 
 def _field_notes() -> dict[tuple[str, str], str]:
-    """The strings below the fields of `events.py`, by class and field."""
+    """The strings below the fields of `recordings/events`, by class and field."""
     notes = {}
-    for cls in ast.parse(inspect.getsource(events)).body:
+    sources = [path.read_text("utf-8") for path in Path(events.__file__).parent.glob("*.py")]
+    for cls in (node for source in sources for node in ast.parse(source).body):
         if not isinstance(cls, ast.ClassDef):
             continue
         for field, note in zip(cls.body, cls.body[1:], strict=False):

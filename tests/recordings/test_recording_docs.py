@@ -8,7 +8,7 @@ import pytest
 from recording_examples import EXAMPLES, example_lines
 from recording_reference import DOCUMENT, document
 
-from recordings.events import EVENT_TYPES
+from recordings.events import EVENT_TYPES, EventData
 from recordings.lines import decode_event, parse_line
 from recordings.log import read_events
 from recordings.verify import verify
@@ -17,6 +17,10 @@ from recordings.verify import verify
 def test_the_reference_is_up_to_date():
     text = DOCUMENT.read_text("utf-8")
     assert document(text) == text, "run: python tests/recordings/recording_reference.py"
+
+
+def test_every_event_can_be_read_back():
+    assert set(EVENT_TYPES.values()) == set(EventData.__subclasses__())
 
 
 def test_every_event_type_has_an_example():

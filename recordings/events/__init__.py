@@ -1,0 +1,105 @@
+"""The events: one envelope, one union. Everything a session thinks, calls and sees.
+
+What each event means is written in `docs/recording.md`; how events reach the disk, in `log.py`.
+"""
+
+from recordings.events.batch import Check, QueryOutcome, QueryStatus, SimulatedUser
+from recordings.events.context import Compaction, Stub, SummaryRequest, SummaryResponse
+from recordings.events.envelope import Event, LiveDelta, LiveOutput, Parent
+from recordings.events.model import (
+    ModelDelta,
+    ModelError,
+    ModelRequest,
+    ModelResponse,
+    RawGeneration,
+)
+from recordings.events.parts import (
+    BlobRef,
+    CallRequest,
+    Continuity,
+    EventData,
+    IdSpan,
+    MessageSpan,
+    Neutralised,
+    Origin,
+    Part,
+    SentTurn,
+    StreamTiming,
+    Truncation,
+    Usage,
+)
+from recordings.events.revision import Edit, Redaction
+from recordings.events.sandbox import NetworkRequest, SandboxEnd, SandboxStart
+from recordings.events.session import (
+    CheckFound,
+    HarnessMessage,
+    Interrupt,
+    RoundEnd,
+    RoundStatus,
+    ServerCheck,
+    SessionEnd,
+    SessionResume,
+    SessionStart,
+    SessionStatus,
+    UserMessage,
+)
+from recordings.events.tools import Approval, Observation, ToolCall, ToolOutput
+from recordings.events.union import EVENT_TYPES
+from recordings.events.workspace import FileChange, Snapshot, SnapshotFailed
+
+__all__ = [
+    "EVENT_TYPES",
+    "Approval",
+    "BlobRef",
+    "CallRequest",
+    "Check",
+    "CheckFound",
+    "Compaction",
+    "Continuity",
+    "Edit",
+    "Event",
+    "EventData",
+    "FileChange",
+    "HarnessMessage",
+    "IdSpan",
+    "Interrupt",
+    "LiveDelta",
+    "LiveOutput",
+    "MessageSpan",
+    "ModelDelta",
+    "ModelError",
+    "ModelRequest",
+    "ModelResponse",
+    "NetworkRequest",
+    "Neutralised",
+    "Observation",
+    "Origin",
+    "Parent",
+    "Part",
+    "QueryOutcome",
+    "QueryStatus",
+    "RawGeneration",
+    "Redaction",
+    "RoundEnd",
+    "RoundStatus",
+    "SandboxEnd",
+    "SandboxStart",
+    "SentTurn",
+    "ServerCheck",
+    "SessionEnd",
+    "SessionResume",
+    "SessionStart",
+    "SessionStatus",
+    "SimulatedUser",
+    "Snapshot",
+    "SnapshotFailed",
+    "StreamTiming",
+    "Stub",
+    "SummaryRequest",
+    "SummaryResponse",
+    "ToolCall",
+    "ToolOutput",
+    "Truncation",
+    "Usage",
+    "UserMessage",
+]

@@ -1,0 +1,62 @@
+"""Events of sessions that a batch runs."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from recordings.events.parts import EventData, Usage
+
+QueryStatus = Literal[
+    "solved",
+    "answered",
+    "unsolved",
+    "gave_up",
+    "limit",
+    "loop",
+    "cut_off",
+    "empty",
+    "refused",
+    "failed",
+    "infra",
+]
+"""How a query's session ended: `solved` and `unsolved` by its check, `answered` without one,
+`gave_up` when feedback on a failed check moved the model to nothing more."""
+
+
+class Check(EventData):
+    """The query's own check was run at the end of a round; the model has not seen this."""
+
+    type: ClassVar[str] = "check"
+    durable: ClassVar[bool] = True
+    round: int
+    command: str
+    exit_code: int | None = None
+    """None: it was stopped, or never began."""
+    passed: bool
+    output: str = ""
+    """The end of what it printed."""
+    seconds: float
+
+
+class SimulatedUser(EventData):
+    """A second model played the user; its words follow as a user message of origin `query`."""
+
+    type: ClassVar[str] = "simulated_user"
+    durable: ClassVar[bool] = True
+    round: int
+    model: str
+    messages: list[dict[str, Any]]
+    """What that model was sent."""
+    reply: str
+    usage: Usage | None = None
+
+
+class QueryOutcome(EventData):
+    """What became of a batch's session; a session without one was stopped half-way."""
+
+    type: ClassVar[str] = "query_outcome"
+    durable: ClassVar[bool] = True
+    status: QueryStatus
+    reason: str = ""
+    feedback_rounds: int = 0
+    """Rounds that were opened because the check had failed."""
