@@ -30,6 +30,7 @@ from pathlib import Path
 
 from benchmarks.peers import mini_swe_agent
 from recordings.events import Event, ModelRequest
+from recordings.log import LogWriter
 from recordings.recorder import Recorder
 from sandbox.docker import DockerBackend
 from sandbox.protocol import SandboxSpec
@@ -137,18 +138,39 @@ class RecordingTime:
     def __init__(self) -> None:
         self.seconds = 0.0
         self._inside = False
+        self._lines: list[tuple[bytes, bool]] = []
+        """What was written, and whether it was synced."""
 
     @contextmanager
     def measured(self) -> Iterator[None]:
         """Measure recorders within this block."""
-        kept = {name: getattr(Recorder, name) for name in self.METHODS}
+        kept, append = {name: getattr(Recorder, name) for name in self.METHODS}, LogWriter.append
+
+        def noted(log: LogWriter, line: bytes, *, durable: bool) -> None:
+            self._lines.append((line, durable))
+            append(log, line, durable=durable)
+
         for name, method in kept.items():
             setattr(Recorder, name, self._timed(method))
+        LogWriter.append = noted  # type: ignore[method-assign]
         try:
             yield
         finally:
+            LogWriter.append = append  # type: ignore[method-assign]
             for name, method in kept.items():
                 setattr(Recorder, name, method)
+
+    def floor(self, folder: Path) -> float:
+        """CPU seconds that the same bytes and syncs take, with nothing around them."""
+        fd = os.open(folder / "floor", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        start = time.thread_time()
+        for line, durable in self._lines:
+            os.write(fd, line + b"\n")
+            if durable:
+                os.fdatasync(fd)
+        seconds = time.thread_time() - start
+        os.close(fd)
+        return seconds
 
     def _timed(self, method: Callable[..., object]) -> Callable[..., object]:
         def timed(*args: object) -> object:
@@ -203,8 +225,11 @@ async def bench(steps: int, long: int, peer: str | None) -> None:
             first, last = (statistics.median(part) for part in (cost.each[:100], cost.each[-100:]))
             print(f"sii, {long} steps        {cost}")
             print(f"  last 100 / first 100  {last / first:.2f}x (medians)")
-            share = recording.seconds / (cost.cpu * long)
-            print(f"  recording               {share:.1%} of the CPU time")
+            share, raw = (
+                seconds / (cost.cpu * long)
+                for seconds in (recording.seconds, recording.floor(Path(folder)))
+            )
+            print(f"  recording               {share:.1%} of the CPU time; {raw:.1%} raw writes, syncs")
             print(f"  memory                {before:.0f} MB before, {peak_memory():.0f} MB at most")
             print(f"  a step, by hundreds     {curve(cost.each)} ms")
         if long and peer:

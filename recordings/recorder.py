@@ -152,7 +152,8 @@ class Recorder:
         and shown instead of `data`, it keeps recording, model and screen the same.
         Raises `RecordingFailed`.
         """
-        self.flush()
+        if self._pending is not None:
+            self.flush()
         return self._write(data, origin, time.time(), time.monotonic())
 
     def live(self, piece: LiveDelta | LiveOutput) -> None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from functools import cache
+from types import NoneType
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel
-
-from recordings.events import EventData, IdSpan, ModelError, ModelResponse, SummaryResponse
+from recordings.events import EventData, IdSpan, ModelError, ModelResponse, Part, SummaryResponse
 from recordings.secrets import Secret, SecretFinder, mask
 
 _Response = TypeVar("_Response", ModelResponse, SummaryResponse)
-
-_NUMBERS = frozenset({"new", "generated_ids", "pieces", "seqs"})
-"""Fields of events that are rows of numbers."""
 
 BLANK = -1
 """Stands for a token id that was taken out."""
@@ -81,12 +78,22 @@ class Redactor:
 def texts_of(data: EventData) -> list[str]:
     """Return every text in an event's data; one with a name in front of it, as `name=text`."""
     texts: list[str] = []
-    _collect(data, texts)
+    _collect_fields(data, texts)
     return texts
 
 
+def _collect_fields(part: Part, texts: list[str]) -> None:
+    """Runs over everything that is recorded: fields that never hold text are passed over."""
+    fields = part.__dict__
+    for name in _text_fields(type(part)):
+        value = fields[name]
+        if isinstance(value, str):
+            texts.append(value)
+        elif value:
+            _collect(value, texts)
+
+
 def _collect(value: Any, texts: list[str]) -> None:
-    """Runs over everything that is recorded: plain loops, and token ids are passed over."""
     if isinstance(value, str):
         texts.append(value)
     elif isinstance(value, list | tuple):
@@ -97,10 +104,25 @@ def _collect(value: Any, texts: list[str]) -> None:
             texts.append(f"{key}={item}" if isinstance(item, str) else str(key))
             if item and not isinstance(item, str | int | float):
                 _collect(item, texts)
-    elif isinstance(value, BaseModel):
-        for name, item in value.__dict__.items():
-            if item and name not in _NUMBERS and not isinstance(item, int | float):
-                _collect(item, texts)
+    elif isinstance(value, Part):
+        _collect_fields(value, texts)
+
+
+@cache
+def _text_fields(cls: type[Part]) -> tuple[str, ...]:
+    """Return the fields of a part that may hold a text, by their types."""
+    return tuple(name for name, field in cls.model_fields.items() if _holds_text(field.annotation))
+
+
+def _holds_text(annotation: Any) -> bool:
+    if get_origin(annotation) is Literal:
+        return False
+    if isinstance(annotation, type) and issubclass(annotation, Part):
+        return bool(_text_fields(annotation))
+    inner = get_args(annotation)
+    if inner:
+        return any(_holds_text(one) for one in inner)
+    return annotation not in (int, float, bool, NoneType)
 
 
 def blank_generated(data: EventData) -> EventData:
