@@ -229,7 +229,8 @@ async def bench(steps: int, long: int, peer: str | None) -> None:
                 seconds / (cost.cpu * long)
                 for seconds in (recording.seconds, recording.floor(Path(folder)))
             )
-            print(f"  recording               {share:.1%} of the CPU time; {raw:.1%} raw writes, syncs")
+            print(f"  recording               {share:.1%} of the CPU time")
+            print(f"    raw writes and syncs  {raw:.1%}")
             print(f"  memory                {before:.0f} MB before, {peak_memory():.0f} MB at most")
             print(f"  a step, by hundreds     {curve(cost.each)} ms")
         if long and peer:

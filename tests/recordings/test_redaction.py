@@ -4,12 +4,17 @@ import base64
 import random
 import re
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
+from recording_examples import EXAMPLES
 from recording_sessions import FakeSession, record_session, session_start
 
 from recordings import recorder as recorder_module
@@ -47,6 +52,29 @@ def masked(text: str, **options) -> str:
 
 def files_hold(folder: Path, text: str) -> bool:
     return any(text.encode() in path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+def with_one_text(value: Any, text: str) -> Iterator[Any]:
+    """Yield a value once for each text in it, with another in its place."""
+    match value:
+        case str():
+            yield text
+        case dict():
+            for key, item in value.items():
+                yield from ({**value, key: one} for one in with_one_text(item, text))
+        case list() | tuple():
+            for place, item in enumerate(value):
+                for one in with_one_text(item, text):
+                    yield [*value[:place], one, *value[place + 1 :]]
+
+
+@pytest.mark.parametrize("data", [data for data, _ in EXAMPLES], ids=lambda data: data.type)
+def test_a_secret_is_seen_in_whatever_text_of_an_event_it_stands(data):
+    redactor = Redactor(SecretFinder(KNOWN, depth="patterns"))
+    for fields in with_one_text(data.model_dump(), f"before {KEY}"):
+        with suppress(ValidationError):  # a field that takes only certain words
+            hurt = type(data).model_validate(fields)
+            assert KEY not in redactor.data(hurt).model_dump_json()
 
 
 def test_known_secrets_are_those_whose_names_say_so():
