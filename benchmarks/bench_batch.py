@@ -4,8 +4,9 @@
 
 First, sessions of `bash` running `true N` in Docker against a server that answers at once, beside
 mini-swe-agent in a thread pool on the same work (`--peer`: a Python that has it). Then sessions
-whose server needs 20 ms a token, 200 tokens a step, against the time that the tokens alone need.
-At last, a query file of 5,000 lines.
+whose server needs 20 ms a token, 200 tokens a step, against the time that the tokens alone need:
+while all of them run, and from the command to the last session's end. At last, a query file of
+5,000 lines. CPU is given in shares of one core: of this process, and of the server's.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import resource
 import subprocess
 import tempfile
 import time
+from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,22 +44,60 @@ CALL_DELTAS = 9
 """Chunks of the call that ends a step, beside the tokens of thought."""
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When something happened, and how much CPU time this process had used by then; seconds."""
+
+    at: float
+    cpu: float
+
+    @classmethod
+    def now(cls) -> Moment:
+        return cls(time.perf_counter(), time.process_time())
+
+    def cpu_share(self, since: Moment) -> float:
+        """Share of one core that was used since another moment."""
+        return (self.cpu - since.cpu) / (self.at - since.at)
+
+
 @dataclass(frozen=True)
 class Run:
     """What a run took."""
 
-    seconds: float
-    """From its beginning to its end, starts of sandboxes included."""
-    ends: list[float]
-    """When each step ended, in seconds from the beginning."""
+    began: Moment
+    ended: Moment
+    """Starts and ends of sandboxes lie between."""
+    steps: list[list[Moment]]
+    """When each session's steps ended."""
     memory: float = 0.0
     """MB of the machine that it used at most."""
 
+    @property
+    def seconds(self) -> float:
+        return self.ended.at - self.began.at
+
     def __str__(self) -> str:
-        steps = len(self.ends)
-        quarter, rest = self.ends[steps // 4], self.ends[steps * 3 // 4]
+        """Say its speed, for a run whose sessions start and end at other times."""
+        ends = sorted(moment.at for session in self.steps for moment in session)
+        steps = len(ends)
+        quarter, rest = ends[steps // 4], ends[steps * 3 // 4]
         amid = (steps * 3 // 4 - steps // 4) / (rest - quarter)
         return f"{amid:7.1f} steps/s amid the run, {steps / self.seconds:7.1f} starts included"
+
+    def amid(self) -> tuple[float, float]:
+        """Return the steps a second while all sessions run, and this process's share of a core.
+
+        Of each session only what lies between two of its own ends of steps is counted.
+        """
+        first = max((session[0] for session in self.steps), key=lambda moment: moment.at)
+        last = min((session[-1] for session in self.steps), key=lambda moment: moment.at)
+        within = [
+            [moment.at for moment in session if first.at <= moment.at <= last.at]
+            for session in self.steps
+        ]
+        assert all(len(those) > 1 for those in within), "too few steps: all never ran at once"
+        speed = sum((len(those) - 1) / (those[-1] - those[0]) for those in within)
+        return speed, last.cpu_share(first)
 
 
 class Steps(Progress):
@@ -64,12 +105,12 @@ class Steps(Progress):
 
     def __init__(self, total: int) -> None:
         super().__init__(total, Outcomes())
-        self.ends: list[float] = []
+        self.ends: defaultdict[str, list[Moment]] = defaultdict(list)
 
     def item(self, job: Job, item: Item) -> None:
         super().item(job, item)
         if isinstance(item, Event) and isinstance(item.data, Observation):
-            self.ends.append(time.perf_counter())
+            self.ends[job.name].append(Moment.now())
 
 
 async def run_batch(url: str, folder: Path, sessions: int, steps: int) -> Run:
@@ -81,17 +122,16 @@ async def run_batch(url: str, folder: Path, sessions: int, steps: int) -> Run:
     executor, servers = LocalExecutor(bench), ModelServers(settings.base_urls, None)
     watcher = Steps(len(jobs))
     runner = Runner(jobs, executor, gate=Gate(sessions, servers), watcher=watcher)
-    began = time.perf_counter()
+    began = Moment.now()
     watching = asyncio.create_task(_watch_memory())
     await runner.run()
-    seconds = time.perf_counter() - began
+    ended = Moment.now()
     watching.cancel()
     with suppress(asyncio.CancelledError):
         await watching
     outcomes = read_outcomes(folder, "bench")
     assert len(outcomes.ended) == sessions, watcher.last_errors
-    ends = [end - began for end in watcher.ends]
-    return Run(seconds, ends, _used.most - _used.first)
+    return Run(began, ended, list(watcher.ends.values()), _used.most - _used.first)
 
 
 class _Used:
@@ -124,13 +164,15 @@ def run_peer(python: str, sessions: int, steps: int) -> Run:
     argv = [python, str(script), image, str(steps), str(sessions)]
     done = subprocess.run(argv, capture_output=True, text=True, check=True)
     told = json.loads(done.stdout.splitlines()[-1])
-    return Run(told["seconds"], told["ends"])
+    ended = Moment(told["seconds"], 0.0)
+    return Run(Moment(0.0, 0.0), ended, [[Moment(at, 0.0) for at in told["ends"]]])
 
 
 def bench_fast(sessions: int, steps: int, peer: str | None) -> None:
     with tempfile.TemporaryDirectory() as folder, scripted_server(steps, "--many") as url:
         ours = asyncio.run(run_batch(url, Path(folder), sessions, steps))
     print(f"sii batch, {sessions} sessions of {steps} steps  {ours}")
+    print(f"  CPU of sii                          {ours.ended.cpu_share(ours.began):7.1%}")
     print(f"  memory a session, engine included   {ours.memory / sessions:7.1f} MB")
     if peer:
         theirs = run_peer(peer, sessions, steps)
@@ -140,11 +182,23 @@ def bench_fast(sessions: int, steps: int, peer: str | None) -> None:
 
 def bench_slow(sessions: int, steps: int) -> None:
     options = ("--many", "--slow", str(TOKEN_SECONDS), "--tokens", str(TOKENS))
+    server = time.perf_counter(), _cpu_of_children()
     with tempfile.TemporaryDirectory() as folder, scripted_server(steps, *options) as url:
-        seconds = asyncio.run(run_batch(url, Path(folder), sessions, steps)).seconds
-    ideal = (TOKENS + CALL_DELTAS) * TOKEN_SECONDS * steps
-    print(f"{sessions} sessions at 20 ms a token: {seconds:.1f} s, the tokens alone {ideal:.1f} s")
-    print(f"  share of the ideal throughput       {ideal / seconds:7.1%}")
+        run = asyncio.run(run_batch(url, Path(folder), sessions, steps))
+    served = (_cpu_of_children() - server[1]) / (time.perf_counter() - server[0])
+    step = (TOKENS + CALL_DELTAS) * TOKEN_SECONDS
+    speed, share = run.amid()
+    print(f"{sessions} sessions of {steps} steps at 20 ms a token, {step:.2f} s a step at best")
+    print(f"  all at once: share of the ideal     {speed * step / sessions:7.1%}")
+    print(f"  the whole run ({run.seconds:5.1f} s)           {step * steps / run.seconds:7.1%}")
+    whole = run.ended.cpu_share(run.began)
+    print(f"  CPU of sii, all at once, whole run  {share:7.1%}{whole:7.1%}")
+    print(f"  CPU of the server                   {served:7.1%}")
+
+
+def _cpu_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def bench_validation() -> None:
@@ -170,10 +224,11 @@ if __name__ == "__main__":
     parser.add_argument("--sessions", type=int, default=32)
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--slow", type=int, default=128)
-    parser.add_argument("--slow-steps", type=int, default=5)
+    parser.add_argument("--slow-steps", type=int, default=20)
     parser.add_argument("--peer", metavar="PYTHON")
     options = parser.parse_args()
     bench_validation()
-    bench_fast(options.sessions, options.steps, options.peer)
+    if options.sessions:
+        bench_fast(options.sessions, options.steps, options.peer)
     if options.slow:
         bench_slow(options.slow, options.slow_steps)

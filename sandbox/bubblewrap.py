@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
@@ -20,6 +21,7 @@ from sandbox.client import RunnerCalls
 from sandbox.launch import (
     DIRECTORY,
     DIRECTORY_SIZE,
+    HOSTS,
     MOUNTED,
     RUNNER,
     command_line,
@@ -145,14 +147,16 @@ async def _spawn(
     argv: list[str], name: str, workspace: Path, stream: RunnerStream
 ) -> tuple[asyncio.SubprocessTransport, _Process]:
     uid, gid = _owner(workspace)
-    with _file(_passwd(uid, gid)) as passwd, _file(_group(gid)) as group:
-        for file, path in ((passwd, "/etc/passwd"), (group, "/etc/group")):
-            argv += ["--perms", "0644", "--file", str(file.fileno()), path]
+    with ExitStack() as stack:
+        fds: list[int] = []
+        for name, text in (("passwd", _passwd(uid, gid)), ("group", _group(gid)), ("hosts", HOSTS)):
+            fds.append(stack.enter_context(_file(text)).fileno())
+            argv += ["--perms", "0644", "--file", str(fds[-1]), f"/etc/{name}"]
         argv += ["--remount-ro", "/", "--chdir", "/", "--", *command_line(_python())]
         transport, process = await asyncio.get_running_loop().subprocess_exec(
             lambda: _Process(stream),
             *argv,
-            pass_fds=(passwd.fileno(), group.fileno()),
+            pass_fds=fds,
             start_new_session=True,
             env={**os.environ, ID_VARIABLE: name},
         )

@@ -20,6 +20,7 @@ from sandbox.engine import Engine, connect, socket_path, unreachable
 from sandbox.launch import (
     DIRECTORY,
     DIRECTORY_SIZE,
+    HOSTS,
     LIFELINE,
     MOUNTED,
     RUNNER,
@@ -133,7 +134,8 @@ class DockerBackend:
                 digest = await _to_the_end(_create, engine, spec, workspace, mounts, name)
                 stream = RunnerStream()
                 attachment = await attach(engine.socket_path, name, stream)
-                stream.write(first_frame(spec, lifeline=f"{LIFELINE}/{LIFELINE_NAME}"))
+                pipe = f"{LIFELINE}/{LIFELINE_NAME}"
+                stream.write(first_frame(spec, lifeline=pipe, hosts=HOSTS))
                 await _to_the_end(_start, engine, spec, name)
                 info = await started(
                     stream, spec, backend=self.name, name=name, begin=begin, image_digest=digest
@@ -179,6 +181,9 @@ def _create(
             user="0:0",
             working_dir="/",
             stdin_open=True,
+            # The engine has nothing to set up then, which is half of a start; it writes no hosts
+            # either. The namespace without a network is made as ever.
+            network_disabled=True,
             labels={OWNER_LABEL: owner()},
             host_config=_host_config(engine, spec, workspace, mounts),
         )

@@ -32,6 +32,8 @@ NETWORK = "/run/sii-network"
 """Where the proxy's folder is mounted, read-only, when some hosts may be reached."""
 LIFELINE = "/run/sii-lifeline"
 """Where a container's lifeline is mounted, read-only."""
+HOSTS = "127.0.0.1 localhost sandbox\n::1 localhost ip6-localhost ip6-loopback\n"
+"""The hosts that a sandbox knows by name: itself."""
 HELLO_TIMEOUT = 30.0
 """Seconds that a runner may take until it says hello."""
 
@@ -53,8 +55,13 @@ def command_line(python: str = "python3") -> list[str]:
     return [python, "-I", "-S", "-B", "-c", _BOOT]
 
 
-def first_frame(spec: SandboxSpec, *, lifeline: str | None = None) -> Head:
-    """Return what the runner is told before all else; `lifeline` is a path inside."""
+def first_frame(
+    spec: SandboxSpec, *, lifeline: str | None = None, hosts: str | None = None
+) -> Head:
+    """Return what the runner is told before all else.
+
+    `lifeline` is a path inside; `hosts` is what the runner writes to `/etc/hosts`.
+    """
     limits = spec.limits
     return {
         "workspace": WORKSPACE,
@@ -65,6 +72,7 @@ def first_frame(spec: SandboxSpec, *, lifeline: str | None = None) -> Head:
         "file_size": limits.file_size,
         "env": spec.env,
         "lifeline": lifeline,
+        "hosts": hosts,
         "proxy": f"{NETWORK}/{SOCKET}" if spec.allow_net else None,
     }
 

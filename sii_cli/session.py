@@ -89,20 +89,21 @@ class Session:
         *,
         mode: Mode,
         model: Model | None = None,
+        backend: SandboxBackend | None = None,
         resumed: Path | None = None,
         about: About = NO_QUERY,
     ) -> Session:
         """Put a session together from settings and begin it; returns at once.
 
-        `model` stands in for the server that the settings name; `resumed` is the folder of a
-        recording to go on with.
+        `model` and `backend` stand in for those that the settings name: sessions side by side
+        share a backend. `resumed` is the folder of a recording to go on with.
         """
         keep_freed_memory()
         session = cls(
             settings=settings,
             mode=mode,
             model=model or make_model(settings),
-            backend=make_backend(settings),
+            backend=backend or make_backend(settings),
             spec=make_spec(settings),
             resumed=resumed,
             about=about,

@@ -64,6 +64,8 @@ class Supervisor:
         loop = self.loop = Loop()
         if config["lifeline"] is not None:
             _hold_on_to(loop, config["lifeline"])
+        if config["hosts"] is not None:
+            _write_hosts(config["hosts"])
         roles = take_roles(config["workspace"], config["directory"])
         self._channel = Channel(loop, *_take_stream(), self._on_frame, lambda: os._exit(0))
         # Init is shielded from every signal that it has no handler for: python's own goes, and a
@@ -186,6 +188,15 @@ def _hold_on_to(loop: Loop, path: str) -> None:
                 os._exit(0)
 
     loop.add_reader(pipe, look)
+
+
+def _write_hosts(text: str) -> None:
+    """Let `localhost` be known, in a file that takes the place of whatever the image has there."""
+    with suppress(OSError):  # a strange image may do without
+        with suppress(FileNotFoundError):
+            os.unlink("/etc/hosts")
+        with open("/etc/hosts", "x") as file:
+            file.write(text)
 
 
 def _require(program: str) -> None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from sandbox.protocol import SandboxBackend
 from sii_cli.batch.job import Result, run_job
 from sii_cli.batch.plan import Job, Plan
 from sii_cli.batch.simulated_user import UserSimulator
 from sii_cli.batch.workspaces import make_workspace, remove_workspace
 from sii_cli.config import Settings
 from sii_cli.model.types import Model
-from sii_cli.parts import make_model
+from sii_cli.parts import make_backend, make_model
 from sii_cli.session import Session
 from sii_cli.session_events import About
 from sii_cli.wire import Item
@@ -88,12 +90,22 @@ class Bench:
 
 
 class LocalExecutor:
-    """Runs sessions in this process, side by side."""
+    """Runs sessions in this process, side by side.
+
+    They share a sandbox backend, so that no more start at a time than the engine bears: the first
+    ones are at work while others wait for theirs.
+    """
 
     def __init__(
-        self, bench: Bench, *, make_model: Callable[[Settings], Model] = make_model
+        self,
+        bench: Bench,
+        *,
+        make_model: Callable[[Settings], Model] = make_model,
+        backend: SandboxBackend | None = None,
     ) -> None:
+        """`backend` stands in for the one that the settings name."""
         self._bench = bench
+        self._backend = backend or make_backend(bench.settings)
         self._make_model = make_model
         self._simulator: UserSimulator | None = None
         self._user: Model | None = None
@@ -102,6 +114,13 @@ class LocalExecutor:
             settings = replace(bench.settings, model=name)
             self._user = self._make_model(settings)
             self._simulator = UserSimulator(self._user, settings)
+
+    def at_home(self, home: Path) -> LocalExecutor:
+        """Return one that shares everything with this, and keeps its recordings elsewhere."""
+        other = copy.copy(self)
+        settings = replace(self._bench.settings, home=home, workspace=home)
+        other._bench = replace(self._bench, settings=settings)
+        return other
 
     async def run(self, job: Job, on_item: OnItem) -> Result:
         """Run a session in a copy of its workspace, which is removed afterwards."""
@@ -122,7 +141,11 @@ class LocalExecutor:
     async def _run(self, job: Job, workspace: Path, on_item: OnItem) -> Result:
         settings = self._bench.settings_of(job, workspace)
         session = await Session.open(
-            settings, mode="batch", model=self._make_model(settings), about=self._bench.about(job)
+            settings,
+            mode="batch",
+            model=self._make_model(settings),
+            backend=self._backend,
+            about=self._bench.about(job),
         )
         try:
             return await run_job(

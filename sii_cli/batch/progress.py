@@ -104,16 +104,18 @@ class Progress:
 
     def item(self, job: Job, item: Item) -> None:
         """Something happens in it."""
-        live = self.running[job.name]
-        match item:
-            case Event(data=ModelResponse() as response):
+        if not isinstance(item, Event):  # thousands of streamed pieces a second
+            return
+        match item.data:
+            case ModelResponse() as response:
+                live = self.running[job.name]
                 tokens = response.usage.completion_tokens if response.usage else 0
                 live.steps += 1
                 live.tokens += tokens
                 self.tokens += tokens
                 self.step_speed.add(1)
                 self.token_speed.add(tokens)
-            case Event(data=Observation(error="sandbox_lost" | "fault" as error)):
+            case Observation(error="sandbox_lost" | "fault" as error):
                 self.last_errors.append(f"{job.name}: {error}")
 
     def ended(self, job: Job, result: Result) -> None:

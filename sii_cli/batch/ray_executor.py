@@ -19,7 +19,7 @@ from typing import Any
 from recordings.events import Event, ModelResponse
 from recordings.log import read_events
 from recordings.store import RecordingStore
-from sii_cli.batch.executor import Bench, Executor, LocalExecutor, OnItem
+from sii_cli.batch.executor import Bench, LocalExecutor, OnItem
 from sii_cli.batch.job import Result
 from sii_cli.batch.plan import Job
 from sii_cli.batch.workspace_archive import bring_home, pack, unpack
@@ -34,7 +34,7 @@ KEPT_WORKSPACES = 16
 """Workspaces that are kept in the object store: sessions of one query come side by side."""
 NO_RAY = "--ray needs Ray: install it with `pip install 'sii-cli[ray]'`."
 
-MakeExecutor = Callable[[Bench], Executor]
+MakeExecutor = Callable[[Bench], LocalExecutor]
 
 
 class WorkerLost(SiiError):
@@ -45,8 +45,7 @@ class SessionHost:
     """Runs sessions on one machine of the cluster; Ray makes it an actor."""
 
     def __init__(self, bench: Bench, make_executor: MakeExecutor) -> None:
-        self._bench = bench
-        self._make_executor = make_executor
+        self._executor = make_executor(bench)
 
     async def run(self, job: Job, workspace: bytes | None) -> tuple[Result, bytes]:
         """Run a session; return its result and all that it left behind, as an archive."""
@@ -57,12 +56,8 @@ class SessionHost:
                 source = Path(name) / "workspace"
                 await asyncio.to_thread(unpack, workspace, source)
                 query = query.model_copy(update={"workspace": str(source)})
-            settings = replace(self._bench.settings, home=home, workspace=home)
-            executor = self._make_executor(replace(self._bench, settings=settings))
-            try:
-                result = await executor.run(replace(job, query=query), lambda job, item: None)
-            finally:
-                await executor.aclose()
+            executor = self._executor.at_home(home)
+            result = await executor.run(replace(job, query=query), lambda job, item: None)
             return result, await asyncio.to_thread(pack, home)
 
 

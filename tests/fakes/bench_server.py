@@ -10,13 +10,17 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import heapq
+import itertools
 import sys
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
 
 from tests.fakes.http_server import STREAM_HEAD, HttpServer, chunked, write
 
 NEW_IDS = 40
 """Ids of a new observation in every prompt."""
+TICK = 0.004
+"""Seconds between looks at which slow streams are due: waking for each would cost the most."""
 
 
 class BenchServer(HttpServer):
@@ -36,6 +40,7 @@ class BenchServer(HttpServer):
         self._thought = [b'{"reasoning":" word"}'] * tokens
         self._steps = steps
         self._slow = slow
+        self._metronome = _Metronome(slow)
         self._step = 0
         self._ids = bytearray(b"1,2,3") if ids else None
         self._prompt_tokens = 3
@@ -64,24 +69,15 @@ class BenchServer(HttpServer):
             finish, deltas = "stop", [b'{"content":"Done."}']
         else:
             finish, deltas = "tool_calls", [*self._thought, *_call(k)]
-        events = [self._first(), *(self._chunk(delta) for delta in deltas)]
-        events += [self._chunk(b"{}", finish), self._usage(len(deltas) + 1), b"[DONE]"]
-        answer = [chunked(b"data: " + event + b"\n\n") for event in events]
+        tokens = [_event(self._chunk(delta)) for delta in deltas]
+        ends = (self._chunk(b"{}", finish), self._usage(len(deltas) + 1), b"[DONE]")
+        tokens[0] = _event(self._first()) + tokens[0]
+        tokens[-1] += b"".join(map(_event, ends)) + b"0\r\n\r\n"
         if self._slow:
-            await self._write_slowly(answer, writer)
+            writer.write(STREAM_HEAD)
+            await self._metronome.play(tokens, writer)
         else:
-            writer.write(STREAM_HEAD + b"".join(answer) + b"0\r\n\r\n")
-
-    async def _write_slowly(self, body: list[bytes], writer: asyncio.StreamWriter) -> None:
-        """As a GPU would: on a schedule that no client delays."""
-        writer.write(STREAM_HEAD)
-        loop = asyncio.get_running_loop()
-        due = loop.time()
-        for piece in body:
-            due += self._slow
-            await asyncio.sleep(due - loop.time())
-            writer.write(piece)
-        writer.write(b"0\r\n\r\n")
+            writer.write(STREAM_HEAD + b"".join(tokens))
 
     def _first(self) -> bytes:
         ids = b"[%b]" % self._ids if self._ids is not None else b"null"
@@ -115,6 +111,53 @@ class BenchServer(HttpServer):
             b'"choices":[],"usage":{"prompt_tokens":%d,"total_tokens":%d,"completion_tokens":%d}}'
             % (self._step, prompt, prompt + made, made)
         )
+
+
+class _Metronome:
+    """Writes streams as a GPU would: each a piece at a time, on a schedule that no client delays.
+
+    One task for all of them, so that hundreds of streams cost the machine little.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        """`seconds`: from a piece to the next."""
+        self._seconds = seconds
+        self._due: list[tuple[float, int, _Stream]] = []
+        self._count = itertools.count()
+        self._running: asyncio.Task[None] | None = None
+
+    async def play(self, pieces: list[bytes], writer: asyncio.StreamWriter) -> None:
+        """Write a stream to its end."""
+        loop = asyncio.get_running_loop()
+        ended = loop.create_future()
+        self._push(loop.time() + self._seconds, (iter(pieces), writer.transport, ended))
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._run())
+        await ended
+
+    def _push(self, due: float, stream: _Stream) -> None:
+        heapq.heappush(self._due, (due, next(self._count), stream))
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._due:
+            now = loop.time()
+            while self._due and self._due[0][0] <= now:
+                due, _, (pieces, transport, ended) = heapq.heappop(self._due)
+                piece = next(pieces, None)
+                if piece is not None and not transport.is_closing():
+                    transport.write(piece)
+                    self._push(due + self._seconds, (pieces, transport, ended))
+                elif not ended.done():
+                    ended.set_result(None)
+            await asyncio.sleep(TICK)
+
+
+_Stream = tuple[Iterator[bytes], asyncio.WriteTransport, asyncio.Future[None]]
+
+
+def _event(data: bytes) -> bytes:
+    return chunked(b"data: " + data + b"\n\n")
 
 
 def _call(k: int) -> list[bytes]:

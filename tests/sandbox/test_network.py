@@ -222,6 +222,17 @@ async def test_without_allowed_hosts_there_is_no_proxy(start: Start) -> None:
     assert "Could not resolve host" in text
 
 
+async def test_a_sandbox_knows_itself_and_has_no_way_out(start: Start) -> None:
+    sandbox = await start()
+    said = await sandbox.python(
+        "import socket\n"
+        "here = socket.create_server(('127.0.0.1', 0))\n"
+        "socket.create_connection(('localhost', here.getsockname()[1])).close()\n"
+        "print(sorted(name for _, name in socket.if_nameindex()))"
+    )
+    assert said.output == b"['lo']\n"
+
+
 async def test_a_request_that_is_under_way_ends_with_the_sandbox(
     sandbox: Sandbox, site: FakeSite, uses: list[NetworkUse]
 ) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.protocol import CommandResult, Sandbox, SandboxLost, SandboxSpec, SandboxUnavailable
-from sii_cli import session
-from sii_cli.batch.executor import Bench, Executor, LocalExecutor
+from sii_cli.batch import executor
+from sii_cli.batch.executor import Bench, LocalExecutor
 from sii_cli.main import main
 from tests.fakes.fake_sandbox import FakeSandbox
 
@@ -48,13 +48,12 @@ class FaultyBackend:
         return FaultySandbox(root, spec.workspace, self._faults)
 
 
-def with_fake_sandboxes(bench: Bench) -> Executor:
+def with_fake_sandboxes(bench: Bench) -> LocalExecutor:
     """What each machine of a cluster runs sessions with."""
-    session.make_backend = lambda settings: FaultyBackend(0.0)
-    return LocalExecutor(bench)
+    return LocalExecutor(bench, backend=FaultyBackend(0.0))
 
 
 if __name__ == "__main__":
     share = float(sys.argv.pop(1))
-    session.make_backend = lambda settings: FaultyBackend(share)
+    executor.make_backend = lambda settings: FaultyBackend(share)
     main()

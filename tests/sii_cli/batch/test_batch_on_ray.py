@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from recordings.verify import verify
-from sii_cli import session
-from sii_cli.batch.executor import Bench, Executor, LocalExecutor
+from sii_cli.batch.executor import Bench, Executor
 from sii_cli.batch.gate import Gate
 from sii_cli.batch.outcomes import Outcomes, read_outcomes
 from sii_cli.batch.plan import Plan, sha256_of
@@ -24,7 +23,7 @@ from sii_cli.batch.servers import ModelServers
 from sii_cli.config import Settings
 from tests.fakes.batch_server import BatchServer
 from tests.fakes.threads import in_a_thread
-from tests.sii_cli.batch.sii_with_fake_sandboxes import FaultyBackend, with_fake_sandboxes
+from tests.sii_cli.batch.sii_with_fake_sandboxes import with_fake_sandboxes
 
 ray = pytest.importorskip("ray")
 from ray.cluster_utils import Cluster  # noqa: E402
@@ -92,15 +91,14 @@ def statuses(outcomes: Outcomes) -> dict[str, str | None]:
 
 
 async def test_ray_gives_what_the_local_run_gives_though_a_node_is_killed(
-    tmp_path: Path, server: BatchServer, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, server: BatchServer, cluster: Cluster
 ) -> None:
     (tmp_path / "start").mkdir()
     (tmp_path / "start" / "given").write_text("by the query")
     queries = [query.model_copy(update={"workspace": "start"}) for query in QUERIES]
 
-    monkeypatch.setattr(session, "make_backend", lambda settings: FaultyBackend(0.0))
     here = make_bench(server, tmp_path / "here", queries)
-    local = await run(here, LocalExecutor(here), queries)
+    local = await run(here, with_fake_sandboxes(here), queries)
     server.answered = 0
 
     async def kill_a_node(progress: Progress) -> None:
