@@ -26,6 +26,7 @@ from pathlib import Path
 from benchmarks.bench_loop import scripted_server
 from recordings.events import Event, Observation
 from sandbox.protocol import SandboxSpec
+from sii_cli.batch import runs
 from sii_cli.batch.executor import Bench, LocalExecutor
 from sii_cli.batch.gate import Gate
 from sii_cli.batch.outcomes import Outcomes, read_outcomes
@@ -33,6 +34,7 @@ from sii_cli.batch.plan import Job, Plan
 from sii_cli.batch.progress import Progress
 from sii_cli.batch.queries import Query
 from sii_cli.batch.runner import Runner
+from sii_cli.batch.runs import Account
 from sii_cli.batch.servers import ModelServers
 from sii_cli.batch.validate import validate
 from sii_cli.config import Settings
@@ -121,7 +123,8 @@ async def run_batch(url: str, folder: Path, sessions: int, steps: int) -> Run:
     jobs = list(plan.jobs([Query(id="count", query="count")]))
     executor, servers = LocalExecutor(bench), ModelServers(settings.base_urls, None)
     watcher = Steps(len(jobs))
-    runner = Runner(jobs, executor, gate=Gate(sessions, servers), watcher=watcher)
+    gate, account = Gate(sessions, servers), Account(runs.Run(time.time()))
+    runner = Runner(jobs, executor, gate=gate, watcher=watcher, account=account)
     began = Moment.now()
     watching = asyncio.create_task(_watch_memory())
     await runner.run()
@@ -129,7 +132,7 @@ async def run_batch(url: str, folder: Path, sessions: int, steps: int) -> Run:
     watching.cancel()
     with suppress(asyncio.CancelledError):
         await watching
-    outcomes = read_outcomes(folder, "bench")
+    outcomes = read_outcomes(folder, "bench", jobs)
     assert len(outcomes.ended) == sessions, watcher.last_errors
     return Run(began, ended, list(watcher.ends.values()), _used.most - _used.first)
 

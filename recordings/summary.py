@@ -45,6 +45,7 @@ class RecordingSummary:
     """Seconds since the epoch."""
     mode: str = ""
     model: str = ""
+    context_length: int | None = None
     first_message: str = ""
     rounds: int = 0
     steps: int = 0
@@ -98,6 +99,7 @@ def _summarise(folder: Path) -> RecordingSummary:
         started=start["wall"],
         mode=start["data"]["mode"],
         model=start["data"]["model"],
+        context_length=start["data"].get("context_length"),
         first_message=message,
         rounds=end["rounds"] if end else _latest(tail, "round"),
         steps=end["steps"] if end else _latest(tail, "step"),

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from sandbox.protocol import SandboxBackend
 from sii_cli.batch.job import Result, run_job
 from sii_cli.batch.plan import Job, Plan
+from sii_cli.batch.served import Pinned, ServedPin
 from sii_cli.batch.simulated_user import UserSimulator
 from sii_cli.batch.workspaces import make_workspace, remove_workspace
 from sii_cli.config import Settings
@@ -51,6 +52,8 @@ class Bench:
     settings: Settings
     """`home` is the batch's folder."""
     plan: Plan
+    served: Pinned = field(default_factory=dict)
+    """What answered the sessions so far."""
 
     @property
     def workspaces(self) -> Path:
@@ -106,6 +109,7 @@ class LocalExecutor:
         """`backend` stands in for the one that the settings name."""
         self._bench = bench
         self._backend = backend or make_backend(bench.settings)
+        self._served = ServedPin(bench.served)
         self._make_model = make_model
         self._simulator: UserSimulator | None = None
         self._user: Model | None = None
@@ -148,6 +152,7 @@ class LocalExecutor:
             about=self._bench.about(job),
         )
         try:
+            self._served.check(job.variant.get("model"), await session.served())
             return await run_job(
                 job,
                 session,

@@ -56,6 +56,11 @@ class Gate:
         """Sessions fail one after another, though the server answers, and none ever worked."""
         return self._falls >= DOUBT and not self._ever_went_well
 
+    @property
+    def served(self) -> bool:
+        """A server answered when they were last looked at."""
+        return self._answered
+
     async def closed(self, running: int) -> str | None:
         """Say why no session may start now; none when one may."""
         if running >= self._concurrency:
@@ -80,7 +85,7 @@ class Gate:
         if not self._answered:
             return False
         self._falls += 1
-        self._last_fall = why
+        self._last_fall = why.rstrip(".")
         if self._falls >= DOUBT:
             pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (self._falls - DOUBT))
             self._closed_until = self._clock() + pause

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from recordings.files import failure
+from sii_cli.batch.files import replace_file
 from sii_cli.batch.queries import Query
 from sii_cli.config import Settings
 from sii_cli.errors import UsageError
@@ -73,6 +73,10 @@ class Plan:
             for values in itertools.product(*self.vary.values())
         ]
 
+    def sessions(self, queries: Sequence[Query]) -> int:
+        """Return how many there are to be."""
+        return len(queries) * len(self.variants()) * self.attempts
+
     def jobs(self, queries: Sequence[Query]) -> Iterator[Job]:
         """Yield the sessions; those of one query side by side, for the server's prefix cache."""
         variants = self.variants()
@@ -100,12 +104,8 @@ def sha256_of(queries: Sequence[Query]) -> str:
 
 def pin(folder: Path, plan: Plan, queries: Sequence[Query]) -> None:
     """Write the plan and its queries down. Raises `RecordingFailed`."""
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _replace(folder / QUERIES, encode_queries(queries))
-        _replace(folder / PLAN, json.dumps(asdict(plan), indent=2).encode() + b"\n")
-    except OSError as error:
-        raise failure(folder, error) from error
+    replace_file(folder / QUERIES, encode_queries(queries))
+    replace_file(folder / PLAN, json.dumps(asdict(plan), indent=2).encode() + b"\n")
 
 
 def load_plan(folder: Path) -> tuple[Plan, list[Query]]:
@@ -146,10 +146,3 @@ def differences(before: Plan, now: Plan) -> list[str]:
 def _compared(plan: Plan) -> dict[str, Any]:
     names = ("attempts", "vary", "feedback_rounds", "simulated_user")
     return {name: getattr(plan, name) for name in names} | plan.settings
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """A plan is there whole or not at all."""
-    new = path.with_name(f".{path.name}.new")
-    new.write_bytes(data)
-    new.replace(path)

@@ -67,7 +67,8 @@ class Progress:
         )
         self.tokens = 0
         self.falls = 0
-        self.given_up = 0
+        self.given_up: dict[str, str] = {}
+        """Jobs that failed too often in this run, and why."""
         self.waiting_for = ""
         self.running: dict[str, Live] = {}
         self.last_errors: deque[str] = deque(maxlen=LAST_ERRORS)
@@ -135,7 +136,8 @@ class Progress:
         """It failed by no fault of its own."""
         self.running.pop(job.name, None)
         self.falls += 1
-        self.given_up += given_up
+        if given_up:
+            self.given_up[job.name] = why
         self.last_errors.append(f"{job.name}: {why}")
         then = "given up for now" if given_up else "run again later"
         self._tell(f"{job.name}: infra ({why}), {then}")

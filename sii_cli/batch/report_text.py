@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 
 from sii_cli.batch.outcomes import Outcomes
 from sii_cli.batch.report import Cause, Report
+from sii_cli.batch.runs import Run
 from sii_cli.render.sanitise import one_line
 
 CELL = 160
@@ -13,21 +16,27 @@ CELL = 160
 
 def report_markdown(report: Report) -> str:
     """Return the report as a Markdown document."""
-    left = report.planned - report.done
     parts = [
         f"# Batch {report.name}",
-        f"{report.done} of {report.planned} sessions came to an outcome ({report.queries} queries"
-        + (f"; {left} are left: `sii batch --resume` goes on" if left else "")
-        + f"). {report.stopped} were stopped half-way and {sum_of(report.infra)} ended by the "
-        "infrastructure; those are run again and counted nowhere below.",
+        _summary(report),
         "## Yield",
         _table(
-            ("status", "sessions", "share", "tokens generated", "hours"),
+            ("status", "sessions", "share", "tokens", "a session", "time", "a session"),
             (
-                (row.status, row.sessions, f"{row.share:.1%}", row.tokens, _hours(row.seconds))
+                (
+                    row.status,
+                    row.sessions,
+                    f"{row.share:.1%}",
+                    row.tokens,
+                    f"{row.tokens / row.sessions:.0f}",
+                    _time(row.seconds),
+                    _time(row.seconds / row.sessions),
+                )
                 for row in report.statuses
             ),
         ),
+        "Tokens are those that the model wrote; times are from a session's first event to its last "
+        "(hours:minutes:seconds).",
     ]
     if report.rates:
         parts += [
@@ -43,6 +52,15 @@ def report_markdown(report: Report) -> str:
     parts += ["## What went wrong", _causes(report.causes)]
     if report.infra:
         parts += ["## Infrastructure (not counted)", _causes(report.infra)]
+    if report.left:
+        parts += [
+            "## Left",
+            _table(
+                ("reason", "sessions", "for example"),
+                ((left.reason, left.sessions, left.example) for left in report.left),
+            ),
+        ]
+    parts += ["## Runs", _runs(report.runs)]
     parts += [
         "## By query",
         _table(
@@ -63,6 +81,48 @@ def report_markdown(report: Report) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _summary(report: Report) -> str:
+    """Return the first words: how much is done, by what, at what cost."""
+    left = report.planned - report.done
+    seconds = sum(run.seconds for run in report.runs)
+    gpu_seconds = sum(run.gpu_seconds for run in report.runs)
+    words = [
+        f"{report.done} of {report.planned} sessions came to an outcome ({report.queries} queries"
+        + (f"; {left} are left: `sii batch --resume` goes on" if left else "")
+        + f"). {report.stopped} were stopped half-way and {sum_of(report.infra)} ended by the "
+        "infrastructure; those are run again and counted nowhere below."
+    ]
+    if report.set_aside:
+        words.append(
+            f"{report.set_aside} recordings are of queries or variants that the batch no longer "
+            "has; they are not counted either."
+        )
+    words.append(f"Answered by {' and '.join(map(_cell, report.served)) or 'nobody yet'}.")
+    words.append(
+        f"It took {_time(seconds)}, {gpu_seconds / 3600:.2f} GPU-hours and {report.tokens} "
+        "generated tokens, those of sessions that do not count included."
+    )
+    return " ".join(words)
+
+
+def _runs(runs: Iterable[Run]) -> str:
+    return _table(
+        ("began", "took", "GPU-hours", "GPUs", "sessions at once", "servers", "ended"),
+        (
+            (
+                time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.began)),
+                _time(run.seconds),
+                f"{run.gpu_seconds / 3600:.2f}",
+                run.gpus,
+                run.concurrency,
+                ", ".join(run.servers),
+                run.ended or "everything was done",
+            )
+            for run in runs
+        ),
+    )
+
+
 def status_text(report: Report, outcomes: Outcomes) -> str:
     """Return how a batch stands, in a few lines."""
     ended = ", ".join(f"{row.status} {row.sessions}" for row in report.statuses) or "none"
@@ -71,6 +131,9 @@ def status_text(report: Report, outcomes: Outcomes) -> str:
         f"running {len(outcomes.running)}, infra {sum_of(report.infra)}, "
         f"stopped half-way {report.stopped}",
     ]
+    if report.runs:
+        spent = sum(run.seconds for run in report.runs)
+        lines.append(f"{_time(spent)} in {len(report.runs)} runs, {report.tokens} tokens generated")
     lines += [
         f"  {cause.status}: {one_line(cause.reason, CELL)} ({cause.sessions}, see {cause.example})"
         for cause in (*report.causes, *report.infra)
@@ -107,5 +170,5 @@ def _share(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def _hours(seconds: float) -> str:
-    return f"{seconds / 3600:.2f}"
+def _time(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from sii_cli.batch.gate import Gate
 from sii_cli.batch.job import Result
 from sii_cli.batch.outcomes import INFRA
 from sii_cli.batch.plan import Job
+from sii_cli.batch.runs import Account, Spent
 from sii_cli.errors import SiiError
 from sii_cli.model.types import ModelError
 from sii_cli.wire import Item
@@ -26,22 +26,20 @@ LOOK = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What the whole run may use; none: as much as it takes."""
+    """What the batch may use, over all of its runs; none: as much as it takes."""
 
     tokens: int | None = None
     """Generated."""
     hours: float | None = None
     gpu_hours: float | None = None
-    gpus: int = 1
 
-    def used_up(self, tokens: int, seconds: float) -> str | None:
+    def used_up(self, spent: Spent) -> str | None:
         """Name the part that is used up, if any."""
-        hours = seconds / 3600
-        if self.tokens is not None and tokens >= self.tokens:
+        if self.tokens is not None and spent.tokens >= self.tokens:
             return f"{self.tokens} tokens"
-        if self.hours is not None and hours >= self.hours:
+        if self.hours is not None and spent.seconds >= self.hours * 3600:
             return f"{self.hours:g} hours"
-        if self.gpu_hours is not None and hours * self.gpus >= self.gpu_hours:
+        if self.gpu_hours is not None and spent.gpu_seconds >= self.gpu_hours * 3600:
             return f"{self.gpu_hours:g} GPU-hours"
         return None
 
@@ -78,6 +76,7 @@ class Runner:
         *,
         gate: Gate,
         watcher: Watcher,
+        account: Account,
         budget: Budget = Budget(),
         infra_retries: int = 3,
     ) -> None:
@@ -85,6 +84,7 @@ class Runner:
         self._executor = executor
         self._gate = gate
         self._watcher = watcher
+        self._account = account
         self._budget = budget
         self._infra_retries = infra_retries
         self._falls: Counter[str] = Counter()
@@ -106,10 +106,10 @@ class Runner:
 
         Raises `RecordingFailed` when recordings cannot be kept, after all sessions have ended.
         """
-        began = time.monotonic()
         try:
             while (self._jobs and not self._stopping) or self._running:
-                used_up = self._budget.used_up(self._watcher.tokens, time.monotonic() - began)
+                self._account.tick(served=self._gate.served)
+                used_up = self._budget.used_up(self._account.spent(self._watcher.tokens))
                 if used_up is not None:
                     self.finish(f"the budget of {used_up} is used up")
                 await self._start_sessions()

@@ -71,6 +71,15 @@ def remove_workspace(folder: Path) -> None:
     shutil.rmtree(folder, onerror=make_writable)
 
 
+def remove_left_over(parent: Path) -> None:
+    """Remove the copies under `parent` that killed runs left, and clones that were cut off.
+
+    Blocks; nothing may be at work there.
+    """
+    for folder in (*parent.glob("[!.]*"), *(parent / REPOSITORIES).glob("*-*")):
+        remove_workspace(folder)
+
+
 def _fill(folder: Path, query: Query, base: Path, repositories: Path) -> None:
     match query.workspace:
         case None:

@@ -106,10 +106,11 @@ def status(folder: Path, as_json: bool) -> None:
     from sii_cli.batch.plan import load_plan
     from sii_cli.batch.report import make_report, to_json
     from sii_cli.batch.report_text import status_text
+    from sii_cli.batch.runs import read_runs
 
     plan, queries = load_plan(folder)
-    outcomes = read_outcomes(folder, plan.name)
-    report = make_report(plan, queries, outcomes)
+    outcomes = read_outcomes(folder, plan.name, plan.jobs(queries))
+    report = make_report(plan, queries, outcomes, read_runs(folder))
     click.echo(json.dumps(to_json(report)) if as_json else status_text(report, outcomes))
 
 

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import fcntl
 import json
 import os
-import resource
-import signal
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
+from recordings.errors import RecordingError
 from sii_cli.batch.executor import Bench, Executor, LocalExecutor
+from sii_cli.batch.files import replace_file
 from sii_cli.batch.gate import Gate
 from sii_cli.batch.outcomes import Outcomes, read_outcomes
 from sii_cli.batch.plan import (
@@ -36,15 +34,25 @@ from sii_cli.batch.query_files import read_query_file
 from sii_cli.batch.report import make_report, to_json
 from sii_cli.batch.report_text import report_markdown, sum_of
 from sii_cli.batch.runner import Budget, Runner
+from sii_cli.batch.runs import Account, Run, read_runs
+from sii_cli.batch.served import served_by
 from sii_cli.batch.servers import ModelServers
 from sii_cli.batch.vary import parse_vary
+from sii_cli.batch.workspaces import remove_left_over
+from sii_cli.commands.batch_guards import (
+    allow_many_files,
+    also_logged,
+    interruptible,
+    locked,
+    refuse_another_model,
+)
 from sii_cli.commands.options import load
 from sii_cli.config import SETTING_NAMES, Settings, find_home
 from sii_cli.config_sources import PLACES
-from sii_cli.errors import DONE, INFRASTRUCTURE, INTERRUPTED, LIMIT, UsageError
+from sii_cli.errors import DONE, INFRASTRUCTURE, INTERRUPTED, LIMIT, SiiError, UsageError
 from sii_cli.render.batch_table import shown, tell
 
-LOCK = "lock"
+LOG = "log.txt"
 HERE = "auto"
 """`--ray` without an address."""
 
@@ -54,41 +62,68 @@ def run_batch(file: Path | None, options: dict[str, Any]) -> int:
     folder = _folder(file, options)
     settings = _settings(options, folder)
     plan, queries = _plan(file, folder, settings, options)
-    with _locked(folder):
+    with locked(folder):
+        if options["resume"] is None:
+            _must_be_new(folder)  # another may have begun one meanwhile
         if options["resume"] is None or file is not None or options["accept_changes"]:
             pin(folder, plan, queries)
-        _allow_many_files()
-        outcomes = read_outcomes(folder, plan.name)
-        why = asyncio.run(_run(plan, queries, outcomes, Bench(settings, plan), options))
-        return _finish(folder, plan, queries, why, options)
+        allow_many_files()
+        before = read_outcomes(folder, plan.name, plan.jobs(queries))
+        known = {} if options["accept_changes"] else dict(served_by(before.ended.values()))
+        bench = Bench(settings, plan, known)
+        account = _account(folder, settings, before, options)
+        remove_left_over(bench.workspaces)
+        progress = Progress(plan.sessions(queries), before, tell=also_logged(folder / LOG, tell))
+        try:
+            why = asyncio.run(_run(queries, before, bench, account, progress, options))
+            account.run.ended = why
+        except (SiiError, RecordingError) as error:
+            account.run.ended = str(error)
+            raise
+        finally:
+            account.keep()
+        return _finish(folder, bench, queries, account, progress, options)
 
 
 async def _run(
-    plan: Plan, queries: Sequence[Query], before: Outcomes, bench: Bench, options: dict[str, Any]
+    queries: Sequence[Query],
+    before: Outcomes,
+    bench: Bench,
+    account: Account,
+    progress: Progress,
+    options: dict[str, Any],
 ) -> str:
-    jobs = list(plan.jobs(queries))
-    progress = Progress(len(jobs), before, tell=tell)
+    jobs = [job for job in bench.plan.jobs(queries) if job.name not in before.ended]
+    await refuse_another_model(bench, jobs)
     executor = _executor(bench, options["ray"])
     servers = ModelServers(bench.settings.base_urls, bench.settings.api_key)
     runner = Runner(
-        (job for job in jobs if job.name not in before.ended),
+        jobs,
         executor,
         gate=Gate(options["concurrency"], servers),
         watcher=progress,
-        budget=Budget(
-            options["max_total_tokens"],
-            options["max_hours"],
-            options["max_gpu_hours"],
-            options["gpus"],
-        ),
+        account=account,
+        budget=Budget(options["max_total_tokens"], options["max_hours"], options["max_gpu_hours"]),
         infra_retries=options["infra_retries"],
     )
     try:
-        with _interruptible(runner), shown(progress):
+        with interruptible(runner), shown(progress):
             return await runner.run()
     finally:
         await executor.aclose()
         await servers.aclose()
+
+
+def _account(
+    folder: Path, settings: Settings, before: Outcomes, options: dict[str, Any]
+) -> Account:
+    """Go on with the account of the runs before; servers may have moved, and that is told."""
+    runs = read_runs(folder)
+    run = Run(time.time(), list(settings.base_urls), options["concurrency"], options["gpus"])
+    if runs and runs[-1].servers != run.servers:
+        was, are = (", ".join(one.servers) for one in (runs[-1], run))
+        click.echo(f"sii: the servers were {was} and are {are}.", err=True)
+    return Account(run, folder, runs, before.tokens)
 
 
 def _executor(bench: Bench, ray: str | None) -> Executor:
@@ -100,13 +135,20 @@ def _executor(bench: Bench, ray: str | None) -> Executor:
 
 
 def _finish(
-    folder: Path, plan: Plan, queries: Sequence[Query], why: str, options: dict[str, Any]
+    folder: Path,
+    bench: Bench,
+    queries: Sequence[Query],
+    account: Account,
+    progress: Progress,
+    options: dict[str, Any],
 ) -> int:
     """Write the report, mark what goes to review, and say where things are."""
-    outcomes = read_outcomes(folder, plan.name)
-    report = make_report(plan, queries, outcomes)
-    (folder / "report.json").write_text(json.dumps(to_json(report), indent=2) + "\n", "utf-8")
-    (folder / "report.md").write_text(report_markdown(report), "utf-8")
+    plan, why = bench.plan, account.run.ended
+    outcomes = read_outcomes(folder, plan.name, plan.jobs(queries))
+    runs = (*account.before, account.run)
+    report = make_report(plan, queries, outcomes, runs, progress.given_up)
+    replace_file(folder / "report.json", json.dumps(to_json(report), indent=2).encode() + b"\n")
+    replace_file(folder / "report.md", report_markdown(report).encode())
     if options["keep"]:
         _keep(folder, outcomes, options)
     ended = ", ".join(f"{row.status} {row.sessions}" for row in report.statuses) or "none"
@@ -114,6 +156,7 @@ def _finish(
     click.echo(f"Report: {folder / 'report.md'}")
     if report.done == report.planned:
         return DONE
+    why = why or "sessions failed too often: see Left in the report"
     click.echo(f"sii: stopped ({why}); go on with `sii batch --resume {folder}`.", err=True)
     if why == "interrupted":
         return INTERRUPTED
@@ -142,11 +185,15 @@ def _folder(file: Path | None, options: dict[str, Any]) -> Path:
         assert file is not None
         stamp = time.strftime("%Y%m%d-%H%M%S")
         out = find_home(os.environ) / "batches" / f"{file.stem}-{stamp}"
-    if is_batch(out):
-        raise UsageError(f"{out} holds a batch: go on with `sii batch --resume {out}`.")
+    _must_be_new(out)
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is not a directory: name another with --out DIR.")
     return out.absolute()
+
+
+def _must_be_new(folder: Path) -> None:
+    if is_batch(folder):
+        raise UsageError(f"{folder} holds a batch: go on with `sii batch --resume {folder}`.")
 
 
 def _settings(options: dict[str, Any], folder: Path) -> Settings:
@@ -199,48 +246,3 @@ def _or_before(value: Any, before: Plan | None, name: str, default: Any) -> Any:
     if value is not None:
         return value
     return getattr(before, name) if before else default
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Keep a second runner away from the batch."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder / LOCK).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(
-                f"The batch in {folder} is running: `sii batch status {folder}` shows how it "
-                "stands."
-            ) from None
-        yield
-
-
-@contextlib.contextmanager
-def _interruptible(runner: Runner) -> Iterator[None]:
-    """Ctrl-C once: finish what runs; twice: now."""
-    loop = asyncio.get_running_loop()
-    asked = False
-
-    def stop() -> None:
-        nonlocal asked
-        if asked:
-            runner.abort()
-        else:
-            click.echo("sii: finishing what runs; Ctrl-C again stops it now.", err=True)
-        asked = True
-        runner.finish("interrupted")
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop)
-    try:
-        yield
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
-
-
-def _allow_many_files() -> None:
-    """Each session holds a few files and connections open."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

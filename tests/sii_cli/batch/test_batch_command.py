@@ -23,6 +23,7 @@ from recordings.verify import verify
 from sii_cli.batch.outcomes import job_of
 from tests.fakes.batch_server import BatchServer
 from tests.fakes.threads import in_a_thread
+from tests.sii_cli.batch.recomputed import recomputed, reported
 from tests.sii_cli.terminal import clean_environment
 
 PROGRAM = [sys.executable, "-m", "tests.sii_cli.batch.sii_with_fake_sandboxes"]
@@ -85,6 +86,7 @@ class Place:
         assert set(counted.values()) == {1}
         assert all(verify(one.folder).whole for one in self.recordings() if one.outcome)
         assert not list((self.out / "workspaces").glob("[!.]*")), "a copy of a workspace is left"
+        assert reported(self.report()) == recomputed(self.out)
 
 
 def query(name: str, script: str, **more: Any) -> dict[str, Any]:
@@ -227,6 +229,78 @@ def test_a_batch_is_pinned(place: Place) -> None:
     assert "the queries are others" in place.run(str(file), "--resume", "out", code=2)
     assert "2 of 2" in place.run(str(file), "--resume", "out", "--accept-changes")
     assert sorted(one.query or "" for one in place.recordings()) == ["a", "b"]
+
+
+def test_queries_that_are_dropped_from_a_batch_are_set_aside(place: Place) -> None:
+    place.run(str(place.write(query("a", "steps=1"), query("b", "steps=1"))), "--out", "out")
+    file = place.write(query("b", "steps=1"), query("c", "steps=1"))
+    told = place.run(str(file), "--resume", "out", "--accept-changes")
+    assert "2 of 2 sessions" in told
+    report = place.report()
+    assert (report["done"], report["set_aside"]) == (2, 1)
+    assert [row["query"] for row in report["by_query"]] == ["b", "c"]
+
+
+def test_another_model_is_refused_and_another_url_is_told(place: Place) -> None:
+    file = place.write(*(query(f"q{n}", "steps=2") for n in range(6)))
+    options = ("--concurrency", "1")
+    place.run(str(file), "--out", "out", "--max-total-tokens", "1", *options, code=3)
+    place.server.context_length //= 2
+    told = place.run("--resume", "out", code=2)
+    assert "serves glm (65536 tokens of context), but the batch is recorded with glm" in told
+    assert "--accept-changes" in told
+    place.server.context_length *= 2
+    with in_a_thread(BatchServer()) as other:
+        place.server, first = other, place.server
+        told = place.run("--resume", "out", "--max-total-tokens", "60", *options, code=3)
+        assert f"the servers were {first.base_url} and are {other.base_url}." in told
+        other.context_length //= 2
+        place.run("--resume", "out", "--accept-changes")
+    place.check_every_session_counts_once(6, 1)
+    servers = [run["servers"] for run in place.report()["runs"]]
+    assert servers[-1] == [other.base_url] != servers[0]
+    assert place.report()["served"] == [
+        "glm (131072 tokens of context)",
+        "glm (65536 tokens of context)",
+    ]
+
+
+def test_a_server_that_comes_back_with_another_model_is_not_worked_with(place: Place) -> None:
+    place.server._slow = 0.02
+    file = place.write(*(query(f"q{n}", "steps=1") for n in range(30)))
+    process = place.start(str(file), "--out", "out", "--concurrency", "2")
+    wait_for(lambda: any(one.outcome for one in place.recordings()))
+    place.server.context_length //= 2
+    wait_for(lambda: "65536 tokens of context" in (place.out / "log.txt").read_text())
+    time.sleep(1.0)
+    place.server.context_length *= 2
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    place.check_every_session_counts_once(30, 1)
+    starts = [next(iter(read_events(one.folder))).data for one in place.recordings()]
+    assert {start.context_length for start in starts} == {131072}
+
+
+def test_what_a_killed_run_used_counts_and_what_it_left_is_removed(place: Place) -> None:
+    place.server._slow = 0.02
+    file = place.write(*(query(f"q{n}", "steps=9") for n in range(4)))
+    process = place.start(str(file), "--out", "out", "--concurrency", "4")
+    wait_for(lambda: len(place.recordings()) == 4 and min(one.steps for one in place.recordings()))
+    time.sleep(0.5)
+    process.kill()
+    process.communicate()
+    assert list((place.out / "workspaces").glob("[!.]*"))
+    told = place.run("--resume", "out", "--max-total-tokens", "20", code=3)
+    assert "the budget of 20 tokens is used up" in told
+    report = place.report()
+    assert report["done"] == 0
+    assert report["tokens"] >= 4 * 15
+    assert [run["ended"] for run in report["runs"]] == [
+        "killed",
+        "the budget of 20 tokens is used up",
+    ]
+    place.run("--resume", "out")
+    place.check_every_session_counts_once(4, 1)
 
 
 def test_two_runners_of_one_batch_are_refused(place: Place) -> None:

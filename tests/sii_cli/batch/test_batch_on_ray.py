@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
@@ -19,6 +20,7 @@ from sii_cli.batch.plan import Plan, sha256_of
 from sii_cli.batch.progress import Progress
 from sii_cli.batch.queries import Query
 from sii_cli.batch.runner import Runner
+from sii_cli.batch.runs import Account, Run
 from sii_cli.batch.servers import ModelServers
 from sii_cli.config import Settings
 from tests.fakes.batch_server import BatchServer
@@ -77,13 +79,14 @@ async def run(
     servers = ModelServers(bench.settings.base_urls, None)
     jobs = list(bench.plan.jobs(queries))
     progress = Progress(len(jobs), Outcomes())
-    runner = Runner(jobs, executor, gate=Gate(6, servers), watcher=progress)
+    account = Account(Run(time.time()))
+    runner = Runner(jobs, executor, gate=Gate(6, servers), watcher=progress, account=account)
     running = asyncio.create_task(runner.run())
     await during(progress)
     assert await running == ""
     await executor.aclose()
     await servers.aclose()
-    return read_outcomes(bench.settings.home, "ray")
+    return read_outcomes(bench.settings.home, "ray", jobs)
 
 
 def statuses(outcomes: Outcomes) -> dict[str, str | None]:

@@ -1,0 +1,104 @@
+"""The runs of a batch: each `sii batch` that worked on it, and the time that it used.
+
+What sessions used stands in their recordings; hours stand nowhere else, so they are kept here,
+and a killed run loses no more than the last `KEEP_EVERY` seconds of its account.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from recordings.errors import RecordingFailed
+from sii_cli.batch.files import replace_file
+from sii_cli.errors import UsageError
+
+RUNS = "runs.json"
+KEEP_EVERY = 10.0
+"""Seconds between writes of the account."""
+KILLED = "killed"
+"""How a run ended that did not say so; also of one that goes on."""
+
+
+@dataclass(slots=True)
+class Run:
+    """One run."""
+
+    began: float
+    """Seconds since the epoch, by a clock that may be set meanwhile: for reading alone."""
+    servers: list[str] = field(default_factory=list)
+    concurrency: int = 1
+    gpus: int = 1
+    seconds: float = 0.0
+    gpu_seconds: float = 0.0
+    """Times GPUs; not while no server answered."""
+    ended: str = KILLED
+    """Why it stopped; empty: everything was done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a batch has used, over all of its runs."""
+
+    tokens: int = 0
+    """Generated, also by sessions that do not count."""
+    seconds: float = 0.0
+    gpu_seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Account:
+    """Adds up what a batch uses. Without a folder nothing is kept."""
+
+    run: Run
+    folder: Path | None = None
+    before: Sequence[Run] = ()
+    tokens_before: int = 0
+    clock: Callable[[], float] = time.monotonic
+    _ticked: float | None = field(default=None, init=False)
+    _kept: float = field(default=float("-inf"), init=False)
+
+    def tick(self, *, served: bool) -> None:
+        """Count the time since the last tick; `served`: a server answers."""
+        now = self.clock()
+        passed = now - (now if self._ticked is None else self._ticked)
+        self._ticked = now
+        self.run.seconds += passed
+        if served:
+            self.run.gpu_seconds += passed * self.run.gpus
+        if now - self._kept >= KEEP_EVERY:
+            self._kept = now
+            self.keep()
+
+    def spent(self, tokens: int) -> Spent:
+        """Return what all runs used; `tokens` are those of this one."""
+        runs = (*self.before, self.run)
+        return Spent(
+            self.tokens_before + tokens,
+            sum(run.seconds for run in runs),
+            sum(run.gpu_seconds for run in runs),
+        )
+
+    def keep(self) -> None:
+        """Write the runs down; a full disk is told by the recordings, which matter more."""
+        if self.folder is not None:
+            runs = [asdict(run) for run in (*self.before, self.run)]
+            with suppress(RecordingFailed):
+                replace_file(self.folder / RUNS, json.dumps(runs, indent=2).encode() + b"\n")
+
+
+def read_runs(folder: Path) -> list[Run]:
+    """Return a batch's runs so far, the oldest first. Raises `UsageError`."""
+    try:
+        return [Run(**run) for run in json.loads((folder / RUNS).read_bytes())]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, TypeError) as error:
+        raise UsageError(
+            f"{folder / RUNS}, the account of the batch's hours, cannot be read ({error}): remove "
+            "it to begin the account anew."
+        ) from error

@@ -1,0 +1,106 @@
+"""What keeps a running batch from harm: others that run it, signals, limits, another model."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import resource
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import click
+
+from sii_cli.batch.executor import Bench
+from sii_cli.batch.plan import Job
+from sii_cli.batch.runner import Runner
+from sii_cli.batch.served import ServedPin
+from sii_cli.errors import UsageError
+from sii_cli.model.types import ModelError
+from sii_cli.parts import make_model
+from sii_cli.render.sanitise import one_line
+
+LOCK = "lock"
+LONGEST = 2000
+"""Characters of a line that is logged."""
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep a second runner away from the batch."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder / LOCK).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(
+                f"The batch in {folder} is running: `sii batch status {folder}` shows how it "
+                "stands."
+            ) from None
+        yield
+
+
+@contextlib.contextmanager
+def interruptible(runner: Runner) -> Iterator[None]:
+    """Ctrl-C once: finish what runs; twice: now."""
+    loop = asyncio.get_running_loop()
+    asked = False
+
+    def stop() -> None:
+        nonlocal asked
+        if asked:
+            runner.abort()
+        else:
+            click.echo("sii: finishing what runs; Ctrl-C again stops it now.", err=True)
+        asked = True
+        runner.finish("interrupted")
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def allow_many_files() -> None:
+    """Each session holds a few files and connections open."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+async def refuse_another_model(bench: Bench, jobs: Iterable[Job]) -> None:
+    """Raise `UsageError` when servers answer with another model than the batch is recorded with.
+
+    Servers that are away are waited for later.
+    """
+    if not bench.served:
+        return
+    varied = {job.variant.get("model"): job for job in jobs}
+    for name, job in varied.items():
+        model = make_model(bench.settings_of(job, bench.settings.home))
+        try:
+            served = await model.describe()
+        except ModelError:
+            continue
+        finally:
+            await model.aclose()
+        try:
+            ServedPin(bench.served).check(name, served)
+        except ModelError as error:
+            raise UsageError(str(error)) from None
+
+
+def also_logged(path: Path, tell: Callable[[str], None]) -> Callable[[str], None]:
+    """Return what tells lines and keeps them with their times, for whoever comes later."""
+
+    def both(line: str) -> None:
+        tell(line)
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S")
+        with contextlib.suppress(OSError), path.open("a", encoding="utf-8") as file:
+            file.write(f"{stamp} {one_line(line, LONGEST)}\n")
+
+    return both
