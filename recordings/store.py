@@ -46,14 +46,14 @@ class RecordingStore:
 
     def ids(self) -> list[str]:
         """Return the ids of all recordings, the newest first."""
-        return [name for name in self._names() if self._has_log(name)]
+        return [name for name in self.names() if self._has_log(name)]
 
     def resolve(self, ref: str) -> Path:
         """Return the folder of a recording by its id, a unique beginning of it, or `last`.
 
         Raises `RecordingNotFound`.
         """
-        names = self._names()
+        names = self.names()
         if ref in names and self._has_log(ref):
             return self.root / ref
         last = next((name for name in names if self._has_log(name)), None)
@@ -77,7 +77,7 @@ class RecordingStore:
         """Yield a summary of every recording, the newest first."""
         return (summarise(self.root / name) for name in self.ids())
 
-    def _names(self) -> Sequence[str]:
+    def names(self) -> Sequence[str]:
         """Names of the folders, the newest first."""
         try:
             names = [name for name in os.listdir(self.root) if not name.startswith(".")]

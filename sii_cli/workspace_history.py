@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from recordings.workspace import WorkspaceAt, workspace_at
@@ -14,6 +16,19 @@ MAX_BYTES = 2 << 30
 def snapshot_store(home: Path) -> SnapshotStore:
     """Return the store that all sessions under a home share; it need not exist yet."""
     return SnapshotStore(home / "snapshots", max_bytes=MAX_BYTES)
+
+
+def forks_folder(home: Path) -> Path:
+    """Return the folder in which each fork has a folder of its own, with its workspace in it."""
+    return home / "forks"
+
+
+@contextmanager
+def keeping_snapshots(home: Path) -> Iterator[None]:
+    """Let nothing be pruned until what was written of it is recorded. Raises `SnapshotError`."""
+    store = snapshot_store(home)
+    with store.objects.at_work():
+        yield
 
 
 def materialise(

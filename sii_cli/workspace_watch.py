@@ -145,6 +145,7 @@ class WorkspaceWatch:
             self._running.cancel()
             with suppress(asyncio.CancelledError):
                 await self._running
+        self._snapshots.close()
         self._store.close()
 
     def _begin(self, cause: Cause, step: int) -> None:

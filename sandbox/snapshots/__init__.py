@@ -8,7 +8,8 @@ On disk
     A store is a folder of objects, each named by the sha256 of what it holds: a file's content or
     a directory's tree. Those up to a megabyte stand in packs (`packs/…`, see `pack.py`), one a
     process, a few hundred kilobytes to a zstd frame; larger ones are files of one frame each,
-    `objects/ab/cdef…`. `index.sqlite` says where in the packs they stand, and is derived.
+    `objects/ab/cdef…`. `index.sqlite` says where in the packs they stand, and is derived. `lock`,
+    `cleaning` and `held/` say who uses the store (see `usage.py`).
 
 Trees
     A tree is lines of JSON in ASCII, each ended by a newline, one an entry, in the order of the
@@ -39,6 +40,8 @@ from sandbox.snapshots.changes import Change, ChangeKind
 from sandbox.snapshots.entries import EntryType
 from sandbox.snapshots.errors import SnapshotDamaged, SnapshotError, SnapshotNotFound
 from sandbox.snapshots.file_diff import Counted, FileDiff
+from sandbox.snapshots.prune import Pruner
+from sandbox.snapshots.removal import remove_folder, size_of
 from sandbox.snapshots.restore import Restored
 from sandbox.snapshots.scan import NotKept
 from sandbox.snapshots.store import SnapshotStore
@@ -52,6 +55,7 @@ __all__ = [
     "EntryType",
     "FileDiff",
     "NotKept",
+    "Pruner",
     "Restored",
     "Snapshot",
     "SnapshotDamaged",
@@ -60,4 +64,6 @@ __all__ = [
     "SnapshotStore",
     "Snapshots",
     "quoted",
+    "remove_folder",
+    "size_of",
 ]

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TypeVar
 
 from sandbox.snapshots.errors import SnapshotError
-from sandbox.snapshots.pack import Place, read_table
+from sandbox.snapshots.pack import Packed, Place, pack_names, read_table
 
 T = TypeVar("T")
 _PATIENCE = 60.0
 """Seconds to wait while another process writes."""
+_PAUSE = 0.01
 _ASKED = 500
 """Objects that are asked for at once."""
 _TABLES = """
@@ -29,7 +31,7 @@ CREATE TABLE IF NOT EXISTS objects (
 ) WITHOUT ROWID;
 """
 _INSERT = "INSERT OR IGNORE INTO objects VALUES (?, ?, ?, ?, ?)"
-_FIND = "SELECT name, block, start, size FROM objects JOIN packs ON pack = number WHERE sha256 = ?"
+_PLACES = "SELECT sha256, name, block, start, size FROM objects JOIN packs ON pack = number"
 
 
 class ObjectIndex:
@@ -39,30 +41,72 @@ class ObjectIndex:
         self._path = path
         self._packs = packs
         self._db: sqlite3.Connection | None = None
+        self._inode = 0
 
     def find(self, sha256: bytes) -> Place | None:
         """Return where an object stands. Raises `SnapshotError`."""
-        row = self._do(lambda db: db.execute(_FIND, (sha256,)).fetchone())
-        return Place(*row) if row else None
+        query = f"{_PLACES} WHERE sha256 = ?"
+        row = self._do(lambda db: db.execute(query, (sha256,)).fetchone())
+        return Place(*row[1:]) if row else None
 
-    def has(self, sha256: bytes) -> bool:
-        """Whether an object is in a pack. Raises `SnapshotError`."""
-        query = "SELECT 1 FROM objects WHERE sha256 = ?"
-        return self._do(lambda db: db.execute(query, (sha256,)).fetchone()) is not None
+    def places(self, sha256s: Iterable[bytes]) -> dict[bytes, Place]:
+        """Return where those of many objects stand whose pack is there.
 
-    def known(self, sha256s: Iterable[bytes]) -> set[bytes]:
-        """Return those of many objects that are in a pack. Raises `SnapshotError`."""
+        Raises `SnapshotError`.
+        """
         asked = sorted(sha256s)
         groups = [asked[at : at + _ASKED] for at in range(0, len(asked), _ASKED)]
-        return {row[0] for group in groups for row in self._do(partial(_ask, group))}
+        rows = [row for group in groups for row in self._do(partial(_ask, group))]
+        lost = {name for _, name, *_ in rows if not os.path.exists(f"{self._packs}/{name}")}
+        if not lost:
+            return {row[0]: Place(*row[1:]) for row in rows}
+        for name in lost:
+            self.forget(name)
+        return self.places(asked)
 
-    def add(self, pack: str, end: int, objects: Iterable[tuple[bytes, int, int, int]]) -> None:
+    def add(self, pack: str, end: int, objects: Iterable[Packed]) -> None:
         """Take in (sha256, block, start, size) of what a pack of `end` bytes holds now.
 
         Raises `SnapshotError`.
         """
         rows = sorted(objects)
         self._do(lambda db: _add(db, pack, end, rows))
+
+    def forget(self, pack: str) -> None:
+        """Take out a pack that is gone; what stood in it may stand in another by now.
+
+        Raises `SnapshotError`.
+        """
+        self._do(lambda db: _forget(db, pack))
+        self.catch_up()
+
+    def after(self, sha256: bytes, most: int) -> list[bytes]:
+        """Return the objects that follow one in the order of their hashes.
+
+        Raises `SnapshotError`.
+        """
+        query = "SELECT sha256 FROM objects WHERE sha256 > ? ORDER BY sha256 LIMIT ?"
+        return [row[0] for row in self._do(lambda db: db.execute(query, (sha256, most)).fetchall())]
+
+    def remove(self, sha256s: Iterable[bytes]) -> None:
+        """Take objects out. Raises `SnapshotError`."""
+        rows = [(sha256,) for sha256 in sha256s]
+        self._do(lambda db: _remove(db, rows))
+
+    def replace(self, old: str, new: str, end: int, objects: list[Packed]) -> None:
+        """Let a pack of `end` bytes stand in the place of another, with all that is known of it.
+
+        Raises `SnapshotError`.
+        """
+        self._do(lambda db: _replace(db, old, new, end, objects))
+
+    def shrink(self) -> None:
+        """Give the room of what was taken out back to the disk. Raises `SnapshotError`."""
+        self._do(lambda db: db.execute("VACUUM"))
+
+    def is_in_place(self) -> bool:
+        """Whether the file is still the one that is open: it may have been deleted."""
+        return os.path.exists(self._path) and os.stat(self._path).st_ino == self._inode
 
     def catch_up(self) -> None:
         """Take in what stands in the packs and is not known. Raises `SnapshotError`."""
@@ -93,20 +137,12 @@ class ObjectIndex:
     def _open(self) -> sqlite3.Connection:
         if self._db is None:
             is_new = not os.path.exists(self._path)
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            db = sqlite3.connect(
-                self._path, timeout=_PATIENCE, check_same_thread=False, isolation_level=None
-            )
-            try:
-                db.execute("PRAGMA journal_mode = WAL")
-                db.execute("PRAGMA synchronous = NORMAL")
-                db.executescript(_TABLES)
-                if is_new:
-                    self._read_packs(db)
-            except BaseException:
-                db.close()
-                raise
-            self._db = db
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._inode = os.fstat(fd).st_ino
+            os.close(fd)
+            self._db = _connect(self._path)
+            if is_new:
+                self._read_packs(self._db)
         return self._db
 
     def _delete(self) -> None:
@@ -117,34 +153,89 @@ class ObjectIndex:
 
     def _read_packs(self, db: sqlite3.Connection) -> None:
         known = dict(db.execute("SELECT name, end FROM packs").fetchall())
-        with suppress(FileNotFoundError), os.scandir(self._packs) as found:
-            for item in found:
-                begin = known.get(item.name, 0)
-                if item.name.endswith(".pack") and item.stat().st_size > begin:
-                    objects, end = read_table(item.path, begin)
-                    _add(db, item.name, end, sorted(objects))
+        for name in pack_names(self._packs):
+            path, begin = f"{self._packs}/{name}", known.get(name, 0)
+            with suppress(FileNotFoundError):  # cleaned away meanwhile
+                if os.stat(path).st_size > begin:
+                    objects, end = read_table(path, begin)
+                    _add(db, name, end, sorted(objects))
 
 
-def _ask(sha256s: list[bytes], db: sqlite3.Connection) -> list[tuple[bytes]]:
-    places = ",".join("?" * len(sha256s))
-    return db.execute(f"SELECT sha256 FROM objects WHERE sha256 IN ({places})", sha256s).fetchall()
+def _connect(path: str) -> sqlite3.Connection:
+    """Open the index. Raises `sqlite3.Error`."""
+    patience = time.monotonic() + _PATIENCE
+    while True:
+        db = sqlite3.connect(path, timeout=_PATIENCE, check_same_thread=False, isolation_level=None)
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = NORMAL")
+            db.executescript(_TABLES)
+            return db
+        except sqlite3.OperationalError as error:
+            db.close()
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > patience:
+                raise
+            # Its first opener or its last closer has it alone: SQLite does not wait for these.
+        except BaseException:
+            db.close()
+            raise
+        time.sleep(_PAUSE)
 
 
-def _add(
-    db: sqlite3.Connection, pack: str, end: int, rows: list[tuple[bytes, int, int, int]]
-) -> None:
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        db.execute(
-            "INSERT INTO packs (name, end) VALUES (?, ?) "
-            "ON CONFLICT (name) DO UPDATE SET end = max(end, excluded.end)",
-            (pack, end),
-        )
-        (number,) = db.execute("SELECT number FROM packs WHERE name = ?", (pack,)).fetchone()
+def _ask(sha256s: list[bytes], db: sqlite3.Connection) -> list[tuple[bytes, str, int, int, int]]:
+    asked = ",".join("?" * len(sha256s))
+    return db.execute(f"{_PLACES} WHERE sha256 IN ({asked})", sha256s).fetchall()
+
+
+def _add(db: sqlite3.Connection, pack: str, end: int, rows: list[Packed]) -> None:
+    with _transaction(db):
+        number = _number(db, pack, end)
         db.executemany(
             _INSERT,
             ((sha256, number, block, start, size) for sha256, block, start, size in rows),
         )
+
+
+def _replace(db: sqlite3.Connection, old: str, new: str, end: int, rows: list[Packed]) -> None:
+    with _transaction(db):
+        if rows:
+            number = _number(db, new, end)
+            db.executemany(
+                "UPDATE objects SET pack = ?, block = ?, start = ? WHERE sha256 = ?",
+                ((number, block, start, sha256) for sha256, block, start, _ in rows),
+            )
+        db.execute("DELETE FROM packs WHERE name = ?", (old,))
+
+
+def _forget(db: sqlite3.Connection, pack: str) -> None:
+    with _transaction(db):
+        db.execute(
+            "DELETE FROM objects WHERE pack = (SELECT number FROM packs WHERE name = ?)", (pack,)
+        )
+        db.execute("DELETE FROM packs WHERE name = ?", (pack,))
+
+
+def _remove(db: sqlite3.Connection, rows: list[tuple[bytes]]) -> None:
+    with _transaction(db):
+        db.executemany("DELETE FROM objects WHERE sha256 = ?", rows)
+
+
+def _number(db: sqlite3.Connection, pack: str, end: int) -> int:
+    """Return the number of a pack that is known to be of `end` bytes now."""
+    db.execute(
+        "INSERT INTO packs (name, end) VALUES (?, ?) "
+        "ON CONFLICT (name) DO UPDATE SET end = max(end, excluded.end)",
+        (pack, end),
+    )
+    (number,) = db.execute("SELECT number FROM packs WHERE name = ?", (pack,)).fetchone()
+    return int(number)
+
+
+@contextmanager
+def _transaction(db: sqlite3.Connection) -> Iterator[None]:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
         db.execute("COMMIT")
     except BaseException:
         db.execute("ROLLBACK")

@@ -12,16 +12,16 @@ import secrets
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from sandbox.snapshots.errors import SnapshotDamaged, SnapshotNotFound, failure
+from sandbox.snapshots.pack import LEVEL
 from sandbox.snapshots.packs import Packs
+from sandbox.snapshots.usage import at_work
 
-_LEVEL = 1
-"""Four times smaller on source code, at a fraction of what the hash costs."""
 _CHUNK = 1 << 20
 _TEMPORARY = ".tmp-"
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -39,7 +39,7 @@ class _Threads(threading.local):
     def __init__(self) -> None:
         from zstandard import ZstdCompressor  # slow to import
 
-        self.compressor = ZstdCompressor(level=_LEVEL)
+        self.compressor = ZstdCompressor(level=LEVEL)
 
 
 class Objects:
@@ -58,7 +58,7 @@ class Objects:
 
     def has(self, sha256: str) -> bool:
         """Whether an object is there. Raises `SnapshotError`."""
-        if not _SHA256.fullmatch(sha256):
+        if not is_sha256(sha256):
             return False
         return self._packs.has(bytes.fromhex(sha256)) or self._has_file(sha256)
 
@@ -185,12 +185,33 @@ class Objects:
             _discard(path)
         return status.st_dev, status.st_ino
 
+    def temporaries(self) -> list[Path]:
+        """Return the files being written; alone in the store: those that killed processes left."""
+        return sorted(self.folder.glob(f"{_TEMPORARY}*"))
+
+    def files(self) -> Iterator[tuple[str, Path]]:
+        """Yield the sha256 and the file of every object that is a file of its own."""
+        for path in (self.folder / "objects").glob("??/*"):
+            sha256 = path.parent.name + path.name
+            if is_sha256(sha256):
+                yield sha256, path
+
+    @contextmanager
+    def at_work(self, stop: threading.Event | None = None) -> Iterator[None]:
+        """Rely on what is there: nothing is cleaned away meanwhile.
+
+        Raises `SnapshotError`; `Stopped` once `stop` is set.
+        """
+        self.prepare()
+        with at_work(self.folder, stop):
+            yield
+
     def failure(self, error: OSError) -> Exception:
         """Say why the store cannot be written."""
         return failure("The snapshot cannot be written to", self._root, error)
 
     def _path(self, sha256: str) -> str:
-        if not _SHA256.fullmatch(sha256):  # a recording named it: it may be anything
+        if not is_sha256(sha256):  # a recording named it: it may be anything
             raise SnapshotNotFound(f"{sha256[:80]!r} is no sha256 of an object.")
         return f"{self._root}/objects/{sha256[:2]}/{sha256[2:]}"
 
@@ -240,6 +261,11 @@ class ObjectWriter:
         except OSError as error:
             raise self._objects.failure(error) from error
         self._size += len(data)
+
+
+def is_sha256(text: str) -> bool:
+    """Whether a text can be the name of an object."""
+    return _SHA256.fullmatch(text) is not None
 
 
 def write_all(fd: int, data: bytes) -> None:

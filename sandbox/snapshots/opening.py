@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _SAFE = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | _SAFE
@@ -12,13 +16,26 @@ _FILE = os.O_RDONLY | os.O_NONBLOCK | _SAFE
 GONE = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.ENODEV))
 """Something else stands there than a moment ago, or nothing."""
 UNREADABLE = frozenset((errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.EOVERFLOW))
+FATAL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE))
+"""No other entry fares better."""
 IN_USE = frozenset((errno.EAGAIN, errno.EBUSY, errno.ETXTBSY))
 """A lease on a file makes an opener wait, or be told this when it will not wait."""
+
+OWNER_ALL = 0o700
 
 
 def open_directory(name: str, parent: int) -> int:
     """Open a directory that stands in another. Raises `OSError`."""
     return os.open(name, _DIRECTORY, dir_fd=parent)
+
+
+def open_owned_directory(name: str, parent: int) -> int:
+    """As `open_directory`, also when its mode forbids it to its owner. Raises `OSError`."""
+    try:
+        return open_directory(name, parent)
+    except PermissionError:
+        change_mode(name, parent, OWNER_ALL, stat.S_IFDIR)
+        return open_directory(name, parent)
 
 
 def open_file(name: str, parent: int) -> int:
@@ -43,3 +60,32 @@ def change_mode(name: str, parent: int, mode: int, wanted: int) -> None:
         os.chmod(f"/proc/self/fd/{fd}", mode)  # a descriptor of O_PATH has no fchmod
     finally:
         os.close(fd)
+
+
+@contextmanager
+def writable(fd: int) -> Iterator[None]:
+    """Let the owner change a directory for a while."""
+    mode = stat.S_IMODE(os.fstat(fd).st_mode)
+    if mode & OWNER_ALL == OWNER_ALL:
+        yield
+        return
+    os.fchmod(fd, mode | OWNER_ALL)
+    try:
+        yield
+    finally:
+        os.fchmod(fd, mode)
+
+
+@contextmanager
+def left_if_impossible() -> Iterator[None]:
+    """Go on after an entry that cannot be changed: whoever looks afterwards tells of it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FATAL:
+            raise
+
+
+def temporary_name() -> str:
+    """Return a name that nothing in a workspace has."""
+    return f".sii-{secrets.token_hex(8)}"

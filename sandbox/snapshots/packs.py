@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
+from contextlib import suppress
 from typing import Any
 
 from sandbox.snapshots.errors import SnapshotDamaged
@@ -48,7 +49,7 @@ class Packs:
         with self._lock:
             if sha256 in self._block.objects or sha256 in self._unindexed:
                 return True
-            return self._is_there() and self._index.has(sha256)
+            return self._is_there() and sha256 in self._index.places((sha256,))
 
     def put(self, sha256: bytes, data: bytes, compressor: Any) -> None:
         """Keep an object, if it is not there. Raises `SnapshotError`, `OSError`.
@@ -67,8 +68,17 @@ class Packs:
         with self._lock:
             if sha256 in self._block.objects:
                 return self._block.get(sha256)
-            place = self._find(sha256)
-            return None if place is None else self._read(place)
+            lost = ""
+            while (place := self._find(sha256)) is not None:
+                with suppress(FileNotFoundError):
+                    return self._read(place)
+                lost = place.pack  # or cleaned away meanwhile: what it held stands in another
+                self._index.forget(lost)
+            if lost:
+                raise SnapshotDamaged(
+                    f"The pack {lost} of the snapshots cannot be read: it is lost."
+                )
+            return None
 
     def commit(self, compressor: Any) -> None:
         """Have what was put on the disk, and known to others. Raises `SnapshotError`, `OSError`."""
@@ -97,7 +107,7 @@ class Packs:
         """Write what is new in the block; one that cannot be written waits for the next try."""
         if not self._block.objects:
             return
-        self._block = self._block.without(self._index.known(self._block.objects))
+        self._block = self._block.without(self._index.places(self._block.objects))
         if not self._block.objects:
             return
         if self._writer is None:
@@ -142,6 +152,8 @@ class Packs:
 
         try:
             return read_block(f"{self._folder}/{place.pack}", place.block, ZstdDecompressor())
+        except FileNotFoundError:
+            raise
         except OSError as error:
             raise SnapshotDamaged(
                 f"The pack {place.pack} of the snapshots cannot be read: {error.strerror}."

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import secrets
 import stat
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,11 +14,17 @@ from sandbox.snapshots.entries import MAX_DEPTH, Entry, kept_mode
 from sandbox.snapshots.errors import SnapshotDamaged, Stopped, failure
 from sandbox.snapshots.exclude import Exclude
 from sandbox.snapshots.objects import Objects, write_all
-from sandbox.snapshots.opening import change_mode, open_directory, open_workspace
+from sandbox.snapshots.opening import (
+    OWNER_ALL,
+    change_mode,
+    left_if_impossible,
+    open_owned_directory,
+    open_workspace,
+    temporary_name,
+    writable,
+)
+from sandbox.snapshots.removal import Remover
 from sandbox.snapshots.scan import Scanner
-
-_FATAL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE))
-_OWNER_ALL = 0o700
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,23 +75,19 @@ class _Restorer:
         self._stop = stop
         self._store = objects.prepare()
         self._top = -1
-        self._device = 0
         self._owner: tuple[int, int] | None = None
-        self._lifted: list[str] = []
 
     def run(self, workspace: Path, before: str, after: str) -> None:
         """Bring the workspace from one tree to another."""
         self._top = open_workspace(os.fspath(workspace))
         try:
             status = os.fstat(self._top)
-            self._device = status.st_dev
+            self._remover = Remover(self._top, self._exclude, self._store, self._stop)
             if os.geteuid() == 0:
                 self._owner = status.st_uid, status.st_gid
-            with _writable(self._top):
+            with writable(self._top):
                 self._directory(self._top, before, after, "", 0)
-                while self._lifted:
-                    with _left_if_impossible():
-                        self._remove(self._top, self._lifted.pop(), "", 0)
+                self._remover.remove_lifted()
         finally:
             os.close(self._top)
 
@@ -104,10 +103,10 @@ class _Restorer:
         }
         for name, (old, new) in different.items():
             if old is not None and _must_go(old, new):
-                with _left_if_impossible():
-                    self._remove(fd, name, path, depth)
+                with left_if_impossible():
+                    self._remover.remove(fd, name, path, depth)
         for name, pair in different.items():
-            with _left_if_impossible():
+            with left_if_impossible():
                 self._place(fd, name, pair, path, depth)
 
     def _place(self, fd: int, name: str, pair: Pair, path: str, depth: int) -> None:
@@ -132,13 +131,13 @@ class _Restorer:
         if old is not None and old.type == "directory" and old.not_kept is None:
             before = old.sha256
         else:
-            os.mkdir(new.name, _OWNER_ALL, dir_fd=fd)
-        child = self._open(new.name, fd)
+            os.mkdir(new.name, OWNER_ALL, dir_fd=fd)
+        child = open_owned_directory(new.name, fd)
         try:
             if before is None:
                 self._give(child)
             if before != new.sha256:
-                with _writable(child):
+                with writable(child):
                     self._directory(child, before, new.sha256, f"{path}{new.name}/", depth + 1)
             if kept_mode(os.fstat(child).st_mode) != new.mode:
                 os.fchmod(child, new.mode)
@@ -146,7 +145,7 @@ class _Restorer:
             os.close(child)
 
     def _place_symlink(self, fd: int, new: Entry) -> None:
-        temporary = _temporary_name()
+        temporary = temporary_name()
         os.symlink(new.target, temporary, dir_fd=fd)
         try:
             if self._owner is not None:
@@ -158,7 +157,7 @@ class _Restorer:
 
     def _place_file(self, fd: int, new: Entry) -> None:
         assert new.sha256 is not None
-        temporary = _temporary_name()
+        temporary = temporary_name()
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         file = os.open(temporary, flags, 0o600, dir_fd=fd)
         try:
@@ -175,45 +174,6 @@ class _Restorer:
         except BaseException:
             _discard(temporary, fd)
             raise
-
-    def _remove(self, fd: int, name: str, path: str, depth: int) -> None:
-        """Remove what stands under a name, but for what is excluded."""
-        status = os.stat(name, dir_fd=fd, follow_symlinks=False)
-        if not stat.S_ISDIR(status.st_mode):
-            os.unlink(name, dir_fd=fd)
-            return
-        if status.st_dev != self._device or (status.st_dev, status.st_ino) == self._store:
-            return
-        if depth >= MAX_DEPTH:
-            self._lift(fd, name)
-            return
-        child = self._open(name, fd)
-        try:
-            with _writable(child):
-                for inside in os.listdir(child):
-                    if self._stop.is_set():
-                        raise Stopped
-                    if not self._exclude.matches(f"{path}{name}/", inside):
-                        with _left_if_impossible():
-                            self._remove(child, inside, f"{path}{name}/", depth + 1)
-        finally:
-            os.close(child)
-        os.rmdir(name, dir_fd=fd)
-
-    def _lift(self, fd: int, name: str) -> None:
-        """Move a directory that is too deep up to the top, to be removed from there."""
-        lifted = _temporary_name()
-        change_mode(name, fd, _OWNER_ALL, stat.S_IFDIR)
-        os.rename(name, lifted, src_dir_fd=fd, dst_dir_fd=self._top)
-        self._lifted.append(lifted)
-
-    def _open(self, name: str, fd: int) -> int:
-        """Open a directory also when its mode forbids it to its owner."""
-        try:
-            return open_directory(name, fd)
-        except PermissionError:
-            change_mode(name, fd, _OWNER_ALL, stat.S_IFDIR)
-            return open_directory(name, fd)
 
     def _give(self, fd: int) -> None:
         """Give what was made to the workspace's owner, as whom commands run."""
@@ -239,34 +199,6 @@ def _must_go(old: Entry, new: Entry | None) -> bool:
     if old.type == "directory" and old.not_kept is not None:
         return True
     return (old.type == "directory") != (new.type == "directory")
-
-
-@contextmanager
-def _writable(fd: int) -> Iterator[None]:
-    """Let the owner change a directory for a while."""
-    mode = stat.S_IMODE(os.fstat(fd).st_mode)
-    if mode & _OWNER_ALL == _OWNER_ALL:
-        yield
-        return
-    os.fchmod(fd, mode | _OWNER_ALL)
-    try:
-        yield
-    finally:
-        os.fchmod(fd, mode)
-
-
-@contextmanager
-def _left_if_impossible() -> Iterator[None]:
-    """Go on after an entry that cannot be brought back: the scan afterwards tells of it."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FATAL:
-            raise
-
-
-def _temporary_name() -> str:
-    return f".sii-{secrets.token_hex(8)}"
 
 
 def _discard(name: str, fd: int) -> None:

@@ -92,6 +92,15 @@ class Scanner:
         self._entries = 0
         self._not_kept: list[NotKept] = []
 
+    @property
+    def tree(self) -> str:
+        """The tree that the next scan builds upon; empty: none."""
+        return self._top.sha256
+
+    def forget(self) -> None:
+        """Let the next scan read everything."""
+        self._top = _NEVER_SEEN
+
     def scan(self, stop: threading.Event) -> tuple[str, tuple[NotKept, ...]]:
         """Return the workspace's tree, now in the store, and what the store has no content of.
 

@@ -81,9 +81,12 @@ class SnapshotStore:
         """Bring a workspace to exactly a tree; see `Snapshots.restore`, which is faster."""
         excluded = Exclude(exclude)
         scanner = Scanner(workspace, self.objects, excluded, MAX_FILE, MAX_ENTRIES)
-        return await in_thread(
-            lambda stop: restore(tree, workspace, self.objects, scanner, excluded, stop)
-        )
+
+        def work(stop: threading.Event) -> Restored:
+            with self.objects.at_work(stop):
+                return restore(tree, workspace, self.objects, scanner, excluded, stop)
+
+        return await in_thread(work)
 
     async def materialise(self, tree: str, new_dir: Path) -> Restored:
         """Write a tree into a new or empty directory, whose owner is given everything in it.
@@ -94,11 +97,17 @@ class SnapshotStore:
 
     def write_tree(self, tree: str, new_dir: Path, stop: threading.Event | None = None) -> Restored:
         """As `materialise`, but blocking."""
-        if not self.objects.has(tree):
-            raise SnapshotNotFound(f"The store {self.objects.folder} has no tree {tree[:80]!r}.")
-        _make_empty(new_dir)
-        scanner = Scanner(new_dir, self.objects, Exclude(()), MAX_FILE, MAX_ENTRIES)
-        return restore(tree, new_dir, self.objects, scanner, Exclude(()), stop or threading.Event())
+        with self.objects.at_work(stop):
+            if not self.objects.has(tree):
+                raise SnapshotNotFound(
+                    f"The store {self.objects.folder} has no tree {tree[:80]!r}."
+                )
+            _make_empty(new_dir)
+            scanner = Scanner(new_dir, self.objects, Exclude(()), MAX_FILE, MAX_ENTRIES)
+            everything = Exclude(())
+            return restore(
+                tree, new_dir, self.objects, scanner, everything, stop or threading.Event()
+            )
 
     def close(self) -> None:
         """Let go of the store's files; snapshots that were made are kept."""

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.snapshots.changes import Change, compare
+from sandbox.snapshots.errors import SnapshotError
 from sandbox.snapshots.exclude import Exclude
 from sandbox.snapshots.restore import Restored, restore
 from sandbox.snapshots.scan import NotKept, Scanner
 from sandbox.snapshots.store import MAX_ENTRIES, MAX_FILE, SnapshotStore
 from sandbox.snapshots.threads import in_thread
+from sandbox.snapshots.usage import Hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class Snapshots:
         self._exclude = Exclude(exclude)
         self._scanner = Scanner(workspace, store.objects, self._exclude, max_file, max_entries)
         self._last: str | None = None
+        self._hold = Hold(store.objects.folder, workspace)
         self._one_at_a_time = threading.Lock()
 
     async def snapshot(self) -> Snapshot:
@@ -71,18 +75,44 @@ class Snapshots:
         """
         return await in_thread(lambda stop: self._restore(tree, stop))
 
+    def close(self) -> None:
+        """Rely no longer on what was kept: what no recording names may be cleaned away."""
+        self._hold.close()
+
     def _snapshot(self, stop: threading.Event) -> Snapshot:
         begin = time.monotonic()
-        with self._one_at_a_time:
+        with self._at_work(stop):
             tree, not_kept = self._scanner.scan(stop)
             last, self._last = self._last or tree, tree
-        changes = tuple(compare(self._objects, last, tree))
+            changes = tuple(compare(self._objects, last, tree))
         return Snapshot(tree, changes, not_kept, time.monotonic() - begin)
 
     def _restore(self, tree: str, stop: threading.Event) -> Restored:
-        with self._one_at_a_time:
+        with self._at_work(stop):
             restored = restore(
                 tree, self._workspace, self._objects, self._scanner, self._exclude, stop
             )
             self._last = restored.tree_sha256
         return restored
+
+    @contextmanager
+    def _at_work(self, stop: threading.Event) -> Iterator[None]:
+        """One at a time; what the next one builds upon is held, whatever becomes of this one."""
+        with self._one_at_a_time, self._objects.at_work(stop):
+            if self._hold.is_lost():  # the whole store was deleted meanwhile
+                self._objects.close()
+                self._forget()
+            try:
+                yield
+            finally:
+                try:
+                    self._hold.rely_on({self._last or "", self._scanner.tree} - {""})
+                except SnapshotError:
+                    self._forget()
+                    raise
+
+    def _forget(self) -> None:
+        """Build upon nothing: it is not held."""
+        self._hold.close()
+        self._scanner.forget()
+        self._last = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -12,6 +13,7 @@ from sii_cli.commands.fork_workspace import Placed, place_workspace
 from sii_cli.commands.options import example, load_for_recordings
 from sii_cli.commands.recorded import REFS_HELP, complain, find_one, open_store, warn_when_void
 from sii_cli.commands.reviewing import speaker_option
+from sii_cli.config import find_home
 from sii_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -74,6 +76,7 @@ def command(
 ) -> None:
     """Fork a recording."""
     from recordings.restore import restore
+    from sii_cli.workspace_history import keeping_snapshots
 
     parent = find_one(ref)
     warn_when_void(parent)
@@ -86,7 +89,8 @@ def command(
     elif why or speaker:
         raise UsageError("--why and --speaker go with --edit or --replace.")
     past = restore(parent, seq)
-    name, placed = _fork(parent, past, workspace, changed)
+    with keeping_snapshots(find_home(os.environ)):
+        name, placed = _fork(parent, past, workspace, changed)
     click.echo(name)
     click.echo(
         f"It shares events 0 to {seq} of {parent.name} and works in {_shown(placed.path)}, whose "

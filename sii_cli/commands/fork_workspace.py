@@ -38,6 +38,7 @@ def place_workspace(
     Raises `UsageError`, `SnapshotError`, `RecordingError`.
     """
     from recordings.workspace import workspace_at
+    from sii_cli.workspace_history import forks_folder
 
     if wanted is not None and _holds_files(wanted):
         return Placed(str(wanted), "as they are now, not as they were then")
@@ -55,7 +56,7 @@ def place_workspace(
         where = str(wanted or recorded)
         return Placed(where, "as they are now: no snapshot was taken then", doubts)
     home = find_home(os.environ)
-    target = wanted or home / "forks" / fork / "workspace"
+    target = wanted or forks_folder(home) / fork / "workspace"
     return _materialise(parent, seq, target, home)
 
 

@@ -16,6 +16,7 @@ COMMANDS = {
     "replay": "Play a recording as it happened.",
     "search": "Find where something was said, in all recordings.",
     "pack": "Make recordings small; every command still reads them.",
+    "prune": "Give back the room of what no recording needs any more.",
     "review": "Step through a recording and judge it.",
     "approve": "Approve a recording.",
     "reject": "Reject a recording.",

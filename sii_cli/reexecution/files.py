@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -48,6 +49,8 @@ class RecordedFiles:
 
     def close(self) -> None:
         """Let go of both stores."""
+        if self._snapshots is not None:
+            self._snapshots.close()
         self._store.close()
         self._recorded.close()
 
@@ -128,5 +131,5 @@ class RecordedFiles:
         with TemporaryDirectory(dir=self._place, ignore_cleanup_errors=True) as folder:
             target = Path(folder) / "tree"
             await self._recorded.materialise(snapshot.tree, target)
-            copy = Snapshots(target, self._store)
-            return (await copy.snapshot()).tree_sha256
+            with closing(Snapshots(target, self._store)) as copy:
+                return (await copy.snapshot()).tree_sha256

@@ -1,0 +1,146 @@
+"""A store rid of what nothing names any more: beside sessions at work, and killed at any moment.
+
+What is named is marked first, beside everybody. Then, alone in the store for a moment, what came
+meanwhile is marked too, large objects without a mark go, and the small ones leave the index: who
+keeps the same from now on writes it anew. What their packs still hold of others is written into
+new packs, each of which takes its old one's place in a moment alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sandbox.snapshots.changes import MAX_TREE
+from sandbox.snapshots.errors import SnapshotError, SnapshotNotFound, failure
+from sandbox.snapshots.index import ObjectIndex
+from sandbox.snapshots.marks import Marks
+from sandbox.snapshots.objects import Objects, is_sha256
+from sandbox.snapshots.repack import Repacker
+from sandbox.snapshots.usage import Holding, alone, cleaning, held
+
+_CHILD = re.compile(rb'"type":"(directory|file)"[^\n]*?,"sha256":"([0-9a-f]{64})"')
+"""In a tree's line. Names stand before it, with their quotes escaped."""
+_PAGE = 10_000
+"""Objects of the index that are looked at together."""
+
+
+@dataclass(slots=True)
+class Pruned:
+    """What went, or would go."""
+
+    objects: int = 0
+    """Contents and trees."""
+    half_written: int = 0
+    """Files that killed processes left."""
+    bytes: int = 0
+    """On the disk; of packs that are not written anew yet, as far as it can be told."""
+    left: list[str] = field(default_factory=list)
+    """Why some of it stays for now, in sentences."""
+
+
+class Pruner:
+    """One cleaning of a store: `mark`, then `take_out` alone in it, then `write_anew`."""
+
+    def __init__(self, objects: Objects, *, dry_run: bool = False) -> None:
+        self.result = Pruned()
+        self._objects = objects
+        self._store = objects.folder
+        self._index = ObjectIndex(f"{self._store}/index.sqlite", f"{self._store}/packs")
+        self._dry_run = dry_run
+        self._marks = Marks()
+
+    def close(self) -> None:
+        """Let go of the store's files."""
+        self._index.close()
+        self._marks.close()
+
+    def cleaning(self) -> AbstractContextManager[None]:
+        """Be the only one that cleans the store. Raises `SnapshotError`."""
+        return cleaning(self._store)
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Have the store with nobody at work in it. Raises `SnapshotError`."""
+        return alone(self._store)
+
+    def mark(self, trees: Iterable[str]) -> None:
+        """Keep what trees hold. Raises `SnapshotError` for what cannot be read: then nothing goes.
+
+        A tree that the store does not have holds nothing; it may come with another's recording.
+        """
+        for tree in trees:
+            pending = [tree] if is_sha256(tree) else []
+            while pending:
+                pending += self._mark_one(pending.pop())
+
+    def take_out(self) -> list[Holding]:
+        """Take out what has no mark; return what living sessions hold, which stays.
+
+        To be called alone in the store, with everything marked. Raises `SnapshotError`.
+        """
+        self._index.catch_up()
+        holdings, left = held(self._store)
+        self.mark(tree for holding in holdings for tree in holding.trees)
+        for path in (*left, *self._objects.temporaries()):
+            self.result.half_written += 1
+            self._unlink(path)
+        for sha256, path in self._objects.files():
+            if bytes.fromhex(sha256) not in self._marks:
+                self.result.objects += 1
+                self._unlink(path)
+        for unmarked in self._unmarked():
+            self.result.objects += len(unmarked)
+            if not self._dry_run:
+                self._index.remove(unmarked)
+        return holdings
+
+    def write_anew(self) -> None:
+        """Write the packs anew of which something is no longer in the index."""
+        repacker = Repacker(self._store, self._index, self._stays)
+        for pack in sorted(repacker.survey(), key=lambda pack: pack.live):  # makes room first
+            try:
+                self.result.bytes += pack.dead if self._dry_run else repacker.replace(pack)
+            except SnapshotError as error:
+                self.result.left.append(str(error))
+            except OSError as error:
+                self.result.left.append(str(failure("Not all was cleaned in", self._store, error)))
+        if self.result.objects and not self._dry_run:
+            self._index.shrink()
+
+    def _stays(self, sha256: bytes) -> bool:
+        """Whether what the index knows stays there: all of it, once something was taken out."""
+        return not self._dry_run or sha256 in self._marks
+
+    def _mark_one(self, tree: str) -> list[str]:
+        """Mark a tree and its files; return the trees in it."""
+        sha256 = bytes.fromhex(tree)
+        if sha256 in self._marks:
+            return []
+        try:
+            found = _CHILD.findall(self._objects.get(tree, MAX_TREE))
+        except SnapshotNotFound:
+            return []
+        inside = [(kind, child.decode()) for kind, child in found]
+        files = [bytes.fromhex(child) for kind, child in inside if kind == b"file"]
+        self._marks.add([sha256, *files])
+        return [child for kind, child in inside if kind == b"directory"]
+
+    def _unmarked(self) -> Iterator[list[bytes]]:
+        last = b""
+        while page := self._index.after(last, _PAGE):
+            yield [sha256 for sha256 in page if sha256 not in self._marks]
+            last = page[-1]
+
+    def _unlink(self, path: Path) -> None:
+        size = path.stat().st_size
+        if not self._dry_run:
+            try:
+                path.unlink()
+            except OSError as error:
+                raise failure("The store of snapshots cannot be cleaned:", path, error) from error
+            with suppress(OSError):  # it may hold others
+                path.parent.rmdir()
+        self.result.bytes += size

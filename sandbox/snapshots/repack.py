@@ -1,0 +1,160 @@
+"""Packs written anew without what the index no longer has in them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sandbox.snapshots.errors import SnapshotDamaged
+from sandbox.snapshots.index import ObjectIndex
+from sandbox.snapshots.pack import (
+    BLOCK,
+    LEVEL,
+    Block,
+    Packed,
+    PackWriter,
+    Place,
+    Table,
+    is_written,
+    pack_names,
+    read_block,
+    read_raw,
+    read_tables,
+)
+from sandbox.snapshots.usage import alone
+
+
+@dataclass(frozen=True, slots=True)
+class Surveyed:
+    """A pack of which something is no longer in the index."""
+
+    name: str
+    live: int
+    """Objects that stay."""
+    dead: int
+    """Bytes on the disk that would go; a guess where a block loses only some of its objects."""
+
+
+class Repacker:
+    """Rewrites the packs of a store."""
+
+    def __init__(self, store: Path, index: ObjectIndex, stays: Callable[[bytes], bool]) -> None:
+        """`stays` tells of an object of the index whether it will be kept."""
+        self._store = store
+        self._folder = f"{store}/packs"
+        self._index = index
+        self._stays = stays
+
+    def survey(self) -> list[Surveyed]:
+        """Return the packs that can be made smaller and that nobody adds to. Raises `OSError`."""
+        found = (self._survey(name) for name in pack_names(self._folder))
+        return [pack for pack in found if pack is not None]
+
+    def replace(self, pack: Surveyed) -> int:
+        """Let a new pack stand in a pack's place; return how many bytes that freed.
+
+        Killed at any moment, every object stands in one of the two. Raises `SnapshotError`,
+        `OSError`.
+        """
+        size = os.path.getsize(f"{self._folder}/{pack.name}")
+        if not pack.live:
+            return size if self._take_place(pack.name, "", 0, []) else 0
+        new = PackWriter(self._folder)
+        took_place = False
+        try:
+            moved = self._copy(pack.name, new)
+            new.sync()
+            _sync_folder(self._folder)
+            took_place = self._take_place(pack.name, new.name, new.end, moved)
+        finally:
+            if not took_place:
+                with suppress(OSError):
+                    os.unlink(f"{self._folder}/{new.name}")
+            new.close()
+        return size - new.end if took_place else 0
+
+    def _take_place(self, old: str, new: str, end: int, moved: list[Packed]) -> bool:
+        """Swap two packs, unless somebody may count on what would go."""
+        with alone(self._store):
+            if is_written(f"{self._folder}/{old}") or not self._index.is_in_place():
+                return False
+            self._index.replace(old, new, end, moved)
+            with suppress(OSError):  # it has nothing any more that is not in the new one
+                os.unlink(f"{self._folder}/{old}")
+        return True
+
+    def _survey(self, name: str) -> Surveyed | None:
+        path = f"{self._folder}/{name}"
+        if is_written(path):
+            return None
+        live, lost, kept, end = 0, 0, 0.0, 0
+        for table, there in self._tables(name):
+            live += len(there)
+            lost += len(table.objects) - len(there)
+            whole = sum(size for *_, size in table.objects) or 1
+            kept += (table.end - table.block) * sum(size for *_, size in there) / whole
+            end = table.end
+        size = os.path.getsize(path)
+        if live and not lost and end == size:
+            return None
+        return Surveyed(name, live, size - int(kept))
+
+    def _copy(self, name: str, new: PackWriter) -> list[Packed]:
+        """Write what stays of a pack; return where it stands now."""
+        from zstandard import ZstdCompressor, ZstdDecompressor
+
+        path = f"{self._folder}/{name}"
+        compressor, decompressor = ZstdCompressor(LEVEL), ZstdDecompressor()
+        moved: list[Packed] = []
+        block = Block()
+        for table, there in self._tables(name):
+            if len(there) == len(table.objects):
+                offset = new.append(read_raw(path, table))
+                moved += [(sha256, offset, start, size) for sha256, _, start, size in there]
+                continue
+            contents = read_block(path, table.block, decompressor) if there else b""
+            for sha256, _, start, size in there:
+                data = contents[start : start + size]
+                if hashlib.sha256(data).digest() != sha256:
+                    raise SnapshotDamaged(
+                        f"The pack {name} is left as it is: it holds something damaged."
+                    )
+                block.add(sha256, data)
+            if len(block.data) >= BLOCK:
+                moved += _write(block, new, compressor)
+                block = Block()
+        return moved + _write(block, new, compressor)
+
+    def _tables(self, name: str) -> Iterator[tuple[Table, list[Packed]]]:
+        """Yield the tables of a pack, each with those of its objects that stay there."""
+        for table in read_tables(f"{self._folder}/{name}"):
+            places = self._index.places(sha256 for sha256, *_ in table.objects)
+            yield (
+                table,
+                [
+                    packed
+                    for packed in table.objects
+                    if places.get(packed[0]) == Place(name, *packed[1:]) and self._stays(packed[0])
+                ],
+            )
+
+
+def _write(block: Block, new: PackWriter, compressor: Any) -> list[Packed]:
+    if not block.objects:
+        return []
+    offset = new.append(block.encode(compressor))
+    return [(sha256, offset, start, size) for sha256, (start, size) in block.objects.items()]
+
+
+def _sync_folder(folder: str) -> None:
+    """Have the names in a folder on the disk."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,63 @@
+"""`sii prune`: give back the room of what no recording needs any more."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from sii_cli.commands.options import example
+from sii_cli.commands.recorded import complain
+from sii_cli.config import find_home
+from sii_cli.errors import DONE, FAILED
+
+if TYPE_CHECKING:
+    from sii_cli.prune import Freed
+
+
+@click.command(
+    "prune",
+    help="Remove what no recording needs any more: snapshots of workspaces that none names (their "
+    "recordings were deleted, their sessions died), the workspaces of forks that are gone, and "
+    "what killed processes left. Recordings stay, and sessions may run meanwhile. Exits with 1 "
+    "when something could not go, and says why.",
+    epilog=example("sii prune --dry-run", "sii prune", "SII_HOME=runs/monday sii prune"),
+)
+@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def command(dry_run: bool, as_json: bool) -> int:
+    """Prune."""
+    from sii_cli.prune import prune
+
+    freed = prune(find_home(os.environ), dry_run=dry_run)
+    if as_json:
+        click.echo(json.dumps({"dry_run": dry_run, **asdict(freed)}))
+    else:
+        click.echo(_sentence(freed, dry_run))
+        for reason in freed.kept:
+            complain(reason)
+    return FAILED if freed.kept else DONE
+
+
+def _sentence(freed: Freed, dry_run: bool) -> str:
+    counts = (
+        (freed.contents, "content of snapshots", "contents of snapshots"),
+        (freed.half_written, "half-written file", "half-written files"),
+        (len(freed.forks), "fork's workspace", "forks' workspaces"),
+        (len(freed.empty), "recording without an event", "recordings without an event"),
+    )
+    parts = [f"{count:,} {one if count == 1 else more}" for count, one, more in counts if count]
+    if not parts and not freed.bytes:
+        return "Nothing is left over."
+    said = f"{'Would free about' if dry_run else 'Freed'} {_size(freed.bytes)}"
+    return f"{said}: {', '.join(parts)}." if parts else f"{said}."
+
+
+def _size(count: int) -> str:
+    for unit, size in (("GB", 1e9), ("MB", 1e6)):
+        if count >= size:
+            return f"{count / size:,.1f} {unit}"
+    return f"{count / 1e3:,.1f} kB"
