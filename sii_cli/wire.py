@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from recordings.events import BlobRef, Event, EventData, LiveDelta, LiveOutput, Origin
-from recordings.recorder import Recorder
+
+if TYPE_CHECKING:
+    from recordings.recorder import Recorder
 
 Item = Event | LiveDelta | LiveOutput
 """What flows to a screen: recorded events, and live pieces that are recorded coalesced."""

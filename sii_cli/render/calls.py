@@ -11,7 +11,6 @@ from typing import Any
 from rich.text import Text
 
 from recordings.events import ToolCall
-from sii_cli.render.markdown import render_code
 from sii_cli.render.sanitise import one_line, sanitise
 
 MAX_LINES = 20
@@ -57,6 +56,8 @@ def _bash(name: str, arguments: Arguments) -> list[Text]:
 
 
 def _python(name: str, arguments: Arguments) -> list[Text]:
+    from sii_cli.render.formatted import render_code
+
     code = sanitise(_text(arguments, "code")).strip("\n")
     return [_head(name, ""), *render_code(code, "python", indent=4).split("\n", allow_blank=True)]
 

@@ -6,11 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from markdown_it import MarkdownIt
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-from rich.markdown import Heading, Markdown
-from rich.segment import Segment
-from rich.syntax import Syntax
+from rich.console import RenderableType
 from rich.text import Text
 
 from sii_cli.render.sanitise import sanitise
@@ -18,60 +14,8 @@ from sii_cli.render.wrap import LineStream
 
 FENCE = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})\s*([\w+#.-]*)")
 HEADING = re.compile(r"#{1,6} ")
-CODE_THEME = "ansi_dark"
 CODE_CHUNK = 30
 """Lines of code that are rendered at a time; longer code does not wait for its end."""
-
-_PARSER = MarkdownIt("commonmark", {"html": False}).enable(["strikethrough", "table"])
-
-
-class _PlainHeading(Heading):
-    """A heading without a box around it."""
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        text = self.text.copy()
-        text.stylize("bold underline" if self.tag == "h1" else "bold")
-        text.justify = "left"
-        yield text
-
-
-class _Markdown(Markdown):
-    """Markdown as text only: raw HTML is shown as it is, links with their address."""
-
-    elements = {**Markdown.elements, "heading_open": _PlainHeading}  # noqa: RUF012 (rich's own)
-
-    def __init__(self, text: str) -> None:
-        super().__init__("", code_theme=CODE_THEME, hyperlinks=False)
-        self.parsed = _PARSER.parse(text)
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Leave out the empty lines that rich puts around lists and tables."""
-        rendered = super().__rich_console__(console, options)
-        lines = list(Segment.split_lines(part for part in rendered if isinstance(part, Segment)))
-        while lines and not _has_text(lines[-1]):
-            lines.pop()
-        while lines and not _has_text(lines[0]):
-            del lines[0]
-        for line in lines:
-            yield from line
-            yield Segment.line()
-
-
-def _has_text(line: list[Segment]) -> bool:
-    return any(segment.text.strip() for segment in line)
-
-
-def render_markdown(text: str) -> RenderableType:
-    """Return a whole piece of sanitised markdown as something to print."""
-    return _Markdown(text)
-
-
-def render_code(code: str, language: str, *, indent: int = 2) -> Text:
-    """Return sanitised code, highlighted where the language is known."""
-    text = Syntax("", language or "text", theme=CODE_THEME).highlight(code)
-    text.rstrip()
-    lines = text.split("\n", allow_blank=True)
-    return Text("\n").join(Text(" " * indent).append_text(line) for line in lines)
 
 
 class MarkdownStream:
@@ -145,6 +89,8 @@ class MarkdownStream:
         text = "\n".join(self._block)
         self._block = []
         yield from self._gap()
+        from sii_cli.render.formatted import render_markdown
+
         yield render_markdown(text)
 
     def _gap(self) -> Iterator[RenderableType]:
@@ -156,6 +102,8 @@ class MarkdownStream:
     def _code(self) -> RenderableType:
         code = "\n".join(self._block)
         self._block = []
+        from sii_cli.render.formatted import render_code
+
         return render_code(code, self._language)
 
 

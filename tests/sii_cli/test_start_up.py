@@ -39,6 +39,11 @@ def test_the_prompt_takes_keys_before_anything_slow_is_imported() -> None:
     assert not imported(code) & SLOW_FOR_A_PROMPT
 
 
+def test_a_replay_shows_its_beginning_before_what_formats_answers_is_imported() -> None:
+    code = "import sii_cli.commands.group, sii_cli.commands.replay, sii_cli.player.player"
+    assert not imported(code) & {"markdown_it", "pygments", "httpx", "docker"}
+
+
 def test_the_version_is_there_at_once() -> None:
     def seconds() -> float:
         begun = time.monotonic()

@@ -1,0 +1,65 @@
+"""Whole pieces of markdown and code as something to print. Slow to import, so imported by those who
+draw one when they draw it.
+"""
+
+from __future__ import annotations
+
+from markdown_it import MarkdownIt
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.markdown import Heading, Markdown
+from rich.segment import Segment
+from rich.syntax import Syntax
+from rich.text import Text
+
+CODE_THEME = "ansi_dark"
+
+_PARSER = MarkdownIt("commonmark", {"html": False}).enable(["strikethrough", "table"])
+
+
+class _PlainHeading(Heading):
+    """A heading without a box around it."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        text = self.text.copy()
+        text.stylize("bold underline" if self.tag == "h1" else "bold")
+        text.justify = "left"
+        yield text
+
+
+class _Markdown(Markdown):
+    """Markdown as text only: raw HTML is shown as it is, links with their address."""
+
+    elements = {**Markdown.elements, "heading_open": _PlainHeading}  # noqa: RUF012 (rich's own)
+
+    def __init__(self, text: str) -> None:
+        super().__init__("", code_theme=CODE_THEME, hyperlinks=False)
+        self.parsed = _PARSER.parse(text)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Leave out the empty lines that rich puts around lists and tables."""
+        rendered = super().__rich_console__(console, options)
+        lines = list(Segment.split_lines(part for part in rendered if isinstance(part, Segment)))
+        while lines and not _has_text(lines[-1]):
+            lines.pop()
+        while lines and not _has_text(lines[0]):
+            del lines[0]
+        for line in lines:
+            yield from line
+            yield Segment.line()
+
+
+def _has_text(line: list[Segment]) -> bool:
+    return any(segment.text.strip() for segment in line)
+
+
+def render_markdown(text: str) -> RenderableType:
+    """Return a whole piece of sanitised markdown as something to print."""
+    return _Markdown(text)
+
+
+def render_code(code: str, language: str, *, indent: int = 2) -> Text:
+    """Return sanitised code, highlighted where the language is known."""
+    text = Syntax("", language or "text", theme=CODE_THEME).highlight(code)
+    text.rstrip()
+    lines = text.split("\n", allow_blank=True)
+    return Text("\n").join(Text(" " * indent).append_text(line) for line in lines)
