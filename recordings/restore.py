@@ -75,6 +75,8 @@ class Conversation:
     """By the calls of the last response, in their order: the events of their observations."""
     begun: set[str] = field(default_factory=set)
     """Ids of those among them that had begun to run."""
+    edited: bool = False
+    """An annotator wrote that response."""
 
 
 def restore(folder: Path, at: int | None = None) -> Conversation:
@@ -153,6 +155,7 @@ class _Restorer:
                 state.under_way = "nothing"
             case ModelResponse() as response:
                 self._take_response(response)
+                state.edited = event.origin == "annotator"
             case ToolCall(call_id=call_id):
                 state.under_way = "tool"
                 state.begun.add(call_id)

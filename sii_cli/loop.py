@@ -56,6 +56,12 @@ class OpenRound:
     """Its last response is the answer."""
 
 
+def displaced(number: int, steps: int) -> RoundEnd:
+    """Return the end of an open round that another message came into."""
+    reason = "another message came while this round was open"
+    return RoundEnd(round=number, status="interrupted", steps=steps, reason=reason)
+
+
 @dataclass(frozen=True, slots=True)
 class RoundLimits:
     """When a round is stopped."""
@@ -138,12 +144,16 @@ class Loop:
         """Let the model read these events' observations, which it was not sent, in this order."""
         self._history.put_in_order(observations)
 
-    def round(self, text: str, origin: Origin = "human") -> AsyncGenerator[Item, None]:
+    def round(
+        self, text: str, origin: Origin = "human", left: OpenRound | None = None
+    ) -> AsyncGenerator[Item, None]:
         """Run one round; yields what happens as it happens, and ends after `round_end`.
 
-        Closing the generator early interrupts the round. Raises `RecordingFailed`.
+        The calls of a round that was `left` open are run first, which ends it. Closing the
+        generator early interrupts the round. Raises `RecordingFailed`.
         """
-        return self._watch(lambda: self._round(partial(self._hear, text, origin), self.steps))
+        begin = partial(self._hear, text, origin, left)
+        return self._watch(lambda: self._round(begin, self.steps))
 
     def go_on(self, left: OpenRound) -> AsyncGenerator[Item, None]:
         """Go on with the round that a restored session left open, as `round` does."""
@@ -215,7 +225,10 @@ class Loop:
         if fault is not None:
             raise fault
 
-    async def _hear(self, text: str, origin: Origin) -> None:
+    async def _hear(self, text: str, origin: Origin, left: OpenRound | None) -> None:
+        if left is not None:
+            await self._catch_up(left)
+            self.note(displaced(self.rounds, left.steps), "harness")
         self.rounds += 1
         sent, found = neutralise(text)
         self.note(

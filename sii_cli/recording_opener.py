@@ -71,8 +71,8 @@ class RecordingOpener:
     async def resume(self, folder: Path, served: ServedModel, *, open_round: bool) -> Opened:
         """Go on where a recording stopped, with the tools as the model was told of them.
 
-        A round that was left open is gone on with if `open_round`, else closed. Raises
-        `RecordingError`.
+        A round that was left open is gone on with if `open_round`, else closed (by the next
+        message, where an annotator's calls are to be run first). Raises `RecordingError`.
         """
         context = await make_context(self.settings, served, self.model)
         recorder = Recorder.resume(folder, redactor=make_redactor(self.settings))
@@ -84,7 +84,7 @@ class RecordingOpener:
             if open_round and restored.round_open:
                 left = reopen(loop, restored)
             else:
-                settle(loop, restored)
+                left = settle(loop, restored)
             if self.watch is not None:
                 self.watch.go_on_with(folder)
         except BaseException:

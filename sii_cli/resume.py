@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from recordings.events import CallRequest, Observation, RoundEnd
+from recordings.events import CallRequest, Observation
 from recordings.restore import Conversation
-from sii_cli.loop import Loop, OpenRound
+from sii_cli.loop import Loop, OpenRound, displaced
 from sii_cli.tool_calls import NOT_RUN
 
 LOST = (
@@ -16,19 +16,18 @@ LOST = (
 )
 
 
-def settle(loop: Loop, restored: Conversation) -> None:
-    """Give every unanswered call an observation, and end the round that was open."""
+def settle(loop: Loop, restored: Conversation) -> OpenRound | None:
+    """Give every unanswered call an observation, and end the round that was open.
+
+    Calls that an annotator wrote are there to be run: their round is returned, to be ended by the
+    next message once they were.
+    """
+    if restored.edited and restored.unanswered and not restored.begun:
+        return OpenRound(restored.round_steps, restored.unanswered)
     _give_up(loop, restored, restored.unanswered)
     if restored.round_open:
-        loop.note(
-            RoundEnd(
-                round=restored.rounds,
-                status="interrupted",
-                steps=restored.round_steps,
-                reason="another message came while this round was open",
-            ),
-            "harness",
-        )
+        loop.note(displaced(restored.rounds, restored.round_steps), "harness")
+    return None
 
 
 def reopen(loop: Loop, restored: Conversation) -> OpenRound:

@@ -80,7 +80,7 @@ class Session:
         self._loop: Loop | None = None
         self._usage = Usage()
         self._left: OpenRound | None = None
-        """The round that a restored session left open."""
+        """The round that a restored session left open, with calls that are to be run."""
 
     @classmethod
     async def open(
@@ -141,7 +141,9 @@ class Session:
         try:
             if left is None or not left.calls:  # the calls' observations come first
                 self._tell(loop)
-            begun = loop.go_on(left) if text is None and left else loop.round(text or "", origin)
+            begun = (
+                loop.go_on(left) if text is None and left else loop.round(text or "", origin, left)
+            )
             async with aclosing(begun) as items:
                 async for item in items:
                     self._take_account(item)

@@ -14,6 +14,7 @@ from recordings.events import (
     ModelRequest,
     ModelResponse,
     Observation,
+    RoundEnd,
     Snapshot,
     ToolCall,
     UserMessage,
@@ -131,12 +132,24 @@ def test_misuse_is_one_sentence_and_leaves_nothing(shell: Shell, parent: Path) -
     assert shell.last() == parent
 
 
-def test_an_edited_call_that_a_new_message_displaced_is_shown_in_full(
-    shell: Shell, parent: Path
-) -> None:
-    words = "%%% call bash\n%%% argument command\necho never-run\n"
+def test_an_edited_call_is_run_before_a_new_message_is_heard(shell: Shell, parent: Path) -> None:
+    words = "%%% call bash\n%%% argument command\necho $((6 * 7))\n"
     child = edited(shell, seq_of(parent, ToolCall), words)
+    done = shell.sii("-r", child.name, "-p", "Go on", script="hello")
+    assert done.returncode == 0, done.stderr
+    texts = [json.loads(message.encoded) for message in restore(child).messages]
+    assert [text["role"] for text in texts][-4:] == ["assistant", "tool", "user", "assistant"]
+    assert texts[-3]["content"] == "42"
+    ends = [event.data for event in read_events(child) if isinstance(event.data, RoundEnd)]
+    assert [(end.round, end.status) for end in ends] == [(1, "interrupted"), (2, "answered")]
+    assert "another message came" in ends[0].reason
+    assert verify(child).whole
+
+
+def test_a_call_that_a_new_message_displaced_is_shown_in_full(shell: Shell, parent: Path) -> None:
+    call = next(e.data for e in read_events(parent) if isinstance(e.data, ToolCall))
+    shell.sii("fork", "last", "--at", str(seq_of(parent, ModelResponse)))
+    child = shell.last()
     shell.sii("-r", child.name, "-p", "Rather not", script="hello")
-    shown = shell.sii("show", child.name).stdout
-    assert '┌ bash {"command": "echo never-run"}\n  │ Not run' in shown
+    assert f"┌ {call.name} {call.arguments}\n  │ Not run" in shell.sii("show", child.name).stdout
     assert "another message came" in (child / "events.jsonl").read_text()
