@@ -129,6 +129,7 @@ class _Indexer:
         row["status"] = "forked" if is_new_fork(event, row["status"] == "forked") else None
         if event.get("parent"):
             row["parent"], row["parent_seq"] = event["parent"]["session"], event["parent"]["seq"]
+            row["started"] = event["wall"]
         self._count(event["type"], event["data"])
         if event["type"] == "session_start":
             row["started"] = event["wall"]

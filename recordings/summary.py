@@ -30,6 +30,8 @@ _OUTSIDE = frozenset({"session_start", "round_end", "session_end"})
 """Types of events by which one tells whether a round is open."""
 _HEAD_LINES = 32
 """The first user message comes within the first lines, or the session has none yet."""
+_HEAD_BYTES = 100
+"""Of a line, in which its session stands."""
 _TAIL_BYTES = (1 << 14, 1 << 20)
 """How much of the end is read at first, and at most."""
 
@@ -42,7 +44,7 @@ class RecordingSummary:
     folder: Path
     status: SummaryStatus
     started: float | None = None
-    """Seconds since the epoch."""
+    """Seconds since the epoch; of a fork, its own beginning."""
     mode: str = ""
     model: str = ""
     context_length: int | None = None
@@ -52,7 +54,7 @@ class RecordingSummary:
     tokens: int | None = None
     """Prompt and completion tokens as the server counted them; none before the session's end."""
     duration: float = 0.0
-    """Seconds from the first event to the last."""
+    """Seconds from the first event to the last, of its own if it is a fork."""
     bytes: int = 0
     """Of the log."""
     why: str = ""
@@ -84,6 +86,7 @@ def _summarise(folder: Path) -> RecordingSummary:
     last = tail[0] if tail else start
     end = last["data"] if last["type"] == "session_end" else None
     outcome = next((line["data"] for line in tail if line["type"] == "query_outcome"), None)
+    started = start["wall"] if start["session"] == folder.name else _forked(folder, start["wall"])
     usage = end and end["usage"]
     status: SummaryStatus = "crashed"
     if end:
@@ -96,7 +99,7 @@ def _summarise(folder: Path) -> RecordingSummary:
         id=folder.name,
         folder=folder,
         status=status,
-        started=start["wall"],
+        started=started,
         mode=start["data"]["mode"],
         model=start["data"]["model"],
         context_length=start["data"].get("context_length"),
@@ -104,7 +107,7 @@ def _summarise(folder: Path) -> RecordingSummary:
         rounds=end["rounds"] if end else _latest(tail, "round"),
         steps=end["steps"] if end else _latest(tail, "step"),
         tokens=usage["prompt_tokens"] + usage["completion_tokens"] if usage else None,
-        duration=max(0.0, last["wall"] - start["wall"]),
+        duration=max(0.0, last["wall"] - started),
         bytes=(kept_path(folder / LOG) or folder).stat().st_size,
         batch=start["data"].get("batch"),
         query=start["data"].get("query"),
@@ -156,6 +159,24 @@ def _head(folder: Path) -> tuple[dict[str, Any], str]:
     if start is None or start["type"] != "session_start":
         raise RecordingDamaged("The recording has no beginning.")
     return start, ""
+
+
+def _forked(folder: Path, default: float) -> float:
+    """Return when a fork's own part began: its lines follow all of its parents'."""
+    own = f'"session":"{folder.name}"'.encode()
+    with open_log(folder) as file:
+        low, high = 0, file.seek(0, os.SEEK_END)
+        line = b""
+        while low < high:  # the first line that begins after `low` is the fork's, or is sought
+            middle = (low + high) // 2
+            file.seek(middle)
+            file.readline()
+            found = file.readline()
+            if not found or own in found[:_HEAD_BYTES]:
+                high, line = middle, found or line
+            else:
+                low = middle + 1
+    return float(parse_line(line)["wall"]) if line.endswith(b"\n") else default
 
 
 def _tail(folder: Path) -> Iterator[dict[str, Any]]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from recordings.fork import parent_of
 from recordings.log import read_events, read_lines
+from recordings.pack import pack
 from recordings.restore import restore
+from recordings.summary import summarise
 from recordings.verify import verify
 from tests.sii_cli.shell import Shell
 
@@ -30,6 +33,22 @@ def test_a_fork_shares_its_parents_past_and_pins_it(shell: Shell) -> None:
     assert (found.session, found.seq) == (parent.name, 9)
     assert verify(child).whole
     assert restore(child).messages == restore(parent, 9).messages
+
+
+def test_a_forks_time_is_its_own(shell: Shell) -> None:
+    parent = shell.recorded()
+    child = fork(shell, parent.name, 9)
+    grandchild = fork(shell, child.name, 10)
+    pack(grandchild)
+    lines = shell.sii("list", "--json").stdout.splitlines()
+    found = {one["id"]: one for one in map(json.loads, lines)}
+    for folder in (child, grandchild):
+        own = [event for event in read_events(folder) if event.session == folder.name]
+        began, lasted = own[0].wall, own[-1].wall - own[0].wall
+        summary, listed = summarise(folder), found[folder.name]
+        assert summary.started == listed["started"] == began
+        assert summary.duration == pytest.approx(lasted)
+        assert listed["seconds"] == pytest.approx(lasted, abs=0.001)
 
 
 def test_one_goes_on_with_a_fork(shell: Shell) -> None:
