@@ -77,6 +77,11 @@ class Place:
         report: dict[str, Any] = json.loads((self.out / "report.json").read_text())
         return report
 
+    def log(self) -> str:
+        """What was told so far."""
+        path = self.out / "log.txt"
+        return path.read_text() if path.exists() else ""
+
     def check_every_session_counts_once(self, queries: int, attempts: int) -> None:
         """Each job has one recording with an outcome that counts, and every recording is whole."""
         counted = Counter(
@@ -271,7 +276,7 @@ def test_a_server_that_comes_back_with_another_model_is_not_worked_with(place: P
     process = place.start(str(file), "--out", "out", "--concurrency", "2")
     wait_for(lambda: any(one.outcome for one in place.recordings()))
     place.server.context_length //= 2
-    wait_for(lambda: "65536 tokens of context" in (place.out / "log.txt").read_text())
+    wait_for(lambda: "65536 tokens of context" in place.log())
     time.sleep(1.0)
     place.server.context_length *= 2
     _, err = process.communicate(timeout=120)
