@@ -70,6 +70,8 @@ class Progress:
         self.given_up: dict[str, str] = {}
         """Jobs that failed too often in this run, and why."""
         self.waiting_for = ""
+        self.notice = ""
+        """What whoever looks on should know now."""
         self.running: dict[str, Live] = {}
         self.last_errors: deque[str] = deque(maxlen=LAST_ERRORS)
         self._clock = clock
@@ -148,3 +150,8 @@ class Progress:
         if why and why != self.waiting_for:
             self._tell(f"No session is started: {why}.")
         self.waiting_for = why
+
+    def says(self, notice: str) -> None:
+        """Tell whoever looks on something, for as long as the run lasts."""
+        self.notice = notice
+        self._tell(notice)

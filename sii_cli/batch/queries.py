@@ -6,9 +6,24 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-Text = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
-QueryId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
-VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+TEXT = r"^[^\x00]*[^\x00\s][^\x00]*$"
+VALUE = r"^[^\x00]*$"
+ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
+COMMIT = r"^[0-9a-fA-F]{7,64}$"
+WANTED = {
+    TEXT: "a text that is not empty and holds no NUL character",
+    VALUE: "a text without NUL characters",
+    ID: "a letter or digit, then up to 99 letters, digits, dots, hyphens or underscores",
+    VARIABLE: "a variable's name",
+    COMMIT: "a commit's hash, of 7 hexadecimal digits or more",
+}
+"""What the patterns ask for, in words."""
+
+Text = Annotated[str, StringConstraints(pattern=TEXT)]
+Value = Annotated[str, StringConstraints(pattern=VALUE)]
+QueryId = Annotated[str, StringConstraints(pattern=ID)]
+VariableName = Annotated[str, StringConstraints(pattern=VARIABLE)]
 
 
 class Part(BaseModel):
@@ -21,7 +36,7 @@ class GitWorkspace(Part):
     """A repository at a commit."""
 
     git: Text = Field(description="URL, or path of a repository (relative to the query file).")
-    commit: Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{7,64}$")] = Field(
+    commit: Annotated[str, StringConstraints(pattern=COMMIT)] = Field(
         description="The commit to check out, by its hash: a branch would move."
     )
 
@@ -31,7 +46,9 @@ class QueryLimits(Part):
 
     steps: int | None = Field(None, ge=1, description="Steps of one round.")
     tokens: int | None = Field(None, ge=1, description="Tokens generated in the whole session.")
-    seconds: float | None = Field(None, gt=0, description="Wall time of the whole session.")
+    seconds: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="Wall time of the whole session."
+    )
     output: int | None = Field(None, ge=1 << 10, description="Bytes kept of a command's output.")
 
 
@@ -48,7 +65,7 @@ class Query(Part):
     )
     image: Text | None = Field(None, description="Docker image of the sandbox.")
     setup: tuple[Text, ...] = Field((), description="Commands run before the first message.")
-    env: dict[VariableName, str] = Field({}, description="Variables of the sandbox; no secrets.")
+    env: dict[VariableName, Value] = Field({}, description="Variables of the sandbox; no secrets.")
     allow_net: tuple[Text, ...] = Field((), description="Hosts that the sandbox may reach.")
     tools: tuple[Text, ...] = Field((), description="Tools that the model may call; empty: all.")
     limits: QueryLimits = QueryLimits()

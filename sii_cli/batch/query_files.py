@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import difflib
 import io
 import json
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from sii_cli.batch.mistakes import sentences
 from sii_cli.batch.queries import Query
 from sii_cli.errors import UsageError
 
@@ -63,7 +63,7 @@ def read_query_file(path: Path) -> QueryFile:
         try:
             query = Query.model_validate(entry)
         except ValidationError as error:
-            mistakes += [Mistake(line, _say(problem)) for problem in error.errors()]
+            mistakes += [Mistake(line, text) for text in sentences(error, entry)]
             continue
         if query.id in queries:
             first = queries[query.id][1]
@@ -108,11 +108,21 @@ def _from_jsonl(text: str) -> Iterator[tuple[int, Entry]]:
         if not words.strip():
             continue
         try:
-            entry = json.loads(words)
+            entry = json.loads(words, object_pairs_hook=_once_each)
         except ValueError as error:
             yield line, Mistake(line, f"not valid JSON: {error}.")
             continue
         yield line, _object(line, entry)
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object; a name that stands in it twice would be half lost. Raises `ValueError`."""
+    entry = dict(pairs)
+    if len(entry) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice!r} is given twice")
+    return entry
 
 
 def _from_yaml(text: str) -> Iterator[tuple[int, Entry]]:
@@ -182,16 +192,3 @@ def _object(line: int, entry: Any) -> Entry:
     if isinstance(entry, dict):
         return entry
     return Mistake(line, f"an object with `id` and `query` is wanted, not {type(entry).__name__}.")
-
-
-def _say(problem: Any) -> str:
-    """One sentence of a validation error: the field, and what is wrong with it."""
-    place = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        nearest = difflib.get_close_matches(str(problem["loc"][-1]), Query.model_fields, n=1)
-        hint = f"did you mean {nearest[0]!r}?" if nearest else "there is no such field."
-        return f"{place}: {hint}"
-    if problem["type"] == "missing":
-        return f"{place}: is missing."
-    message = problem["msg"].removeprefix("Input should be ")
-    return f"{place}: wants {message}." if message != problem["msg"] else f"{place}: {message}."

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from sandbox.network.hosts import AllowList
 from sii_cli.batch.queries import GitWorkspace, Query
 from sii_cli.batch.query_files import Mistake, QueryFile, read_query_file
 from sii_cli.batch.workspaces import fault_of
@@ -32,6 +33,10 @@ def _faults(query: Query, base: Path) -> Iterator[str]:
     unknown = [name for name in query.tools if name not in TOOL_NAMES]
     if unknown:
         yield f"tools: there is no {unknown[0]!r}; there are {', '.join(TOOL_NAMES)}."
+    try:
+        AllowList(query.allow_net)
+    except ValueError as error:
+        yield f"allow_net: {error}"
     if (fault := fault_of(query, base)) is not None:
         yield f"workspace: {fault}"
     elif isinstance(query.workspace, GitWorkspace):

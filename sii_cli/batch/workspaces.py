@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import stat
 import subprocess
 import tarfile
 import tempfile
 from pathlib import Path
 from threading import Lock
 
+from sii_cli.batch.plan import PLAN, QUERIES
 from sii_cli.batch.queries import GitWorkspace, Query
 from sii_cli.errors import SiiError
 
@@ -97,7 +99,24 @@ def _fill(folder: Path, query: Query, base: Path, repositories: Path) -> None:
 
 
 def _copy(source: Path, folder: Path) -> None:
-    shutil.copytree(source, folder, symlinks=True, dirs_exist_ok=True)
+    shutil.copytree(source, folder, symlinks=True, dirs_exist_ok=True, ignore=_not_copied)
+
+
+def _not_copied(folder: str, names: list[str]) -> list[str]:
+    """Return what is no part of a workspace: batches, the one that runs first of all, for they hold
+    other sessions' answers; and sockets and the like, which have no content.
+    """
+    paths = {name: Path(folder, name) for name in names}
+    return [name for name, path in paths.items() if _is_batch(path) or _is_special(path)]
+
+
+def _is_batch(path: Path) -> bool:
+    return (path / PLAN).is_file() and (path / QUERIES).is_file()
+
+
+def _is_special(path: Path) -> bool:
+    mode = path.lstat().st_mode
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode))
 
 
 _cloning = Lock()
@@ -150,4 +169,7 @@ def _words(error: Exception) -> str:
     if isinstance(error, subprocess.CalledProcessError):
         lines = (error.stderr or "").strip().splitlines()
         return f"git: {lines[-1]}" if lines else f"git ended with {error.returncode}"
+    if isinstance(error, shutil.Error):  # all that could not be copied
+        failed: list[tuple[str, str, str]] = error.args[0]
+        return f"{len(failed)} files cannot be copied, such as {failed[0][0]} ({failed[0][2]})"
     return str(error).rstrip(".")

@@ -11,8 +11,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-import click
-
 from sii_cli.batch.executor import Bench
 from sii_cli.batch.plan import Job
 from sii_cli.batch.runner import Runner
@@ -43,7 +41,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def interruptible(runner: Runner) -> Iterator[None]:
+def interruptible(runner: Runner, say: Callable[[str], None]) -> Iterator[None]:
     """Ctrl-C once: finish what runs; twice: now."""
     loop = asyncio.get_running_loop()
     asked = False
@@ -51,9 +49,10 @@ def interruptible(runner: Runner) -> Iterator[None]:
     def stop() -> None:
         nonlocal asked
         if asked:
+            say("Stopping now.")
             runner.abort()
         else:
-            click.echo("sii: finishing what runs; Ctrl-C again stops it now.", err=True)
+            say("Finishing what runs; Ctrl-C again stops it now.")
         asked = True
         runner.finish("interrupted")
 

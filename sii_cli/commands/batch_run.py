@@ -107,7 +107,7 @@ async def _run(
         infra_retries=options["infra_retries"],
     )
     try:
-        with interruptible(runner), shown(progress):
+        with interruptible(runner, progress.says), shown(progress):
             return await runner.run()
     finally:
         await executor.aclose()

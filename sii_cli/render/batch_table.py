@@ -87,6 +87,8 @@ def table(progress: Progress) -> RenderableType:
     if progress.waiting_for:
         waiting = one_line(progress.waiting_for, 100)
         lines.append(Text(f"  no session is started: {waiting}", style="yellow"))
+    if progress.notice:
+        lines.append(Text(f"  {one_line(progress.notice, 100)}", style="bold yellow"))
     return Group(*lines)
 
 

@@ -20,6 +20,7 @@ def recomputed(folder: Path) -> dict[str, Any]:
     """Return what `report.json` must say of the batch in the folder."""
     queries = [json.loads(line) for line in (folder / "queries.jsonl").read_text().splitlines()]
     logs = [_read(path) for path in sorted((folder / "recordings").rglob("events.jsonl"))]
+    logs = [log for log in logs if log]
     counted = [log for log in logs if _outcome(log) not in (None, "infra")]
     by_query: dict[str, list[Lines]] = defaultdict(list)
     for log in counted:
@@ -72,7 +73,7 @@ def reported(report: dict[str, Any]) -> dict[str, Any]:
 def _read(path: Path) -> Lines:
     """Whole lines alone: a kill may have torn the last one."""
     whole, _, _ = path.read_text().rpartition("\n")
-    return [json.loads(line) for line in whole.split("\n")]
+    return [json.loads(line) for line in whole.splitlines()]
 
 
 def _outcome(log: Lines) -> str | None:

@@ -99,6 +99,38 @@ def test_all_mistakes_are_found_at_once_each_with_its_line(tmp_path: Path) -> No
     assert "there is no 'sudo'" in found[9]
 
 
+@pytest.mark.parametrize(
+    ("field", "words"),
+    [
+        ({"workspace": {"git": ".", "commit": "main"}}, "workspace.commit: wants a commit's hash"),
+        ({"workspace": {"git": "."}}, "workspace.commit: is missing."),
+        ({"workspace": 5}, "workspace: wants a path, or an object with `git` and `commit`."),
+        ({"workspace": ""}, "workspace: wants a text that is not empty"),
+        ({"id": "a b"}, "id: wants a letter or digit, then up to 99 letters, digits, dots"),
+        ({"followups": "one"}, "followups: wants a list."),
+        ({"limits": 3}, "limits: wants an object."),
+        ({"limits": {"seconds": 1e400}}, "limits.seconds: wants a finite number."),
+        ({"env": {"1A": "x"}}, "env.1A: wants a variable's name."),
+        ({"env": {"A": "\0"}}, "env.A: wants a text without NUL characters."),
+        ({"setup": ["\0"]}, "setup.0: wants a text that is not empty and holds no NUL"),
+        ({"allow_net": ["http://x/"]}, "allow_net: "),
+    ],
+)
+def test_a_mistake_is_told_once_and_in_plain_words(
+    tmp_path: Path, field: dict[str, object], words: str
+) -> None:
+    text = json.dumps({"id": "a", "query": "x"} | field).replace("Infinity", "1e400")
+    [found] = mistakes(write(tmp_path, "q.jsonl", text))
+    assert found.startswith(f"1: {words}")
+
+
+def test_a_field_that_is_given_twice_is_a_mistake(tmp_path: Path) -> None:
+    text = '{"id": "a", "query": "x", "check": "true", "check": "false"}'
+    assert mistakes(write(tmp_path, "q.jsonl", text)) == [
+        "1: not valid JSON: 'check' is given twice."
+    ]
+
+
 def test_a_mistake_in_yaml_is_told_with_its_line(tmp_path: Path) -> None:
     text = "- id: a\n  query: x\n- id: b\n  query: [1]\n"
     assert mistakes(write(tmp_path, "q.yaml", text))[0].startswith("3: query")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tarfile
 from pathlib import Path
@@ -37,6 +38,18 @@ def test_a_directory_is_copied_links_and_all(tmp_path: Path, source: Path) -> No
     (first / "a.txt").write_text("changed")
     assert (second / "a.txt").read_text() == (source / "a.txt").read_text() == "one"
     assert (second / "link").readlink() == Path("a.txt")
+
+
+def test_a_batch_in_its_own_workspace_is_not_copied_nor_are_sockets(
+    tmp_path: Path, source: Path
+) -> None:
+    out = source / "runs" / "monday"
+    (out / "recordings").mkdir(parents=True)
+    for name in ("batch.json", "queries.jsonl"):
+        (out / name).touch()
+    os.mkfifo(source / "pipe")
+    made = make_workspace(query("."), source, out / "workspaces")
+    assert sorted(path.name for path in made.rglob("*")) == ["a.txt", "link", "runs"]
 
 
 def test_a_tarball_is_unpacked_and_one_that_climbs_out_is_refused(
