@@ -110,18 +110,24 @@ def pin(folder: Path, plan: Plan, queries: Sequence[Query]) -> None:
 
 def load_plan(folder: Path) -> tuple[Plan, list[Query]]:
     """Return what a folder's batch pinned. Raises `UsageError`."""
-    try:
-        plan = Plan(**json.loads((folder / PLAN).read_bytes()))
-        lines = (folder / QUERIES).read_bytes().splitlines()
-        queries = [Query.model_validate_json(line) for line in lines]
-    except FileNotFoundError:
+    if not is_batch(folder):
         raise UsageError(
             f"{folder} is no batch's folder (it has no {PLAN}): begin one with "
             f"`sii batch FILE --out {folder}`."
-        ) from None
-    except (OSError, ValueError, TypeError) as error:
-        raise UsageError(f"The batch in {folder} cannot be read: {error}.") from error
-    return plan, queries
+        )
+    name = PLAN
+    try:
+        plan = Plan(**json.loads((folder / PLAN).read_bytes()))
+        name = QUERIES
+        lines = (folder / QUERIES).read_bytes().splitlines()
+        return plan, [Query.model_validate_json(line) for line in lines]
+    except OSError as error:
+        raise UsageError(f"{folder / name} cannot be read: {error.strerror}.") from error
+    except (ValueError, TypeError) as error:
+        raise UsageError(
+            f"{folder / name} is damaged: put it back as it was, or begin another batch with "
+            "`sii batch FILE --out DIR`."
+        ) from error
 
 
 def is_batch(folder: Path) -> bool:

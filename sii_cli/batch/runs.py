@@ -99,6 +99,6 @@ def read_runs(folder: Path) -> list[Run]:
         return []
     except (OSError, ValueError, TypeError) as error:
         raise UsageError(
-            f"{folder / RUNS}, the account of the batch's hours, cannot be read ({error}): remove "
-            "it to begin the account anew."
+            f"{folder / RUNS} is damaged: put it back as it was, or remove it to begin the account "
+            "of hours anew."
         ) from error

@@ -236,6 +236,22 @@ def test_a_batch_is_pinned(place: Place) -> None:
     assert sorted(one.query or "" for one in place.recordings()) == ["a", "b"]
 
 
+def test_a_damaged_folder_is_told_in_a_sentence_and_nothing_is_run(place: Place) -> None:
+    place.run(str(place.write(query("a", "steps=1"))), "--out", "out")
+    for name in ("batch.json", "queries.jsonl", "runs.json"):
+        path = place.out / name
+        whole = path.read_bytes()
+        path.write_bytes(whole[: len(whole) // 2])
+        for command in (("--resume", "out"), ("status", "out")):
+            told = place.run(*command, code=2)
+            assert name in told
+            assert "damaged: put it back" in told
+        path.write_bytes(whole)
+    (place.out / "report.json").write_text("{")
+    assert "1 of 1" in place.run("--resume", "out")
+    assert place.report()["done"] == 1
+
+
 def test_queries_that_are_dropped_from_a_batch_are_set_aside(place: Place) -> None:
     place.run(str(place.write(query("a", "steps=1"), query("b", "steps=1"))), "--out", "out")
     file = place.write(query("b", "steps=1"), query("c", "steps=1"))

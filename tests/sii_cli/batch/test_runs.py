@@ -59,5 +59,5 @@ def test_a_run_goes_on_with_the_account_of_those_before(tmp_path: Path) -> None:
 
 def test_an_account_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / RUNS).write_text("[{]")
-    with pytest.raises(UsageError, match="the account of the batch's hours, cannot be read"):
+    with pytest.raises(UsageError, match="is damaged"):
         read_runs(tmp_path)
