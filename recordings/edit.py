@@ -8,8 +8,8 @@ from typing import Literal
 
 from recordings.errors import RecordingDamaged, RecordingNotFound
 from recordings.events import Event, ModelRequest, ModelResponse, ToolCall, UserMessage
-from recordings.lines import check_line, decode_event, parse_line
-from recordings.log import read_lines
+from recordings.lines import check_line
+from recordings.log import event_of, read_lines
 
 Part = Literal["message", "reasoning", "content", "calls"]
 
@@ -38,7 +38,7 @@ def edit_point(folder: Path, seq: int) -> EditPoint:
     request = 0
     response: EditPoint | None = None
     for line in read_lines(folder):
-        event, sha256 = decode_event(parse_line(line.text)), check_line(line.text)
+        event, sha256 = event_of(folder, line), check_line(line.text)
         if sha256 is None:
             raise RecordingDamaged(f"Line {line.number} of {folder.name} was changed.")
         match event.data:

@@ -11,8 +11,8 @@ from recordings.blobs import blob_path
 from recordings.errors import RecordingDamaged, RecordingNotFound
 from recordings.events import BlobRef, Observation, Parent
 from recordings.files import failure, kept_path, sync_folder
-from recordings.lines import check_line, decode_event, parse_line
-from recordings.log import LogWriter, read_lines
+from recordings.lines import check_line, parse_line
+from recordings.log import LogWriter, event_of, read_lines
 
 _HEAD = 250
 """Bytes of a line in which its parent stands."""
@@ -30,7 +30,7 @@ def copy_until(source: Path, at: int, folder: Path, log: LogWriter) -> Parent:
                 f"Line {line.number} of the recording {source.name} was changed after it was "
                 "written: `sii verify` says more."
             )
-        event = decode_event(parse_line(line.text))
+        event = event_of(source, line)
         if isinstance(event.data, Observation):
             for ref in (event.data.full, event.data.raw):
                 if ref is not None:
@@ -49,7 +49,7 @@ def parent_of(folder: Path) -> Parent | None:
     found = None
     for line in read_lines(folder):
         if b'"parent":{' in line.text[:_HEAD]:
-            found = decode_event(parse_line(line.text)).parent
+            found = event_of(folder, line).parent
     return found
 
 

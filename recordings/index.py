@@ -159,12 +159,18 @@ class RecordingIndex:
             self.forget(name)
             self.db.execute(
                 "INSERT INTO recordings (id, status, why) VALUES (?, 'damaged', ?)",
-                (name, str(error) or repr(error)),
+                (name, _why(error)),
             )
         self.db.execute(
             "UPDATE recordings SET inode = ?, size = ?, mtime = ?, reviews_mtime = ? WHERE id = ?",
             (*stamp, name),
         )
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, RecordingError | OSError):
+        return str(error)
+    return f"A line is no event ({error!r})."
 
 
 def purge(folder: Path) -> None:

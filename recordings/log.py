@@ -136,11 +136,16 @@ class LogWriter:
 
 
 def open_log(folder: Path) -> BinaryIO:
-    """Open a recording's log, packed or not, to read from any place. Raises `RecordingNotFound`."""
+    """Open a recording's log, packed or not, to read from any place.
+
+    Raises `RecordingNotFound`, `RecordingDamaged`.
+    """
     try:
         return open_kept(folder / LOG)
     except FileNotFoundError:
         raise RecordingNotFound(f"There is no recording in {folder}.") from None
+    except IsADirectoryError:
+        raise RecordingDamaged(f"{folder / LOG} is a directory, where a file should be.") from None
 
 
 def last_line(folder: Path) -> bytes | None:
@@ -192,15 +197,19 @@ def read_events(folder: Path) -> Iterator[Event]:
     Checks that every line is an event, not the hash chain (`verify.py` does).
     Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
     """
-    for line in read_lines(folder):
-        try:
-            yield decode_event(parse_line(line.text))
-        except RecordingDamaged as error:
-            raise RecordingDamaged(
-                f"Line {line.number} of {folder / LOG} is damaged: {error}."
-            ) from None
-        except RecordingTooNew as error:
-            raise RecordingTooNew(f"{folder}: {error}") from None
+    return (event_of(folder, line) for line in read_lines(folder))
+
+
+def event_of(folder: Path, line: Line) -> Event:
+    """Return the event of a line. Raises `RecordingDamaged`, `RecordingTooNew`."""
+    try:
+        return decode_event(parse_line(line.text))
+    except RecordingDamaged as error:
+        raise RecordingDamaged(
+            f"Line {line.number} of {folder / LOG} is damaged: {error}."
+        ) from None
+    except RecordingTooNew as error:
+        raise RecordingTooNew(f"{folder}: {error}") from None
 
 
 def is_locked(folder: Path) -> bool:

@@ -29,8 +29,8 @@ from recordings.events import (
     UserMessage,
 )
 from recordings.ids import IdTrail
-from recordings.lines import STREAMED, check_line, decode_event, parse_line, peek
-from recordings.log import read_lines
+from recordings.lines import STREAMED, check_line, peek
+from recordings.log import event_of, read_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def restore(folder: Path, at: int | None = None) -> Conversation:
         if head is not None and head.type in STREAMED and restorer is not None:
             restorer.pass_over(head.seq, sha256)
         else:
-            event = decode_event(parse_line(line.text))
+            event = event_of(folder, line)
             restorer = restorer or _Restorer(event)
             restorer.add(event, sha256)
         if restorer.conversation.seq == at:

@@ -16,8 +16,8 @@ from recordings.events import (
     ToolCall,
     UserMessage,
 )
-from recordings.lines import decode_event, parse_line, peek
-from recordings.log import read_lines
+from recordings.lines import peek
+from recordings.log import event_of, read_lines
 
 _SNAPSHOT = frozenset({Snapshot.type})
 _ROUNDS = frozenset({UserMessage.type, ToolCall.type})
@@ -124,6 +124,6 @@ def _events(recording: Path, types: frozenset[str]) -> Iterator[Event]:
         head = peek(line.text)
         if head is not None and head.type not in types:
             continue
-        event = decode_event(parse_line(line.text))
+        event = event_of(recording, line)
         if event.type in types:
             yield event

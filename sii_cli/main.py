@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from sii_cli import __version__
 from sii_cli.errors import DONE, FAILED, INTERRUPTED, USAGE, explain
+
+if TYPE_CHECKING:
+    import click
 
 
 def main() -> None:
@@ -50,9 +54,19 @@ def _run() -> int:
     except click.Abort:
         return INTERRUPTED
     except click.ClickException as error:
-        _say(f"{error.format_message().rstrip('.')} (see `sii --help`).")
+        _say(f"{error.format_message().rstrip('.')} (see `{_asked(error)} --help`).")
         return USAGE
     return code if isinstance(code, int) else DONE
+
+
+def _asked(error: click.ClickException) -> str:
+    """Return the command whose help says how it is used."""
+    from sii_cli.commands.group import PROMPT
+
+    context = getattr(error, "ctx", None)
+    if context is None or context.info_name == PROMPT:
+        return "sii"
+    return str(context.command_path)
 
 
 def _report(error: Exception) -> int:

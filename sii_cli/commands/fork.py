@@ -27,11 +27,18 @@ if TYPE_CHECKING:
     "review` show the numbers of events). Its first event of its own pins the parent by hash; "
     f"`sii -r` goes on with it. {REFS_HELP}\n\nIts files are those of that moment, in a "
     "directory of its own: the recorded workspace is not touched. Where no snapshots were taken, "
-    "it works in the recorded workspace, on the files as they are now.",
+    "it works in the recorded workspace, on the files as they are now.\n\nWhat is edited is a user "
+    "message as it is, or a model's message (or a call in it) as sections:\n\n\b\n"
+    "  %%% reasoning\n"
+    "  The test fails in split: look there first.\n"
+    "  %%% call bash\n"
+    "  %%% argument command\n"
+    "  pytest -q tests/test_money.py",
     epilog=example(
         "sii fork last --at 14",
         "sii fork 20261123-2049 --at 14 --workspace ../copy",
         "sii fork last --at 14 --edit",
+        "sii fork last --at 14 --replace better.txt --speaker ann --why 'it guessed'",
     ),
 )
 @click.argument("ref", metavar="ID")

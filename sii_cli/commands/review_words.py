@@ -80,7 +80,11 @@ class StepWords:
             case "c":
                 said.comments.append(text)
             case "f":
+                from recordings.reviews import FLAGS
+
                 said.flag = text.lower().replace(" ", "_")
+                if said.flag not in FLAGS:
+                    click.echo(f"event {seq}: {said.flag}, a flag of your own", err=True)
             case _:
                 said.exclude = not said.exclude
                 now = "excluded from training" if said.exclude else "not excluded"

@@ -31,7 +31,10 @@ def find_reviewer(speaker: str | None) -> str:
     """Return who reviews: the `speaker` setting. Raises `UsageError`."""
     reviewer = load_for_recordings({"speaker": speaker}).speaker
     if reviewer is None:
-        raise UsageError("Say who reviews: --speaker NAME, SII_SPEAKER, or `speaker` in a file.")
+        raise UsageError(
+            "Say who you are, by a pseudonym: --speaker NAME, the variable SII_SPEAKER, or "
+            '`speaker = "NAME"` in ~/.sii/config.toml.'
+        )
     return reviewer
 
 

@@ -73,8 +73,9 @@ def _line(found: Found, asked: str) -> str:
     at = f"  forked at {found.parent_seq}" if found.parent is not None else ""
     mark = "  ←" if summary.id == asked else ""
     approval = "" if found.approval == "unreviewed" else f"  {found.approval.replace('_', ' ')}"
+    steps = f"{summary.steps} step{'' if summary.steps == 1 else 's'}"
     task = _short(summary.first_message)
-    return f"{summary.id}{at}  {summary.status}  {summary.steps} steps{approval}  {task}{mark}"
+    return f"{summary.id}{at}  {summary.status}  {steps}{approval}  {task}{mark}"
 
 
 def _short(text: str) -> str:

@@ -108,6 +108,9 @@ def test_too_many_steps_is_a_limit(shell: Shell) -> None:
     [
         (["nonsense"], "there is no command 'nonsense'"),
         (["-p", "x", "--nonsense"], "--nonsense"),
+        (["--nonsense"], "(see `sii --help`)"),
+        (["fork", "last"], "(see `sii fork --help`)"),
+        (["sandbox", "nonsense"], "(see `sii sandbox --help`)"),
         (["-p", "x", "--max-steps", "none"], "--max-steps: wants a whole number of at least 1"),
         (["-p", "x", "--workspace", "nowhere"], "does not exist: make it"),
         (["-p", " "], "The task is empty."),

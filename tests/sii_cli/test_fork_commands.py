@@ -95,7 +95,7 @@ def test_the_family_is_a_tree(shell: Shell) -> None:
         f"   └─ {grandchild.name}  forked at 6",
     ]
     assert lines[3].endswith("←")
-    assert all("  forked  1 steps" in line for line in lines[1:])
+    assert all("  forked  1 step  " in line for line in lines[1:])
     assert shell.sii("tree", parent.name).stdout.count("\n") == 4
 
 

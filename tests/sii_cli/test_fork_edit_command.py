@@ -119,7 +119,7 @@ def test_misuse_is_one_sentence_and_leaves_nothing(shell: Shell, parent: Path) -
             "begins with no section",
         ),
         (["--at", str(response), "--replace", "-", "--speaker", "a"], same, "Nothing was changed"),
-        (["--at", str(response), "--replace", "-"], same, "Say who reviews"),
+        (["--at", str(response), "--replace", "-"], same, "Say who you are"),
         (["--at", str(response), "--edit", "--speaker", "a"], "", "with --replace FILE"),
         (["--at", str(response), "--why", "x"], "", "go with --edit"),
         (["--at", "99999", "--replace", "-", "--speaker", "a"], same, "has no event 99999"),

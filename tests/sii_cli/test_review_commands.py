@@ -167,4 +167,4 @@ def test_a_reviewer_has_a_name(shell: Shell) -> None:
     shell.recorded()
     done = shell.sii("approve", "last")
     assert done.returncode == 2
-    assert "Say who reviews" in done.stderr
+    assert "Say who you are" in done.stderr
