@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from recordings.blobs import blob_path
 from recordings.errors import RecordingDamaged, RecordingNotFound
-from recordings.events import BlobRef, Observation, Parent
+from recordings.events import BlobRef, Observation, Parent, Redaction
 from recordings.files import failure, kept_path, sync_folder
-from recordings.lines import check_line, parse_line
+from recordings.lines import check_line, parse_line, peek
 from recordings.log import LogWriter, event_of, read_lines
 
 _HEAD = 250
@@ -39,6 +40,21 @@ def copy_until(source: Path, at: int, folder: Path, log: LogWriter) -> Parent:
         if event.seq == at:
             return Parent(source.name, event.seq, sha256)
     raise RecordingNotFound(f"The recording {source.name} has no event {at}.")
+
+
+def redactions_of(source: Path, at: int) -> Iterator[Redaction]:
+    """Yield what a fork at an event must say of its shared part: the secrets that were taken out of
+    it, told in `source` after that event.
+
+    Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
+    """
+    for line in read_lines(source):
+        head = peek(line.text)
+        if head is not None and (head.type != Redaction.type or head.seq <= at):
+            continue
+        data = event_of(source, line).data
+        if isinstance(data, Redaction) and (shared := [seq for seq in data.seqs if seq <= at]):
+            yield data.model_copy(update={"seqs": shared})
 
 
 def parent_of(folder: Path) -> Parent | None:

@@ -113,6 +113,7 @@ def _fork(
 ) -> tuple[str, Placed]:
     """Make the fork; return its id and where it works. A failed one leaves no recording."""
     from recordings.events import SessionResume
+    from recordings.fork import redactions_of
     from recordings.recorder import Recorder
     from sii_cli import __version__
     from sii_cli.parts import make_redactor
@@ -133,6 +134,8 @@ def _fork(
                 ),
                 "harness",
             )
+            for redaction in redactions_of(parent, past.seq):
+                recorder.record(redaction, "annotator")
             if placed.snapshot is not None:
                 recorder.record(placed.snapshot, "harness")
             for data in changed.events if changed else ():

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from recordings.log import LOG
+from recordings.events import ModelRequest, Redaction
+from recordings.log import LOG, read_events
 from recordings.verify import verify
 from tests.recordings.recording_sessions import FakeSession
 from tests.sii_cli.shell import Shell
@@ -56,6 +57,23 @@ def test_a_redaction_takes_them_out_and_voids_approvals(shell: Shell, folder: Pa
     assert shell.sii("scan", "--variable", "OLD", OLD=KEY).returncode == 0
     again = shell.sii("redact", folder.name, "--variable", "OLD", "--yes", OLD=KEY)
     assert "no secrets found" in again.stdout
+
+
+def test_a_fork_of_what_was_redacted_says_so_and_is_whole(shell: Shell, folder: Path) -> None:
+    shell.sii("redact", folder.name, "--variable", "OLD", "--yes", OLD=KEY)
+    *_, request = (e.seq for e in read_events(folder) if isinstance(e.data, ModelRequest))
+    child = folder
+    for _ in range(2):  # a fork, and a fork of that
+        shell.sii("fork", child.name, "--at", str(request))
+        child = shell.last()
+        found = verify(child)
+        assert found.whole, found.problems
+        assert any("redacted" in note for note in found.notes)
+        told = next(e.data for e in read_events(child) if isinstance(e.data, Redaction))
+        assert max(told.seqs) <= request
+        assert f'"id": "{child.name}", "status": "forked"' in shell.sii("list", "--json").stdout
+    shell.sii("fork", folder.name, "--at", "0")  # nothing was taken out of that
+    assert not any(isinstance(e.data, Redaction) for e in read_events(shell.last()))
 
 
 def test_a_redacted_session_ended_as_it_did(shell: Shell, folder: Path) -> None:
