@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from sandbox.network.folder import LIFELINE, SocketFolder
+from sandbox.network.folder import SocketFolder
 
 NAME = "pipe"
 
@@ -19,7 +19,7 @@ class Lifeline:
 
     def __init__(self) -> None:
         """Raises `OSError`."""
-        self._folder = SocketFolder(LIFELINE)
+        self._folder = SocketFolder("lifeline")
         path = self._folder.shared / NAME
         os.mkfifo(path)
         path.chmod(0o644)

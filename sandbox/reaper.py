@@ -1,4 +1,4 @@
-"""Removes what dead clients left: containers and sockets, for what nothing else caught.
+"""Removes what dead clients left: containers and folders, for what nothing else caught.
 
 A sandbox ends by itself when its client dies; left over are containers that were made and never
 started, and what an engine lost track of.
@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sandbox.network.folder import sweep
+from sandbox.own_folder import sweep
 
 OWNER_LABEL = "sii.owner"
 """`boot_id:pid_namespace:pid:start_time` of the process that made the container."""
@@ -43,7 +43,7 @@ def is_dead(label: str, *, running: bool) -> bool:
 
 
 def reap(api: Any | None = None) -> int:
-    """Remove the containers and sockets of dead owners; return how many containers.
+    """Remove the containers and folders of dead owners; return how many containers.
 
     Without an engine there are none.
     """

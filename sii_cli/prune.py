@@ -23,7 +23,7 @@ class Freed:
     bytes: int = 0
     contents: int = 0
     """Files' contents and trees that no recording names."""
-    half_written: int = 0
+    left_behind: int = 0
     """Files."""
     forks: list[str] = field(default_factory=list)
     """Ids of forks whose workspaces went."""
@@ -72,7 +72,7 @@ class _Cleaning:
             pruner.close()
             snapshots.close()
         self._freed.contents = pruner.result.objects
-        self._freed.half_written += pruner.result.half_written
+        self._freed.left_behind += pruner.result.left_behind
         self._freed.bytes += pruner.result.bytes
         self._freed.kept += pruner.result.left
         for folder in gone:
@@ -132,7 +132,7 @@ def _remove_half_written(store: RecordingStore, freed: Freed, dry_run: bool) -> 
             if not dry_run:
                 path.unlink()
             freed.bytes += size
-            freed.half_written += 1
+            freed.left_behind += 1
 
 
 def _folders_in(folder: Path) -> list[Path]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
-from pathlib import Path
 
+from sandbox.own_folder import OwnFolder
 from sandbox.protocol import (
     CommandResult,
     Limits,
@@ -65,8 +64,8 @@ async def examine_sandbox(settings: Settings) -> AsyncIterator[Check]:
         if any(check.status == "fail" for check in found):
             return
     backend = make_backend(settings)
-    with tempfile.TemporaryDirectory(prefix="sii-doctor-") as folder:
-        spec = replace(make_spec(settings), workspace=Path(folder), limits=SMALL, allow_net=())
+    with OwnFolder("doctor") as folder:
+        spec = replace(make_spec(settings), workspace=folder, limits=SMALL, allow_net=())
         async for check in _try_out(backend, spec):
             yield check
 

@@ -13,9 +13,10 @@ import time
 from pathlib import Path
 
 from sandbox.network.exchange import DEFAULT_TIMEOUTS, Exchange, Timeouts
-from sandbox.network.folder import SocketFolder, sweep
+from sandbox.network.folder import SocketFolder
 from sandbox.network.gate import Gate
 from sandbox.network.log import NetworkLog
+from sandbox.own_folder import sweep
 
 CONNECTIONS = 64
 """Served at once; others wait."""

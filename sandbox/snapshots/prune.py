@@ -34,7 +34,7 @@ class Pruned:
 
     objects: int = 0
     """Contents and trees."""
-    half_written: int = 0
+    left_behind: int = 0
     """Files that killed processes left."""
     bytes: int = 0
     """On the disk; of packs that are not written anew yet, as far as it can be told."""
@@ -85,7 +85,7 @@ class Pruner:
         holdings, left = held(self._store)
         self.mark(tree for holding in holdings for tree in holding.trees)
         for path in (*left, *self._objects.temporaries()):
-            self.result.half_written += 1
+            self.result.left_behind += 1
             self._unlink(path)
         for sha256, path in self._objects.files():
             if bytes.fromhex(sha256) not in self._marks:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import tempfile
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from typing import Any
 from recordings.events import Event, ModelResponse
 from recordings.log import read_events
 from recordings.store import RecordingStore
+from sandbox.own_folder import OwnFolder
 from sii_cli.batch.executor import Bench, LocalExecutor, OnItem
 from sii_cli.batch.job import Result
 from sii_cli.batch.plan import Job
@@ -49,11 +49,11 @@ class SessionHost:
 
     async def run(self, job: Job, workspace: bytes | None) -> tuple[Result, bytes]:
         """Run a session; return its result and all that it left behind, as an archive."""
-        with tempfile.TemporaryDirectory(prefix="sii-batch-") as name:
-            home = Path(name) / "home"
+        with OwnFolder("batch") as place:
+            home = place / "home"
             query = job.query
             if workspace is not None:
-                source = Path(name) / "workspace"
+                source = place / "workspace"
                 await asyncio.to_thread(unpack, workspace, source)
                 query = query.model_copy(update={"workspace": str(source)})
             executor = self._executor.at_home(home)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,6 +14,7 @@ from typing import Any
 import click
 
 from recordings.errors import RecordingError
+from sandbox.own_folder import OwnFolder
 from sii_cli.batch.executor import Bench, Executor, LocalExecutor
 from sii_cli.batch.files import replace_file
 from sii_cli.batch.gate import Gate
@@ -208,8 +208,8 @@ def _settings(options: dict[str, Any], folder: Path) -> Settings:
             for name, value in pinned.items()
             if "flag" in PLACES[name] and flags.get(name) is None
         }
-    with tempfile.TemporaryDirectory() as nowhere:
-        settings = load({**flags, "workspace": nowhere})
+    with OwnFolder("nowhere") as nowhere:
+        settings = load({**flags, "workspace": str(nowhere)})
     return replace(settings, home=folder, workspace=folder)
 
 

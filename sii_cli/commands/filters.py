@@ -114,16 +114,15 @@ def open_index() -> Iterator[RecordingIndex]:
 
 @contextmanager
 def _writable_index(store: RecordingStore) -> Iterator[RecordingIndex]:
-    import tempfile
-
     from recordings.index import INDEX, RecordingIndex
+    from sandbox.own_folder import OwnFolder
 
     if _may_write(store.root) and _may_write(store.root / INDEX):
         with RecordingIndex(store) as index:
             yield index
         return
-    with tempfile.TemporaryDirectory(prefix="sii-") as folder:
-        copy = Path(folder) / INDEX
+    with OwnFolder("index") as folder:
+        copy = folder / INDEX
         with suppress(FileNotFoundError):
             shutil.copyfile(store.root / INDEX, copy)
         with RecordingIndex(store, copy) as index:

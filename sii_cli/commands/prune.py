@@ -45,7 +45,7 @@ def command(dry_run: bool, as_json: bool) -> int:
 def _sentence(freed: Freed, dry_run: bool) -> str:
     counts = (
         (freed.contents, "content of snapshots", "contents of snapshots"),
-        (freed.half_written, "half-written file", "half-written files"),
+        (freed.left_behind, "file of a killed process", "files of killed processes"),
         (len(freed.forks), "fork's workspace", "forks' workspaces"),
         (len(freed.empty), "recording without an event", "recordings without an event"),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from recordings.blobs import read_blob
 from recordings.events import CallRequest, Event, Observation, ToolCall
 from recordings.recorder import Recorder
 from recordings.redactor import Redactor
+from sandbox.own_folder import OwnFolder
 from sandbox.protocol import SandboxBackend, SandboxSpec, SandboxUnavailable
 from sandbox.snapshots import SnapshotStore
 from sii_cli.flow import RoundOver
@@ -86,12 +86,13 @@ class Reexecution:
         `before` is awaited before calls are run, with what they are.
         Raises `SandboxUnavailable`, `RecordingError`.
         """
-        with tempfile.TemporaryDirectory(prefix="sii-again-") as place:
-            self._place = Path(place)
+        with OwnFolder("again") as place:
+            self._place = place
             self._recorder = Recorder.create(self._place, "again", redactor=self._redactor)
             self._wire = Wire(self._recorder)
             if self._snapshots is not None:
-                own = Path(tempfile.mkdtemp(dir=place))
+                own = place / "own"
+                own.mkdir()
                 self._files = RecordedFiles(self._workspace, self._snapshots, own, self._rules)
             try:
                 for item in recorded:

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from recordings.events import SandboxStart, Snapshot
 from recordings.workspace import snapshots_of
+from sandbox.own_folder import OwnFolder
 from sandbox.protocol import Limits, SandboxSpec
 from sandbox.snapshots import SnapshotNotFound
 from sii_cli.config import Settings
@@ -38,8 +38,8 @@ def start_workspace(folder: Path, world: World, given: Path | None, home: Path) 
     `given` is a directory that holds it; without one it comes from the recording's snapshots.
     Raises `UsageError` when nobody knows it, and `SnapshotError`.
     """
-    with TemporaryDirectory(prefix="sii-workspace-", ignore_cleanup_errors=True) as place:
-        workspace = Path(place) / "workspace"
+    with OwnFolder("workspace") as place:
+        workspace = place / "workspace"
         if given is not None:
             _copy(given, workspace)
         elif (first := next(snapshots_of(folder), None)) is not None:

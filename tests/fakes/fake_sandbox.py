@@ -14,6 +14,7 @@ import os
 import signal
 import stat
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -62,6 +63,12 @@ for line in sys.stdin:
     sys.stdout.write(f"\\0{status}\\n")
     sys.stdout.flush()
 """
+
+
+def new_root() -> Path:
+    """A new folder beside the test's home: gone with it, also when its process is killed."""
+    home = os.environ.get("SII_HOME")
+    return Path(tempfile.mkdtemp(prefix="sii-test-", dir=Path(home).parent if home else None))
 
 
 class FakeSandbox(FakeJobs):

@@ -338,4 +338,4 @@ def sockets() -> set[str]:
     """The proxies' folders that this process holds open."""
     links = (f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd"))
     paths = (os.readlink(link) for link in links if os.path.lexists(link))
-    return {path for path in paths if "sii-network-" in os.path.basename(path)}
+    return {path for path in paths if "sii-run-network-" in os.path.basename(path)}

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from sandbox.network.exchange import HEAD_SIZE, Timeouts
-from sandbox.network.folder import SocketFolder, sweep
+from sandbox.network.folder import SocketFolder
 from sandbox.network.proxy import Pace
+from sandbox.own_folder import sweep
 from sandbox.reaper import reap
 from tests.sandbox.proxied import Host, get, proxied
 

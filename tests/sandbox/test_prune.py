@@ -147,7 +147,7 @@ def test_what_killed_processes_left_goes(store: Path, workspace: Path) -> None:
     (store / "held" / "1-dead").write_text("{")
     (store / "packs" / "20200101-000000-00000000.pack").write_bytes(b"torn")
     pruned = prune(store, [tree])
-    assert (pruned.half_written, pruned.bytes) == (2, 1005)
+    assert (pruned.left_behind, pruned.bytes) == (2, 1005)
     assert len(list((store / "packs").iterdir())) == 1
     assert not list(store.glob("held/*"))
 

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
-from pathlib import Path
 
 from sandbox.protocol import Sandbox, SandboxSpec, SandboxUnavailable
 from sii_cli import session
 from sii_cli.main import main
 from sii_cli.model.types import Delta, ModelError, ServedModel, Started
-from tests.fakes.fake_sandbox import FakeSandbox
+from tests.fakes.fake_sandbox import FakeSandbox, new_root
 from tests.fakes.scripted_model import Script, ScriptedModel, _completion, answer, calls, fails
 
 
@@ -65,7 +63,7 @@ class FakeBackend:
     name = "fake"
 
     async def start(self, spec: SandboxSpec) -> Sandbox:
-        return FakeSandbox(Path(tempfile.mkdtemp(prefix="sii-test-")))
+        return FakeSandbox(new_root())
 
 
 class WorkspaceBackend:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import random
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from sandbox.protocol import CommandResult, Sandbox, SandboxLost, SandboxSpec, S
 from sii_cli.batch import executor
 from sii_cli.batch.executor import Bench, LocalExecutor
 from sii_cli.main import main
-from tests.fakes.fake_sandbox import FakeSandbox
+from tests.fakes.fake_sandbox import FakeSandbox, new_root
 
 
 class FaultySandbox(FakeSandbox):
@@ -44,8 +43,7 @@ class FaultyBackend:
     async def start(self, spec: SandboxSpec) -> Sandbox:
         if random.random() < self._faults:
             raise SandboxUnavailable("The engine answers with an error.")
-        root = Path(tempfile.mkdtemp(prefix="sii-test-"))
-        return FaultySandbox(root, spec.workspace, self._faults)
+        return FaultySandbox(new_root(), spec.workspace, self._faults)
 
 
 def with_fake_sandboxes(bench: Bench) -> LocalExecutor:
