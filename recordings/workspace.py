@@ -49,6 +49,20 @@ def snapshots_of(recording: Path) -> Iterator[Event]:
     return (event for event in _events(recording, _SNAPSHOT))
 
 
+def last_settled(recording: Path) -> tuple[Snapshot | None, bool]:
+    """Return the last snapshot that stands for itself, and whether what came after broke off.
+
+    That is an earlier tree that was being brought back. Raises `RecordingNotFound`,
+    `RecordingDamaged`, `RecordingTooNew`.
+    """
+    last, broke_off = None, False
+    for event in snapshots_of(recording):
+        if isinstance(event.data, Snapshot):
+            broke_off = event.data.cause == "before"
+            last = last if broke_off else event.data
+    return last, broke_off
+
+
 def rounds_of(recording: Path) -> Iterator[int]:
     """Yield after which step each round began.
 
@@ -104,7 +118,7 @@ class _State:
                 pass  # in the midst of a step
             case Snapshot(cause="step", step=step) if step == self._step:
                 self.take(event)
-            case Snapshot(cause="start" | "round" | "resume") if self._step == 0:
+            case Snapshot(cause="start" | "round" | "resume" | "before") if self._step == 0:
                 self.take(event)
             case SnapshotFailed() | SessionResume():
                 pass

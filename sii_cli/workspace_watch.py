@@ -29,7 +29,7 @@ from sandbox.snapshots import (
 from sii_cli.config import Settings
 from sii_cli.workspace_history import snapshot_store
 
-Cause = Literal["start", "step", "round", "resume", "undo", "restore"]
+Cause = Literal["start", "step", "round", "resume", "before", "undo", "restore"]
 MAX_NAMED = 200
 """Changes that one event names."""
 MAX_FILES = 200_000
@@ -124,12 +124,15 @@ class WorkspaceWatch:
     async def bring_back(self, tree: str, cause: Cause, step: int) -> BroughtBack | None:
         """Make the workspace what it was; return what was recorded, none when nothing differs.
 
-        What it holds now is kept first. Raises `SnapshotError`.
+        What it holds now is kept first, so that also an interruption is known. Raises
+        `SnapshotError`.
         """
-        await self.take("round", step)
+        await self.settled()
+        self._rests = False
+        told = await self._take("before", step, towards=tree)
         begin = time.monotonic()
         restored = await self._snapshots.restore(tree)
-        if not restored.changes:
+        if not restored.changes and told is None:
             return None
         before = self.kept[-1].tree if self.kept else None
         event = await self._describe(
@@ -162,14 +165,15 @@ class WorkspaceWatch:
         with suppress(SnapshotError):  # told by the first snapshot, once there is a recording
             await self._snapshots.snapshot()
 
-    async def _take(self, cause: Cause, step: int) -> Snapshot | None:
+    async def _take(self, cause: Cause, step: int, towards: str | None = None) -> Snapshot | None:
+        """Keep the workspace now; what is about to become another tree is told in any case."""
         if self._refused:
             self._failed(step, self._refused)
             return None
         try:
             snapshot = await self._snapshots.snapshot()
             before = self.kept[-1].tree if self.kept else None
-            if snapshot.tree_sha256 == before:
+            if snapshot.tree_sha256 == before and towards in (None, before):
                 self._failure = ""
                 return None
             event = await self._describe(

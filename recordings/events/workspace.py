@@ -25,7 +25,8 @@ class FileChange(Part):
 class Snapshot(EventData):
     """The workspace as it was at one moment, kept in the store of snapshots under its tree's hash.
 
-    Written only when something changed since the one before, and at the start. A step without one
+    Written only when something changed since the one before, at the start, and before an earlier
+    tree is brought back. A step without one
     left the workspace as the last one says. It may come after the next step's model call has
     begun, but always before its tool calls.
     """
@@ -33,10 +34,11 @@ class Snapshot(EventData):
     type: ClassVar[str] = "snapshot"
     step: int
     """The last step whose calls had ended; 0: none."""
-    cause: Literal["start", "step", "round", "resume", "undo", "restore", "fork"]
+    cause: Literal["start", "step", "round", "resume", "before", "undo", "restore", "fork"]
     """When it was made. What one of `round` or `resume` tells was changed by others, between
-    rounds or runs; `undo` and `restore` brought an earlier tree back; `fork` wrote the tree of
-    the shared past into a directory of the fork's own."""
+    rounds or runs; `undo` and `restore` brought an earlier tree back, and `before` is what stood
+    there until then: when neither follows, they were interrupted; `fork` wrote the tree of the
+    shared past into a directory of the fork's own."""
     tree: str
     """sha256 of the root's tree: two workspaces with the same are the same."""
     changes: list[FileChange] = []

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from recordings.recorder import Recorder
+from recordings.workspace import last_settled
 from sii_cli.commands.options import load
 from sii_cli.config import Settings
 from sii_cli.errors import UsageError
@@ -35,12 +36,12 @@ async def _bring_back(recording: Path, settings: Settings) -> BroughtBack | None
     recorder = Recorder.resume(recording)
     try:
         watch.go_on_with(recording)
-        if not watch.kept:
+        last, _ = last_settled(recording)
+        if last is None:
             raise UsageError(
                 f"{recording.name} names no snapshot of its workspace: go on without --restore."
             )
         watch.report_to(lambda data: recorder.record(data, "harness"))
-        last = watch.kept[-1]
         return await watch.bring_back(last.tree, "restore", last.step)
     finally:
         await watch.close()

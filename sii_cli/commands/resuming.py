@@ -47,7 +47,8 @@ def find_resumed(
         raise UsageError("Say --continue or --resume ID, not both.")
     from recordings.restore import restore
     from recordings.store import LAST, RecordingStore
-    from sii_cli.commands.recorded import warn_when_void
+    from recordings.workspace import last_settled
+    from sii_cli.commands.recorded import complain, warn_when_void
     from sii_cli.config import find_recordings
 
     folder = RecordingStore(find_recordings(os.environ)).resolve(ref or LAST)
@@ -63,4 +64,9 @@ def find_resumed(
         from sii_cli.commands.bringing_back import bring_workspace_back
 
         bring_workspace_back(folder, flags)
+    elif last_settled(folder)[1]:
+        complain(
+            "Bringing an earlier state of the workspace back was interrupted, so its files may "
+            "stand in between: --restore brings them back as they were left before."
+        )
     return folder

@@ -297,6 +297,7 @@ class _Output:
 _CAUSES = {
     "round": "changed since: ",
     "resume": "changed since: ",
+    "before": "changed since: ",
     "undo": "brought back: ",
     "restore": "brought back: ",
 }

@@ -179,7 +179,9 @@ def test_what_killed_processes_left_of_recordings_goes(shell: Shell) -> None:
     snapshot_store(shell.home).objects.prepare()
     done = shell.sii("prune")
     recorder.close()
-    assert done.stdout == "Freed 3.0 MB: 1 file of a killed process, 1 recording without an event.\n"
+    assert (
+        done.stdout == "Freed 3.0 MB: 1 file of a killed process, 1 recording without an event.\n"
+    )
     assert (folder / f".{LOG}.{os.getpid()}").exists()
     assert [path.exists() for path in (old, new, begun)] == [False, True, True]
 

@@ -95,7 +95,7 @@ async def test_the_model_is_told_with_the_next_message_and_by_the_harness(
     (note,) = [event for event in events if isinstance(event.data, HarnessMessage)]
     assert note.origin == "harness"
     causes = [event.data.cause for event in events if isinstance(event.data, Snapshot)]
-    assert causes == ["start", "step", "undo"]
+    assert causes == ["start", "step", "before", "undo"]
 
 
 async def test_what_was_there_before_an_undo_is_named_by_the_recording(settings: Settings) -> None:
@@ -107,7 +107,7 @@ async def test_what_was_there_before_an_undo_is_named_by_the_recording(settings:
     assert not (settings.workspace / "mine").exists()
     kept = [e.data for e in read_events(session.folder or Path()) if isinstance(e.data, Snapshot)]
     assert [(s.cause, [c.path for c in s.changes]) for s in kept][-2:] == [
-        ("round", ["mine"]),
+        ("before", ["mine"]),
         ("undo", ["f", "f1", "mine"]),
     ]
 

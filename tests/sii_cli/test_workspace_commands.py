@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +20,8 @@ from tests.sandbox.trees import tree_of
 from tests.sii_cli.scripted_sii import WorkspaceBackend
 from tests.sii_cli.shell import Shell
 from tests.sii_cli.test_workspace_snapshots import bash, run
+
+PYTHONPATH = {"PYTHONPATH": str(Path(__file__).parents[2])}
 
 
 @pytest.fixture
@@ -76,7 +80,7 @@ def test_restore_brings_the_workspace_back_and_is_recorded(
     assert verify(shell.last()).whole
     events = [event.data for event in read_events(shell.last())]
     causes = [data.cause for data in events if isinstance(data, Snapshot)]
-    assert causes[-2:] == ["round", "restore"], "what was there before is named too"
+    assert causes[-2:] == ["before", "restore"], "what was there before is named too"
     assert not any(isinstance(data, HarnessMessage) for data in events), "nothing differs now"
 
 
@@ -113,3 +117,41 @@ def test_a_packed_recording_still_knows_its_workspace(shell: Shell, recorded: li
     assert shell.sii("pack", "last").returncode == 0
     assert shell.sii("diff", "last").stdout == before
     assert "snapshots" not in shell.sii("verify", "last").stdout
+
+
+MANY = 3000
+
+
+def kill_amid_restore(shell: Shell) -> None:
+    """Lose all files, and kill the `--restore` that is bringing them back."""
+    for path in shell.workspace.iterdir():
+        path.unlink()
+    (shell.workspace / "mine").write_text("mine")
+    command = shell.argv("-p", "Go on", "-c", "--restore", script="hello")
+    process = subprocess.Popen(command, cwd=shell.workspace, env=shell.env | PYTHONPATH)
+    while len(os.listdir(shell.workspace)) < 100:
+        assert process.poll() is None
+    process.kill()
+    process.wait()
+    assert 100 <= len(os.listdir(shell.workspace)) < MANY, "it was killed in the midst of it"
+    assert verify(shell.last()).whole
+
+
+def test_a_restore_that_was_killed_is_told_and_done_by_the_next(
+    shell: Shell, settings: Settings
+) -> None:
+    asyncio.run(run(settings, bash(f"for n in $(seq {MANY}); do echo $n > f$n; done"), answer(".")))
+    was = tree_of(shell.workspace)
+    for _ in range(2):
+        kill_amid_restore(shell)
+    mended = shell.sii("run", "Go on", "-c", "--restore", script="hello")
+    assert mended.returncode == 0, mended.stderr
+    assert tree_of(shell.workspace) == was
+    assert (
+        "was interrupted" not in mended.stderr + shell.sii("-p", "x", "-c", script="hello").stderr
+    )
+    kill_amid_restore(shell)
+    told = shell.sii("-p", "Go on", "-c", script="hello")
+    assert "was interrupted" in told.stderr
+    notes = [e.data.text for e in read_events(shell.last()) if isinstance(e.data, HarnessMessage)]
+    assert "The workspace was changed by others" in notes[-1], "the model is told too"
