@@ -81,12 +81,20 @@ def remove_folder(folder: Path) -> bool:
     """Remove a directory and all that is in it; whether all of it went. Raises `OSError`."""
     parent = open_workspace(os.fspath(folder.parent))
     try:
-        remover = Remover(parent, Exclude(()), (0, 0), threading.Event())
-        with left_if_impossible():
-            remover.remove(parent, folder.name, "", 0)
-        remover.remove_lifted()
+        top = open_owned_directory(folder.name, parent)
     finally:
         os.close(parent)
+    try:
+        os.fchmod(top, OWNER_ALL)
+        remover = Remover(top, Exclude(()), (0, 0), threading.Event())
+        for name in os.listdir(top):
+            with left_if_impossible():
+                remover.remove(top, name, "", 1)
+        remover.remove_lifted()
+    finally:
+        os.close(top)
+    with left_if_impossible():
+        folder.rmdir()
     return not os.path.lexists(folder)
 
 
