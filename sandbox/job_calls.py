@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -34,12 +35,16 @@ class JobTable:
     def __init__(self, stream: RunnerStream) -> None:
         self._stream = stream
         self._entries: dict[int, _Entry] = {}
+        self._ids = itertools.count(1)
         stream.on_event["job_end"] = self._on_end
         stream.on_lost = self._wake_all
 
     async def start(self, command: str, place: CommandResult | None) -> Job:
-        """Start a command; `place` is the result of `env -0` in the shell it should start like."""
-        job_id = len(self._entries) + 1
+        """Start a command; `place` is the result of `env -0` in the shell it should start like.
+
+        Raises `SandboxError` for one that could not be started: then there is no such job.
+        """
+        job_id = next(self._ids)
         job = Job(job_id, command, running=True, seconds=0.0)
         entry = self._entries[job_id] = _Entry(job, time.monotonic(), asyncio.Event())
         head = {
@@ -53,9 +58,7 @@ class JobTable:
             if "error" in reply.head:
                 raise SandboxError(reply.head["error"])
         except SandboxError:
-            entry.ended.set()
-            entry.told = True
-            entry.job = replace(job, running=False)
+            del self._entries[job_id]
             raise
         return entry.job
 

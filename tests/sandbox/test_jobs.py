@@ -98,8 +98,23 @@ async def test_who_waits_for_a_job_is_told_when_the_sandbox_is_gone(start: Start
 async def test_a_job_too_long_to_send_is_refused_and_nothing_is_left(sandbox: Sandbox) -> None:
     with pytest.raises(SandboxError, match="too large"):
         await sandbox.start_job("true " + "x" * (2 << 20))
-    assert sandbox.ended_jobs() == []
+    assert (sandbox.ended_jobs(), sandbox.jobs()) == ([], [])
+    with pytest.raises(UnknownJob, match="known are: none"):
+        await sandbox.read_job(1)
     assert (await sandbox.bash("echo fine")).output == b"fine\n"
+
+
+async def test_there_is_no_job_where_no_process_could_be_made(start: Start) -> None:
+    sandbox = await start(Limits(pids=40))
+    needs(sandbox, "pids")
+    started = []
+    with pytest.raises(SandboxError, match="No process could be started"):
+        while True:
+            started.append((await sandbox.start_job("sleep 600")).job_id)
+    assert [job.job_id for job in sandbox.jobs()] == started
+    with pytest.raises(UnknownJob):
+        await sandbox.stop_job(max(started) + 1)
+    assert (await sandbox.stop_job(started[0])).stopped
 
 
 async def test_what_a_job_writes_is_shown_while_it_is_waited_for_and_read_afterwards(
