@@ -25,6 +25,7 @@ _PR_SET_NO_NEW_PRIVS = 38
 _CAP_KILL, _CAP_SETGID, _CAP_SETUID = 5, 6, 7
 _KEPT = 1 << _CAP_KILL | 1 << _CAP_SETGID | 1 << _CAP_SETUID
 _CAPABILITY_VERSION_3 = 0x20080522
+_WANTED_FILES = 65536
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -164,6 +165,14 @@ def become_owner(roles: Roles, *, open_files: int, file_size: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for kind, limit in ((resource.RLIMIT_NOFILE, open_files), (resource.RLIMIT_FSIZE, file_size)):
         _lower_limit(kind, limit)
+
+
+def allow_many_files() -> None:
+    """Raise the soft limit of descriptors: every job that runs holds one of the supervisor's."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _WANTED_FILES if hard == resource.RLIM_INFINITY else min(hard, _WANTED_FILES)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _lower_limit(kind: int, limit: int) -> None:

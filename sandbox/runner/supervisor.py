@@ -25,7 +25,7 @@ from .frames import FrameError, Head, read_frame
 from .interpreter import Interpreter
 from .jobs import Jobs
 from .loop import Loop
-from .privileges import PrivilegeError, Roles, take_roles
+from .privileges import PrivilegeError, Roles, allow_many_files, take_roles
 from .programs import FreshShells, Programs
 from .shell import Shell
 from .spawn import Launcher
@@ -61,6 +61,7 @@ class Supervisor:
 
     def __init__(self, config: dict[str, Any]) -> None:
         _require("bash")
+        allow_many_files()
         loop = self.loop = Loop()
         if config["lifeline"] is not None:
             _hold_on_to(loop, config["lifeline"])

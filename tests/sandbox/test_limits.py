@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import resource
+import shutil
+from pathlib import Path
 
-from sandbox.protocol import Limits, Sandbox
+import pytest
+
+from sandbox.bubblewrap import BubblewrapBackend
+from sandbox.protocol import Limits, Sandbox, SandboxSpec
 from tests.sandbox.conftest import Start, needs
 
 MIB = 1 << 20
@@ -67,6 +72,24 @@ async def test_open_files(start: Start) -> None:
     result = await sandbox.python("files = [open('/dev/null') for _ in range(100)]")
     assert "open_files" in result.limits_hit
     assert (await sandbox.python("1 + 1")).output == b"2\n"
+
+
+async def test_jobs_are_not_held_to_the_few_files_that_a_users_shell_may_open(
+    workspace: Path,
+) -> None:
+    if shutil.which("bwrap") is None:
+        pytest.skip("bubblewrap is not installed")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (128, hard))
+    try:
+        sandbox = await BubblewrapBackend().start(SandboxSpec(workspace))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    for _ in range(130):
+        await sandbox.start_job("sleep 600")
+    assert all(job.running for job in sandbox.jobs())
+    assert (await sandbox.python("1 + 1")).output == b"2\n"
+    await sandbox.close()
 
 
 async def test_tmp(start: Start) -> None:
