@@ -115,7 +115,7 @@ def _ending(result: CommandResult, runs_in: str) -> str:
     if result.timed_out:
         kept = "" if result.lost_state else f"; the {runs_in} and its state are kept"
         return f"[timed out after {result.seconds:.0f} s{kept}]"
-    if result.signal is not None:
+    if result.exit_code is None and result.signal is not None:
         return f"[killed by signal {result.signal}{_name(result.signal)}]"
     code = result.exit_code
     if code is not None and 128 < code < 128 + signal.NSIG:

@@ -97,6 +97,11 @@ class Call:
         capture.finish(lambda: self._send_result(capture, ending, seconds))
 
     @property
+    def output_was_opened(self) -> bool:
+        """The process got as far as to open the command's output."""
+        return self._capture is not None and self._capture.was_opened()
+
+    @property
     def output_open(self) -> bool:
         """Something may still write to the output."""
         return self._capture is not None and not self._capture.eof

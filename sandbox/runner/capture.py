@@ -9,6 +9,7 @@ from __future__ import annotations
 import array
 import fcntl
 import os
+import select
 import termios
 from collections.abc import Callable
 from contextlib import suppress
@@ -30,6 +31,13 @@ def widen_pipe(fd: int) -> None:
     """Let a pipe hold more, for fewer turns between its ends; as it is where that is refused."""
     with suppress(OSError):
         fcntl.fcntl(fd, _F_SETPIPE_SZ, PIPE_SIZE)
+
+
+def unread(fd: int) -> int:
+    """Return how many bytes a pipe holds now."""
+    waiting = array.array("i", [0])
+    fcntl.ioctl(fd, termios.FIONREAD, waiting)
+    return waiting[0]
 
 
 class Tail:
@@ -117,6 +125,17 @@ class Capture:
         if not self.eof:
             self._drain()
 
+    def was_opened(self) -> bool:
+        """Tell whether anybody ever opened the named pipe to write."""
+        if self.eof or self.head_size:
+            return True
+        poll = select.poll()
+        poll.register(self._fd, select.POLLIN)
+        if poll.poll(0):  # also a writer that has come and gone: POLLHUP
+            return True
+        self._read(1)
+        return not self.eof
+
     def finish(self, done: Callback) -> None:
         """The process has ended: read what it wrote, wait shortly for stragglers, call `done`."""
         self._finishing = True
@@ -177,9 +196,7 @@ class Capture:
 
     def _drain(self) -> None:
         """Read what is in the pipe now, not what a background process goes on to write."""
-        waiting = array.array("i", [0])
-        fcntl.ioctl(self._fd, termios.FIONREAD, waiting)
-        left = waiting[0]
+        left = unread(self._fd)
         while left > 0:
             size = self._read(min(left, CHUNK))
             if not size:

@@ -22,6 +22,8 @@ _LONGEST_ANSWER = 64 << 10
 """Bytes: a path has 4096 at most."""
 _STEP = 0.5
 """Seconds between the steps of stopping a command: TERM, KILL, KILL, the process itself."""
+_FORGED = "a command wrote to its own pipe, so that its state cannot be trusted"
+_UNABLE = "it could not even begin this command (`set -r`?), which was not run"
 _STEPS = (signal.SIGTERM, signal.SIGKILL, signal.SIGKILL)
 
 
@@ -52,6 +54,7 @@ class Resident:
         self._stopping: set[int] = set()
         self._restarting = False
         self._dying = False
+        self._given_up = False
         self._lost: str | None = None
         self._cwd: str | None = None
         self._has_children = False
@@ -70,6 +73,9 @@ class Resident:
 
     def _interrupt(self) -> None:
         raise NotImplementedError
+
+    def _began(self, call: Call) -> None:
+        """The process was told to run the call."""
 
     # Commands.
 
@@ -106,6 +112,7 @@ class Resident:
             os.ftruncate(self._text_fd, len(call.text))
             self._token = os.urandom(4).hex().encode()
             os.write(self._stdin, self._trigger(self._token))
+            self._began(call)
         except BrokenPipeError:
             return  # it has just died: its exit ends the call
         except OSError as error:
@@ -169,7 +176,7 @@ class Resident:
             answer, self._answer = self._answer[:-1], b""
             self._take(answer)
         elif len(self._answer) > _LONGEST_ANSWER:
-            self._distrust()
+            self._give_up(_FORGED)
 
     def _take(self, answer: bytes) -> None:
         text, _, token = answer.rpartition(b" ")
@@ -178,17 +185,18 @@ class Resident:
                 raise ValueError("not the process's own answer")
             ending = self._ending(text)
         except (ValueError, KeyError, TypeError):
-            self._distrust()
+            self._give_up(_FORGED)
+            return
+        if ending.exit_code and not self._call.output_was_opened:
+            self._give_up(_UNABLE)
         else:
             self._finish(ending)
 
-    def _distrust(self) -> None:
-        """A command wrote where only the process itself may: what it said means nothing."""
+    def _give_up(self, why: str) -> None:
+        """What the process says means nothing any more: start it anew."""
         self._answer = b""
-        self._lost = (
-            f"the {self.title}'s own pipe was written to by a command, so its state cannot be "
-            f"trusted and it was restarted: {self.lost_words}"
-        )
+        self._given_up = True
+        self._lost = f"the {self.title} was restarted, for {why}: {self.lost_words}"
         self._kill()
 
     def _on_exit(self, status: int) -> None:
@@ -202,7 +210,9 @@ class Resident:
             self._restarting = False
             self._next()
             return
-        ending = Ending.of_status(status)
+        # What ended it was we ourselves: that says nothing of the command.
+        ending = Ending() if self._given_up else Ending.of_status(status)
+        self._given_up = False
         if self._call is None:
             self._lost = self._lost or self._obituary(ending, "after the last command")
             self._next()
@@ -227,8 +237,7 @@ class Resident:
         if call is None or self._pid is None:
             return
         if step >= len(_STEPS):
-            self._lost = f"the {self.title} did not let go and was restarted: {self.lost_words}"
-            self._kill()
+            self._give_up("it did not let go")
             return
         self._interrupt()
         # A process whose parent died is no longer below us: those seen once are kept in mind.

@@ -6,18 +6,29 @@ import os
 import signal
 from contextlib import suppress
 
-from .calls import Ending
+from .calls import Call, Ending
+from .capture import unread
 from .resident import CONTROL_FD, Resident
 
-# `.` of a file and not `eval` in a function: there, `declare` would make local variables. The
-# trap's `return` then leaves the sourced text. `set -m` gives every pipeline a group of its own.
-# What is said per command is short, for bash reads its stdin byte by byte.
-_START = """\
-set -m; trap 'return 130' USR1
-readonly __sii='builtin . {text} </dev/null >{output} 2>&1 {control}>&-
-builtin printf "%d %s %s %s\\0" >&{control} $? "${{!:--}}" "$PWD"'
+# `.` of a file and not `eval` in a function: there, `declare` would make local variables.
+# `set -m` gives every pipeline a group of its own. Without `enable` no command can take away the
+# builtins that the next one is run by; `\\` keeps aliases off them. What is said per command is
+# short, for bash reads its stdin byte by byte.
+_START = r"""
+set -m; enable -n enable; trap '{stop}' USR1
+readonly __sii='\builtin . {text} </dev/null >{output} 2>&1 {control}>&-
+\builtin printf "%d %s %s %s\0" >&{control} "$?" "${{!:--}}" "${{PWD-}}"'
 """
-_TRIGGER = b'builtin eval "$__sii" %s\n'
+# `return` leaves the innermost function or file alone, and what called it would go on: so every
+# command to come returns as well, until there is nothing left to return from.
+_STOP = (
+    r'\builtin trap "\builtin return 130 2>/dev/null || \builtin trap - DEBUG" DEBUG;'
+    r" \builtin return 130"
+)
+_TRIGGER = b'\\builtin eval "$__sii" %s\n\n'
+"""Bash reads the second line when it is done with the first: it has answered or never will."""
+_LOOK_EVERY = 1.0
+_DEAF = "it stopped listening (`set -n`, or a builtin that a command redefined)"
 
 
 class Shell(Resident):
@@ -35,12 +46,26 @@ class Shell(Resident):
         if self._pid is None:
             super().ensure_started()
             start = _START.format(
-                text=self._text_path, output=self._output_path, control=CONTROL_FD
+                stop=_STOP, text=self._text_path, output=self._output_path, control=CONTROL_FD
             )
             os.write(self._stdin, start.encode())
 
     def _trigger(self, token: bytes) -> bytes:
         return _TRIGGER % token
+
+    def _began(self, call: Call) -> None:
+        self._loop.call_later(_LOOK_EVERY, lambda: self._look(call))
+
+    def _look(self, call: Call) -> None:
+        """See whether bash still works on the command, or has read on without an answer."""
+        if self._call is not call:
+            return
+        if unread(self._stdin):
+            self._began(call)
+            return
+        self._on_control()  # it may have answered this very moment
+        if self._call is call:
+            self._give_up(_DEAF)
 
     def _ending(self, answer: bytes) -> Ending:
         code, job, cwd = answer.decode("utf-8", "replace").split(" ", 2)

@@ -75,6 +75,25 @@ async def test_the_time_limit_ends_the_command_and_keeps_the_shell(
     assert left.output.strip() == b"1"
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "f() { sleep 60; }; f; touch went-on\ntouch went-on",
+        "f() { while :; do :; done; }; g() { f; touch went-on; }; if g; then touch went-on; fi",
+        "echo 'sleep 60; touch went-on' > file; . ./file; touch went-on",
+        "shopt -s expand_aliases; alias builtin=true\nf() { sleep 60; }\nf\ntouch went-on",
+    ],
+)
+async def test_nothing_of_a_command_runs_after_its_time_limit(
+    sandbox: Sandbox, command: str
+) -> None:
+    await sandbox.bash("x=3")
+    result = await sandbox.bash(command, timeout=0.3)
+    assert (result.timed_out, result.lost_state) == (True, None)
+    after = await sandbox.bash("ls went-on 2>/dev/null; echo $x; trap -p DEBUG; f() { echo y; }; f")
+    assert after.output == b"3\ny\n"
+
+
 async def test_a_shell_that_ignores_everything_is_restarted_and_that_is_told(
     sandbox: Sandbox,
 ) -> None:
@@ -210,6 +229,46 @@ async def test_a_caller_that_fails_on_output_ends_the_command(sandbox: Sandbox) 
     result = await asyncio.wait_for(sandbox.bash("echo next"), 30)
     assert result.output == b"next\n"
     assert (await sandbox.bash("ls went-on")).exit_code != 0
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "shopt -s expand_aliases; alias builtin=echo .=echo eval=echo printf=echo",
+        "IFS=0123456789",
+        "enable -n eval . printf builtin; builtin enable -n .",
+        "unset PWD",
+    ],
+)
+async def test_no_setting_of_the_shell_comes_between_it_and_the_next_command(
+    sandbox: Sandbox, before: str
+) -> None:
+    await sandbox.bash(f"x=kept; {before}; true")
+    after = await sandbox.bash('echo "$x"; (exit 17)')
+    assert (after.output, after.exit_code, after.lost_state) == (b"kept\n", 17, None)
+
+
+@pytest.mark.parametrize(
+    "command", ["set -n", "builtin() { :; }", "shopt -s extdebug; trap false DEBUG"]
+)
+async def test_a_shell_that_went_deaf_is_restarted_at_once(sandbox: Sandbox, command: str) -> None:
+    deaf = await sandbox.bash(command, timeout=20)
+    assert (deaf.timed_out, deaf.signal) == (False, None)
+    assert "stopped listening" in (deaf.lost_state or "")
+    assert (await sandbox.bash("echo fine")).output == b"fine\n"
+
+
+async def test_a_command_that_the_shell_could_not_begin_is_said_not_to_have_run(
+    sandbox: Sandbox,
+) -> None:
+    assert (await sandbox.bash("set -r")).exit_code == 0
+    result = await sandbox.bash("touch ran")
+    assert result.exit_code is None
+    assert "was not run" in (result.lost_state or "")
+    assert (await sandbox.bash("ls")).output == b""
+    # An output that was opened and left empty by a command that failed is none of that.
+    failed = await sandbox.bash("false")
+    assert (failed.exit_code, failed.lost_state) == (1, None)
 
 
 async def test_functions_named_as_builtins_hold_up_no_later_command(sandbox: Sandbox) -> None:

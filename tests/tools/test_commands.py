@@ -32,6 +32,7 @@ def ended(output=b"out\n", exit_code=0, seconds=1.0, **how):
         ({"exit_code": 1}, "out\n[exit code 1]"),
         ({"output": b"", "exit_code": 2}, "[exit code 2]"),
         ({"exit_code": 139}, "out\n[exit code 139 (SIGSEGV)]"),
+        ({"exit_code": 137, "signal": 9}, "out\n[exit code 137 (SIGKILL)]"),
         ({"exit_code": 255}, "out\n[exit code 255]"),
         ({"exit_code": 137}, "out\n[exit code 137 (SIGKILL)]"),
         (
