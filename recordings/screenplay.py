@@ -15,6 +15,7 @@ from recordings.events import (
     LiveDelta,
     LiveOutput,
     ModelError,
+    ModelRequest,
     ModelResponse,
     Observation,
     RoundEnd,
@@ -61,16 +62,21 @@ _Shown = tuple[ItemKind, str, str] | tuple[ItemKind, str, str, str, bool]
 
 class _Writer:
     def __init__(self) -> None:
-        self._streamed: set[tuple[int, str]] = set()
-        """Steps whose text was streamed, by kind: it is not shown again when it is whole."""
+        self._attempt = 0
+        """The event after which the text of a model call comes: an attempt that failed is told
+        apart from the next."""
+        self._streamed: set[str] = set()
+        """What was streamed since, by kind: it is not shown again when it is whole."""
+        self._calls: dict[str, str] = {}
+        """Key of each call, by its id: some servers use an id again."""
 
     def items(self, shown: Event | LiveDelta | LiveOutput) -> Iterator[_Shown]:
         if isinstance(shown, LiveDelta):
             if shown.kind == "reasoning" or shown.kind == "content":
-                self._streamed.add((shown.step, shown.kind))
-                yield shown.kind, f"{shown.kind}-{shown.step}", shown.text
+                self._streamed.add(shown.kind)
+                yield shown.kind, f"{shown.kind}-{self._attempt}", shown.text
         elif isinstance(shown, LiveOutput):
-            yield "output", shown.call_id, shown.text
+            yield "output", self._calls.get(shown.call_id, ""), shown.text
         else:
             yield from self._event(shown)
 
@@ -81,16 +87,23 @@ class _Writer:
                 yield "user", key, text
             case ModelResponse() as response:
                 yield from self._response(response)
+                self._begin(event.seq)
+            case ModelRequest():
+                self._begin(event.seq)
             case ToolCall(call_id=call_id, name=name, arguments=arguments):
-                yield "call", call_id, f"{name} {arguments}"
+                self._calls[call_id] = key
+                yield "call", key, f"{name} {arguments}"
             case Observation() as observation:
+                if observation.call_id not in self._calls:  # it never began
+                    yield "call", key, observation.name
                 about = f"{observation.seconds:.1f} s"
                 if observation.exit_code is not None:
                     about += f", exit code {observation.exit_code}"
                 if observation.error:
                     about += f", {observation.error}"
                 failed = bool(observation.error or observation.exit_code)
-                yield "observation", observation.call_id, observation.text, about, failed
+                key = self._calls.pop(observation.call_id, key)
+                yield "observation", key, observation.text, about, failed
             case Edit(by=by, parts=parts, why=why):
                 yield "note", key, f"Edited by {by} ({', '.join(parts)}). {why}".rstrip()
             case HarnessMessage(text=text):
@@ -113,11 +126,15 @@ class _Writer:
             case SessionEnd(status=status):
                 yield "note", key, f"The session ended: {status}."
 
+    def _begin(self, seq: int) -> None:
+        self._attempt = seq
+        self._streamed.clear()
+
     def _response(self, response: ModelResponse) -> Iterator[_Shown]:
         texts: tuple[tuple[Literal["reasoning", "content"], str | None], ...] = (
             ("reasoning", response.reasoning),
             ("content", response.content),
         )
         for kind, text in texts:
-            if text and (response.step, kind) not in self._streamed:
-                yield kind, f"{kind}-{response.step}", text
+            if text and kind not in self._streamed:
+                yield kind, f"{kind}-{self._attempt}", text

@@ -8,7 +8,20 @@ from recording_sessions import FakeSession, record_session
 
 from recordings.cast import write_cast
 from recordings.errors import RecordingFailed, RecordingNotFound
-from recordings.events import LiveDelta, ModelError, Observation, UserMessage
+from recordings.events import (
+    Approval,
+    Event,
+    EventData,
+    LiveDelta,
+    MessageSpan,
+    ModelDelta,
+    ModelError,
+    ModelRequest,
+    Observation,
+    ToolCall,
+    ToolOutput,
+    UserMessage,
+)
 from recordings.html import write_html
 from recordings.log import read_events
 from recordings.pack import pack
@@ -68,12 +81,56 @@ def test_streamed_text_is_shown_once(folder):
     for item in screenplay(read_events(folder)):
         if item.kind == "reasoning":
             reasoning[item.key] = reasoning.get(item.key, "") + item.text
-    whole = {
-        f"reasoning-{event.data.step}": event.data.reasoning
-        for event in read_events(folder)
-        if event.type == "model_response"
-    }
-    assert {key: text.strip() for key, text in reasoning.items()} == whole
+    whole = [one.data.reasoning for one in read_events(folder) if one.type == "model_response"]
+    assert [text.strip() for text in reasoning.values()] == whole
+
+
+def event(seq: int, data: EventData) -> Event:
+    return Event("s", seq, 1.0, 1.0, "model", data)
+
+
+def request(step: int) -> ModelRequest:
+    span = MessageSpan(keep=0, new=[])
+    return ModelRequest(
+        step=step, attempt=1, request_id="r", messages=span, messages_sha256="", params={}
+    )
+
+
+def test_an_attempt_that_failed_is_told_apart_from_the_next():
+    def half(text: str) -> ModelDelta:
+        return ModelDelta(step=1, kind="content", text=text)
+
+    failed = ModelError(step=1, attempt=1, kind="timeout", message="gone", retry_in=1.0)
+    datas = (request(1), half("It is"), failed, request(1), half("No: "), half("it is not."))
+    texts: dict[str, str] = {}
+    for item in screenplay(event(seq, data) for seq, data in enumerate(datas)):
+        if item.kind == "content":
+            texts[item.key] = texts.get(item.key, "") + item.text
+    assert list(texts.values()) == ["It is", "No: it is not."]
+
+
+def test_calls_whose_ids_a_server_uses_again_are_told_apart():
+    approval = Approval(by="mode", mode="auto")
+    call = ToolCall(
+        step=1, call_id="0", index=0, name="bash", arguments="{}", parsed={}, approval=approval
+    )
+    seen = Observation(step=1, call_id="0", name="bash", text="seen", seconds=0.1)
+    never = Observation(step=3, call_id="0", name="grep", text="Not run", seconds=0.0)
+    datas = (call, ToolOutput(call_id="0", text="s"), seen, call, seen, never)
+    items = list(screenplay(event(seq, data) for seq, data in enumerate(datas)))
+    told = [(item.kind, item.text) for item in items]
+    one = [("call", "bash {}"), ("observation", "seen")]
+    assert told == [
+        one[0],
+        ("output", "s"),
+        *one[1:],
+        *one,
+        ("call", "grep"),
+        ("observation", "Not run"),
+    ]
+    keys = [item.key for item in items]
+    assert keys == [keys[0]] * 3 + [keys[3]] * 2 + [keys[5]] * 2
+    assert len(set(keys)) == 3
 
 
 def test_the_cast_is_a_cast_whose_clock_goes_on(folder, tmp_path):
