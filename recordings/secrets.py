@@ -16,6 +16,9 @@ Depth = Literal["known", "patterns", "names", "entropy"]
 values by the name before them, as in `DB_PASSWORD=…`; what only looks random. The first two are
 hardly ever wrong, the third sometimes, the last often."""
 
+MASK = "‹redacted:"
+"""What the words in the place of a secret begin with."""
+
 SHORTEST = 8
 """Characters of the shortest known value that is looked for: shorter ones are words."""
 
@@ -182,7 +185,7 @@ def mask(text: str, secrets: Iterable[Secret]) -> str:
     """Replace secrets (in order, not overlapping) by `‹redacted:NAME›`."""
     parts, last = [], 0
     for secret in secrets:
-        parts += [text[last : secret.start], f"‹redacted:{secret.name}›"]
+        parts += [text[last : secret.start], f"{MASK}{secret.name}›"]
         last = secret.end
     return "".join(parts) + text[last:]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sii_cli.commands.options import example
-from sii_cli.commands.recorded import REFS_HELP, find_one, warn_when_void
+from sii_cli.commands.recorded import REFS_HELP, complain, find_one, warn_when_void
 from sii_cli.config import find_home
 from sii_cli.errors import UsageError
 
@@ -39,8 +39,12 @@ def command(ref: str, step: int | None, stat: bool) -> None:
             if step is None or snapshot.step == step:
                 _print_stat(snapshot)
         return
-    for diff in asyncio.run(_diffs(kept, step)):
+    diffs = asyncio.run(_diffs(kept, step))
+    for diff in diffs:
         _print_diff(diff)
+    if not diffs:
+        what = folder.name if step is None else f"Step {step} of {folder.name}"
+        complain(f"{what} changed no file of the workspace.")
 
 
 def _snapshots(folder: Path) -> list[Snapshot]:

@@ -11,6 +11,7 @@ from recordings.blobs import read_blob
 from recordings.events import CallRequest, Event, Observation, ToolCall
 from recordings.recorder import Recorder
 from recordings.redactor import Redactor
+from recordings.secrets import MASK
 from sandbox.own_folder import OwnFolder
 from sandbox.protocol import SandboxBackend, SandboxSpec, SandboxUnavailable
 from sandbox.snapshots import SnapshotStore
@@ -47,7 +48,8 @@ NOT_RUN = {
     "sandbox_unavailable": "there was no sandbox for it",
 }
 """By the recorded error: calls that are not run again."""
-_NOT_KNOWN = (NOT_RUN["lost"], NOT_RUN["sandbox_lost"])
+MASKED = "a secret was taken out of its arguments: it would be another call now"
+_NOT_KNOWN = (NOT_RUN["lost"], NOT_RUN["sandbox_lost"], MASKED)
 
 
 class Reexecution:
@@ -157,6 +159,8 @@ class Reexecution:
             return call_report(recorded, "not_run", why=NOT_RUN["rejected"])
         if then.error in NOT_RUN:
             return call_report(recorded, "not_run", why=NOT_RUN[then.error])
+        if MASK in recorded.call.arguments:
+            return call_report(recorded, "not_run", why=MASKED)
         if self._toolbox.outside(recorded.call.name):
             return call_report(recorded, "answered", why="from the recording: nothing is sent out")
         return None

@@ -43,7 +43,10 @@ def test_diff_prints_a_step_and_the_session(shell: Shell, recorded: list[Event])
     assert step.returncode == 0
     assert "-two\n+zwei\n" in step.stdout
     assert "\033" not in step.stdout
-    assert shell.sii("diff", "--step", "2").stdout == ""
+    nothing = shell.sii("diff", "last", "--step", "2")
+    assert nothing.stdout == ""
+    assert "Step 2 of " in nothing.stderr
+    assert "changed no file of the workspace" in nothing.stderr
     whole = shell.sii("diff")
     assert "-two\n" in whole.stdout
     assert "zwei" not in whole.stdout

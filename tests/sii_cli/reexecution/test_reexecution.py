@@ -13,7 +13,10 @@ import pytest
 from recordings.events import Event, Observation, SandboxEnd, SessionResume, ToolCall
 from recordings.log import read_events
 from recordings.recorder import Recorder
+from recordings.redact import redact
+from recordings.redactor import Redactor
 from recordings.restore import restore
+from recordings.secrets import SecretFinder
 from sandbox.protocol import SandboxLost
 from sii_cli.reexecution.recorded import (
     Group,
@@ -98,6 +101,15 @@ async def test_what_time_changes_is_equal_after_the_rules_named(tmp_path: Path) 
     assert reports[0].rules == ("unix-times",)
     assert "durations" in reports[1].rules
     assert outcomes(reports) == ["equal"] * 4
+
+
+async def test_a_call_out_of_which_a_secret_was_taken_is_not_run_as_another(tmp_path: Path) -> None:
+    key = "zq8Kd2-hX7wPb4Tn"
+    folder = await record(tmp_path, bash(f"echo {key} > f"), bash("echo same"), DONE)
+    redact(folder, Redactor(SecretFinder({"KEY": key})), by="ann")
+    masked, same = await run_again(folder, tmp_path)
+    assert (masked.outcome, same.outcome) == ("not_run", "identical")
+    assert "a secret was taken out" in masked.why
 
 
 async def test_output_that_was_shortened_is_compared_in_full(tmp_path: Path) -> None:
