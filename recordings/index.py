@@ -21,6 +21,8 @@ from recordings.log import LOG
 from recordings.store import RecordingStore
 
 INDEX = ".index.sqlite"
+_SOUND = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL)
+_UNREADABLE = (sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ)
 _PATIENCE = 30.0
 """Seconds to wait while another process refreshes."""
 _BATCH = 64
@@ -49,7 +51,7 @@ class RecordingIndex:
         try:
             self.db = self._open()
         except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+            if not _is_damage(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)):
                 raise
             delete_index(self.path)
             self.db = self._open()
@@ -200,6 +202,14 @@ def _purge(index: RecordingIndex, folder: Path) -> None:
     # Words go for good only when what holds them is merged, and the log of changes is emptied.
     index.db.execute("INSERT INTO texts (texts) VALUES ('optimize')")
     index.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _is_damage(code: int) -> bool:
+    """Tell whether an error of SQLite's speaks against the file: not when others hold it, nor when
+    nothing can be written."""
+    if code & 0xFF == sqlite3.SQLITE_IOERR:
+        return code in _UNREADABLE
+    return code & 0xFF not in _SOUND
 
 
 def delete_index(path: Path) -> None:

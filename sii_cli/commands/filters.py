@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,31 +104,54 @@ def open_index() -> Iterator[RecordingIndex]:
 
     store = open_store()
     try:
-        with _writable_index(store) as index:
-            index.refresh()
-            yield index
+        with ExitStack() as stack:
+            yield _own_index(store, stack) or _copied_index(store, stack)
     except (sqlite3.Error, OSError) as error:
+        remedy = f"see that {store.root} can be read, and delete {INDEX} there"
+        if _is_full(error):
+            remedy = f"free some space there or in {tempfile.gettempdir()}"
         raise SiiError(
-            f"The index of the recordings cannot be used ({error}): "
-            f"see that {store.root} can be read, and delete {INDEX} there."
+            f"The index of the recordings in {store.root} cannot be used ({error}): {remedy}."
         ) from error
 
 
-@contextmanager
-def _writable_index(store: RecordingStore) -> Iterator[RecordingIndex]:
+def _own_index(store: RecordingStore, stack: ExitStack) -> RecordingIndex | None:
+    """Return the store's own index; none where it cannot be written."""
+    import sqlite3
+
+    from recordings.index import INDEX, RecordingIndex
+
+    if not (_may_write(store.root) and _may_write(store.root / INDEX)):
+        return None
+    try:
+        index = stack.enter_context(RecordingIndex(store))
+        index.refresh()
+    except sqlite3.OperationalError as error:
+        if not _is_full(error):
+            raise
+        return None
+    return index
+
+
+def _copied_index(store: RecordingStore, stack: ExitStack) -> RecordingIndex:
     from recordings.index import INDEX, RecordingIndex
     from sandbox.own_folder import OwnFolder
 
-    if _may_write(store.root) and _may_write(store.root / INDEX):
-        with RecordingIndex(store) as index:
-            yield index
-        return
-    with OwnFolder("index") as folder:
-        copy = folder / INDEX
-        with suppress(FileNotFoundError):
-            shutil.copyfile(store.root / INDEX, copy)
-        with RecordingIndex(store, copy) as index:
-            yield index
+    copy = stack.enter_context(OwnFolder("index")) / INDEX
+    with suppress(FileNotFoundError):
+        shutil.copyfile(store.root / INDEX, copy)
+    index = stack.enter_context(RecordingIndex(store, copy))
+    index.refresh()
+    return index
+
+
+def _is_full(error: Exception) -> bool:
+    """Tell whether a disk is full; where that is seen in shared memory, SQLite says I/O error."""
+    import sqlite3
+
+    if isinstance(error, sqlite3.OperationalError):
+        return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def _may_write(path: Path) -> bool:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+import pytest
+
+from recordings.index import INDEX
 from recordings.store import RecordingStore
 from recordings.verify import verify
 from tests.fakes.small_disk import SmallDisk, small_disk  # noqa: F401
@@ -61,6 +65,29 @@ def test_recordings_on_a_read_only_disk_are_listed_searched_and_shown(
         refused = shell.sii("approve", "last", "--speaker", "ann", SII_HOME=home)
         assert "the disk is read-only" in refused.stderr
         small_disk.writable()
+
+
+@pytest.mark.parametrize("indexed", [False, True])
+def test_recordings_on_a_full_disk_are_listed_and_searched(
+    shell: Shell,
+    small_disk: SmallDisk,  # noqa: F811
+    indexed: bool,
+) -> None:
+    folder = recording_on(small_disk)
+    home, index = str(small_disk.root), folder.parent / INDEX
+    if indexed:
+        shell.sii("list", SII_HOME=home)
+        copy = folder.parent / folder.name.replace("-", "-1", 1)
+        shutil.copytree(folder, copy)
+        before = index.stat().st_ino
+    small_disk.fill()
+    for _ in range(2):
+        listed = shell.sii("list", SII_HOME=home)
+        assert listed.returncode == 0, listed.stderr
+        assert listed.stdout.count("done") == (2 if indexed else 1)
+        assert shell.sii("search", "ledger", SII_HOME=home).returncode == 0
+    if indexed:
+        assert index.stat().st_ino == before  # it is not thrown away
 
 
 def test_a_second_writer_is_refused(shell: Shell) -> None:
