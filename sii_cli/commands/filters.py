@@ -110,6 +110,8 @@ def open_index() -> Iterator[RecordingIndex]:
         remedy = f"see that {store.root} can be read, and delete {INDEX} there"
         if _is_full(error):
             remedy = f"free some space there or in {tempfile.gettempdir()}"
+        elif _is_held(error):
+            remedy = "another process has held it for long: wait for it, or end it"
         raise SiiError(
             f"The index of the recordings in {store.root} cannot be used ({error}): {remedy}."
         ) from error
@@ -143,6 +145,13 @@ def _copied_index(store: RecordingStore, stack: ExitStack) -> RecordingIndex:
     index = stack.enter_context(RecordingIndex(store, copy))
     index.refresh()
     return index
+
+
+def _is_held(error: Exception) -> bool:
+    import sqlite3
+
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)
+    return bool(code & 0xFF == sqlite3.SQLITE_BUSY)
 
 
 def _is_full(error: Exception) -> bool:

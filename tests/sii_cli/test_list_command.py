@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from typing import get_args
 
 import pytest
@@ -23,6 +25,20 @@ def listed(shell: Shell, *args: str) -> list[str]:
     done = shell.sii("list", "--json", *args)
     assert done.returncode == 0, done.stderr
     return [json.loads(line)["id"] for line in done.stdout.splitlines()]
+
+
+def test_an_index_that_another_process_holds_is_said_to_be_held(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell.recorded()
+    shell.sii("list")
+    monkeypatch.setattr("recordings.index._PATIENCE", 0.05)
+    with closing(sqlite3.connect(shell.store.root / INDEX)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        done = shell.sii("list")
+    assert done.returncode == 1
+    assert "another process has held it for long" in done.stderr
+    assert shell.sii("list").returncode == 0
 
 
 def test_filters_let_through_what_they_name(shell: Shell) -> None:
