@@ -109,11 +109,11 @@ def open_index() -> Iterator[RecordingIndex]:
     except (sqlite3.Error, OSError) as error:
         remedy = f"see that {store.root} can be read, and delete {INDEX} there"
         if _is_full(error):
-            remedy = f"free some space there or in {tempfile.gettempdir()}"
+            remedy = f"free some space in {store.root} or {tempfile.gettempdir()}"
         elif _is_held(error):
-            remedy = "another process has held it for long: wait for it, or end it"
+            remedy = f"another process holds {store.root / INDEX}: wait for it, or end it"
         raise SiiError(
-            f"The index of the recordings in {store.root} cannot be used ({error}): {remedy}."
+            f"The index of the recordings cannot be used ({error}): {remedy}."
         ) from error
 
 
