@@ -7,7 +7,7 @@ import os
 import re
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from json.encoder import encode_basestring_ascii as _quote
 from typing import Any, Literal
 
@@ -39,8 +39,9 @@ class Entry:
     stamp: int = 0
 
 
-_DEFAULTS = tuple((field.name, field.default) for field in fields(Entry))
 _CHECKS: dict[str, type | tuple[type, ...]] = {
+    "name": str,
+    "type": str,
     "mode": int,
     "size": int,
     "sha256": (str, type(None)),
@@ -107,8 +108,7 @@ def _decode_entry(line: bytes) -> Entry:
 
 
 def _sound(entry: Entry, values: dict[str, Any]) -> bool:
-    if not all(isinstance(values.get(name, default), _CHECKS.get(name, str)) for name, default in
-               _DEFAULTS):  # fmt: skip
+    if not all(isinstance(value, _CHECKS[name]) for name, value in values.items()):
         return False
     if entry.type not in _TYPES or not _is_name(entry.name) or not _is_target(entry):
         return False

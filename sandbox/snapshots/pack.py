@@ -53,6 +53,10 @@ class Block:
     objects: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     """(start, size) by binary sha256."""
 
+    def __len__(self) -> int:
+        """Return the bytes of contents."""
+        return len(self.data)
+
     def add(self, sha256: bytes, data: bytes) -> None:
         """Take an object."""
         self.objects[sha256] = len(self.data), len(data)
@@ -110,18 +114,19 @@ class PackWriter:
         os.close(self._fd)
 
 
-def read_block(path: str, offset: int, decompressor: Any) -> bytes:
-    """Return the contents of a block. Raises `SnapshotDamaged`, `OSError`."""
+def read_block(path: str, offset: int, decompressor: Any) -> Block:
+    """Return a block. Raises `SnapshotDamaged`, `OSError`."""
     from zstandard import ZstdError
 
     with open(path, "rb", buffering=0) as file:
         count, size = _header(os.pread(file.fileno(), _HEADER.size, offset), path)
-        frame = os.pread(file.fileno(), size, offset + _HEADER.size + count * _OBJECT.size)
+        table = os.pread(file.fileno(), count * _OBJECT.size, offset + _HEADER.size)
+        frame = os.pread(file.fileno(), size, offset + _HEADER.size + len(table))
     try:
-        contents: bytes = decompressor.decompress(frame, max_output_size=_MAX_BLOCK)
-    except ZstdError as error:
+        contents = decompressor.decompress(frame, max_output_size=_MAX_BLOCK)
+        return Block(bytearray(contents), _objects_in(table))
+    except (ZstdError, struct.error) as error:
         raise SnapshotDamaged(f"The pack {path} cannot be read: {error}.") from None
-    return contents
 
 
 def read_raw(path: str, table: Table) -> bytes:
@@ -156,11 +161,8 @@ def read_tables(path: str, offset: int = 0) -> Iterator[Table]:
             after = table + count * _OBJECT.size + size
             if after > end:
                 return
-            start, objects = 0, []
-            for sha256, length in _OBJECT.iter_unpack(os.pread(fd, count * _OBJECT.size, table)):
-                objects.append((sha256, offset, start, length))
-                start += length
-            yield Table(offset, after, objects)
+            found = _objects_in(os.pread(fd, count * _OBJECT.size, table))
+            yield Table(offset, after, [(sha256, offset, *at) for sha256, at in found.items()])
             offset = after
 
 
@@ -194,6 +196,16 @@ def is_written(path: str) -> bool:
     finally:
         os.close(fd)
     return False
+
+
+def _objects_in(table: bytes) -> dict[bytes, tuple[int, int]]:
+    """Return (start, size) by sha256 of a block's objects."""
+    objects = {}
+    start = 0
+    for sha256, size in _OBJECT.iter_unpack(table):
+        objects[sha256] = start, size
+        start += size
+    return objects
 
 
 def _header(data: bytes, path: str) -> tuple[int, int]:

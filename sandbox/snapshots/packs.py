@@ -30,7 +30,7 @@ class Packs:
         self._block = Block()
         self._unindexed: dict[bytes, tuple[int, int, int]] = {}
         """(block, start, size) of what is in the pack and not yet in the index."""
-        self._blocks: OrderedDict[tuple[str, int], bytes] = OrderedDict()
+        self._blocks: OrderedDict[tuple[str, int], Block] = OrderedDict()
         self._caught_up = False
         self._flushed = 0
         self._found = False
@@ -68,6 +68,10 @@ class Packs:
         with self._lock:
             if sha256 in self._block.objects:
                 return self._block.get(sha256)
+            for key, block in reversed(self._blocks.items()):
+                if sha256 in block.objects:
+                    self._blocks.move_to_end(key)
+                    return block.get(sha256)
             lost = ""
             while (place := self._find(sha256)) is not None:
                 with suppress(FileNotFoundError):
@@ -136,18 +140,14 @@ class Packs:
         return self._found
 
     def _read(self, place: Place) -> bytes:
-        key = place.pack, place.block
-        contents = self._blocks.get(key)
-        if contents is None:
-            contents = self._read_block(place)
-            self._blocks[key] = contents
-            while len(self._blocks) > 1 and sum(map(len, self._blocks.values())) > _CACHED:
-                self._blocks.popitem(last=False)
-        else:
-            self._blocks.move_to_end(key)
-        return contents[place.start : place.start + place.size]
+        """Read an object; its block is remembered, so that its neighbours need no index."""
+        block = self._read_block(place)
+        self._blocks[place.pack, place.block] = block
+        while len(self._blocks) > 1 and sum(map(len, self._blocks.values())) > _CACHED:
+            self._blocks.popitem(last=False)
+        return bytes(block.data[place.start : place.start + place.size])
 
-    def _read_block(self, place: Place) -> bytes:
+    def _read_block(self, place: Place) -> Block:
         from zstandard import ZstdDecompressor
 
         try:

@@ -117,9 +117,9 @@ class Repacker:
                 offset = new.append(read_raw(path, table))
                 moved += [(sha256, offset, start, size) for sha256, _, start, size in there]
                 continue
-            contents = read_block(path, table.block, decompressor) if there else b""
-            for sha256, _, start, size in there:
-                data = contents[start : start + size]
+            stored = read_block(path, table.block, decompressor) if there else Block()
+            for sha256, *_ in there:
+                data = stored.get(sha256)
                 if hashlib.sha256(data).digest() != sha256:
                     raise SnapshotDamaged(
                         f"The pack {name} is left as it is: it holds something damaged."

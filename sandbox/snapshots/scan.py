@@ -9,7 +9,9 @@ import os
 import stat
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 
 from sandbox.snapshots.entries import MAX_DEPTH, Entry, encode_entry, encode_tree, kept_mode
@@ -35,6 +37,10 @@ _COARSE_TICK = 2_000_000_000
 _TYPE = 0o170000
 
 _Key = tuple[int, int, int, int, int]
+_key: Callable[[os.stat_result], _Key] = attrgetter(
+    "st_mode", "st_size", "st_mtime_ns", "st_ctime_ns", "st_ino"
+)
+"""What of a status tells that something else stands there now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,13 +163,7 @@ class Scanner:
                     self._add(now, name, path, self._unseen(name, error))
                     continue
                 seen = before.get(name)
-                if seen is None or seen.key != (
-                    status.st_mode,
-                    status.st_size,
-                    status.st_mtime_ns,
-                    status.st_ctime_ns,
-                    status.st_ino,
-                ):
+                if seen is None or seen.key != _key(status):
                     if status.st_mode & _TYPE == stat.S_IFDIR:
                         directories.append((name, status))
                     else:
@@ -338,13 +338,3 @@ def _left_out(entry: Entry, why: str) -> _Seen:
         Entry(entry.name, entry.type, entry.mode, target=entry.target, not_kept=why)
     )
     return _Seen(None, line, why)
-
-
-def _key(status: os.stat_result) -> _Key:
-    return (
-        status.st_mode,
-        status.st_size,
-        status.st_mtime_ns,
-        status.st_ctime_ns,
-        status.st_ino,
-    )
