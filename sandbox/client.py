@@ -6,7 +6,6 @@ What started the sandbox and ends it is the backend's.
 from __future__ import annotations
 
 import signal
-from dataclasses import replace
 from typing import Any
 
 from sandbox.job_calls import JobTable
@@ -92,11 +91,7 @@ class RunnerCalls:
         refused = log.refused
         reply = await self._stream.call({**head, "timeout": limit}, text, on_output=on_output)
         lost, self._lost_unseen = [*self._lost_unseen, reply.head["lost"]], []
-        return replace(
-            _command_result(reply),
-            refused=log.refused_since(refused),
-            lost_state=" ".join(filter(None, lost)) or None,
-        )
+        return _command_result(reply, lost, log.refused_since(refused))
 
     def _late(self, head: Head, body: bytes) -> None:
         """Keep what the result of a cancelled call says was lost, for the next result to tell."""
@@ -196,7 +191,9 @@ def _ending(result: CommandResult) -> str:
     return f"ended with {result.exit_code}"
 
 
-def _command_result(reply: Reply) -> CommandResult:
+def _command_result(
+    reply: Reply, lost: list[str | None], refused: tuple[str, ...]
+) -> CommandResult:
     head = reply.head
     return CommandResult(
         output=reply.output,
@@ -208,9 +205,10 @@ def _command_result(reply: Reply) -> CommandResult:
         dropped=head["dropped"],
         dropped_at=head["dropped_at"] if head["dropped"] else 0,
         output_held=head["held"],
-        lost_state=head["lost"],
+        lost_state=" ".join(filter(None, lost)) or None,
         cwd=head["cwd"],
         limits_hit=_limits_hit(head, reply.output),
+        refused=refused,
     )
 
 

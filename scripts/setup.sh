@@ -21,3 +21,6 @@ echo "Making the environment in .venv (one to two minutes)"
 [ -x .venv/bin/python ] || python3 -m venv .venv
 .venv/bin/python -m pip install -qq --disable-pip-version-check --upgrade 'pip>=25.1'
 .venv/bin/python -m pip install -qq --disable-pip-version-check --editable . --group dev
+# As pip does for what is not editable. A sandbox only reads its runner: it starts 15 ms sooner and
+# takes 1 MB less with the bytecode, where its python is of this version.
+.venv/bin/python -m compileall -q sandbox/runner

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from typing import NamedTuple
 
 from .capture import Capture
 from .channel import Channel
@@ -14,22 +13,32 @@ from .frames import CHUNK
 from .loop import Loop, Timer
 
 
-class Context(NamedTuple):
+class Context:
     """What every call needs."""
 
-    loop: Loop
-    channel: Channel
-    counters: Counters
-    output_limit: int
+    def __init__(self, loop: Loop, channel: Channel, counters: Counters, output_limit: int) -> None:
+        self.loop = loop
+        self.channel = channel
+        self.counters = counters
+        self.output_limit = output_limit
 
 
-class Ending(NamedTuple):
+class Ending:
     """How a command's process ended."""
 
-    exit_code: int | None = None
-    signal: int | None = None
-    lost: str | None = None
-    cwd: str | None = None
+    __slots__ = ("cwd", "exit_code", "lost", "signal")
+
+    def __init__(
+        self,
+        exit_code: int | None = None,
+        signal: int | None = None,
+        lost: str | None = None,
+        cwd: str | None = None,
+    ) -> None:
+        self.exit_code = exit_code
+        self.signal = signal
+        self.lost = lost
+        self.cwd = cwd
 
     @classmethod
     def of_status(cls, status: int, *, lost: str | None = None) -> Ending:
@@ -59,7 +68,6 @@ class Call:
         self._context = context
         self._timeout = timeout
         self._started = 0.0
-        self._before: dict[str, int] = {}
         self._deadline: Timer | None = None
         self._capture: Capture | None = None
 

@@ -15,6 +15,9 @@ _OOM_FILES = (
 )
 _PIDS_FILES = ("/sys/fs/cgroup/pids.events", "/sys/fs/cgroup/pids/pids.events")
 
+Counts = tuple[bytes, bytes, dict[str, int], int]
+"""What was read of the kernel's two files, our own counts, and whether /tmp is full."""
+
 
 class Counter:
     """One named number in a kernel file; 0 where the file is missing."""
@@ -27,12 +30,17 @@ class Counter:
                 self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
                 break
 
-    def read(self) -> int:
-        """Return the number now."""
-        if self._fd is None:
-            return 0
-        with suppress(OSError, ValueError):
-            for line in os.pread(self._fd, 4096, 0).splitlines():
+    def read(self) -> bytes:
+        """Return the file as it is now."""
+        if self._fd is not None:
+            with suppress(OSError):
+                return os.pread(self._fd, 4096, 0)
+        return b""
+
+    def count(self, text: bytes) -> int:
+        """Return the number in what was read."""
+        with suppress(ValueError):
+            for line in text.splitlines():
                 name, _, value = line.partition(b" ")
                 if name == self._key:
                     return int(value)
@@ -49,18 +57,26 @@ class Counters:
         self.hit = {"disk": 0, "machine_disk": 0}
         """How often everything was ended because too much was written, here or by everyone."""
 
-    def read(self) -> dict[str, int]:
-        """Return the counts since the sandbox started, by the limit's name."""
-        return {
-            "memory": self._oom.read(),
-            "pids": self._pids.read(),
-            **self.hit,
-            "tmp": self._tmp_full(),
-        }
+    def read(self) -> Counts:
+        """Return what stands in the counters now, to be compared with later: every command asks."""
+        return self._oom.read(), self._pids.read(), dict(self.hit), self._tmp_full()
 
-    def hit_since(self, before: dict[str, int]) -> list[str]:
+    def hit_since(self, before: Counts) -> list[str]:
         """Return the limits that were hit since `before` was read."""
-        return [name for name, count in self.read().items() if count > before[name]]
+        now = self.read()
+        if now == before:
+            return []
+        then = self._by_limit(before)
+        return [name for name, count in self._by_limit(now).items() if count > then[name]]
+
+    def _by_limit(self, counts: Counts) -> dict[str, int]:
+        oom, pids, hit, tmp = counts
+        return {
+            "memory": self._oom.count(oom),
+            "pids": self._pids.count(pids),
+            **hit,
+            "tmp": tmp,
+        }
 
     def _tmp_full(self) -> int:
         with suppress(OSError):

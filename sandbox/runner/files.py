@@ -12,7 +12,6 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any
 
 from .frames import CHUNK, Head
 
@@ -92,7 +91,7 @@ class Files:
                     whole.update(data)
                 sent += len(data)
                 emit({"ev": "data"}, data)
-            return self._describe(fd, whole)
+            return self._describe(fd, None if whole is None else whole.hexdigest())
         finally:
             os.close(fd)
 
@@ -119,7 +118,7 @@ class Files:
                 os.unlink(temporary)
             else:
                 os.rename(temporary, target)
-            return self._describe(fd, digest) | {"path": target}
+            return self._describe(fd, digest.hexdigest()) | {"path": target}
         except FileExistsError:
             self._discard(temporary)
             raise Refused("changed", f"{target} was made meanwhile.") from None
@@ -181,14 +180,14 @@ class Files:
         with suppress(OSError):
             os.unlink(temporary)
 
-    def _describe(self, fd: int, digest: Any | None) -> Head:
+    def _describe(self, fd: int, sha256: str | None) -> Head:
         status = os.fstat(fd)
         return {
             "size": status.st_size,
             "mode": stat.S_IMODE(status.st_mode),
             "mtime": status.st_mtime,
             "path": os.readlink(f"/proc/self/fd/{fd}"),
-            "sha256": digest.hexdigest() if digest is not None else None,
+            "sha256": sha256,
         }
 
 

@@ -6,6 +6,7 @@ import os
 
 from .calls import Context, Ending
 from .capture import Capture
+from .counters import Counts
 from .frames import CHUNK, Head
 from .processes import stop_tree
 from .spawn import Launcher
@@ -17,7 +18,7 @@ _KEPT = 1 << 20
 class _Job:
     """One job; `capture` holds what it wrote."""
 
-    def __init__(self, pid: int, capture: Capture, before: dict[str, int]) -> None:
+    def __init__(self, pid: int, capture: Capture, before: Counts) -> None:
         self.pid: int | None = pid
         self.capture = capture
         self.before = before

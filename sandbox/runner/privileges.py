@@ -13,7 +13,6 @@ import os
 import pwd
 import resource
 from contextlib import suppress
-from typing import NamedTuple
 
 from . import SUPERVISOR_UID
 
@@ -34,20 +33,22 @@ class PrivilegeError(RuntimeError):
     """The roles cannot be set up here; the message is one sentence."""
 
 
-class Identity(NamedTuple):
+class Identity:
     """Who commands are."""
 
-    uid: int
-    gid: int
-    name: str
-    home: str
+    def __init__(self, uid: int, gid: int, name: str, home: str) -> None:
+        self.uid = uid
+        self.gid = gid
+        self.name = name
+        self.home = home
 
 
-class Roles(NamedTuple):
+class Roles:
     """Commands' identity, and whether the supervisor has a uid of its own."""
 
-    owner: Identity
-    separate: bool
+    def __init__(self, owner: Identity, *, separate: bool) -> None:
+        self.owner = owner
+        self.separate = separate
 
 
 def take_roles(workspace: str, directory: str) -> Roles:

@@ -59,6 +59,8 @@ class Resident:
         self._cwd: str | None = None
         self._has_children = False
         self._make_pipe()
+        self._output = self._open_output()
+        """The reading end of the named pipe, open for the next command."""
 
     # What differs between shell and interpreter.
 
@@ -103,8 +105,7 @@ class Resident:
             self._kill()
             return
         call = self._call = self._waiting.popleft()
-        output = os.open(self._output_path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        call.begin(output, lambda: self._stop(0))
+        call.begin(self._output, lambda: self._stop(0))
         try:
             self.ensure_started()
             self._before = self._children() if self._has_children else set()
@@ -116,10 +117,9 @@ class Resident:
         except BrokenPipeError:
             return  # it has just died: its exit ends the call
         except OSError as error:
+            self._end(call, Ending(126, lost=f"the {self.title} could not run: {error}"))
             self._call = None
-            call.end(Ending(exit_code=126, lost=f"the {self.title} could not run: {error}"))
             self._loop.call_later(0, self._next)
-            return
 
     def was_killed(self) -> None:
         """Every process was sent KILL: commands to come wait for a new one."""
@@ -134,10 +134,15 @@ class Resident:
         if self._lost is not None and ending.lost is None:
             ending = Ending(ending.exit_code, ending.signal, self._lost, ending.cwd)
         self._lost = None
+        self._end(call, ending)
+        self._next()
+
+    def _end(self, call: Call, ending: Ending) -> None:
+        """End the call, and then make the pipe ready for the next one."""
         call.end(ending)
         if call.output_open:
             self._make_pipe()
-        self._next()
+        self._output = self._open_output()
 
     # The process.
 
@@ -265,3 +270,6 @@ class Resident:
             os.unlink(self._output_path)
         os.mkfifo(self._output_path)
         os.chmod(self._output_path, 0o622)
+
+    def _open_output(self) -> int:
+        return os.open(self._output_path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -29,6 +29,7 @@ _TRIGGER = b'\\builtin eval "$__sii" %s\n\n'
 """Bash reads the second line when it is done with the first: it has answered or never will."""
 _LOOK_EVERY = 1.0
 _DEAF = "it stopped listening (`set -n`, or a builtin that a command redefined)"
+_SIGNALS = frozenset(map(int, signal.Signals))
 
 
 class Shell(Resident):
@@ -82,4 +83,4 @@ class Shell(Resident):
 def _signal_of(exit_code: int) -> int | None:
     """Return the signal that a shell's exit code stands for (128 + n)."""
     number = exit_code - 128
-    return number if number in {int(known) for known in signal.Signals} else None
+    return number if number in _SIGNALS else None

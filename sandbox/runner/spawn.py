@@ -5,21 +5,23 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
-from typing import NamedTuple
 
 from .privileges import Roles, become_owner
 
 _DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
 
 
-class Launcher(NamedTuple):
+class Launcher:
     """What every command shares: identity, limits, environment."""
 
-    roles: Roles
-    workspace: str
-    open_files: int
-    file_size: int
-    env: dict[str, str]
+    def __init__(
+        self, roles: Roles, workspace: str, *, open_files: int, file_size: int, env: dict[str, str]
+    ) -> None:
+        self.roles = roles
+        self.workspace = workspace
+        self.open_files = open_files
+        self.file_size = file_size
+        self.env = env
 
     def start(
         self,

@@ -13,7 +13,6 @@ import sys
 import time
 from contextlib import suppress
 from functools import partial
-from typing import Any
 
 from .calls import Call, Context
 from .capture import widen_pipe
@@ -59,7 +58,7 @@ class MissingProgram(RuntimeError):
 class Supervisor:
     """Routes the client's requests."""
 
-    def __init__(self, config: dict[str, Any]) -> None:
+    def __init__(self, config: Head) -> None:
         _require("bash")
         allow_many_files()
         loop = self.loop = Loop()
@@ -84,15 +83,16 @@ class Supervisor:
         )
         if config["proxy"] is not None:
             self._forwarder = Forwarder(loop, launcher, config["proxy"])
-        self._workers = WorkerPool(loop, self._channel, launcher, size=_WORKERS)
         self._shell = Shell(loop, launcher, config["directory"])
         self._interpreter = Interpreter(loop, launcher, config["directory"])
         self._fresh = FreshShells(context, launcher)
         self._programs = Programs(context, launcher)
         self._jobs = Jobs(context, launcher)
-        self._watch_disk(config["workspace"], config["disk"])
-        self._hello(roles)
         self._shell.ensure_started()
+        self._watch_disk(config["workspace"], config["disk"])
+        # Last, for the pages that neither process writes to from here on are shared.
+        self._workers = WorkerPool(loop, self._channel, launcher, most=_WORKERS)
+        self._hello(roles)
 
     def _hello(self, roles: Roles) -> None:
         owner = roles.owner
@@ -220,7 +220,7 @@ def _take_stream() -> tuple[int, int]:
     return reader, writer
 
 
-def _environment(roles: Roles, config: dict[str, Any]) -> dict[str, str]:
+def _environment(roles: Roles, config: Head) -> dict[str, str]:
     owner = roles.owner
     own = {"HOME": owner.home, "USER": owner.name, "LOGNAME": owner.name, "SHELL": "/bin/bash"}
     network = {} if config["proxy"] is None else proxy_environment()

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from .channel import Channel
+from .channel import READ_SIZE, Channel
 from .disk import written_since
 from .files import Files, refusal
 from .frames import Frame, FrameDecoder, Head, encode
@@ -47,17 +47,22 @@ class Worker:
 
 
 class WorkerPool:
-    """Hands operations to workers and their answers to the client."""
+    """Hands operations to workers and their answers to the client.
 
-    def __init__(self, loop: Loop, client: Channel, launcher: Launcher, *, size: int) -> None:
+    One worker is made beforehand, for none may be made when processes have run out. A sandbox has
+    `most` from the first time that one was busy with another operation.
+    """
+
+    def __init__(self, loop: Loop, client: Channel, launcher: Launcher, *, most: int) -> None:
         self._loop = loop
         self._client = client
         self._launcher = launcher
+        self._files = Files(launcher.workspace)
+        self._most = most
         self._workers: list[Worker] = []
         self._waiting: deque[Operation] = deque()
         self._operations: dict[int, Operation] = {}
-        for _ in range(size):
-            self._spawn()
+        self._spawn()
 
     def submit(self, head: Head, body: bytes) -> None:
         """Start an operation of the client's when a worker is free."""
@@ -78,6 +83,7 @@ class WorkerPool:
         self._operations[operation.id] = operation
         self._waiting.append(operation)
         self._assign()
+        self._grow()
 
     def more(self, head: Head, body: bytes) -> None:
         """Data of an upload; that of an operation which is over is dropped."""
@@ -158,7 +164,12 @@ class WorkerPool:
             )
             error = {"kind": kind, "message": message}
             operation.answer({"ev": "done", "error": error}, b"")
-        self._spawn()
+        self._grow()
+
+    def _grow(self) -> None:
+        """Make a worker where there is none, and another while operations wait."""
+        if not self._workers or (self._waiting and len(self._workers) < self._most):
+            self._spawn()
 
     def _spawn(self) -> None:
         ours, theirs = socket.socketpair()
@@ -167,10 +178,10 @@ class WorkerPool:
         except OSError:
             ours.close()
             theirs.close()
-            self._loop.call_later(_RESPAWN_DELAY, self._spawn)
+            self._loop.call_later(_RESPAWN_DELAY, self._grow)
             return
         if pid == 0:
-            _work(theirs.detach(), self._launcher)
+            _work(theirs.detach(), self._launcher, self._files)
         theirs.close()
         fd = ours.detach()
         worker: Worker
@@ -184,18 +195,16 @@ class WorkerPool:
         self._assign()
 
 
-def _work(fd: int, launcher: Launcher) -> None:
+def _work(fd: int, launcher: Launcher, files: Files) -> None:
     """Be a worker: one operation after another until the supervisor is gone. Never returns."""
     try:
         os.dup2(fd, 3)
         os.closerange(4, os.sysconf("SC_OPEN_MAX"))
-        for number in (signal.SIGCHLD, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)
         signal.set_wakeup_fd(-1)
         os.umask(0o022)
         become_worker(launcher.roles, file_size=launcher.file_size)
         os.chdir("/")
-        _Connection(3, Files(launcher.workspace)).serve()
+        _Connection(3, files).serve()
     finally:
         os._exit(0)
 
@@ -211,7 +220,7 @@ class _Connection:
         self._operations = {"read": self._read, "write": self._write, "measure": self._measure}
 
     def _receive(self) -> Iterator[Frame]:
-        while data := os.read(self._fd, 1 << 20):
+        while data := os.read(self._fd, READ_SIZE):
             yield from self._decoder.feed(data)
 
     def serve(self) -> None:

@@ -32,6 +32,7 @@ async def test_no_command_can_signal_stop_trace_or_read_the_supervisor(
     os.chown(workspace, owner, owner)
     sandbox = await start()
     assert sandbox.info.uid == owner
+    await asyncio.gather(*(sandbox.read_file("/etc/passwd") for _ in range(10)))  # all workers run
     tries = """
         id -u; touch mine
         for pid in 1 $(pgrep -f 'python3 -I'); do

@@ -157,3 +157,12 @@ async def test_many_at_once_all_arrive(sandbox: Sandbox) -> None:
     await asyncio.gather(*(sandbox.write_file(path, data) for path, data in blocks.items()))
     read = await asyncio.gather(*(sandbox.read_file(path) for path in blocks))
     assert [one.data for one in read] == list(blocks.values())
+
+
+async def test_a_small_reading_does_not_wait_for_a_long_writing(sandbox: Sandbox) -> None:
+    await sandbox.write_file("small", b"x")
+    writing = asyncio.create_task(sandbox.write_file("large", bytes(60 << 20)))
+    await asyncio.sleep(0)
+    assert (await sandbox.read_file("small")).data == b"x"
+    assert not writing.done()
+    assert (await writing).size == 60 << 20
