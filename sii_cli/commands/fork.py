@@ -23,12 +23,14 @@ if TYPE_CHECKING:
 
 @click.command(
     "fork",
-    help="Begin a session whose history is a recording's up to event SEQ (`sii search` and `sii "
-    "review` show the numbers of events). Its first event of its own pins the parent by hash; "
-    f"`sii -r` goes on with it. {REFS_HELP}\n\nIts files are those of that moment, in a "
-    "directory of its own: the recorded workspace is not touched. Where no snapshots were taken, "
-    "it works in the recorded workspace, on the files as they are now.\n\nWhat is edited is a user "
-    "message as it is, or a model's message (or a call in it) as sections:\n\n\b\n"
+    help="Begin a session whose history is a recording's up to event SEQ (the bar of "
+    "`sii replay`, `sii search` and `sii review` show the numbers of events). Its first event of "
+    f"its own pins the parent by hash; `sii -r` goes on with it. {REFS_HELP}\n\n"
+    "Its files are those of that moment, in a directory of its own: the recorded workspace is not "
+    "touched. Where no snapshots were taken, it works in the recorded workspace, on the files as "
+    "they are now.\n\n"
+    "What is edited is a user message as it is, or a model's message (or a call in it) as "
+    "sections:\n\n\b\n"
     "  %%% reasoning\n"
     "  The test fails in split: look there first.\n"
     "  %%% call bash\n"

@@ -218,7 +218,7 @@ class PlayerApp:
         state = "■" if player.ended else "▶" if player.playing else "‖"
         total = _clock(player.total) + ("" if self._index.complete else "…")
         head = f" {state} {_clock(player.seconds)} / {total}  ×{player.speed:g} "
-        tail = f" {player.position:,}/{len(self._index):,}"
+        tail = f" event {max(0, player.position - 1)} of {max(0, len(self._index) - 1)}"
         note = f"  {player.said}" if player.said else ""
         room = max(0, self._app.output.get_size().columns - len(head + tail + note) - 1)
         part = player.seconds / player.total if player.total else 0.0

@@ -17,6 +17,7 @@ from recordings.events import (
     ToolCall,
     UserMessage,
 )
+from recordings.log import read_events
 from recordings.pack import pack
 from recordings.recorder import Recorder
 from tests.recordings.recording_sessions import session_start
@@ -122,9 +123,11 @@ def test_steps_go_on_and_back(paused: Terminal) -> None:
     shows(paused, "‖ 0:00", without=("the first words",))
 
 
-def test_jumps_find_calls_errors_and_words(paused: Terminal) -> None:
+def test_jumps_find_calls_errors_and_words(shell: Shell, paused: Terminal) -> None:
     paused.send("cc")
     shows(paused, "command-2", without=("line 2.0",))
+    called = [e.seq for e in read_events(shell.last()) if isinstance(e.data, ToolCall)]
+    shows(paused, f" event {called[1]} of ")  # as `sii fork --at` wants it
     paused.send("e")
     shows(paused, "line 2.29", without=("command-3",))
     paused.send("u")
