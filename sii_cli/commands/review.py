@@ -44,12 +44,15 @@ def command(ref: str, full: bool, rubric: Path | None, speaker: str | None) -> N
     sha256 = hash_to_review(folder)
     words = StepWords()
     verdict: Verdict | None = None
-    note, marks = "", {}
+    note = ""
+    marks: dict[str, float | str] = {}
     try:
         _step_through(folder, words, fold=not full)
-        marks = {name: mark for name in criteria if (mark := _mark(name)) is not None}
+        for name in criteria:
+            if (mark := _mark(name)) is not None:
+                marks[name] = mark
         verdict, note = _ask_verdict()
-    except Stop:
+    except (Stop, KeyboardInterrupt):  # a reviewer's words are not lost by a key
         click.echo(err=True)
     if verdict is None and not (words or marks):
         click.echo("Nothing was said, so nothing was kept.", err=True)

@@ -17,7 +17,7 @@ At each step:
   c WORDS       comment
   f FLAG        flag: good, wrong, wasteful, unsafe, wrong_observation, unclear
   x             exclude the step from training; again: take it back
-  q             stop; what was said is kept, without a verdict
+  q, Ctrl-C     stop; what was said is kept, without a verdict
   @SEQ after the letter: about that event of the step (f @21 wrong_observation)"""
 
 _COMMAND = re.compile(r"(?P<word>[cfx])(?:\s+@(?P<seq>\d+))?(?:\s+(?P<text>.+))?")

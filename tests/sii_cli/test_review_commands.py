@@ -12,6 +12,7 @@ from recordings.log import LOG, read_events
 from recordings.recorder import Recorder
 from recordings.reviews import read_reviews
 from tests.sii_cli.shell import Done, Shell
+from tests.sii_cli.terminal import Terminal
 
 
 @pytest.fixture
@@ -100,6 +101,24 @@ def test_a_review_steps_through_and_keeps_what_is_said(shell: Shell, folder: Pat
     shown = shell.sii("reviews", "last").stdout
     assert f"event {first}: wasteful · why twice?" in shown
     assert f"event {second}: not to be trained on" in shown
+
+
+def test_ctrl_c_keeps_what_was_said(shell: Shell, folder: Path, tmp_path: Path) -> None:
+    rubric = tmp_path / "rubric.txt"
+    rubric.write_text("correct\nshort\n")
+    argv = shell.argv("review", "last", "--speaker", "bob", "--rubric", str(rubric))
+    # The flag of one's own is answered, so what was typed before it has been taken.
+    said = {"a flag of your own": "c well asked\nf odd\n", "short ›": "\n\n\n5\n"}
+    for answer, keys in said.items():
+        terminal = Terminal(argv, cwd=shell.workspace, env=shell.env)
+        terminal.wait_for("— event")
+        terminal.send(keys)
+        terminal.wait_for(answer)
+        terminal.send("\x03")
+        assert terminal.exit_code() == 0, terminal.everything()
+    asked, marked = read_reviews(folder)
+    assert [step.comment for step in asked.steps] == ["well asked"]
+    assert marked.rubric == {"correct": 5.0}
 
 
 def test_each_step_is_shown_before_it_is_asked_about(shell: Shell, folder: Path) -> None:
