@@ -6,6 +6,8 @@ from recordings.events import HarnessMessage, Snapshot
 from sii_cli.model.neutralise import neutralise
 
 _NAMED = 40
+_PATH = 200
+"""Characters of a path that are told: commands may have made any."""
 _CHANGED = (
     "The workspace was changed by others since you last worked in it ({files}). What you remember "
     "of these files may no longer hold: look again before you rely on it."
@@ -31,8 +33,12 @@ def _note(reason: str, text: str) -> HarnessMessage:
 
 
 def _files(event: Snapshot) -> str:
-    named = [f"{change.kind}: {change.path}" for change in event.changes[:_NAMED]]
+    named = [f"{change.kind}: {_short(change.path)}" for change in event.changes[:_NAMED]]
     more = len(event.changes) - len(named) + event.unnamed
     if more or not named:
         named.append(f"{more:,} more" if named else "it is not known which files")
     return "; ".join(named)
+
+
+def _short(path: str) -> str:
+    return path if len(path) <= _PATH else f"{path[: _PATH // 2]}…{path[-_PATH // 2 :]}"

@@ -18,6 +18,10 @@ EntryType = Literal["file", "directory", "symlink", "special"]
 MAX_DEPTH = 128
 """Directories within one another that are entered; each holds a descriptor open."""
 
+MAX_PATH = 1024
+"""Characters of the path of a directory that is entered: what is named is named by its path, and
+a hostile one could be made of 128 names of 255 bytes."""
+
 _TYPES = frozenset(("file", "directory", "symlink", "special"))
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _FILE_BITS = 0o1777

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from sandbox.snapshots.errors import SnapshotDamaged, SnapshotNotFound, failure
+from sandbox.snapshots.errors import SnapshotDamaged, SnapshotError, SnapshotNotFound, failure
 from sandbox.snapshots.pack import LEVEL
 from sandbox.snapshots.packs import Packs
 from sandbox.snapshots.usage import at_work
@@ -63,12 +63,20 @@ class Objects:
         return self._packs.has(bytes.fromhex(sha256)) or self._has_file(sha256)
 
     def put(self, data: bytes, *, always: bool = False) -> str:
-        """Keep bytes; return their sha256. Raises `SnapshotError`, `StoreFull` (never `always`)."""
+        """Keep bytes; return their sha256. Raises `SnapshotError`, `StoreFull`.
+
+        What is kept `always` may take as much room again, then it is a `SnapshotError`.
+        """
         digest = hashlib.sha256(data)
-        if not always and self._written + self._packs.written >= self._max_bytes:
-            if not self.has(digest.hexdigest()):
+        if self._written + self._packs.written >= self._max_bytes * (1 + always):
+            if self.has(digest.hexdigest()):
+                return digest.hexdigest()
+            if not always:
                 raise StoreFull
-            return digest.hexdigest()
+            raise SnapshotError(
+                f"No more snapshots are kept: those of this session have taken all of the "
+                f"{2 * self._max_bytes >> 20:,} MiB that one may take."
+            )
         try:
             self._packs.put(digest.digest(), data, self.compressor())
         except OSError as error:

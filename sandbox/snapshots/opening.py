@@ -43,6 +43,16 @@ def open_file(name: str, parent: int) -> int:
     return os.open(name, _FILE, dir_fd=parent)
 
 
+def read_link(name: str, parent: int) -> str:
+    """Return where a symlink points. Raises `OSError`, `FileNotFoundError` when it is none."""
+    try:
+        return os.readlink(name, dir_fd=parent)
+    except OSError as error:
+        if error.errno == errno.EINVAL:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name) from None
+        raise
+
+
 def open_workspace(path: str) -> int:
     """Open the workspace itself, which may be named through links. Raises `OSError`."""
     return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -14,7 +14,14 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
 
-from sandbox.snapshots.entries import MAX_DEPTH, Entry, encode_entry, encode_tree, kept_mode
+from sandbox.snapshots.entries import (
+    MAX_DEPTH,
+    MAX_PATH,
+    Entry,
+    encode_entry,
+    encode_tree,
+    kept_mode,
+)
 from sandbox.snapshots.errors import SnapshotError, Stopped, failure
 from sandbox.snapshots.exclude import Exclude
 from sandbox.snapshots.objects import Objects, StoreFull
@@ -25,6 +32,7 @@ from sandbox.snapshots.opening import (
     open_directory,
     open_file,
     open_workspace,
+    read_link,
 )
 from sandbox.snapshots.reading import Busy, keep_file
 
@@ -35,6 +43,10 @@ _TICK = 20_000_000
 _COARSE_TICK = 2_000_000_000
 """The same where a file system stores whole seconds."""
 _TYPE = 0o170000
+_MAX_LINES = 128 << 20
+"""Bytes of all entries' lines, which are remembered: a link's target can take 24 kilobytes."""
+_MOST_NOT_KEPT = 10_000
+"""Entries without content that are told of."""
 
 _Key = tuple[int, int, int, int, int]
 _key: Callable[[os.stat_result], _Key] = attrgetter(
@@ -96,6 +108,8 @@ class Scanner:
         self._settled_before = 0
         self._device = 0
         self._entries = 0
+        self._bytes = 0
+        """Of the lines that were seen."""
         self._not_kept: list[NotKept] = []
 
     @property
@@ -114,7 +128,7 @@ class Scanner:
         """
         self._stop = stop
         self._settled_before = time.time_ns() - _TICK
-        self._entries = 0
+        self._entries = self._bytes = 0
         self._not_kept = []
         self._store = self._objects.prepare()
         try:
@@ -149,7 +163,7 @@ class Scanner:
         Nearly all of the time goes to files that did not change: for them, no call but `stat`.
         """
         directories = []
-        counted = self._entries
+        counted, size = self._entries, 0
         excluded = self._exclude.matches if self._exclude else None
         before, here = known.seen, now.seen
         with os.scandir(fd) as found:
@@ -170,25 +184,33 @@ class Scanner:
                         self._add(now, name, path, self._look(fd, name, status))
                 elif seen.not_kept is None:
                     here[name] = seen
+                    size += len(seen.line)
                 else:
                     self._add(now, name, path, seen)
-        self._count(len(here) - (self._entries - counted))
+        self._count(len(here) - (self._entries - counted), size)
         return directories
 
     def _add(self, now: _Directory, name: str, path: str, seen: _Seen | None) -> None:
         if seen is None:
             return
         now.seen[name] = seen
-        if seen.not_kept:
+        if seen.not_kept and len(self._not_kept) < _MOST_NOT_KEPT:
             self._not_kept.append(NotKept(path + name, seen.not_kept))
-        self._count(1)
+        self._count(1, len(seen.line))
 
-    def _count(self, entries: int) -> None:
+    def _count(self, entries: int, size: int) -> None:
+        """Count entries and the bytes of their lines. Raises `SnapshotError` for too many."""
         self._entries += entries
+        self._bytes += size
         if self._entries > self._max_entries:
             raise SnapshotError(
                 f"No snapshot can be made of {self._workspace}: it has more than "
                 f"{self._max_entries:,} entries. Exclude some directories or raise the limit."
+            )
+        if self._bytes > _MAX_LINES:
+            raise SnapshotError(
+                f"No snapshot can be made of {self._workspace}: its names and the targets of its "
+                f"links are longer than {_MAX_LINES >> 20} MiB. Exclude some directories."
             )
 
     def _keep_tree(self, now: _Directory) -> str:
@@ -209,7 +231,7 @@ class Scanner:
         mode = kept_mode(status.st_mode)
         if status.st_dev != self._device:
             return _left_out(Entry(name, "directory", mode), "another file system")
-        if depth >= MAX_DEPTH:
+        if depth >= MAX_DEPTH or len(path) + len(name) > MAX_PATH:
             return _left_out(Entry(name, "directory", mode), "too deep")
         if (status.st_dev, status.st_ino) == self._store:
             return None
@@ -256,7 +278,7 @@ class Scanner:
         if kind == stat.S_IFREG:
             return self._file(fd, name, status)
         if kind == stat.S_IFLNK:
-            entry = Entry(name, "symlink", target=os.readlink(name, dir_fd=fd))
+            entry = Entry(name, "symlink", target=read_link(name, fd))
             return _Seen(self._settled_key(status), encode_entry(entry))
         if kind == stat.S_IFDIR:  # it was none a moment ago: what is in it is seen next time
             return _left_out(Entry(name, "directory", kept_mode(status.st_mode)), "in use")

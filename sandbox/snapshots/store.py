@@ -27,7 +27,7 @@ class SnapshotStore:
     """Objects in a folder, which need not exist yet; many sessions may share one.
 
     `max_bytes` is what this process may add to it: when that is used up, new content is not kept
-    any more (trees still are), and snapshots say so.
+    any more, and snapshots say so; trees still are, until they have taken as much again.
     """
 
     def __init__(self, folder: Path, *, max_bytes: int = 8 << 30) -> None:

@@ -28,7 +28,7 @@ class Snapshot:
     changes: tuple[Change, ...]
     """Since the snapshot or restore before this one; the first has none."""
     not_kept: tuple[NotKept, ...]
-    """What it names without holding the content."""
+    """What it names without holding the content; the first ten thousand."""
     seconds: float
 
 

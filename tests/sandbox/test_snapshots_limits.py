@@ -7,6 +7,8 @@ import fcntl
 import hashlib
 import os
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from contextlib import closing
@@ -135,6 +137,78 @@ def make_deep(folder: Path, depth: int) -> None:
         os.close(fd)
         fd = inner
     os.close(fd)
+
+
+async def test_a_path_longer_than_any_that_is_used_is_named_and_can_be_removed(
+    workspace: Path, snapshots: Snapshots
+) -> None:
+    """A hundred thousand files below 128 names of 255 bytes would be named by gigabytes."""
+    before = await snapshots.snapshot()
+    fd = os.open(workspace, os.O_RDONLY)
+    for _ in range(30):
+        os.mkdir("d" * 255, dir_fd=fd)
+        inner = os.open("d" * 255, os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = inner
+    os.close(fd)
+    deep = await snapshots.snapshot()
+    assert [(n.why, len(n.path)) for n in deep.not_kept] == [("too deep", 5 * 255 + 4)]
+    assert (await snapshots.restore(before.tree_sha256)).missing == ()
+    assert os.listdir(workspace) == []
+
+
+SWAPPER = """
+import os, sys
+os.chdir(sys.argv[1])
+open("file", "w").close()
+while True:
+    for number in range(50):
+        os.symlink("target", "new")
+        os.rename("new", f"{number}")
+        os.link("file", "new")
+        os.rename("new", f"{number}")
+"""
+
+
+async def test_a_link_that_is_a_file_a_moment_later_ends_no_snapshot(
+    workspace: Path, snapshots: Snapshots
+) -> None:
+    swapper = subprocess.Popen([sys.executable, "-c", SWAPPER, workspace])
+    try:
+        for _ in range(300):
+            await snapshots.snapshot()
+    finally:
+        swapper.kill()
+        swapper.wait()
+
+
+async def test_names_and_links_that_would_fill_the_memory_are_refused(
+    workspace: Path, snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sandbox.snapshots.scan._MAX_LINES", 100_000)
+    (workspace / "f").write_text("x")
+    await snapshots.snapshot()
+    for number in range(5):
+        os.symlink(b"\xff" * 4000, workspace / f"{number}")
+        if number == 1:
+            (workspace / "f").write_text("still kept")
+            await snapshots.snapshot()
+    with pytest.raises(SnapshotError, match="the targets of its links are longer"):
+        await snapshots.snapshot()
+    (workspace / "4").unlink()
+    (workspace / "3").unlink()
+    assert [change.path for change in (await snapshots.snapshot()).changes] == ["2"]
+
+
+async def test_trees_do_not_grow_without_end(tmp_path: Path, workspace: Path) -> None:
+    snapshots = Snapshots(workspace, SnapshotStore(tmp_path / "store", max_bytes=20_000))
+    with pytest.raises(SnapshotError, match="No more snapshots are kept"):  # noqa: PT012
+        for turn in range(50):
+            (workspace / os.urandom(100).hex()).write_text("")
+            await snapshots.snapshot()
+    assert turn > 5
+    size = sum(path.stat().st_size for path in (tmp_path / "store/packs").iterdir())
+    assert size < 50_000
 
 
 @pytest.mark.parametrize(
