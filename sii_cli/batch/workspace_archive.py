@@ -7,6 +7,8 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+from sii_cli.workspace_history import keeping_snapshots
+
 
 def pack(folder: Path) -> bytes:
     """Return all that is in a folder as a tar archive. Blocks."""
@@ -33,7 +35,8 @@ def bring_home(data: bytes, home: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=".incoming-", dir=home) as name:
         incoming = Path(name)
         unpack(data, incoming)
-        _merge(incoming, home)
+        with keeping_snapshots(home):  # they may come before the recordings that name them
+            _merge(incoming, home)
 
 
 def _merge(source: Path, target: Path) -> None:

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 from threading import Lock
 
+from sandbox.snapshots import remove_folder
 from sii_cli.batch.plan import PLAN, QUERIES
 from sii_cli.batch.queries import GitWorkspace, Query
 from sii_cli.errors import SiiError
@@ -59,18 +60,8 @@ def make_workspace(query: Query, base: Path, parent: Path) -> Path:
 
 
 def remove_workspace(folder: Path) -> None:
-    """Remove a session's copy, also what commands made unreadable in it. Blocks."""
-
-    def make_writable(function: object, path: str, error: object) -> None:
-        parent = os.path.dirname(path)
-        os.chmod(parent, 0o700)
-        if not os.path.islink(path) and os.path.isdir(path):
-            os.chmod(path, 0o700)
-            shutil.rmtree(path, ignore_errors=True)
-        elif os.path.lexists(path):
-            os.unlink(path)
-
-    shutil.rmtree(folder, onerror=make_writable)
+    """Remove a session's copy, whatever commands made in it. Blocks. Raises `OSError`."""
+    remove_folder(folder)
 
 
 def remove_left_over(parent: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -101,5 +102,9 @@ def test_a_copy_made_unreadable_is_removed_all_the_same(tmp_path: Path, source: 
     (made / "closed").mkdir()
     (made / "closed" / "file").write_text("x")
     (made / "closed").chmod(0)
+    deeper = (
+        "import os, sys; os.chdir(sys.argv[1])\nfor _ in range(3000): os.mkdir('d'); os.chdir('d')"
+    )
+    subprocess.run([sys.executable, "-c", deeper, made], check=True)
     remove_workspace(made)
     assert not made.exists()
