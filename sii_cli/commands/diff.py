@@ -13,7 +13,7 @@ import click
 from sii_cli.commands.options import example
 from sii_cli.commands.recorded import REFS_HELP, complain, find_one, warn_when_void
 from sii_cli.config import find_home
-from sii_cli.errors import UsageError
+from sii_cli.errors import SiiError, UsageError
 
 if TYPE_CHECKING:
     from recordings.events import Snapshot
@@ -58,12 +58,18 @@ def _snapshots(folder: Path) -> list[Snapshot]:
 
 
 async def _diffs(kept: list[Snapshot], step: int | None) -> tuple[FileDiff, ...]:
+    from sandbox.snapshots import SnapshotNotFound
     from sii_cli.workspace_history import snapshot_store
 
     before, after = _trees(kept, step)
     store = snapshot_store(find_home(os.environ))
     try:
         return await store.diff(before, after)
+    except SnapshotNotFound as error:
+        raise SiiError(
+            f"The files of that moment are not here ({error}) A recording that was moved needs the "
+            "folder `snapshots` of its home beside `recordings`; --stat needs no files."
+        ) from None
     finally:
         store.close()
 

@@ -53,6 +53,14 @@ def test_diff_prints_a_step_and_the_session(shell: Shell, recorded: list[Event])
     assert "added: d" in whole.stdout
 
 
+def test_diff_without_the_files_says_what_is_missing(shell: Shell, recorded: list[Event]) -> None:
+    (shell.home / "snapshots").rename(shell.home / "elsewhere")
+    done = shell.sii("diff", "last")
+    assert "The files of that moment are not here" in done.stderr
+    assert "`snapshots`" in done.stderr
+    assert "step 1" in shell.sii("diff", "last", "--stat").stdout
+
+
 def test_diff_lists_the_files_step_by_step(shell: Shell, recorded: list[Event]) -> None:
     said = shell.sii("diff", "--stat").stdout.splitlines()
     first = ["start", "step 1", "  e +1 (new)", "  f +1 −1"]
