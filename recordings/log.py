@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -31,6 +32,8 @@ LOG = "events.jsonl"
 _LOCK_PATIENCE = 0.5
 """Seconds to wait for the lock: a reader that asks whether it is held holds it for a moment."""
 _CHUNK = 1 << 16
+_LONGEST = 1 << 28
+"""Bytes of the longest line that is read: what is longer is none of ours, and may have no end."""
 
 
 class Line(NamedTuple):
@@ -96,6 +99,11 @@ class LogWriter:
         if self._failed is not None:
             raise self._failed
         data = line + b"\n"
+        if len(data) > _LONGEST:
+            raise RecordingFailed(
+                f"An event of {len(data) >> 20} MiB is too long to be recorded: give what is so "
+                "long as a file of the workspace."
+            )
         try:
             written = os.write(self._fd, data)
             while written < len(data):
@@ -151,7 +159,7 @@ def open_log(folder: Path) -> BinaryIO:
 def last_line(folder: Path) -> bytes | None:
     """Return the last whole line of a recording; its sha256 is the recording's hash.
 
-    Raises `RecordingNotFound`.
+    Raises `RecordingNotFound`, `RecordingDamaged`.
     """
     with open_log(folder) as file:
         size, length = file.seek(0, os.SEEK_END), _CHUNK
@@ -165,13 +173,15 @@ def last_line(folder: Path) -> bytes | None:
                 return data[start + 1 : end]
             if length == size:
                 return None
+            if length > _LONGEST:
+                raise _too_long(folder)
             length *= 8
 
 
 def recording_hash(folder: Path) -> str:
     """Return the sha256 of the last whole line, which pins everything before it; empty: no line.
 
-    Raises `RecordingNotFound`.
+    Raises `RecordingNotFound`, `RecordingDamaged`.
     """
     line = last_line(folder)
     return "" if line is None else hashlib.sha256(line).hexdigest()
@@ -181,13 +191,15 @@ def read_lines(folder: Path, *, offset: int = 0, number: int = 1) -> Iterator[Li
     """Yield the whole lines of a recording in order; a torn last line is left out.
 
     Begins at `offset`, the place of line `number`. Reads as it goes, never the whole file.
-    Raises `RecordingNotFound`.
+    Raises `RecordingNotFound`, and `RecordingDamaged` for a line without an end.
     """
     with open_log(folder) as file:
         file.seek(offset)
-        for count, text in enumerate(file, number):
+        for count, text in enumerate(iter(partial(file.readline, _LONGEST), b""), number):
             if text.endswith(b"\n"):
                 yield Line(count, offset, text[:-1])
+            elif len(text) == _LONGEST:
+                raise _too_long(folder)
             offset += len(text)
 
 
@@ -225,6 +237,10 @@ def is_locked(folder: Path) -> bool:
     finally:
         os.close(fd)
     return False
+
+
+def _too_long(folder: Path) -> RecordingDamaged:
+    return RecordingDamaged(f"A line of {folder / LOG} is longer than any that sii writes.")
 
 
 def _open_locked(path: Path) -> int:

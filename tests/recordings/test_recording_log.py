@@ -225,6 +225,17 @@ def test_a_damaged_line_is_named(folder):
         list(read_events(folder))
 
 
+def test_what_is_too_long_to_be_read_back_is_not_written(folder, monkeypatch):
+    monkeypatch.setattr("recordings.log._LONGEST", 1 << 20)
+    recorder = Recorder.create(folder, SESSION)
+    recorder.record(say("one"), "human")
+    with pytest.raises(RecordingFailed, match="1 MiB is too long"):
+        recorder.record(say("x" * (1 << 20)), "human")
+    recorder.record(say("x" * (1 << 19)), "human")
+    recorder.close()
+    assert [len(event.data.text) for event in read_events(folder)] == [3, 1 << 19]
+
+
 def test_a_log_whose_last_line_was_changed_is_not_appended_to(folder):
     recorder = Recorder.create(folder, SESSION)
     recorder.record(say("one"), "human")

@@ -31,6 +31,11 @@ def _newer(log: Path) -> None:
     log.write_text('{"v":99,"type":"session_start"}\n')
 
 
+def _endless(log: Path) -> None:
+    with open(log, "wb") as file:
+        file.truncate(1 << 30)
+
+
 def _link(log: Path) -> None:
     log.symlink_to("/etc/passwd")
 
@@ -46,10 +51,11 @@ COMMANDS = (
 )
 
 
-@pytest.mark.parametrize("make", [_directory, _bytes, _deep, _foreign, _newer, _link])
+@pytest.mark.parametrize("make", [_directory, _bytes, _deep, _endless, _foreign, _newer, _link])
 def test_a_file_that_is_no_recording_is_named_and_hides_no_other(
-    shell: Shell, make: Callable[[Path], None]
+    shell: Shell, make: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("recordings.log._LONGEST", 1 << 20)
     whole = shell.recorded()
     bad = shell.store.root / "20991231-235959-aaaaaa"
     bad.mkdir()
