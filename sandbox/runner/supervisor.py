@@ -88,11 +88,11 @@ class Supervisor:
         self._fresh = FreshShells(context, launcher)
         self._programs = Programs(context, launcher)
         self._jobs = Jobs(context, launcher)
-        self._shell.ensure_started()
         self._watch_disk(config["workspace"], config["disk"])
+        self._hello(roles)
+        self._shell.ensure_started()
         # Last, for the pages that neither process writes to from here on are shared.
         self._workers = WorkerPool(loop, self._channel, launcher, most=_WORKERS)
-        self._hello(roles)
 
     def _hello(self, roles: Roles) -> None:
         owner = roles.owner
