@@ -1,4 +1,5 @@
-"""Cost of workspace snapshots, beside the floors of the same run: `stat` of every file, `tar`.
+"""Cost of workspace snapshots, beside the floors of the same run: `stat` of every file, `tar c`,
+`tar x`.
 
     python -m benchmarks.bench_snapshots [--files 1000] [--huge 100000] [--repeat 50]
 
@@ -53,6 +54,12 @@ def stat_all(folder: str) -> None:
 def tar(folder: Path, target: Path) -> None:
     """The floor of a first snapshot: every file read, one written."""
     subprocess.run(["tar", "-cf", target, "-C", folder, "."], check=True)
+
+
+def untar(archive: Path, folder: Path) -> None:
+    """The floor of a tree that is materialised: one file read, every file written."""
+    folder.mkdir()
+    subprocess.run(["tar", "-xf", archive, "-C", folder], check=True)
 
 
 class Cost:
@@ -145,8 +152,15 @@ async def huge(folder: Path, files: int) -> None:
         path.write_text("changed\n")
     await once(f"{len(paths[::1000])} files changed", snapshots.snapshot)
     await once("undone (restore)", lambda: snapshots.restore(before.tree_sha256))
-    fork = folder / "fork"
-    await once("materialised", lambda: store.materialise(before.tree_sha256, fork))
+    unpacked, made = Cost("floor: tar x of the same tree"), Cost("materialised")
+    for turn in range(2):
+        with unpacked.measured():
+            untar(folder / "floor.tar", folder / f"unpacked-{turn}")
+        with made.measured():
+            await store.materialise(before.tree_sha256, folder / f"made-{turn}")
+    unpacked.show()
+    made.show()
+    print(f"  {min(made.wall) / min(unpacked.wall):.1f} × tar x (wall)")
 
 
 async def once(what: str, work: Callable[[], Awaitable[object]]) -> Cost:

@@ -61,6 +61,8 @@ def restore(
     except OSError as error:
         raise failure("The workspace cannot be restored:", workspace, error) from error
     after, _ = scanner.scan(stop)
+    if after == tree:
+        return Restored(after, wanted, ())
     return Restored(
         after, tuple(compare(objects, before, after)), tuple(compare(objects, after, tree))
     )
