@@ -80,6 +80,11 @@ class ObjectIndex:
         self._do(lambda db: _forget(db, pack))
         self.catch_up()
 
+    def counts(self) -> dict[str, int]:
+        """Return how many objects stand in each pack that has any. Raises `SnapshotError`."""
+        query = "SELECT name, count(*) FROM objects JOIN packs ON pack = number GROUP BY pack"
+        return dict(self._do(lambda db: db.execute(query).fetchall()))
+
     def after(self, sha256: bytes, most: int) -> list[bytes]:
         """Return the objects that follow one in the order of their hashes.
 

@@ -28,6 +28,8 @@ from sandbox.snapshots.pack import (
 )
 from sandbox.snapshots.usage import alone
 
+_DAMAGED = "The pack {} is left as it is: it holds something damaged."
+
 
 @dataclass(frozen=True, slots=True)
 class Surveyed:
@@ -38,6 +40,8 @@ class Surveyed:
     """Objects that stay."""
     dead: int
     """Bytes on the disk that would go; a guess where a block loses only some of its objects."""
+    is_damaged: bool
+    """Its tables do not say where all stands that the index knows to be in it."""
 
 
 class Repacker:
@@ -52,7 +56,8 @@ class Repacker:
 
     def survey(self) -> list[Surveyed]:
         """Return the packs that can be made smaller and that nobody adds to. Raises `OSError`."""
-        found = (self._survey(name) for name in pack_names(self._folder))
+        known = self._index.counts()
+        found = (self._survey(name, known) for name in pack_names(self._folder))
         return [pack for pack in found if pack is not None]
 
     def replace(self, pack: Surveyed) -> int:
@@ -61,6 +66,8 @@ class Repacker:
         Killed at any moment, every object stands in one of the two. Raises `SnapshotError`,
         `OSError`.
         """
+        if pack.is_damaged:
+            raise SnapshotDamaged(_DAMAGED.format(pack.name))
         size = os.path.getsize(f"{self._folder}/{pack.name}")
         if not pack.live:
             return size if self._take_place(pack.name, "", 0, []) else 0
@@ -88,12 +95,14 @@ class Repacker:
                 os.unlink(f"{self._folder}/{old}")
         return True
 
-    def _survey(self, name: str) -> Surveyed | None:
+    def _survey(self, name: str, known: dict[str, int]) -> Surveyed | None:
         path = f"{self._folder}/{name}"
         if is_written(path):
             return None
-        live, lost, kept, end = 0, 0, 0.0, 0
+        live, lost, found, kept, end = 0, 0, 0, 0.0, 0
         for table, there in self._tables(name):
+            found += len(there)
+            there = [packed for packed in there if self._stays(packed[0])]
             live += len(there)
             lost += len(table.objects) - len(there)
             whole = sum(size for *_, size in table.objects) or 1
@@ -102,7 +111,8 @@ class Repacker:
         size = os.path.getsize(path)
         if live and not lost and end == size:
             return None
-        return Surveyed(name, live, size - int(kept))
+        is_damaged = found != known.get(name, 0) and found != self._index.counts().get(name, 0)
+        return Surveyed(name, live, 0 if is_damaged else size - int(kept), is_damaged)
 
     def _copy(self, name: str, new: PackWriter) -> list[Packed]:
         """Write what stays of a pack; return where it stands now."""
@@ -121,9 +131,7 @@ class Repacker:
             for sha256, *_ in there:
                 data = stored.get(sha256)
                 if hashlib.sha256(data).digest() != sha256:
-                    raise SnapshotDamaged(
-                        f"The pack {name} is left as it is: it holds something damaged."
-                    )
+                    raise SnapshotDamaged(_DAMAGED.format(name))
                 block.add(sha256, data)
             if len(block.data) >= BLOCK:
                 moved += _write(block, new, compressor)
@@ -131,7 +139,7 @@ class Repacker:
         return moved + _write(block, new, compressor)
 
     def _tables(self, name: str) -> Iterator[tuple[Table, list[Packed]]]:
-        """Yield the tables of a pack, each with those of its objects that stay there."""
+        """Yield the tables of a pack, each with those of its objects that the index has there."""
         for table in read_tables(f"{self._folder}/{name}"):
             places = self._index.places(sha256 for sha256, *_ in table.objects)
             yield (
@@ -139,7 +147,7 @@ class Repacker:
                 [
                     packed
                     for packed in table.objects
-                    if places.get(packed[0]) == Place(name, *packed[1:]) and self._stays(packed[0])
+                    if places.get(packed[0]) == Place(name, *packed[1:])
                 ],
             )
 

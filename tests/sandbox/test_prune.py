@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -68,6 +70,18 @@ def lost_of(folder: Path, tree: str) -> str | None:
         return store.completeness().lost(tree)
     finally:
         store.close()
+
+
+def readable(folder: Path, tree: str) -> list[str]:
+    """The contents of a flat tree that can be read."""
+    objects = SnapshotStore(folder).objects
+    found = []
+    for sha256 in re.findall(r'"sha256":"(\w+)"', objects.get(tree, 1 << 20).decode()):
+        with suppress(SnapshotError):
+            objects.get(sha256, 1 << 20)
+            found.append(sha256)
+    objects.close()
+    return found
 
 
 def objects_in(folder: Path) -> set[str]:
@@ -205,6 +219,28 @@ def test_damage_keeps_everything(store: Path, workspace: Path) -> None:
     with pytest.raises(SnapshotDamaged):
         prune(store, [named])
     assert objects_in(store) == before
+
+
+@pytest.mark.parametrize("where", [0, 40], ids=["header", "table"])
+def test_a_pack_with_a_damaged_table_is_left_and_told(
+    store: Path, workspace: Path, where: int
+) -> None:
+    """What stands behind the damage is still found by the index."""
+    for number in range(10):
+        (workspace / f"{number}").write_bytes(random.Random(number).randbytes(100_000))
+    keep(store, workspace)
+    pack = max((store / "packs").iterdir(), key=lambda path: path.stat().st_size)
+    other = list(read_tables(str(pack)))[1]
+    data = bytearray(pack.read_bytes())
+    data[other.block + where] ^= 255
+    pack.write_bytes(data)
+    (workspace / "0").unlink()
+    tree = keep(store, workspace)
+    before = readable(store, tree)
+    assert len(before) >= 7
+    pruned = prune(store, [tree])
+    assert "it holds something damaged" in pruned.left[0]
+    assert readable(store, tree) == before
 
 
 def test_a_lost_tree_and_nonsense_name_nothing(store: Path, workspace: Path) -> None:
