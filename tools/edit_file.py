@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import re
-from itertools import pairwise
+from collections.abc import Iterator
+from itertools import islice, pairwise
 from typing import NamedTuple
 
 from pydantic import Field
 
 from tools.base import Emit, Params, Tool, ToolError, ToolResult
 from tools.diff import MAX_LINES, Change, unified_diff
-from tools.files import Files, in_workspace, path_field
+from tools.files import READ_LIMIT, Files, in_workspace, path_field
 from tools.nearest import diagnose_miss
 from tools.text import TextFile, counted, decode_text
 
 _CONTEXT = 3
 """Unchanged lines around a change that its diff shows."""
+_MOST_PLACES = 100_000
+"""Replaced by one call: each costs some memory, and a file can hold tens of millions."""
 _LINES_NAMED = 10
 """Places of an ambiguous text that are named."""
 
@@ -84,6 +87,7 @@ class EditFile(Tool[EditFileParams]):
 def _find_all(params: EditFileParams, content: TextFile) -> list[_Replacement]:
     """Find all places, in order. Raises `ToolError` when an edit does not fit."""
     found: list[_Replacement] = []
+    size = 0
     for index, edit in enumerate(params.edits):
         name = f"edits[{index}]" if len(params.edits) > 1 else "the edit"
         if edit.old == edit.new:
@@ -91,7 +95,10 @@ def _find_all(params: EditFileParams, content: TextFile) -> list[_Replacement]:
         if not content.valid and not edit.new.isascii():
             problem = f"{params.path} is not UTF-8, and `new` of {name} is not plain ASCII."
             raise _refused("encoding", f"{problem} Use python to write it in its own encoding.")
-        found += _find(params.path, index, name, edit, content)
+        here = _find(params.path, index, name, edit, content)
+        found += here
+        size += sum(len(one.new) for one in here)
+        _refuse_too_much(params.path, len(found), size)
     found.sort(key=lambda replacement: replacement.start)
     for one, other in pairwise(found):
         if other.start < one.end:
@@ -101,6 +108,12 @@ def _find_all(params: EditFileParams, content: TextFile) -> list[_Replacement]:
     return found
 
 
+def _refuse_too_much(path: str, places: int, characters: int) -> None:
+    if places > _MOST_PLACES or characters > READ_LIMIT:
+        problem = f"That is more than one call can replace in {path} ({_MOST_PLACES:,} places, "
+        raise _refused("too_large", f"{problem}{READ_LIMIT:,} characters). Use bash: sed, python.")
+
+
 def _find(path: str, index: int, name: str, edit: Edit, content: TextFile) -> list[_Replacement]:
     spans = _spans(content, edit.old)
     if not spans:
@@ -108,8 +121,12 @@ def _find(path: str, index: int, name: str, edit: Edit, content: TextFile) -> li
         raise _refused("not_found", f"{problem}\n{diagnose_miss(content.text, edit.old)}")
     if len(spans) > 1 and not edit.replace_all:
         lines = _lines_of(content.text, [start for start, _ in spans])
-        problem = f"`old` of {name} was found {len(spans)} times in {path} ({lines})."
+        times = f"{len(spans)} times in {path} ({lines})"
+        if len(spans) > _MOST_PLACES:
+            times = f"more than {_MOST_PLACES:,} times in {path}"
+        problem = f"`old` of {name} was found {times}."
         raise _refused("ambiguous", f"{problem} Add lines around it, or set replace_all.")
+    _refuse_too_much(path, len(spans), len(spans) * len(edit.new))
     if content.mixed:
         new_at = [_with_newlines(edit.new, _newline_at(content, *span)) for span in spans]
     else:
@@ -134,18 +151,22 @@ def _refused(kind: str, problem: str) -> ToolError:
 
 
 def _spans(content: TextFile, old: str) -> list[tuple[int, int]]:
+    """Find `old`, in one place more than can be replaced at most."""
+    return list(islice(_all_spans(content, old), _MOST_PLACES + 1))
+
+
+def _all_spans(content: TextFile, old: str) -> Iterator[tuple[int, int]]:
     """Find `old`; where the file has CRLF, a newline of `old` stands for either."""
     text = content.text
     if "\n" in old and (content.mixed or content.newline == "\r\n"):
         lines = old.replace("\r\n", "\n").split("\n")
         pattern = re.compile("\r?\n".join(map(re.escape, lines)))
-        return [match.span() for match in pattern.finditer(text)]
-    spans = []
+        yield from (match.span() for match in pattern.finditer(text))
+        return
     start = text.find(old)
     while start >= 0:
-        spans.append((start, start + len(old)))
+        yield start, start + len(old)
         start = text.find(old, start + len(old))
-    return spans
 
 
 def _apply(

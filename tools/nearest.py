@@ -14,6 +14,8 @@ from itertools import takewhile
 
 from tools.text import displayed
 
+_MOST_LINES = 1_000_000
+"""Of a file: in a longer one nothing is looked for, which would take hundreds of megabytes."""
 _VOTES = 3
 """Equal lines of the text that a line of the file votes for."""
 _QUOTED = 200
@@ -34,6 +36,8 @@ def diagnose_miss(text: str, old: str) -> str:
     wanted = [line.removesuffix("\r") for line in old.split("\n")]
     if all(_NUMBERED.match(line) for line in wanted if line):
         return "It begins with line numbers as read_file shows them; leave out number and tab."
+    if text.count("\n") > _MOST_LINES:
+        return "The file is too long to say where it comes nearest: look with grep."
     lines = [line.removesuffix("\r") for line in text.split("\n")]
     start = _start_by_equal_lines(lines, wanted)
     if start is None:

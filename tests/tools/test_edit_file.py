@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
@@ -104,6 +105,35 @@ async def test_mixed_newlines_are_kept_where_they_are(workspace):
     path.write_bytes(b"a\r\nb\r\nc\nd\n e")
     await workspace.edit("f", edit("c\nd", "C\nD"), edit("a\nb", "A\nB"))
     assert path.read_bytes() == b"A\r\nB\r\nC\nD\n e"
+
+
+@pytest.mark.parametrize(
+    ("content", "edits", "kind", "words"),
+    [
+        ("ab\n", [("ab", "x", False)], "ambiguous", "found more than 100,000 times in f. Add"),
+        ("ab\n", [("ab", "x", True)], "too_large", "more than one call can replace"),
+        ("a\r\n", [("a\n", "x", True)], "too_large", "more than one call can replace"),
+        ("ab\n", [("zzz", "x", False)], "not_found", "too long to say where it comes nearest"),
+    ],
+)
+async def test_millions_of_places_cost_no_gigabytes(workspace, content, edits, kind, words):
+    text = content * 4_000_000
+    (workspace.folder / "f").write_text(text, newline="")
+    tracemalloc.start()
+    try:
+        with pytest.raises(ToolError, match=words) as refusal:
+            await workspace.edit("f", *(edit(*one) for one in edits))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert refusal.value.kind == kind
+    assert peak < 60_000_000 + len(text)
+
+
+async def test_a_text_that_would_grow_beyond_what_tools_read_is_refused(workspace):
+    (workspace.folder / "f").write_text("a\r\nb\n" * 10_000)
+    with pytest.raises(ToolError, match="more than one call can replace"):
+        await workspace.edit("f", edit("a", "x" * 10_000, replace_all=True))
 
 
 async def test_the_diff_of_a_large_change_is_short(workspace):
