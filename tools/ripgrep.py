@@ -19,6 +19,7 @@ MAX_OUTPUT = 8 << 20
 _TIMEOUT = 30.0
 _NOT_RUN = (126, 127)
 _SPECIAL = re.compile(r"[\\*?\[\]{}!]")
+_SYSTEM_ERROR = re.compile(rb"\(os error \d+\)$", re.MULTILINE)
 _COMPLAINT = 1_000
 """Bytes of ripgrep's words that are shown."""
 
@@ -99,7 +100,7 @@ class Ripgrep:
         except TimeoutError:
             message = f"The search took more than {_TIMEOUT:.0f} s and was ended."
             raise ToolError("timeout", f"{message} Give a narrower `path`.") from None
-        return _found(result, path)
+        return _found(result, target, path)
 
 
 def from_workspace(path: bytes) -> bytes:
@@ -122,15 +123,16 @@ def _anchored(glob: str, target: str) -> str:
     return f"{negated}{folder}/{glob.removeprefix('./')}"
 
 
-def _found(result: ProcessResult, path: str) -> Found:
+def _found(result: ProcessResult, target: str, path: str) -> Found:
     complaints = result.stderr.strip()
     if result.exit_code in _NOT_RUN or result.exit_code < 0:
         message = f"ripgrep cannot be run here: {show(complaints) or 'it was killed'}."
         raise ToolError("no_ripgrep", f"{message} Search with bash: find, grep -rn.")
-    failed = result.exit_code == 2
-    if failed and not result.stdout:
+    # Of what lies below the path a part may be closed: that is no failure of the whole.
+    unread = len(_SYSTEM_ERROR.findall(complaints))
+    itself = complaints.removeprefix(b"rg: ").startswith(f"{target}: ".encode())
+    if result.exit_code == 2 and not result.stdout and (itself or not unread):
         raise _failure(complaints, path)
-    unread = complaints.count(b"\n") + 1 if failed else 0
     return Found(result.stdout, truncated=result.truncated, unread=unread)
 
 

@@ -157,4 +157,9 @@ async def test_what_may_not_be_read_is_counted(session):
     await session.call("bash", command="mkdir locked && touch locked/x && chmod 0 locked")
     listed = await session.call("glob", pattern="*.py")
     assert listed.text.endswith("\n[left out because they cannot be read: 1]")
+    for name, nothing in (("grep", "No lines match."), ("glob", "No files match.")):
+        searched = await session.call(name, pattern="not-there")
+        left_out = f"{nothing}\n[left out because they cannot be read: 1]"
+        assert (searched.text, searched.error) == (left_out, None)
+        assert (await session.call(name, pattern="x", path="locked")).error == "permission"
     await session.call("bash", command="chmod 700 locked")
