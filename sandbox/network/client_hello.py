@@ -10,6 +10,9 @@ HANDSHAKE = 22
 """First byte of what a TLS client sends."""
 MAX_SIZE = 16 << 10
 """Bytes of the message; usual ones have 500 to 2,000."""
+_MOST_RECORDS = 16
+"""Usual clients send one or two. What waits for more bytes is read again from its beginning: in
+records of a byte each that would take a second of everyone's time."""
 _CLIENT_HELLO = 1
 _SERVER_NAME = 0
 _HOST_NAME = 0
@@ -56,7 +59,7 @@ def server_name(data: bytes) -> str | None:
 def _hello(records: _Bytes) -> bytes:
     """Return the message, which may be spread over several records."""
     message = b""
-    while True:
+    for _ in range(_MOST_RECORDS):
         if records.number(1) != HANDSHAKE:
             raise ValueError("no handshake")
         records.take(2)
@@ -70,6 +73,7 @@ def _hello(records: _Bytes) -> bytes:
             raise ValueError("a client hello that is too long")
         if len(message) >= 4 + size:
             return message[4 : 4 + size]
+    raise ValueError("a client hello in too many records")
 
 
 def _name_in(hello: _Bytes) -> str | None:

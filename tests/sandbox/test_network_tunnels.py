@@ -42,7 +42,12 @@ def in_records(hello: bytes, size: int) -> bytes:
 def test_the_name_in_a_clients_first_message(name: str | None) -> None:
     hello = client_hello(name)
     assert server_name(hello) == name
-    assert server_name(in_records(hello, 7) + b"more") == name
+    assert server_name(in_records(hello, len(hello) // 8) + b"more") == name
+
+
+def test_a_message_in_scraps_is_refused_before_it_costs_time() -> None:
+    with pytest.raises(ValueError, match="too many records"):
+        server_name(in_records(HELLO, 1)[:120])
 
 
 @given(st.integers(0, len(HELLO) - 1))
