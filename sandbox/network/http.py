@@ -148,10 +148,14 @@ async def _download(
 
 async def _next_event(connection: socket.socket, http: h11.Connection) -> object:
     loop = asyncio.get_running_loop()
-    while (event := http.next_event()) is h11.NEED_DATA:
+    while True:
+        # Others get their turn: a socket may always be ready, and what was read at once may hold
+        # a chunk for every byte.
+        await asyncio.sleep(0)
+        event = http.next_event()
+        if event is not h11.NEED_DATA:
+            return event
         http.receive_data(await loop.sock_recv(connection, CHUNK))
-        await asyncio.sleep(0)  # a socket that is always ready would never let others run
-    return event
 
 
 async def _send(connection: socket.socket, data: bytes | None) -> None:

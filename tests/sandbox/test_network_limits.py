@@ -117,6 +117,20 @@ async def test_others_get_their_turn_while_much_is_copied(is_tunnel: bool) -> No
         assert turns > 20
 
 
+async def test_others_get_their_turn_while_an_upload_comes_in_chunks_of_a_byte() -> None:
+    async with proxied(Host(serve=silent)) as client:
+        _, writer = await client.open()
+        head = get("a.test", "Transfer-Encoding: chunked").replace("GET", "POST")
+        writer.write(head.replace("PORT", str(client.port)).encode() + b"1\r\nx\r\n" * 200_000)
+        turns = 0
+        end = time.monotonic() + 1
+        while time.monotonic() < end:
+            await asyncio.sleep(0)
+            turns += 1
+        writer.transport.abort()
+        assert turns > 200
+
+
 async def test_clients_beyond_the_limit_wait_until_there_is_room() -> None:
     async with proxied(Host(serve=silent), connections=2) as client:
         held = [await client.open() for _ in range(2)]
