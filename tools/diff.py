@@ -21,7 +21,8 @@ Change = tuple[int, str, str]
 
 def unified_diff(path: str, changes: Sequence[Change]) -> str:
     """Return a unified diff of one file, cut after `MAX_LINES` lines (the last line says so)."""
-    lines = [f"--- a/{path.lstrip('/')}", f"+++ b/{path.lstrip('/')}"]
+    name = displayed(path.lstrip("/"))
+    lines = [f"--- a/{name}", f"+++ b/{name}"]
     shift = 0
     for first, old, new in changes:
         for line in _hunks(old, new, first, first + shift):

@@ -14,7 +14,7 @@ from tools.base import Emit, Params, Tool, ToolError, ToolResult
 from tools.diff import MAX_LINES, Change, unified_diff
 from tools.files import READ_LIMIT, Files, in_workspace, path_field
 from tools.nearest import diagnose_miss
-from tools.text import TextFile, counted, decode_text
+from tools.text import TextFile, counted, decode_text, displayed
 
 _CONTEXT = 3
 """Unchanged lines around a change that its diff shows."""
@@ -71,15 +71,15 @@ class EditFile(Tool[EditFileParams]):
         written = await self._files.write(params.path, data, before)
         if freshness != "unseen":
             self._files.mark_seen(written)
-        count = len(replacements)
+        path, places = displayed(params.path), counted(len(replacements), "place")
         lines = _lines_of(content.text, [one.start for one in replacements])
         stale = " The file had changed since you last read it." if freshness == "changed" else ""
         return ToolResult(
-            f"Edited {params.path}: replaced {counted(count, 'place')} ({lines}).{stale}",
+            f"Edited {path}: replaced {places} ({lines}).{stale}",
             changed=in_workspace(written),
             details={
                 "diff": unified_diff(params.path, _changes(content.text, replacements)),
-                "replaced": count,
+                "replaced": len(replacements),
             },
         )
 

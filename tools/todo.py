@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from tools.base import Emit, Params, Tool, ToolResult
+from tools.text import displayed
 
 _MARKS = {"pending": "[ ]", "in_progress": "[>]", "done": "[x]"}
 
@@ -34,7 +35,7 @@ class Todo(Tool[TodoParams]):
         """Return the list as it now is."""
         if not params.todos:
             return ToolResult("The list is empty.", details={"todos": []})
-        lines = [f"{_MARKS[item.status]} {item.content}" for item in params.todos]
+        lines = [f"{_MARKS[item.status]} {displayed(item.content)}" for item in params.todos]
         done = sum(item.status == "done" for item in params.todos)
         lines.append(f"{done} of {len(params.todos)} done")
         details = {"todos": [item.model_dump() for item in params.todos]}

@@ -9,7 +9,7 @@ from pydantic import Field
 from tools.base import Emit, Params, Tool, ToolResult
 from tools.diff import unified_diff
 from tools.files import Files, in_workspace, path_field
-from tools.text import count_lines, counted, decode_text
+from tools.text import count_lines, counted, decode_text, displayed
 
 _NOTES = {
     "seen": "",
@@ -37,6 +37,7 @@ class WriteFile(Tool[WriteFileParams]):
     async def run(self, params: WriteFileParams, emit: Emit) -> ToolResult:
         """Write the file and say what became of what was there."""
         data = params.content.encode()
+        path = displayed(params.path)
         before = await self._files.look(params.path)
         written, freshness = await self._files.overwrite(params.path, data, before)
         self._files.mark_seen(written)
@@ -45,14 +46,14 @@ class WriteFile(Tool[WriteFileParams]):
         size = f"{lines}, {counted(len(data), 'byte')}"
         compared = before is None or before.sha256 is not None
         if before and compared and before.data == data:
-            return ToolResult(f"{params.path} already had this content ({size}).{note}")
+            return ToolResult(f"{path} already had this content ({size}).{note}")
         details: dict[str, Any] = {"created": before is None}
         if compared:
             old = decode_text(before.data) if before else None
             change = (0, old.text if old else "", params.content)
             details["diff"] = unified_diff(params.path, [change])
         return ToolResult(
-            f"{'Overwrote' if before else 'Created'} {params.path}: {size}.{note}",
+            f"{'Overwrote' if before else 'Created'} {path}: {size}.{note}",
             changed=in_workspace(written),
             details=details,
         )

@@ -199,3 +199,15 @@ async def test_overwriting_a_large_file_says_whether_it_was_known(workspace):
         "The file had changed since you last read it; those changes are gone."
     )
     assert (workspace.folder / "f").read_text() == "small\n"
+
+
+async def test_a_name_cannot_move_the_readers_cursor(workspace):
+    name = "a\x1b[2J\x07\u009b31m"
+    shown = r"a\x1b[2J\x07\x9b31m"
+    created = await workspace.write(name, "one")
+    again = await workspace.write(name, "one")
+    edited = await workspace.edit(name, {"old": "one", "new": "two"})
+    for result in (created, again, edited):
+        assert shown in result.text
+        assert name not in result.text + result.details.get("diff", "")
+    assert (workspace.folder / name).read_text() == "two"

@@ -16,6 +16,10 @@ async def test_the_list_is_shown_with_how_far_it_is():
     assert result.details["todos"][1] == {"content": "Mend", "status": "in_progress"}
 
 
+async def test_an_item_cannot_move_the_readers_cursor():
+    assert (await run(("\x1b[2Jgone", "pending"))).text == "[ ] \\x1b[2Jgone\n0 of 1 done"
+
+
 async def test_an_empty_list_clears_it():
     result = await run()
     assert result.text == "The list is empty."
