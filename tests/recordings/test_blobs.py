@@ -42,6 +42,14 @@ def test_a_changed_blob_is_refused(tmp_path):
         read_blob(tmp_path, ref)
 
 
+def test_what_stands_in_a_blobs_place_is_not_read_beyond_its_size(tmp_path):
+    ref = put_blob(tmp_path, b"some bytes")
+    os.truncate(blob_path(tmp_path, ref.sha256), 1 << 40)
+    for size in (ref.size, -1):
+        with pytest.raises(RecordingDamaged):
+            read_blob(tmp_path, BlobRef(sha256=ref.sha256, size=size))
+
+
 def test_a_lost_blob_is_named(tmp_path):
     with pytest.raises(RecordingNotFound, match="ab" * 32):
         read_blob(tmp_path, BlobRef(sha256="ab" * 32, size=1))
