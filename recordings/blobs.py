@@ -56,7 +56,7 @@ def open_blob(folder: Path, ref: BlobRef) -> BinaryIO:
 def read_blob(folder: Path, ref: BlobRef) -> bytes:
     """Return a blob's bytes. Raises `RecordingNotFound`, `RecordingDamaged`."""
     with open_blob(folder, ref) as file:
-        data = file.read(max(0, ref.size) + 1)  # no more than was written, whatever stands there now
+        data = file.read(max(0, ref.size) + 1)  # no more than was written, whatever is there now
     if hashlib.sha256(data).hexdigest() != ref.sha256:
         raise RecordingDamaged(f"The blob {ref.sha256} in {folder} is not what was written.")
     return data
