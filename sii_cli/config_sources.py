@@ -26,6 +26,7 @@ from sii_cli.config import (
     variable_of,
 )
 from sii_cli.errors import UsageError
+from sii_cli.project_text import read_project_text
 from sii_cli.serve_state import running_server
 
 PLACES: dict[str, tuple[Place, ...]] = {
@@ -123,7 +124,8 @@ def _doubtful_variables(env: Mapping[str, str]) -> list[str]:
 
 def _from_file(place: Place, path: Path) -> Source:
     try:
-        values = tomllib.loads(path.read_text("utf-8"))
+        text = read_project_text(path) if place == "project" else path.read_text("utf-8")
+        values = tomllib.loads(text)
     except (FileNotFoundError, NotADirectoryError):
         values = {}
     except (OSError, UnicodeDecodeError) as error:

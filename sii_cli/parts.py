@@ -13,6 +13,7 @@ from sandbox.protocol import Limits, Mount, SandboxBackend, SandboxSpec
 from sii_cli.config import Settings
 from sii_cli.errors import UsageError
 from sii_cli.model.types import Model
+from sii_cli.project_text import read_project_text
 
 Mode = Literal["interactive", "headless", "demo", "batch"]
 
@@ -98,7 +99,7 @@ def system_prompt(settings: Settings) -> str:
     path = settings.system_prompt
     if path is not None:
         try:
-            return path.read_text("utf-8").strip()
+            return read_project_text(path).strip()
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"The system prompt {path} cannot be read: {error}.") from error
     return resources.files("sii_cli").joinpath("system_prompt.md").read_text("utf-8").strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,12 @@ def test_a_variable_with_a_typing_error_is_noticed(place: Place) -> None:
 def test_a_file_that_is_no_toml_is_named(place: Place) -> None:
     place.project_file.write_text("model = ")
     assert place.refusal().startswith(f"{place.project_file} is not valid TOML: ")
+
+
+@pytest.mark.parametrize("trap", ["mkfifo {}", "ln -s /dev/zero {}", "truncate -s 1T {}"])
+def test_a_trap_in_the_place_of_a_projects_file_holds_nobody_up(place: Place, trap: str) -> None:
+    subprocess.run(trap.format(place.project_file), shell=True, check=True)
+    assert "it is no regular file of at most 1,048,576 bytes" in place.refusal()
 
 
 @pytest.mark.parametrize("value", ["true", "[1]", '"x"'])
