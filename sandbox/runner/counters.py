@@ -32,10 +32,12 @@ class Counter:
 
     def read(self) -> bytes:
         """Return the file as it is now."""
-        if self._fd is not None:
-            with suppress(OSError):
-                return os.pread(self._fd, 4096, 0)
-        return b""
+        if self._fd is None:
+            return b""
+        try:
+            return os.pread(self._fd, 4096, 0)
+        except OSError:
+            return b""
 
     def count(self, text: bytes) -> int:
         """Return the number in what was read."""

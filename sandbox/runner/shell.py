@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from .calls import Call, Ending
 from .capture import unread
+from .loop import Timer
 from .resident import CONTROL_FD, Resident
 
 # `.` of a file and not `eval` in a function: there, `declare` would make local variables.
@@ -38,6 +39,7 @@ class Shell(Resident):
     name = "bash"
     title = "shell"
     lost_words = "variables, functions and background jobs are lost"
+    _next_look: Timer | None = None
 
     def _argv(self) -> list[str]:
         return ["bash", "--noprofile", "--norc"]
@@ -55,7 +57,9 @@ class Shell(Resident):
         return _TRIGGER % token
 
     def _began(self, call: Call) -> None:
-        self._loop.call_later(_LOOK_EVERY, lambda: self._look(call))
+        if self._next_look is not None:
+            self._next_look.cancel()
+        self._next_look = self._loop.call_later(_LOOK_EVERY, lambda: self._look(call))
 
     def _look(self, call: Call) -> None:
         """See whether bash still works on the command, or has read on without an answer."""
