@@ -15,7 +15,17 @@ import re
 import sys
 from typing import Any
 
-from tests.fakes.script import BreakAfter, CutOff, EngineDies, HttpError, Scripted, Turn
+from tests.fakes.script import (
+    BreakAfter,
+    CutOff,
+    EndsEarly,
+    EngineDies,
+    Garbage,
+    HttpError,
+    Scripted,
+    SilentAfter,
+    Turn,
+)
 from tests.fakes.scripted_server import ScriptedServer
 
 WORD = re.compile(r"(\w+)=(\w+)")
@@ -40,7 +50,15 @@ class BatchServer(ScriptedServer):
         if self._random.random() >= self._faults or not isinstance(turn, Turn):
             return turn
         return self._random.choice(
-            [HttpError(503), HttpError(500), BreakAfter(turn, 3), EngineDies(turn, 2)]
+            [
+                HttpError(503),
+                HttpError(500),
+                BreakAfter(turn, 3),
+                EngineDies(turn, 2),
+                EndsEarly(turn, 2),
+                SilentAfter(turn, 1),
+                Garbage(b"data: {]\n\n\xff\n"),
+            ]
         )
 
 

@@ -50,6 +50,7 @@ class Place:
             "SII_BASE_URL": self.server.base_url,
             "SII_HOME": str(self.folder / "home"),
             "SII_RETRIES": "1",
+            "SII_IDLE_TIMEOUT": "3",
             "PYTHONPATH": str(ROOT),
             "TMPDIR": str(self.folder),
         }
