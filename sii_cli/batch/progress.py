@@ -151,6 +151,11 @@ class Progress:
             self._tell(f"No session is started: {why}.")
         self.waiting_for = why
 
+    def stops(self, why: str) -> None:
+        """No session is started any more."""
+        self.waiting_for = ""
+        self.says(f"No more sessions are started: {why.rstrip('.')}.")
+
     def says(self, notice: str) -> None:
         """Tell whoever looks on something, for as long as the run lasts."""
         self.notice = notice

@@ -65,6 +65,9 @@ class Watcher(Protocol):
     def waits(self, why: str) -> None:
         """No session is started now; empty: they are again."""
 
+    def stops(self, why: str) -> None:
+        """No session is started any more."""
+
 
 class Runner:
     """Runs the jobs of a plan that are not done yet."""
@@ -94,7 +97,9 @@ class Runner:
 
     def finish(self, why: str = "stopped") -> None:
         """Start no more sessions; those that run go on to their end."""
-        self._stopping = self._stopping or why
+        if not self._stopping:
+            self._stopping = why
+            self._watcher.stops(why)
 
     def abort(self) -> None:
         """End all sessions now; they are run again when the batch goes on."""
@@ -176,7 +181,7 @@ class Runner:
         """
         if await self._gate.failed(why):
             self._falls[job.name] += 1
-        if self._gate.hopeless:
+        if self._gate.hopeless and not self._running:  # the first to end are those that fail
             self.finish(why)
         given_up = self._falls[job.name] > self._infra_retries
         self._watcher.fell(job, why, given_up=given_up)

@@ -48,13 +48,13 @@ def interruptible(runner: Runner, say: Callable[[str], None]) -> Iterator[None]:
 
     def stop() -> None:
         nonlocal asked
+        runner.finish("interrupted")
         if asked:
             say("Stopping now.")
             runner.abort()
         else:
             say("Finishing what runs; Ctrl-C again stops it now.")
         asked = True
-        runner.finish("interrupted")
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)

@@ -56,7 +56,7 @@ class BatchServer(ScriptedServer):
                 BreakAfter(turn, 3),
                 EngineDies(turn, 2),
                 EndsEarly(turn, 2),
-                SilentAfter(turn, 1),
+                SilentAfter(turn, 4),
                 Garbage(b"data: {]\n\n\xff\n"),
             ]
         )

@@ -1,0 +1,72 @@
+"""The runner tells a bad beginning from a machine on which nothing works."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+
+from recordings.events import QueryOutcome
+from sii_cli.batch.executor import OnItem
+from sii_cli.batch.gate import DOUBT, Gate
+from sii_cli.batch.job import Result
+from sii_cli.batch.outcomes import Outcomes
+from sii_cli.batch.plan import Job
+from sii_cli.batch.progress import Progress
+from sii_cli.batch.queries import Query
+from sii_cli.batch.runner import Runner
+from sii_cli.batch.runs import Account, Run
+from sii_cli.errors import SiiError
+from sii_cli.model.endpoints import Load
+
+JOBS = [Job(Query(id=f"q{n}", query="x"), 1) for n in range(20)]
+
+
+class IdleServers:
+    async def look(self) -> Load | None:
+        return Load()
+
+
+class FakeExecutor:
+    """Sessions end well after a while; the first attempts of some fail at once."""
+
+    def __init__(self, failing: int) -> None:
+        self._failing = failing
+        self.attempts: Counter[str] = Counter()
+
+    async def run(self, job: Job, on_item: OnItem) -> Result:
+        self.attempts[job.name] += 1
+        if int(job.query.id[1:]) < self._failing and self.attempts[job.name] == 1:
+            raise SiiError("The engine answers with an error.")
+        await asyncio.sleep(0.1)
+        return Result(QueryOutcome(status="answered"), "a-session")
+
+    async def aclose(self) -> None:
+        pass
+
+
+async def run(executor: FakeExecutor) -> tuple[str, Progress]:
+    progress = Progress(len(JOBS), Outcomes())
+    runner = Runner(
+        JOBS,
+        executor,
+        gate=Gate(len(JOBS), IdleServers()),
+        watcher=progress,
+        account=Account(Run(time.time())),
+    )
+    return await runner.run(), progress
+
+
+async def test_failures_that_come_before_the_first_success_do_not_end_the_batch() -> None:
+    executor = FakeExecutor(failing=DOUBT + 1)
+    why, progress = await run(executor)
+    assert why == ""
+    assert progress.done == len(JOBS)
+    assert executor.attempts.total() == len(JOBS) + DOUBT + 1
+
+
+async def test_when_everything_that_was_started_has_failed_the_batch_ends_with_the_reason() -> None:
+    why, progress = await run(FakeExecutor(failing=len(JOBS)))
+    assert why == "The engine answers with an error."
+    assert progress.done == 0
+    assert progress.notice == "No more sessions are started: The engine answers with an error."
