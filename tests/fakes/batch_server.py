@@ -49,17 +49,16 @@ class BatchServer(ScriptedServer):
         turn = said_to(body["messages"], self._slow)
         if self._random.random() >= self._faults or not isinstance(turn, Turn):
             return turn
-        return self._random.choice(
-            [
-                HttpError(503),
-                HttpError(500),
-                BreakAfter(turn, 3),
-                EngineDies(turn, 2),
-                EndsEarly(turn, 2),
-                SilentAfter(turn, 4),
-                Garbage(b"data: {]\n\n\xff\n"),
-            ]
-        )
+        faults: list[Scripted] = [
+            HttpError(503),
+            HttpError(500),
+            BreakAfter(turn, 3),
+            EngineDies(turn, 2),
+        ]
+        faults += [EndsEarly(turn, 2), Garbage(b"data: {]\n\n\xff\n")]
+        if turn.reasoning:  # silence before the first word is patiently borne, for minutes
+            faults.append(SilentAfter(turn, 4))
+        return self._random.choice(faults)
 
 
 def said_to(messages: list[dict[str, Any]], slow: float = 0.0) -> Scripted:
