@@ -149,9 +149,9 @@ async def _spawn(
     uid, gid = _owner(workspace)
     with ExitStack() as stack:
         fds: list[int] = []
-        for name, text in (("passwd", _passwd(uid, gid)), ("group", _group(gid)), ("hosts", HOSTS)):
+        for file, text in (("passwd", _passwd(uid, gid)), ("group", _group(gid)), ("hosts", HOSTS)):
             fds.append(stack.enter_context(_file(text)).fileno())
-            argv += ["--perms", "0644", "--file", str(fds[-1]), f"/etc/{name}"]
+            argv += ["--perms", "0644", "--file", str(fds[-1]), f"/etc/{file}"]
         argv += ["--remount-ro", "/", "--chdir", "/", "--", *command_line(_python())]
         transport, process = await asyncio.get_running_loop().subprocess_exec(
             lambda: _Process(stream),

@@ -82,6 +82,13 @@ def test_a_real_session_is_reproduced_and_a_planted_difference_is_found(
     assert end["first_difference"] == {"seq": reports[0]["seq"], "step": 1}
 
 
+@pytest.fixture
+def demo_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The demo makes a workspace among the temporary files, which its user looks at."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+
+@pytest.mark.usefixtures("demo_folders")
 def test_the_demo_is_reproduced_without_more_words(shell: Shell) -> None:
     assert shell.sii("demo", SII_BASE_URL="").returncode == 0
     done = shell.sii("replay", "last", "--execute")
@@ -94,6 +101,7 @@ def test_the_demo_is_reproduced_without_more_words(shell: Shell) -> None:
     assert watched.stderr.startswith("next: bash ls -R")
 
 
+@pytest.mark.usefixtures("demo_folders")
 def test_an_image_that_is_gone_is_told(shell: Shell) -> None:
     shell.sii("demo")
     done = shell.sii("replay", "last", "--execute", "--image", "no-such-image:1")
