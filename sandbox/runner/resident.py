@@ -7,13 +7,14 @@ no command inherits. Named pipe and file belong to the supervisor: commands cann
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from collections import deque
 from contextlib import suppress
 
 from .calls import Call, Ending
-from .loop import Loop
+from .loop import Callback, Loop
 from .processes import children_of, signal_with_group, with_descendants
 from .spawn import Launcher
 
@@ -22,6 +23,7 @@ _LONGEST_ANSWER = 64 << 10
 """Bytes: a path has 4096 at most."""
 _STEP = 0.5
 """Seconds between the steps of stopping a command: TERM, KILL, KILL, the process itself."""
+_NO_PROCESS = frozenset((errno.EAGAIN, errno.ENOMEM))
 _FORGED = "a command wrote to its own pipe, so that its state cannot be trusted"
 _UNABLE = "it could not even begin this command (`set -r`?), which was not run"
 _STEPS = (signal.SIGTERM, signal.SIGKILL, signal.SIGKILL)
@@ -34,8 +36,11 @@ class Resident:
     title = "process"
     lost_words = "its state is lost"
 
-    def __init__(self, loop: Loop, launcher: Launcher, directory: str) -> None:
+    def __init__(
+        self, loop: Loop, launcher: Launcher, directory: str, end_everything: Callback
+    ) -> None:
         self._loop = loop
+        self._end_everything = end_everything
         self._launcher = launcher
         self._text_path = f"{directory}/{self.name}"
         self._output_path = f"{directory}/{self.name}.out"
@@ -117,9 +122,24 @@ class Resident:
         except BrokenPipeError:
             return  # it has just died: its exit ends the call
         except OSError as error:
-            self._end(call, Ending(126, lost=f"the {self.title} could not run: {error}"))
+            self._end(call, Ending(126, lost=self._why_not(error)))
             self._call = None
-            self._loop.call_later(0, self._next)
+            self._dying = True  # what was ended takes a moment to be gone
+            self._loop.call_later(_STEP, self._go_on)
+
+    def _go_on(self) -> None:
+        self._dying = False
+        self._next()
+
+    def _why_not(self, error: OSError) -> str:
+        """Say why a command could not run; make room where nothing inside could."""
+        if error.errno not in _NO_PROCESS:
+            return f"the {self.title} could not run: {error}"
+        self._end_everything()
+        return (
+            f"the {self.title} could not be started, for no process could be made: this command "
+            "was not run, and everything that ran was ended to make room"
+        )
 
     def was_killed(self) -> None:
         """Every process was sent KILL: commands to come wait for a new one."""

@@ -83,8 +83,9 @@ class Supervisor:
         )
         if config["proxy"] is not None:
             self._forwarder = Forwarder(loop, launcher, config["proxy"])
-        self._shell = Shell(loop, launcher, config["directory"])
-        self._interpreter = Interpreter(loop, launcher, config["directory"])
+        resident = loop, launcher, config["directory"], self._kill_everything
+        self._shell = Shell(*resident)
+        self._interpreter = Interpreter(*resident)
         self._fresh = FreshShells(context, launcher)
         self._programs = Programs(context, launcher)
         self._jobs = Jobs(context, launcher)

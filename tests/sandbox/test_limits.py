@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
 import shutil
 from pathlib import Path
@@ -57,6 +58,29 @@ async def test_processes(start: Start) -> None:
     await sandbox.kill_all()
     await sandbox.bash("true")
     assert await lives(sandbox)
+
+
+TAKES_EVERY_PROCESS = """
+import os, signal, time
+while True:
+    try:
+        if os.fork() == 0:
+            signal.pause()
+    except OSError:
+        time.sleep(0.001)
+"""
+
+
+async def test_room_is_made_when_not_even_a_shell_can_be_started(start: Start) -> None:
+    sandbox = await start(SMALL)
+    needs(sandbox, "pids")
+    await sandbox.write_file("take.py", TAKES_EVERY_PROCESS.encode())
+    await sandbox.bash("setsid -f python3 take.py >/dev/null 2>&1; sleep 1; exit", timeout=5)
+    await asyncio.sleep(0.5)
+    starved = await sandbox.bash("touch ran")
+    assert starved.exit_code == 126
+    assert "was not run, and everything that ran was ended" in (starved.lost_state or "")
+    assert (await sandbox.bash("ls; pgrep -fc take.py")).output == b"take.py\n0\n"
 
 
 async def test_file_size(start: Start) -> None:
