@@ -25,3 +25,23 @@ class RecordingDamaged(RecordingError):
 
 class RecordingTooNew(RecordingError):
     """The recording was made by a newer version than this one."""
+
+
+MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+"""What comes of reading a line whose values are of other kinds than ours."""
+
+
+def fault_of(error: Exception) -> str:
+    """Say in a few words what is wrong with a malformed line."""
+    details = getattr(error, "errors", None)  # pydantic's are many lines; it is slow to import
+    if details is None:
+        return str(error) if isinstance(error, RecordingError) else repr(error)
+    first = details(include_url=False, include_context=False, include_input=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+
+
+def why_damaged(error: Exception) -> str:
+    """Say why a recording cannot be read."""
+    if isinstance(error, RecordingError | OSError):
+        return str(error)
+    return f"A line is no event ({fault_of(error)})."

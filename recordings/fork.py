@@ -76,7 +76,9 @@ def ancestors(folder: Path) -> set[str]:
     """
     found: set[str] = set()
     for line in read_lines(folder):
-        session = parse_line(line.text)["session"]
+        session = parse_line(line.text).get("session")
+        if not isinstance(session, str):
+            raise RecordingDamaged(f"Line {line.number} of {folder.name} names no session.")
         if session == folder.name:
             break
         found.add(session)

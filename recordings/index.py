@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from recordings.errors import RecordingError
+from recordings.errors import MALFORMED, RecordingError, why_damaged
 from recordings.files import PACKED, REVIEWS
 from recordings.index_schema import PARTS, TABLES, VERSION
 from recordings.index_texts import indexed_texts
@@ -157,22 +157,16 @@ class RecordingIndex:
 
         try:
             index_recording(self.db, self.store.root / name)
-        except (RecordingError, OSError, KeyError, TypeError, ValueError) as error:
+        except (RecordingError, OSError, sqlite3.ProgrammingError, *MALFORMED) as error:
             self.forget(name)
             self.db.execute(
                 "INSERT INTO recordings (id, status, why) VALUES (?, 'damaged', ?)",
-                (name, _why(error)),
+                (name, why_damaged(error)),
             )
         self.db.execute(
             "UPDATE recordings SET inode = ?, size = ?, mtime = ?, reviews_mtime = ? WHERE id = ?",
             (*stamp, name),
         )
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, RecordingError | OSError):
-        return str(error)
-    return f"A line is no event ({error!r})."
 
 
 def purge(folder: Path) -> None:

@@ -37,6 +37,10 @@ def index_recording(db: sqlite3.Connection, folder: Path) -> None:
     indexer.write()
 
 
+_LATEST = 253_402_300_800
+"""Seconds since the epoch at the end of the year 9999."""
+
+
 class _Rewritten(Exception):
     """The log does not go on from where it was left."""
 
@@ -125,6 +129,8 @@ class _Indexer:
         event = parse_line(line.text)
         if event["type"] == "redaction":
             return  # it says nothing of how the session went
+        if not 0 <= event["wall"] < _LATEST:
+            raise RecordingDamaged(f"Line {line.number}: its time is none.")
         row["ended"] = event["wall"]
         row["status"] = "forked" if is_new_fork(event, row["status"] == "forked") else None
         if event.get("parent"):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from recordings.encoding import encode
-from recordings.errors import RecordingDamaged, RecordingTooNew
+from recordings.errors import MALFORMED, RecordingDamaged, RecordingTooNew, fault_of
 from recordings.migrations import SCHEMA_VERSION, migrate
 
 if TYPE_CHECKING:
@@ -116,6 +116,7 @@ def decode_event(parsed: dict[str, Any]) -> Event:
                 f"The event type {parsed['type']!r} is not known to this version of sii: "
                 "upgrade sii to read this recording."
             )
+        _check_envelope(parsed)
         parent = parsed.get("parent")
         return Event(
             session=parsed["session"],
@@ -127,5 +128,17 @@ def decode_event(parsed: dict[str, Any]) -> Event:
             prev=parsed["prev"],
             parent=Parent(**parent) if parent else None,
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise RecordingDamaged(f"a line is no event ({error!r})") from None
+    except MALFORMED as error:
+        raise RecordingDamaged(f"a line is no event ({fault_of(error)})") from None
+
+
+def _check_envelope(parsed: dict[str, Any]) -> None:
+    """Check by hand, for every line that is read. Raises `TypeError`."""
+    for name in ("session", "origin", "prev"):
+        if not isinstance(parsed[name], str):
+            raise TypeError(f"`{name}` is no text")
+    for name in ("wall", "mono"):
+        if not isinstance(parsed[name], int | float):
+            raise TypeError(f"`{name}` is no number")
+    if not isinstance(parsed["seq"], int):
+        raise TypeError("`seq` is no number")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from recordings.errors import RecordingTooNew
+from recordings.errors import RecordingDamaged, RecordingTooNew
 
 SCHEMA_VERSION = 1
 
@@ -17,13 +17,18 @@ MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 
 
 def migrate(line: dict[str, Any]) -> dict[str, Any]:
-    """Bring a line's object to the current version. Raises `RecordingTooNew`."""
+    """Bring a line's object to the current version.
+
+    Raises `RecordingTooNew`, `RecordingDamaged`.
+    """
     version = line["v"]
     if version > SCHEMA_VERSION:
         raise RecordingTooNew(
             f"This recording has format {version}, but this version of sii reads formats up to "
             f"{SCHEMA_VERSION}: upgrade sii to read it."
         )
+    if version < min(MIGRATIONS, default=SCHEMA_VERSION):
+        raise RecordingDamaged(f"a line is of format {version}, which there never was")
     while version < SCHEMA_VERSION:
         line = MIGRATIONS[version](line)
         version += 1

@@ -12,11 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from recordings.approval import Verdict
 from recordings.encoding import encode
-from recordings.errors import RecordingDamaged, RecordingFailed, RecordingNotFound
+from recordings.errors import (
+    MALFORMED,
+    RecordingDamaged,
+    RecordingFailed,
+    RecordingNotFound,
+    fault_of,
+)
 from recordings.events import Part
 from recordings.files import REVIEWS
 from recordings.lines import check_line, seal
@@ -106,9 +112,10 @@ def read_reviews(folder: Path) -> list[Review]:
             parsed: dict[str, Any] = orjson.loads(line)
             del parsed["v"], parsed["sum"]
             reviews.append(Review.model_validate(parsed))
-        except (ValueError, KeyError, TypeError, ValidationError) as error:
+        except MALFORMED as error:
             raise RecordingDamaged(
-                f"Line {number} of {folder / REVIEWS} is damaged ({error}): mend or remove it."
+                f"Line {number} of {folder / REVIEWS} is damaged ({fault_of(error)}): "
+                "mend or remove it."
             ) from None
     return reviews
 

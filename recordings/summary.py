@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
-from recordings.errors import RecordingDamaged, RecordingError
+from recordings.errors import MALFORMED, RecordingDamaged, RecordingError, why_damaged
 from recordings.files import kept_path
 from recordings.lines import parse_line
 from recordings.log import LOG, is_locked, open_log, read_lines
@@ -76,8 +76,8 @@ def summarise(folder: Path) -> RecordingSummary:
     """Sum a recording up. What cannot be read is `damaged`, never an exception."""
     try:
         return _summarise(folder)
-    except (RecordingError, OSError, KeyError, TypeError, ValueError) as error:
-        return RecordingSummary(folder.name, folder, "damaged", why=str(error) or repr(error))
+    except (RecordingError, OSError, *MALFORMED) as error:
+        return RecordingSummary(folder.name, folder, "damaged", why=why_damaged(error))
 
 
 def _summarise(folder: Path) -> RecordingSummary:
@@ -124,7 +124,7 @@ def has_open_round(folder: Path) -> bool:
     try:
         kinds = (line["type"] for line in _tail(folder))
         return next((kind in _IN_ROUND for kind in kinds if kind in _IN_ROUND | _OUTSIDE), False)
-    except (KeyError, TypeError, ValueError) as error:
+    except MALFORMED as error:
         raise RecordingDamaged(f"The recording {folder.name} is damaged: {error!r}.") from None
 
 

@@ -19,7 +19,13 @@ from recordings.conversation import (
     instruction_message,
     message_of,
 )
-from recordings.errors import RecordingDamaged, RecordingError, RecordingNotFound
+from recordings.errors import (
+    MALFORMED,
+    RecordingDamaged,
+    RecordingError,
+    RecordingNotFound,
+    fault_of,
+)
 from recordings.events import (
     BlobRef,
     Event,
@@ -169,8 +175,8 @@ class _Verifier:
     def _event(self, line: Line) -> None:
         try:
             event, ids = _decode(line)
-        except (RecordingError, KeyError, TypeError, AttributeError) as error:
-            return self.problem(f"the line is no event ({error})", line)
+        except (RecordingError, *MALFORMED) as error:
+            return self.problem(f"the line is no event ({fault_of(error)})", line)
         message = message_of(event.data)
         if message is not None:
             self._unsent[event.seq] = encode_message(message)
@@ -306,9 +312,14 @@ def _decode(line: Line) -> tuple[Event, _IdCounts | None]:
         return decode_event(parsed), None
     span = parsed["data"].pop("prompt_ids", None)
     generated = parsed["data"].pop("generated_ids", None)
-    counts = span and _IdCounts(
-        span["keep"], len(span["new"]), None if generated is None else len(generated)
-    )
+    if not isinstance(generated, list | None):
+        raise TypeError("`generated_ids` is no list")
+    if span is None:
+        return decode_event(parsed), None
+    keep, new = span["keep"], span["new"]
+    if not isinstance(keep, int) or not isinstance(new, list):
+        raise TypeError("`prompt_ids` are none")
+    counts = _IdCounts(keep, len(new), None if generated is None else len(generated))
     return decode_event(parsed), counts
 
 
