@@ -1,7 +1,7 @@
 """Bubblewrap sandboxes: namespaces without an engine, over the host's own programs.
 
-A fallback for machines without Docker. It holds no memory, cpu and process limits and has no
-system-call filter; `SandboxInfo.unlimited` says so. Source: bwrap(1).
+A fallback for machines without Docker. It holds no memory, cpu and process limits
+(`SandboxInfo.unlimited` says so), and its system-call filter is small. Source: bwrap(1).
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from sandbox.launch import (
 from sandbox.network.resolve import WEB, Reach
 from sandbox.network.sandbox_network import SandboxNetwork
 from sandbox.protocol import WORKSPACE, Mount, SandboxInfo, SandboxSpec, SandboxUnavailable
+from sandbox.seccomp import user_namespace_filter
 from sandbox.stream import RunnerStream
 
 ID_VARIABLE = "SII_SANDBOX"
@@ -150,8 +151,11 @@ async def _spawn(
     with ExitStack() as stack:
         fds: list[int] = []
         for file, text in (("passwd", _passwd(uid, gid)), ("group", _group(gid)), ("hosts", HOSTS)):
-            fds.append(stack.enter_context(_file(text)).fileno())
+            fds.append(stack.enter_context(_file(text.encode())).fileno())
             argv += ["--perms", "0644", "--file", str(fds[-1]), f"/etc/{file}"]
+        if program := user_namespace_filter():
+            fds.append(stack.enter_context(_file(program)).fileno())
+            argv += ["--seccomp", str(fds[-1])]
         argv += ["--remount-ro", "/", "--chdir", "/", "--", *command_line(_python())]
         transport, process = await asyncio.get_running_loop().subprocess_exec(
             lambda: _Process(stream),
@@ -243,9 +247,9 @@ def _group(gid: int) -> str:
     return "root:x:0:\n" if gid == 0 else f"root:x:0:\nsii:x:{gid}:\n"
 
 
-def _file(text: str) -> IO[bytes]:
-    """Return an open file without a name that holds the text."""
+def _file(data: bytes) -> IO[bytes]:
+    """Return an open file without a name that holds the bytes."""
     file = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
-    file.write(text.encode())
+    file.write(data)
     file.seek(0)
     return file

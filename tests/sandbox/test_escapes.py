@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.protocol import FileError, Limits, Sandbox
+from sandbox.seccomp import user_namespace_filter
 from tests.sandbox.conftest import Start
 
 
@@ -93,6 +94,35 @@ async def test_attempts_are_refused(sandbox: Sandbox, attempt: str) -> None:
     result = await sandbox.bash(f"timeout 3 sh -c {attempt!r}", fresh=True)
     assert result.exit_code not in {0, 124}, result.output
     assert (await sandbox.bash("echo fine")).output == b"fine\n"
+
+
+NEW_NAMESPACES = """
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+USER, MOUNT, CGROUP = 0x10000000, 0x20000, 0x02000000
+if libc.unshare(USER | MOUNT | CGROUP) == 0:
+    print("unshared")
+os.makedirs("/tmp/there", exist_ok=True)
+if libc.mount(b"none", b"/tmp/there", b"cgroup2", 0, b"") == 0:
+    print("the host's cgroups:", os.listdir("/tmp/there"))
+pid = libc.syscall({"x86_64": 56, "aarch64": 220}[os.uname().machine], USER | 17, 0, 0, 0, 0)
+if pid == 0:
+    os._exit(0)
+if pid > 0:
+    print("cloned")
+if libc.syscall(435, ctypes.create_string_buffer(64), 64) != -1 or ctypes.get_errno() != 38:
+    print("clone3 is there, whose flags no filter sees")
+"""
+
+
+async def test_no_command_makes_a_user_namespace_of_its_own(sandbox: Sandbox) -> None:
+    if user_namespace_filter() is None:
+        pytest.skip("the numbers of this machine's system calls are not known")
+    await sandbox.write_file("/tmp/new.py", NEW_NAMESPACES.encode())
+    result = await sandbox.bash("python3 /tmp/new.py")
+    assert (result.output, result.exit_code) == (b"", 0)
+    code = "import threading\nt = threading.Thread(target=print, args=['ran'])\nt.start()\nt.join()"
+    assert (await sandbox.python(code)).output == b"ran\n"
 
 
 async def test_a_set_uid_program_gives_nothing(sandbox: Sandbox) -> None:
