@@ -36,7 +36,7 @@ from sandbox.launch import (
 from sandbox.network.resolve import WEB, Reach
 from sandbox.network.sandbox_network import SandboxNetwork
 from sandbox.protocol import WORKSPACE, Mount, SandboxInfo, SandboxSpec, SandboxUnavailable
-from sandbox.seccomp import user_namespace_filter
+from sandbox.seccomp import call_filter
 from sandbox.stream import RunnerStream
 
 ID_VARIABLE = "SII_SANDBOX"
@@ -153,7 +153,7 @@ async def _spawn(
         for file, text in (("passwd", _passwd(uid, gid)), ("group", _group(gid)), ("hosts", HOSTS)):
             fds.append(stack.enter_context(_file(text.encode())).fileno())
             argv += ["--perms", "0644", "--file", str(fds[-1]), f"/etc/{file}"]
-        if program := user_namespace_filter():
+        if program := call_filter():
             fds.append(stack.enter_context(_file(program)).fileno())
             argv += ["--seccomp", str(fds[-1])]
         argv += ["--remount-ro", "/", "--chdir", "/", "--", *command_line(_python())]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.protocol import FileError, Limits, Sandbox
-from sandbox.seccomp import user_namespace_filter
+from sandbox.seccomp import call_filter
 from tests.sandbox.conftest import Start
 
 
@@ -116,13 +116,29 @@ if libc.syscall(435, ctypes.create_string_buffer(64), 64) != -1 or ctypes.get_er
 
 
 async def test_no_command_makes_a_user_namespace_of_its_own(sandbox: Sandbox) -> None:
-    if user_namespace_filter() is None:
+    if call_filter() is None:
         pytest.skip("the numbers of this machine's system calls are not known")
     await sandbox.write_file("/tmp/new.py", NEW_NAMESPACES.encode())
     result = await sandbox.bash("python3 /tmp/new.py")
     assert (result.output, result.exit_code) == (b"", 0)
     code = "import threading\nt = threading.Thread(target=print, args=['ran'])\nt.start()\nt.join()"
     assert (await sandbox.python(code)).output == b"ran\n"
+
+
+KEYS = """
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+for number in {"x86_64": (248, 249, 250), "aarch64": (217, 218, 219)}[os.uname().machine]:
+    print(libc.syscall(number, 0, -4, 0, 0, 0), ctypes.get_errno())
+"""
+
+
+async def test_no_command_reads_the_keys_that_the_kernel_keeps_for_its_uid(
+    sandbox: Sandbox,
+) -> None:
+    if call_filter() is None:
+        pytest.skip("the numbers of this machine's system calls are not known")
+    assert (await sandbox.python(KEYS)).output == b"-1 1\n" * 3
 
 
 async def test_a_set_uid_program_gives_nothing(sandbox: Sandbox) -> None:
