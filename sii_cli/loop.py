@@ -128,6 +128,8 @@ class Loop:
         self._running: asyncio.Task[None] | None = None
         self._during: Literal["model", "tool"] = "model"
         self._interrupted = False
+        self._begun = False
+        """The round's task is at work: cancelled before, it could tell of nothing."""
 
     @property
     def breaks(self) -> dict[str, int]:
@@ -170,18 +172,23 @@ class Loop:
     async def _watch(
         self, begin: Callable[[], Coroutine[None, None, None]]
     ) -> AsyncGenerator[Item, None]:
-        self._interrupted = False
+        self._interrupted = self._begun = False
         self._running = asyncio.create_task(begin())
         self._running.add_done_callback(lambda _: self._wire.end())
         is_watched = True
         try:
-            await asyncio.sleep(0)  # it has begun: an interrupt is told from here on
+            await asyncio.sleep(0)
+            self._begun = True
+            if self._interrupted:
+                self._running.cancel()
             while (item := await self._wire.next()) is not None:
                 yield item
             is_watched = False
             await self._running
         finally:
             self.interrupt()
+            if not self._begun:
+                self._running.cancel()
             await asyncio.wait([self._running])
             if is_watched:
                 self._wire.skip_round()
@@ -192,7 +199,8 @@ class Loop:
         if self._running is not None and not self._running.done() and not self._interrupted:
             self._interrupted = True
             self._tools.stopped_by = by
-            self._running.cancel()
+            if self._begun:
+                self._running.cancel()
 
     async def _compact(self) -> None:
         with suppress(asyncio.CancelledError):  # then nothing was replaced

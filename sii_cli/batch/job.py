@@ -150,6 +150,8 @@ class _Rounds:
         self._calls = 0
         async with aclosing(self._session.send(message, "query")) as items:
             async for item in items:
+                if self._stopped_by:  # perhaps before the session could hear it
+                    self._session.interrupt("harness")
                 self._take(item)
                 self._watch(item)
         if not self._goes_on or self._query.check is None:

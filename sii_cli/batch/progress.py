@@ -67,8 +67,8 @@ class Progress:
         )
         self.tokens = 0
         self.falls = 0
-        self.given_up: dict[str, str] = {}
-        """Jobs that failed too often in this run, and why."""
+        self.fallen: dict[str, str] = {}
+        """Jobs that failed in this run and have come to no outcome since, and why."""
         self.waiting_for = ""
         self.notice = ""
         """What whoever looks on should know now."""
@@ -124,6 +124,7 @@ class Progress:
     def ended(self, job: Job, result: Result) -> None:
         """It came to an outcome."""
         live = self.running.pop(job.name)
+        self.fallen.pop(job.name, None)
         outcome = result.outcome
         self.statuses[outcome.status] += 1
         self.session_speed.add(1)
@@ -138,8 +139,7 @@ class Progress:
         """It failed by no fault of its own."""
         self.running.pop(job.name, None)
         self.falls += 1
-        if given_up:
-            self.given_up[job.name] = why
+        self.fallen[job.name] = why
         self.last_errors.append(f"{job.name}: {why}")
         then = "given up for now" if given_up else "run again later"
         self._tell(f"{job.name}: infra ({why}), {then}")

@@ -109,9 +109,9 @@ def make_report(
     queries: Sequence[Query],
     outcomes: Outcomes,
     runs: Sequence[Run],
-    given_up: Mapping[str, str] = {},
+    fallen: Mapping[str, str] = {},
 ) -> Report:
-    """Sum a batch up; `given_up` says of jobs why they are left. Blocks."""
+    """Sum a batch up; `fallen` says of jobs why they failed last. Blocks."""
     ended = list(outcomes.ended.values())
     by_query: dict[str, list[RecordingSummary]] = defaultdict(list)
     for one in ended:
@@ -130,7 +130,7 @@ def make_report(
         causes=_causes(one for one in ended if one.outcome not in ("solved", "answered")),
         infra=_causes(outcomes.infra),
         stopped=len(outcomes.stopped),
-        left=_left((job.name for job in plan.jobs(queries)), outcomes, given_up),
+        left=_left((job.name for job in plan.jobs(queries)), outcomes, fallen),
         set_aside=len(outcomes.set_aside),
         formulas=FORMULAS,
     )
@@ -187,11 +187,11 @@ def _causes(failed: Iterable[RecordingSummary]) -> list[Cause]:
     return sorted(causes, key=lambda cause: -cause.sessions)
 
 
-def _left(jobs: Iterable[str], outcomes: Outcomes, given_up: Mapping[str, str]) -> list[Left]:
+def _left(jobs: Iterable[str], outcomes: Outcomes, fallen: Mapping[str, str]) -> list[Left]:
     groups: dict[str, list[str]] = defaultdict(list)
     for job in jobs:
         if job not in outcomes.ended:
-            groups[given_up.get(job, "")].append(job)
+            groups[fallen.get(job, "")].append(job)
     left = [Left(reason or NOT_YET, len(those), those[0]) for reason, those in groups.items()]
     return sorted(left, key=lambda one: -one.sessions)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from sii_cli.wire import Item
 
 LOOK = 0.5
 """Seconds between looks at the gate while nothing ends."""
+REST = 2.0
+"""Seconds before a session that failed is run again; doubled with every further failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,8 @@ class Runner:
         self._budget = budget
         self._infra_retries = infra_retries
         self._falls: Counter[str] = Counter()
+        self._resting: list[tuple[float, Job]] = []
+        """Jobs that failed, and when they may be run again (`time.monotonic`)."""
         self._running: dict[asyncio.Task[Result], Job] = {}
         self._stopping: str = ""
         self._failure: RecordingError | None = None
@@ -112,7 +117,7 @@ class Runner:
         Raises `RecordingFailed` when recordings cannot be kept, after all sessions have ended.
         """
         try:
-            while (self._jobs and not self._stopping) or self._running:
+            while self._running or (not self._stopping and (self._jobs or self._resting)):
                 self._account.tick(served=self._gate.served)
                 used_up = self._budget.used_up(self._account.spent(self._watcher.tokens))
                 if used_up is not None:
@@ -131,6 +136,9 @@ class Runner:
             task.cancel()
 
     async def _start_sessions(self) -> None:
+        now = time.monotonic()
+        self._jobs.extend(job for due, job in self._resting if due <= now)
+        self._resting = [(due, job) for due, job in self._resting if due > now]
         while self._jobs and not self._stopping:
             closed = await self._gate.closed(len(self._running))
             self._watcher.waits(closed or "")
@@ -154,6 +162,8 @@ class Runner:
     async def _take(self, job: Job, task: asyncio.Task[Result]) -> None:
         """Take what became of a session."""
         if task.cancelled():
+            if not self._stopping:  # by none of us
+                await self._again(job, "it was cancelled")
             return
         error = task.exception()
         match error:
@@ -177,13 +187,15 @@ class Runner:
     async def _again(self, job: Job, why: str) -> None:
         """Run a session again that failed by no fault of its own, unless it did so too often.
 
-        While the server is away, or everything fails, no session is to blame: the gate waits.
+        What fails while no server answers counts against nobody. When everything fails the gate
+        slows the attempts down, so that a short failure costs each of many sessions few of them.
         """
         if await self._gate.failed(why):
             self._falls[job.name] += 1
         if self._gate.hopeless and not self._running:  # the first to end are those that fail
             self.finish(why)
-        given_up = self._falls[job.name] > self._infra_retries
+        falls = self._falls[job.name]
+        given_up = falls > self._infra_retries
         self._watcher.fell(job, why, given_up=given_up)
         if not given_up:
-            self._jobs.append(job)
+            self._resting.append((time.monotonic() + REST * 2.0 ** max(0, falls - 1), job))

@@ -146,7 +146,7 @@ def _finish(
     plan, why = bench.plan, account.run.ended
     outcomes = read_outcomes(folder, plan.name, plan.jobs(queries))
     runs = (*account.before, account.run)
-    report = make_report(plan, queries, outcomes, runs, progress.given_up)
+    report = make_report(plan, queries, outcomes, runs, progress.fallen)
     replace_file(folder / "report.json", json.dumps(to_json(report), indent=2).encode() + b"\n")
     replace_file(folder / "report.md", report_markdown(report).encode())
     if options["keep"]:

@@ -225,6 +225,14 @@ async def test_interrupting_the_model_keeps_what_it_said_out_of_the_history(fold
     assert [message["content"] for message in bench.last_prompt()] == ["go", "go on"]
 
 
+async def test_an_interrupt_in_the_moment_a_round_begins_is_told(folder: Path) -> None:
+    bench = Bench(folder, [Started(1), 30.0], answer("fine"))
+    bench.loop.interrupt()  # there is no round yet
+    asyncio.get_running_loop().call_soon(bench.loop.interrupt)
+    assert (await bench.say("go")).status == "interrupted"
+    assert (await bench.say("again")).status == "answered"
+
+
 async def test_an_interrupt_while_the_stream_is_closed_keeps_the_answer_out(folder: Path) -> None:
     class Lingering(ScriptedModel):
         async def stream(self, request: ChatRequest) -> AsyncGenerator[ModelPart, None]:

@@ -181,6 +181,13 @@ def test_wall_time_ends_a_session_and_the_model_is_not_told_of_a_human(place: Pl
     assert stop.origin == "harness"
 
 
+def test_a_limit_that_is_reached_before_the_first_word_ends_the_session(place: Place) -> None:
+    file = place.write(*(query(f"q{n}", "steps=30", limits={"seconds": 1e-6}) for n in range(4)))
+    place.run(str(file), "--out", "out")
+    assert [(one.outcome, one.reason) for one in place.recordings()] == [("limit", "seconds")] * 4
+    assert all(one.steps <= 1 for one in place.recordings())
+
+
 def test_attempts_and_variants_are_run_and_pass_at_k_is_reported(place: Place) -> None:
     file = place.write(
         query("a", "steps=1 solve=1", check=CHECK), query("b", "steps=1", check="false")

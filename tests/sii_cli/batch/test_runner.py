@@ -6,7 +6,10 @@ import asyncio
 import time
 from collections import Counter
 
+import pytest
+
 from recordings.events import QueryOutcome
+from sii_cli.batch import gate, runner
 from sii_cli.batch.executor import OnItem
 from sii_cli.batch.gate import DOUBT, Gate
 from sii_cli.batch.job import Result
@@ -19,6 +22,15 @@ from sii_cli.batch.runs import Account, Run
 from sii_cli.errors import SiiError
 from sii_cli.model.endpoints import Load
 
+
+@pytest.fixture(autouse=True)
+def without_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "LOOK", 0.01)
+    monkeypatch.setattr(runner, "REST", 0.01)
+    monkeypatch.setattr(gate, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(gate, "LONGEST_PAUSE", 0.02)
+
+
 JOBS = [Job(Query(id=f"q{n}", query="x"), 1) for n in range(20)]
 
 
@@ -30,13 +42,14 @@ class IdleServers:
 class FakeExecutor:
     """Sessions end well after a while; the first attempts of some fail at once."""
 
-    def __init__(self, failing: int) -> None:
+    def __init__(self, failing: int, *, times: int = 1) -> None:
         self._failing = failing
+        self._times = times
         self.attempts: Counter[str] = Counter()
 
     async def run(self, job: Job, on_item: OnItem) -> Result:
         self.attempts[job.name] += 1
-        if int(job.query.id[1:]) < self._failing and self.attempts[job.name] == 1:
+        if int(job.query.id[1:]) < self._failing and self.attempts[job.name] <= self._times:
             raise SiiError("The engine answers with an error.")
         await asyncio.sleep(0.1)
         return Result(QueryOutcome(status="answered"), "a-session")
@@ -47,14 +60,14 @@ class FakeExecutor:
 
 async def run(executor: FakeExecutor) -> tuple[str, Progress]:
     progress = Progress(len(JOBS), Outcomes())
-    runner = Runner(
+    running = Runner(
         JOBS,
         executor,
         gate=Gate(len(JOBS), IdleServers()),
         watcher=progress,
         account=Account(Run(time.time())),
     )
-    return await runner.run(), progress
+    return await running.run(), progress
 
 
 async def test_failures_that_come_before_the_first_success_do_not_end_the_batch() -> None:
@@ -70,3 +83,14 @@ async def test_when_everything_that_was_started_has_failed_the_batch_ends_with_t
     assert why == "The engine answers with an error."
     assert progress.done == 0
     assert progress.notice == "No more sessions are started: The engine answers with an error."
+
+
+async def test_sessions_that_never_work_are_given_up_and_do_not_keep_the_batch_from_its_end() -> (
+    None
+):
+    executor = FakeExecutor(failing=2, times=99)
+    why, progress = await run(executor)
+    assert why == ""
+    assert progress.done == len(JOBS) - 2
+    assert progress.fallen == dict.fromkeys(("q0#1", "q1#1"), "The engine answers with an error.")
+    assert executor.attempts["q0#1"] == executor.attempts["q1#1"] == 4
