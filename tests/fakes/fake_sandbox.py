@@ -65,10 +65,10 @@ for line in sys.stdin:
 """
 
 
-def new_root() -> Path:
-    """A new folder beside the test's home: gone with it, also when its process is killed."""
-    home = os.environ.get("SII_HOME")
-    return Path(tempfile.mkdtemp(prefix="sii-test-", dir=Path(home).parent if home else None))
+def new_root(home: Path) -> Path:
+    """A new folder beside a test's home: gone with it, also when its process is killed."""
+    home.parent.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix="sii-test-", dir=home.parent))
 
 
 class FakeSandbox(FakeJobs):

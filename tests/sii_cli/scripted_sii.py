@@ -7,10 +7,12 @@ what answers is a fake: the command line, the prompt, the session and the record
 from __future__ import annotations
 
 import json
+import os
 import sys
 
 from sandbox.protocol import Sandbox, SandboxSpec, SandboxUnavailable
 from sii_cli import session
+from sii_cli.config import find_home
 from sii_cli.main import main
 from sii_cli.model.types import Delta, ModelError, ServedModel, Started
 from tests.fakes.fake_sandbox import FakeSandbox, new_root
@@ -63,7 +65,7 @@ class FakeBackend:
     name = "fake"
 
     async def start(self, spec: SandboxSpec) -> Sandbox:
-        return FakeSandbox(new_root())
+        return FakeSandbox(new_root(find_home(os.environ)))
 
 
 class WorkspaceBackend:

@@ -37,21 +37,22 @@ class FaultyBackend:
 
     name = "fake"
 
-    def __init__(self, faults: float) -> None:
+    def __init__(self, faults: float, home: Path) -> None:
         self._faults = faults
+        self._home = home
 
     async def start(self, spec: SandboxSpec) -> Sandbox:
         if random.random() < self._faults:
             raise SandboxUnavailable("The engine answers with an error.")
-        return FaultySandbox(new_root(), spec.workspace, self._faults)
+        return FaultySandbox(new_root(self._home), spec.workspace, self._faults)
 
 
 def with_fake_sandboxes(bench: Bench) -> LocalExecutor:
     """What each machine of a cluster runs sessions with."""
-    return LocalExecutor(bench, backend=FaultyBackend(0.0))
+    return LocalExecutor(bench, backend=FaultyBackend(0.0, bench.settings.home))
 
 
 if __name__ == "__main__":
     share = float(sys.argv.pop(1))
-    executor.make_backend = lambda settings: FaultyBackend(share)
+    executor.make_backend = lambda settings: FaultyBackend(share, settings.home)
     main()
