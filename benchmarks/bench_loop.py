@@ -4,8 +4,9 @@
 
 Each step is one `bash` call, `true N`, in a Docker sandbox, recorded and synced. Printed: in-loop
 wall and CPU a step; beside it the floor of the same run (the same HTTP requests and the same
-commands through the same client and runner, with no loop, no tools and no recording); and the
-last 100 steps of a long session against its first 100. With `--peer`, the same commands by the
+commands through the same client and runner, with no loop, no tools and no recording); the last
+100 steps of a long session against its first 100; and recording's share of the CPU time, also
+where a model streams its tokens one by one. With `--peer`, the same commands by the
 loop and the Docker environment of mini-swe-agent in the same image, and both curves over the long
 session: `auto` installs it in an environment of its own, a path is a Python that has it.
 """
@@ -40,6 +41,10 @@ from sii_cli.model.vllm import VllmModel
 from sii_cli.session import Session
 
 REPO = Path(__file__).parent.parent
+STREAMED_STEPS = 20
+TOKENS = 200
+"""A step, where they are streamed one by one."""
+TOKEN_SECONDS = 0.002
 
 
 @dataclass
@@ -171,6 +176,10 @@ class RecordingTime:
             for name, method in kept.items():
                 setattr(Recorder, name, method)
 
+    def share(self, cpu: float) -> str:
+        """Tell the share of so many CPU seconds."""
+        return f"{self.seconds / cpu:.1%} of the CPU time ({self.syncing / cpu:.1%} in fdatasync)"
+
     def floor(self, folder: Path) -> float:
         """CPU seconds that the same bytes and syncs take, with nothing around them."""
         fd = os.open(folder / "floor", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -236,23 +245,26 @@ async def bench(steps: int, long: int, peer: str | None) -> None:
             first, last = (statistics.median(part) for part in (cost.each[:100], cost.each[-100:]))
             print(f"sii, {long} steps        {cost}")
             print(f"  last 100 / first 100  {last / first:.2f}x (medians)")
-            share, syncing, raw = (
-                seconds / (cost.cpu * long)
-                for seconds in (
-                    recording.seconds,
-                    recording.syncing,
-                    recording.floor(Path(folder)),
-                )
-            )
-            print(f"  recording               {share:.1%} of the CPU time")
-            print(f"    in fdatasync itself   {syncing:.1%}")
-            print(f"    the writes, alone     {raw:.1%} (the same bytes and syncs, afterwards)")
+            cpu = cost.cpu * long
+            raw = recording.floor(Path(folder))
+            print(f"  recording             {recording.share(cpu)}")
+            print(f"    the writes, alone   {raw / cpu:.1%} (the same bytes and syncs, afterwards)")
             print(f"  memory                {before:.0f} MB before, {peak_memory():.0f} MB at most")
             print(f"  a step, by hundreds     {curve(cost.each)} ms")
+            await bench_streamed(home, workspace)
         if long and peer:
             theirs = measure_peer(peer, long)
             print(f"mini-swe-agent, {long} steps  {theirs}")
             print(f"  a step, by hundreds     {curve(theirs.each)} ms")
+
+
+async def bench_streamed(home: Path, workspace: Path) -> None:
+    """Recording's share where a model speaks token by token, as on a GPU, if a fast one."""
+    recording, options = RecordingTime(), ("--tokens", str(TOKENS), "--slow", str(TOKEN_SECONDS))
+    with scripted_server(STREAMED_STEPS, *options) as url, recording.measured():
+        cost = await measure_session(url, home, workspace, STREAMED_STEPS)
+    print(f"sii, {TOKENS} tokens a step    {cost}")
+    print(f"  recording             {recording.share(cost.cpu * STREAMED_STEPS)}")
 
 
 if __name__ == "__main__":
