@@ -4,6 +4,8 @@ workspaces of forks that are gone, and what killed processes left.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import starmap
@@ -68,6 +70,8 @@ class _Cleaning:
             with pruner.cleaning():
                 gone = self._take_out(pruner)
                 pruner.write_anew()
+                for folder in gone:
+                    self._remove_fork(folder)
         finally:
             pruner.close()
             snapshots.close()
@@ -75,8 +79,6 @@ class _Cleaning:
         self._freed.left_behind += pruner.result.left_behind
         self._freed.bytes += pruner.result.bytes
         self._freed.kept += pruner.result.left
-        for folder in gone:
-            self._remove_fork(folder)
 
     def _take_out(self, pruner: Pruner) -> list[Path]:
         """Take out what nothing names; return the folders of forks that are gone."""
@@ -95,13 +97,18 @@ class _Cleaning:
                 "`sii verify --all` says whose it is; without that recording the rest can go."
             )
             return []
-        in_use = [held.workspace for held in holdings] + list(self._claims.workspaces.values())
+        return self._gone_forks([held.workspace for held in holdings])
+
+    def _gone_forks(self, held: list[str]) -> list[Path]:
+        """Return the folders of forks without a recording, in which nobody works."""
+        # Looked at before the recordings: a fork's recording is begun before its files are written.
+        folders = _folders_in(forks_folder(self._home))
         there = set(self._store.names()) - set(self._freed.empty)
+        in_use = list(_real_paths([*held, *self._claims.workspaces.values()]))
         return [
             folder
-            for folder in _folders_in(forks_folder(self._home))
-            if folder.name not in there
-            and not any(Path(path).resolve().is_relative_to(folder) for path in in_use)
+            for folder in folders
+            if folder.name not in there and not any(path.is_relative_to(folder) for path in in_use)
         ]
 
     def _remove_empty(self) -> None:
@@ -133,6 +140,13 @@ def _remove_half_written(store: RecordingStore, freed: Freed, dry_run: bool) -> 
                 path.unlink()
             freed.bytes += size
             freed.left_behind += 1
+
+
+def _real_paths(workspaces: Iterable[str]) -> Iterator[Path]:
+    """Yield where they really are; no file system has one with a NUL in its name."""
+    for workspace in workspaces:
+        with suppress(ValueError):
+            yield Path(os.path.realpath(workspace))
 
 
 def _folders_in(folder: Path) -> list[Path]:

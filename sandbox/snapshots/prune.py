@@ -51,6 +51,8 @@ class Pruner:
         self._store = objects.folder
         self._index = ObjectIndex(f"{self._store}/index.sqlite", f"{self._store}/packs")
         self._dry_run = dry_run
+        self._only_said = False
+        """The index still has what would go."""
         self._marks = Marks()
 
     def close(self) -> None:
@@ -95,6 +97,7 @@ class Pruner:
             self.result.objects += len(unmarked)
             if not self._dry_run:
                 self._index.remove(unmarked)
+        self._only_said = self._dry_run
         return holdings
 
     def write_anew(self) -> None:
@@ -111,8 +114,8 @@ class Pruner:
             self._index.shrink()
 
     def _stays(self, sha256: bytes) -> bool:
-        """Whether what the index knows stays there: all of it, once something was taken out."""
-        return not self._dry_run or sha256 in self._marks
+        """Whether what the index knows stays there: all of it, but for what would only go."""
+        return not self._only_said or sha256 in self._marks
 
     def _mark_one(self, tree: str) -> list[str]:
         """Mark a tree and its files; return the trees in it."""

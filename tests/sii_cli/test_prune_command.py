@@ -8,6 +8,8 @@ import os
 import shutil
 import subprocess
 import time
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,8 +17,10 @@ import pytest
 from recordings.events import Observation, Snapshot, UserMessage
 from recordings.log import LOG, read_events
 from recordings.recorder import Recorder
+from recordings.store import RecordingStore
 from sii_cli import session as session_module
 from sii_cli.config import Settings
+from sii_cli.prune import prune
 from sii_cli.session import Session
 from sii_cli.workspace_history import materialise, snapshot_store
 from tests.fakes.scripted_model import ScriptedModel, answer
@@ -128,6 +132,38 @@ def test_a_forks_files_stay_while_a_recording_works_in_them(
     assert where.exists()
 
 
+def test_a_fork_that_is_made_meanwhile_stays(
+    shell: Shell, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whenever the recordings are listed, one more fork is made right afterwards."""
+    work(settings, "a")
+    (shell.home / "forks").mkdir()
+    names, made = RecordingStore.names, []
+
+    def then_forked(store: RecordingStore) -> Sequence[str]:
+        found = names(store)
+        name, _ = store.create_folder()
+        made.append(shell.home / "forks" / name)
+        (made[-1] / "workspace").mkdir(parents=True)
+        return found
+
+    monkeypatch.setattr(RecordingStore, "names", then_forked)
+    assert prune(shell.home, dry_run=False).forks == []
+    assert made
+    assert all(fork.is_dir() for fork in made)
+
+
+def test_a_recording_of_no_workspace_that_can_be_keeps_no_forks(
+    shell: Shell, settings: Settings
+) -> None:
+    start = next(read_events(work(settings, "a"))).data
+    name, folder = shell.store.create_folder()
+    with closing(Recorder.create(folder, name)) as recorder:
+        recorder.record(start.model_copy(update={"workspace": "/nowhere\0/at/all"}), "harness")
+    (shell.home / "forks/gone").mkdir(parents=True)
+    assert freed(shell)["forks"] == ["gone"]
+
+
 @pytest.mark.parametrize("damage", ["changed", "cut out"])
 def test_a_damaged_recording_keeps_everything_and_is_named(
     shell: Shell, settings: Settings, damage: str
@@ -138,6 +174,7 @@ def test_a_damaged_recording_keeps_everything_and_is_named(
     number = next(n for n, line in enumerate(lines) if b'"type":"snapshot"' in line)
     lines[number] = lines[number].replace(b'"step"', b'"stop"') if damage == "changed" else b""
     (damaged / LOG).write_bytes(b"".join(lines))
+    assert shell.sii("prune", "--dry-run").stdout == "Nothing is left over.\n"
     done = shell.sii("prune")
     assert (done.returncode, done.stdout) == (1, "Nothing is left over.\n")
     assert f"the recording {damaged.name} cannot be read whole" in done.stderr
