@@ -92,7 +92,8 @@ class PackWriter:
         self.name = f"{stamp}-{secrets.token_hex(4)}.pack"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         self._fd = os.open(f"{folder}/{self.name}", flags, 0o600)
-        fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # says to others that it may grow
+        # Says to others that it may grow; one who asks just now (`is_written`) has it for a moment.
+        fcntl.flock(self._fd, fcntl.LOCK_EX)
         self.end = 0
         """Bytes of whole blocks."""
 

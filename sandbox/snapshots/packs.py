@@ -73,7 +73,7 @@ class Packs:
                     self._blocks.move_to_end(key)
                     return block.get(sha256)
             lost = ""
-            while (place := self._find(sha256)) is not None:
+            while (place := self._find(sha256)) is not None and place.pack != lost:
                 with suppress(FileNotFoundError):
                     return self._read(place)
                 lost = place.pack  # or cleaned away meanwhile: what it held stands in another

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sandbox.snapshots.errors import SnapshotDamaged
+from sandbox.snapshots.errors import SnapshotDamaged, SnapshotError
 from sandbox.snapshots.index import ObjectIndex
 from sandbox.snapshots.pack import (
     BLOCK,
@@ -72,18 +72,23 @@ class Repacker:
         if not pack.live:
             return size if self._take_place(pack.name, "", 0, []) else 0
         new = PackWriter(self._folder)
-        took_place = False
         try:
             moved = self._copy(pack.name, new)
             new.sync()
             _sync_folder(self._folder)
-            took_place = self._take_place(pack.name, new.name, new.end, moved)
+            if self._take_place(pack.name, new.name, new.end, moved):
+                return size - new.end
+            self._discard(new.name)
+        except (SnapshotError, OSError):  # not Ctrl-C, which may come when the old one is gone
+            self._discard(new.name)
+            raise
         finally:
-            if not took_place:
-                with suppress(OSError):
-                    os.unlink(f"{self._folder}/{new.name}")
             new.close()
-        return size - new.end if took_place else 0
+        return 0
+
+    def _discard(self, name: str) -> None:
+        with suppress(OSError):
+            os.unlink(f"{self._folder}/{name}")
 
     def _take_place(self, old: str, new: str, end: int, moved: list[Packed]) -> bool:
         """Swap two packs, unless somebody may count on what would go."""
@@ -91,8 +96,7 @@ class Repacker:
             if is_written(f"{self._folder}/{old}") or not self._index.is_in_place():
                 return False
             self._index.replace(old, new, end, moved)
-            with suppress(OSError):  # it has nothing any more that is not in the new one
-                os.unlink(f"{self._folder}/{old}")
+            self._discard(old)  # it has nothing any more that is not in the new one
         return True
 
     def _survey(self, name: str, known: dict[str, int]) -> Surveyed | None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import hashlib
 import os
 import random
 import re
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -16,9 +19,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from zstandard import ZstdCompressor
 
 from sandbox.snapshots import Pruner, SnapshotDamaged, SnapshotError, Snapshots, SnapshotStore
 from sandbox.snapshots.pack import read_tables
+from sandbox.snapshots.packs import Packs
 from sandbox.snapshots.prune import Pruned
 from sandbox.snapshots.usage import at_work
 from tests.fakes.killed_child import kill_at_random
@@ -273,6 +278,67 @@ def test_only_one_prunes_and_none_beside_a_scan(
     monkeypatch.setattr("sandbox.snapshots.usage._PATIENCE", 0.1)
     with at_work(store), pytest.raises(SnapshotError, match="sessions are at work"):
         prune(store, [])
+
+
+def test_a_pack_is_begun_while_another_process_looks_at_it(
+    store: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever cleans asks of every pack whether somebody adds to it, and holds it for a moment."""
+    (workspace / "f").write_text("f")
+    open_file = os.open
+
+    def looked_at(path: str, *how: int, **where: int) -> int:
+        fd = open_file(path, *how, **where)
+        if os.fspath(path).endswith(".pack"):
+            looking = open_file(path, os.O_RDONLY)
+            fcntl.flock(looking, fcntl.LOCK_SH)
+            threading.Timer(0.05, os.close, (looking,)).start()
+        return fd
+
+    monkeypatch.setattr("sandbox.snapshots.pack.os.open", looked_at)
+    tree = keep(store, workspace)
+    monkeypatch.undo()
+    assert lost_of(store, tree) is None
+
+
+def test_interrupted_as_packs_are_swapped_nothing_is_lost(
+    store: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C comes right after the old pack was deleted."""
+    opened = SnapshotStore(store)
+    snapshots = Snapshots(workspace, opened)
+    trees = []
+    for name in ("a", "b"):
+        (workspace / name).write_text(name)
+        trees.append(asyncio.run(snapshots.snapshot()).tree_sha256)
+    snapshots.close()
+    opened.close()
+    (old,) = (store / "packs").iterdir()
+    unlink = os.unlink
+
+    def interrupted(path: str) -> None:
+        unlink(path)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sandbox.snapshots.repack.os.unlink", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        prune(store, trees[:1])
+    monkeypatch.undo()
+    assert not old.exists()
+    assert lost_of(store, trees[0]) is None
+
+
+def test_a_pack_that_is_deleted_as_it_is_written_is_told(tmp_path: Path) -> None:
+    packs = Packs(os.fspath(tmp_path))
+    packs.prepare()
+    contents = [bytes([number]) * 200_000 for number in range(2)]
+    for data in contents:  # the first is written as the second does not fit any more
+        packs.put(hashlib.sha256(data).digest(), data, ZstdCompressor())
+    (pack,) = (tmp_path / "packs").iterdir()
+    pack.unlink()
+    with pytest.raises(SnapshotDamaged, match="lost"):
+        packs.get(hashlib.sha256(contents[0]).digest())
+    packs.close()
 
 
 STEPS = st.lists(st.lists(ACTIONS, max_size=6), min_size=1, max_size=3)
