@@ -29,6 +29,8 @@ from sandbox.stream import Reply, RunnerStream
 
 _OPEN_FILES = b"Too many open files"
 _FILE_SIZE = b"File too large"
+_ENVIRONMENT = r"{ \command -p env -0; } 2>/dev/null || :"
+"""Also where PATH is empty, `env` is a function, or the shell traces or ends with what fails."""
 _TAIL = 4096
 
 
@@ -147,8 +149,12 @@ class RunnerCalls:
     async def start_job(self, command: str) -> Job:
         """Start a command in the background, where the shell is and with its environment."""
         # A shell that is busy cannot be asked: then the job starts as a fresh shell does.
-        idle = self._shell_calls == 0
-        return await self._jobs.start(command, await self.bash("env -0") if idle else None)
+        if self._shell_calls:
+            return await self._jobs.start(command, None)
+        place = await self.bash(_ENVIRONMENT)
+        if place.lost_state:
+            self._lost_unseen.append(place.lost_state)
+        return await self._jobs.start(command, place)
 
     def jobs(self) -> list[Job]:
         """Every job of the session."""

@@ -40,7 +40,7 @@ class JobTable:
         stream.on_lost = self._wake_all
 
     async def start(self, command: str, place: CommandResult | None) -> Job:
-        """Start a command; `place` is the result of `env -0` in the shell it should start like.
+        """Start a command; `place`: what `env -0` said in the shell it should start like.
 
         Raises `SandboxError` for one that could not be started: then there is no such job.
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import signal
@@ -49,13 +50,25 @@ class Launcher:
                 signal.signal(number, signal.SIG_DFL)
             os.umask(0o022)
             _enter(cwd, self.workspace)
-            os.execvpe(argv[0], argv, self.env if env is None else env)
+            # Looked for in our own PATH: a job's may be one that has no bash.
+            os.execve(_find(argv[0], self.env), argv, self.env if env is None else env)
         except FileNotFoundError as error:
             status = 127
             _complain(argv[0], error)
         except BaseException as error:  # the child must never return into the supervisor's loop
             _complain(argv[0], error)
         os._exit(status)
+
+
+def _find(program: str, env: dict[str, str]) -> str:
+    """Return the program's path. Raises `FileNotFoundError`."""
+    if "/" in program:
+        return program
+    for folder in os.get_exec_path(env):
+        path = os.path.join(folder, program)
+        if os.path.isfile(path) and os.access(path, os.X_OK):
+            return path
+    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), program)
 
 
 def _place(fds: dict[int, int]) -> None:

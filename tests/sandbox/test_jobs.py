@@ -19,6 +19,27 @@ async def test_a_job_starts_where_the_shell_is_with_its_environment(sandbox: San
     assert (await sandbox.read_job(job.job_id)).data == b"/tmp\ngreen\n"
 
 
+@pytest.mark.parametrize(
+    "setting", ["set -x", "env() { echo FAKE=1; }", "shopt -s expand_aliases; alias env=false", ""]
+)
+async def test_a_job_has_the_shells_environment_whatever_became_of_the_shell(
+    sandbox: Sandbox, setting: str
+) -> None:
+    await sandbox.bash(f"export COLOUR=green; {setting}\ncd /tmp; set -e; export PATH=")
+    job = await sandbox.start_job('echo "$COLOUR [$PATH]"; pwd')
+    await sandbox.wait_job(job.job_id, timeout=5)
+    assert (await sandbox.read_job(job.job_id)).data == b"green []\n/tmp\n"
+    assert (await sandbox.bash("true")).lost_state is None
+
+
+async def test_state_that_was_lost_before_a_job_is_told_after_it(sandbox: Sandbox) -> None:
+    await sandbox.bash("(sleep 0.2; kill -9 $$) >/dev/null 2>&1 &")
+    await asyncio.sleep(0.6)
+    await sandbox.start_job("true")
+    assert "variables" in ((await sandbox.bash("true")).lost_state or "")
+    assert (await sandbox.bash("true")).lost_state is None
+
+
 async def test_only_what_is_new_is_read(sandbox: Sandbox) -> None:
     job = await sandbox.start_job("echo one; sleep 0.6; echo two; sleep 60")
     await asyncio.sleep(0.3)
@@ -108,17 +129,21 @@ async def test_there_is_no_job_where_no_process_could_be_made(start: Start) -> N
     sandbox = await start(Limits(pids=40))
     needs(sandbox, "pids")
 
+    busy = asyncio.create_task(sandbox.bash("sleep 600"))  # a shell that need not be asked
+    await asyncio.sleep(0.3)
+    started: list[int] = []
+
     async def start_many() -> None:
         while True:
-            await sandbox.start_job("sleep 600")
+            started.append((await sandbox.start_job("sleep 600")).job_id)
 
     with pytest.raises(SandboxError, match="No process could be started"):
         await start_many()
-    jobs = sandbox.jobs()
-    assert all(job.running for job in jobs)
+    assert [job.job_id for job in sandbox.jobs()] == started
     with pytest.raises(UnknownJob):
-        await sandbox.stop_job(len(jobs) + 1)
-    assert (await sandbox.stop_job(1)).stopped
+        await sandbox.stop_job(started[-1] + 1)
+    assert (await sandbox.stop_job(started[0])).stopped
+    busy.cancel()
 
 
 async def test_what_a_job_writes_is_shown_while_it_is_waited_for_and_read_afterwards(
