@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from sii_cli.batch.outcomes import Outcomes
-from sii_cli.batch.report import Cause, Report
+from sii_cli.batch.report import Cause, QueryRow, Report, StatusRow
 from sii_cli.batch.runs import Run
 from sii_cli.render.sanitise import one_line
 
@@ -20,21 +20,7 @@ def report_markdown(report: Report) -> str:
         f"# Batch {report.name}",
         _summary(report),
         "## Yield",
-        _table(
-            ("status", "sessions", "share", "tokens", "a session", "time", "a session"),
-            (
-                (
-                    row.status,
-                    row.sessions,
-                    f"{row.share:.1%}",
-                    row.tokens,
-                    f"{row.tokens / row.sessions:.0f}",
-                    _time(row.seconds),
-                    _time(row.seconds / row.sessions),
-                )
-                for row in report.statuses
-            ),
-        ),
+        _yield(report.statuses),
         "Tokens are those that the model wrote; times are from a session's first event to its last "
         "(hours:minutes:seconds).",
     ]
@@ -60,24 +46,7 @@ def report_markdown(report: Report) -> str:
                 ((left.reason, left.sessions, left.example) for left in report.left),
             ),
         ]
-    parts += ["## Runs", _runs(report.runs)]
-    parts += [
-        "## By query",
-        _table(
-            ("query", "sessions", "solved", "how they ended", "mean tokens", "recordings"),
-            (
-                (
-                    row.query,
-                    row.sessions,
-                    row.solved,
-                    ", ".join(f"{status} {count}" for status, count in row.statuses.items()),
-                    f"{row.mean_tokens:.0f}",
-                    ", ".join(row.recordings),
-                )
-                for row in report.by_query
-            ),
-        ),
-    ]
+    parts += ["## Runs", _runs(report.runs), "## By query", _by_query(report.by_query)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -103,6 +72,41 @@ def _summary(report: Report) -> str:
         "generated tokens, those of sessions that do not count included."
     )
     return " ".join(words)
+
+
+def _yield(rows: Iterable[StatusRow]) -> str:
+    return _table(
+        ("status", "sessions", "share", "tokens", "a session", "time", "a session"),
+        (
+            (
+                row.status,
+                row.sessions,
+                f"{row.share:.1%}",
+                row.tokens,
+                f"{row.tokens / row.sessions:.0f}",
+                _time(row.seconds),
+                _time(row.seconds / row.sessions),
+            )
+            for row in rows
+        ),
+    )
+
+
+def _by_query(rows: Iterable[QueryRow]) -> str:
+    return _table(
+        ("query", "sessions", "solved", "how they ended", "mean tokens", "recordings"),
+        (
+            (
+                row.query,
+                row.sessions,
+                row.solved,
+                ", ".join(f"{status} {count}" for status, count in row.statuses.items()),
+                f"{row.mean_tokens:.0f}",
+                ", ".join(row.recordings),
+            )
+            for row in rows
+        ),
+    )
 
 
 def _runs(runs: Iterable[Run]) -> str:

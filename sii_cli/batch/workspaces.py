@@ -9,6 +9,7 @@ import stat
 import subprocess
 import tarfile
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
@@ -60,8 +61,12 @@ def make_workspace(query: Query, base: Path, parent: Path) -> Path:
 
 
 def remove_workspace(folder: Path) -> None:
-    """Remove a session's copy, whatever commands made in it. Blocks. Raises `OSError`."""
-    remove_folder(folder)
+    """Remove a session's copy, whatever commands made in it; what cannot go is left. Blocks.
+
+    Never raises: what came of the session is more than what becomes of its copy.
+    """
+    with suppress(OSError):
+        remove_folder(folder)
 
 
 def remove_left_over(parent: Path) -> None:

@@ -108,3 +108,9 @@ def test_a_copy_made_unreadable_is_removed_all_the_same(tmp_path: Path, source: 
     subprocess.run([sys.executable, "-c", deeper, made], check=True)
     remove_workspace(made)
     assert not made.exists()
+
+
+def test_a_copy_that_somebody_removed_meanwhile_is_no_fault(tmp_path: Path, source: Path) -> None:
+    made = make_workspace(query("."), source, tmp_path / "out")
+    remove_workspace(made)
+    remove_workspace(made)
