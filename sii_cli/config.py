@@ -46,7 +46,8 @@ Place = Literal["flag", "environment", "project", "user"]
 
 ANYWHERE: tuple[Place, ...] = ("flag", "environment", "project", "user")
 OWN: tuple[Place, ...] = ("flag", "environment", "user")
-"""Not by a project: a cloned repository must not widen what it may reach or use up."""
+"""Not by a project: a cloned repository, or the model that works in it, must not widen what it
+may reach or use up, nor choose who reads along."""
 FILES: tuple[Place, ...] = ("environment", "project", "user")
 """Agreed on once, not said with every command."""
 SECRET: tuple[Place, ...] = ("environment", "user")
@@ -72,6 +73,7 @@ class Settings:
     base_url: Urls = _setting(
         "http://127.0.0.1:8000/v1",
         "The server's OpenAI-compatible URL, or those of several equal ones, by commas.",
+        OWN,
     )
     model: Name | None = _setting(None, "Name of the model; without it the first one served.")
     api_key: Secret | None = _setting(None, "The server's key.", SECRET)

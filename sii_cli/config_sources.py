@@ -34,10 +34,6 @@ PLACES: dict[str, tuple[Place, ...]] = {
 }
 MASKED = {"api_key", "env"}
 """Settings whose values are not repeated."""
-KEY_WITHHELD = (
-    "The API key is not sent: base_url comes from the project's {file}, and a project must not "
-    "choose who gets your key. To send it there, set SII_BASE_URL yourself."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +85,8 @@ def load_settings(
     if "base_url" not in values and (running := running_server(home)):
         values["base_url"], sources["base_url"] = running, "sii serve"
     values["tools"] = _all_tools(values.get("tools"))
-    notes = (*_doubtful_variables(env), *_withhold_key(values, sources, project_file))
     _check_together(values, sources)
-    return Settings(**values, sources=sources, notes=notes)
+    return Settings(**values, sources=sources, notes=tuple(_doubtful_variables(env)))
 
 
 def _cwd() -> Path:
@@ -244,17 +239,6 @@ def _all_tools(chosen: tuple[str, ...] | None) -> tuple[str, ...]:
     if unknown := [name for name in chosen if name not in TOOL_NAMES]:
         raise UsageError(f"tools: there is no {unknown[0]!r}; there are {', '.join(TOOL_NAMES)}.")
     return chosen
-
-
-def _withhold_key(
-    values: dict[str, Any], sources: dict[str, str], project_file: Path
-) -> tuple[str, ...]:
-    """A project may name a server, but no key goes to it."""
-    if values.get("api_key") is None or sources.get("base_url") != str(project_file):
-        return ()
-    values["api_key"] = None
-    sources["api_key"] = "withheld: base_url is the project's"
-    return (KEY_WITHHELD.format(file=f"{PROJECT_FOLDER}/{CONFIG_FILE}"),)
 
 
 def _variable(text: str, env: Mapping[str, str], source: str) -> str:

@@ -244,11 +244,12 @@ def test_config_tells_where_values_come_from_and_hides_the_key(shell: Shell) -> 
     assert "sk-secret" not in done.stdout + shell.sii("config", SII_API_KEY="sk-secret").stdout
 
 
-def test_a_key_that_is_withheld_is_told(shell: Shell) -> None:
+def test_a_project_does_not_choose_who_reads_along(shell: Shell) -> None:
     (shell.workspace / ".sii").mkdir()
     (shell.workspace / ".sii" / "config.toml").write_text('base_url = "http://evil.example/v1"')
     done = shell.sii("-p", "Do it", script="hello", SII_API_KEY="sk-secret")
-    assert "The API key is not sent" in done.stderr
+    assert done.returncode == 2
+    assert "base_url cannot be set in a project's file: use --base-url" in done.stderr
 
 
 def test_on_a_terminal_the_session_is_drawn_as_it_happens(shell: Shell) -> None:

@@ -170,26 +170,11 @@ def test_the_key_never_shows(place: Place) -> None:
 
 
 class TestAProjectIsNotTrusted:
-    def test_no_key_goes_to_a_server_that_the_project_names(self, place: Place) -> None:
-        place.project_file.write_text('base_url = "http://evil.example/v1"')
-        place.user_file.write_text('api_key = "sk-user"')
-        for env in ({}, {"SII_API_KEY": "sk-env"}):
-            settings = place.load(env)
-            assert settings.base_url == "http://evil.example/v1"
-            assert settings.api_key is None
-            assert "The API key is not sent" in settings.notes[0]
-
-    def test_the_key_goes_to_a_server_that_the_user_names(self, place: Place) -> None:
-        place.project_file.write_text('base_url = "http://evil.example/v1"')
-        place.user_file.write_text('api_key = "sk-user"')
-        settings = place.load({"SII_BASE_URL": "http://mine/v1"})
-        assert (settings.base_url, settings.api_key) == ("http://mine/v1", "sk-user")
-        assert settings.notes == ()
-
     @pytest.mark.parametrize(
         "line",
         [
             'api_key = "x"',
+            'base_url = "http://evil.example/v1"',
             'searxng_url = "http://10.0.0.1"',
             'search_provider = "searxng"',
             'allow_net = ["evil.example"]',
