@@ -20,6 +20,8 @@ _COLUMNS = (
     *("started", "ended", "rounds", "steps", "tokens"),
 )
 """What is read of a recording's row, brought up to date, and written back."""
+_LATEST = 253_402_300_800
+"""Seconds since the epoch at the end of the year 9999."""
 
 
 def index_recording(db: sqlite3.Connection, folder: Path) -> None:
@@ -35,10 +37,6 @@ def index_recording(db: sqlite3.Connection, folder: Path) -> None:
         indexer = _Indexer(db, folder)
         indexer.read()
     indexer.write()
-
-
-_LATEST = 253_402_300_800
-"""Seconds since the epoch at the end of the year 9999."""
 
 
 class _Rewritten(Exception):

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import signal
+from collections.abc import Mapping
 
 from .privileges import Roles, become_owner
 
@@ -51,7 +52,7 @@ class Launcher:
             os.umask(0o022)
             _enter(cwd, self.workspace)
             # Looked for in our own PATH: a job's may be one that has no bash.
-            os.execve(_find(argv[0], self.env), argv, self.env if env is None else env)
+            os.execve(find_program(argv[0], self.env), argv, self.env if env is None else env)
         except FileNotFoundError as error:
             status = 127
             _complain(argv[0], error)
@@ -60,8 +61,8 @@ class Launcher:
         os._exit(status)
 
 
-def _find(program: str, env: dict[str, str]) -> str:
-    """Return the program's path. Raises `FileNotFoundError`."""
+def find_program(program: str, env: Mapping[str, str]) -> str:
+    """Return a program's path, looked for in the environment's PATH. Raises `FileNotFoundError`."""
     if "/" in program:
         return program
     for folder in os.get_exec_path(env):

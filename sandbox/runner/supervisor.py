@@ -27,7 +27,7 @@ from .loop import Loop
 from .privileges import PrivilegeError, Roles, allow_many_files, take_roles
 from .programs import FreshShells, Programs
 from .shell import Shell
-from .spawn import Launcher
+from .spawn import Launcher, find_program
 from .workers import WorkerPool
 
 _WORKERS = 2
@@ -202,10 +202,11 @@ def _write_hosts(text: str) -> None:
 
 
 def _require(program: str) -> None:
-    for folder in os.get_exec_path():
-        if os.access(os.path.join(folder, program), os.X_OK):
-            return
-    raise MissingProgram(f"its image has no {program}: add it, or use sii's own image")
+    try:
+        find_program(program, os.environ)
+    except FileNotFoundError:
+        message = f"its image has no {program}: add it, or use sii's own image"
+        raise MissingProgram(message) from None
 
 
 def _take_stream() -> tuple[int, int]:

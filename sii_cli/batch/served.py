@@ -39,7 +39,7 @@ class ServedPin:
         """
         now = Served(served.name, served.context_length)
         was = self._known.setdefault(varied, now)
-        if (was.model, was.context_length) != (now.model, now.context_length):
+        if was != now:
             raise ModelError(
                 "infra",
                 f"{served.base_url} serves {now}, but the batch is recorded with {was}: serve that "
