@@ -111,7 +111,10 @@ class ObjectIndex:
 
     def is_in_place(self) -> bool:
         """Whether the file is still the one that is open: it may have been deleted."""
-        return os.path.exists(self._path) and os.stat(self._path).st_ino == self._inode
+        try:
+            return os.stat(self._path).st_ino == self._inode
+        except FileNotFoundError:
+            return False
 
     def catch_up(self) -> None:
         """Take in what stands in the packs and is not known. Raises `SnapshotError`."""

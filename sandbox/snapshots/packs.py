@@ -41,8 +41,14 @@ class Packs:
         return self._flushed + len(self._block.data)
 
     def prepare(self) -> None:
-        """Make the folder. Raises `OSError`."""
+        """Make the folder, and let go of an index that was deleted: it knows nothing of what went.
+
+        Raises `OSError`.
+        """
         os.makedirs(self._folder, mode=0o700, exist_ok=True)
+        with self._lock:
+            if not self._index.is_in_place():
+                self._index.close()
 
     def has(self, sha256: bytes) -> bool:
         """Whether an object is there. Raises `SnapshotError`."""

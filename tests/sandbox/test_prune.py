@@ -211,6 +211,30 @@ def test_a_deleted_store_is_made_anew_by_a_running_session(store: Path, workspac
     assert lost_of(store, asyncio.run(snapshots.snapshot()).tree_sha256) is None
 
 
+def test_a_session_whose_index_was_deleted_counts_on_nothing_that_went_since(
+    store: Path, workspace: Path
+) -> None:
+    """Whoever cannot use the index is told to delete it: a session may have it open."""
+    opened = SnapshotStore(store)
+    snapshots = Snapshots(workspace, opened)
+
+    def snapshot(text: str) -> str:
+        (workspace / "f").write_text(text)
+        return asyncio.run(snapshots.snapshot()).tree_sha256
+
+    snapshot("went, and came back")
+    last = snapshot("stays")
+    for path in store.glob("index.sqlite*"):
+        path.unlink()
+    assert prune(store, [last]).objects == 2
+    tree = snapshot("went, and came back")
+    assert lost_of(store, tree) is None
+    snapshots.close()
+    opened.close()
+    prune(store, [tree])
+    assert lost_of(store, tree) is None
+
+
 def test_damage_keeps_everything(store: Path, workspace: Path) -> None:
     (workspace / "f").write_text("named")
     named = keep(store, workspace)
