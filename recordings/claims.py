@@ -7,9 +7,10 @@ What a recording names can be told of a whole one alone: of one that is damaged 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from recordings.errors import RecordingDamaged, RecordingError
+from recordings.errors import RecordingDamaged, RecordingError, RecordingNotFound
 from recordings.events import SessionResume, SessionStart, Snapshot
 from recordings.files import kept_path
 from recordings.lines import check_line, decode_event, parse_line, peek, prev_of
@@ -40,16 +41,17 @@ class Claims:
         """
         for session in self._store.ids():
             folder = self._store.root / session
-            state = _state(folder)
-            if state is None or self._read.get(session) == state:
-                continue
-            self.unknown.pop(session, None)
             try:
+                state = _state(folder)
+                if state is None or self._read.get(session) == state:
+                    continue
+                self._read[session] = state
+                self.unknown.pop(session, None)
                 yield from self._trees_of(folder)
+            except RecordingNotFound:  # deleted meanwhile
+                continue
             except (RecordingError, OSError) as error:
-                if _state(folder) is not None:
-                    self.unknown[session] = str(error)
-            self._read[session] = state
+                self.unknown[session] = str(error)
 
     def _trees_of(self, folder: Path) -> Iterator[str]:
         before = ""
@@ -71,10 +73,9 @@ class Claims:
 
 
 def _state(folder: Path) -> _State | None:
-    """Return what tells whether a log was written to; none when there is none."""
-    path = kept_path(folder / LOG)
-    try:
-        status = path.stat() if path is not None else None
-    except OSError:
-        return None
-    return None if status is None else (status.st_ino, status.st_size, status.st_mtime_ns)
+    """Return what tells whether a log was written to; none when there is none. Raises `OSError`."""
+    with suppress(FileNotFoundError):  # deleted meanwhile
+        if (path := kept_path(folder / LOG)) is not None:
+            status = path.stat()
+            return status.st_ino, status.st_size, status.st_mtime_ns
+    return None

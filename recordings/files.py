@@ -38,8 +38,15 @@ def packed_path(path: Path) -> Path:
 
 
 def kept_path(path: Path) -> Path | None:
-    """Return the file, or its packed form; none when there is neither."""
-    return next((one for one in (path, packed_path(path)) if one.exists()), None)
+    """Return the file, or its packed form; none when there is neither.
+
+    Raises `OSError` where that cannot be seen.
+    """
+    for one in (path, packed_path(path)):
+        with suppress(FileNotFoundError, NotADirectoryError):
+            one.stat()
+            return one
+    return None
 
 
 def open_kept(path: Path) -> BinaryIO:

@@ -86,9 +86,17 @@ class RecordingStore:
         return sorted(names, reverse=True)
 
     def _has_log(self, name: str) -> bool:
-        """A log without a byte was begun and killed before anything was recorded."""
-        path = kept_path(self.root / name / LOG)
-        return path is not None and path.stat().st_size > 0
+        """A log without a byte was begun and killed before anything was recorded.
+
+        What cannot be looked at may be one: whoever reads it says why that is so.
+        """
+        try:
+            path = kept_path(self.root / name / LOG)
+            return path is not None and path.stat().st_size > 0
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
 
 
 def _new_id(now: float) -> str:

@@ -164,6 +164,23 @@ def test_a_recording_of_no_workspace_that_can_be_keeps_no_forks(
     assert freed(shell)["forks"] == ["gone"]
 
 
+def test_a_recording_that_cannot_be_looked_at_keeps_everything(
+    shell: Shell, settings: Settings, tmp_path: Path
+) -> None:
+    """As one that another user made: root could, so here its log leads in a circle."""
+    closed, gone = work(settings, "a"), work(settings, "b")
+    shutil.rmtree(gone)
+    (closed / LOG).rename(tmp_path / LOG)
+    (closed / LOG).symlink_to(LOG)
+    done = shell.sii("prune")
+    assert (done.returncode, done.stdout) == (1, "Nothing is left over.\n")
+    assert f"the recording {closed.name} cannot be read whole" in done.stderr
+    assert closed.name in shell.sii("show", "last").stderr
+    (tmp_path / LOG).rename(closed / LOG)
+    assert shell.sii("prune").returncode == 0
+    assert len(trees(shell, closed, tmp_path)) > 1
+
+
 @pytest.mark.parametrize("damage", ["changed", "cut out"])
 def test_a_damaged_recording_keeps_everything_and_is_named(
     shell: Shell, settings: Settings, damage: str
