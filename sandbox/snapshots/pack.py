@@ -92,7 +92,7 @@ class PackWriter:
         self.name = f"{stamp}-{secrets.token_hex(4)}.pack"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         self._fd = os.open(f"{folder}/{self.name}", flags, 0o600)
-        # Says to others that it may grow; one who asks just now (`is_written`) has it for a moment.
+        # Says to others that it may grow; one who asks just now (`is_locked`) has it for a moment.
         fcntl.flock(self._fd, fcntl.LOCK_EX)
         self.end = 0
         """Bytes of whole blocks."""
@@ -185,18 +185,6 @@ def pack_names(folder: str) -> list[str]:
         return sorted(name for name in os.listdir(folder) if name.endswith(".pack"))
     except FileNotFoundError:
         return []
-
-
-def is_written(path: str) -> bool:
-    """Whether a living process may add to a pack. Raises `OSError`."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(fd)
-    return False
 
 
 def _objects_in(table: bytes) -> dict[bytes, tuple[int, int]]:

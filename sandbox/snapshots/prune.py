@@ -86,13 +86,10 @@ class Pruner:
         self._index.catch_up()
         holdings, left = held(self._store)
         self.mark(tree for holding in holdings for tree in holding.trees)
-        for path in (*left, *self._objects.temporaries()):
-            self.result.left_behind += 1
-            self._unlink(path)
+        self.result.left_behind = sum(map(self._unlink, (*left, *self._objects.temporaries())))
         for sha256, path in self._objects.files():
             if bytes.fromhex(sha256) not in self._marks:
-                self.result.objects += 1
-                self._unlink(path)
+                self.result.objects += self._unlink(path)
         for unmarked in self._unmarked():
             self.result.objects += len(unmarked)
             if not self._dry_run:
@@ -137,13 +134,18 @@ class Pruner:
             yield [sha256 for sha256 in page if sha256 not in self._marks]
             last = page[-1]
 
-    def _unlink(self, path: Path) -> None:
-        size = path.stat().st_size
-        if not self._dry_run:
-            try:
+    def _unlink(self, path: Path) -> bool:
+        """Remove a file; whether it was there. Raises `SnapshotError`."""
+        try:
+            size = path.stat().st_size
+            if not self._dry_run:
                 path.unlink()
-            except OSError as error:
-                raise failure("The store of snapshots cannot be cleaned:", path, error) from error
+        except FileNotFoundError:  # a session that began just now removed what another left
+            return False
+        except OSError as error:
+            raise failure("The store of snapshots cannot be cleaned:", path, error) from error
+        if not self._dry_run:
             with suppress(OSError):  # it may hold others
                 path.parent.rmdir()
         self.result.bytes += size
+        return True

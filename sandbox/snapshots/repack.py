@@ -20,13 +20,12 @@ from sandbox.snapshots.pack import (
     PackWriter,
     Place,
     Table,
-    is_written,
     pack_names,
     read_block,
     read_raw,
     read_tables,
 )
-from sandbox.snapshots.usage import alone
+from sandbox.snapshots.usage import alone, is_locked
 
 _DAMAGED = "The pack {} is left as it is: it holds something damaged."
 
@@ -93,7 +92,7 @@ class Repacker:
     def _take_place(self, old: str, new: str, end: int, moved: list[Packed]) -> bool:
         """Swap two packs, unless somebody may count on what would go."""
         with alone(self._store):
-            if is_written(f"{self._folder}/{old}") or not self._index.is_in_place():
+            if is_locked(f"{self._folder}/{old}") or not self._index.is_in_place():
                 return False
             self._index.replace(old, new, end, moved)
             self._discard(old)  # it has nothing any more that is not in the new one
@@ -101,7 +100,7 @@ class Repacker:
 
     def _survey(self, name: str, known: dict[str, int]) -> Surveyed | None:
         path = f"{self._folder}/{name}"
-        if is_written(path):
+        if is_locked(path):
             return None
         live, lost, found, kept, end = 0, 0, 0, 0.0, 0
         for table, there in self._tables(name):

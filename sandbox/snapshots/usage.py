@@ -106,11 +106,12 @@ def held(store: Path) -> tuple[list[Holding], list[Path]]:
     holdings, left = [], []
     try:
         for path in sorted((store / _HELD).glob("*")):
-            if _is_locked(path):
-                said = json.loads(path.read_bytes())
-                holdings.append(Holding(said["workspace"], tuple(said["trees"])))
-            else:
-                left.append(path)
+            with suppress(FileNotFoundError):  # its session let go meanwhile
+                if is_locked(path):
+                    said = json.loads(path.read_bytes())
+                    holdings.append(Holding(said["workspace"], tuple(said["trees"])))
+                else:
+                    left.append(path)
     except OSError as error:
         raise failure("The store of snapshots cannot be read:", store, error) from error
     except (ValueError, TypeError, KeyError) as error:
@@ -118,16 +119,13 @@ def held(store: Path) -> tuple[list[Holding], list[Path]]:
     return holdings, left
 
 
-def _is_locked(path: Path) -> bool:
-    with suppress(FileNotFoundError):
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(fd)
-    return False
+def is_locked(path: str | Path) -> bool:
+    """Whether a living process has a file's lock to itself. Raises `OSError`."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return not _try_lock(fd, fcntl.LOCK_SH)
+    finally:
+        os.close(fd)
 
 
 @contextmanager

@@ -56,6 +56,33 @@ def test_a_session_whose_index_was_deleted_counts_on_nothing_that_went_since(
     assert lost_of(store, tree) is None
 
 
+COMES_AND_GOES = """
+import sys
+from pathlib import Path
+from sandbox.snapshots.usage import Hold, at_work
+store = Path(sys.argv[1])
+while True:
+    holds = [Hold(store, store) for _ in range(50)]
+    with at_work(store):
+        for hold in holds:
+            hold.rely_on(())
+    for hold in holds:
+        hold.close()
+"""
+
+
+def test_sessions_that_end_meanwhile_are_no_fault(store: Path, workspace: Path) -> None:
+    tree = keep(store, workspace)
+    others = subprocess.Popen([sys.executable, "-c", COMES_AND_GOES, store])
+    try:
+        for _ in range(100):
+            prune(store, [tree])
+        assert others.poll() is None
+    finally:
+        others.kill()
+        others.wait()
+
+
 def test_a_pack_is_begun_while_another_process_looks_at_it(
     store: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
