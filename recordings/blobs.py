@@ -28,10 +28,10 @@ def put_blob(folder: Path, data: bytes) -> BlobRef:
     """Keep bytes; they are on the disk on return. Raises `RecordingFailed`."""
     ref = BlobRef(sha256=hashlib.sha256(data).hexdigest(), size=len(data))
     path = blob_path(folder, ref.sha256)
-    if kept_path(path) is not None:
-        return ref
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        if kept_path(path) is not None:
+            return ref
         _make_folder(path.parent)
         try:
             _write_synced(temporary, data)

@@ -28,8 +28,6 @@ pytestmark = [pytest.mark.docker, pytest.mark.slow]
 SECONDS = 30.0
 SCRIPTS = ("steps=2 solve=1", "steps=3", "say=loop", "steps=1 solve=2", "say=long")
 CHECK = "test -f solved || { echo there is no file solved; exit 3; }"
-
-
 ROOT = Path(__file__).parents[2]
 
 
@@ -76,6 +74,23 @@ def containers() -> list[tuple[str, int | None]]:
     return [(box["Id"], owner_pid(box["Labels"][OWNER_LABEL])) for box in found]
 
 
+def start_batch(folder: Path, url: str) -> subprocess.Popen[bytes]:
+    """Begin the batch in a folder, or go on with it."""
+    is_begun = (folder / "out" / "batch.json").exists()
+    first = ("q.jsonl", "-n", "2", "--feedback-rounds", "1", "--out", "out")
+    what = ("--resume", "out") if is_begun else first
+    return subprocess.Popen(
+        [sys.executable, "-m", "sii_cli.main", "batch", *what, "--concurrency", "6"],
+        cwd=folder,
+        env=clean_environment()
+        | {"SII_BASE_URL": url, "SII_HOME": str(folder / "home")}
+        | {"SII_RETRIES": "1", "SII_IDLE_TIMEOUT": "2"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
 def test_whatever_is_killed_every_session_is_accounted_for_once(tmp_path: Path) -> None:
     queries = [{"id": f"q{n}", "query": SCRIPTS[n % 5], "check": CHECK} for n in range(25)]
     (tmp_path / "q.jsonl").write_text("".join(json.dumps(one) + "\n" for one in queries))
@@ -83,20 +98,7 @@ def test_whatever_is_killed_every_session_is_accounted_for_once(tmp_path: Path) 
     with served() as (server, url):
 
         def begin() -> subprocess.Popen[bytes]:
-            """Start the batch, or go on with it."""
-            is_begun = (tmp_path / "out" / "batch.json").exists()
-            first = ("q.jsonl", "-n", "2", "--feedback-rounds", "1", "--out", "out")
-            what = ("--resume", "out") if is_begun else first
-            process = subprocess.Popen(
-                [sys.executable, "-m", "sii_cli.main", "batch", *what, "--concurrency", "6"],
-                cwd=tmp_path,
-                env=clean_environment()
-                | {"SII_BASE_URL": url, "SII_HOME": str(tmp_path / "home")}
-                | {"SII_RETRIES": "1", "SII_IDLE_TIMEOUT": "2"},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
+            process = start_batch(tmp_path, url)
             pids.add(process.pid)
             return process
 
