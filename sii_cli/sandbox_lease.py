@@ -21,6 +21,9 @@ from sandbox.protocol import (
 
 Note = Callable[[EventData], object]
 
+_START_SECONDS = 1.0
+"""How long leaving waits for a sandbox that is starting: longer takes only what sets it up."""
+
 
 class SandboxLease:
     """Starts a sandbox ahead of its first use and hands it to whoever asks."""
@@ -70,13 +73,20 @@ class SandboxLease:
         self._ended("lost", detail)
 
     async def close(self) -> None:
-        """End the sandbox, also one that is still starting, and what is left of lost ones."""
+        """End the sandbox, also one that is still starting, and what is left of lost ones.
+
+        A set-up that runs on is ended: whoever leaves does not wait for it.
+        """
         await asyncio.gather(*self._removals, return_exceptions=True)
         if self._starting is None:
             return
         starting, self._starting = self._starting, None
-        with suppress(SandboxError):
-            await (await starting).close()
+        await asyncio.wait([starting], timeout=_START_SECONDS)
+        starting.cancel()
+        await asyncio.wait([starting])
+        if not starting.cancelled():
+            with suppress(SandboxError):
+                await starting.result().close()
         self._ended("closed", "")
 
     async def _start(self) -> Sandbox:
