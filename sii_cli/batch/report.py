@@ -17,7 +17,8 @@ from sii_cli.batch.rates import FORMULAS, Tries, pass_all, pass_at
 from sii_cli.batch.runs import Run
 from sii_cli.batch.served import served_by
 
-DIGITS = re.compile(r"\d+")
+DIGITS = re.compile(r"(?<!exit code )(?<!\d)\d+")
+"""Numbers that do not tell causes apart; an exit code does."""
 NOT_YET = "not run to an outcome yet"
 
 
@@ -127,8 +128,8 @@ def make_report(
         statuses=_statuses(ended),
         rates=_rates(queries, by_query),
         by_query=[_query_row(query.id, by_query[query.id]) for query in queries],
-        causes=_causes(one for one in ended if one.outcome not in ("solved", "answered")),
-        infra=_causes(outcomes.infra),
+        causes=causes(one for one in ended if one.outcome not in ("solved", "answered")),
+        infra=causes(outcomes.infra),
         stopped=len(outcomes.stopped),
         left=_left((job.name for job in plan.jobs(queries)), outcomes, fallen),
         set_aside=len(outcomes.set_aside),
@@ -175,8 +176,8 @@ def _solved(those: Iterable[RecordingSummary]) -> int:
     return sum(one.outcome == "solved" for one in those)
 
 
-def _causes(failed: Iterable[RecordingSummary]) -> list[Cause]:
-    """Group failures by status and reason; numbers in reasons do not tell causes apart."""
+def causes(failed: Iterable[RecordingSummary]) -> list[Cause]:
+    """Group failures by status and reason, most numbers in which do not tell causes apart."""
     groups: dict[tuple[str, str], list[RecordingSummary]] = defaultdict(list)
     for one in failed:
         groups[one.outcome or "", DIGITS.sub("N", one.reason)].append(one)
