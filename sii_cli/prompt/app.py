@@ -22,7 +22,7 @@ from sii_cli.config import find_home
 from sii_cli.errors import DONE, UsageError
 from sii_cli.prompt.keys import make_keys
 from sii_cli.prompt.paste import Pastes
-from sii_cli.prompt.slash import COMMANDS, find_command, help_lines, is_command, number_of
+from sii_cli.prompt.slash import find_command, help_lines, is_command, number_of, refusal
 from sii_cli.prompt.view import View
 
 if TYPE_CHECKING:
@@ -186,8 +186,7 @@ class Chat:
         elif command is not None:
             self._command(command)
         else:
-            known = ", ".join(COMMANDS)
-            self._turns.say(f"There is no command {text.strip()}; there are {known}.")
+            self._turns.say(refusal(text))
 
     def _command(self, command: str | None) -> None:
         match command:

@@ -44,12 +44,28 @@ def number_of(text: str) -> int | None:
 
 
 def is_command(text: str) -> bool:
-    """Tell whether a line is meant as a command: a slash, a word, perhaps a number.
+    """Tell whether a line is meant as a command: a slash, a word, perhaps a number; also one of
+    ours with something else behind it.
 
     `/etc/hosts` is none.
     """
     word, _ = _split(text)
-    return word.startswith("/") and word[1:].isalpha()
+    return (word.startswith("/") and word[1:].isalpha()) or _named(text) is not None
+
+
+def refusal(text: str) -> str:
+    """Return what is said of a line that is meant as a command and is none."""
+    name = _named(text)
+    if name is None:
+        return f"There is no command {text.strip()}; there are {', '.join(COMMANDS)}."
+    takes = "a number of steps" if name in WITH_NUMBER else "nothing"
+    return f"Not done: {name} takes {takes} behind it. It was not sent to the model either."
+
+
+def _named(text: str) -> str | None:
+    """Return the command that a line begins with in full."""
+    word, *_ = text.split(maxsplit=1) or [""]
+    return word if word in COMMANDS and "\n" not in text.strip() else None
 
 
 def _split(text: str) -> tuple[str, int | None]:
