@@ -62,7 +62,7 @@ class Summariser:
             event = await self._ask(step, messages, span, self._with(max_tokens, arguments))
             if isinstance(event.data, SummaryResponse) and event.data.summary:
                 return event
-        raise RoundOver("limit", "the context is full, and the model gave no summary of it")
+        raise RoundOver("limit", "the model gave no summary that would make room in the context")
 
     def _with(self, max_tokens: int, arguments: dict[str, Any]) -> dict[str, Any]:
         params = self._params | {"max_tokens": max_tokens}

@@ -212,7 +212,7 @@ async def test_a_summary_without_a_word_is_asked_for_again_without_thoughts(fold
     end = await bench.say("four")
     assert (end.status, end.reason) == (
         "limit",
-        "the context is full, and the model gave no summary of it",
+        "the model gave no summary that would make room in the context",
     )
 
 
