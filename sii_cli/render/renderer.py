@@ -113,10 +113,11 @@ class Renderer:
             case NetworkRequest():
                 self._network_request(data)
             case Snapshot():
-                self._held = [*self._held, *_note(data, None)]
-                self._show_held()
+                self._hold(data)
             case SandboxStart() if self._calls:  # the first call waited for it
                 self._screen.print(*(Text(BAR).append_text(line) for line in _note(data, None)))
+            case SandboxStart() if self._prose is not None:
+                self._hold(data)
             case _:
                 self._end_prose()
                 self._section(*_note(data, self._screen.width if self._screen.live else None))
@@ -170,6 +171,11 @@ class Renderer:
         elif self._screen.live:
             self._screen.tail([])
         self._prose = None
+        self._show_held()
+
+    def _hold(self, data: EventData) -> None:
+        """Draw what comes beside the prose: now, or once that has ended."""
+        self._held = [*self._held, *_note(data, None)]
         self._show_held()
 
     def _show_held(self) -> None:

@@ -272,6 +272,14 @@ def test_nothing_that_others_wrote_reaches_the_terminal_as_a_command(window: Win
     assert "[bold red]x[/]" in left
 
 
+def test_a_sandbox_that_gets_ready_amid_a_sentence_does_not_break_it() -> None:
+    ready = event(SandboxStart(backend="docker", sandbox_id="", start_seconds=0.2))
+    text = plain(
+        request(), delta("reasoning", "I look "), ready, delta("reasoning", "first."), response()
+    )
+    assert text.index("I look first.") < text.index("sandbox ready")
+
+
 def test_streamed_text_stands_there_at_once_and_only_once(window: Window) -> None:
     window.take(request(), delta("content", "A **bo"))
     assert window.text.strip() == "A **bo"
