@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.bubblewrap import ID_VARIABLE
+from sandbox.engine import connect
 from sandbox.launch import MOUNTED
 from sandbox.protocol import WORKSPACE, SandboxUnavailable
 from sandbox.reaper import OWNER_LABEL, is_dead, owner_pid
@@ -39,22 +40,35 @@ class Found:
     image: str | None
 
 
-def census() -> list[Found]:
-    """Return the sandboxes of this machine, the oldest first (blocking)."""
-    found = [*_containers(), *_namespaces()]
-    return sorted(found, key=lambda one: -one.seconds)
+@dataclass(frozen=True, slots=True)
+class Census:
+    """The sandboxes of this machine."""
+
+    found: list[Found]
+    """The oldest first."""
+    unseen: str
+    """Why those of the Docker engine are not among them; empty when they are."""
 
 
-def _containers() -> list[Found]:
+def census() -> Census:
+    """Look for the sandboxes of this machine (blocking). Raises `SandboxUnavailable` when the
+    engine answers and does not list them.
+    """
+    unseen = ""
+    found = list(_namespaces())
+    try:
+        engine = connect()
+    except SandboxUnavailable as error:
+        unseen = str(error)
+    else:
+        found += _containers(engine.api)
+    return Census(sorted(found, key=lambda one: -one.seconds), unseen)
+
+
+def _containers(api: Any) -> list[Found]:
     from docker.errors import DockerException
     from requests.exceptions import RequestException
 
-    from sandbox.engine import connect
-
-    try:
-        api = connect().api
-    except SandboxUnavailable:
-        return []
     try:
         listed = api.containers(all=True, filters={"label": OWNER_LABEL})
         with ThreadPoolExecutor(_ASKED_AT_ONCE) as threads:

@@ -11,6 +11,7 @@ import click
 
 from sii_cli.commands.checks import report
 from sii_cli.commands.options import example, load, settings_options
+from sii_cli.commands.recorded import complain
 
 if TYPE_CHECKING:
     from sandbox.census import Found
@@ -39,12 +40,14 @@ def list_command(as_json: bool) -> None:
     from sandbox.census import census
     from sii_cli.sandbox_sessions import session_of
 
-    found = census()
-    for one in found:
+    seen = census()
+    for one in seen.found:
         session = session_of(one)
         facts = {**asdict(one), "session": session}
         click.echo(json.dumps(facts) if as_json else _line(one, session))
-    if not found and not as_json:
+    if seen.unseen:
+        complain(f"Docker's sandboxes are not listed: {seen.unseen}")
+    elif not seen.found and not as_json:
         click.echo("There are no sandboxes.", err=True)
 
 

@@ -114,6 +114,15 @@ def test_an_image_that_is_up_to_date_is_not_built_again(monkeypatch: pytest.Monk
     assert f"{image.TAG} is ready" in sii_sandbox("build").stdout
 
 
+def test_sandboxes_that_cannot_be_listed_are_not_said_to_be_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    said = sii_sandbox("list").stderr
+    assert "Docker's sandboxes are not listed: No Docker engine answers" in said
+    assert "There are no sandboxes" not in said
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"), [(0.4, "0s"), (61, "1m"), (7200, "2h"), (100_000, "1d")]
 )
