@@ -27,6 +27,7 @@ server: $(INSTALLED) ## Install the vLLM that the tests start (CPU, 3.5 GB, outs
 
 demo: sandbox ## Watch the agent mend a bug in a real sandbox; no model server is needed
 	@.venv/bin/sii demo
+	@echo "(sii is in .venv/bin: \`. .venv/bin/activate\` puts it on your PATH)"
 
 test: engine ## Run all tests, those with Docker and with a real vLLM server too
 	@scripts/test_tools.sh

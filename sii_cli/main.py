@@ -53,10 +53,19 @@ def _run() -> int:
         code = cli.main(prog_name="sii", standalone_mode=False)
     except click.Abort:
         return INTERRUPTED
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return USAGE
     except click.ClickException as error:
-        _say(f"{error.format_message().rstrip('.')} (see `{_asked(error)} --help`).")
+        _say(f"{_in_our_words(error.format_message().rstrip('.'))} (see `{_asked(error)} --help`).")
         return USAGE
     return code if isinstance(code, int) else DONE
+
+
+def _in_our_words(text: str) -> str:
+    for theirs, ours in (("integer", "whole number"), ("float", "number")):
+        text = text.replace(f"is not a valid {theirs} range", f"is not a {ours}")
+    return text
 
 
 def _asked(error: click.ClickException) -> str:

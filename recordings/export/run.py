@@ -258,7 +258,10 @@ class _Export:
     def _nothing(self) -> str:
         counts = ", ".join(f"{reason} {count}" for reason, count in self._report.left_out.items())
         if not self._report.recordings:
-            return "No recording is chosen: see `sii list --approval approved`, or say --all."
+            return (
+                "No recording is chosen: approve some first (`sii review ID`, `sii approve ID`), "
+                "choose otherwise, or say --all."
+            )
         return f"Nothing would be in the export; left out: {counts or 'no step was made'}."
 
     def _leave_out(self, left_out: LeftOut) -> None:

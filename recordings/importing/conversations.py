@@ -73,8 +73,12 @@ def _conversation(document: Any, place: str) -> Conversation:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise NotImportable(
-            f"{place} is no conversation ({error!r}): ATIF, or an object with `messages`."
+            f"{place} is no conversation ({_words(error)}): ATIF, or an object with `messages`."
         ) from None
+
+
+def _words(error: Exception) -> str:
+    return f"there is no {error}" if isinstance(error, KeyError) else str(error)
 
 
 def _message(given: dict[str, Any]) -> dict[str, Any]:

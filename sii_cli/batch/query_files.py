@@ -16,7 +16,9 @@ from sii_cli.batch.mistakes import sentences
 from sii_cli.batch.queries import Query
 from sii_cli.errors import UsageError
 
+JSON_ENDINGS = (".jsonl", ".json")
 YAML_ENDINGS = (".yaml", ".yml")
+CSV_ENDING = ".csv"
 STRUCTURED = {"followups", "setup", "env", "allow_net", "tools", "limits", "tags"}
 """What a CSV cell holds as JSON; a cell that is no JSON counts as a list of one."""
 
@@ -89,16 +91,21 @@ def _read(path: Path) -> str:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
 
 
+def is_plain(path: Path) -> bool:
+    """Whether each line of a file is a query as it stands, by the file's ending."""
+    return path.suffix.lower() not in (*JSON_ENDINGS, *YAML_ENDINGS, CSV_ENDING)
+
+
 Entry = dict[str, Any] | Mistake
 
 
 def _entries(path: Path, text: str) -> Iterator[tuple[int, Entry]]:
     ending = path.suffix.lower()
-    if ending in (".jsonl", ".json"):
+    if ending in JSON_ENDINGS:
         return _from_jsonl(text)
     if ending in YAML_ENDINGS:
         return _from_yaml(text)
-    if ending == ".csv":
+    if ending == CSV_ENDING:
         return _from_csv(text)
     return _from_lines(text)
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 from sii_cli.batch.outcomes import Outcomes
 from sii_cli.batch.report import Cause, QueryRow, Report, StatusRow
 from sii_cli.batch.runs import Run
+from sii_cli.render.figures import counted
 from sii_cli.render.sanitise import one_line
 
 CELL = 160
@@ -137,7 +138,8 @@ def status_text(report: Report, outcomes: Outcomes) -> str:
     ]
     if report.runs:
         spent = sum(run.seconds for run in report.runs)
-        lines.append(f"{_time(spent)} in {len(report.runs)} runs, {report.tokens} tokens generated")
+        runs = counted(len(report.runs), "run", "runs")
+        lines.append(f"{_time(spent)} in {runs}, {report.tokens} tokens generated")
     lines += [
         f"  {cause.status}: {one_line(cause.reason, CELL)} ({cause.sessions}, see {cause.example})"
         for cause in (*report.causes, *report.infra)

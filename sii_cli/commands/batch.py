@@ -45,7 +45,9 @@ def command() -> None:
 )
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option("-n", "attempts", type=click.IntRange(1), help="Sessions of each query; default 1.")
-@click.option("--concurrency", type=click.IntRange(1), default=8, help="Sessions at once.")
+@click.option(
+    "--concurrency", type=click.IntRange(1), default=8, help="Sessions at once; default 8."
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the batch.")
 @click.option("--resume", type=click.Path(path_type=Path), help="Go on with the batch in DIR.")
 @click.option("--accept-changes", is_flag=True, help="Go on though queries or settings changed.")
@@ -75,7 +77,12 @@ def command() -> None:
 )
 @click.option("--keep", multiple=True, type=click.Choice(KEEPABLE), help="Send to review.")
 @click.option("--per-query", type=click.IntRange(1), default=1, help="With --keep: the best N.")
-@click.option("--prefer", type=click.Choice(PREFERENCES), default="shortest", help="Which are best")
+@click.option(
+    "--prefer",
+    type=click.Choice(PREFERENCES),
+    default="shortest",
+    help="Which are best; default shortest.",
+)
 @click.option("--validate", is_flag=True, help="Find every mistake in FILE; start nothing.")
 @click.option("--schema", is_flag=True, help="Print the JSON schema of a query.")
 @settings_options
@@ -116,13 +123,18 @@ def status(folder: Path, as_json: bool) -> None:
 
 def _is_sound(file: Path, *, quiet: bool) -> bool:
     """Print every mistake in a query file; say whether there is none."""
+    from sii_cli.batch.query_files import is_plain
     from sii_cli.batch.validate import validate
+    from sii_cli.render.figures import counted
 
     read = validate(file)
     for mistake in read.mistakes:
         click.echo(f"{file}:{mistake.line}: {mistake.text}", err=True)
     if read.mistakes:
-        click.echo(f"sii: {len(read.mistakes)} mistakes in {file}: nothing is run.", err=True)
+        mistakes = counted(len(read.mistakes), "mistake", "mistakes")
+        click.echo(f"sii: {mistakes} in {file}: nothing is run.", err=True)
     elif not quiet:
-        click.echo(f"{file}: {len(read.queries)} queries, no mistake.", file=sys.stdout)
+        queries = counted(len(read.queries), "query", "queries")
+        form = ", one a line" if is_plain(file) else ""
+        click.echo(f"{file}: {queries}{form}, no mistake.", file=sys.stdout)
     return not read.mistakes

@@ -28,8 +28,15 @@ LONGEST = 2000
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Keep a second runner away from the batch."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder / LOCK).open("w") as file:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        opened = (folder / LOCK).open("w")
+    except OSError as error:
+        raise UsageError(
+            f"The batch cannot be written to {folder} ({error.strerror}): name another folder "
+            "with --out DIR."
+        ) from None
+    with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

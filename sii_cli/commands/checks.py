@@ -23,6 +23,7 @@ LONGEST = 300
 
 async def report(checks: AsyncIterator[Check], as_json: bool) -> int:
     """Print every check; return the exit code: a failure is one of the command's."""
+    from sii_cli.render.figures import counted
     from sii_cli.render.sanitise import one_line
 
     counts: Counter[str] = Counter()
@@ -40,5 +41,7 @@ async def report(checks: AsyncIterator[Check], as_json: bool) -> int:
         if check.remedy and check.status != "ok":
             click.echo(f"{'':<23}→ {check.remedy}")
     if not as_json:
-        click.echo(f"{counts['ok']} ok, {counts['warn']} warnings, {counts['fail']} failures")
+        warnings = counted(counts["warn"], "warning", "warnings")
+        failures = counted(counts["fail"], "failure", "failures")
+        click.echo(f"{counts['ok']} ok, {warnings}, {failures}")
     return FAILED if counts["fail"] else DONE

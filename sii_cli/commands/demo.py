@@ -10,6 +10,7 @@ import click
 
 from sii_cli.commands.options import example, load, settings_options
 from sii_cli.config import Settings
+from sii_cli.errors import UsageError
 
 NO_MODEL = """\
 No model is running: what the model says in this demo was written beforehand and comes from a
@@ -31,6 +32,8 @@ def command(**flags: Any) -> int:
     from sii_cli.demo import make_workspace, task
     from sii_cli.demo.turns_model import TurnsModel, demo_turns
 
+    if flags["workspace"] is not None:
+        raise UsageError("The demo has a workspace of its own: leave --workspace out.")
     workspace = Path(tempfile.mkdtemp(prefix="sii-demo-"))
     make_workspace(workspace)
     settings = load({**flags, "workspace": str(workspace)})

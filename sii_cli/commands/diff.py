@@ -43,8 +43,18 @@ def command(ref: str, step: int | None, stat: bool) -> None:
     for diff in diffs:
         _print_diff(diff)
     if not diffs:
-        what = folder.name if step is None else f"Step {step} of {folder.name}"
+        what = folder.name if step is None else _step_of(folder, step)
         complain(f"{what} changed no file of the workspace.")
+
+
+def _step_of(folder: Path, step: int) -> str:
+    """Name a step that changed nothing. Raises `UsageError` where it is none."""
+    from recordings.summary import summarise
+
+    last = summarise(folder).steps
+    if step > last:
+        raise UsageError(f"{folder.name} has no step {step}: its last is {last}.")
+    return f"Step {step} of {folder.name}"
 
 
 def _snapshots(folder: Path) -> list[Snapshot]:

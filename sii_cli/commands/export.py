@@ -165,9 +165,12 @@ def _renderer(folder: Path | None) -> ChatTemplate | None:
 
 
 def _tell(report: ExportReport, out: Path) -> None:
+    from sii_cli.render.figures import counted
+
     tokens = sum(report.lengths)
     click.echo(
-        f"{report.samples:,} samples from {len(report.recordings):,} recordings in {out}: "
+        f"{counted(report.samples, 'sample', 'samples')} from "
+        f"{counted(len(report.recordings), 'recording', 'recordings')} in {out}: "
         f"{report.steps:,} trained steps"
         + (f", {tokens:,} tokens of which {report.trained:,} are trained" if tokens else "")
     )

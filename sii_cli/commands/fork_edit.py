@@ -21,6 +21,7 @@ from sii_cli.edit_document import (
 )
 from sii_cli.errors import UsageError
 from sii_cli.model.neutralise import neutralise
+from sii_cli.render.sanitise import one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,10 @@ def _in_editor(document: str, point: EditPoint) -> str:
     try:
         edited = click.edit(document, extension=".txt", require_save=True)
     except click.ClickException as error:
-        raise UsageError(f"{error.message} Set $EDITOR, or use --replace FILE.") from None
+        raise UsageError(
+            f"The editor did not do ({one_line(error.message, 200)}): set $EDITOR, or use "
+            "--replace FILE."
+        ) from None
     if edited is None:
         raise UsageError("Nothing was saved: there is no fork.")
     return edited

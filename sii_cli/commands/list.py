@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from functools import partial
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from recordings.find import Found
 
 NEWEST = 20
+LONGEST_TASK, SHORTEST_TASK = 60, 20
 SORTS = ("started", "tokens", "steps", "rounds", "duration", "id")
 APPROVAL_WORDS = {
     "approved": "approved: ",
@@ -45,11 +48,12 @@ def command(everything: bool, as_json: bool, sort: Any, reverse: bool, **options
     """List the recordings."""
     store = open_store()
     found = _find(options, sort, reverse, None if everything else NEWEST)
+    width = get_terminal_size().columns if sys.stdout.isatty() else None
     for one in found:
-        click.echo(json.dumps(_facts(one)) if as_json else _line(one))
+        click.echo(json.dumps(_facts(one)) if as_json else line_of(one, width))
     if not found and not as_json:
         none = f"There are no recordings in {store.root} yet: run `sii` first."
-        click.echo("No recording is so." if store.ids() else none, err=True)
+        click.echo("No recording matches." if store.ids() else none, err=True)
     elif len(found) == NEWEST and not everything:
         which = "newest" if sort == "started" and not reverse else "first"
         click.echo(f"(the {which} ones; --all lists them all)", err=True)
@@ -71,16 +75,26 @@ def _find(options: dict[str, Any], sort: Any, reverse: bool, limit: int | None) 
         return found
 
 
-def _line(found: Found) -> str:
+def line_of(found: Found, width: int | None) -> str:
+    """Return a recording's line; in a terminal of `width` columns its task is cut to fit, or
+    stands below where it would have no room.
+    """
+    from sii_cli.render.figures import counted
     from sii_cli.render.sanitise import one_line
 
     summary = found.summary
-    steps = f"{summary.steps} step{'' if summary.steps == 1 else 's'}"
-    task = one_line(summary.first_message or summary.why, 60)
+    steps = counted(summary.steps, "step", "steps")
+    facts = f"{summary.id}  {ago(summary.started):>10}  {summary.status:<11}  {steps:>9}"
     stands = APPROVAL_WORDS.get(found.approval, "")
-    return (
-        f"{summary.id}  {ago(summary.started):>8}  {summary.status:<11}  {steps:>9}  {stands}{task}"
-    )
+    task = stands + one_line(summary.first_message or summary.why, LONGEST_TASK)
+    if width is None:
+        return f"{facts}  {task}"
+    from sii_cli.render.wrap import cut  # which a pipe does not wait for
+
+    room = width - len(facts) - 2
+    if room < SHORTEST_TASK:
+        return f"{facts}\n  {cut(task, width - 2)}"
+    return f"{facts}  {cut(task, room)}"
 
 
 def _facts(found: Found) -> dict[str, Any]:

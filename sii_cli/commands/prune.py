@@ -13,6 +13,7 @@ from sii_cli.commands.options import example
 from sii_cli.commands.recorded import complain
 from sii_cli.config import find_home
 from sii_cli.errors import DONE, FAILED
+from sii_cli.render.figures import counted, size
 
 if TYPE_CHECKING:
     from sii_cli.prune import Freed
@@ -49,15 +50,8 @@ def _sentence(freed: Freed, dry_run: bool) -> str:
         (len(freed.forks), "fork's workspace", "forks' workspaces"),
         (len(freed.empty), "recording without an event", "recordings without an event"),
     )
-    parts = [f"{count:,} {one if count == 1 else more}" for count, one, more in counts if count]
+    parts = [counted(*each) for each in counts if each[0]]
     if not parts and not freed.bytes:
         return "Nothing is left over."
-    said = f"{'Would free about' if dry_run else 'Freed'} {_size(freed.bytes)}"
+    said = f"{'Would free about' if dry_run else 'Freed'} {size(freed.bytes)}"
     return f"{said}: {', '.join(parts)}." if parts else f"{said}."
-
-
-def _size(count: int) -> str:
-    for unit, size in (("GB", 1e9), ("MB", 1e6)):
-        if count >= size:
-            return f"{count / size:,.1f} {unit}"
-    return f"{count / 1e3:,.1f} kB"

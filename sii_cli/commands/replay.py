@@ -116,13 +116,14 @@ def command(
 def _export(folder: Path, html: Path | None, cast: Path | None) -> None:
     from recordings.cast import write_cast
     from recordings.html import write_html
+    from sii_cli.render.figures import size
 
     for target, write in ((html, write_html), (cast, write_cast)):
         if target is None:
             continue
         _check_target(target)
         write(folder, target)
-        click.echo(f"{target}  {target.stat().st_size / 1e6:,.1f} MB", err=True)
+        click.echo(f"{target}  {size(target.stat().st_size)}", err=True)
 
 
 def _check_target(target: Path) -> None:

@@ -44,12 +44,13 @@ def command(refs: tuple[str, ...], everything: bool) -> int:
 def _verify(folder: Path, snapshots: Completeness) -> bool:
     """Verify one recording, say what was found, and return whether it is whole."""
     from recordings.verify import describe, verify
+    from sii_cli.render.figures import size
     from sii_cli.render.sanitise import one_line
 
     result = verify(folder)
     facts = (
         f"{result.lines:,} lines, {result.requests:,} requests, {result.blobs:,} blobs, "
-        f"{result.ids:,} token ids, {result.bytes / 1e6:,.1f} MB"
+        f"{result.ids:,} token ids, {size(result.bytes)}"
     )
     click.echo(f"{folder.name}  {'whole' if result.whole else 'BROKEN'}  {facts}")
     for problem in result.problems[:MOST_PROBLEMS]:

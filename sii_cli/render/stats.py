@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from sii_cli.render.figures import counted
 from sii_cli.render.sanitise import one_line
 
 _BAR = 40
@@ -15,7 +16,7 @@ _GROUPS = 12
 
 def stats_lines(summary: dict[str, Any]) -> Iterator[str]:
     """Yield the lines of a summary (`recordings.stats.summarise_all`)."""
-    yield f"{summary['recordings']:,} recordings"
+    yield counted(summary["recordings"], "recording", "recordings")
     if summary["unread"]:
         yield f"{summary['unread']:,} could not be read: `sii verify --all` says why"
     yield from _tokens(summary["tokens"], summary["limi_tokens"])

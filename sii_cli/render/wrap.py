@@ -33,6 +33,13 @@ def wrap(line: str, width: int) -> list[str]:
             return lines
 
 
+def cut(line: str, width: int) -> str:
+    """Return one line, its end left out where it is wider than `width` cells (at least 1)."""
+    if cell_len(line) <= width:
+        return line
+    return set_cell_size(line, width - 1).rstrip() + "…"
+
+
 class LineStream:
     """Turns text that arrives in pieces into whole lines and the line still growing.
 

@@ -115,6 +115,7 @@ def test_too_many_steps_is_a_limit(shell: Shell) -> None:
         (["-p", "x", "--workspace", "nowhere"], "does not exist: make it"),
         (["-p", " "], "The task is empty."),
         (["show", "last"], "There are no recordings"),
+        (["demo", "--workspace", "."], "has a workspace of its own"),
         (["replay", "2020"], "There are no recordings"),
     ],
 )
@@ -274,3 +275,22 @@ def test_every_switch_among_the_settings_is_a_flag_without_a_value() -> None:
 
     switches = {field.name for field in SETTING_FIELDS if "Switch" in str(field.type)}
     assert switches == SWITCHES
+
+
+def test_a_group_without_a_command_shows_its_help(shell: Shell) -> None:
+    done = shell.sii("sandbox")
+    assert done.returncode == 2
+    assert "\nCommands:\n" in done.stderr
+
+
+def test_a_batch_that_cannot_be_written_names_the_way_out(shell: Shell) -> None:
+    (shell.workspace / "tasks.txt").write_text("Do it\n")
+    done = shell.sii("batch", "tasks.txt", "--out", "/proc/batch")
+    assert done.returncode == 2
+    assert "name another folder" in done.stderr
+
+
+def test_plain_lines_are_said_to_be_taken_as_queries(shell: Shell) -> None:
+    (shell.workspace / "tasks.py").write_text("import os\nprint(os)\n")
+    done = shell.sii("batch", "--validate", "tasks.py")
+    assert done.stdout == "tasks.py: 2 queries, one a line, no mistake.\n"

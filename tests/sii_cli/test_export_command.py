@@ -38,7 +38,7 @@ def test_every_format_is_written(shell: Shell, format_: str) -> None:
     folder = told(shell)
     done = shell.sii("export", "out", "--format", format_)
     assert done.returncode == 0, done.stderr
-    assert "from 1 recordings in out" in done.stdout
+    assert "from 1 recording in out" in done.stdout
     assert sources(shell.workspace / "out") == {folder.name}
 
 

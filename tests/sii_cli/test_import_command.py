@@ -145,7 +145,7 @@ def test_a_document_of_several_lines_is_read(shell: Shell) -> None:
     [
         ("{", "neither JSON lines nor JSON"),
         ('{"messages": []}\n{"x"\n', "Line 2 of data.jsonl is no JSON"),
-        ('{"text": "x"}', "data.jsonl:1 is no conversation"),
+        ('{"text": "x"}', "data.jsonl:1 is no conversation (there is no 'messages')"),
         ('{"messages": [{"role": "alien", "content": ""}]}', "the role 'alien'"),
         ('{"messages": [{"role": "user", "content": [{"type": "image"}]}]}', "that is no text"),
         ("[]", "is no conversation"),

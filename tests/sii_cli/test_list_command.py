@@ -7,16 +7,20 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from typing import get_args
 
 import pytest
+from rich.cells import cell_len
 
 from recordings.approval import ApprovalState
 from recordings.events import SessionStatus, UserMessage
-from recordings.index import INDEX
+from recordings.find import find
+from recordings.index import INDEX, RecordingIndex
 from recordings.recorder import Recorder
 from recordings.reviews import add_review
 from sii_cli.commands.filters import APPROVALS, STATUSES
+from sii_cli.commands.list import line_of
 from tests.sii_cli.shell import Shell
 from tests.sii_cli.terminal import clean_environment
 
@@ -65,7 +69,7 @@ def test_filters_let_through_what_they_name(shell: Shell) -> None:
     assert listed(shell, "--min-duration", "5min") == []
     assert listed(shell, "--status", "limit", "--status", "failed") == []
     assert listed(shell, "--error", "timeout") == []
-    assert "No recording is so." in shell.sii("list", "--tool", "python").stderr
+    assert "No recording matches." in shell.sii("list", "--tool", "python").stderr
 
 
 def test_approvals_are_listed_and_one_that_no_longer_holds_says_so(shell: Shell) -> None:
@@ -92,6 +96,7 @@ def test_the_choices_are_those_there_are() -> None:
         (["--min-duration", "long"], "'long' is no duration"),
         (["--status", "great"], "'great' is not one of"),
         (["--min-steps", "-1"], "--min-steps"),
+        (["--min-steps", "x"], "'x' is not a whole number"),
     ],
 )
 def test_misuse_is_one_sentence(shell: Shell, args: list[str], says: str) -> None:
@@ -126,3 +131,16 @@ def test_a_list_imports_nothing_slow(shell: Shell) -> None:
 def test_a_list_makes_no_folders(shell: Shell) -> None:
     shell.sii("list")
     assert not shell.home.exists()
+
+
+@pytest.mark.parametrize("width", [60, 100, 140])
+def test_in_a_terminal_no_line_is_wider_than_it(shell: Shell, width: int) -> None:
+    shell.recorded()
+    with RecordingIndex(shell.store) as index:
+        index.refresh()
+        [found] = find(index)
+    summary = replace(found.summary, first_message="数一数 🎉 " * 30)
+    lines = line_of(replace(found, summary=summary), width).splitlines()
+    assert max(map(cell_len, lines)) <= width
+    assert lines[-1].endswith("…")
+    assert len(lines) == (2 if width == 60 else 1)

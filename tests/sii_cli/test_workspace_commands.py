@@ -43,6 +43,8 @@ def test_diff_prints_a_step_and_the_session(shell: Shell, recorded: list[Event])
     assert step.returncode == 0
     assert "-two\n+zwei\n" in step.stdout
     assert "\033" not in step.stdout
+    missing = shell.sii("diff", "last", "--step", "99")
+    assert (missing.returncode, "has no step 99" in missing.stderr) == (2, True)
     nothing = shell.sii("diff", "last", "--step", "2")
     assert nothing.stdout == ""
     assert "Step 2 of " in nothing.stderr

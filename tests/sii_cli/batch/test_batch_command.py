@@ -220,7 +220,7 @@ def test_mistakes_stop_everything_before_it_starts(place: Place) -> None:
     told = place.run(str(file), "--out", "out", code=2)
     assert "queries.jsonl:2: id: 'a' is taken by line 1." in told
     assert not place.out.exists()
-    assert "1 mistakes" in place.run("--validate", str(file), code=2)
+    assert "1 mistake in" in place.run("--validate", str(file), code=2)
 
 
 def test_what_cannot_be_run_is_refused_before_anything_is_made(place: Place) -> None:
