@@ -69,6 +69,16 @@ def parent_of(folder: Path) -> Parent | None:
     return found
 
 
+def root_of(folder: Path) -> str:
+    """Return the session that a recording's family of forks began with; its own for no fork.
+
+    Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
+    """
+    for line in read_lines(folder):
+        return event_of(folder, line).session
+    return folder.name
+
+
 def ancestors(folder: Path) -> set[str]:
     """Return the sessions whose lines a recording begins with, none for one that is no fork.
 

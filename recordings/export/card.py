@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -38,11 +39,15 @@ _REASONS = {
     "near_duplicate": "nearly the same sample is there already",
     "damaged": "the recording is not what was written, or what was chosen",
     "being_written": "the session has not ended",
+    "missing": "a recording of the pair is not there",
+    "unapproved": "the better recording of the pair is not approved",
+    "other_prompt": "the two of the pair were not asked the same",
+    "parted_early": "the two of the pair do not part in the last stretch of both",
 }
 
 
 def write_manifest(
-    folder: Path, target: Target, options: ExportOptions, report: ExportReport, made_by: str
+    folder: Path, target: Target[Any], options: ExportOptions, report: ExportReport, made_by: str
 ) -> None:
     """Write `manifest.json`: every file and every source with its hash."""
     policy = asdict(options.policy)
@@ -81,7 +86,9 @@ def write_manifest(
     (folder / "manifest.json").write_bytes(text)
 
 
-def write_card(folder: Path, target: Target, options: ExportOptions, report: ExportReport) -> None:
+def write_card(
+    folder: Path, target: Target[Any], options: ExportOptions, report: ExportReport
+) -> None:
     """Write `README.md`, the data set's card as the Hugging Face hub reads it."""
     parts = [
         _front_matter(target, report),
@@ -101,7 +108,7 @@ def write_card(folder: Path, target: Target, options: ExportOptions, report: Exp
     (folder / "README.md").write_text("\n".join(parts), "utf-8")
 
 
-def _front_matter(target: Target, report: ExportReport) -> str:
+def _front_matter(target: Target[Any], report: ExportReport) -> str:
     names = sorted(report.licenses)
     license_name = names[0].lower() if len(names) == 1 else "other"
     size = next((word for limit, word in _SIZES if report.rows < limit), "n>1M")

@@ -1,4 +1,4 @@
-"""Samples that say the same twice: exactly, or nearly (by the least hashes of their pieces)."""
+"""Examples that say the same twice: exactly, or nearly (by the least hashes of their pieces)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from recordings.export.files import dumps
+from recordings.export.parting import Pair
 from recordings.samples.sample import Sample
 
 PIECE = 8
@@ -21,31 +22,27 @@ NEAR = 0.8
 
 
 class Duplicates:
-    """Remembers samples by a hash and a sketch of what is trained in them."""
+    """Remembers examples by a hash and a sketch of what is trained in them."""
 
     def __init__(self) -> None:
         self._exact: dict[bytes, str] = {}
         self._holders: dict[int, list[int]] = {}
-        """Samples by each hash in their sketches."""
+        """Examples by each hash in their sketches."""
         self._names: list[str] = []
         self._sketches: list[set[int]] = []
 
-    def find_exact(self, sample: Sample) -> str | None:
-        """Return the first sample that is the same, ids or messages alike; remember this one."""
-        if sample.ids:
-            said = array("q", sample.ids).tobytes()
-        else:
-            said = dumps([turn.message for turn in sample.turns])
-        digest = hashlib.sha256(said).digest()
-        first = self._exact.setdefault(digest, sample.id)
-        return None if first == sample.id else first
+    def find_exact(self, example: Sample | Pair) -> str | None:
+        """Return the first example that is the same, ids or messages alike; remember this one."""
+        digest = hashlib.sha256(b"".join(map(_digest, example.samples))).digest()
+        first = self._exact.setdefault(digest, example.id)
+        return None if first == example.id else first
 
-    def find_near(self, sample: Sample) -> tuple[str, float] | None:
-        """Return the most alike sample so far if it is near, and how much; remember this one."""
-        sketch = _sketch(_trained(sample))
+    def find_near(self, example: Sample | Pair) -> tuple[str, float] | None:
+        """Return the most alike example so far if it is near, and how much; remember this one."""
+        sketch = _sketch([one for sample in example.samples for one in _trained(sample)])
         shared = Counter(holder for piece in sketch for holder in self._holders.get(piece, ()))
         number = len(self._names)
-        self._names.append(sample.id)
+        self._names.append(example.id)
         self._sketches.append(sketch)
         for piece in sketch:
             self._holders.setdefault(piece, []).append(number)
@@ -56,6 +53,14 @@ class Duplicates:
         ]
         likeness, other = max(near, default=(0.0, 0))
         return (self._names[-other], likeness) if likeness >= NEAR else None
+
+
+def _digest(sample: Sample) -> bytes:
+    if sample.ids:
+        said = array("q", sample.ids).tobytes()
+    else:
+        said = dumps([turn.message for turn in sample.turns])
+    return hashlib.sha256(said).digest()
 
 
 def _trained(sample: Sample) -> list[int]:

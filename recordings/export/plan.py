@@ -34,6 +34,11 @@ class Source:
         return self.folder.name
 
     @property
+    def sources(self) -> tuple[Source, ...]:
+        """The recording itself: examples of one, where a pair's are of two."""
+        return (self,)
+
+    @property
     def ties(self) -> tuple[str, ...]:
         """What recordings share that must not stand on both sides of a split."""
         message = hashlib.sha256(" ".join(self.first_message.split()).encode()).hexdigest()
@@ -45,6 +50,31 @@ class Source:
         if self.first_message:
             found.append(f"message {message}")
         return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePair:
+    """Two recordings of which one is the better."""
+
+    chosen: Source
+    rejected: Source
+    because: str = ""
+    """What is wrong with the other, in a word."""
+
+    @property
+    def id(self) -> str:
+        """Name of the pair."""
+        return f"{self.chosen.id} over {self.rejected.id}"
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """The better and the worse."""
+        return self.chosen, self.rejected
+
+    @property
+    def ties(self) -> tuple[str, ...]:
+        """The ties of both."""
+        return self.chosen.ties + self.rejected.ties
 
 
 @dataclass(frozen=True, slots=True)

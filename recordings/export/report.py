@@ -44,10 +44,9 @@ class ExportReport:
     models: Counter[str] = field(default_factory=Counter)
     licenses: Counter[str] = field(default_factory=Counter)
 
-    def add(self, sample: Sample, rows: int, license_name: str) -> None:
+    def add(self, sample: Sample, license_name: str) -> None:
         """Count a sample that was written."""
         self.samples += 1
-        self.rows += rows
         self.rendered += sample.rendered
         self.steps += len(sample.keys)
         if sample.ids:

@@ -9,23 +9,24 @@ from __future__ import annotations
 import os
 import shutil
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
-from recordings.errors import RecordingError
 from recordings.export.card import write_card, write_manifest
 from recordings.export.dedupe import Duplicates
 from recordings.export.files import ExportFailed, JsonLines, Parquet, RowWriter
-from recordings.export.plan import ExportOptions, Source
+from recordings.export.parting import Pair, pair_up
+from recordings.export.plan import ExportOptions, Source, SourcePair
+from recordings.export.proof import Proofs
+from recordings.export.provenance import origin_of
 from recordings.export.rendered import first_difference, missing_role_marker, render_sample
 from recordings.export.report import ExportReport
 from recordings.export.split import validation_ids
 from recordings.export.target import Target
 from recordings.files import failure
 from recordings.fork import ancestors
-from recordings.lines import check_line, prev_of
-from recordings.log import is_locked, read_lines
 from recordings.reviews import excluded, read_reviews
 from recordings.samples.build import samples_of
 from recordings.samples.sample import LeftOut, Reason, Sample, StepKey
@@ -37,18 +38,29 @@ UNKNOWN = "unknown"
 """Licence of a recording that names none."""
 _FEW = 5
 """Recordings that a refusal names."""
+_NO_RECORDING = (
+    "No recording is chosen: approve some first (`sii review ID`, `sii approve ID`), "
+    "choose otherwise, or say --all."
+)
+_NO_PAIR = (
+    "No pair is chosen: approve one recording and reject another of the same forks, or of one "
+    "query of one batch, or name a batch's pairs with --pairs FILE."
+)
 
 
 def export(
-    sources: Sequence[Source],
+    units: Sequence[Source | SourcePair],
     out: Path,
-    target: Target,
+    target: Target[Any],
     options: ExportOptions,
     finder: SecretFinder,
     made_by: str,
+    left_out: Sequence[LeftOut] = (),
 ) -> ExportReport:
     """Write an export into a folder that is not there yet.
 
+    `units`: the recordings, or the pairs of them for a target that is of pairs; `left_out`: what
+    is known already not to be in it.
     Raises `ExportFailed` when the folder is there, when a secret is found, and when nothing would
     be in it; then, as on every other failure, no file is left.
     """
@@ -57,7 +69,7 @@ def export(
     making = out.with_name(f".{out.name}.{os.getpid()}")
     try:
         making.mkdir(parents=True)
-        report = _Export(making, target, options, finder).run(sources)
+        report = _Export(making, target, options, finder).run(units, left_out)
         write_manifest(making, target, options, report, made_by)
         write_card(making, target, options, report)
         making.rename(out)
@@ -70,7 +82,7 @@ def export(
 
 class _Export:
     def __init__(
-        self, folder: Path, target: Target, options: ExportOptions, finder: SecretFinder
+        self, folder: Path, target: Target[Any], options: ExportOptions, finder: SecretFinder
     ) -> None:
         self._folder = folder
         self._target = target
@@ -78,7 +90,7 @@ class _Export:
         self._policy = replace(
             options.policy,
             by=target.by,
-            without_ids="leave_out" if options.renderer is None else "text",
+            without_ids="text" if target.by == "both" or options.renderer else "leave_out",
         )
         self._finder = finder
         self._report = ExportReport()
@@ -88,18 +100,28 @@ class _Export:
         """Sessions whose steps stand in several of the recordings."""
         self._secrets: defaultdict[str, set[str]] = defaultdict(set)
         """Names of the secrets found, by recording."""
+        self._recordings: dict[str, dict[str, Any]] = {}
+        """What the report says of each, by id."""
+        self._proofs = Proofs()
+        self._told: set[str] = set()
+        """Recordings of pairs of which it was told what is left out."""
         self._writers: dict[str, RowWriter] = {}
         self._provenance = JsonLines(folder / "provenance.jsonl")
         self._left_out = JsonLines(folder / "left_out.jsonl")
 
-    def run(self, sources: Sequence[Source]) -> ExportReport:
-        ordered = sorted(sources, key=lambda source: source.id)
-        for source in ordered:
-            if source.parent is not None:
-                self._shared |= ancestors(source.folder)
+    def run(
+        self, units: Sequence[Source | SourcePair], left_out: Sequence[LeftOut]
+    ) -> ExportReport:
+        ordered = sorted(units, key=lambda unit: unit.id)
+        for unit in ordered:
+            if isinstance(unit, Source) and unit.parent is not None:
+                self._shared |= ancestors(unit.folder)
         for_validation = validation_ids(ordered, self._options.validation)
-        for source in ordered:
-            self._export(source, VALIDATION if source.id in for_validation else TRAIN)
+        for one in left_out:
+            self._leave_out(one)
+        for unit in ordered:
+            self._export(unit, VALIDATION if unit.id in for_validation else TRAIN)
+        self._report.recordings = list(self._recordings.values())
         self._refuse_secrets()
         if not self._report.rows:
             raise ExportFailed(self._nothing())
@@ -113,44 +135,57 @@ class _Export:
         self._report.files = [writer.close() for writer in writers]
         return self._report
 
-    def _export(self, source: Source, split: str) -> None:
-        before = self._report.samples
-        problem = _problem(source)
-        if problem is not None:
+    def _export(self, unit: Source | SourcePair, split: str) -> None:
+        problems = [told for one in unit.sources if (told := self._proofs.problem(one)) is not None]
+        for source in unit.sources:
+            self._recordings.setdefault(
+                source.id,
+                {
+                    "id": source.id,
+                    "sha256": source.sha256,
+                    "approval": source.approval,
+                    "reviewers": list(source.reviewers),
+                    "split": split,
+                    "samples": 0,
+                },
+            )
+        for problem in problems:
             self._leave_out(problem)
-        else:
-            self._samples(source, split)
-        self._report.recordings.append(
-            {
-                "id": source.id,
-                "sha256": source.sha256,
-                "approval": source.approval,
-                "reviewers": list(source.reviewers),
-                "split": split,
-                "samples": self._report.samples - before,
-            }
-        )
+        if problems:
+            return
+        seen: set[tuple[str, int]] = set()
+        for one in self._examples(unit):
+            if isinstance(one, LeftOut):
+                self._leave_out(one)
+                continue
+            self._look_for_secrets(one, seen)
+            checked = self._rendered(one) if isinstance(one, Sample) else one
+            if isinstance(checked, LeftOut):
+                self._leave_out(checked)
+            elif (reason := self._unwanted(checked)) is not None:
+                self._leave_out(one.left_out(*reason))
+            else:
+                self._write(checked, unit, split)
 
-    def _samples(self, source: Source, split: str) -> None:
-        seen: set[int] = set()
-        found = samples_of(
+    def _examples(self, unit: Source | SourcePair) -> Iterator[Sample | Pair | LeftOut]:
+        """Yield a recording's samples, or the pair of two; what is left out of them only once."""
+        if isinstance(unit, Source):
+            yield from self._samples(unit)
+            return
+        names = (unit.chosen.id, unit.rejected.id)
+        found = pair_up(names, self._samples(unit.chosen), self._samples(unit.rejected))
+        for one in found:
+            if isinstance(one, Pair) or one.rejected or one.recording not in self._told:
+                yield one
+        self._told.update(names)
+
+    def _samples(self, source: Source) -> Iterator[Sample | LeftOut]:
+        return samples_of(
             source.folder,
             self._policy,
             excluded=excluded(read_reviews(source.folder)),
             claimed=self._claimed,
         )
-        for one in found:
-            if isinstance(one, LeftOut):
-                self._leave_out(one)
-                continue
-            self._look_for_secrets(one, seen)
-            checked = self._rendered(one)
-            if isinstance(checked, LeftOut):
-                self._leave_out(checked)
-            elif (reason := self._unwanted(checked)) is not None:
-                self._leave_out(LeftOut(one.recording, *reason, one.number))
-            else:
-                self._write(checked, source, split)
 
     def _rendered(self, sample: Sample) -> Sample | LeftOut:
         """Render what has no ids; prove the ids of what has, and report how rendering drifts."""
@@ -170,59 +205,42 @@ class _Export:
             self._report.drift.append((sample.id, at))
         return sample
 
-    def _unwanted(self, sample: Sample) -> tuple[Reason, str] | None:
+    def _unwanted(self, example: Sample | Pair) -> tuple[Reason, str] | None:
         limit, dedupe = self._options.max_tokens, self._options.dedupe
-        if limit is not None and len(sample.ids) > limit:
-            self._report.over_length.append((sample.id, len(sample.ids)))
-            return "over_length", f"{len(sample.ids)} ids"
+        length = max(len(sample.ids) for sample in example.samples)
+        if limit is not None and length > limit:
+            self._report.over_length.append((example.id, length))
+            return "over_length", f"{length} ids"
         if dedupe == "off":
             return None
-        same = self._duplicates.find_exact(sample)
+        same = self._duplicates.find_exact(example)
         if same is not None:
             return "duplicate", f"the same as {same}"
-        near = self._duplicates.find_near(sample) if dedupe in ("report", "near") else None
+        near = self._duplicates.find_near(example) if dedupe in ("report", "near") else None
         if near is None:
             return None
         like, likeness = near
-        self._report.near.append((sample.id, like, round(likeness, 3)))
+        self._report.near.append((example.id, like, round(likeness, 3)))
         return ("near_duplicate", f"{likeness:.0%} like {like}") if dedupe == "near" else None
 
-    def _write(self, sample: Sample, source: Source, split: str) -> None:
+    def _write(self, example: Sample | Pair, unit: Source | SourcePair, split: str) -> None:
         rows = 0
-        for row in self._target.rows(sample):
+        for row in self._target.rows(example):
             if isinstance(row, LeftOut):
                 self._leave_out(row)
                 continue
             number = self._writer(split).add(row)
-            self._provenance.add(self._origin(sample, source, split, number))
+            self._provenance.add(
+                {"split": split, "row": number, **origin_of(example, unit, self._license)}
+            )
             rows += 1
         if not rows:
             return
-        self._claimed.update(key for key in sample.keys if key[0] in self._shared)
-        self._report.add(sample, rows, self._license(sample))
-
-    def _origin(self, sample: Sample, source: Source, split: str, number: int) -> dict[str, object]:
-        start = sample.start
-        return {
-            "split": split,
-            "row": number,
-            "sample": sample.id,
-            "recording": source.id,
-            "recording_sha256": source.sha256,
-            "approval": source.approval,
-            "reviewers": source.reviewers,
-            "model": sample.model,
-            "mode": start.mode,
-            "speaker": start.speaker,
-            "query": start.query,
-            "batch": start.batch,
-            "source": start.source,
-            "license": self._license(sample),
-            "from": "rendered" if sample.rendered else "ids" if sample.ids else "text",
-            "tokens": len(sample.ids) or None,
-            "trained_tokens": sample.trained if sample.ids else None,
-            "steps": [seq for _, seq in sample.keys],
-        }
+        self._report.rows += rows
+        for sample in example.samples:
+            self._claimed.update(key for key in sample.keys if key[0] in self._shared)
+            self._report.add(sample, self._license(sample))
+            self._recordings[sample.recording]["samples"] += 1
 
     def _license(self, sample: Sample) -> str:
         return sample.start.license or self._options.license or UNKNOWN
@@ -236,13 +254,14 @@ class _Export:
                 self._writers[split] = JsonLines(self._folder / f"{split}.jsonl")
         return self._writers[split]
 
-    def _look_for_secrets(self, sample: Sample, seen: set[int]) -> None:
-        for turn in sample.turns:
-            if turn.seq in seen:
+    def _look_for_secrets(self, example: Sample | Pair, seen: set[tuple[str, int]]) -> None:
+        places = ((sample.recording, turn) for sample in example.samples for turn in sample.turns)
+        for recording, turn in places:
+            if (recording, turn.seq) in seen:
                 continue
-            seen.add(turn.seq)
+            seen.add((recording, turn.seq))
             for text in turn.texts():
-                self._secrets[sample.recording] |= {one.name for one in self._finder.find(text)}
+                self._secrets[recording] |= {one.name for one in self._finder.find(text)}
 
     def _refuse_secrets(self) -> None:
         found = {name: names for name, names in self._secrets.items() if names}
@@ -257,32 +276,11 @@ class _Export:
 
     def _nothing(self) -> str:
         counts = ", ".join(f"{reason} {count}" for reason, count in self._report.left_out.items())
-        if not self._report.recordings:
-            return (
-                "No recording is chosen: approve some first (`sii review ID`, `sii approve ID`), "
-                "choose otherwise, or say --all."
-            )
+        if not (self._report.recordings or counts):
+            return _NO_PAIR if self._target.of_pairs else _NO_RECORDING
         return f"Nothing would be in the export; left out: {counts or 'no step was made'}."
 
     def _leave_out(self, left_out: LeftOut) -> None:
         self._report.leave_out(left_out)
         told = {key: value for key, value in asdict(left_out).items() if value not in (None, "")}
         self._left_out.add(told)
-
-
-def _problem(source: Source) -> LeftOut | None:
-    """Prove that a recording is what was chosen: every line, the chain, the last line's hash."""
-    if is_locked(source.folder):
-        return LeftOut(source.id, "being_written", "its session has not ended")
-    before = ""
-    try:
-        for line in read_lines(source.folder):
-            sha256 = check_line(line.text)
-            if sha256 is None or prev_of(line.text) != before:
-                return LeftOut(source.id, "damaged", f"line {line.number} is not what was written")
-            before = sha256
-    except RecordingError as error:
-        return LeftOut(source.id, "damaged", str(error))
-    if before != source.sha256:
-        return LeftOut(source.id, "damaged", "it is not what it was when it was chosen")
-    return None

@@ -5,25 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module, resources
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
+from recordings.export.parting import Pair
 from recordings.samples.sample import LeftOut, Reason, Sample
 
 if TYPE_CHECKING:
     import pyarrow
 
 Row = dict[str, Any]
+Example = TypeVar("Example", Sample, Pair)
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """One format that samples are exported to."""
+class Target(Generic[Example]):
+    """One format that samples, or pairs of them, are exported to."""
 
     name: str
-    by: Literal["ids", "text"]
+    by: Literal["ids", "text", "both"]
     """Whether ids or messages go into it (`SamplePolicy.by`)."""
-    rows: Callable[[Sample], Iterator[Row | LeftOut]]
-    """A sample's rows; what the format cannot say comes back as left out."""
+    rows: Callable[[Example], Iterator[Row | LeftOut]]
+    """An example's rows; what the format cannot say comes back as left out."""
+    of_pairs: bool = False
+    """An example is a pair."""
     schema: Callable[[], pyarrow.Schema] | None = None
     """Of the table, where the format can be parquet. Needs pyarrow."""
     is_table: bool = False
@@ -50,11 +54,12 @@ TARGETS = {
     "swift": "messages with loss for ms-swift",
     "verl": "parquet messages for verl's multi-turn SFT",
     "atif": "documents in the Agent Trajectory Interchange Format",
+    "preference": "pairs of a better and a worse: messages for TRL, ids and masks for any",
 }
 """Name of each target, its module's too, and what it is for."""
 
 
-def find_target(name: str) -> Target:
+def find_target(name: str) -> Target[Any]:
     """Import a target by its name."""
     target = import_module(f"recordings.export.{name}").TARGET
     assert isinstance(target, Target)

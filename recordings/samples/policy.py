@@ -20,8 +20,9 @@ _TOLD_APART = frozenset({"ids_missing", "redacted"})
 class SamplePolicy:
     """`mask`: the step stays as context and is not trained; `train`: it is."""
 
-    by: Literal["ids", "text"] = "ids"
-    """Whether the ids are trained on, or the messages, to be rendered anew by the trainer."""
+    by: Literal["ids", "text", "both"] = "ids"
+    """Whether the ids are trained on, or the messages, to be rendered anew by the trainer; `both`:
+    what counts must count as either."""
     without_ids: Literal["leave_out", "text"] = "leave_out"
     """`text`: a stretch that no ids are known of is judged by its messages, to be rendered."""
     human_text: Literal["train", "mask", "drop"] = "mask"
@@ -83,7 +84,8 @@ def judge(step: Step, policy: SamplePolicy) -> tuple[Reason, str] | None:
         (bool(step.errors) and policy.failed_calls == "mask", "failed_call", _named(step.errors)),
         (step.is_repeated and policy.repeated == "mask", "repeated", ""),
         (step.origin == "compaction" and policy.compaction == "mask", *COMPACTION),
-        *(_ids_rules(step) if policy.by == "ids" else _text_rules(step)),
+        *(_ids_rules(step) if policy.by != "text" else ()),
+        *(_text_rules(step) if policy.by != "ids" else ()),
     )
     return next(((reason, detail) for holds, reason, detail in rules if holds), None)
 

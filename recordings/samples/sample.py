@@ -33,6 +33,10 @@ Reason = Literal[
     "near_duplicate",
     "damaged",
     "being_written",
+    "missing",
+    "unapproved",
+    "other_prompt",
+    "parted_early",
 ]
 """Why something is not trained on; `docs/finetune.md` says what each means."""
 
@@ -83,6 +87,8 @@ class LeftOut:
     """Number of the sample that it would be, or be in."""
     step: int | None = None
     seq: int | None = None
+    rejected: str | None = None
+    """What is left out is a pair, and this the recording that was to be its worse one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +119,15 @@ class Sample:
     def id(self) -> str:
         """Name of the sample, unique over recordings."""
         return f"{self.recording}/{self.number}"
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """The sample itself: an example of one, where a pair is one of two."""
+        return (self,)
+
+    def left_out(self, reason: Reason, detail: str) -> LeftOut:
+        """Say that the sample is left out."""
+        return LeftOut(self.recording, reason, detail, self.number)
 
     @property
     def trained(self) -> int:

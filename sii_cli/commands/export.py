@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,16 +11,19 @@ import click
 from sii_cli import __version__
 from sii_cli.commands.filters import filter_options_but, make_filter, open_index
 from sii_cli.commands.options import example, load_for_recordings
+from sii_cli.commands.recorded import open_store
 from sii_cli.errors import SiiError, UsageError
 
 if TYPE_CHECKING:
-    from recordings.export.plan import ExportOptions, Source
+    from recordings.export.plan import ExportOptions, Source, SourcePair
     from recordings.export.report import ExportReport
+    from recordings.export.target import Target
+    from recordings.samples.sample import LeftOut
     from sii_cli.context.chat_template import ChatTemplate
 
 FORMATS = (
     *("tokens", "slime", "slime-messages", "messages", "openai"),
-    *("sharegpt", "swift", "verl", "atif"),
+    *("sharegpt", "swift", "verl", "atif", "preference"),
 )
 
 
@@ -32,12 +36,20 @@ FORMATS = (
         "sii export data --format tokens",
         "sii export data --format slime --with-script --query q7 --max-tokens 131072",
         "sii export data --format messages --split 0.1 --dedupe near --license apache-2.0",
+        "SII_HOME=runs/monday sii export data --format preference --pairs runs/monday/pairs.jsonl",
     ),
 )
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
 @click.option("--format", "format_", type=click.Choice(FORMATS), required=True, help="For whom.")
 @click.option("--approved", is_flag=True, help="Approved recordings only: the default.")
 @click.option("--all", "everything", is_flag=True, help="Whatever reviewers say.")
+@click.option(
+    "--pairs",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="For preference: the pairs that `sii batch --keep` wrote, in place of an approved "
+    "recording beside a rejected one of its forks or its query.",
+)
 @click.option("--parquet", is_flag=True, help="Parquet instead of JSON lines, for tokens.")
 @click.option("--with-script", is_flag=True, help="A launch script beside the data, for slime.")
 @click.option(
@@ -85,29 +97,74 @@ def command(out: Path, format_: str, approved: bool, everything: bool, **options
     from recordings.export.target import find_target
     from sii_cli.commands.secret_options import make_finder
 
-    if everything and (approved or options["approval"]):
-        raise UsageError("Say --all or --approved, not both.")
     target = find_target(format_.replace("-", "_"))
-    if options["parquet"] and target.schema is None:
-        raise UsageError(f"--format {format_} has no parquet form: tokens and verl have.")
-    if options["with_script"] and not target.launch:
-        raise UsageError(f"--format {format_} has no launch script: slime has.")
-    if options["tokenizer"] and target.by == "text":
-        raise UsageError(f"--format {format_} holds messages: --tokenizer is for tokens and slime.")
-    if not everything:
+    _refuse(target, format_, everything=everything, approved=approved, options=options)
+    if not (everything or target.of_pairs):
         options["approval"] = options["approval"] or "approved"
     try:
+        units, left_out = _units(target, options, everything=everything)
         report = export(
-            _sources(options),
+            units,
             out,
             target,
             _export_options(options),
             make_finder((), entropy=False),
             made_by=f"sii {__version__}",
+            left_out=left_out,
         )
     except ExportFailed as error:
         raise SiiError(str(error)) from None
     _tell(report, out)
+
+
+def _refuse(
+    target: Target[Any], format_: str, *, everything: bool, approved: bool, options: dict[str, Any]
+) -> None:
+    """Refuse options that do not go together. Raises `UsageError`."""
+    if everything and (approved or options["approval"]):
+        raise UsageError("Say --all or --approved, not both.")
+    if options["parquet"] and target.schema is None:
+        raise UsageError(f"--format {format_} has no parquet form: tokens and verl have.")
+    if options["with_script"] and not target.launch:
+        raise UsageError(f"--format {format_} has no launch script: slime has.")
+    if options["tokenizer"] and target.by != "ids":
+        raise UsageError(f"--format {format_} holds messages: --tokenizer is for tokens and slime.")
+    if options["pairs"] and not target.of_pairs:
+        raise UsageError(f"--format {format_} holds no pairs: --pairs is for preference.")
+    if target.of_pairs and options["approval"]:
+        raise UsageError(
+            "--approval is not for pairs: the better recording is approved, the other need not be."
+        )
+    if target.of_pairs and everything and not options["pairs"]:
+        raise UsageError(
+            "Without --pairs FILE reviewers say which recording is the better: leave out --all."
+        )
+
+
+def _units(
+    target: Target[Any], options: dict[str, Any], *, everything: bool
+) -> tuple[Sequence[Source | SourcePair], list[LeftOut]]:
+    """Return what is exported, and what is known already to be left out."""
+    from recordings.export.pairs import choose_pairs, read_pairs, reviewed_pairs
+    from recordings.samples.sample import LeftOut
+
+    sources = _sources(options)
+    if not target.of_pairs:
+        return sources, []
+    if options["pairs"] is None:
+        return reviewed_pairs(sources), []
+    named = read_pairs(options["pairs"])
+    store = open_store()
+    by_id, known = {source.id: source for source in sources}, set(store.ids())
+    found = list(choose_pairs(named, by_id, known, approved=not everything))
+    pairs = [one for one in found if not isinstance(one, LeftOut)]
+    left_out = [one for one in found if isinstance(one, LeftOut)]
+    if left_out and not pairs and all(one.reason == "missing" for one in left_out):
+        raise SiiError(
+            f"The recordings of {options['pairs']} are not in {store.root}: say where they are, as "
+            f"in `SII_HOME={options['pairs'].parent} sii export …`."
+        )
+    return pairs, left_out
 
 
 def _sources(options: dict[str, Any]) -> list[Source]:

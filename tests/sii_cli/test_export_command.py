@@ -33,7 +33,9 @@ def test_every_target_can_be_asked_for() -> None:
     assert [name.replace("-", "_") for name in FORMATS] == list(TARGETS)
 
 
-@pytest.mark.parametrize("format_", [name for name in FORMATS if name != "sharegpt"])
+@pytest.mark.parametrize(
+    "format_", [name for name in FORMATS if name not in ("sharegpt", "preference")]
+)
 def test_every_format_is_written(shell: Shell, format_: str) -> None:
     folder = told(shell)
     done = shell.sii("export", "out", "--format", format_)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.recordings.export.exporting import exported, rows
+from tests.recordings.export.test_export_pairs import exported_pairs, say, told
 from tests.recordings.export.test_export_traps import WILD, arguments, many_tools
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read when it is imported
@@ -38,3 +39,13 @@ def test_messages_read_as_the_card_says_keep_their_arguments(tmp_path: Path) -> 
     exported(tmp_path / "out", "messages", many_tools(tmp_path / "s"))
     (row,) = datasets.IterableDataset.from_generator(lambda: iter(rows(tmp_path / "out")))
     assert arguments(row["completion"]) == [{"command": "ls"}, WILD, {"path": 7}]
+
+
+def test_pairs_read_as_the_card_says_keep_their_arguments_and_ids(tmp_path: Path) -> None:
+    many_tools(tmp_path / "a")
+    told(tmp_path / "b", say("Nothing to do."), asked="Go.")
+    exported_pairs(tmp_path / "out", (tmp_path / "a", tmp_path / "b"))
+    (row,) = datasets.IterableDataset.from_generator(lambda: iter(rows(tmp_path / "out")))
+    assert arguments(row["chosen"]) == [{"command": "ls"}, WILD, {"path": 7}]
+    for side in ("chosen", "rejected"):
+        assert len(row[f"{side}_ids"]) == len(row[f"{side}_mask"]) > 0

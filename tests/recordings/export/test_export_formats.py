@@ -14,6 +14,8 @@ from tests.recordings.export.exporting import exported, lines, rows
 from tests.recordings.samples.told_session import ToldSession, two_rounds
 
 GOLDEN = Path(__file__).with_name("golden")
+OF_SAMPLES = [name for name in TARGETS if not find_target(name).of_pairs]
+"""Those of pairs: `test_export_pairs.py`."""
 
 
 def recorded(root: Path) -> tuple[Path, Path]:
@@ -36,7 +38,7 @@ def table(path: Path) -> list[dict[str, Any]]:
     return pyarrow.parquet.read_table(path).to_pylist()
 
 
-@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("name", OF_SAMPLES)
 def test_rows_are_as_they_were(tmp_path: Path, name: str) -> None:
     sources = recorded(tmp_path)
     if name == "sharegpt":  # the others have text beside a call, or a step that does not count
@@ -55,7 +57,7 @@ def test_rows_are_as_they_were(tmp_path: Path, name: str) -> None:
     assert found == json.loads(golden.read_text())
 
 
-@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("name", OF_SAMPLES)
 def test_every_row_has_its_provenance(tmp_path: Path, name: str) -> None:
     report = exported(tmp_path / "out", name, _plain(tmp_path / "s"), license="apache-2.0")
     origins = lines(tmp_path / "out" / "provenance.jsonl")
@@ -65,7 +67,7 @@ def test_every_row_has_its_provenance(tmp_path: Path, name: str) -> None:
     assert all(len(one["recording_sha256"]) == 64 for one in origins)
 
 
-@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("name", OF_SAMPLES)
 def test_the_same_recordings_give_the_same_bytes(tmp_path: Path, name: str) -> None:
     sources = [_plain(tmp_path / f"s{number}") for number in range(3)]
     exported(tmp_path / "one", name, *sources, dedupe="off")

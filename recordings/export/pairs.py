@@ -1,0 +1,104 @@
+"""Which recordings make pairs: those that a file names, or those that reviewers told apart."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import product
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+
+from recordings.export.files import ExportFailed
+from recordings.export.plan import Source, SourcePair
+from recordings.fork import root_of
+from recordings.samples.sample import LeftOut
+
+
+class NamedPair(NamedTuple):
+    """A line of a file of pairs, as `sii batch` writes it."""
+
+    chosen: str
+    rejected: str
+    because: str
+
+
+def read_pairs(path: Path) -> list[NamedPair]:
+    """Read a file of pairs, each once. Raises `ExportFailed` for what is none."""
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise ExportFailed(f"{path} cannot be read: {error.strerror or error}.") from None
+    pairs = [_named(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    return list(dict.fromkeys(pairs))
+
+
+def _named(path: Path, number: int, line: bytes) -> NamedPair:
+    try:
+        told = orjson.loads(line)
+        pair = NamedPair(told["chosen"], told["rejected"], told.get("because", ""))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        pair = None
+    is_sound = pair is not None and all(isinstance(text, str) for text in pair)
+    if pair is None or not is_sound or "" in (pair.chosen, pair.rejected):
+        raise ExportFailed(
+            f"Line {number} of {path} is no pair: it needs the ids of two recordings, `chosen` and "
+            "`rejected`, as `sii batch --keep` writes them."
+        )
+    return pair
+
+
+def choose_pairs(
+    named: Iterable[NamedPair],
+    sources: Mapping[str, Source],
+    known: Collection[str],
+    *,
+    approved: bool,
+) -> Iterator[SourcePair | LeftOut]:
+    """Yield the named pairs of the `sources` (by id) that were chosen, and what is left out.
+
+    `known`: all recordings there are; `approved`: the better one must be.
+    """
+    for one in named:
+        gone = [name for name in (one.chosen, one.rejected) if name not in known]
+        chosen, rejected = sources.get(one.chosen), sources.get(one.rejected)
+        if gone:
+            detail = f"there is no recording {' and no recording '.join(gone)} here"
+            yield LeftOut(one.chosen, "missing", detail, rejected=one.rejected)
+        elif chosen is None or rejected is None:
+            continue
+        elif approved and chosen.approval != "approved":
+            detail = f"it is {chosen.approval}"
+            yield LeftOut(one.chosen, "unapproved", detail, rejected=one.rejected)
+        else:
+            yield SourcePair(chosen, rejected, one.because)
+
+
+def reviewed_pairs(sources: Iterable[Source]) -> list[SourcePair]:
+    """Return every approved recording beside every rejected one that it can be compared with: of
+    its forks' family, or of its query in its batch.
+
+    Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
+    """
+    approved: defaultdict[tuple[str, ...], list[Source]] = defaultdict(list)
+    rejected: defaultdict[tuple[str, ...], list[Source]] = defaultdict(list)
+    for source in sources:
+        for group in _groups(source):
+            if source.approval == "approved":
+                approved[group].append(source)
+            elif source.approval == "rejected":
+                rejected[group].append(source)
+    found = {
+        (better.id, worse.id): SourcePair(better, worse, "rejected")
+        for group, those in approved.items()
+        for better, worse in product(those, rejected[group])
+    }
+    return list(found.values())
+
+
+def _groups(source: Source) -> Iterator[tuple[str, ...]]:
+    if source.approval in ("approved", "rejected"):
+        yield "family", root_of(source.folder)
+        if source.batch is not None and source.query is not None:
+            yield "query", source.batch, source.query

@@ -1,0 +1,45 @@
+"""Where a row comes from: recordings with their hashes, reviewers, model, query, licence, steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from recordings.export.parting import Pair
+from recordings.export.plan import Source, SourcePair
+from recordings.samples.sample import Sample
+
+
+def origin_of(
+    example: Sample | Pair, unit: Source | SourcePair, license_of: Callable[[Sample], str]
+) -> dict[str, Any]:
+    """Return where an example comes from; of a pair the better one, the worse under `rejected`."""
+    first, *others = (
+        _origin(sample, source, license_of(sample))
+        for sample, source in zip(example.samples, unit.sources, strict=True)
+    )
+    if isinstance(unit, SourcePair):
+        first |= {"because": unit.because, "rejected": others[0]}
+    return first
+
+
+def _origin(sample: Sample, source: Source, license_name: str) -> dict[str, Any]:
+    start = sample.start
+    return {
+        "sample": sample.id,
+        "recording": source.id,
+        "recording_sha256": source.sha256,
+        "approval": source.approval,
+        "reviewers": source.reviewers,
+        "model": sample.model,
+        "mode": start.mode,
+        "speaker": start.speaker,
+        "query": start.query,
+        "batch": start.batch,
+        "source": start.source,
+        "license": license_name,
+        "from": "rendered" if sample.rendered else "ids" if sample.ids else "text",
+        "tokens": len(sample.ids) or None,
+        "trained_tokens": sample.trained if sample.ids else None,
+        "steps": [seq for _, seq in sample.keys],
+    }
