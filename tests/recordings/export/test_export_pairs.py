@@ -67,6 +67,10 @@ def counted(row: dict[str, Any], side: str) -> list[int]:
     return [one for one, on in pairs if on]
 
 
+def ask(text: str) -> Tell:
+    return lambda session: session.user(text)
+
+
 def joined(parts: list[list[int]]) -> list[int]:
     return [one for part in parts for one in part]
 
@@ -139,6 +143,7 @@ def test_the_prompt_is_the_same_to_the_id_and_the_mask_is_on_what_the_model_made
     assert [one["role"] for one in row["prompt"]] == ["system", "user", "assistant", "tool"]
     assert row["rejected"][1]["content"] == WILD
     assert (report.samples, report.rows, report.steps) == (2, 1, 4)
+    assert report.trained == sum(row["chosen_mask"]) + sum(row["rejected_mask"])
 
 
 def test_a_row_says_where_both_come_from(
@@ -209,14 +214,18 @@ def test_a_pair_that_parts_in_its_last_round_has_the_others_in_its_prompt(tmp_pa
 
 
 def test_sessions_that_part_before_their_last_round_are_no_pair(tmp_path: Path) -> None:
-    again: tuple[Tell, ...] = (lambda session: session.user("Again?"), say("Again."))
+    again = (ask("Again?"), say("Again."))
     told(tmp_path / "a", say("Mended.", reasoning="So."), *again)
     told(tmp_path / "b", say("Broken.", reasoning="So."), *again)
     told(tmp_path / "c", say("Broken.", reasoning="So."))
     assert left_out(tmp_path / "both", tmp_path / "a", tmp_path / "b") == "parted_early"
     assert left_out(tmp_path / "one", tmp_path / "c", tmp_path / "a") == "parted_early"
+    told(tmp_path / "short", say("Mended.", reasoning="So."))
+    for order in (("a", "short"), ("short", "a")):
+        pair = (tmp_path / name for name in order)
+        assert left_out(tmp_path / "-".join(order), *pair) == "parted_early"
     # Only the reasoning differs, which the template drops: the prompts of the last round are equal.
-    told(tmp_path / "d", say("Mended.", reasoning="Or so."), *again[:1], say("Other."))
+    told(tmp_path / "d", say("Mended.", reasoning="Or so."), ask("Again?"), say("Other."))
     assert left_out(tmp_path / "dropped", tmp_path / "d", tmp_path / "a") == "parted_early"
 
 
@@ -226,6 +235,41 @@ def test_sessions_that_were_not_asked_the_same_are_no_pair(tmp_path: Path) -> No
     assert left_out(tmp_path / "asked", tmp_path / "a", tmp_path / "b") == "other_prompt"
     told(tmp_path / "c", say("Broken."), system_prompt="You break things.")
     assert left_out(tmp_path / "system", tmp_path / "a", tmp_path / "c") == "other_prompt"
+    for name, words in (("d", "Really?"), ("e", "And the test?")):  # in one stretch with the first
+        told(tmp_path / name, say("Mended."), ask(words), say(f"Yes, {name}."))
+    assert left_out(tmp_path / "again", tmp_path / "d", tmp_path / "e") == "other_prompt"
+
+
+@pytest.mark.parametrize("ids", [True, False], ids=["ids", "text"])
+def test_a_round_that_teaches_nothing_is_compared_as_part_of_the_next_prompt(
+    tmp_path: Path, ids: bool
+) -> None:
+    for name, first, second in (("a", "Well", "Yes."), ("b", "Well", "No."), ("c", "So", "Hm.")):
+        broken = say(first, reasoning="R", complete=False, ids=ids)
+        told(tmp_path / name, broken, ask("Go on."), say(second, ids=ids))
+    exported_pairs(tmp_path / "out", (tmp_path / "a", tmp_path / "b"))
+    (row,) = rows(tmp_path / "out")
+    assert row["prompt"][-1]["content"] == "Go on."
+    assert left_out(tmp_path / "other", tmp_path / "a", tmp_path / "c") == "other_prompt"
+
+
+def test_ids_that_differ_where_the_words_do_not_are_no_prompt(
+    better: ToldSession, worse: ToldSession
+) -> None:
+    one, two = (sample_of(folder_of(session)) for session in (better, worse))
+    call_at, parted_at = (span.start for span in one.spans[1:4:2])
+    (pair,) = pair_up(("a", "b"), [one], [two])
+    assert isinstance(pair, Pair)
+    assert (pair.turn, pair.at) == (4, parted_at)
+    spelled = [*two.ids[: call_at + 1], 7, *two.ids[call_at + 2 :]]
+    (pair,) = pair_up(("a", "b"), [one], [replace(two, ids=spelled)])
+    assert isinstance(pair, Pair)
+    assert (pair.turn, pair.at) == (2, call_at)
+    # What opens the turn was generated on one side, and sent on the other.
+    late = [replace(two.spans[3], start=parted_at + 1), *two.spans[4:]]
+    (pair,) = pair_up(("a", "b"), [one], [replace(two, spans=(*two.spans[:3], *late))])
+    assert isinstance(pair, Pair)
+    assert (pair.turn, pair.at) == (2, call_at)
 
 
 @pytest.mark.parametrize(
@@ -296,17 +340,31 @@ def test_messages_alone_make_a_pair_where_ids_are_not_known_of_both(tmp_path: Pa
         call("cat x", "", ids=False, error="failed"),
         say("Broken.", ids=False),
     )
+    told(tmp_path / "same", call("ls", "a.py"), say("Mended."))
+    same = left_out(tmp_path / "equal", tmp_path / "a", tmp_path / "same")
+    assert same == "no_trained_token"
     policy = SamplePolicy(failed_calls="mask")
     with pytest.raises(ExportFailed, match="not_expressible 1"):
         exported_pairs(tmp_path / "none", (tmp_path / "a", tmp_path / "c"), policy=policy)
 
 
-def test_arguments_that_do_not_read_back_are_not_counted(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("turn", "reason"),
+    [
+        (lambda one: one.step("", ("bash", '{"command": 1e5}', "")), "not_expressible"),
+        (call("ls", "", stop_reason=7), "stop_token_missing"),
+        (call("ls", "", ids=False), "ids_missing"),
+    ],
+    ids=["arguments", "stop", "ids"],
+)
+def test_a_step_counts_only_if_its_words_and_its_ids_do(
+    tmp_path: Path, turn: Tell, reason: str
+) -> None:
     told(tmp_path / "a", say("Mended."))
-    told(tmp_path / "b", lambda one: one.step("", ("bash", '{"command": 1e5}', "")), say("Broken."))
+    told(tmp_path / "b", call("cat a.py", ""), turn, say("Broken."))
     exported_pairs(tmp_path / "out", (tmp_path / "a", tmp_path / "b"))
     (out,) = lines(tmp_path / "out" / "left_out.jsonl")
-    assert (out["recording"], out["reason"]) == ("b", "not_expressible")
+    assert (out["recording"], out["reason"], out["step"]) == ("b", reason, 2)
 
 
 @pytest.mark.parametrize("where", ["chosen", "rejected"])
@@ -366,12 +424,11 @@ def test_the_longer_side_is_held_against_the_limit_and_pairs_are_there_once(
     tmp_path: Path, better: ToldSession, worse: ToldSession
 ) -> None:
     pair = (folder_of(better), folder_of(worse))
-    exported_pairs(tmp_path / "out", pair)
-    (row,) = rows(tmp_path / "out")
-    lengths = [len(row["prompt_ids"] + row[f"{side}_ids"]) for side in ("chosen", "rejected")]
-    assert exported_pairs(tmp_path / "all", pair, max_tokens=max(lengths)).rows == 1
-    with pytest.raises(ExportFailed, match="over_length 1"):
-        exported_pairs(tmp_path / "none", pair, max_tokens=max(lengths) - 1)
+    lengths = [len(sample_of(folder).ids) for folder in pair]
+    for name, either in (("one", pair), ("two", pair[::-1])):
+        assert exported_pairs(tmp_path / name, either, max_tokens=max(lengths)).rows == 1
+        with pytest.raises(ExportFailed, match="over_length 1"):
+            exported_pairs(tmp_path / "none", either, max_tokens=max(lengths) - 1)
     again = told(tmp_path / "again", call("ls", "a.py"), say("Done."))
     twin = told(tmp_path / "twin", call("ls", "a.py"), say("Done."))
     twice = [(folder_of(better), folder_of(one)) for one in (again, twin)]
