@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from recordings.blobs import BLOBS
@@ -12,7 +13,8 @@ from recordings.log import LOG, is_locked
 from recordings.store import RecordingStore
 
 _STALE = 3600.0
-"""Seconds after which nobody is about to record the first event any more."""
+"""Seconds after which nobody is about to record the first event any more, or still writes a file:
+of processes in another container, or on another machine, nothing is seen here."""
 
 
 def half_written(store: RecordingStore) -> Iterator[Path]:
@@ -21,7 +23,7 @@ def half_written(store: RecordingStore) -> Iterator[Path]:
         for pattern in (f".{LOG}*", f"{BLOBS}/??/.*"):
             for path in (store.root / session).glob(pattern):
                 pid = path.name.rpartition(".")[2]
-                if pid.isdigit() and not os.path.exists(f"/proc/{pid}"):
+                if pid.isdigit() and not os.path.exists(f"/proc/{pid}") and _is_stale(path):
                     yield path
 
 
@@ -37,5 +39,10 @@ def empty_folders(store: RecordingStore) -> Iterator[Path]:
 def _is_empty(folder: Path) -> bool:
     if folder.is_symlink() or not folder.is_dir() or is_locked(folder):
         return False
-    is_stale = folder.stat().st_mtime < time.time() - _STALE
-    return is_stale and {path.name for path in folder.iterdir()} <= {LOG, BLOBS}
+    return _is_stale(folder) and {path.name for path in folder.iterdir()} <= {LOG, BLOBS}
+
+
+def _is_stale(path: Path) -> bool:
+    with suppress(FileNotFoundError):
+        return path.stat().st_mtime < time.time() - _STALE
+    return False

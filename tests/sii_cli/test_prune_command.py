@@ -222,8 +222,13 @@ def test_what_killed_processes_left_of_recordings_goes(shell: Shell) -> None:
     folder = shell.recorded()
     dead = subprocess.Popen(["true"])
     dead.wait()
-    (folder / f".{LOG}.zst.{dead.pid}").write_bytes(b"x" * 3_000_000)
-    (folder / f".{LOG}.{os.getpid()}").write_bytes(b"still being written")
+    left = folder / f".{LOG}.zst.{dead.pid}"
+    left.write_bytes(b"x" * 3_000_000)
+    os.utime(left, times=(time.time() - 7200,) * 2)
+    by_us, elsewhere = folder / f".{LOG}.{os.getpid()}", folder / f".{LOG}.{dead.pid}"
+    for path in (by_us, elsewhere):  # a container's processes, or another machine's, are not seen
+        path.write_bytes(b"still being written")
+    os.utime(by_us, times=(time.time() - 7200,) * 2)
     _, old = shell.store.create_folder()
     os.utime(old, times=(time.time() - 7200,) * 2)
     _, new = shell.store.create_folder()
@@ -236,7 +241,7 @@ def test_what_killed_processes_left_of_recordings_goes(shell: Shell) -> None:
     assert (
         done.stdout == "Freed 3.0 MB: 1 file of a killed process, 1 recording without an event.\n"
     )
-    assert (folder / f".{LOG}.{os.getpid()}").exists()
+    assert [path.exists() for path in (left, by_us, elsewhere)] == [False, True, True]
     assert [path.exists() for path in (old, new, begun)] == [False, True, True]
 
 
