@@ -47,8 +47,8 @@ FORMATS = (
     "--pairs",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="For preference: the pairs that `sii batch --keep` wrote, in place of an approved "
-    "recording beside a rejected one of its forks or its query.",
+    help="For preference: the pairs that `sii batch --keep` wrote. Without it: what reviewers "
+    "approved over what they rejected, of the same forks or the same query of a batch.",
 )
 @click.option("--parquet", is_flag=True, help="Parquet instead of JSON lines, for tokens.")
 @click.option("--with-script", is_flag=True, help="A launch script beside the data, for slime.")
