@@ -12,6 +12,7 @@ from sii_cli.commands.options import example
 from sii_cli.commands.recorded import REFS_HELP, complain, find_all, warn_when_void
 from sii_cli.commands.secret_options import SECRETS_HELP, make_finder, secret_options
 from sii_cli.errors import DONE, FAILED
+from sii_cli.render.figures import counted
 
 if TYPE_CHECKING:
     from recordings.redact import Finding
@@ -66,7 +67,7 @@ def describe(name: str, found: dict[tuple[str, str], set[int]]) -> list[str]:
     lines = []
     for (secret, how), seqs in sorted(found.items()):
         places = ", ".join(map(str, sorted(seqs)[:FEW])) + (", …" if len(seqs) > FEW else "")
-        events = f"{len(seqs)} event{'' if len(seqs) == 1 else 's'}"
+        events = counted(len(seqs), "event", "events")
         lines.append(f"{name}  {secret} ({how})  in {events}: {places}")
     return lines
 

@@ -10,6 +10,7 @@ import click
 from sii_cli.commands.filters import open_index
 from sii_cli.commands.options import example
 from sii_cli.commands.recorded import REFS_HELP, find_one, warn_when_void
+from sii_cli.render.figures import counted
 
 if TYPE_CHECKING:
     from recordings.find import Found
@@ -73,7 +74,7 @@ def _line(found: Found, asked: str) -> str:
     at = f"  forked at {found.parent_seq}" if found.parent is not None else ""
     mark = "  ←" if summary.id == asked else ""
     approval = "" if found.approval == "unreviewed" else f"  {found.approval.replace('_', ' ')}"
-    steps = f"{summary.steps} step{'' if summary.steps == 1 else 's'}"
+    steps = counted(summary.steps, "step", "steps")
     task = _short(summary.first_message)
     return f"{summary.id}{at}  {summary.status}  {steps}{approval}  {task}{mark}"
 

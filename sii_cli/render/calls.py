@@ -11,6 +11,7 @@ from typing import Any
 from rich.text import Text
 
 from recordings.events import ToolCall
+from sii_cli.render.figures import counted
 from sii_cli.render.sanitise import one_line, sanitise
 
 MAX_LINES = 20
@@ -71,7 +72,7 @@ def _read_file(name: str, arguments: Arguments) -> list[Text]:
 def _write_file(name: str, arguments: Arguments) -> list[Text]:
     content = _text(arguments, "content")
     lines = content.count("\n") + (content[-1:] not in ("", "\n"))
-    count = f"{lines:,} line{'' if lines == 1 else 's'}"
+    count = counted(lines, "line", "lines")
     return [_head(name, one_line(_text(arguments, "path"), MAX_LINE) + f"  {count}")]
 
 

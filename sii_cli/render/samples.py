@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from rich.text import Text
 
 from recordings.samples.sample import LeftOut, Sample, Span, Turn
+from sii_cli.render.figures import counted
 from sii_cli.render.sanitise import one_line, sanitise
 
 Piece = tuple[bool, str]
@@ -45,7 +46,7 @@ def render_left_out(left_out: LeftOut) -> Text:
 
 
 def _title(sample: Sample) -> Text:
-    steps = f"{len(sample.keys)} trained step{'' if len(sample.keys) == 1 else 's'}"
+    steps = counted(len(sample.keys), "trained step", "trained steps")
     if not sample.ids:
         return Text(f"{sample.id}  {steps}, no token ids", "bold")
     share = sample.trained / len(sample.ids)
