@@ -29,7 +29,7 @@ _REMEDIES = {
 def failure(path: Path, error: OSError) -> RecordingFailed:
     """Say in a sentence why something could not be kept, with the remedy."""
     why = _REMEDIES.get(error.errno or 0, error.strerror or str(error))
-    return RecordingFailed(f"The recording cannot be written to {path}: {why}.")
+    return RecordingFailed(f"{path} cannot be written: {why}.")
 
 
 def packed_path(path: Path) -> Path:

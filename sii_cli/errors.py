@@ -67,7 +67,8 @@ def explain(error: Exception) -> SiiError | None:
         case SandboxError() | SnapshotError() | RecordingError():
             code = INFRASTRUCTURE
         case OSError():
-            code = FAILED
+            where = f"{error.filename}: " if error.filename else ""
+            return SiiError(f"{where}{error.strerror or error}.")
         case _:
             return None
     explained = SiiError(str(error))

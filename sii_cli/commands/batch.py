@@ -45,9 +45,7 @@ def command() -> None:
 )
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option("-n", "attempts", type=click.IntRange(1), help="Sessions of each query; default 1.")
-@click.option(
-    "--concurrency", type=click.IntRange(1), default=8, help="Sessions at once; default 8."
-)
+@click.option("--concurrency", type=click.IntRange(1), help="Sessions at once; default 8.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the batch.")
 @click.option("--resume", type=click.Path(path_type=Path), help="Go on with the batch in DIR.")
 @click.option("--accept-changes", is_flag=True, help="Go on though queries or settings changed.")
@@ -67,7 +65,7 @@ def command() -> None:
 @click.option("--max-total-tokens", type=click.IntRange(1), help="Budget: tokens generated.")
 @click.option("--max-hours", type=click.FloatRange(0, min_open=True), help="Budget: hours.")
 @click.option("--max-gpu-hours", type=click.FloatRange(0, min_open=True), help="Budget: GPU-hours.")
-@click.option("--gpus", type=click.IntRange(1), default=1, help="GPUs that the servers use.")
+@click.option("--gpus", type=click.IntRange(1), help="GPUs that the servers use; default 1.")
 @click.option(
     "--ray",
     is_flag=False,

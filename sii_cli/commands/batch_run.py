@@ -53,6 +53,7 @@ from sii_cli.errors import DONE, INFRASTRUCTURE, INTERRUPTED, LIMIT, SiiError, U
 from sii_cli.render.batch_table import shown, tell
 
 LOG = "log.txt"
+CONCURRENCY = 8
 HERE = "auto"
 """`--ray` without an address."""
 
@@ -67,6 +68,7 @@ def run_batch(file: Path | None, options: dict[str, Any]) -> int:
             _must_be_new(folder)  # another may have begun one meanwhile
         if options["resume"] is None or file is not None or options["accept_changes"]:
             pin(folder, plan, queries)
+        options |= _scale(options, read_runs(folder))
         allow_many_files()
         before = read_outcomes(folder, plan.name, plan.jobs(queries))
         known = {} if options["accept_changes"] else dict(served_by(before.ended.values()))
@@ -112,6 +114,14 @@ async def _run(
     finally:
         await executor.aclose()
         await servers.aclose()
+
+
+def _scale(options: dict[str, Any], runs: Sequence[Run]) -> dict[str, int]:
+    """Return how many sessions run at once, and on how many GPUs: a batch that goes on does so as
+    in its last run, unless it is told otherwise.
+    """
+    last = runs[-1] if runs else Run(0.0, concurrency=CONCURRENCY)
+    return {name: options[name] or getattr(last, name) for name in ("concurrency", "gpus")}
 
 
 def _account(

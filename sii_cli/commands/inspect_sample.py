@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sii_cli.commands.options import example
-from sii_cli.commands.recorded import find_one, warn_when_void
+from sii_cli.commands.recorded import complain, find_one, warn_when_void
 from sii_cli.errors import DONE, FAILED, UsageError
 
 if TYPE_CHECKING:
@@ -64,8 +64,12 @@ def command(ref: str, number: int | None, tokenizer: Path | None, text: bool, fu
         spell = token_text.pieces if token_text and not text else None
         screen.print(*render_sample(one, spell, fold=not full))
     if not shown:
-        click.echo("sii: no sample comes of this recording.", err=True)
+        complain(_without(folder.name, number))
     return DONE if shown else FAILED
+
+
+def _without(name: str, number: int | None) -> str:
+    return f"{name} has no sample{f' {number}' if number else ': nothing in it is trained on'}."
 
 
 def _load(path: Path) -> TokenText:

@@ -272,7 +272,8 @@ class Turns:
         ]
         if self._session is not None and self._session.context is not None:
             self._activity.fill = self._session.context.fill
-        if tokens := self._activity.tokens():
+        room = self._view.size.columns - sum(len(text) for _, text in parts) - len(" · ")
+        if tokens := self._activity.tokens(room):
             parts.append(("class:dim", f" · {tokens}"))
         self._view.status = list(parts)
         self._view.refresh()

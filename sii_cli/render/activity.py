@@ -86,14 +86,16 @@ class Activity:
             return f"{frame} running {', '.join(calls[:3])}"
         return f"{frame} {self._what} {_seconds(now - self._since)}"
 
-    def tokens(self) -> str:
-        """Return how full the context is, as far as it is known."""
+    def tokens(self, width: int | None = None) -> str:
+        """Return how full the context is, as far as it is known; shorter where `width` asks it."""
         if not self.fill.used:
             return ""
         about = "" if self.fill.exact else "~"
         text = f"{about}{_short(self.fill.used)} tokens"
         if self.fill.length:
-            text += f" ({100 * self.fill.used // self.fill.length} % of the context)"
+            share = f"{100 * self.fill.used // self.fill.length} %"
+            long = f"{text} ({share} of the context)"
+            return long if width is None or len(long) <= width else f"{text} ({share})"
         return text
 
     def _delta(self, item: LiveDelta) -> None:

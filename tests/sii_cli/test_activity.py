@@ -89,4 +89,5 @@ def test_the_context_is_what_the_last_call_took() -> None:
     activity.take(response("a"))
     activity.take(response("b"))
     assert activity.tokens() == "100 tokens (10 % of the context)"
+    assert activity.tokens(20) == "100 tokens (10 %)"
     assert activity.usage.prompt_tokens == 180

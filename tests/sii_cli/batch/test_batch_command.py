@@ -345,12 +345,14 @@ def test_two_runners_of_one_batch_are_refused(place: Place) -> None:
 
 def test_a_budget_stops_the_run_and_more_of_it_goes_on(place: Place) -> None:
     file = place.write(*(query(f"q{n}", "steps=3") for n in range(8)))
-    options = ("--concurrency", "1")
+    options = ("--concurrency", "1", "--gpus", "4")
     told = place.run(str(file), "--out", "out", "--max-total-tokens", "200", *options, code=3)
     assert "the budget of 200 tokens is used up" in told
     assert 0 < len(place.recordings()) < 8
     place.run("--resume", "out")
     place.check_every_session_counts_once(8, 1)
+    runs = place.report()["runs"]
+    assert [(run["concurrency"], run["gpus"]) for run in runs] == [(1, 4)] * 2, "as before"
 
 
 def test_ctrl_c_finishes_what_runs_and_twice_stops_it(place: Place) -> None:
