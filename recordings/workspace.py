@@ -86,6 +86,8 @@ def workspace_at(recording: Path, seq: int) -> WorkspaceAt | None:
     state = _State()
     for event in _events(recording, _READ):
         if event.seq > seq:
+            if isinstance(event.data, UserMessage) and state.result() is None:
+                continue  # before the first round there is none: it begins with one
             state.look_ahead(event)
             break
         state.take(event)

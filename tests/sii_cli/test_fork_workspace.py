@@ -82,6 +82,20 @@ async def test_the_start_and_a_step_that_changed_nothing_can_be_forked(
     assert os.listdir(restore(child).workspace) == []
 
 
+async def test_another_first_message_is_worked_on_with_the_files_that_the_first_one_found(
+    shell: Shell, parent: list[Event]
+) -> None:
+    was = tree_of(shell.workspace)
+    first = next(event.seq for event in parent if isinstance(event.data, UserMessage))
+    (shell.workspace.parent / "words").write_text("Do it better.")
+    words = ("--replace", "../words", "--speaker", "ann")
+    child = forked(shell, shell.sii("fork", "last", "--at", str(first), *words))
+    where = Path(restore(child).workspace)
+    assert where == shell.home / "forks" / child.name / "workspace"
+    assert os.listdir(where) == []
+    assert tree_of(shell.workspace) == was
+
+
 async def test_a_directory_can_be_given(shell: Shell, parent: list[Event]) -> None:
     at = str(observation(parent, 0))
     child = forked(shell, shell.sii("fork", "last", "--at", at, "--workspace", "../new"))
