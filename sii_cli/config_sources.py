@@ -265,3 +265,6 @@ def _check_together(values: dict[str, Any], sources: dict[str, str]) -> None:
     prompt = values.get("system_prompt")
     if prompt is not None and not prompt.is_file():
         raise UsageError(f"{sources['system_prompt']}: there is no file {prompt} to read.")
+    tokenizer = values.get("tokenizer")
+    if tokenizer is not None and not tokenizer.exists():
+        raise UsageError(f"{sources['tokenizer']}: there is no {tokenizer} to count tokens with.")

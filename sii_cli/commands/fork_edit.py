@@ -95,8 +95,8 @@ def _in_editor(document: str, point: EditPoint) -> str:
         edited = click.edit(document, extension=".txt", require_save=True)
     except click.ClickException as error:
         raise UsageError(
-            f"The editor did not do ({one_line(error.message, 200)}): set $EDITOR, or use "
-            "--replace FILE."
+            f"The editor failed ({one_line(error.message, 200)}): "
+            "set $EDITOR, or use --replace FILE."
         ) from None
     if edited is None:
         raise UsageError("Nothing was saved: there is no fork.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import click
 
 from sii_cli.commands.options import load_for_recordings
 from sii_cli.commands.recorded import complain, void_sentence
+from sii_cli.config import CONFIG_FILE, find_home
 from sii_cli.errors import SiiError, UsageError
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ def find_reviewer(speaker: str | None) -> str:
     if reviewer is None:
         raise UsageError(
             "Say who you are, by a pseudonym: --speaker NAME, the variable SII_SPEAKER, or "
-            '`speaker = "NAME"` in ~/.sii/config.toml.'
+            f'`speaker = "NAME"` in {find_home(os.environ) / CONFIG_FILE}.'
         )
     return reviewer
 

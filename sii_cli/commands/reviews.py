@@ -52,7 +52,8 @@ def _lines(review: Review, holds: bool) -> Iterator[str]:
     note = f": {one_line(review.note, 1000)}" if review.note else ""
     yield f"{when}  {one_line(review.reviewer, 40)} {verdict}{note}{before}"
     for name, value in review.rubric.items():
-        yield f"    {one_line(name, 60)}: {one_line(str(value), 60)}"
+        mark = f"{value:g}" if isinstance(value, float) else one_line(value, 60)
+        yield f"    {one_line(name, 60)}{'' if name.endswith('?') else ':'} {mark}"
     for step in review.steps:
         yield f"    event {step.seq}: {one_line(_words(step), 1000)}"
     changes = [f"+{tag}" for tag in review.add_tags] + [f"-{tag}" for tag in review.remove_tags]

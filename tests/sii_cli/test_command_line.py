@@ -113,6 +113,7 @@ def test_too_many_steps_is_a_limit(shell: Shell) -> None:
         (["sandbox", "nonsense"], "(see `sii sandbox --help`)"),
         (["-p", "x", "--max-steps", "none"], "--max-steps: wants a whole number of at least 1"),
         (["-p", "x", "--workspace", "nowhere"], "does not exist: make it"),
+        (["-p", "x", "--tokenizer", "nowhere"], "--tokenizer: there is no "),
         (["-p", " "], "The task is empty."),
         (["show", "last"], "There are no recordings"),
         (["demo", "--workspace", "."], "has a workspace of its own"),
