@@ -22,7 +22,7 @@ from sandbox.protocol import (
 Note = Callable[[EventData], object]
 
 _START_SECONDS = 1.0
-"""How long leaving waits for a sandbox that is starting: longer takes only what sets it up."""
+"""How long leaving waits for a sandbox that is set up while it starts."""
 
 
 class SandboxLease:
@@ -81,8 +81,9 @@ class SandboxLease:
         if self._starting is None:
             return
         starting, self._starting = self._starting, None
-        await asyncio.wait([starting], timeout=_START_SECONDS)
-        starting.cancel()
+        if self._spec.setup:
+            await asyncio.wait([starting], timeout=_START_SECONDS)
+            starting.cancel()
         await asyncio.wait([starting])
         if not starting.cancelled():
             with suppress(SandboxError):
