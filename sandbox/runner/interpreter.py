@@ -6,7 +6,6 @@ the first call and costs nothing before.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from contextlib import suppress
@@ -32,10 +31,9 @@ class Interpreter(Resident):
         return token + b"\n"
 
     def _ending(self, answer: bytes) -> Ending:
-        reply = json.loads(answer)
-        self._has_children = bool(reply["children"])
-        cwd = reply["cwd"]
-        return Ending(exit_code=int(reply["exit_code"]), cwd=None if cwd is None else str(cwd))
+        code, children, cwd = answer.split(b" ", 2)
+        self._has_children = children != b"0"
+        return Ending(int(code), cwd=os.fsdecode(cwd) or None)
 
     def _interrupt(self) -> None:
         if self._pid is not None:

@@ -2,19 +2,30 @@
 
 Plain python and not IPython: it is the same in every image and ready in 20 ms instead of 400.
 It is a script: `repl.py TEXT OUTPUT CONTROL_FD WORKSPACE`.
+
+Code may replace what any module holds, often by accident (a mock that stays). So what is called
+here once code has run is bound to names of this file, builtins with it. That is no wall: code
+that means to can reach everything in its own process, and say of itself what it likes.
 """
 
 from __future__ import annotations
 
-import ast
-import json
+import builtins
 import linecache
 import os
-import signal
 import sys
-import traceback
 import types
+
+# `signal` is python around this, and calls builtins that code may have replaced.
+from _signal import SIG_IGN, SIGINT, default_int_handler, signal  # type: ignore[import-not-found]
+from ast import Expr, Expression, PyCF_ALLOW_TOP_LEVEL_AWAIT, PyCF_ONLY_AST
+from os import _exit, close, dup2, getcwdb, getpid, read, write
+from os import open as open_fd
+from traceback import format_exception
 from typing import Any
+
+# What is defined from here on looks its builtins up in a copy (python 3.9 does not).
+globals()["__builtins__"] = dict(vars(builtins))
 
 PLOTS = "plots"
 _CO_COROUTINE = 0x80
@@ -30,7 +41,7 @@ class Repl:
         self._plots = 0
         self._loop: Any = None
         self._module = types.ModuleType("__main__")
-        self._module.__dict__["__builtins__"] = __builtins__
+        self._module.__dict__["__builtins__"] = builtins
         sys.modules["__main__"] = self._module
         sys.argv = [""]
         sys.path[0] = ""
@@ -43,30 +54,33 @@ class Repl:
         lines = source.splitlines(keepends=True)
         linecache.cache[name] = (len(source), None, lines, name)
         try:
-            self._execute(source, name)
-        except SystemExit as error:
-            return _exit_code(error)
+            return self._execute(source, name)
         except BaseException as error:
             _show_error(error, source)
             return 1
         finally:
             self._save_plots()
+            _flush()
+
+    def _execute(self, source: str, name: str) -> int:
+        tree: Any = compile(source, name, "exec", PyCF_ONLY_AST, dont_inherit=True)
+        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], Expr) else None
+        try:
+            if tree.body:
+                self._evaluate(tree, name, "exec")
+            if last is not None:
+                self._show(self._evaluate(Expression(last.value), name, "eval"))
+        except SystemExit as error:
+            return _exit_code(error)
         return 0
 
-    def _execute(self, source: str, name: str) -> None:
-        tree = ast.parse(source, name)
-        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-        if tree.body:
-            self._evaluate(tree, name, "exec")
-        if isinstance(last, ast.Expr):
-            value = self._evaluate(ast.Expression(last.value), name, "eval")
-            if value is not None:
-                self._module.__dict__["_"] = value
-                sys.stdout.write(f"{value!r}\n")
+    def _show(self, value: Any) -> None:
+        if value is not None:
+            self._module.__dict__["_"] = value
+            _say(1, f"{value!r}\n")
 
     def _evaluate(self, tree: Any, name: str, mode: str) -> Any:
-        flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-        code = compile(tree, name, mode, flags=flags, dont_inherit=True)
+        code = compile(tree, name, mode, PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
         value = eval(code, self._module.__dict__)
         if code.co_flags & _CO_COROUTINE:
             if self._loop is None:
@@ -82,16 +96,22 @@ class Repl:
         pyplot = sys.modules.get("matplotlib.pyplot")
         if pyplot is None:
             return
+        try:
+            for number in pyplot.get_fignums():
+                self._save_plot(pyplot, number)
+            pyplot.close("all")
+        except Exception as error:
+            _say(1, f"[plots not saved: {error}]\n")
+
+    def _save_plot(self, pyplot: Any, number: int) -> None:
         folder = os.path.join(self._workspace, PLOTS)
-        for number in pyplot.get_fignums():
-            try:
-                os.makedirs(folder, exist_ok=True)
-                path = self._next_plot(folder)
-                pyplot.figure(number).savefig(path)
-                sys.stdout.write(f"[plot saved: {os.path.relpath(path, self._workspace)}]\n")
-            except Exception as error:
-                sys.stdout.write(f"[plot not saved: {error}]\n")
-        pyplot.close("all")
+        try:
+            os.makedirs(folder, exist_ok=True)
+            path = self._next_plot(folder)
+            pyplot.figure(number).savefig(path)
+            _say(1, f"[plot saved: {os.path.relpath(path, self._workspace)}]\n")
+        except Exception as error:
+            _say(1, f"[plot not saved: {error}]\n")
 
     def _next_plot(self, folder: str) -> str:
         while True:
@@ -102,11 +122,12 @@ class Repl:
 
 
 def _exit_code(error: SystemExit) -> int:
-    if error.code is None:
+    code: Any = error.code
+    if code is None:
         return 0
-    if isinstance(error.code, int):
-        return error.code & 0xFF
-    sys.stderr.write(f"{error.code}\n")
+    if isinstance(code, int):
+        return int.__and__(code, 0xFF)
+    _say(2, f"{code}\n")
     return 1
 
 
@@ -117,60 +138,80 @@ def _show_error(error: BaseException, source: str) -> None:
         shown = shown.tb_next
     if isinstance(error, SyntaxError):
         shown = None
-    traceback.print_exception(type(error), error, shown)
+    try:
+        text = "".join(format_exception(type(error), error, shown))
+    except Exception:  # it is made with what code may have replaced
+        text = f"{type(error).__name__} (its traceback cannot be shown)\n"
+    _say(2, text)
     if isinstance(error, SyntaxError) and source.lstrip().startswith(("!", "%")):
-        sys.stderr.write(HINT)
+        _say(2, HINT)
+
+
+def _say(fd: int, text: str) -> None:
+    """Write behind what was printed, whatever `sys.stdout` and `sys.stderr` are by now."""
+    _flush()
+    data = memoryview(str.encode(text, "utf-8", "backslashreplace"))
+    while data:
+        data = data[write(fd, data) :]
+
+
+def _flush() -> None:
+    for name in ("stdout", "stderr"):
+        try:
+            getattr(sys, name).flush()
+        except Exception:  # it is closed, or no file at all
+            continue
 
 
 def _serve(text_path: str, output_path: str, control: int, workspace: str) -> None:
     os.set_inheritable(control, False)
     commands = os.dup(0)
-    null = os.open("/dev/null", os.O_RDWR)
-    os.dup2(null, 0)
+    null = open_fd("/dev/null", os.O_RDWR)
+    dup2(null, 0)
     repl = Repl(workspace)
-    process = os.getpid()
+    process = getpid()
+    flags = os.O_WRONLY
     while True:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        token = os.read(commands, 64).strip()
+        signal(SIGINT, SIG_IGN)
+        token = read(commands, 64).strip()
         if not token:
             return
         with open(text_path, encoding="utf-8", errors="replace") as file:
             source = file.read()
-        output = os.open(output_path, os.O_WRONLY)
-        os.dup2(output, 1)
-        os.dup2(output, 2)
-        os.close(output)
-        try:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            exit_code = repl.run(source)
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-        except KeyboardInterrupt:
-            exit_code = 1
-        _flush()
-        if os.getpid() != process:  # a fork of the user's code that came back
-            os._exit(exit_code)
-        os.dup2(null, 1)
-        os.dup2(null, 2)
+        output = open_fd(output_path, flags)
+        dup2(output, 1)
+        dup2(output, 2)
+        close(output)
+        exit_code = _run(repl, source)
+        if getpid() != process:  # a fork of the user's code that came back
+            _exit(exit_code)
+        dup2(null, 1)
+        dup2(null, 2)
         _answer(control, exit_code, token)
 
 
-def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError, AttributeError):
-            continue
+def _run(repl: Repl, source: str) -> int:
+    """Run the code; it alone can be interrupted."""
+    try:
+        signal(SIGINT, default_int_handler)
+        exit_code = repl.run(source)
+        signal(SIGINT, SIG_IGN)
+    except BaseException as error:
+        signal(SIGINT, SIG_IGN)
+        if not isinstance(error, KeyboardInterrupt):
+            _show_error(error, source)
+        return 1
+    return exit_code
 
 
 def _answer(control: int, exit_code: int, token: bytes) -> None:
     try:
-        cwd = os.getcwd()
+        cwd = getcwdb()
     except OSError:
-        cwd = None
+        cwd = b""
     with open("/proc/thread-self/children", "rb") as file:
         children = bool(file.read().strip())
-    answer = {"exit_code": exit_code, "cwd": cwd, "children": children}
-    os.write(control, json.dumps(answer).encode() + b" " + token + b"\0")
+    write(control, b"%d %d %s %s\0" % (exit_code, children, cwd, token))
 
 
 if __name__ == "__main__":

@@ -97,3 +97,46 @@ async def test_plots_are_saved_into_the_workspace_and_named(
 async def test_input_ends_at_once(sandbox: Sandbox) -> None:
     result = await sandbox.python("input('name? ')")
     assert b"EOFError" in result.output
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import json; json.dumps = lambda *_: '{}'",
+        "import os; os.write = lambda *_: 0",
+        "import os; os.open = os.read = os.dup2 = os.close = None",
+        "import os; os.getpid = lambda: 1",
+        "import signal; signal.signal = None",
+        "import ast, traceback; ast.parse = traceback.print_exception = None",
+        "import builtins; builtins.open = builtins.compile = builtins.isinstance = None",
+        "import sys; sys.stdout = sys.stderr = None",
+        "import sys; sys.modules.clear()",
+    ],
+)
+async def test_what_code_replaces_costs_neither_state_nor_answers(
+    sandbox: Sandbox, code: str
+) -> None:
+    await sandbox.python("x = 3")
+    result = await sandbox.python(code, timeout=5)
+    assert (result.exit_code, result.lost_state, result.timed_out) == (0, None, False)
+    assert (await sandbox.python("x")).output == b"3\n"
+    failed = await sandbox.python("1 / 0")
+    assert failed.exit_code == 1
+    assert b"ZeroDivisionError" in failed.output
+
+
+@pytest.mark.parametrize(
+    ("ending", "exit_code"),
+    [
+        ("class Odd(int):\n    def __and__(self, other): return 'x'\nsys.exit(Odd(259))", 3),
+        ("class Odd:\n    def __str__(self): raise ValueError('odd')\nsys.exit(Odd())", 1),
+        ("sys.modules['matplotlib.pyplot'] = sys", 0),
+        ("sys.settrace(lambda *_: 1 / 0)", 1),
+    ],
+)
+async def test_an_odd_end_is_no_end_of_the_interpreter(
+    sandbox: Sandbox, ending: str, exit_code: int
+) -> None:
+    result = await sandbox.python(f"import sys\nx = 3\n{ending}")
+    assert (result.exit_code, result.lost_state) == (exit_code, None)
+    assert (await sandbox.python("x")).output.startswith(b"3\n")
