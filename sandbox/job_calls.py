@@ -14,6 +14,8 @@ from sandbox.stream import RunnerStream
 
 _FOLLOW_EVERY = 0.3
 """Seconds between looks at what a job writes while it is waited for."""
+_NAMED = 20
+"""Jobs that are named to whoever asks for one that there is not: the last ones."""
 _FOLLOWED = 64 << 10
 """Bytes that one look shows at most."""
 
@@ -128,7 +130,7 @@ class JobTable:
         try:
             return self._entries[job_id]
         except KeyError:
-            known = ", ".join(map(str, self._entries)) or "none"
+            known = ", ".join(map(str, list(self._entries)[-_NAMED:])) or "none"
             raise UnknownJob(f"There is no job {job_id}; known are: {known}.") from None
 
     def _wake_all(self) -> None:

@@ -134,7 +134,7 @@ class JobOutput:
 
     data: bytes
     missed: int
-    """Bytes before `data` that came too fast to be kept."""
+    """Bytes before `data` that are not kept: too many came, or too many jobs ended since."""
     job: Job
 
 

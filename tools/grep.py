@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pydantic import Field
 
-from sandbox.protocol import SandboxProvider
+from sandbox.protocol import FileError, SandboxProvider
 from tools.base import Cut, Emit, Params, Tool, ToolResult
 from tools.output import show_line
 from tools.ripgrep import Found, Ripgrep, all_field, from_workspace
@@ -53,10 +53,12 @@ class Grep(Tool[GrepParams]):
     parallel = True
 
     def __init__(self, sandbox: SandboxProvider) -> None:
+        self._sandbox = sandbox
         self._ripgrep = Ripgrep(sandbox)
 
     async def run(self, params: GrepParams, emit: Emit) -> ToolResult:
         """Show the lines that match, and say when only those of hidden files do."""
+        await self._refuse_what_never_ends(params.path)
         options = ["--count"] if params.count else _line_options(params.context)
         found = await self._search(params, options, everything=params.all)
         hits = _read(found)
@@ -64,6 +66,15 @@ class Grep(Tool[GrepParams]):
             return ToolResult("\n".join([await self._nothing(params), *found.notes]))
         rows, matches = _counts(hits) if params.count else _lines(hits)
         return _result(rows, matches, hits, found)
+
+    async def _refuse_what_never_ends(self, path: str) -> None:
+        """Raise `FileError` for a FIFO, a device or a file of the kernel's: ripgrep would wait."""
+        sandbox = await self._sandbox()
+        try:
+            await sandbox.read_file(path, limit=0)
+        except FileError as error:
+            if error.kind == "not_a_file":
+                raise
 
     async def _search(self, params: GrepParams, options: list[str], *, everything: bool) -> Found:
         options = [*options, "--with-filename", "--regexp", params.pattern]

@@ -6,9 +6,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from sandbox.protocol import Sandbox, SandboxProvider, UnknownJob
+from sandbox.protocol import Job, Sandbox, SandboxProvider, UnknownJob
 from tools.base import Emit, Params, Tool, ToolError, ToolResult
 from tools.command_text import job_result, job_state
+from tools.text import counted
+
+_LISTED = 50
+"""Jobs that are listed at most: of those that run, and of those that have ended."""
 
 
 class JobsParams(Params):
@@ -32,13 +36,23 @@ class Jobs(Tool[JobsParams]):
         """Carry out one action; reading, waiting and stopping return the new output."""
         sandbox = await self._sandbox()
         if params.action == "list":
-            return ToolResult("\n".join(map(job_state, sandbox.jobs())) or "There are no jobs.")
+            return ToolResult(_listed(sandbox.jobs()))
         if params.id is None:
             raise ToolError("bad_arguments", f"Which job? Give `id` to {params.action}.")
         try:
             return await _act(sandbox, params, params.id, emit)
         except UnknownJob as error:
             raise ToolError("unknown_job", str(error)) from None
+
+
+def _listed(jobs: list[Job]) -> str:
+    """Name the jobs that run, and the last of those that have ended."""
+    ended = [job for job in jobs if not job.running]
+    shown = [job for job in jobs if job.running][-_LISTED:] + ended[-_LISTED:]
+    shown.sort(key=lambda job: job.job_id)
+    left = len(jobs) - len(shown)
+    rows = [f"[{counted(left, 'earlier job')} left out]"] if left else []
+    return "\n".join([*rows, *map(job_state, shown)]) or "There are no jobs."
 
 
 async def _act(sandbox: Sandbox, params: JobsParams, job_id: int, emit: Emit) -> ToolResult:

@@ -17,7 +17,7 @@ from functools import partial
 import h11
 
 from sandbox.network.gate import Gate, Refused
-from sandbox.network.http import carry_out
+from sandbox.network.http import PIECE, carry_out, refuse_many_lines
 from sandbox.network.log import NetworkLog
 from sandbox.network.relay import CHUNK, tunnel
 from sandbox.network.target import Target, read_target
@@ -94,7 +94,8 @@ class Exchange:
         try:
             async with asyncio.timeout(self._timeouts.head):
                 while (event := self._http.next_event()) is h11.NEED_DATA:
-                    self._http.receive_data(await loop.sock_recv(self._client, CHUNK))
+                    refuse_many_lines(self._http)
+                    self._http.receive_data(await loop.sock_recv(self._client, PIECE))
         except TimeoutError:
             if not self._http.trailing_data[0]:
                 return None

@@ -15,6 +15,10 @@ from sandbox.network.relay import CHUNK
 from sandbox.network.target import Target
 from sandbox.network.trace import Trace
 
+PIECE = 16 << 10
+"""Bytes read at once from a client: lines that come in one piece are taken uncounted."""
+_MAX_LINES = 200
+"""Lines of a head or of trailers. Each is work for us, and thousands fit into few bytes."""
 ANSWER_HEAD_SIZE = 64 << 10
 """Bytes of an answer's first line and headers."""
 _ONE_HOP = {
@@ -98,7 +102,7 @@ async def _upload(
     """Send the request's body on."""
     is_taken = True
     while True:
-        event = await _next_event(client, client_http)
+        event = await _next_event(client, client_http, PIECE)
         if isinstance(event, h11.EndOfMessage):
             event = h11.EndOfMessage()
         elif not isinstance(event, h11.Data):
@@ -123,7 +127,7 @@ async def _download(
     """Send the answer on."""
     while True:
         try:
-            event = await _next_event(host, host_http)
+            event = await _next_event(host, host_http, CHUNK)
         except h11.RemoteProtocolError as error:
             raise Refused(502, "bad_answer", f"The host's answer is no HTTP: {error}.") from None
         match event:
@@ -146,7 +150,16 @@ async def _download(
             return
 
 
-async def _next_event(connection: socket.socket, http: h11.Connection) -> object:
+def refuse_many_lines(http: h11.Connection) -> None:
+    """Raise `h11.RemoteProtocolError` when a head or trailers that have not ended are too long.
+
+    To be called when more data is needed: then nothing else is left unread.
+    """
+    if http.trailing_data[0].count(b"\n") > _MAX_LINES:
+        raise h11.RemoteProtocolError(f"more than {_MAX_LINES} headers", error_status_hint=431)
+
+
+async def _next_event(connection: socket.socket, http: h11.Connection, size: int) -> object:
     loop = asyncio.get_running_loop()
     while True:
         # Others get their turn: a socket may always be ready, and what was read at once may hold
@@ -155,7 +168,8 @@ async def _next_event(connection: socket.socket, http: h11.Connection) -> object
         event = http.next_event()
         if event is not h11.NEED_DATA:
             return event
-        http.receive_data(await loop.sock_recv(connection, CHUNK))
+        refuse_many_lines(http)
+        http.receive_data(await loop.sock_recv(connection, size))
 
 
 async def _send(connection: socket.socket, data: bytes | None) -> None:

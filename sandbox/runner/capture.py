@@ -64,6 +64,11 @@ class Tail:
         if data:
             self._next = (self._next + len(data)) % self._size
 
+    def forget(self) -> None:
+        """Forget all, and keep nothing from now on."""
+        self._size = self._next = 0
+        self._ring = bytearray()
+
     @property
     def dropped(self) -> int:
         """Bytes that were forgotten."""
@@ -119,6 +124,10 @@ class Capture:
         """Return what was kept from `offset` on, and where that really begins."""
         dropped = self._tail.dropped
         return max(offset, dropped), self._tail.read()[max(offset - dropped, 0) :]
+
+    def forget(self) -> None:
+        """Keep nothing: what was kept counts as dropped."""
+        self._tail.forget()
 
     def read_now(self) -> None:
         """Take what the pipe holds at this moment."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 
 from .calls import Context, Ending
 from .capture import Capture
@@ -13,6 +14,8 @@ from .spawn import Launcher
 
 _KEPT = 1 << 20
 """Bytes of unread output that a job's tail holds."""
+_KEPT_ENDED = 32
+"""Jobs whose output is kept once they have ended: the last ones."""
 
 
 class _Job:
@@ -31,6 +34,7 @@ class Jobs:
         self._context = context
         self._launcher = launcher
         self._jobs: dict[int, _Job] = {}
+        self._ended: deque[Capture] = deque()
 
     def start(self, head: Head, body: bytes) -> None:
         """Start the command in the body; `env` and `cwd` are the shell's, where known."""
@@ -60,6 +64,9 @@ class Jobs:
         ending = Ending.of_status(status)
 
         def tell() -> None:
+            self._ended.append(job.capture)
+            if len(self._ended) > _KEPT_ENDED:
+                self._ended.popleft().forget()
             event: Head = {
                 "exit_code": ending.exit_code,
                 "signal": ending.signal,

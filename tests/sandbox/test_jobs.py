@@ -177,3 +177,17 @@ async def test_a_job_that_is_killed_for_memory_says_so_and_another_does_not(star
     ended = await sandbox.wait_job(large.job_id, timeout=30)
     assert (ended.signal, ended.limits_hit) == (9, ("memory",))
     assert "[the memory limit was reached and a process was killed]" in job_state(ended)
+
+
+async def test_what_jobs_wrote_that_ended_long_ago_is_counted_and_no_longer_kept(
+    sandbox: Sandbox,
+) -> None:
+    early = await sandbox.start_job("echo early")
+    for _ in range(33):
+        last = await sandbox.start_job("head -c 300000 /dev/zero")
+        await sandbox.wait_job(last.job_id, timeout=10)
+    gone = await sandbox.read_job(early.job_id)
+    assert (gone.data, gone.missed, gone.job.exit_code) == (b"", len("early\n"), 0)
+    assert len((await sandbox.read_job(last.job_id)).data) == 300_000
+    with pytest.raises(UnknownJob, match=r"There is no job 99; known are: 15, 16.*, 34\.$"):
+        await sandbox.read_job(99)

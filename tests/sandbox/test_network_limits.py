@@ -71,6 +71,18 @@ async def test_a_head_without_end_is_refused() -> None:
         assert answer.startswith(b"HTTP/1.1 431 ")
 
 
+@pytest.mark.parametrize("where", ["head", "trailers"])
+async def test_thousands_of_short_lines_are_refused_before_they_are_work(where: str) -> None:
+    async with proxied(Host(serve=silent)) as client:
+        asked = b"GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n"
+        if where == "trailers":
+            head = get("a.test", "Transfer-Encoding: chunked").replace("GET", "POST")
+            asked = head.replace("PORT", str(client.port)).encode() + b"0\r\n"
+        answer = await client.say(asked + b"a:\r\n" * 60_000 + b"\r\n")
+        assert answer.startswith(b"HTTP/1.1 431 ")
+        assert b"more than 200 headers" in answer
+
+
 @pytest.mark.parametrize("is_tunnel", [True, False])
 async def test_a_host_that_says_nothing_is_left(is_tunnel: bool) -> None:
     async with proxied(Host(serve=silent), timeouts=Timeouts(idle=0.3)) as client:

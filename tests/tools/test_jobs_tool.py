@@ -111,6 +111,18 @@ def test_a_job_in_words(one, said):
     assert job_state(one) == said
 
 
+async def test_a_long_list_names_what_runs_and_what_ended_last(session):
+    await session.start("sleep 60")
+    for number in range(60):
+        await session.start(f"exit {number}")
+        await session.call("jobs", action="wait", id=number + 2)
+    rows = (await session.call("jobs", action="list")).text.splitlines()
+    assert len(rows) == 52
+    assert rows[0] == "[10 earlier jobs left out]"
+    assert rows[1].startswith("[job 1 has been running")
+    assert rows[-1] == "[job 61 ended with exit code 59: exit 59]"
+
+
 def test_output_that_came_too_fast_is_counted():
     result = job_result(JobOutput(b"last\n", 5000, job(exit_code=0)))
     assert result.text.startswith("[... 5,000 bytes ")
