@@ -103,7 +103,7 @@ class RunnerStream:
         for future in waiting:
             if not future.done():
                 future.set_exception(SandboxLost(f"The sandbox is gone: {reason}."))
-        if self.hello.done():
+        if not self.hello.cancelled():  # as by who waited for it too long
             self.hello.exception()
         if self._check is not None:
             self._check.cancel()
