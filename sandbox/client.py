@@ -182,7 +182,7 @@ class RunnerCalls:
         """Run the set-up commands. Raises `SandboxUnavailable` when one fails."""
         for command in commands:
             result = await self.bash(command, timeout=self._limits.command_timeout_max)
-            if result.exit_code != 0 or result.timed_out:
+            if result.exit_code != 0:
                 words = result.output[-_TAIL:].decode("utf-8", "replace").strip()
                 raise SandboxUnavailable(
                     f"The set-up command {command!r} {_ending(result)}: {words or '(no output)'}"
@@ -192,9 +192,11 @@ class RunnerCalls:
 def _ending(result: CommandResult) -> str:
     if result.timed_out:
         return f"was ended after {result.seconds:.0f} s"
-    if result.exit_code is None:
+    if result.exit_code is not None:
+        return f"ended with {result.exit_code}"
+    if result.signal is not None:
         return f"was killed by signal {result.signal}"
-    return f"ended with {result.exit_code}"
+    return f"could not be run to its end, for {result.lost_state}"
 
 
 def _command_result(

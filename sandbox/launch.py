@@ -84,6 +84,8 @@ def real_mounts(spec: SandboxSpec) -> tuple[Mount, ...]:
 
 def _real_source(mount: Mount) -> Path:
     target = Path(mount.target)
+    if target.root == "//":  # which POSIX keeps apart, and every system takes for /
+        target = Path("/", *target.parts[1:])
     if not target.is_absolute() or ".." in target.parts or target == Path("/"):
         raise SandboxUnavailable(
             f"{mount.source} cannot be mounted at {mount.target}: give an absolute path that is "

@@ -60,6 +60,8 @@ async def test_mounts_can_be_read_and_not_written(start: Start, tmp_path: Path) 
         ("/", "not the root"),
         ("/data/../etc", "absolute"),
         ("/workspace/data", "/workspace has its own use"),
+        ("//opt/sii/runner", "/opt/sii has its own use"),
+        ("//tmp", "/tmp has its own use"),
         ("/opt", "/opt/sii has its own use"),
         ("/proc/1", "/proc has its own use"),
     ],
@@ -94,6 +96,12 @@ async def test_a_set_up_command_that_fails_is_told_with_its_output(
     words = await why_not(start, setup=("echo yes > set-up", "echo no; false"))
     assert words == "The set-up command 'echo no; false' ended with 1: no"
     assert (workspace / "set-up").read_text() == "yes\n"
+
+
+async def test_a_set_up_command_after_which_the_shell_hears_nothing_is_told(start: Start) -> None:
+    words = await why_not(start, setup=("set -n",))
+    assert "could not be run to its end, for the shell was restarted" in words
+    assert "signal" not in words
 
 
 async def test_a_set_up_command_that_does_not_end_is_told(start: Start) -> None:
