@@ -8,6 +8,7 @@ import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 _SAFE = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | _SAFE
@@ -56,6 +57,30 @@ def read_link(name: str, parent: int) -> str:
 def open_workspace(path: str) -> int:
     """Open the workspace itself, which may be named through links. Raises `OSError`."""
     return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+class HeldWorkspace:
+    """A workspace: from its first opening on the same directory, as for the sandbox that has it.
+
+    What takes the place of its path later, such as a link that another sandbox made above it,
+    is neither read nor written to.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._fd = -1
+
+    def open(self) -> int:
+        """Return a descriptor that is the caller's. Raises `OSError`."""
+        if self._fd < 0:
+            self._fd = open_workspace(os.fspath(self.path))
+        return open_directory(".", self._fd)
+
+    def close(self) -> None:
+        """Let go. May be called twice."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
 
 
 def change_mode(name: str, parent: int, mode: int, wanted: int) -> None:

@@ -7,7 +7,6 @@ import stat
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from sandbox.snapshots.changes import Change, Pair, compare, pairs
 from sandbox.snapshots.entries import MAX_DEPTH, Entry, kept_mode
@@ -16,10 +15,10 @@ from sandbox.snapshots.exclude import Exclude
 from sandbox.snapshots.objects import Objects, write_all
 from sandbox.snapshots.opening import (
     OWNER_ALL,
+    HeldWorkspace,
     change_mode,
     left_if_impossible,
     open_owned_directory,
-    open_workspace,
     temporary_name,
     writable,
 )
@@ -42,7 +41,7 @@ class Restored:
 
 def restore(
     tree: str,
-    workspace: Path,
+    workspace: HeldWorkspace,
     objects: Objects,
     scanner: Scanner,
     exclude: Exclude,
@@ -59,7 +58,7 @@ def restore(
     try:
         _Restorer(objects, exclude, stop).run(workspace, before, tree)
     except OSError as error:
-        raise failure("The workspace cannot be restored:", workspace, error) from error
+        raise failure("The workspace cannot be restored:", workspace.path, error) from error
     after, _ = scanner.scan(stop)
     if after == tree:
         return Restored(after, wanted, ())
@@ -79,9 +78,9 @@ class _Restorer:
         self._top = -1
         self._owner: tuple[int, int] | None = None
 
-    def run(self, workspace: Path, before: str, after: str) -> None:
+    def run(self, workspace: HeldWorkspace, before: str, after: str) -> None:
         """Bring the workspace from one tree to another."""
-        self._top = open_workspace(os.fspath(workspace))
+        self._top = workspace.open()
         try:
             status = os.fstat(self._top)
             self._remover = Remover(self._top, self._exclude, self._store, self._stop)

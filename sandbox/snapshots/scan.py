@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from operator import attrgetter
-from pathlib import Path
 
 from sandbox.snapshots.entries import (
     MAX_DEPTH,
@@ -29,9 +28,9 @@ from sandbox.snapshots.opening import (
     GONE,
     IN_USE,
     UNREADABLE,
+    HeldWorkspace,
     open_directory,
     open_file,
-    open_workspace,
     read_link,
 )
 from sandbox.snapshots.reading import Busy, keep_file
@@ -91,7 +90,7 @@ class Scanner:
 
     def __init__(
         self,
-        workspace: Path,
+        workspace: HeldWorkspace,
         objects: Objects,
         exclude: Exclude,
         max_file: int,
@@ -132,14 +131,14 @@ class Scanner:
         self._not_kept = []
         self._store = self._objects.prepare()
         try:
-            fd = open_workspace(os.fspath(self._workspace))
+            fd = self._workspace.open()
             try:
                 self._device = os.fstat(fd).st_dev
                 top = self._directory(fd, self._top, "", 0)
             finally:
                 os.close(fd)
         except OSError as error:
-            raise failure("No snapshot can be made of", self._workspace, error) from error
+            raise failure("No snapshot can be made of", self._workspace.path, error) from error
         self._objects.commit()
         self._top = top
         return top.sha256, tuple(self._not_kept)
@@ -204,13 +203,13 @@ class Scanner:
         self._bytes += size
         if self._entries > self._max_entries:
             raise SnapshotError(
-                f"No snapshot can be made of {self._workspace}: it has more than "
+                f"No snapshot can be made of {self._workspace.path}: it has more than "
                 f"{self._max_entries:,} entries. Exclude some directories or raise the limit."
             )
         if self._bytes > _MAX_LINES:
             raise SnapshotError(
-                f"No snapshot can be made of {self._workspace}: its names and the targets of its "
-                f"links are longer than {_MAX_LINES >> 20} MiB. Exclude some directories."
+                f"No snapshot can be made of {self._workspace.path}: its names and the targets of "
+                f"its links are longer than {_MAX_LINES >> 20} MiB. Exclude some directories."
             )
 
     def _keep_tree(self, now: _Directory) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
 from sandbox.snapshots.changes import Change, compare
@@ -13,6 +14,7 @@ from sandbox.snapshots.errors import SnapshotError, SnapshotNotFound, failure
 from sandbox.snapshots.exclude import Exclude
 from sandbox.snapshots.file_diff import Counted, FileDiff, count_lines, file_diff, file_diffs
 from sandbox.snapshots.objects import Objects
+from sandbox.snapshots.opening import HeldWorkspace
 from sandbox.snapshots.restore import Restored, restore
 from sandbox.snapshots.scan import Scanner
 from sandbox.snapshots.threads import in_thread
@@ -80,11 +82,10 @@ class SnapshotStore:
     async def restore(self, tree: str, workspace: Path, *, exclude: Iterable[str] = ()) -> Restored:
         """Bring a workspace to exactly a tree; see `Snapshots.restore`, which is faster."""
         excluded = Exclude(exclude)
-        scanner = Scanner(workspace, self.objects, excluded, MAX_FILE, MAX_ENTRIES)
 
         def work(stop: threading.Event) -> Restored:
             with self.objects.at_work(stop):
-                return restore(tree, workspace, self.objects, scanner, excluded, stop)
+                return self._restore(tree, workspace, excluded, stop)
 
         return await in_thread(work)
 
@@ -103,11 +104,14 @@ class SnapshotStore:
                     f"The store {self.objects.folder} has no tree {tree[:80]!r}."
                 )
             _make_empty(new_dir)
-            scanner = Scanner(new_dir, self.objects, Exclude(()), MAX_FILE, MAX_ENTRIES)
-            everything = Exclude(())
-            return restore(
-                tree, new_dir, self.objects, scanner, everything, stop or threading.Event()
-            )
+            return self._restore(tree, new_dir, Exclude(()), stop or threading.Event())
+
+    def _restore(
+        self, tree: str, folder: Path, exclude: Exclude, stop: threading.Event
+    ) -> Restored:
+        with closing(HeldWorkspace(folder)) as held:
+            scanner = Scanner(held, self.objects, exclude, MAX_FILE, MAX_ENTRIES)
+            return restore(tree, held, self.objects, scanner, exclude, stop)
 
     def close(self) -> None:
         """Let go of the store's files; snapshots that were made are kept."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from sandbox.snapshots.changes import Change, compare
 from sandbox.snapshots.errors import SnapshotError
 from sandbox.snapshots.exclude import Exclude
+from sandbox.snapshots.opening import HeldWorkspace
 from sandbox.snapshots.restore import Restored, restore
 from sandbox.snapshots.scan import NotKept, Scanner
 from sandbox.snapshots.store import MAX_ENTRIES, MAX_FILE, SnapshotStore
@@ -50,10 +51,12 @@ class Snapshots:
         max_file: int = MAX_FILE,
         max_entries: int = MAX_ENTRIES,
     ) -> None:
-        self._workspace = workspace
+        self._workspace = HeldWorkspace(workspace)
         self._objects = store.objects
         self._exclude = Exclude(exclude)
-        self._scanner = Scanner(workspace, store.objects, self._exclude, max_file, max_entries)
+        self._scanner = Scanner(
+            self._workspace, store.objects, self._exclude, max_file, max_entries
+        )
         self._last: str | None = None
         self._hold = Hold(store.objects.folder, workspace)
         self._one_at_a_time = threading.Lock()
@@ -78,6 +81,7 @@ class Snapshots:
     def close(self) -> None:
         """Rely no longer on what was kept: what no recording names may be cleaned away."""
         self._hold.close()
+        self._workspace.close()
 
     def _snapshot(self, stop: threading.Event) -> Snapshot:
         begin = time.monotonic()

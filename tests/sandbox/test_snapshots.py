@@ -502,3 +502,24 @@ async def test_entries_are_counted_through_all_the_directories(
     (workspace / "one more").touch()
     with pytest.raises(SnapshotError, match="more than 14 entries"):
         await snapshots.snapshot()
+
+
+async def test_what_takes_the_workspaces_place_is_neither_kept_nor_changed(
+    workspace: Path, store: SnapshotStore, tmp_path: Path
+) -> None:
+    (workspace / "f").write_text("before")
+    snapshots = Snapshots(workspace, store)
+    first = await snapshots.snapshot()
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "private").write_text("key")
+    moved = tmp_path / "moved"
+    os.rename(workspace, moved)
+    os.symlink(other, workspace)
+    (moved / "f").write_text("after")
+    second = await snapshots.snapshot()
+    assert [change.path for change in second.changes] == ["f"]
+    await snapshots.restore(first.tree_sha256)
+    assert (moved / "f").read_text() == "before"
+    assert (other / "private").read_text() == "key"
+    snapshots.close()
