@@ -59,7 +59,7 @@ def find_resumed(
             "writes the files elsewhere)."
         )
     if flags.get("workspace") is None:
-        flags["workspace"] = restore(folder).workspace
+        flags["workspace"] = _still_there(restore(folder).workspace)
     if bring_back:
         from sii_cli.commands.bringing_back import bring_workspace_back
 
@@ -70,3 +70,17 @@ def find_resumed(
             "stand in between: --restore brings them back as they were left before."
         )
     return folder
+
+
+def _still_there(workspace: str) -> str:
+    """Return the recorded workspace. Raises `UsageError` when it has become a link.
+
+    It was recorded without links, and what works in a directory above it can put one there.
+    """
+    now = os.path.realpath(workspace)
+    if now != workspace:
+        raise UsageError(
+            f"The recorded workspace {workspace} leads to {now} by now: if that is meant, say "
+            f"--workspace {now}."
+        )
+    return workspace

@@ -97,6 +97,21 @@ def test_restore_brings_the_workspace_back_and_is_recorded(
     assert not any(isinstance(data, HarnessMessage) for data in events), "nothing differs now"
 
 
+def test_a_workspace_that_became_a_link_is_not_gone_on_with(
+    shell: Shell, recorded: list[Event], tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "private").write_text("key")
+    shell.workspace.rename(tmp_path / "moved")
+    shell.workspace.symlink_to(other)
+    for more in ((), ("--restore",)):
+        done = shell.sii("run", "Go on", "-c", *more, script="hello")
+        assert (done.returncode, f"leads to {other} by now" in done.stderr) == (2, True)
+    assert os.listdir(other) == ["private"]
+    assert shell.sii("run", "x", "-c", "--workspace", str(other), script="hello").returncode == 0
+
+
 @pytest.mark.parametrize(
     ("args", "says"),
     [
