@@ -55,6 +55,7 @@ class Observation(EventData):
     error: str | None = None
     """Kind of the error, none when the call worked."""
     exit_code: int | None = None
+    """Of bash and python as they say it themselves: code that means to can forge it."""
     seconds: float
     truncated: Truncation | None = None
     full: BlobRef | None = None
