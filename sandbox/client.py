@@ -179,10 +179,13 @@ class RunnerCalls:
         return await self._jobs.stop(job_id)
 
     async def prepare(self, commands: tuple[str, ...]) -> None:
-        """Run the set-up commands. Raises `SandboxUnavailable` when one fails."""
+        """Run the set-up commands.
+
+        Raises `SandboxUnavailable` when one fails, or loses what those before it set up.
+        """
         for command in commands:
             result = await self.bash(command, timeout=self._limits.command_timeout_max)
-            if result.exit_code != 0:
+            if result.exit_code != 0 or result.lost_state:
                 words = result.output[-_TAIL:].decode("utf-8", "replace").strip()
                 raise SandboxUnavailable(
                     f"The set-up command {command!r} {_ending(result)}: {words or '(no output)'}"
@@ -192,6 +195,8 @@ class RunnerCalls:
 def _ending(result: CommandResult) -> str:
     if result.timed_out:
         return f"was ended after {result.seconds:.0f} s"
+    if result.exit_code == 0:
+        return f"ended with 0, and {result.lost_state}"
     if result.exit_code is not None:
         return f"ended with {result.exit_code}"
     if result.signal is not None:

@@ -98,6 +98,11 @@ async def test_a_set_up_command_that_fails_is_told_with_its_output(
     assert (workspace / "set-up").read_text() == "yes\n"
 
 
+async def test_a_set_up_command_that_loses_what_was_set_up_before_is_told(start: Start) -> None:
+    words = await why_not(start, setup=("export COLOUR=blue", "exit 0"))
+    assert words.startswith("The set-up command 'exit 0' ended with 0, and the shell ended")
+
+
 async def test_a_set_up_command_after_which_the_shell_hears_nothing_is_told(start: Start) -> None:
     words = await why_not(start, setup=("set -n",))
     assert "could not be run to its end, for the shell was restarted" in words
