@@ -51,6 +51,8 @@ class Filter:
     approval: ApprovalState | None = None
     reviewer: str | None = None
     """Somebody who gave a verdict, void or not."""
+    unjudged_by: str | None = None
+    """Somebody who gave no verdict on the recording as it is now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,11 @@ def _conditions(where: Filter) -> tuple[str, list[Any]]:
         ("r.number IN (SELECT number FROM tools WHERE name = ?)", where.tool),
         ("r.number IN (SELECT number FROM errors WHERE kind = ?)", where.error),
         ("r.number IN (SELECT number FROM verdicts WHERE reviewer = ?)", where.reviewer),
+        (
+            "NOT EXISTS (SELECT 1 FROM verdicts v WHERE v.number = r.number "
+            "AND v.sha256 = r.head AND v.reviewer = ?)",
+            where.unjudged_by,
+        ),
         ("r.tokens >= ?", where.tokens[0]),
         ("r.tokens <= ?", where.tokens[1]),
         ("r.steps >= ?", where.steps[0]),

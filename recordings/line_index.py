@@ -21,8 +21,9 @@ from recordings.log import Line, open_log, read_lines
 if TYPE_CHECKING:
     from recordings.events import Event
 
-CALL, ERROR, USER, SHOWN, STEP = 1, 2, 4, 8, 16
-"""Marks of a line: a call begins, something failed, a human spoke, it is shown, a step begins."""
+CALL, ERROR, USER, SHOWN, STEP, SAID = 1, 2, 4, 8, 16, 32
+"""Marks of a line: a call begins, something failed, a human spoke, it is shown, a step begins,
+somebody said something (a human, or the model)."""
 
 _HEAD = re.compile(rb'"mono":([0-9.eE+-]+),"type":"([a-z_]+)"')
 _HEAD_BYTES = 250
@@ -114,15 +115,15 @@ def _marks(kind: bytes, text: bytes) -> int:
         case b"tool_call":
             return marks | CALL
         case b"user_message":
-            return marks | USER | STEP
+            return marks | USER | STEP | SAID
         case b"model_request":
             return marks | STEP
         case b"model_error":
             return marks | ERROR
         case b"observation" if _FAILED.search(text):
             return marks | ERROR
-        case b"model_response" if _CUT_OFF in text:
-            return marks | ERROR
+        case b"model_response":
+            return marks | SAID | (ERROR if _CUT_OFF in text else 0)
         case b"round_end" if _BAD_END.search(text):
             return marks | ERROR
         case b"sandbox_end" if b'"reason":"lost"' in text:

@@ -1,33 +1,42 @@
-"""`sii review`: step through a recording in the terminal, say what is to be said, and judge it."""
+"""`sii review`: step through recordings in the terminal, say what is to be said, and judge them."""
 
 from __future__ import annotations
 
 import math
-import sys
-from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from sii_cli.commands.options import example
-from sii_cli.commands.recorded import REFS_HELP, find_one, warn_when_void
-from sii_cli.commands.review_words import HELP, StepWords, Stop
+from sii_cli.commands.filters import filter_options, make_filter, open_index
+from sii_cli.commands.options import example, load_for_recordings
+from sii_cli.commands.recorded import REFS_HELP, complain, find_all, open_store, warn_when_void
+from sii_cli.commands.review_words import HELP, Skip, StepWords, Stop, ask
 from sii_cli.commands.reviewing import find_reviewer, give_review, hash_to_review, speaker_option
-from sii_cli.errors import UsageError
+from sii_cli.errors import SiiError, UsageError
 
 if TYPE_CHECKING:
     from recordings.approval import Verdict
-    from recordings.events import Event
+    from sii_cli.commands.review_steps import Walk
+
+_VERDICTS: dict[str, Verdict] = {"a": "approve", "r": "reject", "n": "needs_work"}
 
 
 @click.command(
     "review",
-    help="Step through a recording, comment, flag or exclude its steps, and at the end approve "
-    f"or reject it, or say that it needs work. {REFS_HELP}\n\n\b\n{HELP}",
-    epilog=example("sii review last", "sii review 20261123-2049 --rubric rubric.txt"),
+    help="Step through recordings, comment, flag or exclude their steps, and at the end approve "
+    "or reject each, or say that it needs work; then the next one follows. "
+    f"{REFS_HELP} Without one: all that you have not judged as they are now, the oldest first; "
+    f"the options of `sii list` choose among them.\n\n\b\n{HELP}",
+    epilog=example(
+        "sii review",
+        "sii review --tag to-review --since 7d",
+        "sii review last --rubric rubric.txt",
+    ),
 )
-@click.argument("ref", metavar="ID")
+@click.argument("refs", metavar="[ID]...", nargs=-1)
 @click.option("--full", is_flag=True, help="Everything that calls returned, not folded.")
 @click.option(
     "--rubric",
@@ -36,86 +45,152 @@ if TYPE_CHECKING:
     help="Ask these at the end: one criterion a line.",
 )
 @speaker_option
-def command(ref: str, full: bool, rubric: Path | None, speaker: str | None) -> None:
-    """Review a recording."""
-    folder, reviewer = find_one(ref), find_reviewer(speaker)
-    criteria = _read_criteria(rubric)
-    warn_when_void(folder)
-    sha256 = hash_to_review(folder)
-    words = StepWords()
-    verdict: Verdict | None = None
-    note = ""
-    marks: dict[str, float | str] = {}
-    try:
-        _step_through(folder, words, fold=not full)
-        for name in criteria:
-            if (mark := _mark(name)) is not None:
-                marks[name] = mark
-        verdict, note = _ask_verdict()
-    except (Stop, KeyboardInterrupt):  # a reviewer's words are not lost by a key
-        click.echo(err=True)
-    if verdict is None and not (words or marks):
-        click.echo("Nothing was said, so nothing was kept.", err=True)
-        return
-    steps = words.reviews()
-    give_review(folder, reviewer, sha256, verdict=verdict, note=note, rubric=marks, steps=steps)
+@click.option("--again", is_flag=True, help="Also those that you have judged.")
+@filter_options
+def command(
+    refs: tuple[str, ...],
+    full: bool,
+    rubric: Path | None,
+    speaker: str | None,
+    again: bool,
+    **options: Any,
+) -> None:
+    """Review recordings."""
+    if refs and (again or any(value not in (None, ()) for value in options.values())):
+        raise UsageError("Name recordings, or choose them by options, not both.")
+    folders = find_all(refs, everything=False) if refs else None
+    reviewer = _Reviewer(find_reviewer(speaker), _read_criteria(rubric), fold=not full)
+    if folders is None:
+        _review_all(_choose(options, None if again else reviewer.name), reviewer)
+    elif len(folders) == 1:
+        reviewer.review(folders[0])
+    else:
+        _review_all([folder.name for folder in folders], reviewer)
 
 
-def _step_through(folder: Path, words: StepWords, *, fold: bool) -> None:
-    """Show step after step, and take what is said about each."""
-    from recordings.log import read_events
-    from sii_cli.render.renderer import Renderer
-    from sii_cli.render.screen import open_screen
+def _choose(options: dict[str, Any], unjudged_by: str | None) -> list[str]:
+    """Return the ids of the recordings to review, the oldest first."""
+    from recordings.find import find
 
-    renderer = Renderer(open_screen(), fold=fold)
-    for step in _steps(read_events(folder)):
-        for event in step:
-            renderer.take(event)
-        renderer.finish()
-        events = range(step[0].seq, step[-1].seq + 1)
-        about = _said_in(step)
-        if about is not None:
-            question = f"— event {about} (of {events[0]} to {events[-1]}) › "
-            while words.take(ask(question), about, events):
+    where = replace(make_filter(options), unjudged_by=unjudged_by)
+    store = open_store()
+    if not store.ids():
+        click.echo(f"There are no recordings in {store.root} yet: run `sii` first.", err=True)
+        return []
+    with open_index() as index:
+        policy = load_for_recordings().approval_policy
+        ids = [found.summary.id for found in find(index, where, ascending=True, policy=policy)]
+    if not ids:
+        of_whom = f" that {unjudged_by} has not judged (--again: also judged ones)"
+        which = of_whom if unjudged_by else ""
+        click.echo(f"Nothing is left to review: no recording matches{which}.", err=True)
+    return ids
+
+
+def _review_all(ids: list[str], reviewer: _Reviewer) -> None:
+    """Review one recording after another; what cannot be judged is told and passed over."""
+    from recordings.errors import RecordingDamaged, RecordingNotFound, RecordingTooNew
+
+    root = open_store().root
+    for number, name in enumerate(ids, 1):
+        click.echo(f"{number} of {len(ids)}: {name}", err=True)
+        try:
+            if not reviewer.review(root / name):
+                return
+        except (SiiError, RecordingDamaged, RecordingNotFound, RecordingTooNew) as error:
+            complain(str(error))
+    if ids:
+        click.echo(f"That was the last of {len(ids)}.", err=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reviewer:
+    """Who reviews, and how."""
+
+    name: str
+    criteria: list[str]
+    """Of the rubric."""
+    fold: bool
+
+    def review(self, folder: Path) -> bool:
+        """Review a recording and keep what was said; return whether another may follow.
+
+        Raises `SiiError`, `RecordingError`.
+        """
+        from recordings.reviews import read_reviews
+        from sii_cli.commands.review_steps import Steps, Walk
+
+        warn_when_void(folder)
+        sha256 = hash_to_review(folder)
+        own = [review for review in read_reviews(folder) if review.reviewer == self.name]
+        words = StepWords(step for review in own for step in review.steps)
+        verdict: Verdict | None = None
+        note, goes_on = "", True
+        marks: dict[str, float | str] = {}
+        with closing(Steps(folder)) as steps:
+            try:
+                verdict, note = self._judge(Walk(steps, words, fold=self.fold), len(steps), marks)
+            except Skip:
                 pass
+            except (Stop, KeyboardInterrupt):  # a reviewer's words are not lost by a key
+                click.echo(err=True)
+                goes_on = False
+        if verdict is None and not (words or marks):
+            click.echo("Nothing was said, so nothing was kept.", err=True)
+            return goes_on
+        kept = words.reviews()
+        give_review(folder, self.name, sha256, verdict=verdict, note=note, rubric=marks, steps=kept)
+        return goes_on
+
+    def _judge(
+        self, walk: Walk, steps: int, marks: dict[str, float | str]
+    ) -> tuple[Verdict | None, str]:
+        """Walk through the steps until a verdict is given; put the rubric's marks into `marks`.
+
+        Raises `Stop`, `Skip`.
+        """
+        at = 0
+        while True:
+            walk.go(at)
+            for name in self.criteria:
+                mark = _mark(name, marks.get(name))
+                if mark is not None:
+                    marks[name] = mark
+            judged = _ask_verdict()
+            if judged is not None:
+                return judged
+            at = steps - 1
 
 
-def _steps(events: Iterable[Event]) -> Iterator[list[Event]]:
-    """Yield the events of each step: a message of the human's, or a call of the model's."""
-    from recordings.events import ModelRequest, UserMessage
+def _ask_verdict() -> tuple[Verdict | None, str] | None:
+    """Ask for the verdict, and for the reason of one that is no approval.
 
-    step: list[Event] = []
-    for event in events:
-        if isinstance(event.data, ModelRequest | UserMessage) and _said_in(step) is not None:
-            yield step
-            step = []
-        step.append(event)
-    if step:
-        yield step
-
-
-def _said_in(step: list[Event]) -> int | None:
-    """Return the event that words about a step are about: what was said in it."""
-    from recordings.events import ModelResponse, UserMessage
-
-    said = [event.seq for event in step if isinstance(event.data, ModelResponse | UserMessage)]
-    return said[-1] if said else None
-
-
-def _ask_verdict() -> tuple[Verdict | None, str]:
-    """Ask for the verdict, and for the reason of one that is no approval."""
-    verdicts: dict[str, Verdict] = {"a": "approve", "r": "reject", "n": "needs_work"}
+    None: back to the last step. Raises `Stop`, `Skip`.
+    """
+    keys = "a approve · r reject · n needs work · Enter none · b back · s skip · q stop"
     while True:
-        answer = ask("a approve · r reject · n needs work · Enter no verdict › ").lower()
-        if not answer:
-            return None, ""
-        verdict = verdicts.get(answer[0])
-        if verdict is None:
-            continue
-        note = ask("note › " if verdict == "approve" else "why › ")
-        while not note and verdict != "approve":
-            note = ask("say why › ")
-        return verdict, note
+        answer = ask(f"{keys} › ").lower()
+        match answer:
+            case "":
+                return None, ""
+            case "b":
+                return None
+            case "s":
+                raise Skip
+            case "q":
+                raise Stop
+            case "a" | "r" | "n":
+                verdict = _VERDICTS[answer]
+                return verdict, _ask_note(verdict)
+            case _:
+                click.echo("One of the keys a, r, n, b, s, q, or Enter alone.", err=True)
+
+
+def _ask_note(verdict: Verdict) -> str:
+    note = ask("note › " if verdict == "approve" else "why › ")
+    while not note and verdict != "approve":
+        note = ask("say why › ")
+    return note
 
 
 def _read_criteria(rubric: Path | None) -> list[str]:
@@ -126,21 +201,11 @@ def _read_criteria(rubric: Path | None) -> list[str]:
     return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
 
-def _mark(name: str) -> float | str | None:
-    answer = ask(f"{name} › ")
+def _mark(name: str, before: float | str | None) -> float | str | None:
+    """Ask for a criterion's mark; Enter keeps the one before."""
+    answer = ask(f"{name} › " if before is None else f"{name} ({before}) › ")
     try:
         number = float(answer)
     except ValueError:
-        return answer or None
+        return answer or before
     return number if math.isfinite(number) else answer
-
-
-def ask(question: str) -> str:
-    """Ask for a line. Raises `Stop` at the end of the input."""
-    from sii_cli.render.sanitise import sanitise
-
-    click.echo(sanitise(question), nl=False, err=True)
-    line = sys.stdin.readline()
-    if not line:
-        raise Stop
-    return line.strip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -152,12 +153,173 @@ def test_a_rubric_is_asked_at_the_end(shell: Shell, folder: Path) -> None:
     assert kept.note == "fine"
 
 
+def verdicts(folder: Path) -> list[str | None]:
+    return [kept.verdict for kept in read_reviews(folder)]
+
+
+def queue(shell: Shell, *lines: str, args: tuple[str, ...] = ()) -> Done:
+    return shell.sii("review", *args, stdin="".join(f"{line}\n" for line in lines))
+
+
+def break_log(folder: Path) -> None:
+    log = folder / LOG
+    log.write_bytes(log.read_bytes().replace(b"You are an agent.", b"You are a robot!!", 1))
+
+
+def test_every_key_is_acknowledged(shell: Shell, folder: Path) -> None:
+    user = events_of(folder, UserMessage)[0]
+    done = review(shell, "c hm", "f unsafe", "x", "e", "k", "q")
+    for said in ("commented", "flagged unsafe", "excluded from training"):
+        assert f"event {user}: {said}\n" in done.stderr
+    assert "One of the keys a, r, n, b, s, q" in done.stderr
+
+
+def test_a_word_that_only_begins_like_a_verdict_is_none(shell: Shell, folder: Path) -> None:
+    review(shell, "e", "abort", "q")
+    assert read_reviews(folder) == []
+
+
+def test_a_reviewer_goes_back_to_an_event_and_to_the_end(shell: Shell, folder: Path) -> None:
+    user, (first, second) = events_of(folder, UserMessage)[0], events_of(folder, ModelResponse)
+    observed = events_of(folder, Observation)[0]
+    done = review(
+        shell, "b", "", "b", f"g {observed}", "e", "b", "g 0", "g 9999", f"g @{second}", "", "a", ""
+    )
+    asked = [int(line.split()[0]) for line in done.stderr.split("— event ")[1:]]
+    assert asked == [user, user, first, user, first, second, user, user, second]
+    assert "This is the first step." in done.stderr
+    assert "The recording is of events 0 to " in done.stderr
+    once = review(shell, "", "q").stdout.count("● bash")
+    assert done.stdout.count("● bash") == 2 * once  # the first step's calls are shown again
+    assert verdicts(folder) == ["approve"]
+
+
+def test_what_was_said_of_a_step_is_shown_with_it(shell: Shell, folder: Path) -> None:
+    first = events_of(folder, ModelResponse)[0]
+    shown = f"event {first}: wasteful · excluded from training · why?"
+    done = review(shell, "", "c why?", "f wasteful", "x", "", "b", "q")
+    assert done.stderr.count(shown) == 1
+    # Also in a later review, where what was excluded is taken back.
+    done = review(shell, "", "x", "c now I see", "b", "", "q")
+    assert done.stderr.count(shown) == 1
+    assert f"event {first}: not excluded" in done.stderr
+    assert f"event {first}: wasteful · why? · now I see" in done.stderr
+    assert [step.exclude for kept in read_reviews(folder) for step in kept.steps] == [True, False]
+    assert read_reviews(folder)[1].steps[0].comment == "now I see"
+
+
+def test_marks_are_kept_when_a_reviewer_goes_back(shell: Shell, folder: Path) -> None:
+    (shell.workspace / "rubric.txt").write_text("correct\nstyle\n")
+    answers = ["e", "2", "b", "b", "e", "", "terse", "a", ""]
+    review(shell, *answers, args=("--rubric", "rubric.txt"))
+    (kept,) = read_reviews(folder)
+    assert kept.rubric == {"correct": 2.0, "style": "terse"}
+
+
+def test_without_ids_all_that_one_has_not_judged_follow_each_other(
+    shell: Shell, folder: Path
+) -> None:
+    judged, skipped, last = (shell.recorded(rounds=1, steps=1, seed=seed) for seed in (1, 2, 3))
+    shell.sii("approve", judged.name)
+    shell.sii("approve", last.name, "--speaker", "bob")
+    done = queue(shell, "e", "r", "it cheats", "c hm", "s", "e", "a", "")
+    assert done.returncode == 0, done.stderr
+    order = [(str(n), one.name) for n, one in enumerate((folder, skipped, last), 1)]
+    assert re.findall(r"(\d) of 3: (\S+)", done.stderr) == order
+    assert "That was the last of 3." in done.stderr
+    assert (verdicts(folder), verdicts(judged)) == (["reject"], ["approve"])
+    assert (verdicts(skipped), verdicts(last)) == ([None], ["approve", "approve"])
+
+    assert f"1 of 1: {skipped.name}" in queue(shell, "e", "a", "").stderr
+    done = queue(shell)
+    assert done.returncode == 0
+    assert done.stderr.startswith("Nothing is left to review: no recording matches that ada has")
+    assert done.stderr.count("\n") == 1
+    assert f"1 of 4: {folder.name}" in queue(shell, "q", args=("--again",)).stderr
+
+    recorder = Recorder.resume(judged)
+    recorder.record(UserMessage(round=3, text="more"), "human")
+    recorder.close()
+    assert f"1 of 1: {judged.name}" in queue(shell, "q").stderr
+
+
+def test_options_and_ids_choose_the_queue(shell: Shell, folder: Path) -> None:
+    other = shell.recorded(rounds=1, steps=3, seed=1)
+    assert f"1 of 1: {other.name}" in queue(shell, "q", args=("--min-steps", "3")).stderr
+    assert "no recording matches" in queue(shell, args=("--model", "none", "--again")).stderr
+    done = queue(shell, "s", "q", args=("last", folder.name, other.name))
+    assert f"1 of 2: {other.name}" in done.stderr
+    assert f"2 of 2: {folder.name}" in done.stderr
+    assert "not both" in queue(shell, args=("last", "--min-steps", "0")).stderr
+
+
+def test_a_queue_without_recordings_is_one_sentence(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SII_SPEAKER", "ada")
+    done = queue(shell)
+    assert done.returncode == 0
+    assert "There are no recordings" in done.stderr
+    assert not shell.store.root.exists()
+
+
+def test_what_cannot_be_judged_is_passed_over_in_a_queue(shell: Shell, folder: Path) -> None:
+    written, changed, last = (shell.recorded(rounds=1, steps=1, seed=seed) for seed in (1, 2, 3))
+    break_log(folder)
+    recorder = Recorder.resume(written)
+    names = [one.name for one in (folder, written, changed, last)]
+    terminal = Terminal(
+        shell.argv("review", *names, "--speaker", "ada"), cwd=shell.workspace, env=shell.env
+    )
+    terminal.wait_for("3 of 4")
+    assert f"{folder.name} is broken" in terminal.everything()
+    assert f"{written.name} is being written" in terminal.everything().replace("\n", "")
+    recorder.close()
+    terminal.wait_for("— event")
+    recorder = Recorder.resume(changed)
+    recorder.record(UserMessage(round=3, text="more"), "human")
+    recorder.close()
+    terminal.send("e\na\n\n")
+    terminal.wait_for("4 of 4")
+    assert "changed while it was reviewed" in terminal.everything()
+    terminal.send("e\na\n\n")
+    assert terminal.exit_code() == 0, terminal.everything()
+    assert [verdicts(one) for one in (folder, written, changed, last)] == [[], [], [], ["approve"]]
+
+
+@pytest.mark.parametrize("key", ["q\n", "\x03"])
+def test_leaving_a_queue_keeps_what_was_said_and_opens_no_other(
+    shell: Shell, folder: Path, key: str
+) -> None:
+    second, third = (shell.recorded(rounds=1, steps=1, seed=seed) for seed in (1, 2))
+    terminal = Terminal(
+        shell.argv("review", "--speaker", "ada"), cwd=shell.workspace, env=shell.env
+    )
+    terminal.wait_for("1 of 3")
+    terminal.send("e\na\n\n")
+    terminal.wait_for("2 of 3")
+    terminal.wait_for(f"— event {events_of(second, UserMessage)[0]}")
+    terminal.send("c well asked\n")
+    terminal.wait_for("commented")
+    terminal.send(key)
+    assert terminal.exit_code() == 0, terminal.everything()
+    assert "3 of 3" not in terminal.everything()
+    (kept,) = read_reviews(second)
+    assert (kept.verdict, kept.steps[0].comment) == (None, "well asked")
+    assert (verdicts(folder), verdicts(third)) == (["approve"], [])
+
+
+def test_help_says_all_keys(shell: Shell) -> None:
+    said = shell.sii("review", "--help").stdout
+    for key in ("b  ", "g SEQ", "e  ", "c WORDS", "f FLAG", "x  ", "s  ", "q, Ctrl-C", "a, r, n"):
+        assert f"\n    {key}" in said, key
+
+
 def test_only_a_whole_recording_that_nobody_writes_is_judged(shell: Shell, folder: Path) -> None:
     recorder = Recorder.resume(folder)
     assert "judge it when its session has ended" in shell.sii("approve", "last").stderr
     recorder.close()
-    log = folder / LOG
-    log.write_bytes(log.read_bytes().replace(b"You are an agent.", b"You are a robot!!", 1))
+    break_log(folder)
     done = shell.sii("approve", "last")
     assert done.returncode == 1
     assert f"`sii verify {folder.name}` says where" in done.stderr
