@@ -202,10 +202,10 @@ def _read_criteria(rubric: Path | None) -> list[str]:
 
 
 def _mark(name: str, before: float | str | None) -> float | str | None:
-    """Ask for a criterion's mark; Enter keeps the one before."""
+    """Ask for a criterion's mark; none: it stays as it was before."""
     answer = ask(f"{name} › " if before is None else f"{name} ({before}) › ")
     try:
         number = float(answer)
     except ValueError:
-        return answer or before
+        return answer or None
     return number if math.isfinite(number) else answer

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from recordings.events import ModelResponse, Observation, UserMessage
+from recordings.events import ModelResponse, Observation, RawGeneration, UserMessage
 from recordings.log import LOG, read_events
 from recordings.recorder import Recorder
 from recordings.reviews import read_reviews
+from tests.recordings.recording_sessions import FakeSession
 from tests.sii_cli.shell import Done, Shell
 from tests.sii_cli.terminal import Terminal
 
@@ -192,6 +193,19 @@ def test_a_reviewer_goes_back_to_an_event_and_to_the_end(shell: Shell, folder: P
     once = review(shell, "", "q").stdout.count("● bash")
     assert done.stdout.count("● bash") == 2 * once  # the first step's calls are shown again
     assert verdicts(folder) == ["approve"]
+
+
+def test_a_step_that_is_shown_again_is_shown_whole(shell: Shell, folder: Path) -> None:
+    """Also what a screen says only once."""
+
+    def change(session: FakeSession) -> None:
+        doubt = RawGeneration(step=session.steps, attempt=1, flags=["redacted"], text="")
+        session.recorder.record(doubt, "model")
+        session.end()
+
+    last = shell.recorded(rounds=1, steps=1, seed=1, change=change)
+    done = review(shell, f"g {events_of(last, ModelResponse)[0]}", "b", "", "q")
+    assert done.stdout.count("a secret was taken out") == 2
 
 
 def test_what_was_said_of_a_step_is_shown_with_it(shell: Shell, folder: Path) -> None:
