@@ -83,11 +83,14 @@ async def test_leaving_ends_the_work_on_the_server(tiny_glm_server: TinyGlmServe
     async for part in parts:
         if isinstance(part, Delta):
             break
-    assert await asyncio.to_thread(running, tiny_glm_server) == 1
+    await comes_to_run(tiny_glm_server, 1)
     await parts.aclose()
-    for _ in range(20):
-        if await asyncio.to_thread(running, tiny_glm_server) == 0:
-            break
-        await asyncio.sleep(0.05)
-    assert await asyncio.to_thread(running, tiny_glm_server) == 0
+    await comes_to_run(tiny_glm_server, 0)
     await model.aclose()
+
+
+async def comes_to_run(server: TinyGlmServer, requests: int) -> None:
+    """Wait until the server counts so many: its gauge follows its work by a moment."""
+    async with asyncio.timeout(1):
+        while await asyncio.to_thread(running, server) != requests:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
