@@ -1,0 +1,77 @@
+"""Grants: what the user has said yes to once, in `grants.jsonl` of the home.
+
+A grant holds for exactly what was shown: it names a kind, a name and a sha256. Each line carries
+the home's proof, so a line that somebody else wrote counts for nothing.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+import time
+from pathlib import Path
+from typing import Literal
+
+import orjson
+
+from recordings.files import failure
+from recordings.trust.home_key import find_key, home_key
+
+GRANTS = "grants.jsonl"
+_LARGEST = 16 << 20
+"""Bytes: what is longer is not ours."""
+
+Kind = Literal["project_settings", "query_file", "recording", "person", "batch"]
+
+
+def is_granted(home: Path, kind: Kind, name: str, sha256: str) -> bool:
+    """Tell whether the user has allowed this before. Writes nothing. Raises `HomeKeyUnusable`."""
+    key = find_key(home)
+    if key is None:
+        return False
+    wanted = (kind, name, sha256)
+    for line in _lines(home / GRANTS):
+        try:
+            kept = orjson.loads(line)
+            said = (kept["kind"], kept["name"], kept["sha256"])
+            if said == wanted and key.proves(kept["proof"], "grant", *said):
+                return True
+        except (ValueError, LookupError, TypeError, AttributeError):
+            continue  # not a line of ours: it allows nothing
+    return False
+
+
+def grant(home: Path, kind: Kind, name: str, sha256: str) -> None:
+    """Keep that the user allows this. Raises `HomeKeyUnusable`, `RecordingFailed`."""
+    line = {
+        "v": 1,
+        "kind": kind,
+        "name": name,
+        "sha256": sha256,
+        "time": round(time.time(), 3),
+        "proof": home_key(home).prove("grant", kind, name, sha256),
+    }
+    path = home / GRANTS
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        fd = os.open(path, flags, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            os.write(fd, orjson.dumps(line) + b"\n")
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise failure(path, error) from error
+
+
+def _lines(path: Path) -> list[bytes]:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return []  # nothing was allowed that can be read
+    with os.fdopen(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return []
+        return file.read(_LARGEST).splitlines()
