@@ -1,7 +1,8 @@
 """The settings: what there is to set, and where each value comes from.
 
-Flags > environment > the project's file > the user's file > defaults. Values are checked in
-`config_sources.py`, so that this module is quick to import.
+Flags > environment > the project's file, once it is trusted > the user's file > defaults. A
+project's file that is not trusted only makes stricter what nobody set (`project_settings.py`).
+Values are checked in `config_sources.py`, so that this module is quick to import.
 """
 
 # ruff: noqa: RUF009 (a setting is declared by a call; what it returns is a dataclass field)
@@ -59,10 +60,22 @@ AT_START: tuple[Place, ...] = ("flag", "environment")
 HOME: tuple[Place, ...] = ("environment",)
 """Needed by every command, to find the user's file and the recordings."""
 
+Stricter = Literal["lower", "fewer", "on"]
+"""How a value may be stricter than another: a lower number, fewer names, or true."""
 
-def _setting(default: Any, help_text: str, places: tuple[Place, ...] = ANYWHERE) -> Any:
+
+def _setting(
+    default: Any,
+    help_text: str,
+    places: tuple[Place, ...] = ANYWHERE,
+    *,
+    stricter: Stricter | None = None,
+) -> Any:
+    """`stricter`: how a project's file may set it without being trusted; none: not at all."""
     return field(
-        default=default, repr=places is not SECRET, metadata={"help": help_text, "places": places}
+        default=default,
+        repr=places is not SECRET,
+        metadata={"help": help_text, "places": places, "stricter": stricter},
     )
 
 
@@ -99,25 +112,33 @@ class Settings:
     env: Variables = _setting(
         (), "NAME=VALUE for the sandbox, or NAME to pass yours on; again for more.", OWN
     )
-    read_only: Switch = _setting(False, "Whether the workspace can only be read.")
+    read_only: Switch = _setting(False, "Whether the workspace can only be read.", stricter="on")
     snapshots: Switch = _setting(True, "Whether the workspace is kept after every step.")
     snapshot_exclude: Names = _setting(
         (".env", ".env.local", ".netrc", ".pgpass", "id_rsa", "id_ecdsa", "id_ed25519"),
         "Globs of files, such as those with secrets, that snapshots leave out.",
         FILES,
     )
-    command_timeout: Seconds = _setting(120.0, "Seconds for a command that asks for none.")
+    command_timeout: Seconds = _setting(
+        120.0, "Seconds for a command that asks for none.", stricter="lower"
+    )
     command_timeout_max: Seconds = _setting(
         3600.0, "Seconds that a command may ask for.", OWN_FILES
     )
-    tools: Names = _setting((), "Tools that the model may call, by commas; without it all.")
+    tools: Names = _setting(
+        (), "Tools that the model may call, by commas; without it all.", stricter="fewer"
+    )
     system_prompt: PathValue | None = _setting(None, "File with another system prompt.")
-    max_steps: Count = _setting(200, "Steps after which a round is stopped.")
+    max_steps: Count = _setting(200, "Steps after which a round is stopped.", stricter="lower")
     temperature: Temperature | None = _setting(None, "Sampling temperature.")
     top_p: Fraction | None = _setting(None, "Nucleus sampling.")
-    max_tokens: Count | None = _setting(None, "Most tokens of one message of the model.")
+    max_tokens: Count | None = _setting(
+        None, "Most tokens of one message of the model.", stricter="lower"
+    )
     context_length: Count | None = _setting(
-        None, "Tokens of the context to use; without it all that the server gives."
+        None,
+        "Tokens of the context to use; without it all that the server gives.",
+        stricter="lower",
     )
     compact: Switch = _setting(True, "Whether a full context is summed up; else the round ends.")
     tokenizer: PathValue | None = _setting(
@@ -147,6 +168,8 @@ class Settings:
     """Where each value came from, in words."""
     notes: tuple[str, ...] = ()
     """What the user should know about these settings."""
+    trusted_prompt: str | None = None
+    """SHA-256 of the system prompt that a trusted project names: no other content is used."""
 
     @property
     def base_urls(self) -> list[str]:

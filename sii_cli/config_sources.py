@@ -4,52 +4,26 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-import typing
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
-from sii_cli import config_types
-from sii_cli.config import (
-    CONFIG_FILE,
-    PROJECT_FOLDER,
-    SETTING_FIELDS,
-    SETTING_NAMES,
-    Place,
-    Settings,
-    find_home,
-    flag_of,
-    variable_of,
+from sii_cli.config import CONFIG_FILE, SETTING_NAMES, Place, Settings, find_home, variable_of
+from sii_cli.config_values import (
+    Source,
+    check_place,
+    check_tools,
+    check_value,
+    current_directory,
 )
 from sii_cli.errors import UsageError
-from sii_cli.project_text import read_project_text
+from sii_cli.project_settings import (
+    find_project_file,
+    notes_about,
+    stricter_values,
+    trusted_source,
+)
 from sii_cli.serve_state import running_server
-
-PLACES: dict[str, tuple[Place, ...]] = {
-    field.name: field.metadata["places"] for field in SETTING_FIELDS
-}
-MASKED = {"api_key", "env"}
-"""Settings whose values are not repeated."""
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Values from one place, not checked yet. Relative paths in it start at `folder`."""
-
-    place: Place
-    values: Mapping[str, Any]
-    folder: Path
-    file: Path | None = None
-
-    def name_of(self, setting: str) -> str:
-        """Say where a value of this source stands."""
-        if self.place == "flag":
-            return flag_of(setting)
-        return variable_of(setting) if self.file is None else str(self.file)
 
 
 def load_settings(
@@ -63,7 +37,7 @@ def load_settings(
 
     `works`: someone will work in the workspace, so it must be one that a sandbox may show.
     """
-    cwd = cwd or _cwd()
+    cwd = cwd or current_directory()
     outer = [
         Source("flag", {name: v for name, v in flags.items() if v is not None}, cwd),
         Source("environment", _from_environment(env), cwd),
@@ -72,28 +46,27 @@ def load_settings(
     workspace = _merge(outer, {"workspace"}).get("workspace", (cwd, ""))[0]
     if works:
         _check_workspace(workspace, home)
-    user_file = home / CONFIG_FILE
-    project_file = workspace / PROJECT_FOLDER / CONFIG_FILE
-    files = [_from_file("project", project_file)] if project_file != user_file else []
-    files.append(_from_file("user", user_file))
+    project = find_project_file(workspace, home)
+    trusted = trusted_source(home, project)
+    files = [*([trusted] if trusted else []), _from_file("user", home / CONFIG_FILE)]
     merged = _merge([*outer, *files], set(SETTING_NAMES))
+    notes = _doubtful_variables(env)
+    if project is not None:
+        notes += notes_about(project, trusted=trusted is not None)
+        for name, value in stricter_values(project, merged).items():
+            merged[name] = (value, f"{project.path} (stricter)")
     values = {name: value for name, (value, _) in merged.items()}
     sources = {name: source for name, (_, source) in merged.items()}
     values |= {"home": home, "workspace": workspace}
+    if project is not None and sources.get("system_prompt") == f"{project.path} (trusted)":
+        values["trusted_prompt"] = project.prompt_sha256
     if "env" in values:
         values["env"] = tuple(_variable(text, env, sources["env"]) for text in values["env"])
     if "base_url" not in values and (running := running_server(home)):
         values["base_url"], sources["base_url"] = running, "sii serve"
     values["tools"] = _all_tools(values.get("tools"))
     _check_together(values, sources)
-    return Settings(**values, sources=sources, notes=tuple(_doubtful_variables(env)))
-
-
-def _cwd() -> Path:
-    try:
-        return Path.cwd()
-    except FileNotFoundError:
-        raise UsageError("The current directory is gone: change to one that exists.") from None
+    return Settings(**values, sources=sources, notes=tuple(notes))
 
 
 def _from_environment(env: Mapping[str, str]) -> dict[str, str]:
@@ -119,8 +92,7 @@ def _doubtful_variables(env: Mapping[str, str]) -> list[str]:
 
 def _from_file(place: Place, path: Path) -> Source:
     try:
-        text = read_project_text(path) if place == "project" else path.read_text("utf-8")
-        values = tomllib.loads(text)
+        values = tomllib.loads(path.read_text("utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         values = {}
     except (OSError, UnicodeDecodeError) as error:
@@ -135,87 +107,11 @@ def _merge(sources: list[Source], wanted: set[str]) -> dict[str, tuple[Any, str]
     merged: dict[str, tuple[Any, str]] = {}
     for source in sources:
         for name, raw in source.values.items():
-            _check_place(source, name)
+            check_place(source, name)
             if name in wanted:
-                value = _check_value(source, name, raw)
+                value = check_value(source, name, raw)
                 merged.setdefault(name, (value, source.name_of(name)))
     return merged
-
-
-def _check_place(source: Source, name: str) -> None:
-    if name not in PLACES:
-        nearest = difflib.get_close_matches(name, SETTING_NAMES, n=1)
-        hint = f"did you mean {nearest[0]}?" if nearest else "`sii config` lists the settings."
-        raise UsageError(f"{source.file}: there is no setting {name!r}; {hint}")
-    if source.place in PLACES[name]:
-        return
-    where = {
-        "flag": flag_of(name),
-        "environment": variable_of(name),
-        "user": "your own ~/.sii/config.toml",
-    }
-    allowed = [text for place, text in where.items() if place in PLACES[name]]
-    owner = "a project's file" if source.place == "project" else "a file"
-    raise UsageError(f"{source.file}: {name} cannot be set in {owner}: use {' or '.join(allowed)}.")
-
-
-def _check_value(source: Source, name: str, raw: Any) -> Any:
-    try:
-        value = _adapter(name).validate_python(raw)
-    except ValidationError as error:
-        shown = "" if name in MASKED else f", not {_shorten(raw)}"
-        key = f"{name} wants" if source.file else "wants"
-        message = f"{source.name_of(name)}: {key} {_wanted(name, error)}{shown}."
-        raise UsageError(message) from None
-    if isinstance(value, Path):
-        value = (source.folder / value).resolve()
-        if source.place == "project" and not value.is_relative_to(source.folder.parent.resolve()):
-            raise UsageError(f"{source.file}: {name} must lie inside the project, not at {value}.")
-    return tuple(_mount(source, text) for text in value) if name == "mounts" else value
-
-
-def _mount(source: Source, text: str) -> str:
-    """Return `SOURCE:TARGET`, both absolute. Raises `UsageError`."""
-    shown, colon, target = text.rpartition(":/")
-    if not colon:
-        shown = text
-    path = (source.folder / Path(shown).expanduser()).resolve()
-    if not path.exists():
-        raise UsageError(f"{source.name_of('mounts')}: there is no {shown} to mount.")
-    return f"{path}:/{target if colon else f'mnt/{path.name}'}"
-
-
-def check_text(name: str, text: str) -> Any:
-    """Return one setting's value, given as text with `--vary`. Raises `UsageError`."""
-    return _check_value(Source("flag", {}, _cwd()), name, text)
-
-
-def _wanted(name: str, error: ValidationError) -> str:
-    hint = _hints()[name]
-    for part in (hint, *typing.get_args(hint)):
-        for extra in getattr(part, "__metadata__", ()):
-            if title := getattr(extra, "title", None):
-                return str(title)
-    return str(error.errors()[0]["msg"]).removeprefix("Input should be ")
-
-
-def _shorten(raw: Any) -> str:
-    text = repr(raw)
-    return text if len(text) <= 60 else text[:57] + "…"
-
-
-@cache
-def _hints() -> dict[str, Any]:
-    return typing.get_type_hints(
-        Settings,
-        localns={**vars(config_types), "WebSettings": object},
-        include_extras=True,
-    )
-
-
-@cache
-def _adapter(name: str) -> TypeAdapter[Any]:
-    return TypeAdapter(_hints()[name])
 
 
 def _check_workspace(workspace: Path, home: Path) -> None:
@@ -234,11 +130,8 @@ def _check_workspace(workspace: Path, home: Path) -> None:
 def _all_tools(chosen: tuple[str, ...] | None) -> tuple[str, ...]:
     from tools.registry import TOOL_NAMES  # slow to import: not before the settings are checked
 
-    if not chosen:
-        return TOOL_NAMES
-    if unknown := [name for name in chosen if name not in TOOL_NAMES]:
-        raise UsageError(f"tools: there is no {unknown[0]!r}; there are {', '.join(TOOL_NAMES)}.")
-    return chosen
+    check_tools(chosen or (), "tools")
+    return chosen or TOOL_NAMES
 
 
 def _variable(text: str, env: Mapping[str, str], source: str) -> str:

@@ -69,6 +69,8 @@ def _host(text: str) -> str:
 
 
 def _path(value: Any) -> Any:
+    if "\0" in str(value):
+        raise ValueError("a NUL character")
     return Path(value).expanduser() if isinstance(value, str) else value
 
 

@@ -13,7 +13,7 @@ from sandbox.protocol import Limits, Mount, SandboxBackend, SandboxSpec
 from sii_cli.config import Settings
 from sii_cli.errors import UsageError
 from sii_cli.model.types import Model
-from sii_cli.project_text import read_project_text
+from sii_cli.project_text import read_project_text, text_sha256
 
 Mode = Literal["interactive", "headless", "demo", "batch"]
 
@@ -99,7 +99,13 @@ def system_prompt(settings: Settings) -> str:
     path = settings.system_prompt
     if path is not None:
         try:
-            return read_project_text(path).strip()
+            text = read_project_text(path)
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"The system prompt {path} cannot be read: {error}.") from error
+        if settings.trusted_prompt not in (None, text_sha256(text)):
+            raise UsageError(
+                f"The system prompt {path} has changed since the project's settings were trusted: "
+                "`sii config --trust` shows and trusts it as it is now."
+            )
+        return text.strip()
     return resources.files("sii_cli").joinpath("system_prompt.md").read_text("utf-8").strip()

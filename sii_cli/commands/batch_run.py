@@ -48,7 +48,7 @@ from sii_cli.commands.batch_guards import (
 )
 from sii_cli.commands.options import load
 from sii_cli.config import SETTING_NAMES, Settings, find_home
-from sii_cli.config_sources import PLACES
+from sii_cli.config_values import PLACES
 from sii_cli.errors import DONE, INFRASTRUCTURE, INTERRUPTED, LIMIT, SiiError, UsageError
 from sii_cli.render.batch_table import shown, tell
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import click
 
+from sii_cli.commands.asking import trust_project
 from sii_cli.commands.options import example, load, settings_options
 from sii_cli.config import SETTING_NAMES
+from sii_cli.render.sanitise import one_line, sanitise
 
 SIZES = {"memory", "disk", "tmp", "file_size", "output_size"}
 
@@ -16,12 +18,22 @@ SIZES = {"memory", "disk", "tmp", "file_size", "output_size"}
 @click.command(
     "config",
     help="Show every setting in force and where it came from.",
-    epilog=example("sii config", "sii config --json", "SII_MODEL=glm sii config"),
+    epilog=example(
+        "sii config", "sii config --json", "SII_MODEL=glm sii config", "sii config --trust"
+    ),
+)
+@click.option(
+    "--trust",
+    "trusts",
+    is_flag=True,
+    help="Show what the project's file (.sii/config.toml) asks for, and trust it as it is now.",
 )
 @click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
 @settings_options
-def command(as_json: bool, **flags: Any) -> None:
+def command(as_json: bool, trusts: bool, **flags: Any) -> None:
     """Show the settings."""
+    if trusts:
+        trust_project(flags)
     settings = load(flags)
     values = settings.without_secrets()
     sources = {name: settings.sources.get(name, "default") for name in SETTING_NAMES}
@@ -31,9 +43,10 @@ def command(as_json: bool, **flags: Any) -> None:
     else:
         for name in SETTING_NAMES:
             text = _size(values[name]) if name in SIZES else _text(values[name])
-            click.echo(f"{name:<19}  {text:<36}  {sources[name]}")
+            line = f"{name:<19}  {text:<36}  {sources[name]}"
+            click.echo(sanitise(line))
     for note in settings.notes:
-        click.echo(f"note: {note}", err=True)
+        click.echo(f"note: {one_line(note, 300)}", err=True)
 
 
 def _text(value: Any) -> str:

@@ -64,7 +64,7 @@ def run_task(
     to go on with.
     """
     for note in settings.notes:
-        click.echo(f"sii: {note}", err=True)
+        click.echo(f"sii: {one_line(note, 300)}", err=True)
     opening = partial(Session.open, settings, mode=mode, model=model, resumed=resumed)
     return asyncio.run(_run(opening, task, make_report(output_format)))
 

@@ -27,8 +27,10 @@ def command(
     """Open the prompt, or work on one task."""
     resumed = find_resumed(go_on, ref, flags, bring_back=bring_back)
     if task is None and output_format is None and sys.stdin.isatty() and sys.stdout.isatty():
+        from sii_cli.commands.asking import ask_about_project
         from sii_cli.prompt.app import run_prompt
 
+        ask_about_project(flags)
         return run_prompt(flags, resumed)
     from sii_cli.commands.headless import read_task, run_task
 

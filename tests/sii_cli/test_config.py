@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from sii_cli.config import Settings
 from sii_cli.config_sources import load_settings
 from sii_cli.errors import UsageError
 from sii_cli.parts import make_redactor, make_spec
+from sii_cli.project_settings import find_project_file, trust
 
 
 class Place:
@@ -25,6 +25,12 @@ class Place:
         self.project_file = self.project / ".sii" / "config.toml"
         for folder in (self.home, self.project / ".sii"):
             folder.mkdir(parents=True)
+
+    def trust(self) -> None:
+        """Say yes to the project's file as it is."""
+        project = find_project_file(self.project, self.home)
+        assert project is not None
+        trust(self.home, project, answer=True)
 
     def load(self, env: dict[str, str] | None = None, /, **flags: Any) -> Settings:
         return load_settings(flags, {"SII_HOME": str(self.home), **(env or {})}, self.project)
@@ -59,9 +65,10 @@ def test_a_key_that_no_header_can_hold_is_refused_without_showing_it(
     assert key not in refusal
 
 
-def test_flags_beat_environment_beats_project_beats_user(place: Place) -> None:
+def test_flags_beat_environment_beats_a_trusted_project_beats_user(place: Place) -> None:
     place.user_file.write_text('model = "user"\ntop_p = 0.1\nseed = 1\nmax_steps = 1')
     place.project_file.write_text('model = "project"\ntop_p = 0.2\nseed = 2')
+    place.trust()
     settings = place.load({"SII_MODEL": "env", "SII_TOP_P": "0.3"}, model="flag")
     assert (settings.model, settings.top_p, settings.seed, settings.max_steps) == (
         "flag",
@@ -73,7 +80,7 @@ def test_flags_beat_environment_beats_project_beats_user(place: Place) -> None:
         "home": "SII_HOME",
         "model": "--model",
         "top_p": "SII_TOP_P",
-        "seed": str(place.project_file),
+        "seed": f"{place.project_file} (trusted)",
         "max_steps": str(place.user_file),
     }
 
@@ -146,14 +153,8 @@ def test_a_variable_with_a_typing_error_is_noticed(place: Place) -> None:
 
 
 def test_a_file_that_is_no_toml_is_named(place: Place) -> None:
-    place.project_file.write_text("model = ")
-    assert place.refusal().startswith(f"{place.project_file} is not valid TOML: ")
-
-
-@pytest.mark.parametrize("trap", ["mkfifo {}", "ln -s /dev/zero {}", "truncate -s 1T {}"])
-def test_a_trap_in_the_place_of_a_projects_file_holds_nobody_up(place: Place, trap: str) -> None:
-    subprocess.run(trap.format(place.project_file), shell=True, check=True)
-    assert "it is no regular file of at most 1,048,576 bytes" in place.refusal()
+    place.user_file.write_text("model = ")
+    assert place.refusal().startswith(f"{place.user_file} is not valid TOML: ")
 
 
 @pytest.mark.parametrize("value", ["true", "[1]", '"x"'])
@@ -167,44 +168,6 @@ def test_the_key_never_shows(place: Place) -> None:
     assert settings.api_key == "sk-secret"
     assert settings.without_secrets()["api_key"] == "set"
     assert "sk-secret" not in repr(settings)
-
-
-class TestAProjectIsNotTrusted:
-    @pytest.mark.parametrize(
-        "line",
-        [
-            'api_key = "x"',
-            'base_url = "http://evil.example/v1"',
-            'searxng_url = "http://10.0.0.1"',
-            'search_provider = "searxng"',
-            'allow_net = ["evil.example"]',
-            'image = "evil"',
-            "memory = 99999999999",
-            'speaker = "somebody"',
-            'home = "/tmp"',
-            'workspace = "/"',
-        ],
-    )
-    def test_what_only_the_user_may_set_is_refused(self, place: Place, line: str) -> None:
-        place.project_file.write_text(line)
-        name = line.split()[0]
-        refusal = place.refusal()
-        assert refusal.startswith(f"{place.project_file}: {name} cannot be set in a project's file")
-        assert f"SII_{name.upper()}" in refusal
-
-    def test_its_system_prompt_lies_inside_it(self, place: Place, tmp_path: Path) -> None:
-        (tmp_path / "secret").write_text("secret")
-        place.project_file.write_text('system_prompt = "../../secret"')
-        assert "system_prompt must lie inside the project" in place.refusal()
-        (place.project / "prompt.md").write_text("Be brief.")
-        place.project_file.write_text('system_prompt = "../prompt.md"')
-        assert place.load().system_prompt == place.project / "prompt.md"
-
-    def test_nor_may_a_link_lead_out_of_it(self, place: Place, tmp_path: Path) -> None:
-        (tmp_path / "secret").write_text("secret")
-        (place.project / "link").symlink_to(tmp_path / "secret")
-        place.project_file.write_text('system_prompt = "../link"')
-        assert "must lie inside the project" in place.refusal()
 
 
 def test_a_workspace_that_is_not_there(place: Place) -> None:
@@ -289,14 +252,6 @@ def test_set_up_commands_may_hold_commas(place: Place) -> None:
     place.user_file.write_text('setup = ["echo a, b", "make"]')
     assert place.load().setup == ("echo a, b", "make")
     assert place.load({"SII_SETUP": "echo a, b\nmake\n"}).setup == ("echo a, b", "make")
-
-
-def test_a_project_sets_nothing_of_the_sandbox_but_what_it_takes_away(place: Place) -> None:
-    for line in ('mounts = ["/"]', 'setup = ["x"]', 'env = ["HOME"]', 'disk = "1t"'):
-        place.project_file.write_text(line)
-        assert "cannot be set in a project's file" in place.refusal()
-    place.project_file.write_text("read_only = true")
-    assert make_spec(place.load()).read_only
 
 
 def test_every_limit_can_be_set(place: Place) -> None:
