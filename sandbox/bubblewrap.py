@@ -1,7 +1,7 @@
 """Bubblewrap sandboxes: namespaces without an engine, over the host's own programs.
 
 A fallback for machines without Docker. It holds no memory, cpu and process limits
-(`SandboxInfo.unlimited` says so), and its system-call filter is small. Source: bwrap(1).
+(`SandboxInfo.unlimited` says so). Source: bwrap(1).
 """
 
 from __future__ import annotations
@@ -47,6 +47,10 @@ _HOME = "/home/sii"
 _ETC = ("alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "ssl", "mime.types")
 """Of the host's /etc only what programs need to run; nothing that identifies or authorises."""
 _MERGED = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+_COVERED = (
+    *("acpi", "asound", "interrupts", "kcore", "key-users", "keys", "latency_stats"),
+    *("sched_debug", "scsi", "timer_list", "timer_stats"),
+)
 _UNLIMITED = ("memory", "cpus", "pids")
 _CAPABILITIES = ("CAP_CHOWN", "CAP_KILL", "CAP_SETGID", "CAP_SETUID")
 
@@ -207,7 +211,7 @@ def _arguments(spec: SandboxSpec, workspace: Path, mounts: tuple[Mount, ...]) ->
     if not _python().startswith("/usr/"):
         yield from ("--ro-bind", sys.base_prefix, sys.base_prefix)
     # Read-only, for uid 0 could write the host's /proc/sys without any capability.
-    yield from ("--proc", "/proc", "--remount-ro", "/proc", "--dev", "/dev")
+    yield from ("--proc", "/proc", *_covered(), "--remount-ro", "/proc", "--dev", "/dev")
     for path, size, mode in (
         ("/tmp", tmp_size(spec), "1777"),
         (_HOME, tmp_size(spec), "0755"),
@@ -218,6 +222,16 @@ def _arguments(spec: SandboxSpec, workspace: Path, mounts: tuple[Mount, ...]) ->
     yield from ("--ro-bind" if spec.read_only else "--bind", str(workspace), WORKSPACE)
     for mount in mounts:
         yield from ("--ro-bind", str(mount.source), mount.target)
+
+
+def _covered() -> Iterator[str]:
+    """Yield what covers the files and folders of /proc that tell of the host, as Docker does."""
+    for name in _COVERED:
+        path = Path("/proc", name)
+        if path.is_dir():
+            yield from ("--size", str(1 << 12), "--tmpfs", str(path), "--remount-ro", str(path))
+        elif path.exists():
+            yield from ("--ro-bind", "/dev/null", str(path))
 
 
 def _owner(workspace: Path) -> tuple[int, int]:

@@ -46,6 +46,7 @@ from sandbox.protocol import (
     SandboxUnavailable,
 )
 from sandbox.reaper import OWNER_LABEL, owner, reap
+from sandbox.seccomp import docker_profile
 from sandbox.stream import RunnerStream
 
 T = TypeVar("T")
@@ -241,7 +242,7 @@ def _host_config(
         pids_limit=limits.pids,
         cap_drop=["ALL"],
         cap_add=_CAPABILITIES,
-        security_opt=["no-new-privileges:true"],
+        security_opt=["no-new-privileges:true", f"seccomp={docker_profile()}"],
         ulimits=[types.Ulimit(name="core", soft=0, hard=0)],
         log_config=types.LogConfig(type="none"),
     )
