@@ -6,14 +6,18 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from recordings.errors import RecordingDamaged, RecordingNotFound
 from recordings.events import BlobRef
-from recordings.files import PACKED, failure, kept_path, open_kept, sync_folder
+from recordings.files import PACKED, failure, open_kept
+from recordings.opening import HeldFolder
 
 BLOBS = "blobs"
+_PREFIX = 2
+"""Characters of a hash that name the folder of its blob."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -21,34 +25,35 @@ def blob_path(folder: Path, sha256: str) -> Path:
     """Return where a recording keeps a blob. Raises `RecordingDamaged` for what is no hash."""
     if not _SHA256.fullmatch(sha256):
         raise RecordingDamaged(f"{sha256[:80]!r} is no sha256 of a blob.")
-    return folder / BLOBS / sha256[:2] / sha256[2:]
+    return folder / BLOBS / sha256[:_PREFIX] / sha256[_PREFIX:]
 
 
 def put_blob(folder: Path, data: bytes) -> BlobRef:
     """Keep bytes; they are on the disk on return. Raises `RecordingFailed`."""
     ref = BlobRef(sha256=hashlib.sha256(data).hexdigest(), size=len(data))
     path = blob_path(folder, ref.sha256)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        if kept_path(path) is not None:
-            return ref
-        _make_folder(path.parent)
-        try:
-            _write_synced(temporary, data)
-            os.rename(temporary, path)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
-        sync_folder(path.parent)
+        with blob_folder(folder, ref.sha256, make=True) as held:
+            if not (held.is_file(path.name) or held.is_file(path.name + PACKED)):
+                _put(held, path.name, data)
     except OSError as error:
         raise failure(path, error) from error
     return ref
 
 
+def blob_folder(folder: Path, sha256: str, *, make: bool = False) -> HeldFolder:
+    """Open the folder in which a recording keeps a blob. Raises as `HeldFolder` does."""
+    return HeldFolder(folder.parent, folder.name, BLOBS, sha256[:_PREFIX], make=make)
+
+
 def open_blob(folder: Path, ref: BlobRef) -> BinaryIO:
-    """Open a blob, packed or not; nothing is checked. Raises `RecordingNotFound`."""
+    """Open a blob, packed or not; its bytes are not checked.
+
+    Raises `RecordingNotFound`, `RecordingDamaged`.
+    """
     try:
-        return open_kept(blob_path(folder, ref.sha256))
+        path = blob_path(folder, ref.sha256)
+        return open_kept(folder, BLOBS, path.parent.name, path.name)
     except FileNotFoundError:
         raise RecordingNotFound(f"The recording has lost the blob {ref.sha256}.") from None
 
@@ -62,28 +67,41 @@ def read_blob(folder: Path, ref: BlobRef) -> bytes:
     return data
 
 
+def blob_folders(folder: Path) -> Iterator[HeldFolder]:
+    """Yield the folders of a recording's blobs, each open until the next; links are passed over.
+
+    Raises `OSError`.
+    """
+    with (
+        suppress(FileNotFoundError, NotADirectoryError),
+        HeldFolder(folder.parent, folder.name, BLOBS) as blobs,
+    ):
+        for held in blobs.folders():
+            if len(held.path.name) == _PREFIX:
+                yield held
+
+
 def stored_blobs(folder: Path) -> Iterator[str]:
-    """Yield the hash of every blob that is kept, packed or not."""
-    for path in (folder / BLOBS).glob("??/*"):
-        if not path.name.startswith("."):
-            yield path.parent.name + path.name.removesuffix(PACKED)
+    """Yield the hash of every blob that is kept, packed or not. Raises `OSError`."""
+    for held in blob_folders(folder):
+        for name in held.names():
+            if not name.startswith("."):
+                yield held.path.name + name.removesuffix(PACKED)
 
 
-def _make_folder(folder: Path) -> None:
-    """Make `blobs/` and `blobs/ab/`, their names on the disk."""
-    for path in (folder.parent, folder):
-        if not path.exists():
-            path.mkdir(mode=0o700, exist_ok=True)
-            sync_folder(path.parent)
-
-
-def _write_synced(path: Path, data: bytes) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+def _put(held: HeldFolder, name: str, data: bytes) -> None:
+    temporary = f".{name}.{os.getpid()}"
+    held.remove(temporary)  # of a process that had our number and was killed
+    fd = held.create(temporary)
     try:
-        with open(fd, "wb", buffering=0, closefd=False) as file:
-            view = memoryview(data)
-            while view:
-                view = view[file.write(view) :]
+        view = memoryview(data)
+        while view:
+            view = view[os.write(fd, view) :]
         os.fdatasync(fd)
+        held.rename(temporary, name)
+    except BaseException:
+        held.remove(temporary)
+        raise
     finally:
         os.close(fd)
+    held.sync()

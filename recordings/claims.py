@@ -7,12 +7,11 @@ What a recording names can be told of a whole one alone: of one that is damaged 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 from recordings.errors import RecordingDamaged, RecordingError, RecordingNotFound
 from recordings.events import SessionResume, SessionStart, Snapshot
-from recordings.files import kept_path
+from recordings.files import kept_status
 from recordings.lines import check_line, decode_event, parse_line, peek, prev_of
 from recordings.log import LOG, read_lines
 from recordings.store import RecordingStore
@@ -74,8 +73,5 @@ class Claims:
 
 def _state(folder: Path) -> _State | None:
     """Return what tells whether a log was written to; none when there is none. Raises `OSError`."""
-    with suppress(FileNotFoundError):  # deleted meanwhile
-        if (path := kept_path(folder / LOG)) is not None:
-            status = path.stat()
-            return status.st_ino, status.st_size, status.st_mtime_ns
-    return None
+    status = kept_status(folder / LOG)
+    return None if status is None else (status.st_ino, status.st_size, status.st_mtime_ns)

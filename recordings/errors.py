@@ -27,8 +27,11 @@ class RecordingTooNew(RecordingError):
     """The recording was made by a newer version than this one."""
 
 
-MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
-"""What comes of reading a line whose values are of other kinds than ours."""
+MALFORMED = (
+    *(LookupError, TypeError, ValueError, AttributeError, ArithmeticError),
+    *(RecursionError, MemoryError),
+)
+"""What comes of reading a line whose values are of other kinds than ours, or beyond all measure."""
 
 
 def fault_of(error: Exception) -> str:

@@ -8,7 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from recordings.errors import RecordingFailed
+from recordings.errors import RecordingDamaged, RecordingFailed
+from recordings.opening import HeldFolder, UnexpectedFile
 
 REVIEWS = "reviews.jsonl"
 PACKED = ".zst"
@@ -22,12 +23,16 @@ _REMEDIES = {
     errno.EACCES: "it may not be written: correct its rights or set SII_HOME to another place",
     errno.EPERM: "it may not be written: correct its rights or set SII_HOME to another place",
     errno.EIO: "the disk reports an error: check it, and set SII_HOME to a place on another one",
+    errno.ENOLCK: "its file system gives no locks: set SII_HOME to a place on a local disk, or "
+    "mount it with locks (NFS: `local_lock=flock`)",
     errno.EFBIG: "the file has reached the largest size allowed here (ulimit -f)",
 }
 
 
 def failure(path: Path, error: OSError) -> RecordingFailed:
     """Say in a sentence why something could not be kept, with the remedy."""
+    if isinstance(error, UnexpectedFile):
+        path = Path(error.filename)
     why = _REMEDIES.get(error.errno or 0, error.strerror or str(error))
     return RecordingFailed(f"{path} cannot be written: {why}.")
 
@@ -37,29 +42,35 @@ def packed_path(path: Path) -> Path:
     return path.with_name(path.name + PACKED)
 
 
-def kept_path(path: Path) -> Path | None:
-    """Return the file, or its packed form; none when there is neither.
+def kept_status(path: Path) -> os.stat_result | None:
+    """Return what stands in a file's place, or in its packed form's; None when neither is there.
 
     Raises `OSError` where that cannot be seen.
     """
     for one in (path, packed_path(path)):
         with suppress(FileNotFoundError, NotADirectoryError):
-            one.stat()
-            return one
+            return one.lstat()
     return None
 
 
-def open_kept(path: Path) -> BinaryIO:
-    """Open a file, packed or not, to read from any place.
+def open_kept(folder: Path, *names: str) -> BinaryIO:
+    """Open a file of a recording, packed or not, to read from any place.
 
-    Raises `FileNotFoundError`, `RecordingDamaged`.
+    Raises `FileNotFoundError`, `RecordingDamaged`, `OSError`.
     """
+    *folders, name = names
     for _ in range(2):  # twice: it may be packed in the moment between the two attempts
-        with suppress(FileNotFoundError, NotADirectoryError):
-            return open(path, "rb", buffering=_BUFFER)
-        with suppress(FileNotFoundError, NotADirectoryError):
-            return _open_packed(packed_path(path))
-    raise FileNotFoundError(path)
+        with (
+            suppress(FileNotFoundError, NotADirectoryError),
+            HeldFolder(folder.parent, folder.name, *folders) as held,
+        ):
+            try:
+                if held.status(name) is not None:
+                    return held.reader(name, _BUFFER)
+                return _open_packed(held, name + PACKED)
+            except UnexpectedFile as error:
+                raise RecordingDamaged(f"{error}.") from None
+    raise FileNotFoundError(folder.joinpath(*names))
 
 
 def sync_folder(folder: Path) -> None:
@@ -71,8 +82,8 @@ def sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
-def _open_packed(path: Path) -> BinaryIO:
-    path.stat()
+def _open_packed(held: HeldFolder, name: str) -> BinaryIO:
+    file = held.reader(name)
     from recordings.zstd import open_compressed  # slow to import, seldom needed
 
-    return open_compressed(path)
+    return open_compressed(file, held.path / name)

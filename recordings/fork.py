@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
-from recordings.blobs import blob_path
+from recordings.blobs import blob_folder, blob_path
 from recordings.errors import RecordingDamaged, RecordingNotFound
 from recordings.events import BlobRef, Observation, Parent, Redaction
-from recordings.files import failure, kept_path, sync_folder
+from recordings.files import PACKED, failure
 from recordings.lines import check_line, parse_line, peek
 from recordings.log import LogWriter, event_of, read_lines
+from recordings.opening import HeldFolder
 
 _HEAD = 250
 """Bytes of a line in which its parent stands."""
@@ -96,19 +97,48 @@ def ancestors(folder: Path) -> set[str]:
 
 
 def _share_blob(source: Path, folder: Path, ref: BlobRef) -> None:
-    path = kept_path(blob_path(source, ref.sha256))
-    if path is None:
-        raise RecordingDamaged(f"The recording {source.name} has lost the blob {ref.sha256}.")
-    target = blob_path(folder, ref.sha256).with_name(path.name)
+    """Give a fork a blob of its parent, linked or copied, its name on the disk."""
+    path = blob_path(folder, ref.sha256)
     try:
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with suppress(FileExistsError):
-            try:
-                os.link(path, target)
-            except FileExistsError:
-                raise
-            except OSError:  # another disk, or one without links
-                shutil.copyfile(path, target)
-        sync_folder(target.parent)
+        with (
+            blob_folder(source, ref.sha256) as held,
+            blob_folder(folder, ref.sha256, make=True) as own,
+        ):
+            name = next((one for one in (path.name, path.name + PACKED) if held.status(one)), None)
+            if name is None:
+                raise FileNotFoundError
+            if own.status(name) is None:
+                _share(held, own, name)
+    except (FileNotFoundError, NotADirectoryError):
+        raise RecordingDamaged(
+            f"The recording {source.name} has lost the blob {ref.sha256}."
+        ) from None
     except OSError as error:
-        raise failure(target, error) from error
+        raise failure(path, error) from error
+
+
+def _share(held: HeldFolder, own: HeldFolder, name: str) -> None:
+    with held.reader(name) as file:
+        try:
+            if os.fstat(file.fileno()).st_uid != os.geteuid():
+                raise PermissionError  # its owner could change what the fork has
+            os.link(name, name, src_dir_fd=held.fd, dst_dir_fd=own.fd, follow_symlinks=False)
+        except FileExistsError:
+            return
+        except OSError:  # another disk, or one without links
+            _copy(file, own, name)
+    own.sync()
+
+
+def _copy(file: BinaryIO, own: HeldFolder, name: str) -> None:
+    temporary = f".{name}.{os.getpid()}"
+    own.remove(temporary)  # of a process that had our number and was killed
+    try:
+        with open(own.create(temporary), "wb") as copy:
+            shutil.copyfileobj(file, copy)
+            copy.flush()
+            os.fdatasync(copy.fileno())
+        own.rename(temporary, name)
+    except BaseException:
+        own.remove(temporary)
+        raise

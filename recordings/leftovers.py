@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from recordings.blobs import BLOBS
+from recordings.blobs import BLOBS, blob_folders
 from recordings.log import LOG, is_locked
+from recordings.opening import HeldFolder
 from recordings.store import RecordingStore
 
 _STALE = 3600.0
@@ -17,14 +19,25 @@ _STALE = 3600.0
 of processes in another container, or on another machine, nothing is seen here."""
 
 
-def half_written(store: RecordingStore) -> Iterator[Path]:
-    """Yield the files that were being packed, redacted or kept when their process died."""
+def half_written(store: RecordingStore) -> Iterator[tuple[HeldFolder, str]]:
+    """Yield the files that were being packed, redacted or kept when their process died.
+
+    Each with its folder, which is open until the next.
+    """
     for session in store.ids():
-        for pattern in (f".{LOG}*", f"{BLOBS}/??/.*"):
-            for path in (store.root / session).glob(pattern):
-                pid = path.name.rpartition(".")[2]
-                if pid.isdigit() and not os.path.exists(f"/proc/{pid}") and _is_stale(path):
-                    yield path
+        with suppress(OSError), HeldFolder(store.root, session) as folder:
+            yield from _half_written(folder, f".{LOG}")
+            for blobs in blob_folders(folder.path):
+                yield from _half_written(blobs, ".")
+
+
+def _half_written(folder: HeldFolder, beginning: str) -> Iterator[tuple[HeldFolder, str]]:
+    for name in folder.names():
+        pid = name.rpartition(".")[2]
+        if name.startswith(beginning) and pid.isdigit() and not os.path.exists(f"/proc/{pid}"):
+            status = folder.status(name)
+            if status is not None and stat.S_ISREG(status.st_mode) and _is_stale(status):
+                yield folder, name
 
 
 def empty_folders(store: RecordingStore) -> Iterator[Path]:
@@ -37,12 +50,14 @@ def empty_folders(store: RecordingStore) -> Iterator[Path]:
 
 
 def _is_empty(folder: Path) -> bool:
-    if folder.is_symlink() or not folder.is_dir() or is_locked(folder):
+    if is_locked(folder):
         return False
-    return _is_stale(folder) and {path.name for path in folder.iterdir()} <= {LOG, BLOBS}
+    try:
+        with HeldFolder(folder.parent, folder.name) as held:
+            return _is_stale(os.fstat(held.fd)) and {LOG, BLOBS}.issuperset(held.names())
+    except OSError:
+        return False
 
 
-def _is_stale(path: Path) -> bool:
-    with suppress(FileNotFoundError):
-        return path.stat().st_mtime < time.time() - _STALE
-    return False
+def _is_stale(status: os.stat_result) -> bool:
+    return status.st_mtime < time.time() - _STALE

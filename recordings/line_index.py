@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from recordings.errors import RecordingDamaged
 from recordings.lines import decode_event, parse_line
-from recordings.log import Line, open_log, read_lines
+from recordings.log import LONGEST_LINE, Line, open_log, read_lines
 
 if TYPE_CHECKING:
     from recordings.events import Event
@@ -71,7 +71,7 @@ class LineIndex:
     def event(self, number: int) -> Event:
         """Read the event of a line, from 0. Raises `RecordingDamaged`, `RecordingTooNew`."""
         self._file.seek(self.offsets[number])
-        return decode_event(parse_line(self._file.readline().removesuffix(b"\n")))
+        return decode_event(parse_line(self._file.readline(LONGEST_LINE).removesuffix(b"\n")))
 
     def events(self, first: int, end: int) -> Iterator[Event]:
         """Read events `first` to before `end`."""

@@ -10,7 +10,6 @@ import hashlib
 import os
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
@@ -22,8 +21,9 @@ from recordings.errors import (
     RecordingNotFound,
     RecordingTooNew,
 )
-from recordings.files import failure, open_kept, sync_folder
+from recordings.files import failure, open_kept
 from recordings.lines import check_line, decode_event, parse_line
+from recordings.opening import HeldFolder, open_file
 
 if TYPE_CHECKING:
     from recordings.events import Event
@@ -32,8 +32,10 @@ LOG = "events.jsonl"
 _LOCK_PATIENCE = 0.5
 """Seconds to wait for the lock: a reader that asks whether it is held holds it for a moment."""
 _CHUNK = 1 << 16
-_LONGEST = 1 << 28
-"""Bytes of the longest line that is read: what is longer is none of ours, and may have no end."""
+LONGEST_LINE = 32 << 20
+"""Bytes of the longest line that is written or read: what is longer may have no end."""
+_BEGINNING = b'{"v":'
+"""Of every line."""
 
 
 class Line(NamedTuple):
@@ -60,9 +62,10 @@ class LogWriter:
         """Begin a log in a folder that has none. Raises `RecordingFailed`."""
         path = folder / name
         try:
-            fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            sync_folder(folder)
+            with HeldFolder(folder.parent, folder.name) as held:
+                fd = held.create(name, os.O_APPEND)
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                held.sync()
         except OSError as error:
             raise failure(path, error) from error
         return cls(path, fd, 0)
@@ -75,13 +78,13 @@ class LogWriter:
         """
         path = folder / name
         try:
-            fd = _open_locked(path)
+            fd = _open_locked(folder, name)
         except FileNotFoundError:
             raise RecordingNotFound(f"There is no recording in {folder}.") from None
         except OSError as error:
             raise failure(path, error) from error
         try:
-            last, size = _cut_torn_line(fd)
+            last, size = _cut_torn_line(path, fd)
         except OSError as error:
             os.close(fd)
             raise failure(path, error) from error
@@ -99,7 +102,7 @@ class LogWriter:
         if self._failed is not None:
             raise self._failed
         data = line + b"\n"
-        if len(data) > _LONGEST:
+        if len(data) > LONGEST_LINE:
             raise RecordingFailed(
                 f"An event of {len(data) >> 20} MiB is too long to be recorded: give what is so "
                 "long as a file of the workspace."
@@ -149,11 +152,9 @@ def open_log(folder: Path) -> BinaryIO:
     Raises `RecordingNotFound`, `RecordingDamaged`.
     """
     try:
-        return open_kept(folder / LOG)
+        return open_kept(folder, LOG)
     except FileNotFoundError:
         raise RecordingNotFound(f"There is no recording in {folder}.") from None
-    except IsADirectoryError:
-        raise RecordingDamaged(f"{folder / LOG} is a directory, where a file should be.") from None
 
 
 def last_line(folder: Path) -> bytes | None:
@@ -164,7 +165,7 @@ def last_line(folder: Path) -> bytes | None:
     with open_log(folder) as file:
         size, length = file.seek(0, os.SEEK_END), _CHUNK
         while True:
-            length = min(length, size)
+            length = min(length, size, 2 * LONGEST_LINE)
             file.seek(size - length)
             data = file.read(length)
             end = data.rfind(b"\n")
@@ -173,8 +174,8 @@ def last_line(folder: Path) -> bytes | None:
                 return data[start + 1 : end]
             if length == size:
                 return None
-            if length > _LONGEST:
-                raise _too_long(folder)
+            if length > LONGEST_LINE:
+                raise _too_long(folder / LOG)
             length *= 8
 
 
@@ -195,11 +196,11 @@ def read_lines(folder: Path, *, offset: int = 0, number: int = 1) -> Iterator[Li
     """
     with open_log(folder) as file:
         file.seek(offset)
-        for count, text in enumerate(iter(partial(file.readline, _LONGEST), b""), number):
+        for count, text in enumerate(iter(partial(file.readline, LONGEST_LINE), b""), number):
             if text.endswith(b"\n"):
                 yield Line(count, offset, text[:-1])
-            elif len(text) == _LONGEST:
-                raise _too_long(folder)
+            elif len(text) == LONGEST_LINE:
+                raise _too_long(folder / LOG)
             offset += len(text)
 
 
@@ -227,63 +228,92 @@ def event_of(folder: Path, line: Line) -> Event:
 def is_locked(folder: Path) -> bool:
     """Tell whether some process is writing to a recording right now."""
     try:
-        fd = os.open(folder / LOG, os.O_RDONLY)
+        fd = open_file(folder.parent, folder.name, LOG)
     except OSError:
         return False
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
+    except OSError:  # a file system without locks: nobody can write to it either
+        return False
     finally:
         os.close(fd)
     return False
 
 
-def _too_long(folder: Path) -> RecordingDamaged:
-    return RecordingDamaged(f"A line of {folder / LOG} is longer than any that sii writes.")
+def _too_long(path: Path) -> RecordingDamaged:
+    return RecordingDamaged(
+        f"A line of {path} is longer than the {LONGEST_LINE >> 20} MiB that are written and read."
+    )
 
 
-def _open_locked(path: Path) -> int:
+def _open_locked(folder: Path, name: str) -> int:
     """Open a log and lock it, waiting a little."""
     patience = time.monotonic() + _LOCK_PATIENCE
     while True:
-        fd = os.open(path, os.O_RDWR | os.O_APPEND)
-        with suppress(BlockingIOError):
+        fd = open_file(folder.parent, folder.name, name, flags=os.O_RDWR | os.O_APPEND)
+        try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.fstat(fd).st_nlink:
                 return fd
+        except BlockingIOError:
+            pass
+        except OSError:
+            os.close(fd)
+            raise
         # Held by another, or replaced by another (packed, redacted) before we had it.
         os.close(fd)
         if time.monotonic() > patience:
             raise RecordingInUse(
-                f"The recording {path.parent.name} is being written by another process: "
+                f"The recording {folder.name} is being written by another process: "
                 "end that session first, or fork it."
             )
         time.sleep(0.02)
 
 
-def _cut_torn_line(fd: int) -> tuple[Line | None, int]:
-    """Cut what follows the last newline; return the last line and the size of the log."""
+def _cut_torn_line(path: Path, fd: int) -> tuple[Line | None, int]:
+    """Cut what follows the last newline; return the last line and the size of the log.
+
+    Nothing is cut from what is no log of ours. Raises `RecordingDamaged`, `OSError`.
+    """
     size = os.fstat(fd).st_size
-    end = _find_newline(fd, size) + 1
+    end = _find_newline(path, fd, size) + 1
+    line = None
+    if end:
+        start = _find_newline(path, fd, end - 1) + 1
+        line = Line(0, start, os.pread(fd, end - 1 - start, start))
+        if check_line(line.text) is None:
+            raise RecordingDamaged(
+                f"The last line of {path} was changed after it was written, so nothing is "
+                "appended to it: `sii verify` says more."
+            )
+    elif not _may_be_torn_line(os.pread(fd, _CHUNK, 0)):
+        raise RecordingDamaged(
+            f"{path} holds what sii did not write, so nothing is appended to it: move it away."
+        )
     if end < size:
         os.ftruncate(fd, end)
         os.fdatasync(fd)
-    if end == 0:
-        return None, 0
-    start = _find_newline(fd, end - 1) + 1
-    line = Line(0, start, os.pread(fd, end - 1 - start, start))
-    if check_line(line.text) is None:
-        raise RecordingDamaged(
-            "The last line of the recording was changed after it was written, so nothing is "
-            "appended to it: `sii verify` says more."
-        )
     return line, end
 
 
-def _find_newline(fd: int, before: int) -> int:
-    """Offset of the last newline before an offset; -1 when there is none."""
+def _may_be_torn_line(data: bytes) -> bool:
+    """Tell whether the beginning of a log without a newline may be ours; after a power failure it
+    may be zeros.
+    """
+    return data[: len(_BEGINNING)] == _BEGINNING[: len(data)] or not data.strip(b"\0")
+
+
+def _find_newline(path: Path, fd: int, before: int) -> int:
+    """Offset of the last newline before an offset; -1 when there is none.
+
+    Raises `RecordingDamaged` when it is further away than a line is long.
+    """
+    end = before
     while before > 0:
+        if end - before > LONGEST_LINE:
+            raise _too_long(path)
         start = max(0, before - _CHUNK)
         found = os.pread(fd, before - start, start).rfind(b"\n")
         if found >= 0:

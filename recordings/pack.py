@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from recordings.blobs import BLOBS
-from recordings.files import PACKED, failure, packed_path, sync_folder
+from recordings.blobs import blob_folders
+from recordings.files import PACKED, failure
 from recordings.log import LOG, LogWriter
+from recordings.opening import HeldFolder
 from recordings.zstd import compress, open_compressed
 
 
@@ -34,70 +36,96 @@ def pack(folder: Path) -> PackResult:
     `RecordingDamaged`, `RecordingFailed`.
     """
     before = _size(folder)
-    if (folder / LOG).exists():
+    if _has(folder, LOG):
         log, _ = LogWriter.open(folder)
         try:
-            _replace(folder / LOG, packed_path(folder / LOG), _compress)
+            with _held(folder) as held:
+                _replace(held, LOG, LOG + PACKED, _compress)
         finally:
             log.close()
-    for path in _blobs(folder, packed=False):
-        _replace(path, packed_path(path), _compress, only_smaller=True)
+    for held in blob_folders(folder):
+        for name in _plain_or_packed(held, packed=False):
+            _replace(held, name, name + PACKED, _compress, only_smaller=True)
     return PackResult(before, _size(folder))
 
 
 def unpack(folder: Path) -> PackResult:
     """Make a packed recording plain again. Raises `RecordingDamaged`, `RecordingFailed`."""
     before = _size(folder)
-    for path in _blobs(folder, packed=True):
-        _replace(path, path.with_name(path.name.removesuffix(PACKED)), _decompress)
-    log = packed_path(folder / LOG)
-    if log.exists() and not (folder / LOG).exists():
-        _replace(log, folder / LOG, _decompress)
+    for held in blob_folders(folder):
+        for name in _plain_or_packed(held, packed=True):
+            _replace(held, name, name.removesuffix(PACKED), _decompress)
+    if _has(folder, LOG + PACKED) and not _has(folder, LOG):
+        with _held(folder) as held:
+            _replace(held, LOG + PACKED, LOG, _decompress)
     return PackResult(before, _size(folder))
 
 
+def _held(folder: Path) -> HeldFolder:
+    return HeldFolder(folder.parent, folder.name)
+
+
+def _has(folder: Path, name: str) -> bool:
+    try:
+        with _held(folder) as held:
+            return held.status(name) is not None
+    except OSError:
+        return False
+
+
 def _replace(
-    source: Path,
-    target: Path,
-    convert: Callable[[Path, BinaryIO], None],
+    held: HeldFolder,
+    source: str,
+    target: str,
+    convert: Callable[[BinaryIO, BinaryIO, Path], None],
     *,
     only_smaller: bool = False,
 ) -> None:
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    temporary = f".{target}.{os.getpid()}"
     try:
-        with open(temporary, "xb") as converted:
-            os.chmod(temporary, 0o600)
-            convert(source, converted)
-            converted.flush()
-            os.fdatasync(converted.fileno())
-        if only_smaller and temporary.stat().st_size >= source.stat().st_size:
-            return
-        os.rename(temporary, target)
-        sync_folder(target.parent)
-        source.unlink()
+        with held.reader(source) as plain:
+            size = os.fstat(plain.fileno()).st_size
+            held.remove(temporary)  # of a process that had our number and was killed
+            with open(held.create(temporary), "wb") as converted:
+                convert(plain, converted, held.path / source)
+                converted.flush()
+                os.fdatasync(converted.fileno())
+                is_smaller = converted.tell() < size
+        if is_smaller or not only_smaller:
+            held.rename(temporary, target)
+            held.sync()
+            held.remove(source)
     except OSError as error:
-        raise failure(target, error) from error
+        raise failure(held.path / target, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            held.remove(temporary)
 
 
-def _compress(source: Path, target: BinaryIO) -> None:
-    with open(source, "rb") as plain:
-        compress(plain, target)
+def _compress(source: BinaryIO, target: BinaryIO, path: Path) -> None:
+    compress(source, target)
 
 
-def _decompress(source: Path, target: BinaryIO) -> None:
-    with open_compressed(source) as plain:
+def _decompress(source: BinaryIO, target: BinaryIO, path: Path) -> None:
+    with open_compressed(source, path) as plain:
         shutil.copyfileobj(plain, target)
 
 
-def _blobs(folder: Path, *, packed: bool) -> Iterator[Path]:
-    for path in sorted((folder / BLOBS).glob("??/*")):
-        if not path.name.startswith(".") and (path.suffix == PACKED) == packed:
-            yield path
+def _plain_or_packed(held: HeldFolder, *, packed: bool) -> list[str]:
+    """Return the names of the blobs of one kind; what is no regular file is left as it is."""
+    return [
+        name
+        for name in sorted(held.names())
+        if not name.startswith(".") and name.endswith(PACKED) == packed and held.is_file(name)
+    ]
 
 
 def _size(folder: Path) -> int:
-    log = folder / LOG
-    logs = [path for path in (log, packed_path(log)) if path.exists()]
-    return sum(path.stat().st_size for path in [*logs, *(folder / BLOBS).glob("??/*")])
+    try:
+        with _held(folder) as held:
+            statuses = [held.status(LOG), held.status(LOG + PACKED)]
+        for blobs in blob_folders(folder):
+            statuses += [blobs.status(name) for name in blobs.names()]
+    except OSError as error:
+        raise failure(folder, error) from error
+    return sum(status.st_size for status in statuses if status is not None)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from recordings.blobs import BLOBS, blob_path, open_blob, put_blob, read_blob, stored_blobs
+from recordings.blobs import blob_folders, open_blob, put_blob, read_blob
 from recordings.conversation import message_of
 from recordings.errors import RecordingError
 from recordings.events import (
@@ -24,10 +24,11 @@ from recordings.events import (
     Redaction,
     SummaryResponse,
 )
-from recordings.files import failure, kept_path, packed_path, sync_folder
+from recordings.files import PACKED, failure, packed_path
 from recordings.index import purge
 from recordings.lines import encode_event
 from recordings.log import LOG, LogWriter, read_events, recording_hash
+from recordings.opening import HeldFolder
 from recordings.pack import unpack
 from recordings.redactor import Redactor, blank_prompt, texts_of
 from recordings.secrets import Secret, SecretFinder
@@ -92,16 +93,18 @@ class _Rewriter:
 
     def run(self) -> Redaction | None:
         old = recording_hash(self._folder)
-        temporary = self._folder / f".{LOG}.{os.getpid()}"
-        try:
-            last = self._write(temporary, old)
-            if last is None:
-                return None
-            purge(self._folder)  # before: it is by the old text that words are found
-            os.rename(temporary, self._folder / LOG)
-            sync_folder(self._folder)
-        finally:
-            temporary.unlink(missing_ok=True)
+        temporary = f".{LOG}.{os.getpid()}"
+        with HeldFolder(self._folder.parent, self._folder.name) as held:
+            held.remove(temporary)  # of a process that had our number and was killed
+            try:
+                last = self._write(held.create(temporary), old)
+                if last is None:
+                    return None
+                purge(self._folder)  # before: it is by the old text that words are found
+                held.rename(temporary, LOG)
+                held.sync()
+            finally:
+                held.remove(temporary)
         return last
 
     def remove_leftovers(self) -> None:
@@ -109,18 +112,19 @@ class _Rewriter:
 
         A redaction that was killed leaves the old blobs: the next one removes them.
         """
-        for sha256 in set(stored_blobs(self._folder)) - self._kept_blobs:
-            path = kept_path(blob_path(self._folder, sha256))
-            if path is not None:
-                path.unlink()
-        for pattern in (f".{LOG}*", f"{BLOBS}/??/.*"):
-            for path in self._folder.glob(pattern):
-                path.unlink()
+        for held in blob_folders(self._folder):
+            for name in held.names():
+                sha256 = held.path.name + name.removesuffix(PACKED)
+                if sha256 not in self._kept_blobs and held.is_file(name):
+                    held.remove(name)
+        with HeldFolder(self._folder.parent, self._folder.name) as held:
+            for name in held.names():
+                if name.startswith(f".{LOG}") and held.is_file(name):
+                    held.remove(name)
 
-    def _write(self, path: Path, old: str) -> Redaction | None:
+    def _write(self, fd: int, old: str) -> Redaction | None:
         prev, event = "", None
-        with open(path, "xb") as file:
-            os.chmod(path, 0o600)
+        with open(fd, "wb") as file:
             for event in read_events(self._folder):
                 line, prev = encode_event(replace(event, data=self._data(event), prev=prev))
                 file.write(line + b"\n")

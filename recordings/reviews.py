@@ -27,8 +27,11 @@ from recordings.events import Part
 from recordings.files import REVIEWS
 from recordings.lines import check_line, seal
 from recordings.log import LogWriter, recording_hash
+from recordings.opening import UnexpectedFile, read_file
 
 VERSION = 1
+_LARGEST = 64 << 20
+"""Bytes of all reviews of a recording."""
 FLAGS = ("good", "wrong", "wasteful", "unsafe", "wrong_observation", "unclear")
 """What a step is usually flagged as; other words are taken too."""
 
@@ -101,9 +104,11 @@ def read_reviews(folder: Path) -> list[Review]:
     Raises `RecordingDamaged`.
     """
     try:
-        content = (folder / REVIEWS).read_bytes()
+        content = read_file(folder.parent, folder.name, REVIEWS, most=_LARGEST)
     except FileNotFoundError:
         return []
+    except UnexpectedFile as error:
+        raise RecordingDamaged(f"{error}.") from None
     reviews = []
     for number, line in enumerate(content.split(b"\n")[:-1], 1):
         try:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from recordings.errors import RecordingNotFound
-from recordings.files import failure, kept_path, sync_folder
+from recordings.files import failure, kept_status, sync_folder
 from recordings.log import LOG
 from recordings.summary import RecordingSummary, summarise
 
@@ -91,12 +92,10 @@ class RecordingStore:
         What cannot be looked at may be one: whoever reads it says why that is so.
         """
         try:
-            path = kept_path(self.root / name / LOG)
-            return path is not None and path.stat().st_size > 0
-        except FileNotFoundError:
-            return False
+            status = kept_status(self.root / name / LOG)
         except OSError:
             return True
+        return status is not None and (status.st_size > 0 or not stat.S_ISREG(status.st_mode))
 
 
 def _new_id(now: float) -> str:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import orjson
 
 from recordings.errors import MALFORMED, RecordingDamaged, RecordingError, why_damaged
-from recordings.files import kept_path
+from recordings.files import kept_status
 from recordings.lines import parse_line
-from recordings.log import LOG, is_locked, open_log, read_lines
+from recordings.log import LOG, LONGEST_LINE, is_locked, open_log, read_lines
 
 if TYPE_CHECKING:
     from recordings.events import QueryStatus, SessionStatus
@@ -108,7 +108,7 @@ def _summarise(folder: Path) -> RecordingSummary:
         steps=end["steps"] if end else _latest(tail, "step"),
         tokens=usage["prompt_tokens"] + usage["completion_tokens"] if usage else None,
         duration=max(0.0, last["wall"] - started),
-        bytes=(kept_path(folder / LOG) or folder).stat().st_size,
+        bytes=log.st_size if (log := kept_status(folder / LOG)) else 0,
         batch=start["data"].get("batch"),
         query=start["data"].get("query"),
         attempt=start["data"].get("attempt"),
@@ -170,8 +170,8 @@ def _forked(folder: Path, default: float) -> float:
         while low < high:  # the first line that begins after `low` is the fork's, or is sought
             middle = (low + high) // 2
             file.seek(middle)
-            file.readline()
-            found = file.readline()
+            file.readline(LONGEST_LINE)
+            found = file.readline(LONGEST_LINE)
             if not found or own in found[:_HEAD_BYTES]:
                 high, line = middle, found or line
             else:

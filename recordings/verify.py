@@ -168,7 +168,11 @@ class _Verifier:
         if not result.lines:
             self.problem("there is no whole line", None)
         result.notes += _flag_notes(self._flagged)
-        loose = sum(1 for sha256 in stored_blobs(self._folder) if sha256 not in self._blobs)
+        try:
+            loose = sum(sha256 not in self._blobs for sha256 in stored_blobs(self._folder))
+        except OSError as error:
+            self.problem(str(error), None)
+            return
         if loose:
             result.notes.append(f"{loose} blobs that no event names (kept just before a crash)")
 

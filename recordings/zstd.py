@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import io
 import struct
+import sys
+from array import array
 from bisect import bisect_right
-from collections.abc import Iterator
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,6 +22,11 @@ from recordings.errors import RecordingDamaged
 FRAME = 1 << 20
 """Bytes of one frame, uncompressed."""
 LEVEL = 9
+_MOST_FRAMES = 1 << 18
+"""Of a file that is read: 256 GiB, whose table takes 6 MiB of memory."""
+
+_OVERHEAD = 1 << 16
+"""Bytes that a frame may be longer than what is in it."""
 
 _SKIPPABLE = 0x184D2A5E
 _SEEKABLE = 0x8F92EAB1
@@ -41,12 +47,11 @@ def compress(source: BinaryIO, target: BinaryIO) -> None:
     target.write(_HEADER.pack(_SKIPPABLE, len(table)) + table)
 
 
-def open_compressed(path: Path) -> BinaryIO:
-    """Read a file that `compress` wrote, from any place.
+def open_compressed(file: BinaryIO, path: Path) -> BinaryIO:
+    """Read an open file that `compress` wrote, from any place; closing it closes the file.
 
-    Raises `FileNotFoundError`, `RecordingDamaged`.
+    `path` is its name in messages. Raises `RecordingDamaged`.
     """
-    file = open(path, "rb")  # noqa: SIM115 (closed by the reader)
     try:
         return io.BufferedReader(_Reader(file), FRAME)
     except (struct.error, OSError, ValueError) as error:
@@ -59,11 +64,11 @@ class _Reader(io.RawIOBase):
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        sizes = list(_read_table(file))
-        if any(length > FRAME for _, length in sizes):
+        sizes, lengths = _read_table(file)
+        if max(lengths, default=0) > FRAME or max(sizes, default=0) > FRAME + _OVERHEAD:
             raise ValueError("its table names a frame that is too long")
-        self._starts = [0, *accumulate(size for size, _ in sizes)]
-        self._offsets = [0, *accumulate(length for _, length in sizes)]
+        self._starts = array("Q", accumulate(sizes, initial=0))
+        self._offsets = array("Q", accumulate(lengths, initial=0))
         self._position = 0
         self._frame = -1
         self._data = b""
@@ -105,6 +110,9 @@ class _Reader(io.RawIOBase):
         frame = self._file.read(self._starts[number + 1] - self._starts[number])
         length = self._offsets[number + 1] - self._offsets[number]
         try:
+            # A frame may claim any length, and that much would be taken from the memory.
+            if zstandard.frame_content_size(frame) > length:
+                raise zstandard.ZstdError("it is longer than its table says")
             data = zstandard.ZstdDecompressor().decompress(frame, max_output_size=length)
         except zstandard.ZstdError as error:
             raise RecordingDamaged(f"Frame {number} of a packed file is damaged: {error}") from None
@@ -115,11 +123,23 @@ class _Reader(io.RawIOBase):
         self._data, self._frame = data, number
 
 
-def _read_table(file: BinaryIO) -> Iterator[tuple[int, int]]:
-    """Yield each frame's size and the length of what is in it."""
+def _read_table(file: BinaryIO) -> tuple[array[int], array[int]]:
+    """Return the frames' sizes and the lengths of what is in them.
+
+    Raises `ValueError` for a table that does not fit the file: a file may claim any number.
+    """
+    end = file.seek(0, io.SEEK_END)
     file.seek(-_FOOTER.size, io.SEEK_END)
     count, flags, magic = _FOOTER.unpack(file.read(_FOOTER.size))
     if magic != _SEEKABLE or flags:
         raise ValueError("its table of frames is missing")
+    if count > _MOST_FRAMES:
+        raise ValueError(f"its table names {count:,} frames, and {_MOST_FRAMES:,} are read")
     file.seek(-_FOOTER.size - count * _ENTRY.size, io.SEEK_END)
-    return _ENTRY.iter_unpack(file.read(count * _ENTRY.size))
+    numbers = array("I", file.read(count * _ENTRY.size))
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    sizes, lengths = numbers[::2], numbers[1::2]
+    if sum(sizes) + _HEADER.size + count * _ENTRY.size + _FOOTER.size != end:
+        raise ValueError("its table of frames does not fit the file")
+    return sizes, lengths

@@ -133,13 +133,14 @@ def _why_all_stays(session: str, why: str) -> str:
 
 
 def _remove_half_written(store: RecordingStore, freed: Freed, dry_run: bool) -> None:
-    for path in half_written(store):
-        with suppress(FileNotFoundError):
-            size = path.stat().st_size
-            if not dry_run:
-                path.unlink()
-            freed.bytes += size
-            freed.left_behind += 1
+    for folder, name in half_written(store):
+        status = folder.status(name)
+        if status is None:
+            continue
+        if not dry_run:
+            folder.remove(name)
+        freed.bytes += status.st_size
+        freed.left_behind += 1
 
 
 def _real_paths(workspaces: Iterable[str]) -> Iterator[Path]:

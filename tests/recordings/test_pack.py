@@ -93,7 +93,7 @@ def test_any_place_of_a_packed_file_can_be_read(tmp_path_factory, data, reads):
         patch.setattr(zstd, "FRAME", 512)
         with open(path, "wb") as target:
             zstd.compress(io.BytesIO(data), target)
-        with zstd.open_compressed(path) as file:
+        with zstd.open_compressed(path.open("rb"), path) as file:
             for offset, size in reads:
                 file.seek(offset)
                 assert file.read(size) == data[offset : offset + size]

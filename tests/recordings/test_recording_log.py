@@ -226,7 +226,7 @@ def test_a_damaged_line_is_named(folder):
 
 
 def test_what_is_too_long_to_be_read_back_is_not_written(folder, monkeypatch):
-    monkeypatch.setattr("recordings.log._LONGEST", 1 << 20)
+    monkeypatch.setattr("recordings.log.LONGEST_LINE", 1 << 20)
     recorder = Recorder.create(folder, SESSION)
     recorder.record(say("one"), "human")
     with pytest.raises(RecordingFailed, match="1 MiB is too long"):

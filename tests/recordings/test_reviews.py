@@ -1,5 +1,6 @@
 """Reviews: appended, pinned to what was reviewed, judged by a policy."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -136,6 +137,13 @@ def test_a_torn_review_is_cut_and_a_changed_one_is_named(folder):
 def test_no_recording_and_no_rights_are_sentences(tmp_path, folder, monkeypatch):
     with pytest.raises(RecordingNotFound):
         add_review(tmp_path / "missing", "ada")
-    monkeypatch.setattr("os.open", lambda *a, **k: (_ for _ in ()).throw(PermissionError(13, "no")))
+    really_open = os.open
+
+    def refused(path, flags, *rest, **named):
+        if flags & os.O_ACCMODE != os.O_RDONLY:
+            raise PermissionError(13, "no")
+        return really_open(path, flags, *rest, **named)
+
+    monkeypatch.setattr("os.open", refused)
     with pytest.raises(RecordingFailed, match="correct its rights"):
         add_review(folder, "ada")

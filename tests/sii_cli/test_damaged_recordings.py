@@ -55,7 +55,7 @@ COMMANDS = (
 def test_a_file_that_is_no_recording_is_named_and_hides_no_other(
     shell: Shell, make: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("recordings.log._LONGEST", 1 << 20)
+    monkeypatch.setattr("recordings.log.LONGEST_LINE", 1 << 20)
     whole = shell.recorded()
     bad = shell.store.root / "20991231-235959-aaaaaa"
     bad.mkdir()
