@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from recordings.errors import RecordingDamaged, RecordingError, RecordingNotFound
+from recordings.errors import UNREADABLE, RecordingDamaged, RecordingNotFound, why_damaged
 from recordings.events import SessionResume, SessionStart, Snapshot
 from recordings.files import kept_status
 from recordings.lines import check_line, decode_event, parse_line, peek, prev_of
@@ -49,8 +49,8 @@ class Claims:
                 yield from self._trees_of(folder)
             except RecordingNotFound:  # deleted meanwhile
                 continue
-            except (RecordingError, OSError) as error:
-                self.unknown[session] = str(error)
+            except UNREADABLE as error:
+                self.unknown[session] = why_damaged(error)
 
     def _trees_of(self, folder: Path) -> Iterator[str]:
         before = ""

@@ -33,6 +33,9 @@ MALFORMED = (
 )
 """What comes of reading a line whose values are of other kinds than ours, or beyond all measure."""
 
+UNREADABLE = (RecordingError, OSError, *MALFORMED)
+"""What comes of reading a recording that somebody else wrote."""
+
 
 def fault_of(error: Exception) -> str:
     """Say in a few words what is wrong with a malformed line."""
@@ -45,6 +48,8 @@ def fault_of(error: Exception) -> str:
 
 def why_damaged(error: Exception) -> str:
     """Say why a recording cannot be read."""
+    if isinstance(error, MemoryError | RecursionError):
+        return "A line is too large or too deep to be read."
     if isinstance(error, RecordingError | OSError):
         return str(error)
     return f"A line is no event ({fault_of(error)})."

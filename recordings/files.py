@@ -73,6 +73,25 @@ def open_kept(folder: Path, *names: str) -> BinaryIO:
     raise FileNotFoundError(folder.joinpath(*names))
 
 
+def replace_file(root: Path, name: str, data: bytes) -> None:
+    """Put a file in place, whole and durably, with the rights that the umask leaves.
+
+    What stands there must be a regular file of ours. Raises `RecordingFailed`.
+    """
+    temporary = f".{name}.new"
+    try:
+        with HeldFolder(root) as folder:
+            folder.remove(temporary)  # of a process that was killed
+            with open(folder.create(temporary, mode=0o666), "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            folder.rename(temporary, name)
+            folder.sync()
+    except OSError as error:
+        raise failure(root / name, error) from error
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

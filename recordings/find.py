@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from recordings.approval import ApprovalState, Policy, Verdict, standing
-from recordings.errors import RecordingError
+from recordings.errors import UNREADABLE
 from recordings.index import RecordingIndex
 from recordings.index_schema import spaced
 from recordings.index_texts import text_at
@@ -248,7 +248,7 @@ def _words(text: str) -> list[str]:
 def _text_at(index: RecordingIndex, name: str, kind: str, offset: int) -> str | None:
     try:
         return text_at(index.store.root / name, kind, offset)
-    except (RecordingError, OSError, LookupError, TypeError):
+    except UNREADABLE:
         return None  # packed, redacted or deleted since the refresh
 
 

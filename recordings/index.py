@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from recordings.errors import MALFORMED, RecordingError, why_damaged
+from recordings.errors import UNREADABLE, RecordingTooNew, why_damaged
 from recordings.files import PACKED, REVIEWS
 from recordings.index_schema import PARTS, TABLES, VERSION
 from recordings.index_texts import indexed_texts
 from recordings.log import LOG
+from recordings.opening import HeldFolder, UnexpectedFile, kind_of
 from recordings.store import RecordingStore
 
 INDEX = ".index.sqlite"
+_ENDS = ("", "-wal", "-shm", "-journal")
+"""What the names of an index's files end with."""
 _SOUND = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL)
 _UNREADABLE = (sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ)
 _PATIENCE = 30.0
@@ -38,16 +42,22 @@ class Stamp(NamedTuple):
     reviews_mtime: int
 
 
+_UNSEEN = Stamp(0, 0, 0, 0)
+"""Of a recording that cannot be looked at: who reads it says why."""
+
+
 class RecordingIndex:
     """The index of a store; a context manager.
 
-    Raises `sqlite3.Error` only where the file can be neither read nor made anew.
+    Raises `UnexpectedFile` where something else stands in its place, and `sqlite3.Error` only where
+    the file can be neither read nor made again.
     """
 
     def __init__(self, store: RecordingStore, path: Path | None = None) -> None:
         self.store = store
         self.path = path or store.root / INDEX
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _refuse_others(self.path)
         try:
             self.db = self._open()
         except sqlite3.DatabaseError as error:
@@ -126,13 +136,9 @@ class RecordingIndex:
         return db
 
     def _stamps(self) -> Iterator[tuple[str, Stamp]]:
-        try:
-            names = os.listdir(self.store.root)
-        except FileNotFoundError:
-            return
         root = str(self.store.root)
-        for name in names:
-            stamp = None if name.startswith(".") else _stamp(f"{root}/{name}/")
+        for name in self.store.names():
+            stamp = _stamp(f"{root}/{name}/")
             if stamp is not None:
                 yield name, stamp
 
@@ -151,17 +157,22 @@ class RecordingIndex:
             status, known = row[0], Stamp(*row[1:])
             if known == stamp:
                 return  # another process was faster
-            if status == "damaged" or known.inode != stamp.inode or known.size > stamp.size:
+            if (
+                status in ("damaged", "newer")
+                or known.inode != stamp.inode
+                or known.size > stamp.size
+            ):
                 self.forget(name)  # mended, replaced (packed, redacted) or cut
         from recordings.indexer import index_recording  # slow to import, seldom needed
 
         try:
             index_recording(self.db, self.store.root / name)
-        except (RecordingError, OSError, sqlite3.ProgrammingError, *MALFORMED) as error:
+        except (*UNREADABLE, sqlite3.ProgrammingError) as error:
             self.forget(name)
+            status = "newer" if isinstance(error, RecordingTooNew) else "damaged"
             self.db.execute(
-                "INSERT INTO recordings (id, status, why) VALUES (?, 'damaged', ?)",
-                (name, why_damaged(error)),
+                "INSERT INTO recordings (id, status, why) VALUES (?, ?, ?)",
+                (name, status, _storable(why_damaged(error))),
             )
         self.db.execute(
             "UPDATE recordings SET inode = ?, size = ?, mtime = ?, reviews_mtime = ? WHERE id = ?",
@@ -181,7 +192,7 @@ def purge(folder: Path) -> None:
     try:
         with RecordingIndex(store) as index:
             _purge(index, folder)
-    except (sqlite3.Error, RecordingError, OSError, LookupError, TypeError):
+    except (*UNREADABLE, sqlite3.Error):
         delete_index(path)
 
 
@@ -207,22 +218,41 @@ def _is_damage(code: int) -> bool:
 
 
 def delete_index(path: Path) -> None:
-    """Delete an index's file; the next index is built anew."""
-    for end in ("", "-wal", "-shm"):
-        path.with_name(path.name + end).unlink(missing_ok=True)
+    """Delete an index's file; the next index is built again. What is no file of ours stays."""
+    with suppress(FileNotFoundError), HeldFolder(path.parent) as folder:
+        for end in _ENDS:
+            with suppress(UnexpectedFile):
+                folder.remove(path.name + end)
+
+
+def _refuse_others(path: Path) -> None:
+    """Raise `UnexpectedFile` unless what stands in the place of an index's files are files."""
+    with HeldFolder(path.parent) as folder:
+        for end in _ENDS:
+            status = folder.status(path.name + end)
+            if status is not None and not stat.S_ISREG(status.st_mode):
+                what = f"it is {kind_of(status)}, where a file should be"
+                raise UnexpectedFile(folder.path / (path.name + end), what)
+
+
+def _storable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _stamp(folder: str) -> Stamp | None:
-    stat = _stat(folder + LOG) or _stat(folder + LOG + PACKED)
-    if stat is None or not stat.st_size:  # empty: killed before anything was recorded
-        return None
-    reviews = _stat(folder + REVIEWS)
+    try:
+        found = _stat(folder + LOG) or _stat(folder + LOG + PACKED)
+        if found is None or (not found.st_size and stat.S_ISREG(found.st_mode)):
+            return None  # empty: killed before anything was recorded
+        reviews = _stat(folder + REVIEWS)
+    except OSError:
+        return _UNSEEN
     mtime = reviews.st_mtime_ns if reviews else 0
-    return Stamp(stat.st_ino, stat.st_size, stat.st_mtime_ns, mtime)
+    return Stamp(found.st_ino, found.st_size, found.st_mtime_ns, mtime)
 
 
 def _stat(path: str) -> os.stat_result | None:
     try:  # not `suppress`: this runs twice for every recording there is
-        return os.stat(path)
+        return os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return None

@@ -20,8 +20,10 @@ _COLUMNS = (
     *("started", "ended", "rounds", "steps", "tokens"),
 )
 """What is read of a recording's row, brought up to date, and written back."""
-_LATEST = 253_402_300_800
-"""Seconds since the epoch at the end of the year 9999."""
+_EARLIEST, _LATEST = -62_135_596_800, 253_402_300_800
+"""Seconds since the epoch at the beginning of the year 1 and the end of the year 9999."""
+_LARGEST = (1 << 63) - 1
+"""Of a number in a row: a server may count beyond it."""
 
 
 def index_recording(db: sqlite3.Connection, folder: Path) -> None:
@@ -80,7 +82,7 @@ class _Indexer:
         """Store what was read, and the reviews."""
         row, number, db = self._row, self._number, self._db
         columns = ", ".join(f"{name} = ?" for name in _COLUMNS)
-        values = [row[name] for name in _COLUMNS]
+        values = [_bounded(row[name]) for name in _COLUMNS]
         db.execute(f"UPDATE recordings SET {columns} WHERE number = ?", (*values, number))
         db.executemany(
             "INSERT INTO tools VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET calls = calls + ?3",
@@ -127,7 +129,7 @@ class _Indexer:
         event = parse_line(line.text)
         if event["type"] == "redaction":
             return  # it says nothing of how the session went
-        if not 0 <= event["wall"] < _LATEST:
+        if not _EARLIEST <= event["wall"] < _LATEST:
             raise RecordingDamaged(f"Line {line.number}: its time is none.")
         row["ended"] = event["wall"]
         row["status"] = "forked" if is_new_fork(event, row["status"] == "forked") else None
@@ -169,3 +171,7 @@ class _Indexer:
                 self._errors[data["error"]] += 1
             case "session_end":
                 row["status"] = data["status"]
+
+
+def _bounded(value: Any) -> Any:
+    return max(-_LARGEST, min(value, _LARGEST)) if isinstance(value, int) else value

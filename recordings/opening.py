@@ -105,9 +105,9 @@ class HeldFolder:
         """Open a regular file to read. Raises what `open` raises."""
         return open(self.open(name), "rb", buffering)
 
-    def create(self, name: str, flags: int = 0) -> int:
-        """Make a new file, readable by its owner alone. Raises `FileExistsError`, `OSError`."""
-        return os.open(name, _NEW | _SAFE | flags, _MODE, dir_fd=self.fd)
+    def create(self, name: str, flags: int = 0, *, mode: int = _MODE) -> int:
+        """Make a new file and return its descriptor. Raises `FileExistsError`, `OSError`."""
+        return os.open(name, _NEW | _SAFE | flags, mode, dir_fd=self.fd)
 
     def rename(self, old: str, new: str) -> None:
         """Put a file in another's place, which must be a regular file of ours, or nothing.

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from statistics import fmean, median
 from typing import Any
 
-from recordings.errors import RecordingError
+from recordings.errors import UNREADABLE
 from recordings.find import Found
 from recordings.lines import parse_line
 from recordings.log import read_lines
@@ -42,7 +42,7 @@ class Figures:
 
 
 def figures_of(found: Found) -> Figures:
-    """Read one recording. Raises `RecordingError`."""
+    """Read one recording. Raises `UNREADABLE`."""
     figures = Figures(found)
     for line in read_lines(found.summary.folder):
         kind = _TYPE.search(line.text[:_HEAD])
@@ -70,7 +70,7 @@ def summarise_all(recordings: Iterable[Found]) -> dict[str, Any]:
     for found in recordings:
         try:
             rows.append(figures_of(found))
-        except (RecordingError, KeyError, TypeError):
+        except UNREADABLE:
             unread += 1
     groups: dict[str, Callable[[Figures], str | None]] = {
         "model": lambda one: one.found.summary.model,

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
-from recordings.errors import MALFORMED, RecordingDamaged, RecordingError, why_damaged
+from recordings.errors import (
+    MALFORMED,
+    UNREADABLE,
+    RecordingDamaged,
+    RecordingTooNew,
+    why_damaged,
+)
 from recordings.files import kept_status
 from recordings.lines import parse_line
 from recordings.log import LOG, LONGEST_LINE, is_locked, open_log, read_lines
@@ -19,9 +25,9 @@ from recordings.log import LOG, LONGEST_LINE, is_locked, open_log, read_lines
 if TYPE_CHECKING:
     from recordings.events import QueryStatus, SessionStatus
 
-    SummaryStatus = SessionStatus | Literal["open", "forked", "crashed", "damaged"]
+    SummaryStatus = SessionStatus | Literal["open", "forked", "crashed", "damaged", "newer"]
     """How a session ended; `open`: it is being written; `forked`: nothing was said since it was
-    forked; `crashed`: it never ended in order."""
+    forked; `crashed`: it never ended in order; `newer`: its format is of a later version."""
 
 _IN_ROUND = frozenset(
     {"user_message", "model_request", "model_response", "tool_call", "observation", "interrupt"}
@@ -58,7 +64,7 @@ class RecordingSummary:
     bytes: int = 0
     """Of the log."""
     why: str = ""
-    """What is wrong with a damaged recording."""
+    """Why a recording that is damaged or newer cannot be read."""
     batch: str | None = None
     query: str | None = None
     attempt: int | None = None
@@ -73,10 +79,12 @@ class RecordingSummary:
 
 
 def summarise(folder: Path) -> RecordingSummary:
-    """Sum a recording up. What cannot be read is `damaged`, never an exception."""
+    """Sum a recording up. What cannot be read is `damaged` or `newer`, never an exception."""
     try:
         return _summarise(folder)
-    except (RecordingError, OSError, *MALFORMED) as error:
+    except RecordingTooNew as error:
+        return RecordingSummary(folder.name, folder, "newer", why=str(error))
+    except UNREADABLE as error:
         return RecordingSummary(folder.name, folder, "damaged", why=why_damaged(error))
 
 

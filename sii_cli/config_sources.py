@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from recordings.opening import read_named
 from sii_cli.config import CONFIG_FILE, SETTING_NAMES, Place, Settings, find_home, variable_of
 from sii_cli.config_values import (
     Source,
@@ -23,6 +24,7 @@ from sii_cli.project_settings import (
     stricter_values,
     trusted_source,
 )
+from sii_cli.project_text import LARGEST
 from sii_cli.serve_state import running_server
 
 
@@ -92,7 +94,7 @@ def _doubtful_variables(env: Mapping[str, str]) -> list[str]:
 
 def _from_file(place: Place, path: Path) -> Source:
     try:
-        values = tomllib.loads(path.read_text("utf-8"))
+        values = tomllib.loads(read_named(path, LARGEST).decode())
     except (FileNotFoundError, NotADirectoryError):
         values = {}
     except (OSError, UnicodeDecodeError) as error:

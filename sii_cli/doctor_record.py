@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 from pydantic import TypeAdapter, ValidationError
 
 from recordings.events import CheckFound, ServerCheck
+from recordings.files import replace_file
+from recordings.opening import read_file
 
 if TYPE_CHECKING:
     from sii_cli.model.probe_checks import Check
 
 STATE_FILE = "doctor.json"
+_LARGEST = 16 << 20
 VALID = 24 * 3600.0
 """Seconds for which an examination is put into new recordings."""
 
@@ -22,7 +25,10 @@ _Kept = TypeAdapter(list[ServerCheck])
 
 
 def keep_checks(home: Path, base_urls: Sequence[str], checks: Sequence[Check]) -> Path:
-    """Write down what was found of each server, with what was found of the machine."""
+    """Write down what was found of each server, with what was found of the machine.
+
+    Raises `RecordingFailed`.
+    """
     now = time.time()
     kept = [
         ServerCheck(
@@ -37,15 +43,14 @@ def keep_checks(home: Path, base_urls: Sequence[str], checks: Sequence[Check]) -
         for url in base_urls
     ]
     home.mkdir(parents=True, exist_ok=True)
-    path = home / STATE_FILE
-    path.write_bytes(_Kept.dump_json(kept, indent=1))
-    return path
+    replace_file(home, STATE_FILE, _Kept.dump_json(kept, indent=1))
+    return home / STATE_FILE
 
 
 def kept_check(home: Path, base_url: str) -> ServerCheck | None:
     """Return what was found of a server, if it was examined lately."""
     try:
-        kept = _Kept.validate_json((home / STATE_FILE).read_bytes())
+        kept = _Kept.validate_json(read_file(home, STATE_FILE, most=_LARGEST))
     except (OSError, ValidationError):
         return None
     for check in kept:

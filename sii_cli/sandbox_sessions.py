@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from recordings.log import LOG
+from recordings.opening import open_file
 from sandbox.census import Found
 
 
@@ -37,7 +38,7 @@ def _names(log: Path, sandbox_id: bytes) -> bool:
     """Tell whether the log has the sandbox's start."""
     with (
         suppress(OSError, ValueError),
-        log.open("rb") as file,
+        open(open_file(log.parent.parent, log.parent.name, log.name), "rb") as file,
         mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
     ):
         return content.find(b'"sandbox_id":"' + sandbox_id + b'"') >= 0

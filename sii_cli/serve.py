@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from recordings.opening import open_file
 from sii_cli.errors import INFRASTRUCTURE, SiiError
 from sii_cli.serve_plan import Plan
 from sii_cli.serve_state import forget_server, note_server
@@ -111,7 +112,8 @@ async def _is_healthy(port: int) -> bool:
 async def _follow(stream: asyncio.StreamReader, log: Path, last: deque[str], say: Say) -> None:
     """Write the server's words to the log, and say what it is doing when that changes."""
     doing = ""
-    with log.open("ab") as file:
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+    with os.fdopen(open_file(log.parent, log.name, flags=flags), "ab") as file:
         while chunk := await stream.read(1 << 16):
             file.write(chunk)
             file.flush()

@@ -5,18 +5,29 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
+import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from sii_cli.batch.files import replace_file
+from pydantic import TypeAdapter
+
+from recordings.errors import MALFORMED
+from recordings.files import replace_file
+from recordings.opening import open_file, read_file
 from sii_cli.batch.queries import Query
 from sii_cli.config import Settings
 from sii_cli.errors import UsageError
 
 PLAN = "batch.json"
 QUERIES = "queries.jsonl"
+MOST_SESSIONS = 1_000_000
+_LARGEST_PLAN = 16 << 20
+_LONGEST_QUERY = 32 << 20
 
 UNPINNED = frozenset(
     ("base_url", "api_key", "home", "workspace", "idle_timeout", "retries", "approval_policy")
@@ -104,8 +115,8 @@ def sha256_of(queries: Sequence[Query]) -> str:
 
 def pin(folder: Path, plan: Plan, queries: Sequence[Query]) -> None:
     """Write the plan and its queries down. Raises `RecordingFailed`."""
-    replace_file(folder / QUERIES, encode_queries(queries))
-    replace_file(folder / PLAN, json.dumps(asdict(plan), indent=2).encode() + b"\n")
+    replace_file(folder, QUERIES, encode_queries(queries))
+    replace_file(folder, PLAN, json.dumps(asdict(plan), indent=2).encode() + b"\n")
 
 
 def load_plan(folder: Path) -> tuple[Plan, list[Query]]:
@@ -115,19 +126,48 @@ def load_plan(folder: Path) -> tuple[Plan, list[Query]]:
             f"{folder} is no batch's folder (it has no {PLAN}): begin one with "
             f"`sii batch FILE --out {folder}`."
         )
+    refuse_links(folder)
     name = PLAN
     try:
-        plan = Plan(**json.loads((folder / PLAN).read_bytes()))
+        plan = TypeAdapter(Plan).validate_json(
+            read_file(folder, PLAN, most=_LARGEST_PLAN), strict=True
+        )
         name = QUERIES
-        lines = (folder / QUERIES).read_bytes().splitlines()
-        return plan, [Query.model_validate_json(line) for line in lines]
+        with open(open_file(folder, QUERIES), "rb") as file:
+            queries = [Query.model_validate_json(line) for line in _lines(file)]
+        if _count(plan, queries) > MOST_SESSIONS:
+            raise ValueError(f"more than {MOST_SESSIONS:,} sessions")
     except OSError as error:
         raise UsageError(f"{folder / name} cannot be read: {error.strerror}.") from error
-    except (ValueError, TypeError) as error:
+    except MALFORMED as error:
         raise UsageError(
             f"{folder / name} is damaged: put it back as it was, or begin another batch with "
             "`sii batch FILE --out DIR`."
         ) from error
+    return plan, queries
+
+
+def refuse_links(folder: Path) -> None:
+    """Raise `UsageError` where a batch's folder holds a link: it would lead its files elsewhere."""
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_symlink():
+                raise UsageError(
+                    f"{entry.path} is a link, and nothing is read or written through it: put the "
+                    "file or the folder itself there, or remove it."
+                )
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    for line in iter(partial(file.readline, _LONGEST_QUERY), b""):
+        if len(line) == _LONGEST_QUERY:
+            raise ValueError("a line without an end")
+        yield line
+
+
+def _count(plan: Plan, queries: Sequence[Query]) -> int:
+    variants = math.prod(len(values) for values in plan.vary.values())
+    return variants * plan.attempts * len(queries)
 
 
 def is_batch(folder: Path) -> bool:

@@ -13,13 +13,19 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from recordings.errors import RecordingFailed
-from sii_cli.batch.files import replace_file
+from pydantic import TypeAdapter
+
+from recordings.errors import MALFORMED, RecordingFailed
+from recordings.files import replace_file
+from recordings.opening import read_file
 from sii_cli.errors import UsageError
 
 RUNS = "runs.json"
 KEEP_EVERY = 10.0
 """Seconds between writes of the account."""
+_LARGEST = 16 << 20
+_BEYOND = 1e11
+"""No time in seconds and no count reaches it."""
 KILLED = "killed"
 """How a run ended that did not say so; also of one that goes on."""
 
@@ -38,6 +44,9 @@ class Run:
     """Times GPUs; not while no server answered."""
     ended: str = KILLED
     """Why it stopped; empty: everything was done."""
+
+
+_RUNS = TypeAdapter(list[Run])
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +97,25 @@ class Account:
         if self.folder is not None:
             runs = [asdict(run) for run in (*self.before, self.run)]
             with suppress(RecordingFailed):
-                replace_file(self.folder / RUNS, json.dumps(runs, indent=2).encode() + b"\n")
+                replace_file(self.folder, RUNS, json.dumps(runs, indent=2).encode() + b"\n")
 
 
 def read_runs(folder: Path) -> list[Run]:
     """Return a batch's runs so far, the oldest first. Raises `UsageError`."""
     try:
-        return [Run(**run) for run in json.loads((folder / RUNS).read_bytes())]
+        runs = _RUNS.validate_json(read_file(folder, RUNS, most=_LARGEST), strict=True)
+        if not all(_is_sound(run) for run in runs):
+            raise ValueError("a number beyond all measure")
     except FileNotFoundError:
         return []
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, *MALFORMED) as error:
         raise UsageError(
             f"{folder / RUNS} is damaged: put it back as it was, or remove it to begin the account "
             "of hours anew."
         ) from error
+    return runs
+
+
+def _is_sound(run: Run) -> bool:
+    numbers = (run.began, run.seconds, run.gpu_seconds, run.concurrency, run.gpus)
+    return all(abs(number) < _BEYOND for number in numbers)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import os
 import resource
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from recordings.files import failure
+from recordings.opening import open_file
 from sii_cli.batch.executor import Bench
-from sii_cli.batch.plan import Job
+from sii_cli.batch.plan import Job, refuse_links
 from sii_cli.batch.runner import Runner
 from sii_cli.batch.served import ServedPin
 from sii_cli.errors import UsageError
@@ -30,13 +33,14 @@ def locked(folder: Path) -> Iterator[None]:
     """Keep a second runner away from the batch."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        opened = (folder / LOCK).open("w")
+        refuse_links(folder)
+        fd = open_file(folder, LOCK, flags=os.O_RDWR | os.O_CREAT)
     except OSError as error:
         raise UsageError(
             f"The batch cannot be written to {folder} ({error.strerror}): name another folder "
             "with --out DIR."
         ) from None
-    with opened as file:
+    with open(fd, "rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -44,6 +48,8 @@ def locked(folder: Path) -> Iterator[None]:
                 f"The batch in {folder} is running: `sii batch status {folder}` shows how it "
                 "stands."
             ) from None
+        except OSError as error:
+            raise failure(folder / LOCK, error) from error
         yield
 
 
@@ -106,7 +112,11 @@ def also_logged(path: Path, tell: Callable[[str], None]) -> Callable[[str], None
     def both(line: str) -> None:
         tell(line)
         stamp = time.strftime("%Y-%m-%d %H:%M:%S")
-        with contextlib.suppress(OSError), path.open("a", encoding="utf-8") as file:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        with (
+            contextlib.suppress(OSError),
+            open(open_file(path.parent, path.name, flags=flags), "w", encoding="utf-8") as file,
+        ):
             file.write(f"{stamp} {one_line(line, LONGEST)}\n")
 
     return both

@@ -14,9 +14,9 @@ from typing import Any
 import click
 
 from recordings.errors import RecordingError
+from recordings.files import replace_file
 from sandbox.own_folder import OwnFolder
 from sii_cli.batch.executor import Bench, Executor, LocalExecutor
-from sii_cli.batch.files import replace_file
 from sii_cli.batch.gate import Gate
 from sii_cli.batch.outcomes import Outcomes, read_outcomes
 from sii_cli.batch.plan import (
@@ -157,8 +157,8 @@ def _finish(
     outcomes = read_outcomes(folder, plan.name, plan.jobs(queries))
     runs = (*account.before, account.run)
     report = make_report(plan, queries, outcomes, runs, progress.fallen)
-    replace_file(folder / "report.json", json.dumps(to_json(report), indent=2).encode() + b"\n")
-    replace_file(folder / "report.md", report_markdown(report).encode())
+    replace_file(folder, "report.json", json.dumps(to_json(report), indent=2).encode() + b"\n")
+    replace_file(folder, "report.md", report_markdown(report).encode())
     if options["keep"]:
         _keep(folder, outcomes, options)
     ended = ", ".join(f"{row.status} {row.sessions}" for row in report.statuses) or "none"
@@ -180,7 +180,7 @@ def _keep(folder: Path, outcomes: Outcomes, options: dict[str, Any]) -> None:
     mark(selected)
     pairs = preference_pairs(outcomes)
     lines = "".join(json.dumps(pair) + "\n" for pair in pairs)
-    (folder / "pairs.jsonl").write_text(lines, "utf-8")
+    replace_file(folder, "pairs.jsonl", lines.encode())
     click.echo(f"{len(selected)} recordings are tagged {TAG}; {len(pairs)} preference pairs")
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sii_cli.commands.moments import moment, span
-from sii_cli.commands.recorded import open_store
+from sii_cli.commands.recorded import complain, open_store
 from sii_cli.errors import SiiError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 STATUSES = (
     *("done", "interrupted", "limit", "cut_off", "empty", "loop", "infra", "failed"),
-    *("open", "forked", "crashed", "damaged"),
+    *("open", "forked", "crashed", "damaged", "newer"),
 )
 APPROVALS = ("unreviewed", "approved", "rejected", "needs_work", "void")
 
@@ -122,12 +122,16 @@ def _own_index(store: RecordingStore, stack: ExitStack) -> RecordingIndex | None
     import sqlite3
 
     from recordings.index import INDEX, RecordingIndex
+    from recordings.opening import UnexpectedFile
 
     if not (_may_write(store.root) and _may_write(store.root / INDEX)):
         return None
     try:
         index = stack.enter_context(RecordingIndex(store))
         index.refresh()
+    except UnexpectedFile as error:
+        complain(f"{error}: one made for now is used; remove it to keep an index.")
+        return None
     except sqlite3.OperationalError as error:
         if not _is_full(error):
             raise
@@ -137,11 +141,16 @@ def _own_index(store: RecordingStore, stack: ExitStack) -> RecordingIndex | None
 
 def _copied_index(store: RecordingStore, stack: ExitStack) -> RecordingIndex:
     from recordings.index import INDEX, RecordingIndex
+    from recordings.opening import open_file
     from sandbox.own_folder import OwnFolder
 
     copy = stack.enter_context(OwnFolder("index")) / INDEX
-    with suppress(FileNotFoundError):
-        shutil.copyfile(store.root / INDEX, copy)
+    with (
+        suppress(OSError),
+        open(open_file(store.root, INDEX), "rb") as kept,
+        open(copy, "xb") as made,
+    ):
+        shutil.copyfileobj(kept, made)
     index = stack.enter_context(RecordingIndex(store, copy))
     index.refresh()
     return index
@@ -164,4 +173,4 @@ def _is_full(error: Exception) -> bool:
 
 
 def _may_write(path: Path) -> bool:
-    return os.access(path, os.W_OK) or not path.exists()
+    return os.access(path, os.W_OK) or not os.path.lexists(path)

@@ -12,6 +12,7 @@ import click
 
 from recordings.events import Event, ModelResponse, RoundEnd, SummaryResponse, Usage
 from recordings.log import LOG
+from recordings.opening import open_file
 from sii_cli.commands.options import OutputFormat
 from sii_cli.context.budget import Fill
 from sii_cli.errors import FAILED, INTERRUPTED, ROUND_EXIT_CODES, SiiError
@@ -156,7 +157,7 @@ class StreamJsonReport:
 
     def _copy(self, folder: Path) -> None:
         if self._log is None:
-            self._log = (folder / LOG).open("rb")
+            self._log = open(open_file(folder.parent, folder.name, LOG), "rb")  # noqa: SIM115
         whole, newline, self._rest = (self._rest + self._log.read()).rpartition(b"\n")
         if newline:
             sys.stdout.buffer.write(whole + newline)

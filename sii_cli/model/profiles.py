@@ -11,11 +11,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from recordings.opening import read_named
 from sii_cli.config import find_home
 from sii_cli.model.types import ModelError
 
 USER_FILE = "models.toml"
 """In the folder of the settings."""
+_LARGEST = 16 << 20
+"""Bytes of it."""
 UNKNOWN = "unknown"
 """Name of the profile of a model that none fits."""
 
@@ -77,7 +80,7 @@ def _entries() -> list[_Entry]:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text("utf-8")
+        return read_named(path, _LARGEST).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError("refused", f"{path} cannot be read ({error}).") from None
 

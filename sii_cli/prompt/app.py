@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
+from recordings.opening import open_file
 from recordings.summary import has_open_round
 from sii_cli import __version__
 from sii_cli.config import find_home
@@ -217,8 +218,7 @@ def _open_history() -> History:
     path = find_home(os.environ) / "history"
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        os.access(path, os.W_OK)
+        os.close(open_file(path.parent, path.name, flags=os.O_RDWR | os.O_CREAT))
     except OSError:
         return InMemoryHistory()
-    return FileHistory(path) if os.access(path, os.W_OK) else InMemoryHistory()
+    return FileHistory(path)
