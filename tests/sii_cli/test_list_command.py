@@ -85,7 +85,14 @@ def test_approvals_are_listed_and_one_that_no_longer_holds_says_so(shell: Shell)
 
 
 def test_the_choices_are_those_there_are() -> None:
-    assert set(STATUSES) == {*get_args(SessionStatus), "open", "forked", "crashed", "damaged"}
+    assert set(STATUSES) == {
+        *get_args(SessionStatus),
+        "open",
+        "forked",
+        "crashed",
+        "damaged",
+        "newer",
+    }
     assert set(APPROVALS) == set(get_args(ApprovalState))
 
 
