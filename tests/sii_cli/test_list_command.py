@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -113,12 +115,28 @@ def test_misuse_is_one_sentence(shell: Shell, args: list[str], says: str) -> Non
     assert done.stderr.count("\n") == 1
 
 
-def test_an_index_that_cannot_be_used_is_a_sentence(shell: Shell) -> None:
+@pytest.mark.parametrize("end", ["", "-wal", "-shm", "-journal"])
+@pytest.mark.parametrize("kind", ["directory", "pipe", "link"])
+def test_what_stands_in_the_place_of_the_index_costs_a_line(
+    shell: Shell, tmp_path: Path, kind: str, end: str
+) -> None:
     folder = shell.recorded()
-    (folder.parent / INDEX).mkdir()
+    path = folder.parent / (INDEX + end)
+    outside = tmp_path / "outside"
+    outside.write_bytes(b"mine")
+    match kind:
+        case "directory":
+            path.mkdir()
+        case "pipe":
+            os.mkfifo(path)
+        case "link":
+            path.symlink_to(outside)
     done = shell.sii("list")
-    assert done.returncode == 1
-    assert "The index of the recordings cannot be used" in done.stderr
+    assert (done.returncode, done.stdout.startswith(folder.name)) == (0, True)
+    assert done.stderr.count("\n") == 1
+    assert str(path) in done.stderr
+    assert outside.read_bytes() == b"mine"
+    assert path.is_symlink() == (kind == "link")
 
 
 def test_a_list_imports_nothing_slow(shell: Shell) -> None:
