@@ -5,7 +5,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON := .venv/bin/python
 INSTALLED := .venv/.installed
 
-.PHONY: help setup engine sandbox server demo test check bench clean
+.PHONY: help setup engine sandbox server demo test attack check bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -34,6 +34,10 @@ test: engine ## Run all tests, those with Docker and with a real vLLM server too
 	@$(MAKE) -j2 sandbox server
 	@$(PYTHON) -m tests.tiny_glm build
 	@$(PYTHON) -m pytest $(PYTEST_ARGS)
+
+attack: sandbox ## Attack sii with what others might send, and count what held
+	@scripts/test_tools.sh
+	@$(PYTHON) -m pytest -m hostile -p tests.hostile.counting $(PYTEST_ARGS)
 
 check: $(INSTALLED) ## Check style, types and the import contract
 	@.venv/bin/ruff check .
