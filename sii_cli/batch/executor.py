@@ -6,10 +6,12 @@ import asyncio
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from sandbox.protocol import SandboxBackend
+from sii_cli.batch.check import Checker
 from sii_cli.batch.job import Result, run_job
 from sii_cli.batch.plan import Job, Plan
 from sii_cli.batch.served import Pinned, ServedPin
@@ -17,7 +19,7 @@ from sii_cli.batch.simulated_user import UserSimulator
 from sii_cli.batch.workspaces import make_workspace, remove_workspace
 from sii_cli.config import Settings
 from sii_cli.model.types import Model
-from sii_cli.parts import make_backend, make_model
+from sii_cli.parts import make_backend, make_model, make_spec
 from sii_cli.session import Session
 from sii_cli.session_events import About
 from sii_cli.wire import Item
@@ -156,9 +158,17 @@ class LocalExecutor:
             return await run_job(
                 job,
                 session,
+                self._checker(job, settings),
                 feedback_rounds=self._bench.plan.feedback_rounds,
                 simulator=self._simulator,
                 watch=lambda item: on_item(job, item),
             )
         finally:
             await session.close()
+
+    def _checker(self, job: Job, settings: Settings) -> Checker | None:
+        query, bench = job.query, self._bench
+        if query.check is None:
+            return None
+        original = partial(make_workspace, query, Path(bench.plan.query_folder), bench.workspaces)
+        return Checker(query.check, query.check_files, self._backend, make_spec(settings), original)

@@ -6,13 +6,16 @@ import asyncio
 import math
 import time
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
+from dataclasses import asdict
 from typing import NamedTuple
 
+from recordings.errors import RecordingError
 from recordings.events import (
     Check,
     Event,
     ModelResponse,
+    NetworkRequest,
     QueryOutcome,
     QueryStatus,
     RoundEnd,
@@ -21,16 +24,13 @@ from recordings.events import (
 from recordings.events import (
     ModelError as FailedAttempt,
 )
-from sandbox.protocol import SandboxError
+from sandbox.protocol import NetworkUse, SandboxError
+from sii_cli.batch.check import CHECK_SECONDS, Checker
 from sii_cli.batch.plan import Job
 from sii_cli.batch.simulated_user import UserSimulator
 from sii_cli.model.types import ModelError
 from sii_cli.session import Session
 from sii_cli.wire import Item
-
-CHECK_SECONDS = 600.0
-CHECK_OUTPUT = 8 << 10
-"""Bytes of a check's output that are kept, and sent as feedback: its end."""
 
 FEEDBACK = """\
 The task is not done yet: a check of the result failed. It printed:
@@ -51,6 +51,9 @@ STATUS: dict[RoundStatus, QueryStatus] = {
 }
 """Of a session without a check, by its last round; only a limit interrupts a round here."""
 
+CHECK = "check"
+"""Stands for the id of a check's sandbox."""
+
 Watch = Callable[[Item], None]
 
 
@@ -64,6 +67,7 @@ class Result(NamedTuple):
 async def run_job(
     job: Job,
     session: Session,
+    checker: Checker | None,
     *,
     feedback_rounds: int = 0,
     simulator: UserSimulator | None = None,
@@ -71,10 +75,10 @@ async def run_job(
 ) -> Result:
     """Work on the job's query in an open session; record the outcome and return it.
 
-    Raises `ModelError` when no server can be used, and `RecordingFailed`. The caller closes the
-    session.
+    `checker` runs the query's check; none when it has none. The caller closes the session.
+    Raises `ModelError` when no server can be used, and `RecordingFailed`.
     """
-    rounds = _Rounds(job, session, feedback_rounds, simulator, watch)
+    rounds = _Rounds(job, session, checker, feedback_rounds, simulator, watch)
     timer = None
     if job.query.limits.seconds is not None:
         loop = asyncio.get_running_loop()
@@ -99,17 +103,21 @@ class _Rounds:
         self,
         job: Job,
         session: Session,
+        checker: Checker | None,
         feedback_rounds: int,
         simulator: UserSimulator | None,
         watch: Watch,
     ) -> None:
         self._query = job.query
         self._session = session
+        self._checker = checker
         self._feedback_rounds = feedback_rounds
         self._simulator = simulator
         self._watch = watch
         self._stopped_by = ""
         """Name of the limit that ended the session."""
+        seconds = job.query.limits.seconds
+        self._deadline = None if seconds is None else time.monotonic() + seconds
         self._generated = 0
         """Tokens."""
         self._calls = 0
@@ -154,9 +162,9 @@ class _Rounds:
                     self._session.interrupt("harness")
                 self._take(item)
                 self._watch(item)
-        if not self._goes_on or self._query.check is None:
+        if not self._goes_on or self._checker is None:
             return None
-        check = await self._check(self._query.check)
+        check = await self._check(self._checker)
         self._session.note(check, "harness")
         return check
 
@@ -174,22 +182,16 @@ class _Rounds:
             case Event(data=RoundEnd() as end):
                 self._end = end
 
-    async def _check(self, command: str) -> Check:
-        """Run the query's check in a shell of its own, where the model's cannot lie to it."""
-        started = time.monotonic()
-        sandbox = await self._session.sandbox()
-        done = await sandbox.bash(command, timeout=CHECK_SECONDS, fresh=True)
-        output = done.output[-CHECK_OUTPUT:].decode("utf-8", "replace")
-        if done.timed_out:
-            output += f"\n(stopped after {CHECK_SECONDS:.0f} s)"
-        return Check(
-            round=self._end.round,
-            command=command,
-            exit_code=done.exit_code,
-            passed=done.exit_code == 0,
-            output=output,
-            seconds=round(time.monotonic() - started, 6),
-        )
+    async def _check(self, checker: Checker) -> Check:
+        """Run the query's check, for no longer than the session may take."""
+        left = CHECK_SECONDS
+        if self._deadline is not None:
+            left = max(0.0, min(left, self._deadline - time.monotonic()))
+        return await checker.run(self._end.round, seconds=left, watch=self._tell)
+
+    def _tell(self, use: NetworkUse) -> None:
+        with suppress(RecordingError):  # the check's own event fails, too, and is heard
+            self._session.note(NetworkRequest(sandbox_id=CHECK, **asdict(use)), "harness")
 
     async def _feedback_on(self, check: Check) -> str:
         if self._simulator is not None:

@@ -10,12 +10,15 @@ TEXT = r"^[^\x00]*[^\x00\s][^\x00]*$"
 VALUE = r"^[^\x00]*$"
 ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
+_STEP = r"(?:[^/\x00.][^/\x00]*|\.(?:[^/\x00.][^/\x00]*)?|\.\.[^/\x00]+)"
+PATTERN = rf"^{_STEP}(?:/{_STEP})*/?$"
 COMMIT = r"^[0-9a-fA-F]{7,64}$"
 WANTED = {
     TEXT: "a text that is not empty and holds no NUL character",
     VALUE: "a text without NUL characters",
     ID: "a letter or digit, then up to 99 letters, digits, dots, hyphens or underscores",
     VARIABLE: "a variable's name",
+    PATTERN: "a path below the workspace, without `..`",
     COMMIT: "a commit's hash, of 7 hexadecimal digits or more",
 }
 """What the patterns ask for, in words."""
@@ -23,6 +26,7 @@ WANTED = {
 Text = Annotated[str, StringConstraints(pattern=TEXT)]
 Value = Annotated[str, StringConstraints(pattern=VALUE)]
 QueryId = Annotated[str, StringConstraints(pattern=ID)]
+FilePattern = Annotated[str, StringConstraints(pattern=PATTERN)]
 VariableName = Annotated[str, StringConstraints(pattern=VARIABLE)]
 
 
@@ -70,7 +74,13 @@ class Query(Part):
     tools: tuple[Text, ...] = Field((), description="Tools that the model may call; empty: all.")
     limits: QueryLimits = QueryLimits()
     check: Text | None = Field(
-        None, description="A command run in the sandbox after each round: exit code 0 is solved."
+        None,
+        description="A command run in a fresh sandbox after each round: exit code 0 is solved.",
+    )
+    check_files: tuple[FilePattern, ...] = Field(
+        (),
+        description="Files and folders of the workspace that the check takes as the query has "
+        "them, whatever became of them: paths, with * and **.",
     )
     rubric: Text | None = Field(None, description="What a reviewer should look at.")
     tags: tuple[Text, ...] = ()

@@ -19,7 +19,9 @@ from sii_cli.errors import UsageError
 JSON_ENDINGS = (".jsonl", ".json")
 YAML_ENDINGS = (".yaml", ".yml")
 CSV_ENDING = ".csv"
-STRUCTURED = {"followups", "setup", "env", "allow_net", "tools", "limits", "tags"}
+STRUCTURED = {
+    *("followups", "setup", "env", "allow_net", "tools", "limits", "check_files", "tags"),
+}
 """What a CSV cell holds as JSON; a cell that is no JSON counts as a list of one."""
 
 
