@@ -13,6 +13,7 @@ from recordings.index import RecordingIndex
 from recordings.index_schema import spaced
 from recordings.index_texts import text_at
 from recordings.log import is_locked
+from recordings.outages import TOOL_INFRA
 from recordings.summary import RecordingSummary
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ class Found:
     approval: ApprovalState = "unreviewed"
     reviewers: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    outages: int = 0
+    """Calls that failed for a reason of the installation (`tool_infra`)."""
     query: str | None = None
     batch: str | None = None
     parent: str | None = None
@@ -102,7 +105,7 @@ def find(
         values,
     )
     names = [name for name, *_ in rows.description]
-    verdicts, tags = _verdicts(index), _tags(index)
+    verdicts, tags, outages = _verdicts(index), _tags(index), _outages(index)
     found = []
     for values_of_row in rows:
         row = dict(zip(names, values_of_row, strict=True))
@@ -114,7 +117,7 @@ def find(
         found.append((row["number"], one))
         if len(found) == limit:
             break
-    return [_with_tags(one, tags.get(number, [])) for number, one in found]
+    return [_with(one, tags.get(number, []), outages.get(number, 0)) for number, one in found]
 
 
 def search(
@@ -201,6 +204,11 @@ def _tags(index: RecordingIndex) -> dict[int, list[str]]:
     return tags
 
 
+def _outages(index: RecordingIndex) -> dict[int, int]:
+    kinds = index.db.execute("SELECT number, count FROM errors WHERE kind = ?", (TOOL_INFRA,))
+    return dict(kinds.fetchall())
+
+
 def _found(
     index: RecordingIndex, row: dict[str, Any], reviews: list[_Review], policy: Policy
 ) -> Found:
@@ -234,8 +242,8 @@ def _found(
     )
 
 
-def _with_tags(found: Found, tags: list[str]) -> Found:
-    return replace(found, tags=tuple(tags)) if tags else found
+def _with(found: Found, tags: list[str], outages: int) -> Found:
+    return replace(found, tags=tuple(tags), outages=outages) if tags or outages else found
 
 
 def _words(text: str) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from recordings.encoding import encode
 from recordings.files import failure
 from recordings.log import read_events
+from recordings.outages import outages_of
 from recordings.screenplay import screenplay
 from recordings.summary import RecordingSummary, summarise
 
@@ -20,7 +21,8 @@ def write_html(folder: Path, target: Path) -> None:
     """
     template = resources.files("recordings").joinpath("replay.html").read_text("utf-8")
     before, after = template.split("@DATA@")
-    about = {"title": _title(summary := summarise(folder)), "line": _line(summary)}
+    line = _line(summary := summarise(folder), outages_of(folder).total())
+    about = {"title": _title(summary), "line": line}
     try:
         with open(target, "wb") as page:
             page.write(before.encode() + b'{"about":' + _safe(about) + b',"items":[')
@@ -45,8 +47,9 @@ def _title(summary: RecordingSummary) -> str:
     return f"{first[:80]}…" if len(first) > 80 else first or summary.id
 
 
-def _line(summary: RecordingSummary) -> str:
-    return (
+def _line(summary: RecordingSummary, outages: int) -> str:
+    line = (
         f"{summary.id} · {summary.model} · {summary.rounds} rounds, {summary.steps} steps, "
         f"{summary.duration:.0f} s · {summary.status}"
     )
+    return f"{line} · calls that hit an outage (tool_infra): {outages}" if outages else line

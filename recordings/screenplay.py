@@ -26,6 +26,7 @@ from recordings.events import (
     ToolCall,
     UserMessage,
 )
+from recordings.outages import OF_THE_INSTALLATION, TOOL_INFRA
 from recordings.timeline import timeline
 
 ItemKind = Literal["user", "reasoning", "content", "call", "output", "observation", "note"]
@@ -101,6 +102,8 @@ class _Writer:
                     about += f", exit code {observation.exit_code}"
                 if observation.error:
                     about += f", {observation.error}"
+                if observation.error == TOOL_INFRA:
+                    about += f": {OF_THE_INSTALLATION}"
                 failed = bool(observation.error or observation.exit_code)
                 key = self._calls.pop(observation.call_id, key)
                 yield "observation", key, observation.text, about, failed

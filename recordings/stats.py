@@ -16,6 +16,7 @@ from recordings.errors import UNREADABLE
 from recordings.find import Found
 from recordings.lines import parse_line
 from recordings.log import read_lines
+from recordings.outages import TOOL_INFRA
 
 LIMI = {"min": 13_000, "mean": 42_400, "max": 152_000}
 """Tokens of LIMI's 78 trajectories (arXiv 2509.17567)."""
@@ -36,7 +37,9 @@ class Figures:
     generated: int = 0
     calls: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
-    """Calls that failed, by tool."""
+    """Calls that failed, by tool; not those that hit an outage."""
+    outages: int = 0
+    """Calls that failed for a reason of the installation."""
     errors: Counter[str] = field(default_factory=Counter)
     """By kind: of calls, and of attempts of the model."""
 
@@ -59,8 +62,11 @@ def figures_of(found: Found) -> Figures:
         else:
             figures.calls[data["name"]] += 1
             if data["error"] is not None:
-                figures.failed[data["name"]] += 1
                 figures.errors[data["error"]] += 1
+                if data["error"] == TOOL_INFRA:
+                    figures.outages += 1
+                else:
+                    figures.failed[data["name"]] += 1
     return figures
 
 
@@ -117,6 +123,10 @@ def _summary(rows: list[Figures]) -> dict[str, Any]:
         },
         "error_rate": round(failed.total() / calls.total(), 4) if calls else None,
         "errors": dict(errors.most_common()),
+        "outages": {
+            "calls": sum(row.outages for row in rows),
+            "recordings": sum(bool(row.outages) for row in rows),
+        },
         "status": dict(Counter(row.found.summary.status for row in rows).most_common()),
         "approval": dict(approval.most_common()),
         "approval_yield": round(approval["approved"] / judged, 4) if judged else None,

@@ -21,6 +21,7 @@ from recordings.events import (
     ToolCall,
     Truncation,
 )
+from recordings.outages import TOOL_INFRA
 from sandbox.protocol import SandboxError, SandboxLost, SandboxUnavailable
 from sii_cli.flow import UNWATCHED, RoundOver, Watch
 from sii_cli.history import History
@@ -46,7 +47,7 @@ FAULT = (
 )
 NOT_RUN = "Not run: the turn was stopped before this call."
 INTERRUPTED = "The human interrupted this call after {seconds:.1f} s."
-LIMIT_REACHED = "This call was stopped after {seconds:.1f} s: the session reached its limit."
+STOPPED = "This call was stopped after {seconds:.1f} s: the session was ended here."
 
 
 async def allow_all(name: str, arguments: dict[str, Any] | None) -> Approval:
@@ -144,7 +145,7 @@ class ToolCaller:
             result = await self._result(call, approval)
         except asyncio.CancelledError:
             seconds = time.monotonic() - started
-            words = INTERRUPTED if self.stopped_by == "human" else LIMIT_REACHED
+            words = INTERRUPTED if self.stopped_by == "human" else STOPPED
             result = ToolResult(words.format(seconds=seconds), error="interrupted")
             self._observe(step, call, result, seconds, observed)
             raise
@@ -170,7 +171,7 @@ class ToolCaller:
             raise
         except Exception as error:
             what = f"{type(error).__name__}: {error}"
-            return ToolResult(FAULT.format(name=call.name, error=what), error="fault")
+            return ToolResult(FAULT.format(name=call.name, error=what), error=TOOL_INFRA)
 
     def _observe(
         self,

@@ -15,6 +15,10 @@ Emit = Callable[[bytes], None]
 """Called in the event loop with raw output as it arrives, for the screen."""
 
 
+TOOL_INFRA = "tool_infra"
+"""Kind of the error of a call that failed for a reason of this installation."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cut:
     """What the model is not shown of an output."""
@@ -52,6 +56,18 @@ class ToolError(Exception):
         self.kind = kind
 
 
+class ToolOutage(ToolError):
+    """Raised when a call fails for a reason of this installation: a service that it uses is down or
+    refuses, its network is gone, a part of it is broken.
+
+    What the model asked for, and what became of a page or a site, is a `ToolError`. The message
+    tells the model the fact.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(TOOL_INFRA, message)
+
+
 class Params(BaseModel):
     """Base of every tool's parameters: unknown names are refused, types are not guessed."""
 
@@ -83,5 +99,6 @@ class Tool(ABC, Generic[P]):
     async def run(self, params: P, emit: Emit) -> ToolResult:
         """Carry out one call.
 
-        Raises `ToolError` for what the model can mend. Cancelling ends what the call runs.
+        Raises `ToolError` for what the model can mend, `ToolOutage` for what it cannot. Cancelling
+        ends what the call runs.
         """

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from tools.base import Emit, Params, Tool, ToolError, ToolResult
+from tools.base import Emit, Params, Tool, ToolError, ToolOutage, ToolResult
 from tools.text import displayed
-from tools.web.search import SearchError, SearchProvider, SearchResult
+from tools.web.search import BadQuery, SearchError, SearchProvider, SearchResult
 
 _TITLE = 200
 _URL = 1_000
 _SNIPPET = 500
 """Characters of a result that are shown."""
+_NOT_YOURS = (
+    "The search service cannot be used now: this is no fault of the query, and nothing is known of "
+    "what it would find."
+)
 
 
 class WebSearchParams(Params):
@@ -36,8 +40,10 @@ class WebSearch(Tool[WebSearchParams]):
         """Search and list the results."""
         try:
             answer = await self._provider.search(params.query, params.count)
-        except SearchError as error:
+        except BadQuery as error:
             raise ToolError("search_failed", f"The search failed. {error}") from None
+        except SearchError as error:
+            raise ToolOutage(f"The search failed. {error} {_NOT_YOURS}") from None
         entries = [_entry(number, result) for number, result in enumerate(answer.results, 1)]
         return ToolResult(
             "\n\n".join(entries) or "Nothing was found. Try other words.",

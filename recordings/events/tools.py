@@ -53,7 +53,9 @@ class Observation(EventData):
     neutralised: list[Neutralised] = []
     """Control tokens defused in `text`; `full` has the output as it was."""
     error: str | None = None
-    """Kind of the error, none when the call worked."""
+    """Kind of the error, none when the call worked. `tool_infra`: it failed for a reason of the
+    installation (a search service that is down, no network, a broken part), not for one of the
+    model's or of what it asked for."""
     exit_code: int | None = None
     """Of bash and python as they say it themselves: code that means to can forge it."""
     seconds: float

@@ -24,6 +24,7 @@ _REASONS = {
     "failed_call": "a call of the step failed",
     "repeated": "the model repeated itself",
     "compaction": "the model summed up its own session",
+    "after_outage": "an earlier call of the round failed for a reason of the installation",
     "human_text": "an annotator wrote the step",
     "after_human_text": "the step follows an annotator's text",
     "redacted": "ids were taken out with a secret",

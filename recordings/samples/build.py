@@ -24,6 +24,7 @@ from recordings.events import (
     SummaryResponse,
     UserMessage,
 )
+from recordings.outages import TOOL_INFRA
 from recordings.samples.arguments import parse_arguments
 from recordings.samples.circle import Circle
 from recordings.samples.policy import COMPACTION, DEFAULT_POLICY, SamplePolicy, Step, judge
@@ -83,6 +84,8 @@ class _Builder:
         self._circle = Circle()
         self._round_excluded = False
         self._human_text = False
+        self._outage = False
+        """A call of the round failed for a reason of the installation."""
         self._excluded_steps: set[int] = set()
 
     def take(self, read: Read) -> Iterator[Sample | LeftOut]:
@@ -123,6 +126,7 @@ class _Builder:
             case UserMessage():
                 self._circle = Circle()
                 self._round_excluded = event.seq in self._excluded
+                self._outage = False
             case ModelRequest():
                 self._take_request(event, data)
             case SummaryRequest():
@@ -131,6 +135,7 @@ class _Builder:
                 for step in self._last_step(data.step):
                     step.flags += data.flags
             case Observation(error=str(error)):
+                self._outage |= error == TOOL_INFRA
                 for step in self._last_step(data.step):
                     step.errors.append(error)
             case HarnessMessage(reason="repetition") if self._stretch and self._stretch.steps:
@@ -259,6 +264,7 @@ class _Builder:
             complete=response.complete,
             stop_reason=response.stop_reason,
             flags=list(response.flags),
+            follows_outage=self._outage,
         )
 
     def _add(self, step: Step, new: list[int] | None, generated: list[int]) -> None:

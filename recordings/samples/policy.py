@@ -34,12 +34,16 @@ class SamplePolicy:
     with it all the same."""
     compaction: Literal["train", "mask"] = "mask"
     """Calls in which the model summed up its own session."""
+    after_outage: Literal["train", "mask"] = "mask"
+    """Steps of a round in which a call had failed for a reason of the installation (`tool_infra`):
+    what a model does without what it asked for, and says in its place, is not to be learned."""
     allowed_flags: frozenset[str] = frozenset()
     """Further doubts about a response that keep it from nothing."""
 
 
 DEFAULT_POLICY = SamplePolicy()
 COMPACTION: tuple[Reason, str] = "compaction", "the model summed up its own session"
+AFTER_OUTAGE: tuple[Reason, str] = "after_outage", "an earlier call of its round hit an outage"
 
 
 @dataclass(slots=True)
@@ -67,6 +71,8 @@ class Step:
     is_repeated: bool = False
     is_excluded: bool = False
     follows_human_text: bool = False
+    follows_outage: bool = False
+    """An earlier call of its round failed for a reason of the installation."""
 
 
 def judge(step: Step, policy: SamplePolicy) -> tuple[Reason, str] | None:
@@ -84,6 +90,7 @@ def judge(step: Step, policy: SamplePolicy) -> tuple[Reason, str] | None:
         (bool(step.errors) and policy.failed_calls == "mask", "failed_call", _named(step.errors)),
         (step.is_repeated and policy.repeated == "mask", "repeated", ""),
         (step.origin == "compaction" and policy.compaction == "mask", *COMPACTION),
+        (step.follows_outage and policy.after_outage == "mask", *AFTER_OUTAGE),
         *(_ids_rules(step) if policy.by != "text" else ()),
         *(_text_rules(step) if policy.by != "ids" else ()),
     )

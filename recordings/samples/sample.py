@@ -18,6 +18,7 @@ Reason = Literal[
     "failed_call",
     "repeated",
     "compaction",
+    "after_outage",
     "human_text",
     "after_human_text",
     "redacted",

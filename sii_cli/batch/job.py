@@ -16,6 +16,7 @@ from recordings.events import (
     Event,
     ModelResponse,
     NetworkRequest,
+    Observation,
     QueryOutcome,
     QueryStatus,
     RoundEnd,
@@ -24,6 +25,7 @@ from recordings.events import (
 from recordings.events import (
     ModelError as FailedAttempt,
 )
+from recordings.outages import TOOL_INFRA
 from sandbox.protocol import NetworkUse, SandboxError
 from sii_cli.batch.check import CHECK_SECONDS, Checker
 from sii_cli.batch.plan import Job
@@ -31,6 +33,9 @@ from sii_cli.batch.simulated_user import UserSimulator
 from sii_cli.model.types import ModelError
 from sii_cli.session import Session
 from sii_cli.wire import Item
+
+_REASON = 500
+"""Characters of an outage that the outcome tells."""
 
 FEEDBACK = """\
 The task is not done yet: a check of the result failed. It printed:
@@ -124,6 +129,8 @@ class _Rounds:
         """Of the round."""
         self._refused = False
         """The server's last word was that it does not take the request."""
+        self._outage: Observation | None = None
+        """A call that failed for a reason of the installation: the session does not count."""
         self._end = RoundEnd(round=0, status="failed", steps=0)
         self._answer = ""
 
@@ -133,6 +140,14 @@ class _Rounds:
         self._session.interrupt("harness")
 
     async def run(self) -> QueryOutcome:
+        """Work to the end; a session that hit an outage is ended there, to be run again."""
+        outcome = await self._run()
+        if self._outage is None:
+            return outcome
+        why = f"{TOOL_INFRA}: {self._outage.name}: {self._outage.text}"
+        return QueryOutcome(status="infra", reason=why[:_REASON])
+
+    async def _run(self) -> QueryOutcome:
         check: Check | None = None
         for message in (self._query.query, *self._query.followups):
             check = await self._round(message)
@@ -151,16 +166,16 @@ class _Rounds:
 
     @property
     def _goes_on(self) -> bool:
-        return self._end.status == "answered" and not self._stopped_by
+        return self._end.status == "answered" and not (self._stopped_by or self._outage)
 
     async def _round(self, message: str) -> Check | None:
         """Run a round and the check after it; no check where there is none or nothing goes on."""
         self._calls = 0
         async with aclosing(self._session.send(message, "query")) as items:
             async for item in items:
-                if self._stopped_by:  # perhaps before the session could hear it
-                    self._session.interrupt("harness")
                 self._take(item)
+                if self._stopped_by or self._outage:  # perhaps before the session could hear it
+                    self._session.interrupt("harness")
                 self._watch(item)
         if not self._goes_on or self._checker is None:
             return None
@@ -177,6 +192,8 @@ class _Rounds:
                 self._generated += response.usage.completion_tokens if response.usage else 0
                 if self._generated >= (self._query.limits.tokens or math.inf):
                     self.stop("tokens")
+            case Event(data=Observation(error=kind) as observation) if kind == TOOL_INFRA:
+                self._outage = self._outage or observation
             case Event(data=FailedAttempt(status=status)):
                 self._refused = status is not None and 400 <= status < 500 and status != 429
             case Event(data=RoundEnd() as end):

@@ -118,7 +118,7 @@ class Progress:
                 self.tokens += tokens
                 self.step_speed.add(1)
                 self.token_speed.add(tokens)
-            case Observation(error="sandbox_lost" | "fault" as error):
+            case Observation(error="sandbox_lost" | "tool_infra" as error):
                 self.last_errors.append(f"{job.name}: {error}")
 
     def ended(self, job: Job, result: Result) -> None:

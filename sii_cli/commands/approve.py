@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from sii_cli.commands.options import example
-from sii_cli.commands.recorded import REFS_HELP, find_one
+from sii_cli.commands.recorded import REFS_HELP, find_one, warn_of_outages
 from sii_cli.commands.reviewing import find_reviewer, give_review, hash_to_review, speaker_option
 
 
@@ -21,4 +21,5 @@ from sii_cli.commands.reviewing import find_reviewer, give_review, hash_to_revie
 def command(ref: str, note: str, speaker: str | None) -> None:
     """Approve a recording."""
     folder, reviewer = find_one(ref), find_reviewer(speaker)
+    warn_of_outages(folder)
     give_review(folder, reviewer, hash_to_review(folder), verdict="approve", note=note)

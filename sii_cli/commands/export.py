@@ -82,6 +82,12 @@ FORMATS = (
 @click.option("--train-repeated", is_flag=True, help="Train steps that repeat others too.")
 @click.option("--train-compaction", is_flag=True, help="Train the model's summaries too.")
 @click.option(
+    "--train-after-outage",
+    is_flag=True,
+    help="Train also what follows a call that failed for a reason of the installation, in its "
+    "round (tool_infra).",
+)
+@click.option(
     "--tokenizer",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
     metavar="DIR",
@@ -198,6 +204,7 @@ def _export_options(options: dict[str, Any]) -> ExportOptions:
         failed_calls="mask" if options["mask_failed"] else "train",
         repeated="train" if options["train_repeated"] else "mask",
         compaction="train" if options["train_compaction"] else "mask",
+        after_outage="train" if options["train_after_outage"] else "mask",
     )
     return ExportOptions(
         policy=policy,

@@ -47,7 +47,10 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("query", {"metavar": "NAME", "help": "Made from this query."}),
     ("batch", {"metavar": "NAME", "help": "Part of this batch."}),
     ("tool", {"metavar": "NAME", "help": "Called this tool."}),
-    ("error", {"metavar": "KIND", "help": "Had this kind of error: timeout, connect, …"}),
+    (
+        "error",
+        {"metavar": "KIND", "help": "Had this kind of error: timeout, tool_infra, …"},
+    ),
     ("approval", {"type": click.Choice(APPROVALS), "help": "Stands so after its reviews."}),
     ("reviewer", {"metavar": "NAME", "help": "Judged by this reviewer."}),
 )

@@ -15,6 +15,7 @@ import click
 
 from recordings.summary import has_open_round
 from sii_cli.commands.options import OutputFormat
+from sii_cli.commands.recorded import complain, outage_sentence
 from sii_cli.commands.reports import Outcome, Report, TextReport, make_report
 from sii_cli.config import Settings
 from sii_cli.errors import UsageError, explain
@@ -95,6 +96,8 @@ async def _run(opening: Opening, task: str | None, report: Report) -> int:
     report.end(outcome)
     if outcome.reason and not (told and isinstance(report, TextReport)):
         click.echo(f"sii: {outcome.reason}", err=True)
+    if outcome.outages:
+        complain(outage_sentence(outcome.outages))
     return outcome.exit_code
 
 

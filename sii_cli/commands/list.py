@@ -36,6 +36,7 @@ APPROVAL_WORDS = {
         "sii list",
         "sii list --all --status done --tool python --min-steps 5 --sort tokens",
         "sii list --since 7d --approval unreviewed",
+        "sii list --error tool_infra",
         "sii list --json | jq .id",
     ),
 )
@@ -86,6 +87,8 @@ def line_of(found: Found, width: int | None) -> str:
     steps = counted(summary.steps, "step", "steps")
     facts = f"{summary.id}  {ago(summary.started):>10}  {summary.status:<11}  {steps:>9}"
     stands = APPROVAL_WORDS.get(found.approval, "")
+    if found.outages:
+        stands = f"{counted(found.outages, 'outage', 'outages')}: {stands}"
     task = stands + one_line(summary.first_message or summary.why, LONGEST_TASK)
     if width is None:
         return f"{facts}  {task}"
@@ -114,6 +117,7 @@ def _facts(found: Found) -> dict[str, Any]:
         "approval": found.approval,
         "reviewers": found.reviewers,
         "tags": found.tags,
+        "tool_infra": found.outages,
         "query": found.query,
         "batch": found.batch,
         "parent": found.parent,

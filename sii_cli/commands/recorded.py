@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,6 +74,29 @@ def warn_when_void(folder: Path) -> None:
         return
     if stands.void:
         complain(void_sentence(folder.name, stands.void))
+
+
+def warn_of_outages(folder: Path) -> None:
+    """Say on stderr that calls failed for a reason of the installation, where that is so."""
+    from recordings.errors import RecordingError
+    from recordings.outages import outages_of
+
+    try:
+        outages = outages_of(folder)
+    except RecordingError:
+        return  # the command itself says what is wrong with it
+    if outages:
+        complain(outage_sentence(outages))
+
+
+def outage_sentence(outages: Counter[str]) -> str:
+    """Say what calls hit an outage, and what that means."""
+    tools = ", ".join(f"{name} {count}" for name, count in outages.most_common())
+    return (
+        f"Calls failed for a reason of the installation, not of the model (tool_infra: {tools}): "
+        "what follows them in their rounds is not trained, unless `sii export "
+        "--train-after-outage` is said."
+    )
 
 
 def void_sentence(name: str, reviewers: Sequence[str]) -> str:

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 import click
 
-from recordings.events import Event, ModelResponse, RoundEnd, SummaryResponse, Usage
+from recordings.events import (
+    Event,
+    ModelResponse,
+    Observation,
+    RoundEnd,
+    SummaryResponse,
+    Usage,
+)
 from recordings.log import LOG
 from recordings.opening import open_file
+from recordings.outages import TOOL_INFRA
 from sii_cli.commands.options import OutputFormat
 from sii_cli.context.budget import Fill
 from sii_cli.errors import FAILED, INTERRUPTED, ROUND_EXIT_CODES, SiiError
@@ -35,6 +44,8 @@ class Outcome:
         self.fill: Fill | None = None
         """How full the context is."""
         self.exit_code = FAILED
+        self.outages: Counter[str] = Counter()
+        """Calls that failed for a reason of the installation, by tool."""
 
     def take(self, item: Item) -> None:
         """Take account of an item."""
@@ -43,6 +54,8 @@ class Outcome:
                 self.steps += 1
                 self.answer = response.content if response.complete else self.answer
                 self._count(response.usage or Usage())
+            case Event(data=Observation(error=kind, name=name)) if kind == TOOL_INFRA:
+                self.outages[name] += 1
             case Event(data=SummaryResponse(usage=Usage() as usage)):
                 self._count(usage)
             case Event(data=RoundEnd() as end):
@@ -127,6 +140,7 @@ class JsonReport:
             "reason": outcome.reason,
             "answer": outcome.answer,
             "steps": outcome.steps,
+            "tool_infra": outcome.outages.total(),
             "usage": outcome.usage.model_dump(include={"prompt_tokens", "completion_tokens"}),
             "context": asdict(outcome.fill) if outcome.fill else None,
             "recording": str(outcome.folder) if outcome.folder else None,

@@ -12,7 +12,14 @@ import click
 
 from sii_cli.commands.filters import filter_options, make_filter, open_index
 from sii_cli.commands.options import example, load_for_recordings
-from sii_cli.commands.recorded import REFS_HELP, complain, find_all, open_store, warn_when_void
+from sii_cli.commands.recorded import (
+    REFS_HELP,
+    complain,
+    find_all,
+    open_store,
+    warn_of_outages,
+    warn_when_void,
+)
 from sii_cli.commands.review_words import HELP, Skip, StepWords, Stop, ask
 from sii_cli.commands.reviewing import find_reviewer, give_review, hash_to_review, speaker_option
 from sii_cli.errors import SiiError, UsageError
@@ -122,6 +129,7 @@ class _Reviewer:
 
         warn_when_void(folder)
         sha256 = hash_to_review(folder)
+        warn_of_outages(folder)
         own = [review for review in read_reviews(folder) if review.reviewer == self.name]
         words = StepWords(step for review in own for step in review.steps)
         verdict: Verdict | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from sii_cli.commands.options import example
-from sii_cli.commands.recorded import find_one, warn_when_void
+from sii_cli.commands.recorded import find_one, warn_of_outages, warn_when_void
 
 
 @click.command(
@@ -23,6 +23,7 @@ def command(ref: str, full: bool) -> None:
 
     folder = find_one(ref)
     warn_when_void(folder)
+    warn_of_outages(folder)
     renderer = Renderer(open_screen(), fold=not full)
     for event in read_events(folder):
         renderer.take(event)

@@ -9,6 +9,7 @@ from typing import Any
 from rich.text import Text
 
 from recordings.events import Observation
+from recordings.outages import OF_THE_INSTALLATION, TOOL_INFRA
 from sii_cli.render.sanitise import one_line, sanitise
 from sii_cli.render.wrap import wrap
 
@@ -39,6 +40,8 @@ def render_observation(
         lines = [Text(BAR + line) for line in todos]
     else:
         lines = _output(observation, width, fold, failed)
+    if observation.error == TOOL_INFRA:
+        lines.append(Text(f"  └ tool_infra: {OF_THE_INSTALLATION}", style="yellow"))
     if observation.seconds >= SLOW:
         lines.append(Text(f"  └ {observation.seconds:.1f} s", style="dim"))
     return lines

@@ -64,6 +64,11 @@ def _calls(summary: dict[str, Any]) -> Iterator[str]:
         yield f"{one_line(name, 19):<20}{one['calls']:>10,}{one['failed']:>10,}  {share:.1%}"
     if summary["errors"]:
         yield f"errors     {_counts(summary['errors'])}"
+    outages = summary["outages"]
+    if outages["calls"]:
+        calls = counted(outages["calls"], "call", "calls")
+        where = counted(outages["recordings"], "recording", "recordings")
+        yield f"outages    {calls} of {where} failed for a reason of the installation (tool_infra)"
 
 
 def _groups(name: str, groups: dict[str, Any]) -> Iterator[str]:

@@ -56,6 +56,10 @@ SCRIPTS: dict[str, list[Script]] = {
     "refused": [[Started(1), fails("unauthorized", "refused")]],
     "no-server": [],
     "no-sandbox": [answer("Without hands.")],
+    "cites": [
+        calls(("web_search", '{"query": "lighthouses"}')),
+        answer("Smith et al. (2031) show it."),
+    ],
 }
 
 

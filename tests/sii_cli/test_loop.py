@@ -379,14 +379,14 @@ async def test_what_the_sandbox_refuses_is_an_observation(folder: Path) -> None:
     assert bench.lost == []
 
 
-async def test_a_fault_of_a_tool_is_an_observation_and_the_round_goes_on(folder: Path) -> None:
+async def test_a_fault_of_a_tool_is_an_outage_and_the_round_goes_on(folder: Path) -> None:
     async def faulty(arguments: dict[str, Any], emit: Emit) -> ToolResult:
         raise ValueError("never thought of")
 
     bench = Bench(folder, calls(("faulty", "{}"), ("echo", "{}")), answer("ok"), faulty=faulty)
     assert (await bench.say("go")).status == "answered"
     observation, _ = bench.events(Observation)
-    assert observation.error == "fault"
+    assert observation.error == "tool_infra"
     assert "ValueError: never thought of" in observation.text
 
 

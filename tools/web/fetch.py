@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from sandbox.network.addresses import may_reach
 from sandbox.network.resolve import Allowed, Resolve, resolve
-from tools.base import ToolError
+from tools.base import ToolError, ToolOutage
+from tools.web.machine import NO_NETWORK, is_of_this_machine
 
 if TYPE_CHECKING:
     import httpx
@@ -25,6 +26,10 @@ MAX_BYTES = 5 << 20
 MAX_REDIRECTS = 5
 TIMEOUT = 30.0
 """Seconds for a page with all its redirects."""
+_LOOKUP = 1 / 3
+"""Share of that time that a host's name may take."""
+_KNOWN_HOST = "example.com"
+"""Kept by IANA for documentation (RFC 2606): it is resolved wherever names of the internet are."""
 _HEADERS = {
     "User-Agent": "Mozilla/5.0 (compatible; sii-cli)",
     "Accept": "text/html, application/xhtml+xml, text/*;q=0.9, application/json;q=0.9, */*;q=0.5",
@@ -64,7 +69,11 @@ class Fetcher:
         self._max_bytes = max_bytes
 
     async def fetch(self, url: str) -> Fetched:
-        """Fetch a page. Raises `ToolError` for what is refused and for what fails."""
+        """Fetch a page.
+
+        Raises `ToolError` for what is refused and for a site that fails, `ToolOutage` where this
+        machine has no network.
+        """
         try:
             async with asyncio.timeout(self._timeout):
                 return await self._follow(url)
@@ -83,6 +92,8 @@ class Fetcher:
                     if not response.is_redirect or not location:
                         return await self._read(target, response)
             except httpx.HTTPError as error:
+                if is_of_this_machine(error):
+                    raise ToolOutage(f"{target} was not fetched. {NO_NETWORK}") from None
                 message = f"{target} could not be fetched: {error or type(error).__name__}."
                 raise ToolError("fetch_failed", message) from None
             target = _checked(location, target)
@@ -121,8 +132,11 @@ class Fetcher:
     async def _addresses(self, url: httpx.URL, name: str) -> list[str]:
         port = url.port or (443 if url.scheme == "https" else 80)
         try:
-            addresses = await self._resolve(name.strip("[]"), port)
+            async with asyncio.timeout(self._timeout * _LOOKUP):
+                addresses = await self._resolve(name.strip("[]"), port)
         except (OSError, UnicodeError):
+            if not await self._resolves_names():
+                raise ToolOutage(f"{name} could not be looked up. {NO_NETWORK}") from None
             raise ToolError("unknown_host", f"There is no host {name}.") from None
         if not addresses or not all(map(self._allowed, addresses)):
             raise ToolError(
@@ -131,6 +145,14 @@ class Fetcher:
                 "For servers inside the sandbox use bash with curl.",
             )
         return addresses
+
+    async def _resolves_names(self) -> bool:
+        """Whether names are resolved here at all: told by one that there always is."""
+        try:
+            async with asyncio.timeout(self._timeout * _LOOKUP):
+                return bool(await self._resolve(_KNOWN_HOST, 443))
+        except OSError:  # TimeoutError, too
+            return False
 
     async def _read(self, url: httpx.URL, response: httpx.Response) -> Fetched:
         body = bytearray()

@@ -13,6 +13,8 @@ import sys
 
 MEMORY = 2 << 30
 CPU_SECONDS = 25
+NOT_CONVERTED = 65
+"""Exit code when the page is at fault; any other failure is one of this program."""
 SHORT = 500
 """Characters below which an extract is doubted and compared with the whole page."""
 
@@ -22,8 +24,14 @@ def main() -> None:
     limit(resource.RLIMIT_AS, MEMORY)
     limit(resource.RLIMIT_CPU, CPU_SECONDS)
     url, charset = sys.argv[1:3]
-    page = decode(sys.stdin.buffer.read(), charset)
-    sys.stdout.buffer.write(convert(page, url).encode("utf-8", "replace"))
+    try:
+        page = decode(sys.stdin.buffer.read(), charset)
+        text = convert(page, url).encode("utf-8", "replace")
+    except ImportError:  # this program is broken, whatever the page
+        raise
+    except Exception:
+        sys.exit(NOT_CONVERTED)
+    sys.stdout.buffer.write(text)
 
 
 def limit(what: int, most: int) -> None:

@@ -12,10 +12,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.base import ToolOutage
 from tools.filetypes import describe_binary
 from tools.output import show
 from tools.text import decode_text
 from tools.web.fetch import Fetched
+from tools.web.html_to_markdown import NOT_CONVERTED
 
 _CONVERTER = Path(__file__).with_name("html_to_markdown.py")
 _CONVERTER_TIMEOUT = 30.0
@@ -33,7 +35,10 @@ class Page:
 
 
 async def read_page(fetched: Fetched) -> Page:
-    """Return markdown of HTML, text as it is, and of everything else a description."""
+    """Return markdown of HTML, text as it is, and of everything else a description.
+
+    Raises `ToolOutage` when the program that converts pages is broken.
+    """
     note = "the page is too large: this is its beginning" if fetched.truncated else ""
     kind = fetched.content_type
     body = fetched.body
@@ -61,13 +66,16 @@ def _decoded(body: bytes, charset: str | None) -> str:
 
 
 async def _markdown(fetched: Fetched) -> str | None:
-    """Convert HTML; none when the converter fails."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", str(_CONVERTER), fetched.url, fetched.charset or ""),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
+    """Convert HTML; none when the page is too much for it. Raises `ToolOutage`."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", str(_CONVERTER), fetched.url, fetched.charset or ""),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+    except OSError as error:
+        raise _broken(fetched, str(error)) from None
     try:
         async with asyncio.timeout(_CONVERTER_TIMEOUT):
             output, _ = await process.communicate(fetched.body)
@@ -77,4 +85,14 @@ async def _markdown(fetched: Fetched) -> str | None:
         if process.returncode is None:
             process.kill()
             await process.wait()
-    return show(output) if process.returncode == 0 else None
+    code = process.returncode
+    if code is not None and code > 0 and code != NOT_CONVERTED:
+        raise _broken(fetched, f"exit code {code}")
+    return show(output) if code == 0 else None
+
+
+def _broken(fetched: Fetched, how: str) -> ToolOutage:
+    return ToolOutage(
+        f"{fetched.url} was fetched, but the program that turns pages into text is broken here "
+        f"({how}): this is no fault of the page."
+    )

@@ -13,6 +13,10 @@ from tools.web.settings import WebSettings
 
 TIMEOUT = 20.0
 """Seconds for one search."""
+_ENCYCLOPEDIAS = frozenset({"wikipedia", "grokipedia"})
+"""Engines of `ddgs` that find no more than their own articles."""
+_OF_THE_QUERY = (400, 413, 414, 422)
+"""HTTP statuses with which a service refuses a query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,11 @@ class SearchAnswer:
 
 
 class SearchError(Exception):
-    """A search failed; the message is one sentence with what is known of the cause."""
+    """Raised when the service cannot be used; the message is one sentence with the cause."""
+
+
+class BadQuery(SearchError):
+    """Raised when the service refuses this query, and works."""
 
 
 class SearchProvider(Protocol):
@@ -43,7 +51,7 @@ class SearchProvider(Protocol):
     name: str
 
     async def search(self, query: str, count: int) -> SearchAnswer:
-        """Return up to `count` results, best first. Raises `SearchError`."""
+        """Return up to `count` results, best first. Raises `SearchError`, `BadQuery`."""
         ...
 
 
@@ -51,12 +59,39 @@ def _ddgs_text(query: str, count: int) -> list[dict[str, Any]]:
     from ddgs import DDGS
     from ddgs.exceptions import DDGSException
 
+    ddgs = DDGS(timeout=int(TIMEOUT / 2))
+    answered = _watch_engines(ddgs)
     try:
-        return list(DDGS(timeout=int(TIMEOUT / 2)).text(query, max_results=count))
+        return list(ddgs.text(query, max_results=count))
     except DDGSException as error:
-        if str(error) == "No results found.":
+        if answered - _ENCYCLOPEDIAS:
             return []
         raise SearchError(f"No search engine answered: {str(error)[:300]}") from None
+
+
+def _watch_engines(ddgs: Any) -> set[str]:
+    """Return a set that is filled with the names of the engines that answer.
+
+    The library takes an engine that refuses (a rate limit, a check for robots) for one that found
+    nothing.
+    """
+    answered: set[str] = set()
+    get_engines = ddgs._get_engines
+
+    def watched(engine: Any) -> Any:
+        request = engine.request
+
+        def answer(*args: Any, **options: Any) -> Any:
+            text = request(*args, **options)
+            if text:
+                answered.add(engine.name)
+            return text
+
+        engine.request = answer
+        return engine
+
+    ddgs._get_engines = lambda *args: [watched(engine) for engine in get_engines(*args)]
+    return answered
 
 
 class DdgsProvider:
@@ -108,12 +143,19 @@ class SearxngProvider:
                 "`search.formats` in settings.yml."
             )
         if response.status_code != 200:
-            raise SearchError(f"SearXNG at {self._url} answered HTTP {response.status_code}.")
+            kind = BadQuery if response.status_code in _OF_THE_QUERY else SearchError
+            raise kind(f"SearXNG at {self._url} answered HTTP {response.status_code}.")
         try:
-            found = orjson.loads(response.content)["results"][:count]
-            results = _results(found, ("title", "url", "content"))
+            answer = orjson.loads(response.content)
+            results = _results(answer["results"][:count], ("title", "url", "content"))
+            silent = [str(name) for name, *_ in answer.get("unresponsive_engines") or ()]
         except (ValueError, KeyError, TypeError, AttributeError):
             raise SearchError(f"SearXNG at {self._url} did not answer in its JSON form.") from None
+        if silent and not results:
+            raise SearchError(
+                f"SearXNG at {self._url} found nothing, and some of its engines did not answer: "
+                f"{', '.join(silent)[:300]}."
+            )
         return SearchAnswer(results, response.content)
 
 

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from recordings.events import (
+    IdSpan,
+    MessageSpan,
+    Observation,
+    SummaryRequest,
+    SummaryResponse,
+)
+from recordings.log import read_events
 from recordings.samples.build import samples_of
 from recordings.samples.policy import SamplePolicy
 from recordings.samples.sample import LeftOut, Sample
@@ -243,3 +254,97 @@ def test_a_fork_does_not_train_its_parents_steps_again(tmp_path: Path) -> None:
     samples, (out,) = read(tmp_path / "fork", claimed=claimed)
     assert [run for one in samples for run in runs(one)] == fork.generated
     assert (out.reason, out.step) == ("trained_in_parent", 1)
+
+
+def outage(told: ToldSession) -> None:
+    told.step("", ("web_search", {"query": "x"}, "It failed."), error="tool_infra")
+
+
+def test_what_follows_an_outage_in_its_round_is_context(tmp_path: Path) -> None:
+    told = ToldSession.create(tmp_path / "s")
+    told.user("Go.")
+    told.step("", ("bash", {"command": "ls"}, "a.py"))
+    outage(told)
+    told.step("", ("bash", {"command": "ls"}, "b.py"))
+    told.step("Smith et al. show it.")
+    told.end()
+    (sample,), left_out = read(tmp_path / "s")
+    assert runs(sample) == told.generated[:2]
+    assert [(out.reason, out.step) for out in left_out] == [
+        ("after_outage", 3),
+        ("after_outage", 4),
+    ]
+    (whole,), none = read(tmp_path / "s", SamplePolicy(after_outage="train"))
+    assert (runs(whole), none) == (told.generated, [])
+    assert whole.ids[: len(sample.ids)] == sample.ids
+
+
+def test_a_summary_after_an_outage_is_not_trained_with_the_summaries(tmp_path: Path) -> None:
+    told = ToldSession.create(tmp_path / "s")
+    told.user("Go.")
+    outage(told)
+    asked = SummaryRequest(
+        step=2,
+        attempt=1,
+        request_id="r",
+        messages=MessageSpan(keep=2, new=[]),
+        instruction="Sum up.",
+        messages_sha256="",
+        params={},
+    )
+    told.note(asked, "harness")
+    said = SummaryResponse(
+        step=2,
+        attempt=1,
+        content="Short.",
+        finish_reason="stop",
+        complete=True,
+        summary="Short.",
+        prompt_ids=IdSpan(keep=0, new=[7, 8]),
+        generated_ids=[4, 5],
+    )
+    told.note(said, "compaction")
+    told.end()
+    for after_outage, reasons in (("mask", ["after_outage", "no_trained_token"]), ("train", [])):
+        policy = SamplePolicy(compaction="train", after_outage=after_outage)  # type: ignore[arg-type]
+        _, left_out = read(tmp_path / "s", policy)
+        assert sorted(out.reason for out in left_out) == reasons
+
+
+def test_a_fork_after_an_outage_is_still_after_it(tmp_path: Path) -> None:
+    told = ToldSession.create(tmp_path / "a")
+    told.user("Go.")
+    outage(told)
+    told.end()
+    last = max(e.seq for e in read_events(tmp_path / "a") if isinstance(e.data, Observation))
+    fork = ToldSession.fork(tmp_path / "a", last, tmp_path / "b")
+    fork.step("Another tale.")
+    fork.end()
+    samples, left_out = read(tmp_path / "b")
+    assert [run for one in samples for run in runs(one)] == told.generated[:1]
+    assert [out.reason for out in left_out] == ["after_outage"]
+
+
+ERRORS = st.sampled_from([None, None, None, "tool_infra", "exit", "sandbox_lost"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(ERRORS, max_size=5), min_size=1, max_size=4))
+def test_no_token_after_an_outage_is_trained_in_that_round(rounds: list[list[str | None]]) -> None:
+    with TemporaryDirectory() as place:
+        told = ToldSession.create(Path(place) / "s")
+        clean: list[list[int]] = []
+        for number, errors in enumerate(rounds):
+            told.user(f"Round {number}.")
+            dirty = False
+            for step, error in enumerate(errors):
+                told.step("", ("bash", {"command": f"{number} {step}"}, "x"), error=error)
+                clean += [] if dirty else told.generated[-1:]
+                dirty |= error == "tool_infra"
+            told.step(f"Answer {number}.")
+            clean += [] if dirty else told.generated[-1:]
+        told.end()
+        samples, _ = read(Path(place) / "s")
+        assert [run for one in samples for run in runs(one)] == clean
+        samples, _ = read(Path(place) / "s", SamplePolicy(after_outage="train"))
+        assert [run for one in samples for run in runs(one)] == told.generated

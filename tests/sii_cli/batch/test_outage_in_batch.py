@@ -1,0 +1,177 @@
+"""A batch's session in which a tool hit an outage does not count, and is run again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recordings.events import Check, Event, ModelResponse, Observation, QueryOutcome
+from recordings.log import read_events
+from sandbox.protocol import SandboxSpec
+from sii_cli.batch import runner
+from sii_cli.batch.check import Checker
+from sii_cli.batch.executor import OnItem
+from sii_cli.batch.gate import Gate
+from sii_cli.batch.job import Result, run_job
+from sii_cli.batch.outcomes import Outcomes, read_outcomes
+from sii_cli.batch.plan import Job, Plan
+from sii_cli.batch.progress import Progress
+from sii_cli.batch.queries import Query
+from sii_cli.batch.report import make_report
+from sii_cli.batch.report_text import report_markdown
+from sii_cli.batch.runner import Runner
+from sii_cli.batch.runs import Account, Run
+from sii_cli.config import Settings
+from sii_cli.model.endpoints import Load
+from sii_cli.session import Session
+from sii_cli.session_events import About
+from tests.fakes.scripted_model import Script, ScriptedModel, answer, calls
+from tests.sii_cli.scripted_sii import FakeBackend
+from tools.web.search import SearchAnswer, SearchError
+
+SEARCH = calls(("web_search", '{"query": "lighthouses"}'))
+QUERY = Query(id="q", query="Who shows it?", check="true")
+
+
+class Service:
+    """A search service that is down for its first searches."""
+
+    name = "service"
+
+    def __init__(self, down: int) -> None:
+        self.down = down
+
+    async def search(self, query: str, count: int) -> SearchAnswer:
+        self.down -= 1
+        if self.down >= 0:
+            raise SearchError("No search engine answered: 429.")
+        return SearchAnswer((), b"[]")
+
+
+class IdleServers:
+    async def look(self) -> Load | None:
+        return Load()
+
+
+class Sessions:
+    """Runs real sessions of a scripted model, one after another."""
+
+    def __init__(self, place: Path, *script: Script) -> None:
+        self.home, self.workspace = place, place / "workspace"
+        self.workspace.mkdir()
+        self.script = script
+        self.models: list[ScriptedModel] = []
+        self.seen: list[Any] = []
+
+    async def run(self, job: Job, on_item: OnItem) -> Result:
+        self.models.append(ScriptedModel(*self.script))
+        session = await Session.open(
+            Settings(home=self.home, workspace=self.workspace, snapshots=False),
+            mode="batch",
+            model=self.models[-1],
+            backend=FakeBackend(),
+            about=About(query=job.query.id, batch="night", attempt=1),
+        )
+        try:
+            checker = Checker("true", (), FakeBackend(), SandboxSpec(self.workspace), Path)
+            return await run_job(job, session, checker, watch=lambda item: on_item(job, item))
+        finally:
+            await session.close()
+
+    async def aclose(self) -> None:
+        pass
+
+
+@pytest.fixture(autouse=True)
+def without_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "LOOK", 0.01)
+    monkeypatch.setattr(runner, "REST", 0.01)
+
+
+def service(monkeypatch: pytest.MonkeyPatch, down: int) -> None:
+    one = Service(down)
+    monkeypatch.setattr("tools.registry.make_provider", lambda settings: one)
+
+
+async def run(sessions: Sessions, *jobs: Job) -> Progress:
+    progress = Progress(len(jobs), Outcomes())
+    running = Runner(
+        jobs,
+        sessions,
+        gate=Gate(1, IdleServers()),
+        watcher=progress,
+        account=Account(Run(time.time())),
+    )
+    await running.run()
+    return progress
+
+
+async def test_it_is_run_again_and_the_report_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service(monkeypatch, down=1)
+    sessions = Sessions(tmp_path, SEARCH, answer("Nobody does."))
+    job = Job(QUERY, 1)
+    progress = await run(sessions, job)
+    assert (progress.statuses, progress.falls) == ({"solved": 1}, 1)
+    outcomes = read_outcomes(tmp_path, "night", [job])
+    assert (len(outcomes.ended), len(outcomes.infra)) == (1, 1)
+    plan = Plan("night", "", "", "", 1, {}, 0, None, {})
+    text = report_markdown(make_report(plan, [QUERY], outcomes, []))
+    assert "1 ended by the infrastructure" in text
+    assert "| infra | tool_infra: web_search: The search failed. No search engine answered" in text
+
+
+async def test_it_ends_where_the_outage_was_and_no_check_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service(monkeypatch, down=99)
+    sessions = Sessions(tmp_path, SEARCH, [0.5, *answer("Smith et al. show it.")])
+    result = await sessions.run(Job(QUERY, 1), lambda job, item: None)
+    assert result.outcome == QueryOutcome(status="infra", reason=result.outcome.reason)
+    assert result.outcome.reason.startswith("tool_infra: web_search: The search failed.")
+    [folder] = (tmp_path / "recordings").iterdir()
+    events = [event.data for event in read_events(folder)]
+    assert not [data for data in events if isinstance(data, Check)]
+    assert len([data for data in events if isinstance(data, ModelResponse)]) == 1
+
+
+async def test_calls_beside_it_are_ended_with_words_that_are_true(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service(monkeypatch, down=99)
+
+    class Slow:
+        async def fetch(self, url: str) -> Any:
+            await asyncio.sleep(30)
+
+    monkeypatch.setattr("tools.registry.Fetcher", Slow)
+    both = calls(
+        ("web_search", '{"query": "x"}'), ("web_fetch", json.dumps({"url": "http://s.test/"}))
+    )
+    sessions = Sessions(tmp_path, both)
+    seen: list[Observation] = []
+
+    def watch(job: Job, item: Any) -> None:
+        if isinstance(item, Event) and isinstance(item.data, Observation):
+            seen.append(item.data)
+
+    result = await asyncio.wait_for(sessions.run(Job(QUERY, 1), watch), 20)
+    assert result.outcome.status == "infra"
+    assert [one.error for one in seen] == ["tool_infra", "interrupted"]
+    assert seen[1].text.endswith("s: the session was ended here.")
+
+
+async def test_one_that_is_always_down_is_given_up_and_never_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service(monkeypatch, down=99)
+    sessions = Sessions(tmp_path, SEARCH, answer("Smith et al. show it."))
+    progress = await run(sessions, Job(QUERY, 1))
+    assert (progress.done, len(sessions.models)) == (0, 4)
+    assert "No search engine answered" in progress.fallen["q#1"]

@@ -1,0 +1,37 @@
+"""Tells a network that is missing on this machine from a site that does not answer."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+
+NO_NETWORK = (
+    "This machine has no working network now: this is no fault of the address, and nothing is "
+    "known of what stands there."
+)
+_OURS = frozenset(
+    (
+        *(errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL),
+        *(errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM),
+    )
+)
+"""No route, no address, no descriptor, no memory: no site can cause these."""
+
+
+def is_of_this_machine(error: BaseException) -> bool:
+    """Whether a connection failed before it could reach a site, by what stands behind the error."""
+    return any(isinstance(one, OSError) and one.errno in _OURS for one in _causes(error))
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    rest: list[BaseException | None] = [error]
+    while rest:
+        one = rest.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        rest += [one.__cause__, one.__context__]
+        if isinstance(one, BaseExceptionGroup):
+            rest += one.exceptions
