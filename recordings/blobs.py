@@ -18,6 +18,8 @@ from recordings.opening import HeldFolder
 BLOBS = "blobs"
 _PREFIX = 2
 """Characters of a hash that name the folder of its blob."""
+LARGEST_BLOB = 1 << 30
+"""Bytes of what is read or packed: what is longer is none of ours, and may have no end."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -60,6 +62,8 @@ def open_blob(folder: Path, ref: BlobRef) -> BinaryIO:
 
 def read_blob(folder: Path, ref: BlobRef) -> bytes:
     """Return a blob's bytes. Raises `RecordingNotFound`, `RecordingDamaged`."""
+    if ref.size > LARGEST_BLOB:
+        raise RecordingDamaged(f"The blob {ref.sha256} is said to have {ref.size:,} bytes.")
     with open_blob(folder, ref) as file:
         data = file.read(max(0, ref.size) + 1)  # no more than was written, whatever is there now
     if hashlib.sha256(data).hexdigest() != ref.sha256:

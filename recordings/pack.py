@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+import stat
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from recordings.blobs import blob_folders
+from recordings.blobs import LARGEST_BLOB, blob_folders
 from recordings.files import PACKED, failure
 from recordings.log import LOG, LogWriter
 from recordings.opening import HeldFolder
@@ -111,13 +112,18 @@ def _decompress(source: BinaryIO, target: BinaryIO, path: Path) -> None:
         shutil.copyfileobj(plain, target)
 
 
-def _plain_or_packed(held: HeldFolder, *, packed: bool) -> list[str]:
-    """Return the names of the blobs of one kind; what is no regular file is left as it is."""
-    return [
-        name
-        for name in sorted(held.names())
-        if not name.startswith(".") and name.endswith(PACKED) == packed and held.is_file(name)
-    ]
+def _plain_or_packed(held: HeldFolder, *, packed: bool) -> Iterator[str]:
+    """Yield the names of the blobs of one kind; what cannot be one is left as it is."""
+    for name in sorted(held.names()):
+        status = held.status(name)
+        if (
+            not name.startswith(".")
+            and name.endswith(PACKED) == packed
+            and status is not None
+            and stat.S_ISREG(status.st_mode)
+            and status.st_size <= LARGEST_BLOB
+        ):
+            yield name
 
 
 def _size(folder: Path) -> int:

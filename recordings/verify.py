@@ -62,6 +62,7 @@ _CHECKED = {
 """Events whose content is checked. Of the others the line is: its checksum proves it."""
 _UNPROVEN = "the request's messages are not those that were sent (`messages_sha256`)"
 _CHUNK = 1 << 18
+_MOST_PROBLEMS = 1000
 _STEPS_TOLD = 10
 """Steps that a note on a flag names."""
 
@@ -107,6 +108,8 @@ def verify(folder: Path) -> Verification:
     try:
         for line in read_lines(folder):
             verifier.line(line)
+            if len(verifier.result.problems) >= _MOST_PROBLEMS:
+                raise RecordingDamaged(f"nothing was checked beyond line {line.number}")
     except (RecordingDamaged, OSError) as error:
         verifier.problem(str(error), None)
     verifier.end()
@@ -221,15 +224,18 @@ class _Verifier:
         self.result.blobs += 1
         try:
             with open_blob(self._folder, ref) as file:
-                digest = hashlib.sha256()
-                while chunk := file.read(_CHUNK):
+                digest, size = hashlib.sha256(), 0
+                # No further than it should be: what stands there may have no end.
+                while size <= ref.size and (chunk := file.read(_CHUNK)):
                     digest.update(chunk)
-                size = file.tell()
+                    size += len(chunk)
         except (RecordingError, OSError) as error:
             yield str(error)
             return
         self.result.bytes += size
-        if digest.hexdigest() != ref.sha256:
+        if size > ref.size:
+            yield f"the blob {ref.sha256} has more than {ref.size} bytes"
+        elif digest.hexdigest() != ref.sha256:
             yield f"the blob {ref.sha256} is not what was written"
         elif size != ref.size:
             yield f"the blob {ref.sha256} has {size} bytes, not {ref.size}"
