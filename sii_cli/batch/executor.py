@@ -132,7 +132,11 @@ class LocalExecutor:
         """Run a session in a copy of its workspace, which is removed afterwards."""
         bench = self._bench
         workspace = await asyncio.to_thread(
-            make_workspace, job.query, Path(bench.plan.query_folder), bench.workspaces
+            make_workspace,
+            job.query,
+            Path(bench.plan.query_folder),
+            bench.workspaces,
+            bench.settings.disk,
         )
         try:
             return await self._run(job, workspace, on_item)

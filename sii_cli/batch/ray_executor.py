@@ -147,7 +147,10 @@ class RayExecutor:
 
     def _pack(self, job: Job) -> bytes:
         folder = make_workspace(
-            job.query, Path(self._bench.plan.query_folder), self._bench.workspaces
+            job.query,
+            Path(self._bench.plan.query_folder),
+            self._bench.workspaces,
+            self._bench.settings.disk,
         )
         try:
             return pack(folder)

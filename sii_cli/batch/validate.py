@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 from sandbox.network.hosts import AllowList
+from sii_cli.batch.git_objects import RepositoryRefused, holds, opened
 from sii_cli.batch.queries import GitWorkspace, Query
 from sii_cli.batch.query_files import Mistake, QueryFile, read_query_file
+from sii_cli.batch.repositories import is_remote, local_path
 from sii_cli.batch.workspaces import fault_of
 from tools.registry import TOOL_NAMES
 
@@ -40,12 +41,16 @@ def _faults(query: Query, base: Path) -> Iterator[str]:
     if (fault := fault_of(query, base)) is not None:
         yield f"workspace: {fault}"
     elif isinstance(query.workspace, GitWorkspace):
-        repository = base / Path(query.workspace.git).expanduser()
-        if repository.is_dir() and not _has_commit(repository, query.workspace.commit):
-            yield f"workspace: {query.workspace.git} has no commit {query.workspace.commit}."
+        git, commit = query.workspace.git, query.workspace.commit
+        if not is_remote(git) and (fault := _commit_fault(local_path(git, base), commit)):
+            yield f"workspace: {git}: {fault}."
 
 
 @cache
-def _has_commit(repository: Path, commit: str) -> bool:
-    command = ["git", "-C", str(repository), "cat-file", "-e", f"{commit}^{{commit}}"]
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+def _commit_fault(repository: Path, commit: str) -> str | None:
+    """Say why a commit cannot be had of a repository. Only looks: no program runs on it."""
+    try:
+        with opened(repository) as held:
+            return None if holds(held, commit) else f"it has no commit {commit}"
+    except (RepositoryRefused, OSError) as error:
+        return str(error)

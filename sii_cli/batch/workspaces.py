@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
 import stat
-import subprocess
-import tarfile
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
+from typing import IO
 
+from sandbox.protocol import Limits
 from sandbox.snapshots import remove_folder
+from sii_cli.batch.extraction import extract
+from sii_cli.batch.git import GitFailed
+from sii_cli.batch.git_objects import RepositoryRefused
 from sii_cli.batch.plan import PLAN, QUERIES
 from sii_cli.batch.queries import GitWorkspace, Query
+from sii_cli.batch.repositories import check_out, is_remote, local_path
+from sii_cli.batch.tar_members import ArchiveRefused
 from sii_cli.errors import SiiError
 
-GIT_SECONDS = 600.0
 REPOSITORIES = ".repositories"
 """Folder beside the copies that holds each commit's repository, made once."""
 TARBALLS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
@@ -34,8 +39,8 @@ def fault_of(query: Query, base: Path) -> str | None:
         case None:
             return None
         case GitWorkspace(git=git):
-            path = base / Path(git).expanduser()
-            return None if _is_remote(git) or path.is_dir() else f"there is no repository {git}."
+            there = is_remote(git) or local_path(git, base).is_dir()
+            return None if there else f"there is no repository {git}."
         case str(name):
             path = base / Path(name).expanduser()
             if path.is_dir() or (path.is_file() and name.endswith(TARBALLS)):
@@ -43,16 +48,17 @@ def fault_of(query: Query, base: Path) -> str | None:
             return f"{name} is no directory and no tarball ({', '.join(TARBALLS)})."
 
 
-def make_workspace(query: Query, base: Path, parent: Path) -> Path:
+def make_workspace(query: Query, base: Path, parent: Path, max_bytes: int = Limits().disk) -> Path:
     """Return a new folder under `parent` with the query's workspace in it.
 
-    `base` is what paths in the query are relative to. Blocks. Raises `WorkspaceUnavailable`.
+    `base` is what paths in the query are relative to; what is unpacked or checked out may take
+    `max_bytes`. Blocks. Raises `WorkspaceUnavailable`.
     """
     parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f"{query.id}-", dir=parent))
     try:
-        _fill(folder, query, base, parent / REPOSITORIES)
-    except (OSError, tarfile.TarError, shutil.Error, subprocess.SubprocessError) as error:
+        _fill(folder, query, base, parent / REPOSITORIES, max_bytes)
+    except (OSError, shutil.Error, ArchiveRefused, GitFailed, RepositoryRefused) as error:
         remove_workspace(folder)
         raise WorkspaceUnavailable(
             f"The workspace of {query.id} cannot be made: {_words(error)}."
@@ -78,20 +84,29 @@ def remove_left_over(parent: Path) -> None:
         remove_workspace(folder)
 
 
-def _fill(folder: Path, query: Query, base: Path, repositories: Path) -> None:
+def _fill(folder: Path, query: Query, base: Path, repositories: Path, max_bytes: int) -> None:
     match query.workspace:
         case None:
             return
         case GitWorkspace(git=git, commit=commit):
-            source = git if _is_remote(git) else str(base / Path(git).expanduser())
-            _copy(_repository(source, commit, repositories), folder)
+            source = git if is_remote(git) else local_path(git, base)
+            _copy(_repository(source, commit, repositories, max_bytes), folder)
         case str(name):
             path = base / Path(name).expanduser()
             if path.is_dir():
                 _copy(path, folder)
             else:
-                with tarfile.open(path) as archive:
-                    archive.extractall(folder, filter="data")
+                with _open_archive(path) as archive:
+                    extract(archive, folder, max_bytes=max_bytes)
+
+
+def _open_archive(path: Path) -> IO[bytes]:
+    """Open a regular file without waiting for one that is none. Raises `OSError`."""
+    file = open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")  # noqa: SIM115
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, f"{path} is no regular file")
+    return file
 
 
 def _copy(source: Path, folder: Path) -> None:
@@ -118,8 +133,10 @@ def _is_special(path: Path) -> bool:
 _cloning = Lock()
 
 
-def _repository(source: str, commit: str, repositories: Path) -> Path:
-    """Return a clone at the commit that knows nothing newer: a later fix must not be in reach."""
+def _repository(source: str | Path, commit: str, repositories: Path, max_bytes: int) -> Path:
+    """Return a repository at the commit that knows nothing newer: a later fix must not be in
+    reach.
+    """
     key = hashlib.sha256(f"{source}\0{commit}".encode()).hexdigest()[:16]
     kept = repositories / key
     with _cloning:
@@ -128,13 +145,7 @@ def _repository(source: str, commit: str, repositories: Path) -> Path:
         repositories.mkdir(mode=0o700, exist_ok=True)
         new = Path(tempfile.mkdtemp(prefix=f"{key}-", dir=repositories))
         try:
-            _git(None, "clone", "--quiet", "--no-checkout", "--no-hardlinks", "--", source, new)
-            _git(new, "checkout", "--quiet", "--detach", commit)
-            _git(new, "remote", "remove", "origin")
-            for ref in _git(new, "for-each-ref", "--format=%(refname)").split():
-                _git(new, "update-ref", "-d", ref)
-            _git(new, "reflog", "expire", "--expire=now", "--all")
-            _git(new, "gc", "--quiet", "--prune=now")
+            check_out(source, commit, new, max_bytes)
             new.replace(kept)
         except BaseException:
             remove_workspace(new)
@@ -142,29 +153,7 @@ def _repository(source: str, commit: str, repositories: Path) -> Path:
     return kept
 
 
-def _git(folder: Path | None, *arguments: str | Path) -> str:
-    """Run git, which asks nothing and runs no hook of the repository's; return what it prints."""
-    place = ["-C", str(folder)] if folder else []
-    done = subprocess.run(
-        ["git", "-c", "core.hooksPath=/dev/null", *place, *map(str, arguments)],
-        env=os.environ | {"GIT_TERMINAL_PROMPT": "0"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=GIT_SECONDS,
-    )
-    return done.stdout
-
-
-def _is_remote(git: str) -> bool:
-    return "://" in git or (":" in git.split("/", 1)[0])
-
-
 def _words(error: Exception) -> str:
-    if isinstance(error, subprocess.CalledProcessError):
-        lines = (error.stderr or "").strip().splitlines()
-        return f"git: {lines[-1]}" if lines else f"git ended with {error.returncode}"
     if isinstance(error, shutil.Error):  # all that could not be copied
         failed: list[tuple[str, str, str]] = error.args[0]
         return f"{len(failed)} files cannot be copied, such as {failed[0][0]} ({failed[0][2]})"

@@ -159,7 +159,7 @@ def test_a_commit_that_a_repository_lacks_is_a_mistake(tmp_path: Path) -> None:
     workspace = {"git": "repo", "commit": "deadbeef"}
     text = json.dumps({"id": "a", "query": "x", "workspace": workspace})
     assert mistakes(write(tmp_path, "q.jsonl", text)) == [
-        "1: workspace: repo has no commit deadbeef."
+        "1: workspace: repo: it has no commit deadbeef."
     ]
 
 

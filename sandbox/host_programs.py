@@ -1,0 +1,60 @@
+"""Programs of the host: found by an absolute path that no workspace can take the place of.
+
+A `PATH` such as `.:/usr/bin`, or with the `node_modules/.bin` of a project in it, would find the
+program that somebody's repository, or the model, put there.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def find_program(name: str) -> str | None:
+    """Return where a program is, by the safe part of PATH; none when it is in none of these."""
+    for folder in _own(safe_folders(os.environ.get("PATH", os.defpath))):
+        path = os.path.join(folder, name)
+        if os.path.isfile(path) and os.access(path, os.X_OK):
+            return path
+    return None
+
+
+def safe_path() -> str:
+    """Return PATH without what `find_program` does not look at."""
+    return os.pathsep.join(_own(safe_folders(os.environ.get("PATH", os.defpath))))
+
+
+def safe_folders(folders: str) -> list[str]:
+    """Return the folders of a list such as PATH that are absolute and not of the working directory.
+
+    Those below it are left out as well, for whatever works there can write them; unless the python
+    that runs us lies there itself.
+    """
+    here = "" if is_below(sys.prefix, os.curdir) else os.curdir
+    return [
+        folder
+        for folder in folders.split(os.pathsep)
+        if os.path.isabs(folder) and not (is_below(folder, here) if here else _is_here(folder))
+    ]
+
+
+def is_below(path: str, folder: str) -> bool:
+    """Whether a path is a folder or lies in it, once links are followed."""
+    try:
+        real, top = os.path.realpath(path), os.path.realpath(folder)
+    except OSError:  # the working directory is gone
+        return False
+    return real == top or real.startswith(os.path.join(top, ""))
+
+
+def _is_here(folder: str) -> bool:
+    try:
+        return os.path.samefile(folder, os.curdir)
+    except OSError:
+        return False
+
+
+def _own(folders: list[str]) -> list[str]:
+    """Add what lies beside the python that runs us, wherever it was installed: it is trusted."""
+    beside = os.path.dirname(sys.executable)
+    return folders if beside in folders else [*folders, beside]
