@@ -319,6 +319,7 @@ def test_files_larger_than_the_limit_are_not_checked_out(tmp_path: Path, reposit
 def test_a_program_of_the_working_directory_is_not_run(
     tmp_path: Path, repository: Path, trap: Trap, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    commit = head(repository)
     work = tmp_path / "work"
     (work / "bin").mkdir(parents=True)
     for place in (work, work / "bin"):
@@ -327,7 +328,7 @@ def test_a_program_of_the_working_directory_is_not_run(
     monkeypatch.chdir(work)
     for path in (".", "", "bin", "./bin", str(work), str(work / "bin")):
         monkeypatch.setenv("PATH", f"{path}:{os.environ['PATH']}")
-    make_workspace(query(head(repository)), tmp_path, tmp_path / "out")
+    make_workspace(query(commit), tmp_path, tmp_path / "out")
     assert not trap.sprung
 
 
