@@ -189,8 +189,10 @@ def _width(screen: Screen, row: int) -> int:
 
 def fit(text: str, width: int) -> str:
     """Cut a line to a number of cells."""
-    if get_cwidth(text) <= width:
+    window = text[: 8 * width]  # a long text costs no more than a short one
+    if len(window) == len(text) and get_cwidth(text) <= width:
         return text
+    text = window
     while text and get_cwidth(text) >= width:
         text = text[:-1]
     return text + "…"

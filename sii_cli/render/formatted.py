@@ -12,6 +12,18 @@ from rich.syntax import Syntax
 from rich.text import Text
 
 CODE_THEME = "ansi_dark"
+MOST_MARKDOWN = 20_000
+"""Characters of a block that are rendered; a longer one is shown as it was written."""
+MOST_CODE = 20_000
+"""Characters of code that are highlighted."""
+MOST_CODE_LINE = 500
+"""Characters of a line of code that is highlighted: longer ones are data or an attack."""
+LANGUAGES = frozenset(
+    "bash c c++ cpp css diff go html ini java javascript js json python python3 py rust rs sh "
+    "shell sql toml ts typescript xml yaml yml".split()
+)
+"""Of code that is highlighted. Of the lexers that there are for others some take time exponential
+in a line."""
 
 _PARSER = MarkdownIt("commonmark", {"html": False}).enable(["strikethrough", "table"])
 
@@ -54,12 +66,19 @@ def _has_text(line: list[Segment]) -> bool:
 
 def render_markdown(text: str) -> RenderableType:
     """Return a whole piece of sanitised markdown as something to print."""
-    return _Markdown(text)
+    return _Markdown(text) if len(text) <= MOST_MARKDOWN else Text(text)
 
 
 def render_code(code: str, language: str, *, indent: int = 2) -> Text:
-    """Return sanitised code, highlighted where the language is known."""
-    text = Syntax("", language or "text", theme=CODE_THEME).highlight(code)
+    """Return sanitised code, highlighted where the language is known and the code not endless."""
+    if language.lower() in LANGUAGES and _is_handy(code):
+        text = Syntax("", language, theme=CODE_THEME).highlight(code)
+    else:
+        text = Text(code)
     text.rstrip()
     lines = text.split("\n", allow_blank=True)
     return Text("\n").join(Text(" " * indent).append_text(line) for line in lines)
+
+
+def _is_handy(code: str) -> bool:
+    return len(code) <= MOST_CODE and max(map(len, code.split("\n"))) <= MOST_CODE_LINE

@@ -16,6 +16,9 @@ FENCE = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})\s*([\w+#.-]*)")
 HEADING = re.compile(r"#{1,6} ")
 CODE_CHUNK = 30
 """Lines of code that are rendered at a time; longer code does not wait for its end."""
+LONGEST = 8_000
+"""Characters of a block, and of a line, that are waited for: what is longer is drawn in parts, so
+that a piece costs no more after a long text than after a short one."""
 
 
 class MarkdownStream:
@@ -24,6 +27,8 @@ class MarkdownStream:
     def __init__(self) -> None:
         self._lines = LineStream(None)
         self._block: list[str] = []
+        self._size = 0
+        """Characters of the block."""
         self._fence: str | None = None
         self._language = ""
         self._blank = False
@@ -31,7 +36,10 @@ class MarkdownStream:
 
     def feed(self, text: str) -> list[RenderableType]:
         """Take a piece; return the blocks that are whole by it, with blank lines between."""
-        blocks = [block for line in self._lines.feed(text) for block in self._take(line)]
+        lines = self._lines.feed(text)
+        if self._lines.size > LONGEST:
+            lines += self._lines.end()
+        blocks = [block for line in lines for block in self._take(line)]
         growing = self._lines.growing
         if self._blank and growing and not growing[0].isspace():
             blocks += self._flush()  # what has begun now is no part of the block
@@ -64,7 +72,8 @@ class MarkdownStream:
                 self._block.append("")
             self._blank = False
             self._block.append(line)
-            if HEADING.match(line):
+            self._size += len(line) + 1
+            if HEADING.match(line) or self._size > LONGEST:
                 yield from self._flush()
 
     def _take_code(self, line: str) -> Iterator[RenderableType]:
@@ -87,7 +96,7 @@ class MarkdownStream:
             yield self._code()
             return
         text = "\n".join(self._block)
-        self._block = []
+        self._block, self._size = [], 0
         yield from self._gap()
         from sii_cli.render.formatted import render_markdown
 

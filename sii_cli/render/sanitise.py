@@ -2,6 +2,7 @@
 
 Escape sequences are dropped; every other control character and whatever reorders or hides text
 is shown. Tabs become spaces, and of a line drawn over by carriage returns the last state is kept.
+Takes time linear in the text, whatever stands in it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ import re
 
 SEQUENCES = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor movement, …
-    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)"  # OSC, DCS, …
+    # OSC, DCS, …: one ends where another begins, so that no text is read for each that stands
+    # before it.
+    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])"
+    r"[^\x07\x1b\x9c\x9d\x90\x98\x9e\x9f]*+(?:\x07|\x1b\\|\x9c)"
     r"|\x1b[ -/]+[0-~]"  # character sets and the like
     r"|\x1b[0-Z\\^-~]"  # two characters
 )
@@ -21,7 +25,6 @@ SUSPECTS = re.compile(
     "\U000e0000-\U000e007f]"  # tags: invisible text
 )
 NEEDS_CARE = re.compile(SUSPECTS.pattern[:-1] + "\t]")
-DRAWN_OVER = re.compile(r"[^\n]*\r(?=[^\r\n])")
 TAB_SIZE = 4
 
 
@@ -31,8 +34,7 @@ def sanitise(text: str) -> str:
         return text
     text = SEQUENCES.sub("", text)
     if "\r" in text:
-        text = re.sub(r"\r+(?=\n|$)", "", text)
-        text = DRAWN_OVER.sub("", text)
+        text = "\n".join(map(_last_state, text.split("\n")))
     if "\t" in text:
         text = "\n".join(line.expandtabs(TAB_SIZE) for line in text.split("\n"))
     return SUSPECTS.sub(_show, text)
@@ -42,6 +44,12 @@ def one_line(text: str, limit: int) -> str:
     """Return the text as one line of at most `limit` characters."""
     line = " ".join(sanitise(text[: 4 * limit]).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def _last_state(line: str) -> str:
+    """Return what a line shows that was drawn over by carriage returns."""
+    line = line.rstrip("\r")
+    return line[line.rfind("\r") + 1 :]
 
 
 def _show(match: re.Match[str]) -> str:
