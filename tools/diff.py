@@ -1,10 +1,10 @@
-"""Unified diffs from edits whose places are known: linear in what changed, not in the file."""
+"""Unified diffs from edits whose places are known: bounded by what changed, not by the file."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Sequence
 
+from sandbox.snapshots.text_diff import LineMatcher
 from tools.text import count_lines, displayed, lines_from
 
 MAX_LINES = 400
@@ -43,8 +43,7 @@ def _hunks(old: str, new: str, old_first: int, new_first: int) -> Iterator[str]:
         yield from (f"+{line}" for line in _lines(new))
         return
     before, after = list(_lines(old)), list(_lines(new))
-    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
-    for group in matcher.get_grouped_opcodes(3):
+    for group in LineMatcher(before, after).get_grouped_opcodes(3):
         _, a, _, c, _ = group[0]
         _, _, b, _, d = group[-1]
         yield f"@@ -{_range(old_first + a, b - a)} +{_range(new_first + c, d - c)} @@"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Iterator
 from itertools import islice, pairwise
 from typing import NamedTuple
@@ -64,7 +63,7 @@ class EditFile(Tool[EditFileParams]):
         content = decode_text(before.data)
         if content is None:
             raise ToolError("binary", f"{params.path} is not a text file; nothing was changed.")
-        # In a thread: looking for what comes nearest to a miss can take a while.
+        # In threads: what comes nearest to a miss, and the diff, can take a while.
         replacements = await asyncio.to_thread(_find_all, params, content)
         data = content.encode(_apply(content.text, replacements))
         freshness = self._files.freshness(before)
@@ -74,13 +73,11 @@ class EditFile(Tool[EditFileParams]):
         path, places = displayed(params.path), counted(len(replacements), "place")
         lines = _lines_of(content.text, [one.start for one in replacements])
         stale = " The file had changed since you last read it." if freshness == "changed" else ""
+        diff = await asyncio.to_thread(_diff, params.path, content.text, replacements)
         return ToolResult(
             f"Edited {path}: replaced {places} ({lines}).{stale}",
             changed=in_workspace(written),
-            details={
-                "diff": unified_diff(params.path, _changes(content.text, replacements)),
-                "replaced": len(replacements),
-            },
+            details={"diff": diff, "replaced": len(replacements)},
         )
 
 
@@ -157,16 +154,37 @@ def _spans(content: TextFile, old: str) -> list[tuple[int, int]]:
 
 def _all_spans(content: TextFile, old: str) -> Iterator[tuple[int, int]]:
     """Find `old`; where the file has CRLF, a newline of `old` stands for either."""
-    text = content.text
     if "\n" in old and (content.mixed or content.newline == "\r\n"):
-        lines = old.replace("\r\n", "\n").split("\n")
-        pattern = re.compile("\r?\n".join(map(re.escape, lines)))
-        yield from (match.span() for match in pattern.finditer(text))
-        return
+        yield from _spans_of_lines(content.text, old.replace("\r\n", "\n"))
+    else:
+        yield from _plain_spans(content.text, old)
+
+
+def _plain_spans(text: str, old: str) -> Iterator[tuple[int, int]]:
     start = text.find(old)
     while start >= 0:
         yield start, start + len(old)
         start = text.find(old, start + len(old))
+
+
+def _spans_of_lines(text: str, old: str) -> Iterator[tuple[int, int]]:
+    """Find `old` as if every line ended with a newline alone."""
+    place = before = 0
+    for start, end in _plain_spans(text.replace("\r\n", "\n"), old):
+        first = _skip(text, place, start - before)
+        place, before = _skip(text, first, end - start), end
+        yield first, place
+
+
+def _skip(text: str, start: int, count: int) -> int:
+    """Return the place after `count` characters, of which CRLF counts as one."""
+    end = start
+    while count:
+        start, end = end, min(end + count, len(text))
+        if text.startswith("\n", end) and text.startswith("\r", end - 1):
+            end += 1  # a CRLF is not parted
+        count -= end - start - text.count("\r\n", start, end)
+    return end
 
 
 def _apply(
@@ -190,6 +208,10 @@ def _lines_of(text: str, positions: list[int]) -> str:
         numbers.append(str(number))
     more = f" and {len(positions) - _LINES_NAMED} more" if len(positions) > _LINES_NAMED else ""
     return f"line{'s' if len(positions) > 1 else ''} {', '.join(numbers)}{more}"
+
+
+def _diff(path: str, text: str, replacements: list[_Replacement]) -> str:
+    return unified_diff(path, _changes(text, replacements))
 
 
 def _changes(text: str, replacements: list[_Replacement]) -> list[Change]:

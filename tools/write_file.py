@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from pydantic import Field
@@ -51,7 +52,7 @@ class WriteFile(Tool[WriteFileParams]):
         if compared:
             old = decode_text(before.data) if before else None
             change = (0, old.text if old else "", params.content)
-            details["diff"] = unified_diff(params.path, [change])
+            details["diff"] = await asyncio.to_thread(unified_diff, params.path, [change])
         return ToolResult(
             f"{'Overwrote' if before else 'Created'} {path}: {size}.{note}",
             changed=in_workspace(written),

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from difflib import SequenceMatcher
 
 _CONTEXT = 3
-_WORK = 4_000_000
-"""Pairs of lines that are compared by difflib, whose worst case is worse than quadratic; what
-exceeds it is shown as replaced as a whole."""
+_WORK = 10_000_000
+"""Steps that difflib may take at most, about a quarter of a second: its worst case is every pair of equal
+lines, once for every line. What exceeds it is shown as replaced as a whole."""
 
 Opcode = tuple[str, int, int, int, int]
 """As in difflib: `a[i1:i2]` becomes `b[j1:j2]`; tag `equal` or `replace`."""
@@ -32,7 +32,7 @@ def unified_diff(before: str | None, after: str | None, path: str) -> str:
 def line_counts(before: str | None, after: str | None) -> tuple[int, int]:
     """Return how many lines came and went, as the unified diff shows them."""
     old, new = _lines(before or ""), _lines(after or "")
-    replaced = [step for step in _Matcher(old, new).get_opcodes() if step[0] != "equal"]
+    replaced = [step for step in LineMatcher(old, new).get_opcodes() if step[0] != "equal"]
     return sum(j2 - j1 for *_, j1, j2 in replaced), sum(i2 - i1 for _, i1, i2, *_ in replaced)
 
 
@@ -52,7 +52,7 @@ def _lines(text: str) -> list[str]:
 
 
 def _hunks(old: list[str], new: list[str]) -> Iterator[str]:
-    for group in _Matcher(old, new).get_grouped_opcodes(_CONTEXT):
+    for group in LineMatcher(old, new).get_grouped_opcodes(_CONTEXT):
         i1, i2, j1, j2 = group[0][1], group[-1][2], group[0][3], group[-1][4]
         yield f"@@ -{_range(i1, i2)} +{_range(j1, j2)} @@"
         for tag, i1, i2, j1, j2 in group:
@@ -71,8 +71,8 @@ def _range(start: int, stop: int) -> str:
     return f"{start + 1 if length else start},{length}"
 
 
-class _Matcher(SequenceMatcher[str]):
-    """difflib's matcher, its grouping used as it is, its matching bounded."""
+class LineMatcher(SequenceMatcher[str]):
+    """difflib's matcher, its grouping used as it is, its matching bounded whatever the lines are."""
 
     def __init__(self, old: list[str], new: list[str]) -> None:
         super().__init__(None, (), ())
@@ -88,9 +88,9 @@ def _opcodes(old: list[str], new: list[str]) -> Iterator[Opcode]:
     work = _WORK
     i = j = 0
     for a, b in [*_anchors(old, new), (len(old), len(new))]:
-        size = (a - i) * (b - j)
-        if 0 < size <= work:
-            work -= size
+        steps = _most_steps(old[i:a], new[j:b])
+        if 0 < steps <= work:
+            work -= steps
             matcher = SequenceMatcher(None, old[i:a], new[j:b], autojunk=False)
             for tag, i1, i2, j1, j2 in matcher.get_opcodes():
                 yield "equal" if tag == "equal" else "replace", i + i1, i + i2, j + j1, j + j2
@@ -99,6 +99,13 @@ def _opcodes(old: list[str], new: list[str]) -> Iterator[Opcode]:
         if a < len(old) and b < len(new):
             yield "equal", a, a + 1, b, b + 1
         i, j = a + 1, b + 1
+
+
+def _most_steps(old: list[str], new: list[str]) -> int:
+    """Return how many steps difflib takes at most to match lines; 0 when none are equal."""
+    in_old, in_new = Counter(old), Counter(new)
+    equal_pairs = sum(count * in_new[line] for line, count in in_old.items())
+    return equal_pairs * min(len(old), len(new))
 
 
 def _anchors(old: list[str], new: list[str]) -> list[tuple[int, int]]:
