@@ -29,14 +29,16 @@ _SECRET_NAME = re.compile(
 _PUBLIC_NAMES = frozenset({"SSH_AUTH_SOCK", "XAUTHORITY", "GPG_KEY", "SSH_ASKPASS"})
 
 # Name, what stands in every such secret (a fast look before a slow one), and the form.
-# Each begins with a literal and none looks far back, so that any text takes time linear in it.
+# Any text takes time linear in it: where a form may begin is rare, or what is read from there on
+# is not read again from the next such place.
 PATTERNS: tuple[tuple[str, str, re.Pattern[str]], ...] = tuple(
     (name, part, re.compile(pattern, re.DOTALL))
     for name, part, pattern in (
         (
             "PRIVATE_KEY",
             "PRIVATE KEY-----",
-            r"-----BEGIN [A-Z ]*PRIVATE KEY-----.{40,8000}?-----END [A-Z ]*KEY-----",
+            r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----"
+            r"(?:[^-]|-(?!----(?:BEGIN|END) )){40,8000}+-----END [A-Z ]{0,40}KEY-----",
         ),
         ("AWS_KEY_ID", "AKIA", r"AKIA[0-9A-Z]{16}(?![0-9A-Za-z])"),
         ("GITHUB_TOKEN", "gh", r"gh[pousr]_[A-Za-z0-9]{36,}"),
@@ -50,7 +52,14 @@ PATTERNS: tuple[tuple[str, str, re.Pattern[str]], ...] = tuple(
         ),
         ("GOOGLE_KEY", "AIza", r"AIza[0-9A-Za-z_-]{35}"),
         ("SLACK_TOKEN", "xox", r"xox[abprs]-[A-Za-z0-9-]{10,}"),
-        ("JWT", "eyJ", r"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"),
+        (
+            "JWT",
+            ".eyJ",
+            # The whole is looked for where a run of its characters begins, its start within it.
+            r"(?<![A-Za-z0-9_-])"
+            r"(?=[A-Za-z0-9_-]++\.eyJ[A-Za-z0-9_-]{10,}+\.[A-Za-z0-9_-]{10})[A-Za-z0-9_-]*?"
+            r"(?P<secret>eyJ[A-Za-z0-9_-]{10,}+\.eyJ[A-Za-z0-9_-]{10,}+\.[A-Za-z0-9_-]{10,}+)",
+        ),
         (
             "BEARER",
             "earer ",
@@ -58,7 +67,7 @@ PATTERNS: tuple[tuple[str, str, re.Pattern[str]], ...] = tuple(
         ),
     )
 )
-_KEY_END = re.compile("-----END [A-Z ]*KEY-----")
+_KEY_END = re.compile("-----END [A-Z ]{0,40}KEY-----")
 _LONGEST_KEY = 8200
 """Characters of the longest private key that is found."""
 _URL_PASSWORD = re.compile(r"://[^\s/:@\"']{1,64}:(?P<secret>[^\s/@\"']{6,128})(?=@)")
@@ -120,9 +129,13 @@ class SecretFinder:
         found: list[Secret] = []
         if self._depth < 2 and not self._may_hold(text):
             return found
+        taken = bytearray()
+        """Which characters are those of secrets that were found."""
         for secret in self._all(text):
-            if all(secret.end <= other.start or other.end <= secret.start for other in found):
+            taken = taken or bytearray(len(text))
+            if taken.find(1, secret.start, secret.end) < 0:
                 found.append(secret)
+                taken[secret.start : secret.end] = b"\1" * (secret.end - secret.start)
         return sorted(found, key=lambda secret: secret.start)
 
     def _may_hold(self, text: str) -> bool:
