@@ -41,6 +41,7 @@ def _pieces(mono: float, streamed: ModelDelta | ToolOutput) -> Iterator[tuple[fl
     text = streamed.text
     if not streamed.pieces:
         yield mono, text
+    start = 0
     for after, chars in streamed.pieces:
-        yield mono + after / 1000, text[:chars]
-        text = text[chars:]
+        yield mono + after / 1000, text[start : start + chars]
+        start += chars

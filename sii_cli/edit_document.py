@@ -18,8 +18,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from recordings.events import CallRequest, ModelResponse
@@ -49,9 +51,9 @@ def message_of_response(response: ModelResponse) -> Message:
 def write_document(message: Message) -> str:
     """Return a message as a document; `read_document` returns the message again."""
     sections = list(_sections(message))
-    mark = _MARK
-    while any(line.startswith(mark) for _, text in sections for line in text.split("\n")):
-        mark += "%"
+    lines = (line for _, text in sections for line in text.split("\n"))
+    taken = {len(line) - len(line.lstrip("%")) for line in lines}
+    mark = "%" * next(length for length in count(len(_MARK)) if length not in taken)
     return "".join(
         f"{mark} {title}\n{text}\n" if text else f"{mark} {title}\n" for title, text in sections
     )
@@ -169,7 +171,7 @@ class _Call:
             return
         try:
             self._arguments[key] = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UsageError(f"The argument {key} of {self._name} is no JSON: {error}.") from None
 
     def made(self) -> tuple[str, str]:
@@ -192,28 +194,23 @@ def _kept_calls(
     before: Sequence[tuple[str, str]], now: Sequence[tuple[str, str]]
 ) -> list[tuple[str, str]]:
     """Return the calls, those that say what one of before says as that is written."""
-    left, kept = list(before), []
-    for call in now:
-        same = next((old for old in left if _says_the_same(old, call)), None)
-        if same is not None:
-            left.remove(same)
-        kept.append(same or call)
-    return kept
+    left: dict[tuple[str, str], deque[tuple[str, str]]] = defaultdict(deque)
+    for call in before:
+        left[_said(call)].append(call)
+    return [same.popleft() if (same := left[_said(call)]) else call for call in now]
 
 
-def _says_the_same(one: Sequence[str], other: Sequence[str]) -> bool:
-    if one[0] != other[0]:
-        return False
-    objects = [_object(arguments) for arguments in (one[1], other[1])]
-    if None in objects:
-        return one[1] == other[1]
-    return json.dumps(objects[0]) == json.dumps(objects[1])
+def _said(call: tuple[str, str]) -> tuple[str, str]:
+    """Return what a call says, however its arguments are written."""
+    name, arguments = call
+    parsed = _object(arguments)
+    return name, arguments if parsed is None else json.dumps(parsed)
 
 
 def _object(arguments: str) -> dict[str, Any] | None:
     try:
         parsed = json.loads(arguments)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return parsed if isinstance(parsed, dict) else None
 

@@ -75,7 +75,8 @@ DEFAULT_TOOLS = (
 )
 """The tools of a session that names none."""
 
-
+_NAME = 100
+"""Characters of an unknown tool's name that are compared and quoted."""
 _REFUSAL_ENDS = 2_000
 """Characters that are kept of each end of a refusal: what it quotes may be of any length."""
 
@@ -165,10 +166,11 @@ class Toolbox:
         return list(map(job_state, self._sandbox.ended_jobs())) if self._sandbox else []
 
     def _unknown(self, name: str) -> str:
+        name = name[:_NAME]
         names = sorted(
             self._tools, key=lambda known: -difflib.SequenceMatcher(None, known, name).ratio()
         )
-        quoted = json.dumps(name[:100], ensure_ascii=False)
+        quoted = json.dumps(name, ensure_ascii=False)
         return f"There is no tool {quoted}; nothing was run. There are: {', '.join(names)}."
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -91,7 +92,8 @@ def parse_arguments(arguments: str) -> dict[str, Any]:
     try:
         value = orjson.loads(arguments)
         _refuse_deep(value)
-        json.loads(arguments, object_pairs_hook=_refuse_repeated)
+        # For repeated names alone: a number of thousands of digits is none that `int` reads.
+        json.loads(arguments, object_pairs_hook=_refuse_repeated, parse_int=str, parse_float=str)
     except json.JSONDecodeError as error:
         raise BadArguments(
             f"The arguments are not valid JSON: {error.msg} at character {error.pos}, "
@@ -119,8 +121,8 @@ def _refuse_deep(value: Any) -> None:
 def _refuse_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        repeated = next(name for name in names if names.count(name) > 1)
+        counts = Counter(name for name, _ in pairs)
+        repeated = next(name for name, count in counts.items() if count > 1)
         raise BadArguments(f"The arguments give {_quoted(repeated)} more than once.")
     return found
 
@@ -180,7 +182,7 @@ def _wanted(schema: dict[str, Any]) -> str:
 
 
 def _nearest(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
+    near = difflib.get_close_matches(name[:_QUOTED], known, n=1)
     meant = f" (did you mean {near[0]}?)" if near else ""
     return f"{meant}; known: {', '.join(known)}"
 

@@ -46,14 +46,14 @@ class TokenText:
 
         An id that the tokenizer does not have is spelled `<id 7>`, as a special one.
         """
-        plain = b""
+        plain = bytearray()
         for one in ids:
             if (token := self._tokens.get(one)) is not None:
                 plain += token
                 continue
             if plain:
                 yield False, plain.decode("utf-8", "backslashreplace")
-                plain = b""
+                plain = bytearray()
             yield True, self._added.get(one, f"<id {one}>")
         if plain:
             yield False, plain.decode("utf-8", "backslashreplace")

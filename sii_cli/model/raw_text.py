@@ -17,12 +17,12 @@ from typing import Any
 from sii_cli.model.types import Call
 
 _CALL = re.compile(r"<tool_call>(.*?)(</tool_call>|\Z)", re.DOTALL)
-_ARGUMENT = re.compile(
-    r"<arg_key>(.*?)</arg_key>\s*<arg_value>(.*?)</arg_value>",
-    re.DOTALL,
-)
+_KEY, _KEY_END, _VALUE_END = "<arg_key>", "</arg_key>", "</arg_value>"
+_VALUE = re.compile(r"\s*<arg_value>")
 _COMPACT = re.compile(r"<tool_call>[^\s<]+(?:<arg_key>|</tool_call>)")
 _MISSING = object()
+_LITERAL = 100_000
+"""Characters of a value that are read as Python: its syntax tree takes a hundred times as many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,17 +115,31 @@ def _compare_call(text: str, call: Call) -> Iterator[str]:
         return  # GLM-4 wrote the arguments as JSON
     try:
         arguments = json.loads(call.arguments)
-    except ValueError:
+    except (ValueError, RecursionError):
         arguments = None
-    name, _, _ = text.partition("<arg_key>")
-    pairs = _ARGUMENT.findall(text)
-    rest = _ARGUMENT.sub("", text[len(name) :])
+    name, _, _ = text.partition(_KEY)
+    pairs, rest = _arguments(text, len(name))
     same_keys = isinstance(arguments, dict) and [key.strip() for key, _ in pairs] == list(arguments)
     if name.strip() != call.name or rest.strip() or not same_keys:
         yield "calls_differ"
         return
     for (_, value), shown in zip(pairs, arguments.values(), strict=True):
         yield from _compare_value(value, shown)
+
+
+def _arguments(text: str, at: int) -> tuple[list[tuple[str, str]], str]:
+    """Return the (key, value) pairs of a call from a place on, and what stands beside them."""
+    pairs: list[tuple[str, str]] = []
+    rest: list[str] = []
+    while (start := text.find(_KEY, at)) >= 0 and (end := text.find(_KEY_END, start)) >= 0:
+        value = _VALUE.match(text, end + len(_KEY_END))
+        value_end = text.find(_VALUE_END, value.end()) if value else -1
+        if value is None or value_end < 0:
+            break
+        rest.append(text[at:start])
+        pairs.append((text[start + len(_KEY) : end], text[value.end() : value_end]))
+        at = value_end + len(_VALUE_END)
+    return pairs, "".join([*rest, text[at:]])
 
 
 def _compare_value(written: str, shown: Any) -> Iterator[str]:
@@ -138,12 +152,12 @@ def _compare_value(written: str, shown: Any) -> Iterator[str]:
 
 def _parsed(written: str) -> Any:
     """Read a value as lenient parsers do: JSON, Python (`True`, `030` and the like)."""
-    with suppress(ValueError):
-        return json.loads(written)
-    with suppress(ValueError):
-        return json.loads(written.lower())
+    for text in (written, written.lower()):
+        with suppress(ValueError, RecursionError):
+            return json.loads(text)
     with suppress(ValueError):
         return int(written)
-    with suppress(ValueError, SyntaxError, MemoryError, RecursionError):
-        return ast.literal_eval(written)
+    if len(written) <= _LITERAL:
+        with suppress(ValueError, SyntaxError, MemoryError, RecursionError):
+            return ast.literal_eval(written)
     return _MISSING

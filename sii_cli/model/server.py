@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cached_property
+import asyncio
+from collections.abc import Iterable, Sequence
+from contextlib import closing
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
-import httpx
 import orjson
 
-from sii_cli.model.faults import trouble_of_exception, trouble_of_status
-from sii_cli.model.transport import transport_for
+from sii_cli.model.bounds import SPARE_BYTES, is_count
+from sii_cli.model.faults import shown_name, trouble_of_exception, trouble_of_status
+from sii_cli.model.transport import Answer, Connections
 from sii_cli.model.types import ModelError
 
-CONNECT_TIMEOUT = 10.0
 ASK_TIMEOUT = 30.0
 """Seconds for everything but an answer of the model."""
+MAX_METRICS = 4 << 20
+"""Bytes of a server's own numbers."""
+MAX_MODELS = 8
+"""Models that are named in a message."""
+BYTES_A_TOKEN = 64
+"""Of what a token spells, as JSON writes it; generous for a long text."""
+
+_JSON = {"Content-Type": "application/json"}
 
 Entry = dict[str, Any]
 """A model's entry in `/v1/models`."""
@@ -27,50 +36,22 @@ class Server:
     def __init__(self, base_url: str, api_key: str | None) -> None:
         url = base_url.rstrip("/")
         self.base_url = url if url.endswith("/v1") else f"{url}/v1"
-        self._api_key = api_key
+        key = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
+        self._connections = Connections(self.base_url, key)
 
-    @cached_property
-    def transport(self) -> httpx.AsyncBaseTransport:
-        """The connections. Raises `httpx.InvalidURL`, `httpx.UnsupportedProtocol`."""
-        return transport_for(self.base_url)
+    async def chat(self, body: bytes, request_id: str, limit: int) -> Answer:
+        """Send a chat request; return the answer, its body still to be read.
 
-    @cached_property
-    def _chat_url(self) -> httpx.URL:
-        return httpx.URL(f"{self.base_url}/chat/completions")
-
-    @cached_property
-    def _headers(self) -> dict[str, str]:
-        key = {} if self._api_key is None else {"Authorization": f"Bearer {self._api_key}"}
-        return {"Accept-Encoding": "identity", **key}
-
-    async def chat(self, body: bytes, request_id: str) -> httpx.Response:
-        """Send a chat request; return the response, its body still to be read.
-
-        Past `httpx.AsyncClient`, whose redirects, cookies and URL merging nobody needs here: it
-        would double the cost of a request. Raises `httpx.TransportError`.
+        Raises as `Connections.send` does.
         """
-        headers = {"Content-Type": "application/json", "X-Request-Id": request_id}
-        timeout = {"connect": CONNECT_TIMEOUT}
-        request = httpx.Request(
-            "POST",
-            self._chat_url,
-            content=body,
-            headers=self._headers | headers,
-            extensions={"timeout": timeout},
-        )
-        response = await self.transport.handle_async_request(request)
-        response.request = request
-        return response
-
-    @cached_property
-    def http(self) -> httpx.AsyncClient:
-        """The client for everything else."""
-        return httpx.AsyncClient(headers=self._headers, transport=self.transport)
+        # A UUID made of the id: some servers refuse an id in another form.
+        headers = {**_JSON, "X-Request-Id": str(uuid5(NAMESPACE_URL, request_id))}
+        url = f"{self.base_url}/chat/completions"
+        return await self._connections.send("POST", url, body, headers, limit)
 
     async def aclose(self) -> None:
         """Close the connections."""
-        if "transport" in self.__dict__:
-            await self.transport.aclose()
+        await self._connections.aclose()
 
     async def models(self) -> list[Entry]:
         """Return the models served. Raises `ModelError`."""
@@ -85,7 +66,7 @@ class Server:
         entries = {str(entry.get("id")): entry for entry in await self.models()}
         name = name or next(iter(entries))
         if name not in entries:
-            served = ", ".join(entries)
+            served = named(entries)
             raise ModelError(
                 "refused", f"The server does not serve {name!r}; it serves {served}: set SII_MODEL."
             )
@@ -94,14 +75,15 @@ class Server:
     async def version(self) -> str | None:
         """Return vLLM's version; none of another server."""
         try:
-            return str((await self.ask("GET", "/version"))["version"])
+            return shown_name((await self.ask("GET", "/version"))["version"])
         except (ModelError, KeyError):
             return None
 
     async def metrics(self) -> str:
         """Return the server's own numbers (Prometheus text); empty where it does not tell."""
         try:
-            return (await self._ask("GET", "/metrics")).decode("utf-8", "replace")
+            found = await self._ask("GET", "/metrics", limit=MAX_METRICS)
+            return found.decode("utf-8", "replace")
         except ModelError:
             return ""
 
@@ -113,11 +95,13 @@ class Server:
             ids = (await self.ask("POST", "/tokenize", body)).get("tokens")
         except ModelError:
             return None
-        return ids if isinstance(ids, list) else None
+        return ids if isinstance(ids, list) and all(map(is_count, ids)) else None
 
     async def detokenize(self, model: str, ids: list[int]) -> str:
         """Return what ids spell. Raises `ModelError` where the server does not tell."""
-        said = await self.ask("POST", "/detokenize", {"model": model, "tokens": ids})
+        body = {"model": model, "tokens": ids}
+        limit = BYTES_A_TOKEN * len(ids) + SPARE_BYTES
+        said = self._object(await self._ask("POST", "/detokenize", body, limit))
         text = said.get("prompt")
         if not isinstance(text, str):
             raise ModelError("infra", f"{self.base_url} does not tell what ids spell.")
@@ -137,20 +121,28 @@ class Server:
         """Return what the server says to a request, as an object. Raises `ModelError`."""
         return self._object(await self._ask(method, path, body))
 
-    async def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> bytes:
+    async def _ask(
+        self, method: str, path: str, body: dict[str, Any] | None = None, limit: int | None = None
+    ) -> bytes:
+        """Return the body of an answer of `limit` bytes, or of what fits the question."""
+        url = self.base_url.removesuffix("/v1") + path
+        sent = None if body is None else orjson.dumps(body)
+        limit = limit or SPARE_BYTES + 8 * len(sent or b"")
         try:
-            url = self.base_url.removesuffix("/v1") + path
-            response = await self.http.request(method, url, json=body, timeout=ASK_TIMEOUT)
+            async with asyncio.timeout(ASK_TIMEOUT):
+                answer = await self._connections.send(method, url, sent, _JSON, limit)
+                with closing(answer):
+                    content = await answer.read_all()
         except Exception as error:
             trouble = trouble_of_exception(error, self.base_url)
             if trouble is None:
                 raise
             raise ModelError(trouble.fault, trouble.message) from error
-        if response.status_code != 200:
+        if answer.status != 200:
             model = str(body.get("model")) if body else ""
-            trouble = trouble_of_status(response.status_code, response.content, None, model)
+            trouble = trouble_of_status(answer.status, content, answer.headers, model)
             raise ModelError(trouble.fault, trouble.message)
-        return response.content
+        return content
 
     def _object(self, content: bytes) -> dict[str, Any]:
         try:
@@ -161,3 +153,10 @@ class Server:
             message = f"What answers at {self.base_url} is no model server: check SII_BASE_URL."
             raise ModelError("refused", message)
         return parsed
+
+
+def named(models: Iterable[str]) -> str:
+    """Name models in a message: the first few, each cut."""
+    names = list(models)
+    more = f" and {len(names) - MAX_MODELS} more" if len(names) > MAX_MODELS else ""
+    return ", ".join(map(shown_name, names[:MAX_MODELS])) + more

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, closing, suppress
 from dataclasses import replace
 from typing import Any
 
-import httpx
+import aiohttp
 import orjson
 
 from sii_cli.model.assemble import Assembler
+from sii_cli.model.bounds import MOST_SECONDS, TooMuch
 from sii_cli.model.endpoints import Endpoints
 from sii_cli.model.faults import StreamBroke, Trouble, trouble_of_exception, trouble_of_status
 from sii_cli.model.profiles import profile_of
@@ -21,6 +22,7 @@ from sii_cli.model.raw_text import differences, has_compact_call
 from sii_cli.model.retry import DEFAULT_WAITS, Retries, Waits
 from sii_cli.model.server import Server
 from sii_cli.model.sse import DONE, EventSplitter
+from sii_cli.model.transport import Answer
 from sii_cli.model.types import (
     ChatRequest,
     Completion,
@@ -34,7 +36,10 @@ from sii_cli.model.types import (
 )
 
 LAST_BYTES_TIMEOUT = 0.5
+MAX_LAST_BYTES = 64 << 10
+"""What may follow the last event of an answer."""
 MAX_ERROR_BODY = 64 << 10
+ERROR_BODY_TIMEOUT = 30.0
 ABORTED = "abort"
 """How vLLM ends a turn that it gives up, as it does with all of them when it is told to end."""
 GLM_PARSERS = ("glm45", "glm47")
@@ -53,15 +58,17 @@ class VllmModel:
         idle_timeout: float = 120.0,
         retries: int = 5,
         first_timeout: float = 600.0,
+        total_timeout: float = MOST_SECONDS,
         waits: Waits = DEFAULT_WAITS,
     ) -> None:
         """`idle_timeout`, `first_timeout`: seconds of silence within an answer, and before it (a
-        busy server lets requests queue, and reads long prompts). `base_url` may list several equal
-        servers, parted by commas."""
+        busy server lets requests queue, and reads long prompts); `total_timeout`: seconds of a
+        whole answer. `base_url` may list several equal servers, parted by commas."""
         self._endpoints = Endpoints(base_url.split(","), api_key)
         self._model = model
         self._idle_timeout = idle_timeout
         self._first_timeout = first_timeout
+        self._total_timeout = total_timeout
         self._retries = retries
         self._waits = waits
         self._has_answered = False
@@ -134,7 +141,7 @@ class VllmModel:
                 return
             except _HttpError as error:
                 model = str(request.params.get("model"))
-                trouble = trouble_of_status(error.status, error.body, error.retry_after, model)
+                trouble = trouble_of_status(error.status, error.body, error.headers, model)
             except Exception as error:
                 named = trouble_of_exception(error, server.base_url)
                 if named is None:
@@ -181,28 +188,32 @@ class VllmModel:
         first_chunk: float | None = None
         first_token: float | None = None
         chunks = 0
-        splitter = EventSplitter()
-        response = await self._send(server, body, request.request_id)
-        raw = response.aiter_raw()
+        bounds = assembler.bounds
+        splitter = EventSplitter(bounds.line)
+        answer = await self._send(server, body, request.request_id, bounds.stream)
         done = False
-        async with aclosing(response):
+        with closing(answer):
             while not done:
                 idle = self._first_timeout if first_token is None else self._idle_timeout
-                data = await _next(raw, idle)
-                if data is None:
+                data = await _next(answer, idle)
+                if not data:
                     break
+                if time.monotonic() - sent > self._total_timeout:
+                    raise TooMuch(f"for more than {self._total_timeout:,.0f} s without an end")
                 for event in splitter.feed(data):
                     if event == DONE:
                         done = True
                         break
                     chunks += 1
+                    if chunks > bounds.events:
+                        raise TooMuch(f"more than {bounds.events:,} events")
                     first_chunk = first_chunk or time.monotonic() - sent
                     for delta in assembler.add(orjson.loads(event)):
                         first_token = first_token or time.monotonic() - sent
                         yield delta
             if assembler.finish_reason in (None, ABORTED):
                 raise StreamBroke
-            await _read_to_the_end(raw)
+            await _read_to_the_end(answer)
         yield assembler.completion(
             attempt=attempt,
             first_chunk=first_chunk,
@@ -211,41 +222,42 @@ class VllmModel:
             chunks=chunks,
         )
 
-    async def _send(self, server: Server, body: bytes, request_id: str) -> httpx.Response:
-        """Return the response, its body still to be read. Raises `_HttpError`."""
+    async def _send(self, server: Server, body: bytes, request_id: str, limit: int) -> Answer:
+        """Return the answer, its body still to be read. Raises `_HttpError`."""
         async with asyncio.timeout(self._first_timeout):
-            response = await server.chat(body, request_id)
+            answer = await server.chat(body, request_id, limit)
         self._has_answered = True
-        if response.status_code != 200:
-            raise _HttpError(response, await self._error_body(response))
-        return response
-
-    async def _error_body(self, response: httpx.Response) -> bytes:
-        body = b""
-        raw = response.aiter_raw()
-        async with aclosing(response):
-            while len(body) < MAX_ERROR_BODY:
-                data = await _next(raw, self._idle_timeout)
-                if data is None:
-                    break
-                body += data
-        return body
+        if answer.status != 200:
+            raise _HttpError(answer, await _error_body(answer))
+        return answer
 
 
-async def _next(raw: AsyncIterator[bytes], seconds: float) -> bytes | None:
-    """Return what comes next, none at the end. Raises `TimeoutError`."""
+async def _next(answer: Answer, seconds: float) -> bytes:
+    """Return what comes next, nothing at the end. Raises `TimeoutError`."""
     async with asyncio.timeout(seconds):
-        return await anext(raw, None)
+        return await answer.read()
 
 
-async def _read_to_the_end(raw: AsyncIterator[bytes]) -> None:
+async def _error_body(answer: Answer) -> bytes:
+    """Return what an error says, as far as it comes."""
+    body = b""
+    with closing(answer), suppress(TimeoutError, aiohttp.ClientError):
+        async with asyncio.timeout(ERROR_BODY_TIMEOUT):
+            while len(body) < MAX_ERROR_BODY and (data := await answer.read()):
+                body += data
+    return body[:MAX_ERROR_BODY]
+
+
+async def _read_to_the_end(answer: Answer) -> None:
     """Take what follows the last event, so that the connection can be used again.
 
     The answer is whole: nothing that happens from here on may cost it.
     """
-    with suppress(TimeoutError, httpx.TransportError):
-        while await _next(raw, LAST_BYTES_TIMEOUT) is not None:
-            pass
+    left = MAX_LAST_BYTES
+    with suppress(TimeoutError, aiohttp.ClientError, TooMuch):
+        async with asyncio.timeout(LAST_BYTES_TIMEOUT):
+            while left > 0 and (data := await answer.read()):
+                left -= len(data)
 
 
 def _failed(attempt: int, trouble: Trouble, wait: float | None, assembler: Assembler) -> Failed:
@@ -263,11 +275,11 @@ def _failed(attempt: int, trouble: Trouble, wait: float | None, assembler: Assem
 
 
 class _HttpError(Exception):
-    def __init__(self, response: httpx.Response, body: bytes) -> None:
-        super().__init__(response.status_code)
-        self.status = response.status_code
+    def __init__(self, answer: Answer, body: bytes) -> None:
+        super().__init__(answer.status)
+        self.status = answer.status
         self.body = body
-        self.retry_after = response.headers.get("Retry-After")
+        self.headers = answer.headers
 
 
 def _body(request: ChatRequest) -> bytes:

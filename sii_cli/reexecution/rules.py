@@ -177,11 +177,28 @@ def _mask_as(before: str, now: str, pattern: re.Pattern[str]) -> str:
     masked = [line for line in before.split("\n") if pattern.search(line)][:_MASKED_LINES]
     lines = now.split("\n")
     for line in masked:
-        parts = [re.escape(part) for part in pattern.sub("\0", line).split("\0")]
+        parts = pattern.sub("\0", line).split("\0")
         if len(parts) > _MASKS + 1:
             continue
-        fits = re.compile(".+?".join(parts)).fullmatch
-        place = next((i for i, other in enumerate(lines) if fits(other) and other != line), None)
+        others = enumerate(lines)
+        place = next((i for i, other in others if _fits(other, parts) and other != line), None)
         if place is not None:
             lines[place] = line
     return "\n".join(lines)
+
+
+def _fits(line: str, parts: Sequence[str]) -> bool:
+    """Whether a line consists of the parts in their order, with something between any two."""
+    if len(parts) == 1:
+        return line == parts[0]
+    first, *middle, last = parts
+    end = len(line) - len(last)
+    if not (line.startswith(first) and line.endswith(last)):
+        return False
+    at = len(first)
+    for part in middle:
+        at = line.find(part, at + 1, end)
+        if at < 0:
+            return False
+        at += len(part)
+    return at < end
