@@ -17,8 +17,10 @@ HEADING = re.compile(r"#{1,6} ")
 CODE_CHUNK = 30
 """Lines of code that are rendered at a time; longer code does not wait for its end."""
 LONGEST = 8_000
-"""Characters of a block, and of a line, that are waited for: what is longer is drawn in parts, so
-that a piece costs no more after a long text than after a short one."""
+"""Characters of a block that are waited for: a longer one is drawn in parts, so that a piece costs
+no more after a long text than after a short one."""
+LONGEST_LINE = 2_000
+"""Characters of a line that are waited for; it is parted at a space."""
 
 
 class MarkdownStream:
@@ -37,8 +39,8 @@ class MarkdownStream:
     def feed(self, text: str) -> list[RenderableType]:
         """Take a piece; return the blocks that are whole by it, with blank lines between."""
         lines = self._lines.feed(text)
-        if self._lines.size > LONGEST:
-            lines += self._lines.end()
+        if self._lines.size > LONGEST_LINE:
+            lines.append(self._lines.part())
         blocks = [block for line in lines for block in self._take(line)]
         growing = self._lines.growing
         if self._blank and growing and not growing[0].isspace():

@@ -274,10 +274,12 @@ class _Prose:
         if isinstance(self._stream, LineStream):
             gap = [] if self.begun else [(False, "")]
             return [*gap, (self._dim, self._stream.growing)]
-        lines = [
-            row for line in self._stream.growing[-MAX_TAIL:] for row in wrap(line, self._width)
-        ]
-        return [(False, row) for row in ["", *lines][-MAX_TAIL:]]
+        rows: list[str] = []
+        for line in reversed(self._stream.growing):
+            rows = wrap(line, self._width) + rows
+            if len(rows) >= MAX_TAIL:
+                break
+        return [(False, row) for row in ["", *rows][-MAX_TAIL:]]
 
     def _styled(self, block: RenderableType) -> RenderableType:
         if isinstance(block, str):

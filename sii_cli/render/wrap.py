@@ -76,8 +76,8 @@ class LineStream:
         lines = [part for raw in whole for part in self._wrap(sanitise(raw))]
         if self._width is not None and len(raw) > self._width:
             *full, last = self._wrap(sanitise(raw))
-            if full:
-                lines += full
+            lines += full
+            if full or len(raw) > 8 * self._width:  # also what shows next to nothing has a bound
                 raw = last
         self._pieces, self.size = [raw], len(raw)
         return lines
@@ -87,6 +87,14 @@ class LineStream:
         """The line that is not complete yet."""
         self._pieces = ["".join(self._pieces)]
         return sanitise(self._pieces[0])
+
+    def part(self) -> str:
+        """Return the growing line up to its last space as if it ended there; the rest goes on."""
+        head, _, rest = self._take().rpartition(" ")
+        if not head:
+            head, rest = rest, ""
+        self._pieces, self.size = [rest], len(rest)
+        return sanitise(head)
 
     def end(self) -> list[str]:
         """Return what is left as lines; none when the text ended with a newline."""
