@@ -10,8 +10,8 @@ from difflib import SequenceMatcher
 
 _CONTEXT = 3
 _WORK = 10_000_000
-"""Steps that difflib may take at most, about a quarter of a second: its worst case is every pair of equal
-lines, once for every line. What exceeds it is shown as replaced as a whole."""
+"""Steps that difflib may take at most, about a quarter of a second: its worst case is every pair of
+equal lines, once for every line. What exceeds it is shown as replaced as a whole."""
 
 Opcode = tuple[str, int, int, int, int]
 """As in difflib: `a[i1:i2]` becomes `b[j1:j2]`; tag `equal` or `replace`."""
@@ -72,7 +72,7 @@ def _range(start: int, stop: int) -> str:
 
 
 class LineMatcher(SequenceMatcher[str]):
-    """difflib's matcher, its grouping used as it is, its matching bounded whatever the lines are."""
+    """difflib's matcher: its grouping as it is, its matching bounded whatever the lines are."""
 
     def __init__(self, old: list[str], new: list[str]) -> None:
         super().__init__(None, (), ())

@@ -19,8 +19,11 @@ MOST_CODE = 20_000
 MOST_CODE_LINE = 500
 """Characters of a line of code that is highlighted: longer ones are data or an attack."""
 LANGUAGES = frozenset(
-    "bash c c++ cpp css diff go html ini java javascript js json python python3 py rust rs sh "
-    "shell sql toml ts typescript xml yaml yml".split()
+    (
+        *("bash", "c", "c++", "cpp", "css", "diff", "go", "html", "ini", "java", "javascript"),
+        *("js", "json", "py", "python", "python3", "rs", "rust", "sh", "shell", "sql", "toml"),
+        *("ts", "typescript", "xml", "yaml", "yml"),
+    )
 )
 """Of code that is highlighted. Of the lexers that there are for others some take time exponential
 in a line."""
