@@ -1,4 +1,4 @@
-"""Other agents to measure beside: each in an environment of its own, made when it is asked for."""
+"""Others to measure beside: each in a folder of its own, filled when it is asked for."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 PEERS = Path.home() / ".cache" / "sii" / "peers"
 MINI_SWE_AGENT = "mini-swe-agent==2.4.*"
+HTTPX_AIOHTTP = "httpx-aiohttp==0.2.*"
 
 
 def mini_swe_agent() -> str:
@@ -16,9 +17,21 @@ def mini_swe_agent() -> str:
     folder = PEERS / "mini-swe-agent"
     python = folder / "bin" / "python"
     if not (folder / ".installed").exists():
-        sys.stderr.write(f"Installing {MINI_SWE_AGENT} in {folder} (a minute)\n")
         venv.create(folder, with_pip=True, clear=True)
-        pip = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-        subprocess.run([*pip, MINI_SWE_AGENT], check=True)
-        (folder / ".installed").touch()
+        _install(MINI_SWE_AGENT, folder, str(python))
     return str(python)
+
+
+def httpx_aiohttp() -> str:
+    """Return a folder for `sys.path` that has httpx-aiohttp; the first time it is installed."""
+    folder = PEERS / "httpx-aiohttp"
+    if not (folder / ".installed").exists():
+        _install(HTTPX_AIOHTTP, folder, sys.executable, "--target", str(folder))
+    return str(folder)
+
+
+def _install(package: str, folder: Path, python: str, *options: str) -> None:
+    sys.stderr.write(f"Installing {package} in {folder} (a minute)\n")
+    pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    subprocess.run([*pip, *options, package], check=True)
+    (folder / ".installed").touch()
