@@ -6,7 +6,18 @@ import subprocess
 import sys
 
 BENCHMARKS = (
-    *("start", "loop", "batch", "model", "context", "screen", "sandbox", "network", "snapshots"),
+    *(
+        "start",
+        "loop",
+        "batch",
+        "model",
+        "http",
+        "context",
+        "screen",
+        "sandbox",
+        "network",
+        "snapshots",
+    ),
     *("recordings", "replay", "export"),
 )
 

@@ -68,7 +68,7 @@ class ModelCaller:
         """
         await self.settle()
         request = ChatRequest(
-            request_id=f"sii-{uuid4().hex}",
+            request_id=str(uuid4()),
             messages=history.encoded,
             tools=self._tools,
             params=self._params

@@ -45,6 +45,12 @@ FAULT = (
     "{name} failed by a fault of its own, not of yours ({error}). The call may have taken effect, "
     "wholly or in part: look before you go on, and try another way."
 )
+MOST_CALLS = 128
+"""Calls of one step that are run."""
+TOO_MANY = (
+    "Not run: a message may make {most} calls, and this one made {made}. The first {most} were "
+    "run; make the others in later messages, or do more in one call."
+)
 NOT_RUN = "Not run: the turn was stopped before this call."
 INTERRUPTED = "The human interrupted this call after {seconds:.1f} s."
 STOPPED = "This call was stopped after {seconds:.1f} s: the session was ended here."
@@ -93,8 +99,11 @@ class ToolCaller:
         observed: dict[int, Observed] = {}
         try:
             await self._watch.settled()
-            for group in self._groups(calls):
+            for group in self._groups(calls[:MOST_CALLS]):
                 await self._run_group(step, group, observed)
+            for call in calls[MOST_CALLS:]:
+                words = TOO_MANY.format(most=MOST_CALLS, made=len(calls))
+                self._observe(step, call, ToolResult(words, error="too_many_calls"), 0.0, observed)
         except BaseException:
             for call in calls:
                 if call.index not in observed:
@@ -102,7 +111,7 @@ class ToolCaller:
                     self._observe(step, call, result, 0.0, observed)
             raise
         finally:
-            self._watch.calls_ended(step, [call.name for call in calls])
+            self._watch.calls_ended(step, [call.name for call in calls[:MOST_CALLS]])
             for call in calls:
                 if call.index in observed:
                     history.add(observed[call.index].event)

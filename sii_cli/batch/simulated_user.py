@@ -33,7 +33,7 @@ class UserSimulator:
         words = self._prompt.format(query=query.query, answer=answer, output=check.output)
         message = {"role": "user", "content": words}
         request = ChatRequest(
-            request_id=f"sii-user-{uuid4().hex}",
+            request_id=str(uuid4()),
             messages=[orjson.dumps(message)],
             tools=None,
             params=request_params(self._settings, served),

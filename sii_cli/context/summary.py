@@ -78,7 +78,7 @@ class Summariser:
         request = SummaryRequest(
             step=step,
             attempt=1,
-            request_id=f"sii-{uuid4().hex}",
+            request_id=str(uuid4()),
             messages=span,
             instruction=INSTRUCTION,
             messages_sha256="",

@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
+
+from sii_cli.model.bounds import MOST_CALLS, TooMuch, bounds_of, is_count
 from sii_cli.model.types import Call, Completion, Delta, TokenUsage
 
 ENDED = ("stop", "tool_calls")
 """Finish reasons of a turn that ended by itself."""
+
+
+MAX_WORD = 1000
+"""Characters of a name, an id and the like."""
 
 
 class ServerError(Exception):
@@ -47,6 +54,8 @@ class Assembler:
         self._call_stop = call_stop
         self._max_tokens = max_tokens
         self._context_length = context_length
+        self.bounds = bounds_of(max_tokens, context_length)
+        self._room = self.bounds.characters
         self.finish_reason: str | None = None
         self.generated_ids: list[int] | None = None
         self._response_id: str | None = None
@@ -71,7 +80,7 @@ class Assembler:
     def add(self, chunk: Any) -> Iterator[Delta]:
         """Take a parsed chunk; yield the text in it.
 
-        Raises `ServerError` for an error inside the stream, `MalformedChunk`.
+        Raises `ServerError` for an error inside the stream, `MalformedChunk`, `TooMuch`.
         """
         if not isinstance(chunk, dict):
             raise MalformedChunk("a chunk that is no object")
@@ -88,9 +97,9 @@ class Assembler:
 
     def _add_envelope(self, chunk: dict[str, Any]) -> None:
         if self._response_id is None and chunk.get("id"):
-            self._response_id = _text(chunk["id"])
+            self._response_id = _word(chunk["id"])
         if chunk.get("system_fingerprint"):
-            self._fingerprint = _text(chunk["system_fingerprint"])
+            self._fingerprint = _word(chunk["system_fingerprint"])
         if chunk.get("prompt_token_ids") is not None:
             self._prompt_ids = _ids(chunk["prompt_token_ids"])
         if chunk.get("usage"):
@@ -101,35 +110,48 @@ class Assembler:
             if self.generated_ids is None:
                 self.generated_ids = []
             self.generated_ids += _ids(choice["token_ids"])
+            if len(self.generated_ids) > self.bounds.tokens:
+                raise TooMuch(f"more than {self.bounds.tokens:,} token ids")
         delta = choice.get("delta") or {}
         reasoning = delta.get("reasoning") or delta.get("reasoning_content")
         if reasoning:
-            self._reasoning.append(_text(reasoning))
+            self._reasoning.append(self._taken(reasoning))
             yield Delta("reasoning", reasoning)
         content = delta.get("content")
         if content:
-            self._content.append(_text(content))
+            self._content.append(self._taken(content))
             yield Delta("content", content)
         for piece in delta.get("tool_calls") or ():
             yield from self._add_call(piece)
         if choice.get("finish_reason"):
-            self.finish_reason = _text(choice["finish_reason"])
+            self.finish_reason = _word(choice["finish_reason"])
             stop = choice.get("stop_reason")
-            self._stop_reason = stop if isinstance(stop, int | str) else None
+            self._stop_reason = stop if isinstance(stop, str) or is_count(stop) else None
 
     def _add_call(self, piece: dict[str, Any]) -> Iterator[Delta]:
         index = _count(piece["index"])
         call = self._calls.setdefault(index, _PartialCall())
+        if len(self._calls) > MOST_CALLS:
+            raise TooMuch(f"more than {MOST_CALLS:,} tool calls")
         if piece.get("id"):
-            call.call_id = _text(piece["id"])
+            call.call_id = _word(piece["id"])
         function = piece.get("function") or {}
         name, arguments = function.get("name"), function.get("arguments")
         if name:
-            call.name += _text(name)
+            call.name = _word(call.name + _text(name))
             yield Delta("call_name", name, index)
         if arguments:
-            call.arguments.append(_text(arguments))
+            call.arguments.append(self._taken(arguments))
             yield Delta("call_arguments", arguments, index)
+
+    def _taken(self, text: Any) -> str:
+        """Return a text of the answer, as long as there is room for it."""
+        taken = _text(text)
+        self._room -= len(taken)
+        if self._room < 0:
+            limit = self.bounds
+            raise TooMuch(f"more than {limit.characters:,} characters for {limit.tokens:,} tokens")
+        return taken
 
     def completion(
         self,
@@ -205,18 +227,25 @@ class Assembler:
                 yield "prompt_ids_count_differs"
 
 
-def _usage(usage: dict[str, Any]) -> TokenUsage:
+def _usage(usage: Any) -> TokenUsage | None:
+    """Return what was counted; none when a count is no number of tokens: it is not known then."""
+    if not isinstance(usage, dict):
+        return None
+    prompt, made = usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0
+    if not (is_count(prompt) and is_count(made)):
+        return None
     return TokenUsage(
-        prompt_tokens=_count(usage.get("prompt_tokens") or 0),
-        completion_tokens=_count(usage.get("completion_tokens") or 0),
+        prompt_tokens=prompt,
+        completion_tokens=made,
         cached_tokens=_detail(usage, "prompt_tokens_details", "cached_tokens"),
         reasoning_tokens=_detail(usage, "completion_tokens_details", "reasoning_tokens"),
     )
 
 
 def _detail(usage: dict[str, Any], group: str, name: str) -> int | None:
-    value = (usage.get(group) or {}).get(name)
-    return None if value is None else _count(value)
+    details = usage.get(group)
+    value = details.get(name) if isinstance(details, dict) else None
+    return value if is_count(value) else None
 
 
 def _text(value: Any) -> str:
@@ -225,20 +254,40 @@ def _text(value: Any) -> str:
     return value
 
 
+def _word(value: Any) -> str:
+    if len(_text(value)) > MAX_WORD:
+        raise TypeError(f"a name of more than {MAX_WORD:,} characters")
+    return value  # type: ignore[no-any-return]
+
+
 def _count(value: Any) -> int:
-    if type(value) is not int or value < 0:
-        raise TypeError(f"{value!r:.40} for a count")
-    return value
+    if not is_count(value):
+        raise TypeError("something else for a count")
+    return value  # type: ignore[no-any-return]
 
 
 def _ids(value: Any) -> list[int]:
     if not isinstance(value, list) or not set(map(type, value)) <= {int}:
         raise TypeError("something else for token ids")
+    if value and not (is_count(min(value)) and is_count(max(value))):
+        raise TypeError("numbers beyond any vocabulary for token ids")
     return value
 
 
 def _server_error(error: Any) -> ServerError:
-    if isinstance(error, dict):
-        code = error.get("code")
-        return ServerError(str(error.get("message")), code if isinstance(code, int) else 500)
-    return ServerError(str(error), 500)
+    if not isinstance(error, dict):
+        return ServerError(words_in(error), 500)
+    code = error.get("code")
+    if not (isinstance(code, int) and 100 <= code < 600):
+        code = 500
+    return ServerError(words_in(error.get("message")), code)
+
+
+def words_in(value: Any) -> str:
+    """Return the beginning of what a server says, which may be any JSON and nested deep."""
+    if isinstance(value, str):
+        return value[:MAX_WORD]
+    try:
+        return orjson.dumps(value)[:MAX_WORD].decode("utf-8", "replace")
+    except TypeError:
+        return "a reason that cannot be read"

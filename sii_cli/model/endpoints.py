@@ -10,8 +10,9 @@ from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sii_cli.model.bounds import MOST_COUNT, is_count
 from sii_cli.model.faults import Trouble
-from sii_cli.model.server import Entry, Server
+from sii_cli.model.server import Entry, Server, named
 from sii_cli.model.types import ModelError
 
 LOOK_TIMEOUT = 5.0
@@ -25,7 +26,7 @@ UNSEEN = 10.0
 
 _METRIC = re.compile(
     r"^vllm:(num_requests_running|num_requests_waiting|kv_cache_usage_perc|num_preemptions_total)"
-    r"(?:\{[^}]*\})? (\S+)",
+    r"(?:\{[^}\n]*\})? (\S{1,40})$",
     re.MULTILINE,
 )
 _placed: defaultdict[str, deque[float]] = defaultdict(deque)
@@ -62,8 +63,7 @@ class Served:
     @property
     def length(self) -> int | None:
         """The context length in tokens."""
-        length = self.entry.get("max_model_len")
-        return length if isinstance(length, int) else None
+        return _length(self.entry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,8 @@ def read_load(metrics: str) -> Load:
         try:
             value = float(text)
         except ValueError:
+            continue
+        if not 0 <= value < MOST_COUNT:  # NaN and infinity too
             continue
         is_share = name == "kv_cache_usage_perc"
         found[name] = max(found[name], value) if is_share else found[name] + value
@@ -157,7 +159,7 @@ async def _look(server: Server) -> _Seen | ModelError:
     """See what a server serves and how busy it is."""
     try:
         async with asyncio.timeout(LOOK_TIMEOUT):
-            entries = {str(entry.get("id")): entry for entry in await server.models()}
+            entries = {entry["id"]: entry for entry in await server.models()}
             return _Seen(server, entries, read_load(await server.metrics()))
     except TimeoutError:
         return ModelError("infra", f"{server.base_url} does not answer.")
@@ -175,7 +177,7 @@ def _meant(looks: Sequence[_Seen | ModelError], model: str | None) -> Served:
     for look in seen:
         if name in look.entries:
             return Served(look.server, name, look.entries[name])
-    others = ", ".join(dict.fromkeys(name for look in seen for name in look.entries))
+    others = named(dict.fromkeys(name for look in seen for name in look.entries))
     raise ModelError("refused", f"No server serves {name!r}; they serve {others}: set SII_MODEL.")
 
 
@@ -198,11 +200,16 @@ def _sort_out(
 def _other(look: _Seen, served: Served) -> str:
     """Say how a server differs from what is meant; empty when it does not."""
     if served.name not in look.entries:
-        return f"it serves {', '.join(look.entries)}, not {served.name}"
-    length = look.entries[served.name].get("max_model_len")
+        return f"it serves {named(look.entries)}, not {served.name}"
+    length = _length(look.entries[served.name])
     if length != served.length:
         return f"it holds {length} tokens, {served.server.base_url} {served.length}"
     return ""
+
+
+def _length(entry: Entry) -> int | None:
+    length = entry.get("max_model_len")
+    return length if is_count(length) and length else None
 
 
 def _busy(look: _Seen) -> tuple[float, float, float]:

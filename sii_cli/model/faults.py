@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import aiohttp
 import orjson
 
-from sii_cli.model.assemble import MalformedChunk, ServerError
+from sii_cli.model.assemble import MalformedChunk, ServerError, words_in
+from sii_cli.model.bounds import TooMuch
 from sii_cli.model.sse import BadStream
+from sii_cli.model.transport import BadUrl, Compressed, ProxyFailed
 from sii_cli.model.types import Fault
-
-if TYPE_CHECKING:
-    import httpx
+from tools.web.proxies import BadProxy
+from tools.web.tls import NoCertificates
 
 RETRIED_STATUS = (408, 500, 502, 504)
 LONGEST_SAID = 600
 """Characters of a server's own words in a message."""
+LONGEST_NAME = 120
+NO_REASON = "no reason given"
+_KEY_WORDS = (
+    *("api key", "api_key", "api-key", "apikey", "invalid key", "invalid token", "access token"),
+    *("bearer", "credential", "unauthori", "authenti"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +48,23 @@ class StreamBroke(Exception):
     """A stream ended without saying how its turn ended."""
 
 
-def trouble_of_status(status: int, body: bytes, retry_after: str | None, model: str) -> Trouble:
+def trouble_of_status(status: int, body: bytes, headers: Mapping[str, str], model: str) -> Trouble:
     """Name what an HTTP error status says."""
     said, param = _said(body)
-    if status in (401, 403):
+    retry_after = headers.get("Retry-After")
+    if 300 <= status < 400:
+        message = (
+            f"The server redirects to {shown_name(headers.get('Location') or 'nowhere')} "
+            f"({status}), which is not followed, since the key would go along: set SII_BASE_URL "
+            "to the address that is meant."
+        )
+        return Trouble("bad_url", message, "refused", status, retry=False)
+    if status == 401 or (status == 403 and _is_about_the_key(said)):
         message = "The server refuses the key: set SII_API_KEY to the one that it was started with."
         return Trouble("unauthorized", message, "refused", status, retry=False)
+    if status in (403, 407):
+        message = f"The server, or a gateway before it, refuses the request ({status}): {said}"
+        return Trouble("bad_request", message, "refused", status, retry=False)
     if status == 404 and "model" not in said:
         message = f"There is no model server's API there (404: {said}): check SII_BASE_URL."
         return Trouble("bad_url", message, "refused", status, retry=False)
@@ -79,9 +99,23 @@ def trouble_of_status(status: int, body: bytes, retry_after: str | None, model: 
 
 def trouble_of_exception(error: Exception, base_url: str) -> Trouble | None:
     """Name what an exception on the way says; none when it is a bug of ours."""
-    import httpx
-
     match error:
+        case TooMuch():
+            message = (
+                f"The server sent {error}, which no answer to this request has: "
+                "see its log, or use another server."
+            )
+            return Trouble("garbage", message, retry=False)
+        case Compressed():
+            message = (
+                f"The server compressed its answer ({error}), which it was not asked to do: "
+                "turn compression off in it, or in the gateway before it."
+            )
+            return Trouble("garbage", message, retry=False)
+        case BadProxy() | NoCertificates():
+            return Trouble("bad_url", str(error), "refused", retry=False)
+        case ProxyFailed():
+            return Trouble("connect", str(error))
         case ServerError():
             kind = "engine_dead" if error.code >= 500 else "server_error"
             return Trouble(kind, f"The server failed within its answer: {error}", status=error.code)
@@ -91,33 +125,45 @@ def trouble_of_exception(error: Exception, base_url: str) -> Trouble | None:
             return Trouble("garbage", f"The server sent no JSON within its answer ({error}).")
         case StreamBroke():
             return Trouble("no_finish", "The answer ended before the turn did.")
-        case httpx.ConnectTimeout():
+        case aiohttp.ConnectionTimeoutError():
             return Trouble("timeout", f"No connection to {base_url} in time. {_start_one()}")
-        case httpx.ConnectError():
-            return _connect_trouble(error, base_url)
-        case httpx.ReadTimeout() | TimeoutError():
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError():
+            said = f"({_words(error)}): set SSL_CERT_FILE."
+            message = f"The certificate of {base_url} is not trusted here {said}"
+            return Trouble("tls", message, retry=False)
+        case aiohttp.ClientConnectorDNSError():
+            return Trouble("dns", f"The name in {base_url} is not known here: check SII_BASE_URL.")
+        case aiohttp.ClientConnectorError():
+            return Trouble("connect", f"No server answers at {base_url}. {_start_one()}")
+        case TimeoutError():
             return Trouble("idle", "The server has gone silent.")
-        case httpx.InvalidURL() | httpx.UnsupportedProtocol() | UnicodeError():
+        case BadUrl() | aiohttp.InvalidURL() | UnicodeError():
             message = f"{base_url!r} is no URL of a server: set SII_BASE_URL to http://HOST:PORT."
             return Trouble("bad_url", message, "refused", retry=False)
-        case httpx.TransportError():
-            return Trouble("broken_stream", f"The connection broke ({_words(error)}).")
+        case aiohttp.ClientResponseError():
+            message = f"What answers at {base_url} does not speak HTTP ({error.message:.200})."
+            return Trouble("broken_stream", " ".join(message.split()))
+        case aiohttp.ClientError():
+            return Trouble("broken_stream", f"The connection broke ({_words(error):.200}).")
         case _:
             return None
 
 
-def _connect_trouble(error: httpx.ConnectError, base_url: str) -> Trouble:
-    words = _words(error)
-    if "CERTIFICATE" in words or "SSL" in words:
-        message = f"The certificate of {base_url} is not trusted here ({words}): set SSL_CERT_FILE."
-        return Trouble("tls", message, retry=False)
-    if "Name or service" in words or "name resolution" in words or "getaddrinfo" in words:
-        return Trouble("dns", f"The name in {base_url} is not known here: check SII_BASE_URL.")
-    return Trouble("connect", f"No server answers at {base_url}. {_start_one()}")
-
-
 def _start_one() -> str:
     return "Start one (`sii serve MODEL`), or set SII_BASE_URL to where it is."
+
+
+def shown_name(value: object) -> str:
+    """Return a name or an address that a server gave, for a message: one line, and not long."""
+    text = value if isinstance(value, str) else type(value).__name__
+    line = "".join(c if c.isprintable() else "?" for c in text[:LONGEST_NAME])
+    return line + "…" * (len(text) > LONGEST_NAME)
+
+
+def _is_about_the_key(said: str) -> bool:
+    """Tell whether a refusal (403) gives no reason, or the key as its reason."""
+    words = said.lower()
+    return said == NO_REASON or any(word in words for word in _KEY_WORDS)
 
 
 def _words(error: Exception) -> str:
@@ -130,11 +176,11 @@ def _said(body: bytes) -> tuple[str, str | None]:
         parsed: Any = orjson.loads(body)
     except orjson.JSONDecodeError:
         said = " ".join(body[:LONGEST_SAID].decode("utf-8", "replace").split())
-        return said or "no reason given", None
+        return said or NO_REASON, None
     error = parsed.get("error", parsed) if isinstance(parsed, dict) else parsed
     if isinstance(error, dict):
-        return str(error.get("message", error))[:LONGEST_SAID], error.get("param")
-    return str(error)[:LONGEST_SAID], None
+        return words_in(error.get("message", error))[:LONGEST_SAID], error.get("param")
+    return words_in(error)[:LONGEST_SAID], None
 
 
 def _seconds(header: str | None) -> float | None:
@@ -143,6 +189,6 @@ def _seconds(header: str | None) -> float | None:
         return None
     with suppress(ValueError):
         return max(0.0, float(header))
-    with suppress(ValueError):
+    with suppress(ValueError, TypeError, OverflowError):
         return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
     return None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
+from uuid import uuid4
 
 from recordings.conversation import encode_message, message_of
 from recordings.encoding import encode
@@ -57,7 +57,6 @@ class Probe:
     def __init__(self, base_url: str, model: str | None, api_key: str | None) -> None:
         self._server = Server(base_url, api_key)
         self._model = VllmModel(base_url=base_url, model=model, api_key=api_key, retries=0)
-        self._numbers = itertools.count(1)
 
     async def checks(self) -> AsyncIterator[Check]:
         """Yield what is found; ends early when the server cannot be used at all."""
@@ -99,7 +98,7 @@ class Probe:
     ) -> Completion | Failed:
         params = {"model": served.name, **STREAMING, "max_tokens": max_tokens, "temperature": 0}
         request = ChatRequest(
-            request_id=f"sii-doctor-{next(self._numbers)}",
+            request_id=str(uuid4()),
             messages=[encode_message(message) for message in messages],
             tools=encode([NOTE]) if tools else None,
             params=params,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from contextlib import closing
+from itertools import islice
 from typing import Any
-from uuid import NAMESPACE_URL, uuid5
 
 import orjson
 
@@ -21,6 +21,9 @@ MAX_METRICS = 4 << 20
 """Bytes of a server's own numbers."""
 MAX_MODELS = 8
 """Models that are named in a message."""
+MAX_FIELDS = 32
+MAX_TEXT = 1000
+"""Fields of a model's entry that are kept, and characters of each."""
 BYTES_A_TOKEN = 64
 """Of what a token spells, as JSON writes it; generous for a long text."""
 
@@ -44,8 +47,7 @@ class Server:
 
         Raises as `Connections.send` does.
         """
-        # A UUID made of the id: some servers refuse an id in another form.
-        headers = {**_JSON, "X-Request-Id": str(uuid5(NAMESPACE_URL, request_id))}
+        headers = {**_JSON, "X-Request-Id": request_id}
         url = f"{self.base_url}/chat/completions"
         return await self._connections.send("POST", url, body, headers, limit)
 
@@ -56,14 +58,14 @@ class Server:
     async def models(self) -> list[Entry]:
         """Return the models served. Raises `ModelError`."""
         data = (await self.ask("GET", "/v1/models")).get("data")
-        entries = [e for e in data if isinstance(e, dict)] if isinstance(data, list) else []
+        entries = [_plain(e) for e in data if _is_entry(e)] if isinstance(data, list) else []
         if not entries:
             raise ModelError("infra", f"The server at {self.base_url} serves no model.")
         return entries
 
     async def model(self, name: str | None) -> tuple[str, Entry]:
         """Return the model of that name, or the first one. Raises `ModelError`."""
-        entries = {str(entry.get("id")): entry for entry in await self.models()}
+        entries = {entry["id"]: entry for entry in await self.models()}
         name = name or next(iter(entries))
         if name not in entries:
             served = named(entries)
@@ -153,6 +155,19 @@ class Server:
             message = f"What answers at {self.base_url} is no model server: check SII_BASE_URL."
             raise ModelError("refused", message)
         return parsed
+
+
+def _is_entry(entry: Any) -> bool:
+    return isinstance(entry, dict) and isinstance(name := entry.get("id"), str) and bool(name)
+
+
+def _plain(entry: Entry) -> Entry:
+    """Keep what may be shown and recorded of a model: short texts and numbers that can be kept."""
+    return {
+        name[:MAX_TEXT]: value[:MAX_TEXT] if isinstance(value, str) else value
+        for name, value in islice(entry.items(), MAX_FIELDS)
+        if isinstance(value, str | bool) or is_count(value)
+    }
 
 
 def named(models: Iterable[str]) -> str:

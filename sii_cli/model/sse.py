@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-DONE = b"[DONE]"
-MAX_LINE = 64 << 20
-"""Bytes of one line: the prompt ids of a long context come as one line of some megabytes."""
+from sii_cli.model.bounds import TooMuch
 
+DONE = b"[DONE]"
+MAX_LINE = 16 << 20
+"""Bytes of one line, where nothing narrower is known."""
+MAX_SKIPPED = 4 << 20
+"""Bytes of an answer that are no data: ends of events, comments that keep a connection open."""
 _OTHER_FIELDS = (b":", b"event:", b"id:", b"retry:")
 
 
@@ -18,18 +21,23 @@ class BadStream(Exception):
 class EventSplitter:
     """Cuts a byte stream into events, however it is chunked."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest: int = MAX_LINE) -> None:
+        """`longest`: bytes of one line."""
+        self._longest = longest
         self._rest = bytearray()
+        self._skipped = 0
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
-        """Yield the data of every event line that is whole now. Raises `BadStream`.
+        """Yield the data of every event line that is whole now.
+
+        Raises `BadStream`, `TooMuch`.
 
         vLLM sends every event as one `data: …` line; comments and other fields are skipped.
         """
         self._rest += chunk
         if b"\n" not in chunk:
-            if len(self._rest) > MAX_LINE:
-                raise BadStream(f"a line of over {MAX_LINE} bytes")
+            if len(self._rest) > self._longest:
+                raise TooMuch(f"an event of more than {self._longest:,} bytes")
             return
         *lines, rest = bytes(self._rest).split(b"\n")
         self._rest = bytearray(rest)
@@ -38,5 +46,9 @@ class EventSplitter:
                 data = line[5:].strip()
                 if data:
                     yield data
-            elif line.strip() and not line.startswith(_OTHER_FIELDS):
+                continue
+            self._skipped += len(line) + 1
+            if line.strip() and not line.startswith(_OTHER_FIELDS):
                 raise BadStream(f"a line that is no event: {line[:80]!r}")
+        if self._skipped > MAX_SKIPPED:
+            raise TooMuch(f"more than {MAX_SKIPPED:,} bytes between its events")

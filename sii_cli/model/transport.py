@@ -1,247 +1,205 @@
-"""HTTP/1.1 over asyncio streams as an httpx transport: one write a request, reads as they come.
+"""The connections to one model server: aiohttp's (llhttp in C), each answer read within bounds.
 
-httpx's own transport takes over 1 ms of CPU a request and 0.1 ms a read, which is most of what a
-step costs; this one a tenth (`benchmarks/bench_model.py`). Proxies are left to httpx's own.
+A request goes to the server that was named and to no other: redirects are not followed, no cookie
+is kept, and a proxy is used only before public hosts.
 """
 
 from __future__ import annotations
 
-import asyncio
-import ssl
-from collections.abc import AsyncIterator
-from contextlib import suppress
-from urllib.request import getproxies, proxy_bypass
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
 
-import httpx
+import aiohttp
+from aiohttp.connector import Connection
+from yarl import URL
 
-from sii_cli.model.chunked import BadChunk, Chunked
+from sii_cli.model.bounds import TooMuch
+from tools.web.proxies import Proxy, find_proxy
+from tools.web.tls import trusted
 
-READ_SIZE = 256 << 10
-MAX_HEAD = 64 << 10
-"""Bytes of a response's status line and headers."""
-
-Headers = list[tuple[bytes, bytes]]
-
-
-def transport_for(base_url: str) -> httpx.AsyncBaseTransport:
-    """Return the transport for a server: ours, or httpx's own where a proxy stands between.
-
-    Raises `httpx.InvalidURL`, `httpx.UnsupportedProtocol`.
-    """
-    url = httpx.URL(base_url)
-    if url.scheme not in ("http", "https"):
-        raise httpx.UnsupportedProtocol(f"{url.scheme!r} is no protocol of a model server")
-    proxies = getproxies()
-    if (url.scheme in proxies or "all" in proxies) and not proxy_bypass(url.host):
-        proxy = proxies.get(url.scheme) or proxies["all"]
-        return httpx.AsyncHTTPTransport(proxy=proxy)
-    return StreamTransport()
+CONNECT_TIMEOUT = 10.0
+MAX_HEADER = 64 << 10
+"""Bytes of a response's status line, and of a header."""
+MAX_HEADERS = 128
+MAX_INTERIM = 16
+"""Interim answers (1xx) before the answer; real servers send one at most."""
+IDENTITY = ("", "identity")
+"""Content codings of a body that is sent as it is."""
 
 
-class StreamTransport(httpx.AsyncBaseTransport):
-    """Sends requests over connections that are kept and used again."""
+class BadUrl(Exception):
+    """What was named is no URL of a model server."""
 
-    def __init__(self) -> None:
-        self._idle: list[_Connection] = []
-        self._ssl: ssl.SSLContext | None = None
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Return the response, its body still to be read. Raises `httpx.TransportError`."""
-        message = _head(request) + b"".join([part async for part in _parts(request)])
-        timeouts = request.extensions.get("timeout", {})
-        while True:
-            connection = self._idle_connection()
-            is_fresh = connection is None
-            if connection is None:
-                connection = await self._connect(request.url, timeouts.get("connect"))
-            try:
-                status, headers = await connection.exchange(message, timeouts.get("read"))
-                break
-            except _Unanswered as error:
-                # A kept connection may have been closed while the request was on its way.
-                if is_fresh:
-                    raise httpx.RemoteProtocolError(str(error)) from None
-        return httpx.Response(status, headers=headers, stream=_Body(connection, self._idle))
+class Compressed(Exception):
+    """An answer came compressed, though it was asked for as it is; the message names the coding."""
 
-    async def aclose(self) -> None:
-        """Close the connections that are not in use."""
-        while self._idle:
-            self._idle.pop().close()
 
-    def _idle_connection(self) -> _Connection | None:
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.is_open:
-                return connection
-            connection.close()
-        return None
+class ProxyFailed(Exception):
+    """The proxy before the server cannot be reached, or refuses; the message is a sentence."""
 
-    async def _connect(self, url: httpx.URL, timeout: float | None) -> _Connection:
-        port = url.port or (443 if url.scheme == "https" else 80)
-        if url.scheme == "https" and self._ssl is None:
-            self._ssl = httpx.create_ssl_context()
-        context = self._ssl if url.scheme == "https" else None
+
+class _Response(aiohttp.ClientResponse):
+    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
+        """Wait for the answer, past a few interim ones: aiohttp itself takes any number of them."""
+        protocol = connection.protocol
+        assert protocol is not None
+        read, heads = protocol.read, 0
+
+        async def read_counted() -> object:
+            nonlocal heads
+            heads += 1
+            if heads > MAX_INTERIM + 1:
+                raise TooMuch(f"more than {MAX_INTERIM} interim answers (1xx) and no answer")
+            return await read()
+
+        protocol.read = read_counted  # type: ignore[method-assign,assignment]
         try:
-            async with asyncio.timeout(timeout):
-                opened = await asyncio.open_connection(url.host, port, ssl=context, limit=MAX_HEAD)
-        except TimeoutError:
-            raise httpx.ConnectTimeout("no connection in time") from None
-        except ssl.SSLError as error:
-            raise httpx.ConnectError(f"SSL: {error}") from error
-        except OSError as error:
-            raise httpx.ConnectError(str(error)) from error
-        return _Connection(*opened)
+            return await super().start(connection)
+        finally:
+            del protocol.read
 
 
-class _Unanswered(Exception):
-    """The connection was closed before the first byte of a response."""
+class Answer:
+    """A response whose body is still to be read."""
 
+    def __init__(self, response: aiohttp.ClientResponse, limit: int) -> None:
+        """`limit`: bytes that the body may have."""
+        self._response = response
+        self._left = self._limit = limit
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
 
-class _Connection:
-    """One connection; one exchange at a time."""
+    async def read(self) -> bytes:
+        """Return what has come, as soon as something has; nothing at the end.
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-        self._timeout: float | None = None
-        self._length: int | None = None
-        """Bytes of a body whose length was announced; none: in chunks, or until the end."""
-        self._is_chunked = False
-        self._keeps = False
-
-    @property
-    def is_open(self) -> bool:
-        return not self._reader.at_eof() and not self._writer.is_closing()
-
-    def close(self) -> None:
-        self._writer.close()
-
-    async def exchange(self, message: bytes, timeout: float | None) -> tuple[int, Headers]:
-        """Send a request; return the status and headers of the response."""
-        self._timeout = timeout
-        try:
-            self._writer.write(message)
-            with suppress(OSError):  # the answer may have come before all was sent
-                await self._writer.drain()
-            status, headers = await self._read_head()
-            while status < 200:
-                status, headers = await self._read_head()
-        except BaseException:
-            self.close()
-            raise
-        return status, headers
-
-    async def body(self) -> AsyncIterator[bytes]:
-        """Yield the body as it comes; at its end the connection can be used again, or is closed."""
-        if self._is_chunked:
-            chunked = Chunked()
-            while not chunked.is_done:
-                data = chunked.feed(await self._read_some())
-                if data:
-                    yield data
-        elif self._length is not None:
-            while self._length:
-                data = await self._read_some(self._length)
-                self._length -= len(data)
-                yield data
-        else:
-            while data := await self._read(READ_SIZE):
-                yield data
-
-    @property
-    def keeps(self) -> bool:
-        """Whether the server keeps the connection open after this response."""
-        return self._keeps
-
-    async def _read_head(self) -> tuple[int, Headers]:
-        try:
-            async with asyncio.timeout(self._timeout):
-                raw = await self._reader.readuntil(b"\r\n\r\n")
-        except TimeoutError:
-            raise httpx.ReadTimeout("no answer in time") from None
-        except asyncio.IncompleteReadError as error:
-            if error.partial:
-                raise httpx.RemoteProtocolError("the connection closed in a header") from None
-            raise _Unanswered("the connection closed without an answer") from None
-        except OSError as error:
-            raise _Unanswered(str(error)) from None
-        except asyncio.LimitOverrunError:
-            raise httpx.RemoteProtocolError(f"headers of over {MAX_HEAD} bytes") from None
-        status_line, *lines = raw[:-4].split(b"\r\n")
-        headers = [_header(line) for line in lines]
-        self._frame(status_line, {name.lower(): value.lower() for name, value in headers})
-        return _status(status_line), headers
-
-    def _frame(self, status_line: bytes, headers: dict[bytes, bytes]) -> None:
-        """Note how the body ends (RFC 9112, 6.3)."""
-        self._is_chunked = headers.get(b"transfer-encoding", b"").endswith(b"chunked")
-        length = headers.get(b"content-length", b"")
-        self._length = int(length) if length.isdigit() else None
-        self._keeps = (
-            status_line.startswith(b"HTTP/1.1")
-            and headers.get(b"connection") != b"close"
-            and (self._is_chunked or self._length is not None)
-        )
-
-    async def _read_some(self, limit: int = READ_SIZE) -> bytes:
-        data = await self._read(min(limit, READ_SIZE))
-        if not data:
-            raise httpx.RemoteProtocolError("the connection closed in the middle of an answer")
+        Raises `TooMuch`, `aiohttp.ClientError`.
+        """
+        data = await self._response.content.readany()
+        self._left -= len(data)
+        if self._left < 0:
+            raise TooMuch(f"more than {self._limit:,} bytes")
         return data
 
-    async def _read(self, limit: int) -> bytes:
+    async def read_all(self) -> bytes:
+        """Return the whole body. Raises as `read` does."""
+        pieces = []
+        while data := await self.read():
+            pieces.append(data)
+        return b"".join(pieces)
+
+    def close(self) -> None:
+        """Let the connection go: read to its end it is kept, else it is closed."""
+        self._response.close()
+
+
+class Connections:
+    """Sends requests to one server. Connections are made when they are needed, and kept."""
+
+    def __init__(self, base_url: str, headers: Mapping[str, str]) -> None:
+        """`headers` go with every request."""
+        self._base_url = base_url
+        self._headers = {"Accept-Encoding": "identity", "User-Agent": "sii", **headers}
+        self._session: aiohttp.ClientSession | None = None
+        self._proxy: Proxy | None = None
+
+    async def send(
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], limit: int
+    ) -> Answer:
+        """Return the answer, its body (of `limit` bytes at most) still to be read.
+
+        Raises `BadUrl`, `BadProxy`, `ProxyFailed`, `NoCertificates`, `Compressed`, `TooMuch`,
+        `aiohttp.ClientError`, `TimeoutError`.
+        """
+        if self._session is None:
+            self._session = await self._open()
         try:
-            if self._timeout is None:
-                return await self._reader.read(limit)
-            async with asyncio.timeout(self._timeout):
-                return await self._reader.read(limit)
-        except TimeoutError:
-            raise httpx.ReadTimeout("nothing came in time") from None
-        except OSError as error:
-            raise httpx.ReadError(str(error)) from error
+            response = await self._request(self._session, method, url, data=body, headers=headers)
+        except (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError) as error:
+            assert self._proxy is not None
+            raise ProxyFailed(_proxy_words(self._proxy, error)) from error
+        coding = response.headers.get("Content-Encoding", "").strip().lower()
+        if coding not in IDENTITY:
+            response.close()
+            raise Compressed(coding[:40])
+        return Answer(response, limit)
 
-
-class _Body(httpx.AsyncByteStream):
-    """The body of a response; read to its end, it gives its connection back."""
-
-    def __init__(self, connection: _Connection, idle: list[_Connection]) -> None:
-        self._connection = connection
-        self._idle = idle
-        self._is_whole = False
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        try:
-            async for data in self._connection.body():
-                yield data
-        except BadChunk as error:
-            raise httpx.RemoteProtocolError(str(error)) from None
-        self._is_whole = True
+    async def _request(
+        self, session: aiohttp.ClientSession, method: str, url: str, **options: Any
+    ) -> aiohttp.ClientResponse:
+        """Send a request; again where a kept connection was closed while it was on its way."""
+        while True:
+            reused: list[bool] = []
+            try:
+                return await session.request(
+                    method,
+                    URL(url, encoded=True),
+                    allow_redirects=False,
+                    proxy=self._proxy.url if self._proxy else None,
+                    trace_request_ctx=reused,
+                    **options,
+                )
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+                if not reused:
+                    raise
 
     async def aclose(self) -> None:
-        if self._is_whole and self._connection.keeps:
-            self._idle.append(self._connection)
-        else:
-            self._connection.close()
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def _open(self) -> aiohttp.ClientSession:
+        url = _server_url(self._base_url)
+        assert url.host is not None
+        assert url.port is not None
+        self._proxy = await find_proxy(url.scheme, url.host, url.port)
+        is_tls = url.scheme == "https" or (self._proxy and self._proxy.url.startswith("https:"))
+        connector = aiohttp.TCPConnector(
+            limit=0,
+            ssl=trusted() if is_tls else True,
+            resolver=aiohttp.ThreadedResolver(),
+        )
+        return aiohttp.ClientSession(
+            connector=connector,
+            headers=self._headers,
+            response_class=_Response,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            trace_configs=[_noting_reuse()],
+            timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT),
+            max_line_size=MAX_HEADER,
+            max_field_size=MAX_HEADER,
+            max_headers=MAX_HEADERS,
+        )
 
 
-def _parts(request: httpx.Request) -> httpx.AsyncByteStream:
-    assert isinstance(request.stream, httpx.AsyncByteStream)
-    return request.stream
+def _noting_reuse() -> aiohttp.TraceConfig:
+    """Tell a request whether it went over a connection that was kept."""
+
+    async def note(session: object, context: SimpleNamespace, params: object) -> None:
+        context.trace_request_ctx.append(True)
+
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_reuseconn.append(note)
+    return trace
 
 
-def _head(request: httpx.Request) -> bytes:
-    lines = [b"%b %b HTTP/1.1" % (request.method.encode(), request.url.raw_path)]
-    lines += [b"%b: %b" % header for header in request.headers.raw]
-    return b"\r\n".join(lines) + b"\r\n\r\n"
+def _server_url(text: str) -> URL:
+    try:
+        url = URL(text)
+        is_whole = url.scheme in ("http", "https") and bool(url.host) and url.port not in (None, 0)
+    except ValueError as error:
+        raise BadUrl(str(error)) from None
+    if not is_whole:
+        raise BadUrl(text)
+    return url
 
 
-def _status(line: bytes) -> int:
-    fields = line.split(b" ", 2)
-    if len(fields) < 2 or not fields[0].startswith(b"HTTP/1.") or not fields[1].isdigit():
-        raise httpx.RemoteProtocolError(f"no HTTP/1.1 answer but {line[:80]!r}")
-    return int(fields[1])
-
-
-def _header(line: bytes) -> tuple[bytes, bytes]:
-    name, _, value = line.partition(b":")
-    return name, value.strip()
+def _proxy_words(proxy: Proxy, error: aiohttp.ClientError) -> str:
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        said = f"refuses the connection ({error.status})"
+    else:
+        said = "does not answer"
+    return f"The proxy {proxy.shown} {said}: correct it, or add the server to NO_PROXY."

@@ -27,6 +27,7 @@ class ChatRequest:
     """One model call. The JSON pieces are joined, never parsed again: cost is linear in bytes."""
 
     request_id: str
+    """A UUID: some servers refuse an id in another form."""
     messages: Sequence[bytes]
     """JSON objects, in order."""
     tools: bytes | None

@@ -199,7 +199,7 @@ class VllmModel:
                 if not data:
                     break
                 if time.monotonic() - sent > self._total_timeout:
-                    raise TooMuch(f"for more than {self._total_timeout:,.0f} s without an end")
+                    raise TooMuch(f"an answer without an end ({self._total_timeout:,.0f} s)")
                 for event in splitter.feed(data):
                     if event == DONE:
                         done = True

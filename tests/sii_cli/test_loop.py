@@ -32,6 +32,7 @@ from recordings.recorder import Recorder
 from sandbox.protocol import SandboxError, SandboxLost, SandboxUnavailable
 from sii_cli.loop import Loop, RoundLimits
 from sii_cli.model.types import ChatRequest, Delta, ModelPart, Started
+from sii_cli.tool_calls import MOST_CALLS
 from tests.fakes.scripted_model import Script, ScriptedModel, answer, calls, cut_off, fails
 from tools.base import Emit, ToolResult
 
@@ -260,6 +261,20 @@ async def test_interrupting_the_wait_for_an_attempt_tells_nothing_twice(folder: 
         ("idle", "half of it"),
         ("interrupted", ""),
     ]
+
+
+@pytest.mark.hostile
+async def test_of_thousands_of_calls_in_one_message_the_first_are_run_and_the_rest_said(
+    folder: Path,
+) -> None:
+    bench = Bench(folder, calls(*[("echo", "{}")] * 3000), answer("fine"))
+    await bench.say("go")
+    assert len(bench.toolbox.seen) == len(bench.events(ToolCall)) == MOST_CALLS
+    observations = bench.events(Observation)
+    assert len(observations) == 3000
+    assert {seen.error for seen in observations[MOST_CALLS:]} == {"too_many_calls"}
+    assert "may make 128 calls, and this one made 3000" in observations[-1].text
+    assert [message["role"] for message in bench.last_prompt()].count("tool") == 3000
 
 
 async def test_interrupting_a_call_gives_every_call_an_observation(folder: Path) -> None:

@@ -11,8 +11,17 @@ import pytest
 
 from tests.sii_cli.terminal import Terminal, clean_environment
 
-SLOW = {"click", "rich", "prompt_toolkit", "pydantic", "httpx", "docker", "asyncio"}
-SLOW_FOR_A_PROMPT = {"rich", "pydantic", "httpx", "docker", "ddgs", "trafilatura", "tiktoken"}
+SLOW = {"click", "rich", "prompt_toolkit", "pydantic", "aiohttp", "httpx", "docker", "asyncio"}
+SLOW_FOR_A_PROMPT = {
+    "rich",
+    "pydantic",
+    "aiohttp",
+    "httpx",
+    "docker",
+    "ddgs",
+    "trafilatura",
+    "tiktoken",
+}
 
 
 def imported(code: str) -> set[str]:

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from recordings.events import CallRequest, ModelResponse, Usage
 from sii_cli.model.assemble import Assembler, MalformedChunk, ServerError
-from sii_cli.model.chunked import MAX_LINE, BadChunk, Chunked
+from sii_cli.model.bounds import TooMuch
 from sii_cli.model.sse import BadStream, EventSplitter
 from sii_cli.model.types import Completion
 from tests.sii_cli.model.captures import capture, completion, streamed
 
 STREAMS = ("02", "04", "05", "06b", "07", "09b", "30b", "50_kill_api")
 ENDED = STREAMS[:-1]
-NAMED = (BadStream, MalformedChunk, ServerError, orjson.JSONDecodeError)
+NAMED = (BadStream, MalformedChunk, ServerError, TooMuch, orjson.JSONDecodeError)
 
 steady = settings(deadline=None)  # other work on the machine is no failure
 json_values = st.recursive(
@@ -143,48 +143,10 @@ def test_any_value_in_any_place_of_a_chunk_is_taken_well_formed_or_refused(
         recorded(completion(assembler))
 
 
-def in_chunks(pieces: list[bytes]) -> bytes:
-    """A body in the chunked coding."""
-    coded = b"".join(b"%x;x=y\r\n%b\r\n" % (len(p), p) for p in pieces if p)
-    return coded + b"0\r\nTrailer: x\r\n\r\n"
-
-
-@steady
-@given(data=st.data(), body=st.binary(max_size=400))
-def test_a_chunked_body_is_decoded_however_it_is_chunked_and_cut(
-    data: st.DataObject, body: bytes
-) -> None:
-    coded = in_chunks(data.draw(cuts(body)))
-    chunked = Chunked()
-    assert b"".join(chunked.feed(piece) for piece in data.draw(cuts(coded))) == body
-    assert chunked.is_done
-
-
-@steady
-@given(data=st.data(), garbage=st.binary(max_size=200))
-def test_a_body_that_is_not_chunked_is_refused_or_never_done(
-    data: st.DataObject, garbage: bytes
-) -> None:
-    chunked = Chunked()
-    try:
-        for piece in data.draw(cuts(garbage)):
-            chunked.feed(piece)
-    except BadChunk:
-        return
-
-
-def test_a_size_line_without_an_end_is_refused() -> None:
-    chunked = Chunked()
-    chunked.feed(b"0" * MAX_LINE)
-    with pytest.raises(BadChunk, match="over"):
-        chunked.feed(b"0")
-
-
-def test_a_line_without_an_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sii_cli.model.sse.MAX_LINE", 1000)
-    splitter = EventSplitter()
+def test_a_line_without_an_end_is_refused() -> None:
+    splitter = EventSplitter(longest=1000)
     assert list(splitter.feed(b"x" * 1000)) == []
-    with pytest.raises(BadStream, match="over 1000 bytes"):
+    with pytest.raises(TooMuch, match="more than 1,000 bytes"):
         list(splitter.feed(b"x"))
 
 

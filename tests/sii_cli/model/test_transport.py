@@ -8,12 +8,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sii_cli.model.transport import StreamTransport, transport_for
 from sii_cli.model.types import Completion, Failed
 from tests.sii_cli.model.calling import client, failures_of, parts_of
 
@@ -164,11 +162,3 @@ def test_any_bytes_after_the_headers_end_in_a_completion_or_a_named_failure(junk
             assert isinstance((await parts_of(model))[-1], Completion | Failed)
 
     asyncio.run(asyncio.wait_for(call(), 5))
-
-
-@pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY", "all_proxy"])
-def test_a_proxy_is_left_to_httpx(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(name, "http://proxy.invalid:3128")
-    monkeypatch.setenv("no_proxy", "inside.invalid")
-    assert isinstance(transport_for("http://outside.invalid/v1"), httpx.AsyncHTTPTransport)
-    assert isinstance(transport_for("http://inside.invalid/v1"), StreamTransport)

@@ -127,7 +127,7 @@ def test_a_killed_server_leaves_a_stream_without_an_end(name: str, ending: str) 
 )
 def test_a_refusal_is_named_and_not_tried_again(name: str, kind: str, words: str) -> None:
     said = capture(name)
-    trouble = trouble_of_status(said.status, said.body, None, "nope")
+    trouble = trouble_of_status(said.status, said.body, {}, "nope")
     assert (trouble.kind, trouble.retry) == (kind, False)
     assert words in trouble.message
 

@@ -1,0 +1,69 @@
+"""How much one answer of a model server may be: in proportion to the tokens that it may have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+UNKNOWN_CONTEXT = 1 << 17
+"""Tokens that are granted where neither the request nor the server names a limit."""
+LARGEST_CONTEXT = 1 << 20
+"""Tokens beyond which nothing more is granted, whatever the server says of itself."""
+SPARE_TOKENS = 4096
+"""What is granted beyond `max_tokens`: servers count a little differently."""
+
+CHARACTERS_A_TOKEN = 256
+"""The longest tokens of known vocabularies, runs of spaces, have half of it."""
+EVENTS_A_TOKEN = 4
+BYTES_A_TOKEN = 2048
+"""Of the stream: a token's event has 300, with log probabilities 1,500."""
+LINE_BYTES_A_TOKEN = 16
+"""Of one event: prompt ids come as one line, six to eight bytes each."""
+SPARE_BYTES = 1 << 20
+
+MOST_CALLS = 4096
+"""Tool calls of one answer. How many of them are run, the tools' half of a step decides."""
+MOST_SECONDS = 2 * 3600.0
+"""For one whole answer, however steadily it comes: 131,072 tokens at 20 a second."""
+MOST_COUNT = 2**53
+"""Below it a number is the same in every program that reads JSON."""
+
+
+class TooMuch(Exception):
+    """A server sends more than an answer can be; the message says what, and how much was granted.
+
+    It completes the sentence "The server sent …".
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The limits of one answer."""
+
+    tokens: int
+    """Tokens that it may have; the others follow from it."""
+    characters: int
+    """Of its reasoning, content and calls together."""
+    events: int
+    line: int
+    """Bytes of one event."""
+    stream: int
+    """Bytes of the whole body."""
+
+
+def bounds_of(max_tokens: int | None, context_length: int | None) -> Bounds:
+    """Return the limits of an answer to a request."""
+    context = min(context_length or UNKNOWN_CONTEXT, LARGEST_CONTEXT)
+    tokens = min(max_tokens or context, context) + SPARE_TOKENS
+    line = LINE_BYTES_A_TOKEN * context + SPARE_BYTES
+    return Bounds(
+        tokens=tokens,
+        characters=CHARACTERS_A_TOKEN * tokens,
+        events=EVENTS_A_TOKEN * tokens,
+        line=line,
+        stream=BYTES_A_TOKEN * tokens + line,
+    )
+
+
+def is_count(value: object) -> bool:
+    """Tell whether a value from JSON is a number of things, and small enough to be believed."""
+    return type(value) is int and 0 <= value < MOST_COUNT
