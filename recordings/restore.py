@@ -31,6 +31,7 @@ from recordings.events import (
 from recordings.ids import IdTrail
 from recordings.lines import STREAMED, check_line, peek
 from recordings.log import event_of, read_lines
+from recordings.sandbox_state import SandboxTrail
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,8 @@ class Conversation:
     compacted: bool = False
     """Messages were replaced since the last request."""
     trail: IdTrail = field(default_factory=IdTrail)
+    sandbox: SandboxTrail = field(default_factory=SandboxTrail)
+    """What its sandbox held, and what of it is gone."""
     rounds: int = 0
     steps: int = 0
     usage: Usage = field(default_factory=Usage)
@@ -136,6 +139,7 @@ class _Restorer:
         if event.parent is not None:  # what ran when it was forked ran in the parent
             state.begun = set()
         self._take_message(event)
+        state.sandbox.take(event)
         match event.data:
             case UserMessage(round=number):
                 state.rounds, state.round_open = number, True

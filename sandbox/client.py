@@ -47,6 +47,11 @@ class RunnerCalls:
         """State that ended with calls whose results nobody waited for."""
         stream.on_event["result"] = self._late
 
+    @property
+    def lost(self) -> str | None:
+        """Why the sandbox is gone; none while it is there."""
+        return self._stream.lost
+
     async def bash(
         self,
         command: str,

@@ -266,6 +266,11 @@ class Sandbox(Jobs, Protocol):
         """What was started."""
         ...
 
+    @property
+    def lost(self) -> str | None:
+        """Why it is gone; none while it is there, as far as is known without asking it."""
+        ...
+
     async def bash(
         self,
         command: str,

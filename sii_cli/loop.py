@@ -30,6 +30,7 @@ from recordings.events import (
 from recordings.ids import IdTrail
 from recordings.recorder import Recorder
 from recordings.restore import Conversation
+from recordings.sandbox_state import SandboxTrail
 from sii_cli.context.compaction import UNKNOWN, Compactor, Context
 from sii_cli.context.summary import Summariser
 from sii_cli.flow import UNWATCHED, ContextOverflow, RoundOver, Watch
@@ -38,6 +39,7 @@ from sii_cli.model.neutralise import neutralise
 from sii_cli.model.types import Model
 from sii_cli.model_call import ModelCaller
 from sii_cli.repetition import Repetition
+from sii_cli.sandbox_note import new_sandbox_note
 from sii_cli.stumbles import Stumbles, stumble_note
 from sii_cli.tool_calls import Approve, ToolCaller, allow_all
 from sii_cli.wire import Item, Wire
@@ -83,13 +85,16 @@ class Loop:
         limits: RoundLimits = RoundLimits(),
         approve: Approve = allow_all,
         on_sandbox_lost: Callable[[str], None] = lambda detail: None,
+        look_at_sandbox: Callable[[], None] = lambda: None,
+        setup: bool = False,
         watch: Watch = UNWATCHED,
         context: Context = UNKNOWN,
         restored: Conversation | None = None,
     ) -> None:
         """`tools` is the JSON array of schemas as sent; `restored` is what to go on with.
 
-        `watch` is told of rounds and steps, and may hold up a step's calls.
+        `watch` is told of rounds and steps, and may hold up a step's calls. `look_at_sandbox` sees
+        to it that a sandbox which is gone is known to be; `setup`: commands set every one up.
         """
         self.rounds = restored.rounds if restored else 0
         self.steps = restored.steps if restored else 0
@@ -100,7 +105,10 @@ class Loop:
             self._history = History(restored.messages, restored.sent, replaced=restored.compacted)
         self._limits = limits
         self._watcher = watch
-        self._wire = Wire(recorder)
+        self._sandbox = restored.sandbox if restored else SandboxTrail()
+        self._look_at_sandbox = look_at_sandbox
+        self._setup = setup
+        self._wire = Wire(recorder, follow=self._sandbox.take)
         ids = restored.trail if restored else IdTrail()
         self._model = ModelCaller(
             model=model,
@@ -237,6 +245,7 @@ class Loop:
         if left is not None:
             await self._catch_up(left)
             self.note(displaced(self.rounds, left.steps), "harness")
+        self._tell_new_sandbox()
         self.rounds += 1
         sent, found = neutralise(text)
         self.note(
@@ -262,6 +271,7 @@ class Loop:
         while True:
             if self.steps - first >= self._limits.max_steps:
                 raise RoundOver("limit", f"{self._limits.max_steps} steps (max_steps)")
+            self._tell_new_sandbox()
             self.steps += 1
             self._during = "model"
             response = await self._respond()
@@ -287,6 +297,12 @@ class Loop:
             response = await self._model.call(self.steps, self._history, max_tokens)
         await self.context.heard(response, self._history)
         return response
+
+    def _tell_new_sandbox(self) -> None:
+        """Tell the model what went with its last sandbox, before it counts on it again."""
+        self._look_at_sandbox()
+        if self._sandbox.lost:
+            self.note(new_sandbox_note(self._sandbox, setup=self._setup), "harness")
 
     def _tell_repetition(
         self,

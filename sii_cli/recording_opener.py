@@ -108,6 +108,8 @@ class RecordingOpener:
             params=request_params(self.settings, served),
             limits=RoundLimits(max_steps=self.settings.max_steps),
             on_sandbox_lost=self.lease.lost,
+            look_at_sandbox=self.lease.look,
+            setup=bool(self.settings.setup),
             watch=self.watch or UNWATCHED,
             context=context,
             restored=restored,

@@ -11,8 +11,7 @@ from sii_cli.tool_calls import NOT_RUN
 
 LOST = (
     "The session died while this call ran. It may have taken effect, wholly or in part, and what "
-    "it returned is lost. The shell's and the interpreter's state are lost too. Look before you "
-    "do it again."
+    "it returned is lost. Look before you do it again."
 )
 
 

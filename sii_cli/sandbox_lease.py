@@ -61,6 +61,11 @@ class SandboxLease:
                 self._starting = None
             raise
 
+    def look(self) -> None:
+        """Give the sandbox up if it is known to be gone, before a call has to find out."""
+        if self._up is not None and self._up.lost is not None:
+            self.lost(self._up.lost)
+
     def lost(self, detail: str) -> None:
         """Give the sandbox up: it died. The next `get` starts another.
 

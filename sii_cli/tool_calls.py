@@ -37,9 +37,9 @@ LIVE_OUTPUT_LIMIT = 64 << 10
 """Bytes of one call's output that are streamed to the screen; the observation has the rest."""
 
 SANDBOX_LOST = (
-    "The sandbox died during this call ({detail}). A new one is started for the next call: the "
-    "files in the workspace are kept; the shell's and the interpreter's state, background jobs "
-    "and everything outside the workspace are lost."
+    "The sandbox died during this call ({detail}), and its state with it; the files in the "
+    "workspace are kept. The call may have taken effect, wholly or in part. A new sandbox is "
+    "started for the next call."
 )
 FAULT = (
     "{name} failed by a fault of its own, not of yours ({error}). The call may have taken effect, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from recordings.events import BlobRef, Event, EventData, LiveDelta, LiveOutput, Origin
@@ -17,13 +18,18 @@ Item = Event | LiveDelta | LiveOutput
 class Wire:
     """Carries what happens to the recording and to whoever watches."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(
+        self, recorder: Recorder, follow: Callable[[Event], None] = lambda event: None
+    ) -> None:
+        """`follow` is told of every event once it is recorded."""
         self._recorder = recorder
+        self._follow = follow
         self._items: asyncio.Queue[Item | None] = asyncio.Queue()
 
     def note(self, data: EventData, origin: Origin) -> Event:
         """Record an event and show it. Raises `RecordingFailed` when it cannot be kept."""
         event = self._recorder.record(data, origin)
+        self._follow(event)
         self._items.put_nowait(event)
         return event
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+from dataclasses import replace
 
 from sandbox.protocol import CommandResult, Job, JobOutput, LimitName
 from tools.base import ToolResult
@@ -50,10 +51,12 @@ def command_result(result: CommandResult, runs_in: str) -> ToolResult:
 
 def job_result(output: JobOutput) -> ToolResult:
     """Return what a job wrote since it was last read, and its state."""
-    notes = [job_state(output.job)]
+    job = output.job
+    notes = [job_state(job)]
     if not output.data and not output.missed:
         notes.insert(0, "(no new output)")
-    return _result(output.data, notes, dropped=output.missed, exit_code=output.job.exit_code)
+    result = _result(output.data, notes, dropped=output.missed, exit_code=job.exit_code)
+    return result if job.running else replace(result, details={"ended_jobs": [job.job_id]})
 
 
 def job_state(job: Job) -> str:
@@ -66,10 +69,15 @@ def job_state(job: Job) -> str:
         state = f"was killed by signal {job.signal}{_name(job.signal)}"
     else:
         state = f"ended with exit code {job.exit_code}"
-    first, newline, _ = job.command.strip().partition("\n")
-    command = show_line(first.encode("utf-8", "surrogateescape"), _COMMAND)
-    text = f"[job {job.job_id} {state}: {command}{' ...' if newline else ''}]"
+    text = f"[job {job.job_id} {state}: {job_command(job.command)}]"
     return "\n".join([text, *_limit_notes(job.limits_hit)])
+
+
+def job_command(command: str) -> str:
+    """Return a job's command in one line, shortened."""
+    first, newline, _ = command.strip().partition("\n")
+    shown = show_line(first.encode("utf-8", "surrogateescape"), _COMMAND)
+    return f"{shown} ..." if newline else shown
 
 
 def _result(

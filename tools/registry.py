@@ -137,8 +137,13 @@ class Toolbox:
         when it is gone (`SandboxLost`, `SandboxUnavailable`).
         """
         result = await self._carry_out(name, arguments, emit)
-        news = [line for line in self._ended_jobs() if line not in result.text]
-        return replace(result, text="\n".join([result.text, *news])) if news else result
+        ended = self._sandbox.ended_jobs() if self._sandbox else []
+        if not ended:
+            return result
+        news = [line for line in map(job_state, ended) if line not in result.text]
+        known = result.details.get("ended_jobs", [])
+        details = result.details | {"ended_jobs": [*known, *(job.job_id for job in ended)]}
+        return replace(result, text="\n".join([result.text, *news]), details=details)
 
     async def _carry_out(self, name: str, arguments: str, emit: Emit) -> ToolResult:
         tool = self._tools.get(name)
@@ -160,10 +165,6 @@ class Toolbox:
     async def _provide(self) -> Sandbox:
         self._sandbox = await self._provider()
         return self._sandbox
-
-    def _ended_jobs(self) -> list[str]:
-        """Say of each job that ended how it did, once."""
-        return list(map(job_state, self._sandbox.ended_jobs())) if self._sandbox else []
 
     def _unknown(self, name: str) -> str:
         name = name[:_NAME]

@@ -8,7 +8,8 @@ from recordings.events.parts import EventData
 
 
 class SandboxStart(EventData):
-    """A sandbox is ready. A second one in a session means that the first was lost."""
+    """A sandbox is ready. A second one means that the first was lost, or that the session went on
+    later: the model is told what is gone (`harness_message` of the reason `new_sandbox`)."""
 
     type: ClassVar[str] = "sandbox_start"
     durable: ClassVar[bool] = True

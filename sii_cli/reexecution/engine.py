@@ -9,6 +9,7 @@ from pathlib import Path
 
 from recordings.blobs import read_blob
 from recordings.events import CallRequest, Event, Observation, ToolCall
+from recordings.outages import TOOL_INFRA
 from recordings.recorder import Recorder
 from recordings.redactor import Redactor
 from recordings.secrets import MASK
@@ -49,7 +50,8 @@ NOT_RUN = {
 }
 """By the recorded error: calls that are not run again."""
 MASKED = "a secret was taken out of its arguments: it would be another call now"
-_NOT_KNOWN = (NOT_RUN["lost"], NOT_RUN["sandbox_lost"], MASKED)
+OUTAGE = "it failed for a reason of the installation: what it did then is not known"
+_NOT_KNOWN = (NOT_RUN["lost"], NOT_RUN["sandbox_lost"], MASKED, OUTAGE)
 
 
 class Reexecution:
@@ -163,6 +165,8 @@ class Reexecution:
             return call_report(recorded, "not_run", why=MASKED)
         if self._toolbox.outside(recorded.call.name):
             return call_report(recorded, "answered", why="from the recording: nothing is sent out")
+        if then.error == TOOL_INFRA:
+            return call_report(recorded, "not_run", why=OUTAGE)
         return None
 
     async def _observe(self, calls: Sequence[RecordedCall]) -> dict[str, Observation]:

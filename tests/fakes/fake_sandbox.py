@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import json
 import os
+import secrets
 import signal
 import stat
 import sys
@@ -82,9 +83,10 @@ class FakeSandbox(FakeJobs):
         Path(f"{self._state}.cwd").write_text(str(self.workspace))
         self._limits = limits or Limits()
         self._interpreter: asyncio.subprocess.Process | None = None
+        self.lost: str | None = None
         self.info = SandboxInfo(
             backend="fake",
-            sandbox_id="fake",
+            sandbox_id=f"fake-{secrets.token_hex(6)}",
             image=None,
             image_digest=None,
             limits=self._limits,

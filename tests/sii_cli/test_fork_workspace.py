@@ -67,7 +67,8 @@ async def test_a_fork_goes_on_in_its_own_directory_and_is_told_of_no_change(
     where = Path(restore(child).workspace)
     there = Settings(home=settings.home, workspace=where, tools=("bash",))
     events = await run(there, bash("echo mine > f"), answer("."), resumed=child)
-    assert not any(isinstance(event.data, HarnessMessage) for event in events)
+    notes = [event.data for event in events if isinstance(event.data, HarnessMessage)]
+    assert [note.reason for note in notes] == ["new_sandbox"]
     assert (where / "f").read_text() == "mine\n"
     assert tree_of(shell.workspace) == was
     last = [event.data for event in events if isinstance(event.data, Snapshot)][-1]

@@ -78,7 +78,9 @@ async def test_the_model_sees_the_very_history_it_saw(tmp_path: Path) -> None:
     after = ScriptedModel(answer("Third."))
     assert await talk(tmp_path, after, "c", resumed=folder) == folder
     assert after.requests[-1][: len(before.requests[-1])] == before.requests[-1]
-    assert [m["content"] for m in said(after)[-2:]] == ["Second.", "c"]
+    before_note, note, last = said(after)[-3:]
+    assert (before_note["content"], last["content"]) == ("Second.", "c")
+    assert (note["role"], "a new one has taken its place" in note["content"]) == ("system", True)
     assert verify(folder).whole
     [resume] = [e.data for e in read_events(folder) if isinstance(e.data, SessionResume)]
     assert resume.lost == "nothing"
@@ -91,7 +93,7 @@ async def test_a_call_under_way_at_the_kill_is_marked_and_not_run_again(tmp_path
     after = ScriptedModel(answer("I look first."))
     await talk(tmp_path, after, "go on", resumed=folder)
     roles = [message["role"] for message in said(after)]
-    assert roles == ["system", "user", "assistant", "tool", "user"]
+    assert roles == ["system", "user", "assistant", "tool", "system", "user"]
     assert "died while this call ran" in said(after)[3]["content"]
     events = [event.data for event in read_events(folder)]
     [lost] = [data for data in events if isinstance(data, Observation)]
@@ -150,7 +152,10 @@ async def test_an_open_round_goes_on_without_a_word(tmp_path: Path) -> None:
     assert has_open_round(folder)
     after = ScriptedModel(bash("echo two"), answer("Done."))
     await talk(tmp_path, after, None, resumed=folder)
-    assert after.requests == whole.requests[1:]
+    [note, *rest] = [one for one in after.requests[-1] if one not in whole.requests[-1]]
+    assert (rest, b"a new one has taken its place" in note) == ([], True)
+    without = [[one for one in request if one != note] for request in after.requests]
+    assert without == whole.requests[1:]
     events = [event.data for event in read_events(folder)]
     [end] = [data for data in events if isinstance(data, RoundEnd)]
     assert (end.round, end.status, end.steps) == (1, "answered", 3)

@@ -162,8 +162,9 @@ async def test_a_resumed_session_tells_the_model_what_others_changed(settings: S
     again, model = await open_session(settings, answer("."), resumed=session.folder)
     await say(again, "go on")
     await again.close()
-    *_, told, asked = model.requests[-1]
+    *_, told, new_sandbox, asked = model.requests[-1]
     assert b"changed by others" in told
+    assert b"a new one has taken its place" in new_sandbox
     assert b"modified: f)" in told
     assert b"go on" in asked
     last, model = await open_session(settings, answer("."), resumed=session.folder)

@@ -348,3 +348,18 @@ def test_no_token_after_an_outage_is_trained_in_that_round(rounds: list[list[str
         assert [run for one in samples for run in runs(one)] == clean
         samples, _ = read(Path(place) / "s", SamplePolicy(after_outage="train"))
         assert [run for one in samples for run in runs(one)] == told.generated
+
+
+def test_the_note_on_a_new_sandbox_is_context_of_an_exact_sample(tmp_path: Path) -> None:
+    told = ToldSession.create(tmp_path / "s")
+    told.user("Go.")
+    told.step("", ("bash", {"command": "ls"}, "a.py"))
+    told.harness("A new one has taken its place.", reason="new_sandbox")
+    told.step("Done.")
+    told.end()
+    (sample,), left_out = read(tmp_path / "s")
+    assert left_out == []
+    assert runs(sample) == told.generated
+    assert "A new one has taken its place." in decode(sample.ids)
+    [note] = [turn for turn in sample.turns if "A new one" in str(turn.message["content"])]
+    assert (note.trained, note.origin, note.message["role"]) == (False, "harness", "system")

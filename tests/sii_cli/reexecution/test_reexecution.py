@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from recordings.events import Event, Observation, SandboxEnd, SessionResume, ToolCall
+from recordings.events import (
+    Event,
+    HarnessMessage,
+    Observation,
+    SandboxEnd,
+    SessionResume,
+    ToolCall,
+)
 from recordings.log import read_events
 from recordings.recorder import Recorder
 from recordings.redact import redact
@@ -18,6 +25,7 @@ from recordings.redactor import Redactor
 from recordings.restore import restore
 from recordings.secrets import SecretFinder
 from sandbox.protocol import SandboxLost
+from sii_cli.config import Settings
 from sii_cli.reexecution.recorded import (
     Group,
     NotBegun,
@@ -26,9 +34,17 @@ from sii_cli.reexecution.recorded import (
     Workspace,
     recorded_calls,
 )
+from sii_cli.session import Session
 from tests.fakes.fake_sandbox import FakeSandbox
-from tests.fakes.scripted_model import answer, calls
-from tests.sii_cli.reexecution.running_again import bash, python, record, run_again
+from tests.fakes.scripted_model import ScriptedModel, answer, calls
+from tests.sii_cli.reexecution.running_again import (
+    TOOLS,
+    FakeBackend,
+    bash,
+    python,
+    record,
+    run_again,
+)
 from tests.sii_cli.session_items import call, event, observation
 
 DONE = answer("Done.")
@@ -167,6 +183,32 @@ async def test_an_interrupted_call_is_interrupted_and_not_compared(tmp_path: Pat
     assert first.outcome == "not_compared"
     assert "it was interrupted after" in first.why
     assert second.outcome == "identical"
+
+
+async def test_a_call_that_hit_an_outage_is_not_run_again(tmp_path: Path) -> None:
+    folder = await record(tmp_path, bash("echo one"), bash("echo two"), DONE)
+    _rewrite(folder, "call-0", error="tool_infra", text="bash failed by a fault of its own.")
+    first, second = await run_again(folder, tmp_path)
+    assert (first.outcome, second.outcome) == ("not_run", "identical")
+    assert "a reason of the installation" in first.why
+
+
+async def test_a_session_that_went_on_in_a_new_sandbox_is_run_again_in_two(tmp_path: Path) -> None:
+    folder = await record(tmp_path, bash("x=1"), bash("echo [$x]"), DONE)
+    settings = Settings(home=tmp_path / "home", workspace=tmp_path / "workspace", tools=TOOLS)
+    session = await Session.open(
+        settings,
+        mode="headless",
+        model=ScriptedModel(bash("echo [$x]"), DONE),
+        backend=FakeBackend(),
+        resumed=folder,
+    )
+    async for _ in session.send("Go on."):
+        pass
+    await session.close()
+    [note] = [e.data for e in read_events(folder) if isinstance(e.data, HarnessMessage)]
+    assert note.reason == "new_sandbox"
+    assert outcomes(await run_again(folder, tmp_path)) == ["identical"] * 3
 
 
 class DyingSandbox(FakeSandbox):
