@@ -13,6 +13,7 @@ from recordings.blobs import BLOBS, blob_folders
 from recordings.log import LOG, is_locked
 from recordings.opening import HeldFolder
 from recordings.store import RecordingStore
+from recordings.trust.seal import SEAL
 
 _STALE = 3600.0
 """Seconds after which nobody is about to record the first event any more, or still writes a file:
@@ -27,6 +28,7 @@ def half_written(store: RecordingStore) -> Iterator[tuple[HeldFolder, str]]:
     for session in store.ids():
         with suppress(OSError), HeldFolder(store.root, session) as folder:
             yield from _half_written(folder, f".{LOG}")
+            yield from _half_written(folder, f".{SEAL}.")
             for blobs in blob_folders(folder.path):
                 yield from _half_written(blobs, ".")
 
@@ -54,7 +56,7 @@ def _is_empty(folder: Path) -> bool:
         return False
     try:
         with HeldFolder(folder.parent, folder.name) as held:
-            return _is_stale(os.fstat(held.fd)) and {LOG, BLOBS}.issuperset(held.names())
+            return _is_stale(os.fstat(held.fd)) and {LOG, BLOBS, SEAL}.issuperset(held.names())
     except OSError:
         return False
 

@@ -24,6 +24,8 @@ from recordings.lines import check_line, encode_event, parse_line
 from recordings.log import LOG, LogWriter
 from recordings.redactor import Redactor
 from recordings.secrets import begins_secret, is_of_token
+from recordings.trust.home_key import HomeKey
+from recordings.trust.seal import SealWriter
 
 PIECE = 0.1
 """Seconds of streamed text that a replay shows at once."""
@@ -52,10 +54,12 @@ class Recorder:
         prev: str = "",
         parent: Parent | None = None,
         redactor: Redactor | None = None,
+        seal: SealWriter | None = None,
     ) -> None:
         self.folder = folder
         self.session = session
         self._log = log
+        self._seal = seal
         self._seq = seq
         self._prev = prev
         self._parent = parent
@@ -70,12 +74,15 @@ class Recorder:
         parent: Parent | None = None,
         *,
         redactor: Redactor | None = None,
+        key: HomeKey | None = None,
     ) -> Recorder:
         """Begin a recording in an empty folder; what a redactor finds is never written.
 
-        Raises `RecordingFailed`.
+        With a home's key it is sealed as that home's. Raises `RecordingFailed`.
         """
-        return cls(folder, session, LogWriter.create(folder), parent=parent, redactor=redactor)
+        seal = SealWriter.begin(folder, key) if key else None  # before: one sync is for both names
+        log = LogWriter.create(folder)
+        return cls(folder, session, log, parent=parent, redactor=redactor, seal=seal)
 
     @classmethod
     def fork(
@@ -86,16 +93,19 @@ class Recorder:
         session: str,
         *,
         redactor: Redactor | None = None,
+        key: HomeKey | None = None,
     ) -> Recorder:
         """Begin a recording that shares another's events up to `at`, line by line, and its blobs.
 
         The first event of its own names the parent; the chain goes on, so the parent's part is
-        pinned by hash. Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`,
-        `RecordingFailed`.
+        pinned by hash. A key seals it: give it only where `source` is own or trusted, for its calls
+        and paths become this home's word. Raises `RecordingNotFound`, `RecordingDamaged`,
+        `RecordingTooNew`, `RecordingFailed`.
         """
         log = LogWriter.create(folder)
         try:
             parent = copy_until(source, at, folder, log)
+            seal = SealWriter.begin(folder, key, parent.sha256) if key else None
         except BaseException:
             log.close()
             raise
@@ -107,13 +117,17 @@ class Recorder:
             prev=parent.sha256,
             parent=parent,
             redactor=redactor,
+            seal=seal,
         )
 
     @classmethod
-    def resume(cls, folder: Path, *, redactor: Redactor | None = None) -> Recorder:
+    def resume(
+        cls, folder: Path, *, redactor: Redactor | None = None, key: HomeKey | None = None
+    ) -> Recorder:
         """Go on with a recording after its last whole line; a torn one is cut.
 
-        A packed recording is unpacked.
+        A packed recording is unpacked. A key seals it: give it only where the recording is own or
+        trusted (`trust.origin`).
 
         Raises `RecordingInUse`, `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`,
         `RecordingFailed`.
@@ -128,6 +142,7 @@ class Recorder:
             if last is None or sha256 is None:
                 raise RecordingDamaged(f"The recording in {folder} is empty: start a new session.")
             parsed = parse_line(last.text)
+            seal = SealWriter.begin(folder, key, sha256) if key else None
         except BaseException:
             log.close()
             raise
@@ -138,6 +153,7 @@ class Recorder:
             seq=parsed["seq"] + 1,
             prev=sha256,
             redactor=redactor,
+            seal=seal,
         )
 
     @property
@@ -192,7 +208,11 @@ class Recorder:
         try:
             self.flush()
         finally:
-            self._log.close()
+            try:
+                self._log.close()
+            finally:
+                if self._seal is not None:
+                    self._seal.close(self._prev)
 
     def _write(self, data: EventData, origin: Origin, wall: float, mono: float) -> Event:
         if self._redactor is not None:
@@ -208,6 +228,8 @@ class Recorder:
             parent=self._parent,
         )
         line, sha256 = encode_event(event)
+        if self._seal is not None:
+            self._seal.advance(self._prev, sha256)
         self._log.append(line, durable=data.durable)
         self._seq += 1
         self._prev = sha256

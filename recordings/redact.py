@@ -32,6 +32,8 @@ from recordings.opening import HeldFolder
 from recordings.pack import unpack
 from recordings.redactor import Redactor, blank_prompt, texts_of
 from recordings.secrets import Secret, SecretFinder
+from recordings.trust.home_key import HomeKey
+from recordings.trust.seal import SEAL, SealWriter
 
 _LARGEST = 64 << 20
 """Bytes of a blob that are looked at."""
@@ -58,8 +60,12 @@ def scan(folder: Path, finder: SecretFinder) -> Iterator[Finding]:
                 yield Finding(event.seq, secret, in_blob=True)
 
 
-def redact(folder: Path, redactor: Redactor, *, by: str) -> Redaction | None:
+def redact(
+    folder: Path, redactor: Redactor, *, by: str, key: HomeKey | None = None
+) -> Redaction | None:
     """Take secrets out of a recording for good; none: there was nothing to take out.
+
+    A key seals what comes of it: give it only where the recording is own or trusted.
 
     A packed recording is unpacked. The search index forgets its words. Approvals
     become void, for the recording's hash is another. Copies elsewhere, forks among them, stay as
@@ -69,7 +75,7 @@ def redact(folder: Path, redactor: Redactor, *, by: str) -> Redaction | None:
         unpack(folder)
     log, _ = LogWriter.open(folder)
     try:
-        rewriter = _Rewriter(folder, redactor, by)
+        rewriter = _Rewriter(folder, redactor, by, key)
         note = rewriter.run()
         rewriter.remove_leftovers()
         return note
@@ -80,8 +86,10 @@ def redact(folder: Path, redactor: Redactor, *, by: str) -> Redaction | None:
 
 
 class _Rewriter:
-    def __init__(self, folder: Path, redactor: Redactor, by: str) -> None:
+    def __init__(self, folder: Path, redactor: Redactor, by: str, key: HomeKey | None) -> None:
         self._folder = folder
+        self._key = key
+        self._head = ""
         self._redactor = redactor
         self._by = by
         self._seqs: list[int] = []
@@ -101,11 +109,22 @@ class _Rewriter:
                 if last is None:
                     return None
                 purge(self._folder)  # before: it is by the old text that words are found
-                held.rename(temporary, LOG)
-                held.sync()
+                self._replace_log(held, temporary, old)
             finally:
                 held.remove(temporary)
         return last
+
+    def _replace_log(self, held: HeldFolder, rewritten: str, old: str) -> None:
+        """Put the rewritten log in its place; killed before or after, its seal fits."""
+        seal = SealWriter.begin(self._folder, self._key, old) if self._key is not None else None
+        try:
+            if seal is not None:
+                seal.advance(old, self._head)
+            held.rename(rewritten, LOG)
+            held.sync()
+        finally:
+            if seal is not None:
+                seal.close(recording_hash(self._folder))
 
     def remove_leftovers(self) -> None:
         """Remove what no event names any more, and what a killed process left half-written.
@@ -119,7 +138,7 @@ class _Rewriter:
                     held.remove(name)
         with HeldFolder(self._folder.parent, self._folder.name) as held:
             for name in held.names():
-                if name.startswith(f".{LOG}") and held.is_file(name):
+                if name.startswith((f".{LOG}", f".{SEAL}.")) and held.is_file(name):
                     held.remove(name)
 
     def _write(self, fd: int, old: str) -> Redaction | None:
@@ -133,7 +152,7 @@ class _Rewriter:
             names = sorted(self._redactor.names)
             note = Redaction(by=self._by, names=names, seqs=self._seqs, old_sha256=old)
             now = round(time.time(), 6), event.mono
-            line, _ = encode_event(
+            line, self._head = encode_event(
                 Event(event.session, event.seq + 1, *now, "annotator", note, prev)
             )
             file.write(line + b"\n")

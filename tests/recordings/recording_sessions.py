@@ -27,6 +27,7 @@ from recordings.events import (
 )
 from recordings.ids import IdTrail
 from recordings.recorder import Recorder
+from recordings.trust.home_key import HomeKey
 
 WORDS = [
     "parse",
@@ -202,10 +203,11 @@ def record_session(
     steps: int = 4,
     words: int = 20,
     change: Callable[[FakeSession], None] = FakeSession.end,
+    key: HomeKey | None = None,
     **start: object,
 ) -> FakeSession:
-    """Record a whole session into a folder; `change` ends it."""
-    session = FakeSession(Recorder.create(folder, folder.name), seed=seed, words=words)
+    """Record a whole session into a folder; `change` ends it, and a key seals it."""
+    session = FakeSession(Recorder.create(folder, folder.name, key=key), seed=seed, words=words)
     session.note(session_start(**start), "harness")
     for _ in range(rounds):
         session.round(steps)

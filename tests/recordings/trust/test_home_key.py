@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 import threading
 from pathlib import Path
 
 import pytest
 
-from recordings.trust.home_key import KEY, HomeKeyUnusable, find_key, home_key
+from recordings.trust.home_key import KEY, HomeKey, HomeKeyUnusable, find_key, home_key
 
 
 def test_looking_for_the_key_makes_none(tmp_path: Path) -> None:
@@ -67,3 +68,17 @@ def test_what_is_no_key_of_ours_is_refused_with_a_sentence(tmp_path: Path, what:
             path.chmod(0o644 if what == "readable" else 0o600)
     with pytest.raises(HomeKeyUnusable, match=str(path)):
         home_key(tmp_path)
+
+
+def test_a_proof_is_an_hmac_of_the_framed_parts() -> None:
+    secret = bytes(range(32))
+    framed = b"".join(
+        len(part).to_bytes(8, "big") + part for part in (b"review", b"ab", "ü".encode())
+    )
+    proof = HomeKey(secret).prove("review", b"ab", "ü")
+    assert proof == hmac.digest(secret, framed, "sha256").hex()
+    assert HomeKey(secret).prover("review", "ab")("ü") == proof
+
+
+def test_a_key_has_a_name_that_is_its_own() -> None:
+    assert HomeKey(b"a" * 32).name == HomeKey(b"a" * 32).name != HomeKey(b"b" * 32).name

@@ -1,0 +1,75 @@
+"""Whose a recording is: this home's, somebody else's to which the user said yes, or foreign."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from recordings.errors import MALFORMED, RecordingError
+from recordings.lines import check_line, parse_line, prev_of
+from recordings.log import is_locked, read_lines, recording_hash
+from recordings.trust.grants import is_granted
+from recordings.trust.home_key import HomeKey, find_key
+from recordings.trust.seal import is_sealed
+
+Origin = Literal["own", "trusted", "foreign"]
+"""Who made a recording: this home; somebody else, and the user said yes to it; somebody else."""
+
+_LOOKS = 5
+"""How often what is being written is looked at: a head and its seal are two files."""
+
+
+def origin_of(folder: Path, home: Path) -> Origin:
+    """Return whose a recording is, every line and the chain checked: ask before acting on it.
+
+    What is damaged, or was imported, is foreign. Raises `HomeKeyUnusable`, `RecordingNotFound`.
+    """
+    key = find_key(home)
+    for _ in range(_LOOKS):
+        head = _checked_head(folder)
+        if head is None:
+            return "foreign"
+        if is_sealed(folder, key, head):
+            return "own"
+        if not is_locked(folder):
+            break
+    return "trusted" if is_granted(home, "recording", folder.name, head) else "foreign"
+
+
+def seems_own(folder: Path, key: HomeKey | None, head: str = "") -> bool:
+    """Tell by its head alone whether this home wrote a recording: for lists, which act on nothing.
+
+    `head` is its hash where that is known. Never raises for what cannot be read: it is not own.
+    """
+    try:
+        if head and not is_locked(folder):
+            return is_sealed(folder, key, head)
+        return any(is_sealed(folder, key, recording_hash(folder)) for _ in range(_looks(folder)))
+    except (RecordingError, OSError):
+        return False
+
+
+def is_imported(first_line: bytes) -> bool:
+    """Tell by its first line whether a recording was made of a conversation from elsewhere."""
+    try:
+        return bool(parse_line(first_line)["data"]["mode"] == "imported")
+    except (RecordingError, *MALFORMED):
+        return True  # it does not begin as a session does: nothing vouches for it
+
+
+def _looks(folder: Path) -> int:
+    return _LOOKS if is_locked(folder) else 1
+
+
+def _checked_head(folder: Path) -> str | None:
+    """Return the hash of a recording's last line; None where a line or the chain does not hold."""
+    head = ""
+    try:
+        for line in read_lines(folder):
+            sha256 = check_line(line.text)
+            if sha256 is None or prev_of(line.text) != head:
+                return None
+            head = sha256
+    except (RecordingError, OSError):
+        return None
+    return head or None

@@ -1,0 +1,105 @@
+"""Seals of recordings: the file `seal` beside the log proves that this home wrote it.
+
+It holds two proofs: of the log's head as it is, and as it will be after the line that is about to
+be appended. So whenever its writer is killed, one of them fits the last whole line. A head pins
+all lines before it by their chain.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from recordings.files import failure
+from recordings.opening import HeldFolder
+from recordings.trust.home_key import HomeKey
+
+SEAL = "seal"
+_FORM = re.compile(rb"sii-seal-1 ([0-9a-f]{64}) ([0-9a-f]{64})\n")
+_SIZE = 141
+
+
+class SealWriter:
+    """Keeps the seal of a recording that this home writes."""
+
+    def __init__(self, folder: Path, fd: int, key: HomeKey, head: str) -> None:
+        self._path = folder / SEAL
+        self._fd = fd
+        self._prove = key.prover("recording", folder.name)
+        self._proofs = {head: self._prove(head)}
+        self._write(head, head)
+
+    @classmethod
+    def begin(cls, folder: Path, key: HomeKey, head: str = "") -> SealWriter:
+        """Seal a recording whose head is known to be this home's; empty: it has no line yet.
+
+        The file takes its place whole, whatever stands there. Raises `RecordingFailed`.
+        """
+        draft = f".{SEAL}.{os.getpid()}"
+        try:
+            with HeldFolder(folder.parent, folder.name) as held:
+                held.remove(draft)  # of a process that had our number and was killed
+                fd = held.create(draft)
+                try:
+                    writer = cls(folder, fd, key, head)
+                    os.rename(draft, SEAL, src_dir_fd=held.fd, dst_dir_fd=held.fd)
+                except BaseException:
+                    os.close(fd)
+                    held.remove(draft)
+                    raise
+        except OSError as error:
+            raise failure(folder / SEAL, error) from error
+        return writer
+
+    def advance(self, before: str, after: str) -> None:
+        """Say that the head is about to change. Raises `RecordingFailed`."""
+        proof = self._proofs.get(before) or self._prove(before)
+        self._proofs = {before: proof, after: self._prove(after)}
+        self._write(before, after)
+
+    def close(self, head: str) -> None:
+        """Seal this head and no other, sync, and let go. May be called twice.
+
+        Raises `RecordingFailed`.
+        """
+        if self._fd < 0:
+            return
+        try:
+            self.advance(head, head)
+            os.fdatasync(self._fd)
+        except OSError as error:
+            raise failure(self._path, error) from error
+        finally:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _write(self, before: str, after: str) -> None:
+        text = f"sii-seal-1 {self._proofs[before]} {self._proofs[after]}\n"
+        try:
+            os.pwrite(self._fd, text.encode(), 0)
+        except OSError as error:
+            raise failure(self._path, error) from error
+
+
+def put_seal(folder: Path, key: HomeKey, head: str) -> None:
+    """Seal a recording that nobody writes to. Raises `RecordingFailed`."""
+    SealWriter.begin(folder, key, head).close(head)
+
+
+def is_sealed(folder: Path, key: HomeKey | None, head: str) -> bool:
+    """Tell whether this home wrote a recording whose head is that. Reads the seal alone."""
+    if key is None or not head:
+        return False
+    return any(key.proves(proof, "recording", folder.name, head) for proof in _proofs(folder))
+
+
+def _proofs(folder: Path) -> tuple[str, ...]:
+    """Return what a seal holds; nothing for what is no seal."""
+    try:
+        with HeldFolder(folder.parent, folder.name) as held, held.reader(SEAL) as file:
+            text = file.read(_SIZE + 1)
+    except OSError:
+        return ()
+    found = _FORM.fullmatch(text)
+    return tuple(proof.decode() for proof in found.groups()) if found else ()
