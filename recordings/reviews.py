@@ -5,62 +5,27 @@ Append-only. Every review is pinned to the recording's hash: a verdict on other 
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
-
-import orjson
-from pydantic import Field
 
 from recordings.approval import Verdict
-from recordings.encoding import encode
-from recordings.errors import (
-    MALFORMED,
-    RecordingDamaged,
-    RecordingFailed,
-    RecordingNotFound,
-    fault_of,
-)
-from recordings.events import Part
+from recordings.errors import RecordingFailed, RecordingNotFound
 from recordings.files import REVIEWS
-from recordings.lines import check_line, seal
 from recordings.log import LogWriter, recording_hash
-from recordings.opening import UnexpectedFile, read_file
+from recordings.review_lines import (
+    Review,
+    ReviewOrigin,
+    StepReview,
+    reviewed_lines,
+    signed_line,
+)
+from recordings.trust.home_key import HomeKey
 
-VERSION = 1
-_LARGEST = 64 << 20
-"""Bytes of all reviews of a recording."""
 FLAGS = ("good", "wrong", "wasteful", "unsafe", "wrong_observation", "unclear")
 """What a step is usually flagged as; other words are taken too."""
-
-
-class StepReview(Part):
-    """What a reviewer says about one event."""
-
-    seq: int
-    comment: str = ""
-    flag: str | None = None
-    exclude: bool | None = None
-    """True: not to be trained on; false: taken back; none: nothing said."""
-
-
-class Review(Part):
-    """One reviewer's words at one time."""
-
-    reviewer: str
-    """A pseudonym."""
-    time: float
-    """Seconds since the epoch."""
-    sha256: str
-    """The recording's hash when it was reviewed."""
-    verdict: Verdict | None = None
-    note: str = ""
-    rubric: dict[str, float | str] = Field(default_factory=dict)
-    steps: tuple[StepReview, ...] = ()
-    add_tags: tuple[str, ...] = ()
-    remove_tags: tuple[str, ...] = ()
 
 
 def add_review(
@@ -73,9 +38,11 @@ def add_review(
     steps: Iterable[StepReview] = (),
     add_tags: Iterable[str] = (),
     remove_tags: Iterable[str] = (),
+    key: HomeKey | None = None,
 ) -> Review:
     """Append a review of the recording as it is now; it is on the disk on return.
 
+    A home's key proves it: without one it counts in no home.
     Raises `RecordingNotFound`, `RecordingInUse`, `RecordingDamaged`, `RecordingFailed`.
     """
     review = Review(
@@ -89,40 +56,53 @@ def add_review(
         add_tags=tuple(add_tags),
         remove_tags=tuple(remove_tags),
     )
-    line, _ = seal(encode({"v": VERSION, **review.__dict__})[:-1])
-    log = _open(folder)
-    try:
-        log.append(line, durable=True)
-    finally:
-        log.close()
+    _append(folder, signed_line(folder.name, review.__dict__, key))
     return review
 
 
+def vouch(folder: Path, key: HomeKey, *, for_signed: bool = False) -> bool:
+    """Count the reviews that stand there so far as this home's; return whether there were any.
+
+    That is, those without a proof, of earlier versions; `for_signed`: those of other homes too.
+    A line is appended, the others stay as they are. Raises what `add_review` raises.
+    """
+    lines = reviewed_lines(folder, key)
+    if all(line.origin == "own" or (line.signed and not for_signed) for line in lines):
+        return False
+    content = b"".join(line.text + b"\n" for line in lines)
+    said = {
+        "vouches": len(lines),
+        "for_signed": for_signed,
+        "before": hashlib.sha256(content).hexdigest(),
+        "time": round(time.time(), 6),
+    }
+    _append(folder, signed_line(folder.name, said, key))
+    return True
+
+
 def read_reviews(folder: Path) -> list[Review]:
-    """Return the reviews of a recording, the oldest first; a torn last line is left out.
+    """Return what a recording's reviews say, the oldest first, whoever wrote them.
+
+    A torn last line is left out. Raises `RecordingDamaged`.
+    """
+    return [line.review for line in reviewed_lines(folder, None) if line.review is not None]
+
+
+def judged_reviews(folder: Path, key: HomeKey) -> list[tuple[Review, ReviewOrigin]]:
+    """Return the reviews of a recording, and whose each is. Raises `RecordingDamaged`."""
+    lines = reviewed_lines(folder, key)
+    return [(line.review, line.origin) for line in lines if line.review is not None]
+
+
+def counted_reviews(folder: Path, key: HomeKey | None) -> list[Review]:
+    """Return the reviews that count in the home with this key, by time; without a key all do.
 
     Raises `RecordingDamaged`.
     """
-    try:
-        content = read_file(folder.parent, folder.name, REVIEWS, most=_LARGEST)
-    except FileNotFoundError:
-        return []
-    except UnexpectedFile as error:
-        raise RecordingDamaged(f"{error}.") from None
-    reviews = []
-    for number, line in enumerate(content.split(b"\n")[:-1], 1):
-        try:
-            if check_line(line) is None:
-                raise ValueError("it is not what was written")
-            parsed: dict[str, Any] = orjson.loads(line)
-            del parsed["v"], parsed["sum"]
-            reviews.append(Review.model_validate(parsed))
-        except MALFORMED as error:
-            raise RecordingDamaged(
-                f"Line {number} of {folder / REVIEWS} is damaged ({fault_of(error)}): "
-                "mend or remove it."
-            ) from None
-    return reviews
+    if key is None:
+        return read_reviews(folder)
+    own = [review for review, origin in judged_reviews(folder, key) if origin == "own"]
+    return sorted(own, key=lambda review: review.time)  # the order of lines is not proved
 
 
 def excluded(reviews: Iterable[Review]) -> set[int]:
@@ -142,6 +122,14 @@ def tags(reviews: Iterable[Review], first: Iterable[str] = ()) -> set[str]:
     for review in reviews:
         found = (found | set(review.add_tags)) - set(review.remove_tags)
     return found
+
+
+def _append(folder: Path, line: bytes) -> None:
+    log = _open(folder)
+    try:
+        log.append(line, durable=True)
+    finally:
+        log.close()
 
 
 def _open(folder: Path) -> LogWriter:

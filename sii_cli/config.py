@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
 CONFIG_FILE = "config.toml"
 PROJECT_FOLDER = ".sii"
+BATCH_FILE = "batch.json"
+"""What makes a folder a batch's."""
+_DEFAULT_HOME = "~/.sii"
 
 Place = Literal["flag", "environment", "project", "user"]
 """Where a value may be set, the strongest first."""
@@ -90,7 +93,7 @@ class Settings:
     )
     model: Name | None = _setting(None, "Name of the model; without it the first one served.")
     api_key: Secret | None = _setting(None, "The server's key.", SECRET)
-    home: PathValue = _setting(Path("~/.sii"), "Where recordings and history are kept.", HOME)
+    home: PathValue = _setting(Path(_DEFAULT_HOME), "Where recordings and history are kept.", HOME)
     workspace: PathValue = _setting(Path(), "Directory that the model works in.", AT_START)
     image: Name = _setting("sii-sandbox:latest", "Docker image of the sandbox.", OWN)
     sandbox: Literal["docker", "bubblewrap"] = _setting("docker", "What runs the sandbox.", OWN)
@@ -170,6 +173,9 @@ class Settings:
     """What the user should know about these settings."""
     trusted_prompt: str | None = None
     """SHA-256 of the system prompt that a trusted project names: no other content is used."""
+    key_home: Path | None = field(default=None, repr=False)
+    """The home whose key proves what is recorded (`find_key_home`); None: nothing is proved here,
+    as on the machines of a cluster."""
 
     @property
     def base_urls(self) -> list[str]:
@@ -215,7 +221,22 @@ def variable_of(name: str) -> str:
 
 def find_home(env: Mapping[str, str]) -> Path:
     """Return the folder of recordings, history and the user's file, made absolute."""
-    return Path(env.get(variable_of("home")) or "~/.sii").expanduser().absolute()
+    return Path(env.get(variable_of("home")) or _DEFAULT_HOME).expanduser().absolute()
+
+
+def find_key_home(env: Mapping[str, str]) -> Path:
+    """Return the home whose key proves what is made.
+
+    A batch's folder is looked at as if it were a home, but has no key of its own: it is below the
+    user's home, or that is in its usual place.
+    """
+    home = find_home(env)
+    if not (home / BATCH_FILE).exists():
+        return home
+    above = home.parent
+    if above.name == "batches" and (above.parent / "key").exists():
+        return above.parent
+    return Path(_DEFAULT_HOME).expanduser().absolute()
 
 
 def find_recordings(env: Mapping[str, str]) -> Path:

@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from recordings.opening import read_named
-from sii_cli.config import CONFIG_FILE, SETTING_NAMES, Place, Settings, find_home, variable_of
+from sii_cli.config import (
+    CONFIG_FILE,
+    SETTING_NAMES,
+    Place,
+    Settings,
+    find_home,
+    find_key_home,
+    variable_of,
+)
 from sii_cli.config_values import (
     Source,
     check_place,
@@ -68,7 +76,7 @@ def load_settings(
         values["base_url"], sources["base_url"] = running, "sii serve"
     values["tools"] = _all_tools(values.get("tools"))
     _check_together(values, sources)
-    return Settings(**values, sources=sources, notes=tuple(notes))
+    return Settings(**values, sources=sources, notes=tuple(notes), key_home=find_key_home(env))
 
 
 def _from_environment(env: Mapping[str, str]) -> dict[str, str]:

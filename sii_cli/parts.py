@@ -9,6 +9,8 @@ from typing import Literal
 
 from recordings.redactor import Redactor
 from recordings.secrets import SecretFinder, known_secrets
+from recordings.trust.first_start import working_key
+from recordings.trust.home_key import HomeKey
 from sandbox.protocol import Limits, Mount, SandboxBackend, SandboxSpec
 from sii_cli.config import Settings
 from sii_cli.errors import UsageError
@@ -47,23 +49,28 @@ def make_spec(settings: Settings) -> SandboxSpec:
     return SandboxSpec(
         workspace=settings.workspace,
         image=settings.image,
-        limits=Limits(
-            memory=settings.memory,
-            cpus=settings.cpus,
-            pids=settings.pids,
-            tmp=settings.tmp,
-            disk=settings.disk,
-            file_size=settings.file_size,
-            open_files=settings.open_files,
-            output=settings.output_size,
-            command_timeout=min(settings.command_timeout, settings.command_timeout_max),
-            command_timeout_max=settings.command_timeout_max,
-        ),
+        limits=make_limits(settings),
         allow_net=settings.allow_net,
         env=sandbox_env(settings),
         mounts=tuple(map(_mount, settings.mounts)),
         setup=settings.setup,
         read_only=settings.read_only,
+    )
+
+
+def make_limits(settings: Settings) -> Limits:
+    """Return what a sandbox may use up."""
+    return Limits(
+        memory=settings.memory,
+        cpus=settings.cpus,
+        pids=settings.pids,
+        tmp=settings.tmp,
+        disk=settings.disk,
+        file_size=settings.file_size,
+        open_files=settings.open_files,
+        output=settings.output_size,
+        command_timeout=min(settings.command_timeout, settings.command_timeout_max),
+        command_timeout_max=settings.command_timeout_max,
     )
 
 
@@ -76,6 +83,14 @@ def sandbox_env(settings: Settings) -> dict[str, str]:
 def _mount(text: str) -> Mount:
     source, _, target = text.rpartition(":/")
     return Mount(Path(source), f"/{target}")
+
+
+def make_key(settings: Settings) -> HomeKey | None:
+    """Return the key that proves what is recorded; made when the home has none.
+
+    Raises `HomeKeyUnusable`, `RecordingFailed`.
+    """
+    return working_key(settings.key_home) if settings.key_home is not None else None
 
 
 def make_redactor(settings: Settings) -> Redactor:

@@ -18,8 +18,8 @@ from sii_cli.flow import UNWATCHED
 from sii_cli.loop import Loop, OpenRound, RoundLimits
 from sii_cli.model.params import request_params
 from sii_cli.model.types import Model, ServedModel
-from sii_cli.parts import Mode, make_redactor
-from sii_cli.resume import reopen, settle
+from sii_cli.parts import Mode, make_key, make_redactor
+from sii_cli.resume import Resumed, reopen, settle
 from sii_cli.sandbox_lease import SandboxLease
 from sii_cli.session_events import About, session_resume, session_start
 from sii_cli.workspace_watch import WorkspaceWatch
@@ -56,7 +56,9 @@ class RecordingOpener:
         context = await make_context(self.settings, served, self.model)
         start = session_start(self.settings, self.mode, served, self.toolbox, self.about)
         session_id, folder = RecordingStore(self.settings.home / "recordings").create_folder()
-        recorder = Recorder.create(folder, session_id, redactor=make_redactor(self.settings))
+        recorder = Recorder.create(
+            folder, session_id, redactor=make_redactor(self.settings), key=make_key(self.settings)
+        )
         try:
             loop = self._loop(recorder, served, context, self.toolbox.schemas_json)
             loop.note(start, "harness")
@@ -68,24 +70,26 @@ class RecordingOpener:
             raise
         return Opened(folder, recorder, loop)
 
-    async def resume(self, folder: Path, served: ServedModel, *, open_round: bool) -> Opened:
+    async def resume(self, resumed: Resumed, served: ServedModel, *, open_round: bool) -> Opened:
         """Go on where a recording stopped, with the tools as the model was told of them.
 
         A round that was left open is gone on with if `open_round`, else closed (by the next
         message, where an annotator's calls are to be run first). Raises `RecordingError`.
         """
         context = await make_context(self.settings, served, self.model)
-        recorder = Recorder.resume(folder, redactor=make_redactor(self.settings))
+        folder, runs_pending = resumed.folder, resumed.runs_pending
+        key = make_key(self.settings) if resumed.is_own else None
+        recorder = Recorder.resume(folder, redactor=make_redactor(self.settings), key=key)
         left = None
         try:
             restored = restore(folder)
             loop = self._loop(recorder, served, context, encode(restored.start.tools), restored)
             loop.note(session_resume(self.settings, served, restored), "harness")
             if open_round and restored.round_open:
-                left = reopen(loop, restored)
+                left = reopen(loop, restored, runs_pending=runs_pending)
             else:
-                left = settle(loop, restored)
-            if self.watch is not None:
+                left = settle(loop, restored, runs_pending=runs_pending)
+            if self.watch is not None and resumed.is_own:
                 self.watch.go_on_with(folder)
         except BaseException:
             recorder.close()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from recordings.events import CallRequest, Observation
 from recordings.restore import Conversation
@@ -15,13 +17,25 @@ LOST = (
 )
 
 
-def settle(loop: Loop, restored: Conversation) -> OpenRound | None:
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """A recording to go on with, and how far it is believed."""
+
+    folder: Path
+    is_own: bool = True
+    """This home made it, or the user said yes to it. Else it is not sealed when it goes on, and
+    what it says of the workspace is not used."""
+    runs_pending: bool = True
+    """Whether calls that it left without beginning them are run."""
+
+
+def settle(loop: Loop, restored: Conversation, *, runs_pending: bool = True) -> OpenRound | None:
     """Give every unanswered call an observation, and end the round that was open.
 
     Calls that an annotator wrote are there to be run: their round is returned, to be ended by the
     next message once they were.
     """
-    if restored.edited and restored.unanswered and not restored.begun:
+    if runs_pending and restored.edited and restored.unanswered and not restored.begun:
         return OpenRound(restored.round_steps, restored.unanswered)
     _give_up(loop, restored, restored.unanswered)
     if restored.round_open:
@@ -29,12 +43,12 @@ def settle(loop: Loop, restored: Conversation) -> OpenRound | None:
     return None
 
 
-def reopen(loop: Loop, restored: Conversation) -> OpenRound:
+def reopen(loop: Loop, restored: Conversation, *, runs_pending: bool = True) -> OpenRound:
     """Return the round to go on with, what was under way when it stopped marked as lost.
 
-    A call that was not begun is run, unless one beside it was lost.
+    A call that was not begun is run if `runs_pending`, unless one beside it was lost.
     """
-    left = [call for call in restored.unanswered if not restored.begun]
+    left = [call for call in restored.unanswered if runs_pending and not restored.begun]
     _give_up(loop, restored, [call for call in restored.unanswered if call not in left])
     return OpenRound(restored.round_steps, left, restored.answered)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing, suppress
-from pathlib import Path
 
 from recordings.errors import RecordingError
 from recordings.events import (
@@ -34,6 +33,7 @@ from sii_cli.parts import (
     make_spec,
 )
 from sii_cli.recording_opener import RecordingOpener
+from sii_cli.resume import Resumed
 from sii_cli.sandbox_lease import SandboxLease
 from sii_cli.session_events import NO_QUERY, About, session_end
 from sii_cli.undo import Undo, Undone
@@ -58,12 +58,12 @@ class Session:
         model: Model,
         backend: SandboxBackend,
         spec: SandboxSpec,
-        resumed: Path | None = None,
+        resumed: Resumed | None = None,
         about: About = NO_QUERY,
     ) -> None:
         self.settings = settings
-        self.id = resumed.name if resumed else None
-        self.folder = resumed
+        self.folder = resumed.folder if resumed else None
+        self.id = self.folder.name if self.folder else None
         self._resumed = resumed
         self._model = model
         self._lease = SandboxLease(backend, spec)
@@ -90,13 +90,13 @@ class Session:
         mode: Mode,
         model: Model | None = None,
         backend: SandboxBackend | None = None,
-        resumed: Path | None = None,
+        resumed: Resumed | None = None,
         about: About = NO_QUERY,
     ) -> Session:
         """Put a session together from settings and begin it; returns at once.
 
         `model` and `backend` stand in for those that the settings name: sessions side by side
-        share a backend. `resumed` is the folder of a recording to go on with.
+        share a backend. `resumed` is a recording to go on with.
         """
         keep_freed_memory()
         session = cls(
@@ -247,7 +247,8 @@ class Session:
         if self._watch is not None:
             self._watch.report_to(None)
         self._loop = None
-        self._resumed = self.folder
+        if self._resumed is None and self.folder is not None:
+            self._resumed = Resumed(self.folder)
         if self._recorder is not None:
             self._recorder.close()
 

@@ -25,14 +25,12 @@ def origin_of(folder: Path, home: Path) -> Origin:
     What is damaged, or was imported, is foreign. Raises `HomeKeyUnusable`, `RecordingNotFound`.
     """
     key = find_key(home)
-    for _ in range(_LOOKS):
+    for _ in range(_looks(folder)):
         head = _checked_head(folder)
-        if head is None:
-            return "foreign"
         if is_sealed(folder, key, head):
             return "own"
-        if not is_locked(folder):
-            break
+    if not head:
+        return "foreign"
     return "trusted" if is_granted(home, "recording", folder.name, head) else "foreign"
 
 
@@ -61,15 +59,15 @@ def _looks(folder: Path) -> int:
     return _LOOKS if is_locked(folder) else 1
 
 
-def _checked_head(folder: Path) -> str | None:
-    """Return the hash of a recording's last line; None where a line or the chain does not hold."""
+def _checked_head(folder: Path) -> str:
+    """Return the hash of a recording's last line; empty where a line or the chain does not hold."""
     head = ""
     try:
         for line in read_lines(folder):
             sha256 = check_line(line.text)
             if sha256 is None or prev_of(line.text) != head:
-                return None
+                return ""
             head = sha256
     except (RecordingError, OSError):
-        return None
-    return head or None
+        return ""
+    return head

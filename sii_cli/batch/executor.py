@@ -122,9 +122,12 @@ class LocalExecutor:
             self._simulator = UserSimulator(self._user, settings)
 
     def at_home(self, home: Path) -> LocalExecutor:
-        """Return one that shares everything with this, and keeps its recordings elsewhere."""
+        """Return one that shares everything with this, and keeps its recordings elsewhere.
+
+        Nothing is proved there: who brings them home says whose they are.
+        """
         other = copy.copy(self)
-        settings = replace(self._bench.settings, home=home, workspace=home)
+        settings = replace(self._bench.settings, home=home, workspace=home, key_home=None)
         other._bench = replace(self._bench, settings=settings)
         return other
 

@@ -20,10 +20,10 @@ from recordings.errors import MALFORMED
 from recordings.files import replace_file
 from recordings.opening import open_file, read_file
 from sii_cli.batch.queries import Query
-from sii_cli.config import Settings
+from sii_cli.config import BATCH_FILE, Settings
 from sii_cli.errors import UsageError
 
-PLAN = "batch.json"
+PLAN = BATCH_FILE
 QUERIES = "queries.jsonl"
 MOST_SESSIONS = 1_000_000
 _LARGEST_PLAN = 16 << 20

@@ -13,6 +13,7 @@ from recordings.workspace import last_settled
 from sii_cli.commands.options import load
 from sii_cli.config import Settings
 from sii_cli.errors import UsageError
+from sii_cli.parts import make_key
 from sii_cli.render.changes import change_lines
 from sii_cli.workspace_watch import BroughtBack, WorkspaceWatch
 
@@ -33,7 +34,7 @@ def bring_workspace_back(recording: Path, flags: dict[str, Any]) -> None:
 
 async def _bring_back(recording: Path, settings: Settings) -> BroughtBack | None:
     watch = WorkspaceWatch(settings, may_change=lambda name: True)
-    recorder = Recorder.resume(recording)
+    recorder = Recorder.resume(recording, key=make_key(settings))
     try:
         watch.go_on_with(recording)
         last, _ = last_settled(recording)

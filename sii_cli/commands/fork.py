@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -13,7 +14,7 @@ from sii_cli.commands.fork_workspace import Placed, place_workspace
 from sii_cli.commands.options import example, load_for_recordings
 from sii_cli.commands.recorded import REFS_HELP, complain, find_one, open_store, warn_when_void
 from sii_cli.commands.reviewing import speaker_option
-from sii_cli.config import find_home
+from sii_cli.config import find_home, find_key_home
 from sii_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def command(
 ) -> None:
     """Fork a recording."""
     from recordings.restore import restore
+    from recordings.trust.origin import origin_of
     from sii_cli.workspace_history import keeping_snapshots
 
     parent = find_one(ref)
@@ -98,33 +100,58 @@ def command(
     elif why or speaker:
         raise UsageError("--why and --speaker go with --edit or --replace.")
     past = restore(parent, seq)
+    is_own = origin_of(parent, find_key_home(os.environ)) != "foreign"
     with keeping_snapshots(find_home(os.environ)):
-        name, placed = _fork(parent, past, workspace, changed)
+        name, placed = _fork(parent, past, workspace, changed, is_own=is_own)
     click.echo(name)
+    where = _shown(placed.path)
+    goes_on = f"sii -r {name}" if is_own else f"sii -r {name} --workspace {shlex.quote(where)}"
     click.echo(
-        f"It shares events 0 to {seq} of {parent.name} and works in {_shown(placed.path)}, whose "
-        f"files are {placed.files}. Go on with it: sii -r {name}",
+        f"It shares events 0 to {seq} of {parent.name} and works in {where}, whose "
+        f"files are {placed.files}. Go on with it: {goes_on}",
         err=True,
     )
+    if not is_own:
+        complain(
+            f"This home did not make {parent.name}, or cannot prove it: what the fork shares with "
+            f"it counts as somebody else's (`sii trust {name}` says yes to it)."
+        )
     for doubt in placed.doubts:
         complain(doubt)
 
 
 def _fork(
-    parent: Path, past: Conversation, workspace: Path | None, changed: Changed | None
+    parent: Path,
+    past: Conversation,
+    workspace: Path | None,
+    changed: Changed | None,
+    *,
+    is_own: bool,
 ) -> tuple[str, Placed]:
-    """Make the fork; return its id and where it works. A failed one leaves no recording."""
+    """Make the fork; return its id and where it works. A failed one leaves no recording.
+
+    Of a parent that is not own nothing becomes this home's word: the fork is not sealed.
+    """
     from recordings.events import SessionResume
     from recordings.fork import redactions_of
     from recordings.recorder import Recorder
     from sii_cli import __version__
     from sii_cli.parts import make_redactor
+    from sii_cli.trust.home import writing_key
 
     name, folder = open_store().create_folder()
     try:
-        placed = place_workspace(parent, past.seq, name, workspace, past.workspace)
+        recorded = past.workspace if is_own else None
+        placed = place_workspace(parent, past.seq, name, workspace, recorded)
         redactor = make_redactor(load_for_recordings()) if changed else None
-        recorder = Recorder.fork(parent, past.seq, folder, name, redactor=redactor)
+        recorder = Recorder.fork(
+            parent,
+            past.seq,
+            folder,
+            name,
+            redactor=redactor,
+            key=writing_key() if is_own else None,
+        )
         try:
             recorder.record(
                 SessionResume(

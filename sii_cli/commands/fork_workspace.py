@@ -29,12 +29,13 @@ class Placed:
 
 
 def place_workspace(
-    parent: Path, seq: int, fork: str, wanted: Path | None, recorded: str
+    parent: Path, seq: int, fork: str, wanted: Path | None, recorded: str | None
 ) -> Placed:
     """Write the workspace of `parent` after event `seq` where the fork `fork` will work.
 
     That is the directory `wanted`, if it is new or empty, or one of the fork's own. A directory
-    that holds files is taken as it is; so is the `recorded` one where no snapshot was taken.
+    that holds files is taken as it is; so is the `recorded` one where no snapshot was taken
+    (None: somebody else recorded it, so it is not used).
     Raises `UsageError`, `SnapshotError`, `RecordingError`.
     """
     from recordings.workspace import workspace_at
@@ -48,13 +49,18 @@ def place_workspace(
                 f"{parent.name} holds no snapshot of its workspace, and {wanted} is not there: "
                 "give --workspace a directory with the files to go on with."
             )
+        where = wanted or recorded
+        if where is None:
+            raise UsageError(
+                f"{parent.name} holds no snapshot of its workspace, and this home did not make it: "
+                "give --workspace a directory with the files to go on with."
+            )
         doubts = (
             ()
-            if Path(recorded).is_dir()
-            else (f"{recorded} is not there: go on with --workspace DIR, or make it first.",)
+            if Path(where).is_dir()
+            else (f"{where} is not there: go on with --workspace DIR, or make it first.",)
         )
-        where = str(wanted or recorded)
-        return Placed(where, "as they are now: no snapshot was taken then", doubts)
+        return Placed(str(where), "as they are now: no snapshot was taken then", doubts)
     home = find_home(os.environ)
     target = wanted or forks_folder(home) / fork / "workspace"
     return _materialise(parent, seq, target, home)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 
 import click
@@ -100,5 +101,9 @@ EPILOG = (
     help="Work with a model that uses tools in a sandbox, and record all of it.",
     context_settings={"max_content_width": 100},
 )
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """Without a command: the prompt, or with `-p` one task."""
+    from sii_cli.trust.home import seal_at_first_start
+
+    seal_at_first_start(ctx.invoked_subcommand, sys.argv[2:])

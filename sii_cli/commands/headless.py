@@ -9,7 +9,6 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
-from pathlib import Path
 
 import click
 
@@ -22,6 +21,7 @@ from sii_cli.errors import UsageError, explain
 from sii_cli.model.types import Model
 from sii_cli.parts import Mode
 from sii_cli.render.sanitise import one_line
+from sii_cli.resume import Resumed
 from sii_cli.session import Session
 
 TICK = 0.1
@@ -30,13 +30,13 @@ TICK = 0.1
 Opening = Callable[[], Awaitable[Session]]
 
 
-def read_task(text: str | None, resumed: Path | None = None) -> str | None:
+def read_task(text: str | None, resumed: Resumed | None = None) -> str | None:
     """Return the task: the text given, or standard input where there is none (or `-`).
 
     None: the recording that is gone on with has an open round, which needs no word.
     Raises `UsageError` when there is no task.
     """
-    needs_none = text is None and resumed is not None and has_open_round(resumed)
+    needs_none = text is None and resumed is not None and has_open_round(resumed.folder)
     if text is None or text == "-":
         if sys.stdin.isatty() and text is None:
             if needs_none:
@@ -57,12 +57,11 @@ def run_task(
     *,
     mode: Mode = "headless",
     model: Model | None = None,
-    resumed: Path | None = None,
+    resumed: Resumed | None = None,
 ) -> int:
     """Work on the task (none: what was left open), report as asked, and return the exit code.
 
-    `model` stands in for the server that the settings name; `resumed` is the folder of a recording
-    to go on with.
+    `model` stands in for the server that the settings name; `resumed` is a recording to go on with.
     """
     for note in settings.notes:
         click.echo(f"sii: {one_line(note, 300)}", err=True)

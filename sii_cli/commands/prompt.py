@@ -19,14 +19,13 @@ from sii_cli.commands.resuming import find_resumed, resume_options
 def command(
     task: str | None,
     output_format: OutputFormat | None,
-    go_on: bool,
-    ref: str | None,
-    bring_back: bool,
     **flags: Any,
 ) -> int:
     """Open the prompt, or work on one task."""
-    resumed = find_resumed(go_on, ref, flags, bring_back=bring_back)
-    if task is None and output_format is None and sys.stdin.isatty() and sys.stdout.isatty():
+    at_prompt = task is None and output_format is None
+    at_prompt = at_prompt and sys.stdin.isatty() and sys.stdout.isatty()
+    resumed = find_resumed(flags, by_human=at_prompt)
+    if at_prompt:
         from sii_cli.commands.asking import ask_about_project
         from sii_cli.prompt.app import run_prompt
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
+LAST = "last"
+"""The newest recording that this home made."""
 REFS_HELP = "ID is an id, the beginning of one, or `last`."
 
 
@@ -38,7 +40,7 @@ def open_store() -> RecordingStore:
 
 def find_one(ref: str) -> Path:
     """Return a recording's folder. Raises `RecordingNotFound`."""
-    return open_store().resolve(ref)
+    return _resolve(open_store(), ref)
 
 
 def find_all(refs: Sequence[str], everything: bool) -> list[Path]:
@@ -53,7 +55,29 @@ def find_all(refs: Sequence[str], everything: bool) -> list[Path]:
     store = open_store()
     if everything:
         return [store.root / name for name in store.ids()]
-    return list(dict.fromkeys(store.resolve(ref) for ref in refs))
+    return list(dict.fromkeys(_resolve(store, ref) for ref in refs))
+
+
+def _resolve(store: RecordingStore, ref: str) -> Path:
+    """Return the folder of a recording; `last` is the newest that this home made.
+
+    Raises `RecordingNotFound`.
+    """
+    if ref != LAST:
+        return store.resolve(ref)
+    from recordings.errors import RecordingNotFound
+    from recordings.trust.origin import seems_own
+    from sii_cli.trust.home import reading_key
+
+    newest, key = store.resolve(LAST), reading_key()
+    own = next((name for name in store.ids() if seems_own(store.root / name, key)), None)
+    if own == newest.name:
+        return newest
+    passed_over = f"this home did not make {newest.name}, or cannot prove it: name it by its id"
+    if own is None:
+        raise RecordingNotFound(f"No recording in {store.root} is yours; {passed_over}.")
+    complain(f"the last recording of yours is {own}; {passed_over} if it is meant.")
+    return store.root / own
 
 
 def warn_when_void(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
@@ -11,6 +12,7 @@ from sii_cli.commands.recorded import REFS_HELP, find_one, warn_when_void
 from sii_cli.commands.reviewing import find_reviewer
 from sii_cli.commands.scan import describe
 from sii_cli.commands.secret_options import SECRETS_HELP, make_finder, secret_options
+from sii_cli.config import find_key_home
 from sii_cli.errors import UsageError
 
 
@@ -32,6 +34,8 @@ def command(
     """Redact a recording."""
     from recordings.redact import redact, scan
     from recordings.redactor import Redactor
+    from recordings.trust.origin import origin_of
+    from sii_cli.trust.home import writing_key
 
     folder, by = find_one(ref), find_reviewer(speaker)
     finder = make_finder(variables, entropy)
@@ -43,7 +47,9 @@ def command(
         return
     click.echo("\n".join(describe(folder.name, found)), err=True)
     _confirm(yes)
-    note = redact(folder, Redactor(finder, whole=whole), by=by)
+    is_own = origin_of(folder, find_key_home(os.environ)) != "foreign"
+    key = writing_key() if is_own else None
+    note = redact(folder, Redactor(finder, whole=whole), by=by, key=key)
     if note is None:
         click.echo(f"{folder.name}  nothing was changed")
         return

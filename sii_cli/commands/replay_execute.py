@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Iterable
 from contextlib import aclosing
@@ -14,6 +15,7 @@ import click
 
 from sii_cli.commands.options import load_for_recordings
 from sii_cli.commands.recorded import complain
+from sii_cli.config import find_key_home
 from sii_cli.errors import DONE, FAILED
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ def execute(
 ) -> int:
     """Run a recording's calls again, print what comes of each, and return the exit code."""
     from recordings.log import read_events
+    from recordings.trust.origin import origin_of
     from sii_cli.reexecution.prepare import doubts, prepare, start_workspace
     from sii_cli.reexecution.recorded import recorded_calls, recorded_world
     from sii_cli.reexecution.rules import load_rules
@@ -57,10 +60,11 @@ def execute(
     loaded = load_rules(rules)
     world = recorded_world(folder)
     settings = load_for_recordings()
+    is_own = origin_of(folder, find_key_home(os.environ)) != "foreign"
     with start_workspace(folder, world, workspace, settings.home) as copy:
-        for doubt in doubts(world):
+        for doubt in doubts(world, is_own=is_own):
             complain(doubt)
-        again = prepare(folder, world, settings, copy, loaded, image)
+        again = prepare(folder, world, settings, copy, loaded, image, is_own=is_own)
         recorded = recorded_calls(read_events(folder), until)
         report = asyncio.run(_run(again, recorded, by_step=by_step, as_json=as_json))
     _print_end(report, as_json=as_json)

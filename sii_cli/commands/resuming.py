@@ -4,16 +4,34 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from sii_cli.commands.recorded import LAST, complain, find_one, warn_when_void
 from sii_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from recordings.restore import Conversation
+    from sii_cli.resume import Resumed
 
 
 def resume_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command `--continue`, `--resume` and `--restore`."""
+    """Give a command `--continue`, `--resume`, and what goes with them, for `find_resumed`."""
+    function = click.option(
+        "--allow-person",
+        "allowed_person",
+        metavar="NAME",
+        help="Going on: also with a session of this person, from now on.",
+    )(function)
+    function = click.option(
+        "--run-pending",
+        "runs_pending",
+        is_flag=True,
+        help="Going on with a recording from elsewhere: run the calls that it left.",
+    )(function)
     function = click.option(
         "--restore",
         "bring_back",
@@ -32,35 +50,101 @@ def resume_options(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
-def find_resumed(
-    go_on: bool, ref: str | None, flags: dict[str, Any], *, bring_back: bool = False
-) -> Path | None:
-    """Return the folder of the recording to go on with; its workspace becomes the session's.
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the options say."""
+
+    go_on: bool
+    ref: str | None
+    bring_back: bool
+    runs_pending: bool
+    allowed_person: str | None
+    by_human: bool
+    """Somebody is there who can be asked."""
+
+
+def find_resumed(flags: dict[str, Any], *, by_human: bool) -> Resumed | None:
+    """Return the recording to go on with; its workspace becomes the session's.
+
+    Takes the options of `resume_options` out of `flags`. `by_human`: questions can be asked.
+    Raises `UsageError`, `RecordingError`, `SnapshotError`.
+    """
+    names = ("go_on", "ref", "bring_back", "runs_pending", "allowed_person")
+    asked = _Asked(**{name: flags.pop(name) for name in names}, by_human=by_human)
+    if not asked.go_on and asked.ref is None:
+        if asked.bring_back or asked.runs_pending or asked.allowed_person:
+            raise UsageError(
+                "--restore, --run-pending and --allow-person go with --continue or --resume ID."
+            )
+        return None
+    if asked.go_on and asked.ref is not None:
+        raise UsageError("Say --continue or --resume ID, not both.")
+    from recordings.restore import restore
+    from recordings.trust.origin import origin_of
+    from sii_cli.config import find_key_home
+    from sii_cli.resume import Resumed
+
+    folder = find_one(asked.ref or LAST)
+    warn_when_void(folder)
+    restored = restore(folder)
+    if origin_of(folder, find_key_home(os.environ)) == "foreign":
+        return _foreign(folder, restored, asked, flags)
+    from sii_cli.trust.persons import allow_person
+
+    allow_person(
+        folder, restored.start.speaker, flags.get("speaker"), asked.allowed_person, asked.by_human
+    )
+    _place(folder, restored, asked, flags)
+    return Resumed(folder)
+
+
+def _foreign(folder: Path, restored: Conversation, asked: _Asked, flags: dict[str, Any]) -> Resumed:
+    """Let a recording that somebody else made rule nothing. Raises `UsageError`."""
+    from sii_cli.render.sanitise import one_line
+    from sii_cli.resume import Resumed
+
+    if flags.get("workspace") is None or asked.bring_back:
+        where = one_line(restored.workspace, 200)
+        names = f" and names the directory {where}" if where else ""
+        restores = "without --restore " if asked.bring_back else ""
+        raise UsageError(
+            f"This home did not make the recording {folder.name}, or cannot prove it{names}: go on "
+            f"with it {restores}in a directory of your choice (--workspace DIR), or say yes to all "
+            f"that it names (`sii trust {folder.name}`)."
+        )
+    return Resumed(folder, is_own=False, runs_pending=_runs_pending(folder, restored, asked))
+
+
+def _runs_pending(folder: Path, restored: Conversation, asked: _Asked) -> bool:
+    """Tell whether calls that somebody else's recording left are to be run."""
+    from sii_cli.trust.named import call_lines, pending_calls
+
+    calls = pending_calls(restored)
+    if not calls or asked.runs_pending:
+        return asked.runs_pending
+    listed = "\n".join(f"  {line}" for line in call_lines(calls))
+    if asked.by_human:
+        click.echo(f"The recording {folder.name} left calls that were not run:\n{listed}", err=True)
+        return click.confirm("Run them?", err=True)
+    complain(f"{len(calls)} calls that the recording left are not run (--run-pending runs them).")
+    return False
+
+
+def _place(folder: Path, restored: Conversation, asked: _Asked, flags: dict[str, Any]) -> None:
+    """Say where a session of this home goes on, its files brought back if that was asked.
 
     Raises `UsageError`, `RecordingError`, `SnapshotError`.
     """
-    if not go_on and ref is None:
-        if bring_back:
-            raise UsageError("--restore goes with --continue or --resume ID.")
-        return None
-    if go_on and ref is not None:
-        raise UsageError("Say --continue or --resume ID, not both.")
-    from recordings.restore import restore
-    from recordings.store import LAST, RecordingStore
     from recordings.workspace import last_settled
-    from sii_cli.commands.recorded import complain, warn_when_void
-    from sii_cli.config import find_recordings
 
-    folder = RecordingStore(find_recordings(os.environ)).resolve(ref or LAST)
-    warn_when_void(folder)
-    if bring_back and flags.get("workspace") is not None:
+    if asked.bring_back and flags.get("workspace") is not None:
         raise UsageError(
             "--restore brings back the recorded workspace: leave --workspace away (`sii fork` "
             "writes the files elsewhere)."
         )
     if flags.get("workspace") is None:
-        flags["workspace"] = _still_there(restore(folder).workspace)
-    if bring_back:
+        flags["workspace"] = _still_there(restored.workspace)
+    if asked.bring_back:
         from sii_cli.commands.bringing_back import bring_workspace_back
 
         bring_workspace_back(folder, flags)
@@ -69,7 +153,6 @@ def find_resumed(
             "Bringing an earlier state of the workspace back was interrupted, so its files may "
             "stand in between: --restore brings them back as they were left before."
         )
-    return folder
 
 
 def _still_there(workspace: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from recordings.reviews import StepReview
+    from recordings.review_lines import StepReview
 
 HELP = """\
 At each step:
@@ -107,7 +107,7 @@ class StepWords:
 
     def reviews(self) -> list[StepReview]:
         """Return what is kept: what was said now."""
-        from recordings.reviews import StepReview
+        from recordings.review_lines import StepReview
 
         return [
             StepReview(

@@ -16,7 +16,7 @@ from sii_cli.errors import SiiError, UsageError
 
 if TYPE_CHECKING:
     from recordings.approval import ApprovalState, Verdict
-    from recordings.reviews import StepReview
+    from recordings.review_lines import StepReview
 
 speaker_option = click.option("--speaker", metavar="NAME", help="Pseudonym of the reviewer.")
 

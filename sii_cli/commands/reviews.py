@@ -14,7 +14,7 @@ from sii_cli.commands.recorded import REFS_HELP, find_one
 from sii_cli.commands.reviewing import tell_standing
 
 if TYPE_CHECKING:
-    from recordings.reviews import Review, StepReview
+    from recordings.review_lines import Review, StepReview
 
 VERDICTS = {"approve": "approves", "reject": "rejects", "needs_work": "wants more work"}
 

@@ -31,13 +31,10 @@ from sii_cli.commands.resuming import find_resumed, resume_options
 def command(
     task: str | None,
     output_format: OutputFormat | None,
-    go_on: bool,
-    ref: str | None,
-    bring_back: bool,
     **flags: Any,
 ) -> int:
     """Work on one task."""
-    resumed = find_resumed(go_on, ref, flags, bring_back=bring_back)
+    resumed = find_resumed(flags, by_human=False)
     from sii_cli.commands.headless import read_task, run_task
 
     text = read_task(task, resumed)

@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -28,6 +27,7 @@ from sii_cli.prompt.view import View
 
 if TYPE_CHECKING:
     from sii_cli.prompt.turns import Turns
+    from sii_cli.resume import Resumed
 
 TWICE = 2.0
 """Seconds within which a second Ctrl-C leaves."""
@@ -35,7 +35,7 @@ AT_ONCE = ("/help", "/status", "/exit")
 """Commands that do not wait for the turn's end."""
 
 
-def run_prompt(flags: Mapping[str, Any], resumed: Path | None = None) -> int:
+def run_prompt(flags: Mapping[str, Any], resumed: Resumed | None = None) -> int:
     """Run the prompt until the human leaves; `resumed` is a recording to go on with.
 
     Raises what makes a session impossible.
@@ -49,7 +49,7 @@ def run_prompt(flags: Mapping[str, Any], resumed: Path | None = None) -> int:
 class Chat:
     """What keys do (`KeyActions`), and the order in which things typed are dealt with."""
 
-    def __init__(self, flags: Mapping[str, Any], resumed: Path | None) -> None:
+    def __init__(self, flags: Mapping[str, Any], resumed: Resumed | None) -> None:
         self._flags = flags
         self._resumed = resumed
         self._pastes = Pastes()
@@ -161,7 +161,9 @@ class Chat:
         turns_module = await asyncio.to_thread(import_module, "sii_cli.prompt.turns")
         self._turns = await turns_module.Turns.open(self._view, self._flags, self._resumed)
         assert self._turns is not None
-        if self._resumed is not None and await asyncio.to_thread(has_open_round, self._resumed):
+        if self._resumed is not None and await asyncio.to_thread(
+            has_open_round, self._resumed.folder
+        ):
             await self._turns.send(None)
         while True:
             while not self._queue:

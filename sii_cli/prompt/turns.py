@@ -9,7 +9,6 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 from contextlib import aclosing, suppress
-from pathlib import Path
 from typing import Any
 
 from rich.console import RenderableType
@@ -31,6 +30,7 @@ from sii_cli.render.renderer import Renderer
 from sii_cli.render.sanitise import one_line, sanitise
 from sii_cli.render.screen import Painter, TailLine
 from sii_cli.render.wrap import break_line
+from sii_cli.resume import Resumed
 from sii_cli.session import Session
 from sii_cli.wire import Item
 
@@ -81,7 +81,7 @@ class Turns:
         self._model = ""
 
     @classmethod
-    async def open(cls, view: View, flags: Mapping[str, Any], resumed: Path | None) -> Turns:
+    async def open(cls, view: View, flags: Mapping[str, Any], resumed: Resumed | None) -> Turns:
         """Read the settings and open the first session. Raises `UsageError`."""
         turns = cls(view, await asyncio.to_thread(load_settings, flags, os.environ))
         turns._say(*turns._settings.notes, style="yellow")
@@ -98,16 +98,15 @@ class Turns:
         """Id of the session, once there is a recording."""
         return self._session.id if self._session else None
 
-    async def new(self, resumed: Path | None = None) -> None:
+    async def new(self, resumed: Resumed | None = None) -> None:
         """Open a session, in place of the one before; `resumed`: go on with this recording."""
         await self.close()
         self._activity = Activity()
         self._server, self._sandbox = ("dim", "asking"), ("dim", "starting")
         self._session = await Session.open(self._settings, mode="interactive", resumed=resumed)
         if resumed is not None:
-            self._say(
-                f"Going on with {resumed.name}; `sii show {resumed.name}` shows it.", style="dim"
-            )
+            name = resumed.folder.name
+            self._say(f"Going on with {name}; `sii show {name}` shows it.", style="dim")
         self._watchers = [
             asyncio.create_task(self._watch_server(self._session)),
             asyncio.create_task(self._watch_sandbox(self._session)),

@@ -7,18 +7,19 @@ import shutil
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 from recordings.events import SandboxStart, Snapshot
 from recordings.workspace import snapshots_of
 from sandbox.own_folder import OwnFolder
-from sandbox.protocol import Limits, SandboxSpec
+from sandbox.protocol import SandboxSpec
 from sandbox.snapshots import SnapshotNotFound
 from sii_cli.config import Settings
 from sii_cli.errors import UsageError
-from sii_cli.parts import make_backend, make_redactor
+from sii_cli.parts import make_backend, make_limits, make_redactor
 from sii_cli.reexecution.engine import Reexecution
+from sii_cli.reexecution.limits import lesser_limits, recorded_limits
 from sii_cli.reexecution.recorded import World
 from sii_cli.reexecution.rules import Rule
 from sii_cli.workspace_history import snapshot_store
@@ -66,9 +67,14 @@ def prepare(
     workspace: Path,
     rules: Sequence[Rule],
     image: str | None = None,
+    *,
+    is_own: bool,
 ) -> Reexecution:
-    """Put a re-execution together; `image` stands in for the recorded one."""
-    recorded = world.sandbox
+    """Put a re-execution together; `image` stands in for the recorded one.
+
+    Of a recording that is not own the settings choose the backend and the image.
+    """
+    recorded = world.sandbox if is_own else None
     if recorded is not None and recorded.backend == "bubblewrap":
         settings = replace(settings, sandbox="bubblewrap")
     elif recorded is not None:
@@ -76,7 +82,7 @@ def prepare(
     return Reexecution(
         folder=folder,
         backend=make_backend(settings),
-        spec=sandbox_spec(world, workspace, image),
+        spec=sandbox_spec(world, workspace, settings, image, is_own=is_own),
         tools=[name for name in tool_names(world) if name in TOOL_NAMES],
         rules=rules,
         redactor=make_redactor(settings),
@@ -89,7 +95,7 @@ def tool_names(world: World) -> list[str]:
     return [str(tool["function"]["name"]) for tool in world.start.tools]
 
 
-def doubts(world: World) -> list[str]:
+def doubts(world: World, *, is_own: bool) -> list[str]:
     """Say what is not as it was, in sentences."""
     found = []
     names = tool_names(world)
@@ -98,14 +104,19 @@ def doubts(world: World) -> list[str]:
     elif _tools_sha256(names) != world.start.tools_sha256:
         found.append("The tools have changed since: their texts, or what they do.")
     if world.sandbox is not None:
-        found += _sandbox_doubts(world.sandbox)
+        found += _sandbox_doubts(world.sandbox, is_own)
     return found
 
 
-def _sandbox_doubts(recorded: SandboxStart) -> Iterator[str]:
+def _sandbox_doubts(recorded: SandboxStart, is_own: bool) -> Iterator[str]:
+    if not is_own:
+        yield (
+            "This home did not make the recording, or cannot prove it: its calls run in the image "
+            "of your settings (or --image NAME), within your limits and without its set-up."
+        )
     if recorded.network:
         yield "The sandbox could reach hosts then; now it has no network."
-    if recorded.setup and not _setup(recorded):
+    if is_own and recorded.setup and not _setup(recorded):
         yield "Its set-up commands are not run: they could reach hosts then."
     if recorded.mounts:
         yield f"The host's files at {', '.join(recorded.mounts)} are not there now."
@@ -126,17 +137,24 @@ def _tools_sha256(names: Sequence[str]) -> str:
     return Toolbox(names, no_sandbox, WebSettings()).sha256  # type: ignore[arg-type]
 
 
-def sandbox_spec(world: World, workspace: Path, image: str | None) -> SandboxSpec:
-    """Return the recorded sandbox, as far as it can be made again; `doubts` tells of the rest."""
+def sandbox_spec(
+    world: World, workspace: Path, settings: Settings, image: str | None, *, is_own: bool
+) -> SandboxSpec:
+    """Return the recorded sandbox, as far as it can be made again; `doubts` tells of the rest.
+
+    Of a recording that is not own it is the settings' sandbox, with the lesser of both limits.
+    """
     recorded = world.sandbox
     spec = SandboxSpec(workspace=workspace)
-    if recorded is not None:
-        known = {field.name for field in fields(Limits)}
-        limits = {name: value for name, value in recorded.limits.items() if name in known}
+    if not is_own:
+        limits = lesser_limits(recorded.limits if recorded else {}, make_limits(settings))
+        read_only = recorded.read_only if recorded else False
+        spec = replace(spec, limits=limits, image=settings.image, read_only=read_only)
+    elif recorded is not None:
         found = recorded.image_digest or recorded.image or spec.image
         spec = replace(
             spec,
-            limits=Limits(**limits),
+            limits=recorded_limits(recorded.limits, make_limits(settings)),
             image=found,
             setup=_setup(recorded),
             read_only=recorded.read_only,

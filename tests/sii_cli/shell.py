@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from recordings.store import RecordingStore
+from recordings.trust.first_start import working_key
+from recordings.trust.home_key import HomeKey
 from sii_cli import session
 from sii_cli.main import main
 from tests.recordings.recording_sessions import record_session
@@ -77,6 +79,11 @@ class Shell:
     def store(self) -> RecordingStore:
         return RecordingStore(self.home / "recordings")
 
+    @property
+    def key(self) -> HomeKey:
+        """The key of the home: what is recorded with it is the home's own."""
+        return working_key(self.home)
+
     def last(self) -> Path:
         """The newest recording's folder."""
         return self.store.resolve("last")
@@ -84,5 +91,5 @@ class Shell:
     def recorded(self, **options: Any) -> Path:
         """Make a recording without running a session (`record_session`)."""
         _, folder = self.store.create_folder()
-        record_session(folder, **options)
+        record_session(folder, **{"key": self.key, **options})
         return folder

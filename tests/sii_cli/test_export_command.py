@@ -20,7 +20,7 @@ def told(shell: Shell, *, approve: bool = True, **start: object) -> Path:
     _, folder = shell.store.create_folder()
     two_rounds(folder, **start)
     if approve:
-        add_review(folder, "ada", verdict="approve")
+        add_review(folder, "ada", verdict="approve", key=shell.key)
     return folder
 
 
@@ -116,7 +116,7 @@ def test_a_recording_without_ids_is_rendered_with_the_models_folder(
     session.user("Go.")
     session.step("Done.", reasoning="So.", ids=False)
     session.end()
-    add_review(folder, "ada", verdict="approve")
+    add_review(folder, "ada", verdict="approve", key=shell.key)
     model = str(make_folder(tmp_path / "model"))
     done = shell.sii("export", "out", "--format", "tokens", "--tokenizer", model)
     assert done.returncode == 0, done.stderr

@@ -10,6 +10,7 @@ import pytest
 
 from recordings.approval import Verdict
 from recordings.reviews import add_review
+from recordings.trust.home_key import HomeKey
 from tests.recordings.export.exporting import lines, rows
 from tests.recordings.samples.told_session import ToldSession
 from tests.sii_cli.shell import Done, Shell
@@ -22,7 +23,7 @@ def told(shell: Shell, answer: str, verdict: Verdict | None = None, **start: obj
     session.step("", ("bash", {"command": "ls"}, "a.py"))
     session.step(answer)
     session.end()
-    return judged(folder, verdict)
+    return judged(folder, verdict, shell.key)
 
 
 def fork(shell: Shell, parent: Path, at: int, answer: str, verdict: Verdict) -> Path:
@@ -32,12 +33,12 @@ def fork(shell: Shell, parent: Path, at: int, answer: str, verdict: Verdict) -> 
     session.step(answer)
     session.end()
     assert folder.name == name
-    return judged(folder, verdict)
+    return judged(folder, verdict, shell.key)
 
 
-def judged(folder: Path, verdict: Verdict | None) -> Path:
+def judged(folder: Path, verdict: Verdict | None, key: HomeKey) -> Path:
     if verdict is not None:
-        add_review(folder, "ada", verdict=verdict)
+        add_review(folder, "ada", verdict=verdict, key=key)
     return folder
 
 

@@ -93,7 +93,9 @@ def test_recordings_on_a_full_disk_are_listed_and_searched(
 def test_a_second_writer_is_refused(shell: Shell) -> None:
     from recordings.recorder import Recorder
 
-    recorder = Recorder.resume(shell.recorded(rounds=1, workspace=str(shell.workspace)))
+    recorder = Recorder.resume(
+        shell.recorded(rounds=1, workspace=str(shell.workspace)), key=shell.key
+    )
     done = shell.sii("-r", "last", "-p", "Me too.", script="hello")
     recorder.close()
     assert done.returncode != 0

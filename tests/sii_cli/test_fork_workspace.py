@@ -12,6 +12,7 @@ from recordings.restore import restore
 from recordings.verify import verify
 from sii_cli import session as session_module
 from sii_cli.config import Settings
+from sii_cli.resume import Resumed
 from sii_cli.session import Session
 from tests.fakes.scripted_model import ScriptedModel, answer
 from tests.sandbox.trees import tree_of
@@ -135,7 +136,9 @@ async def test_a_fork_of_a_fork_can_undo_what_its_past_did(
     child = forked(shell, shell.sii("fork", "last", "--at", str(observation(parent, 2))))
     where = Path(restore(child).workspace)
     there = Settings(home=settings.home, workspace=where, tools=("bash",))
-    session = await Session.open(there, mode="headless", model=ScriptedModel(), resumed=child)
+    session = await Session.open(
+        there, mode="headless", model=ScriptedModel(), resumed=Resumed(child)
+    )
     await session.undo(2)
     await session.close()
     assert sorted(os.listdir(where)) == ["f", "f1"]

@@ -91,7 +91,7 @@ def test_a_conversation_without_a_system_message_gets_none(shell: Shell) -> None
 
 def test_an_import_is_exported_as_text_and_never_as_tokens(shell: Shell) -> None:
     (folder,) = imported(shell, json.dumps(LIMI))
-    add_review(folder, "ada", verdict="approve")
+    add_review(folder, "ada", verdict="approve", key=shell.key)
     assert shell.sii("export", "text", "--format", "openai").returncode == 0
     done = shell.sii("export", "ids", "--format", "tokens")
     assert (done.returncode, "ids_missing 3" in done.stderr) == (1, True)

@@ -73,7 +73,7 @@ def test_nothing_in_a_sample_reaches_the_terminal_as_an_escape(
 def test_without_a_tokenizer_the_messages_are_shown(shell: Shell) -> None:
     _, folder = shell.store.create_folder()
     two_rounds(folder)
-    add_review(folder, "ada", steps=[StepReview(seq=3, exclude=True)])
+    add_review(folder, "ada", steps=[StepReview(seq=3, exclude=True)], key=shell.key)
     done = shell.sii("inspect-sample", "last", "--sample", "1")
     assert done.returncode == 0
     assert "left out: step 1 (event 3): excluded, by a reviewer" in done.stdout

@@ -76,10 +76,10 @@ def test_filters_let_through_what_they_name(shell: Shell) -> None:
 
 def test_approvals_are_listed_and_one_that_no_longer_holds_says_so(shell: Shell) -> None:
     folder = shell.recorded()
-    add_review(folder, "ada", verdict="approve")
+    add_review(folder, "ada", verdict="approve", key=shell.key)
     assert "  approved: " in shell.sii("list").stdout
     assert listed(shell, "--approval", "approved", "--reviewer", "ada") == [folder.name]
-    recorder = Recorder.resume(folder)
+    recorder = Recorder.resume(folder, key=shell.key)
     recorder.record(UserMessage(round=3, text="more"), "human")
     recorder.close()
     assert "verdict void (changed since): " in shell.sii("list").stdout

@@ -24,7 +24,7 @@ def test_a_packed_recording_is_read_as_before(shell: Shell) -> None:
 def test_one_that_is_being_written_keeps_no_other_from_being_packed(shell: Shell) -> None:
     closed = shell.recorded()
     session, folder = shell.store.create_folder()
-    recorder = Recorder.create(folder, session)
+    recorder = Recorder.create(folder, session, key=shell.key)
     (folder / LOG).write_bytes((closed / LOG).read_bytes())
     done = shell.sii("pack", "--all")
     recorder.close()

@@ -233,7 +233,7 @@ def test_what_killed_processes_left_of_recordings_goes(shell: Shell) -> None:
     os.utime(old, times=(time.time() - 7200,) * 2)
     _, new = shell.store.create_folder()
     session, begun = shell.store.create_folder()
-    recorder = Recorder.create(begun, session)
+    recorder = Recorder.create(begun, session, key=shell.key)
     os.utime(begun, times=(time.time() - 7200,) * 2)
     snapshot_store(shell.home).objects.prepare()
     done = shell.sii("prune")

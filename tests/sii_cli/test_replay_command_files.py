@@ -54,8 +54,8 @@ def test_misuse_is_one_sentence(shell: Shell, args: list[str], says: str) -> Non
 @pytest.mark.parametrize("command", [["show"], ["replay", "last", "--speed", "1000"]])
 def test_an_approval_that_no_longer_holds_is_told(shell: Shell, command: list[str]) -> None:
     folder = shell.recorded()
-    add_review(folder, "ada", verdict="approve")
-    recorder = Recorder.resume(folder)
+    add_review(folder, "ada", verdict="approve", key=shell.key)
+    recorder = Recorder.resume(folder, key=shell.key)
     recorder.record(UserMessage(round=3, text="more"), "human")
     recorder.close()
     assert "reviewed by ada: that verdict no longer holds" in shell.sii(*command).stderr

@@ -25,6 +25,7 @@ from recordings.summary import has_open_round
 from recordings.verify import verify
 from sii_cli.config import Settings
 from sii_cli.errors import UsageError
+from sii_cli.resume import Resumed
 from sii_cli.session import Session
 from tests.fakes.scripted_model import Script, ScriptedModel, answer, calls
 from tests.sii_cli.scripted_sii import FakeBackend
@@ -43,7 +44,9 @@ async def talk(
     workspace = place / "workspace"
     workspace.mkdir(exist_ok=True)
     settings = Settings(home=place / "home", workspace=workspace, tools=("bash", "todo"))
-    session = await Session.open(settings, mode="headless", model=model, resumed=resumed)
+    session = await Session.open(
+        settings, mode="headless", model=model, resumed=resumed and Resumed(resumed)
+    )
     try:
         for text in texts:
             async for _ in session.send(text):

@@ -64,7 +64,7 @@ def test_several_reviewers_are_judged_by_the_policy(shell: Shell, folder: Path) 
 
 def test_an_approval_that_no_longer_holds_says_so(shell: Shell, folder: Path) -> None:
     shell.sii("approve", "last")
-    recorder = Recorder.resume(folder)
+    recorder = Recorder.resume(folder, key=shell.key)
     recorder.record(UserMessage(round=3, text="more"), "human")
     recorder.close()
     done = shell.sii("reviews", "last")
@@ -251,7 +251,7 @@ def test_without_ids_all_that_one_has_not_judged_follow_each_other(
     assert done.stderr.count("\n") == 1
     assert f"1 of 4: {folder.name}" in queue(shell, "q", args=("--again",)).stderr
 
-    recorder = Recorder.resume(judged)
+    recorder = Recorder.resume(judged, key=shell.key)
     recorder.record(UserMessage(round=3, text="more"), "human")
     recorder.close()
     assert f"1 of 1: {judged.name}" in queue(shell, "q").stderr
@@ -280,7 +280,7 @@ def test_a_queue_without_recordings_is_one_sentence(
 def test_what_cannot_be_judged_is_passed_over_in_a_queue(shell: Shell, folder: Path) -> None:
     written, changed, last = (shell.recorded(rounds=1, steps=1, seed=seed) for seed in (1, 2, 3))
     break_log(folder)
-    recorder = Recorder.resume(written)
+    recorder = Recorder.resume(written, key=shell.key)
     names = [one.name for one in (folder, written, changed, last)]
     terminal = Terminal(
         shell.argv("review", *names, "--speaker", "ada"), cwd=shell.workspace, env=shell.env
@@ -290,7 +290,7 @@ def test_what_cannot_be_judged_is_passed_over_in_a_queue(shell: Shell, folder: P
     assert f"{written.name} is being written" in terminal.everything().replace("\n", "")
     recorder.close()
     terminal.wait_for("— event")
-    recorder = Recorder.resume(changed)
+    recorder = Recorder.resume(changed, key=shell.key)
     recorder.record(UserMessage(round=3, text="more"), "human")
     recorder.close()
     terminal.send("e\na\n\n")
@@ -330,7 +330,7 @@ def test_help_says_all_keys(shell: Shell) -> None:
 
 
 def test_only_a_whole_recording_that_nobody_writes_is_judged(shell: Shell, folder: Path) -> None:
-    recorder = Recorder.resume(folder)
+    recorder = Recorder.resume(folder, key=shell.key)
     assert "judge it when its session has ended" in shell.sii("approve", "last").stderr
     recorder.close()
     break_log(folder)

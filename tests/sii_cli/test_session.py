@@ -24,6 +24,7 @@ from sii_cli import session as session_module
 from sii_cli.commands.headless import open_session
 from sii_cli.config import Settings
 from sii_cli.model.types import ServedModel
+from sii_cli.resume import Resumed
 from sii_cli.sandbox_lease import SandboxLease
 from sii_cli.session import Session
 from tests.fakes.fake_sandbox import FakeSandbox
@@ -213,7 +214,7 @@ async def test_an_interrupt_also_stops_the_wait_for_the_server_of_a_resumed_sess
 
     async def go_on() -> None:
         opening = partial(
-            Session.open, settings, mode="headless", model=Silent(), resumed=session.folder
+            Session.open, settings, mode="headless", model=Silent(), resumed=Resumed(session.folder)
         )
         async with open_session(opening) as resumed:
             asyncio.get_running_loop().call_soon(os.kill, os.getpid(), signal.SIGINT)

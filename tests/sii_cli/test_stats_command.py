@@ -22,8 +22,8 @@ def recorded(shell: Shell) -> list[Path]:
     told.step("", ("bash", {}, "no"), ("python", {}, "no"), error="timeout")
     told.step("Done.")
     told.end()
-    add_review(folders[0], "ada", verdict="approve")
-    add_review(folders[1], "ada", verdict="reject")
+    add_review(folders[0], "ada", verdict="approve", key=shell.key)
+    add_review(folders[1], "ada", verdict="reject", key=shell.key)
     return folders
 
 

@@ -13,6 +13,7 @@ from sii_cli import session as session_module
 from sii_cli.config import Settings
 from sii_cli.errors import UsageError
 from sii_cli.prompt.slash import find_command, number_of
+from sii_cli.resume import Resumed
 from sii_cli.session import Session
 from tests.fakes.scripted_model import Script, ScriptedModel, answer
 from tests.sandbox.trees import tree_of
@@ -32,7 +33,9 @@ async def open_session(
     settings: Settings, *scripts: Script, resumed: Path | None = None
 ) -> tuple[Session, ScriptedModel]:
     model = ScriptedModel(*scripts)
-    return await Session.open(settings, mode="headless", model=model, resumed=resumed), model
+    return await Session.open(
+        settings, mode="headless", model=model, resumed=resumed and Resumed(resumed)
+    ), model
 
 
 async def say(session: Session, text: str) -> None:

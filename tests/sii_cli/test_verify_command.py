@@ -34,7 +34,7 @@ def test_a_broken_recording_exits_with_1_and_says_where(shell: Shell) -> None:
 
 def test_a_session_that_is_being_written_is_not_broken(shell: Shell) -> None:
     session, folder = shell.store.create_folder()
-    recorder = Recorder.create(folder, session)
+    recorder = Recorder.create(folder, session, key=shell.key)
     recorder.record(UserMessage(round=1, text="hi"), "human")
     with open(folder / LOG, "ab") as log:
         log.write(b'{"v":1,"sess')
@@ -45,9 +45,9 @@ def test_a_session_that_is_being_written_is_not_broken(shell: Shell) -> None:
 
 def test_an_approval_that_no_longer_holds_is_told(shell: Shell) -> None:
     folder = shell.recorded()
-    add_review(folder, "ada", verdict="approve")
+    add_review(folder, "ada", verdict="approve", key=shell.key)
     assert shell.sii("verify", "last").stderr == ""
-    recorder = Recorder.resume(folder)
+    recorder = Recorder.resume(folder, key=shell.key)
     recorder.record(UserMessage(round=3, text="more"), "human")
     recorder.close()
     assert "reviewed by ada: that verdict no longer holds" in shell.sii("verify", "last").stderr

@@ -17,7 +17,7 @@ SAYS = "has changed since it was reviewed by ann"
 def changed(shell: Shell) -> Path:
     folder = shell.recorded(rounds=1, workspace=str(shell.workspace))
     assert shell.sii("approve", "last", "--speaker", "ann").returncode == 0
-    recorder = Recorder.resume(folder)
+    recorder = Recorder.resume(folder, key=shell.key)
     recorder.record(UserMessage(round=2, text="One more thing."), "human")
     recorder.close()
     return folder

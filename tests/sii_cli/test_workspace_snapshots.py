@@ -25,6 +25,7 @@ from recordings.verify import verify
 from sandbox.snapshots import SnapshotError, SnapshotNotFound, Snapshots
 from sii_cli import session as session_module
 from sii_cli.config import Settings
+from sii_cli.resume import Resumed
 from sii_cli.session import Session
 from sii_cli.workspace_history import materialise
 from tests.fakes.scripted_model import Script, ScriptedModel, answer, calls
@@ -48,7 +49,9 @@ async def run(
 ) -> list[Event]:
     """Run one round of a session to its end; return what was recorded."""
     model = ScriptedModel(*scripts)
-    session = await Session.open(settings, mode="headless", model=model, resumed=resumed)
+    session = await Session.open(
+        settings, mode="headless", model=model, resumed=resumed and Resumed(resumed)
+    )
     async for _ in session.send(says):
         pass
     await session.close()

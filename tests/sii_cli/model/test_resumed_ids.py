@@ -11,6 +11,7 @@ from recordings.events import ModelResponse
 from recordings.log import LOG, read_events
 from recordings.verify import verify
 from sii_cli.config import Settings
+from sii_cli.resume import Resumed
 from sii_cli.session import Session
 from tests.fakes.script import Scripted, Turn
 from tests.fakes.scripted_server import ScriptedServer
@@ -32,7 +33,7 @@ async def talk(
 ) -> Path:
     """Hold a session; return the recording's folder."""
     settings = Settings(home=place, workspace=place, base_url=server.base_url, tools=("todo",))
-    session = await Session.open(settings, mode="headless", resumed=resumed)
+    session = await Session.open(settings, mode="headless", resumed=resumed and Resumed(resumed))
     try:
         for text in texts:
             async for _ in session.send(text):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from recordings.events import SandboxStart, SessionStart
+from sii_cli.config import Settings
 from sii_cli.reexecution.prepare import doubts, sandbox_spec
 from sii_cli.reexecution.recorded import World
 
@@ -27,19 +28,23 @@ def world(**sandbox: object) -> World:
 
 def test_set_up_commands_and_a_read_only_workspace_are_made_again(tmp_path: Path) -> None:
     recorded = world(setup=["make deps"], read_only=True)
-    spec = sandbox_spec(recorded, tmp_path, None)
+    spec = sandbox_spec(recorded, tmp_path, Settings(), None, is_own=True)
     assert spec.setup == ("make deps",)
     assert spec.read_only
-    assert not any("set-up" in doubt for doubt in doubts(recorded))
+    assert not any("set-up" in doubt for doubt in doubts(recorded, is_own=True))
 
 
 def test_set_up_commands_that_had_a_network_are_not_run_and_that_is_said(tmp_path: Path) -> None:
     recorded = world(setup=["pip install x"], network=["packages.example.org"])
-    assert sandbox_spec(recorded, tmp_path, None).setup == ()
-    assert "Its set-up commands are not run: they could reach hosts then." in doubts(recorded)
+    assert sandbox_spec(recorded, tmp_path, Settings(), None, is_own=True).setup == ()
+    assert "Its set-up commands are not run: they could reach hosts then." in doubts(
+        recorded, is_own=True
+    )
 
 
 def test_mounts_and_variables_that_are_not_there_are_named() -> None:
-    said = doubts(world(mounts={"/data": "/srv/data", "/models": "/srv/m"}, env=["KEY", "CI"]))
+    said = doubts(
+        world(mounts={"/data": "/srv/data", "/models": "/srv/m"}, env=["KEY", "CI"]), is_own=True
+    )
     assert "The host's files at /data, /models are not there now." in said
     assert any("The variables KEY, CI are not set now" in doubt for doubt in said)
