@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from recordings.errors import RecordingError
-from recordings.files import REVIEWS, failure, kept_path
+from recordings.files import REVIEWS, failure, kept_status
 from recordings.lines import check_line
 from recordings.log import LOG, is_locked, last_line, read_lines, recording_hash
 from recordings.reviews import vouch
@@ -55,8 +55,8 @@ def seal_what_was_here(home: Path) -> int:
 
 
 def _seal(folder: Path, key: HomeKey) -> bool:
-    log = kept_path(folder / LOG)
-    if log is None or not _is_ours(log, stat.S_ISREG) or os.path.lexists(folder / SEAL):
+    log = kept_status(folder / LOG)
+    if log is None or log.st_uid != os.geteuid() or os.path.lexists(folder / SEAL):
         return False
     last, first = last_line(folder), next(read_lines(folder), None)
     if last is None or first is None or check_line(last) is None or is_imported(first.text):
