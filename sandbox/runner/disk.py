@@ -1,7 +1,8 @@
 """Holds the disk limit where the file system has no quotas.
 
-The watch looks every second at how full the file systems are, which costs nothing. Others write
-to them as well, so only growth beyond the limit has the files counted that were written here.
+The watch looks how full the file systems are, which costs nothing, and the sooner again the less
+room is left. Others write to them as well, so only growth beyond the limit has the files counted
+that were written here; everything here is stopped meanwhile, and ended when it was too much.
 What no count can see (a file that lost its name and is only mapped, or lies in a socket) is freed
 when its holders end: before the machine's disk is full, everything here is ended.
 """
@@ -10,15 +11,25 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import chain
 
 from .loop import Loop
+from .processes import Everything
 
 _EVERY = 1.0
-_SOON = 0.1
-"""Seconds between looks: when little was written, and from half the limit on."""
+_SOONEST = 0.005
+"""Seconds between looks at most, and at least."""
+_FASTEST = 16 << 30
+"""Bytes a second that nothing here writes faster than."""
+_UNSTOPPED = 16 << 20
+"""Bytes that a held file may grow by while all is stopped."""
+_TIDY = 16 << 20
+"""Bytes that others may write at least while commands tidy up."""
+_LOOK_AT_HELD = 0.01
+"""Seconds between looks at the files that are held, at least."""
 _BLOCK = 512
 """Bytes of one of `st_blocks`, whatever the file system's own block is (stat(2))."""
 _FILE = 4096
@@ -40,18 +51,21 @@ class DiskWatch:
         loop: Loop,
         paths: list[str],
         limit: int,
+        everything: Everything,
         measure: Callable[[Callable[[int], None]], None],
         on_full: Callable[[], None],
         on_nearly_full: Callable[[], None],
     ) -> None:
         self._loop = loop
         self._limit = limit
+        self._everything = everything
         self._measure = measure
         self._on_full = on_full
         self._on_nearly_full = on_nearly_full
-        self._paths = list({os.stat(path).st_dev: path for path in paths}.values())
-        self._begin = self._first = self._used()
-        loop.call_later(_EVERY, self._look)
+        self._paths = _one_of_each(paths)
+        self._last = self._lowest = self._used()
+        self._grown = 0
+        self._look_in_time(limit)
 
     def _used(self) -> int:
         return sum(
@@ -62,25 +76,41 @@ class DiskWatch:
 
     def _look(self) -> None:
         used = self._used()
-        # From the lowest point on: what others free meanwhile must not hide what is written here.
-        self._begin, self._first = min(self._begin, used), min(self._first, used)
-        grown = used - self._begin
-        if used - self._first > self._limit and any(map(is_nearly_full, _sizes(self._paths))):
+        # What others free meanwhile must not hide what is written here: only growth counts.
+        self._grown += max(0, used - self._last)
+        self._last, self._lowest = used, min(self._lowest, used)
+        if used - self._lowest > self._limit and any(map(is_nearly_full, _sizes(self._paths))):
             self._on_nearly_full()
-            self._begin = self._first = used
+            self._grown, self._lowest = 0, used
             self._loop.call_later(_EVERY, self._look)
-        elif grown > self._limit:
-            self._measure(lambda written: self._judge(used, written))
+        elif self._grown > self._limit:
+            self._everything.stop()
+            self._measure(self._judge)
         else:
-            self._loop.call_later(_EVERY if grown * 2 < self._limit else _SOON, self._look)
+            self._look_in_time(self._limit - self._grown)
 
-    def _judge(self, used: int, written: int) -> None:
+    def _look_in_time(self, room: int) -> None:
+        """Look again before the room can be full."""
+        self._loop.call_later(min(_EVERY, max(_SOONEST, room / _FASTEST)), self._look)
+
+    def _judge(self, written: int) -> None:
         if written > self._limit:
             self._on_full()
             # Commands that tidy up may run; growing further by a sixteenth is stopped again.
-            written = self._limit - self._limit // 16
-        self._begin = used - written
-        self._loop.call_later(_EVERY, self._look)
+            written = self._limit - max(self._limit // 16, _TIDY)
+        self._everything.go_on()
+        self._grown = written
+        self._look_in_time(self._limit - written)
+
+
+def _one_of_each(paths: list[str]) -> list[str]:
+    """Leave out paths of a file system that another path is on, also below an overlay."""
+    found: dict[tuple[int, ...], str] = {}
+    for path in {os.stat(path).st_dev: path for path in paths}.values():
+        status = os.statvfs(path)
+        size = status.f_frsize, status.f_blocks, status.f_bfree, status.f_files, status.f_ffree
+        found.setdefault(size, path)
+    return list(found.values())
 
 
 def _sizes(paths: list[str]) -> Iterator[os.statvfs_result]:
@@ -101,12 +131,18 @@ def written_since(roots: list[str], begin: float, limit: int) -> int:
     """Return the bytes on disk of what changed below `roots` since `begin`.
 
     Stops counting above `limit`. Files that have no name any more but are held open by a process
-    of ours count too; a directory that was closed to us counts as if it hid the rest.
+    of ours count too; a directory that was closed to us counts as if it hid the rest. So does a
+    file that grows while every process is stopped: one is in the middle of a huge write, which
+    only its end stops.
     """
+    devices = {os.stat(root).st_dev for root in roots}
+    held = _Held(devices)
     seen: set[tuple[int, int]] = set()
     total = 0
     with suppress(PermissionError):
-        for status in chain(_nameless(), _walk(roots, begin)):
+        for status in chain(held.files(), _walk(roots, begin)):
+            if held.grow():
+                return limit + 1
             key = status.st_dev, status.st_ino
             if status.st_ctime < begin or key in seen:
                 continue
@@ -116,6 +152,40 @@ def written_since(roots: list[str], begin: float, limit: int) -> int:
                 return total
         return total
     return limit + 1
+
+
+class _Held:
+    """The files that processes hold open, on some devices or without a name."""
+
+    def __init__(self, devices: set[int]) -> None:
+        self._devices = devices
+        self._first = self._size()
+        self._next = time.monotonic() + _LOOK_AT_HELD
+
+    def grow(self) -> bool:
+        """Tell whether they grew by more than a little since we began; looks from time to time."""
+        now = time.monotonic()
+        if now < self._next:
+            return False
+        size = self._size()
+        self._next = time.monotonic() + max(_LOOK_AT_HELD, 2 * (time.monotonic() - now))
+        return size - self._first > _UNSTOPPED
+
+    def _size(self) -> int:
+        files = {(one.st_dev, one.st_ino): one.st_blocks for one in self.files()}
+        return sum(files.values()) * _BLOCK
+
+    def files(self) -> Iterator[os.stat_result]:
+        """Yield the status of each, as often as it is held."""
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            with suppress(OSError):
+                for fd in os.listdir(f"/proc/{pid}/fd"):
+                    with suppress(OSError):
+                        status = os.stat(f"/proc/{pid}/fd/{fd}")
+                        if stat.S_ISREG(status.st_mode) and (
+                            status.st_nlink == 0 or status.st_dev in self._devices
+                        ):
+                            yield status
 
 
 def _walk(roots: list[str], begin: float) -> Iterator[os.stat_result]:
@@ -149,14 +219,3 @@ def _statuses_in(
             status = entry.stat(follow_symlinks=False)
             if status.st_dev == device:
                 yield status, entry.path
-
-
-def _nameless() -> Iterator[os.stat_result]:
-    """Yield the status of deleted files that processes hold open."""
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        with suppress(OSError):
-            for fd in os.listdir(f"/proc/{pid}/fd"):
-                with suppress(OSError):
-                    status = os.stat(f"/proc/{pid}/fd/{fd}")
-                    if status.st_nlink == 0:
-                        yield status

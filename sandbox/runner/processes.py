@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
 from .loop import Loop
 
+_STOPS_WITHIN = 0.02
+"""Seconds that a shell may take to stop; it sleeps as a rule, and needs none."""
 GRACE = 0.5
 """Seconds between SIGTERM and SIGKILL."""
 
@@ -54,3 +57,49 @@ def stop_tree(loop: Loop, pid: int, runs: Callable[[], bool]) -> None:
                 signal_with_group(one, signal.SIGKILL)
 
     loop.call_later(GRACE, kill)
+
+
+class Everything:
+    """All processes of the sandbox but the supervisor and those it needs, which `spared` names."""
+
+    def __init__(self, spared: Callable[[], set[int]]) -> None:
+        self._spared = spared
+
+    def stop(self) -> None:
+        """Stop all.
+
+        The shells that the supervisor started are stopped before what runs in them: they would
+        tell of a command that is stopped, and take it for ended.
+        """
+        shells = self._shells()
+        for pid in shells:
+            _send(pid, signal.SIGSTOP)
+        until = time.monotonic() + _STOPS_WITHIN
+        while not all(map(_rests, shells)) and time.monotonic() < until:
+            time.sleep(_STOPS_WITHIN / 50)
+        with suppress(ProcessLookupError):
+            os.kill(-1, signal.SIGSTOP)
+        for pid in self._spared():
+            _send(pid, signal.SIGCONT)
+
+    def go_on(self) -> None:
+        """Let all go on, the shells last."""
+        shells = self._shells()
+        others = {int(name) for name in os.listdir("/proc") if name.isdigit()} - shells
+        for pid in (*others, *shells):
+            _send(pid, signal.SIGCONT)
+
+    def _shells(self) -> set[int]:
+        return children_of(os.getpid()) - self._spared()
+
+
+def _rests(pid: int) -> bool:
+    """Tell whether a process is stopped, or ended."""
+    with suppress(OSError), open(f"/proc/{pid}/stat", "rb") as file:
+        return file.read().rpartition(b") ")[2][:1] in {b"T", b"t", b"Z", b"X"}
+    return True
+
+
+def _send(pid: int, number: int) -> None:
+    with suppress(OSError):
+        os.kill(pid, number)

@@ -25,6 +25,7 @@ from .interpreter import Interpreter
 from .jobs import Jobs
 from .loop import Loop
 from .privileges import PrivilegeError, Roles, allow_many_files, take_roles
+from .processes import Everything
 from .programs import FreshShells, Programs
 from .shell import Shell
 from .spawn import Launcher, find_program
@@ -159,6 +160,7 @@ class Supervisor:
             self.loop,
             roots,
             limit,
+            Everything(lambda: self._workers.pids),
             lambda then: self._workers.measure(roots, begin, limit, then),
             lambda: self._disk_full("disk"),
             lambda: self._disk_full("machine_disk"),

@@ -64,6 +64,11 @@ class WorkerPool:
         self._operations: dict[int, Operation] = {}
         self._spawn()
 
+    @property
+    def pids(self) -> set[int]:
+        """The workers' processes."""
+        return {worker.pid for worker in self._workers}
+
     def submit(self, head: Head, body: bytes) -> None:
         """Start an operation of the client's when a worker is free."""
 

@@ -7,16 +7,20 @@ directories, with files that hold nothing.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import sandbox
 from sandbox.protocol import Limits, Sandbox, SandboxBackend, SandboxSpec
 from sandbox.runner.disk import DiskWatch, written_since
 from sandbox.runner.loop import Loop
+from sandbox.runner.processes import Everything
 from tests.sandbox.conftest import IMAGE, Start
 from tools.command_text import command_result
 
@@ -150,6 +154,7 @@ def test_the_watch_forgives_growth_that_was_not_ours(
         _NoLoop(),
         [str(tmp_path)],
         64 * MIB,
+        NOTHING,
         lambda then: (asked.append(len(asked)), then(0 if len(asked) == 1 else 70 * MIB)),  # type: ignore[func-returns-value]
         lambda: full.append("ours"),
         lambda: full.append("the machine's"),
@@ -158,6 +163,53 @@ def test_the_watch_forgives_growth_that_was_not_ours(
         watch._look()
     assert asked == [0, 1]
     assert full == ["ours"]
+
+
+STOPPED_UNSEEN = """
+import os, subprocess, sys, time
+sys.path.insert(0, sys.argv[1])
+from runner.processes import Everything
+assert os.getpid() == 1
+everything = Everything(set)
+scripts = ("sleep 1 & sleep 1 & wait; echo rc $?", "sleep 1; echo rc $?",
+    "sleep 1 | cat; echo rc $?", "for i in $(seq 100); do /bin/true || echo bad; done; echo rc $?")
+running = [
+    subprocess.Popen(["bash", "-c", "set -m; " + one], stdout=subprocess.PIPE, stderr=-2)
+    for one in scripts
+]
+time.sleep(0.3)
+for _ in range(20):
+    everything.stop(); time.sleep(0.01); everything.go_on(); time.sleep(0.02)
+for one in running:
+    print(one.communicate(timeout=20)[0].decode())
+"""
+
+
+def test_no_shell_sees_that_it_was_stopped() -> None:
+    if os.geteuid() != 0 or shutil.which("unshare") is None:
+        pytest.skip("a namespace of processes needs root and unshare")
+    folder = str(Path(sandbox.__file__).parent)
+    argv = ["unshare", "-pf", "--mount-proc", sys.executable, "-c", STOPPED_UNSEEN, folder]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    assert done.stdout.count("rc 0\n") == 4
+    assert "Stopped" not in done.stdout
+    assert "bad" not in done.stdout
+
+
+class _Nothing(Everything):
+    """Stands for all processes: those of this machine are not to be stopped."""
+
+    def __init__(self) -> None:
+        pass
+
+    def stop(self) -> None:
+        pass
+
+    def go_on(self) -> None:
+        pass
+
+
+NOTHING = _Nothing()
 
 
 class _NoLoop(Loop):
