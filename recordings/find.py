@@ -72,6 +72,8 @@ class Found:
     batch: str | None = None
     parent: str | None = None
     parent_seq: int | None = None
+    uncounted: int = 0
+    """Reviews of others than this home, which do not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +241,7 @@ def _found(
         batch=row["batch"],
         parent=row["parent"],
         parent_seq=row["parent_seq"],
+        uncounted=row["uncounted"],
     )
 
 

@@ -21,6 +21,7 @@ from recordings.index_texts import indexed_texts
 from recordings.log import LOG
 from recordings.opening import HeldFolder, UnexpectedFile, kind_of
 from recordings.store import RecordingStore
+from recordings.trust.home_key import HomeKey
 
 INDEX = ".index.sqlite"
 _ENDS = ("", "-wal", "-shm", "-journal")
@@ -53,8 +54,12 @@ class RecordingIndex:
     the file can be neither read nor made again.
     """
 
-    def __init__(self, store: RecordingStore, path: Path | None = None) -> None:
+    def __init__(
+        self, store: RecordingStore, path: Path | None = None, *, key: HomeKey | None = None
+    ) -> None:
+        """`key`: of the home whose reviews count; without one all do."""
         self.store = store
+        self.key = key
         self.path = path or store.root / INDEX
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _refuse_others(self.path)
@@ -81,6 +86,7 @@ class RecordingIndex:
 
         Costs two `stat` a recording, and reads only what was appended.
         """
+        self._judge_by_key()
         now = dict(self._stamps())
         known = self._known()
         changed = [name for name in sorted(now) if known.get(name) != now[name]]
@@ -94,6 +100,17 @@ class RecordingIndex:
                 for name in gone:
                     self.forget(name)
         return len(changed) + len(gone)
+
+    def _judge_by_key(self) -> None:
+        """Forget what was reviewed when another key said which reviews count."""
+        name = self.key.name if self.key is not None else ""
+        if self.db.execute("SELECT key FROM judged_by").fetchone() == (name,):
+            return
+        with self.writing():
+            reviewed = self.db.execute("SELECT id FROM recordings WHERE reviews_mtime != 0")
+            for (recording,) in reviewed.fetchall():
+                self.forget(recording)
+            self.db.execute("UPDATE judged_by SET key = ?", (name,))
 
     def forget(self, name: str) -> None:
         """Remove a recording's rows (its words stay in the full-text table, unreachable)."""
@@ -166,7 +183,7 @@ class RecordingIndex:
         from recordings.indexer import index_recording  # slow to import, seldom needed
 
         try:
-            index_recording(self.db, self.store.root / name)
+            index_recording(self.db, self.store.root / name, self.key)
         except (*UNREADABLE, sqlite3.ProgrammingError) as error:
             self.forget(name)
             status = "newer" if isinstance(error, RecordingTooNew) else "damaged"

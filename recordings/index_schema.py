@@ -8,7 +8,7 @@ from typing import Any
 
 from recordings.lines import STREAMED
 
-VERSION = 4
+VERSION = 5
 """Another version in a file: it is thrown away and built anew."""
 
 # A place's number is never used again: the words of a forgotten place stay in `texts`, which,
@@ -21,8 +21,10 @@ CREATE TABLE recordings (
     parent TEXT, parent_seq INTEGER, why TEXT DEFAULT '',
     status TEXT, mode TEXT DEFAULT '', model TEXT DEFAULT '', query TEXT, batch TEXT,
     started REAL, ended REAL, rounds INTEGER DEFAULT 0, steps INTEGER DEFAULT 0,
-    tokens INTEGER DEFAULT 0, first_message TEXT DEFAULT ''
+    tokens INTEGER DEFAULT 0, first_message TEXT DEFAULT '', uncounted INTEGER DEFAULT 0
 );
+CREATE TABLE judged_by (key TEXT NOT NULL);
+INSERT INTO judged_by VALUES ('');
 CREATE INDEX recordings_started ON recordings (started);
 CREATE INDEX recordings_parent ON recordings (parent);
 CREATE TABLE tools (number INTEGER, name TEXT, calls INTEGER, PRIMARY KEY (number, name));

@@ -11,8 +11,9 @@ from recordings.errors import RecordingDamaged
 from recordings.index_schema import PARTS, UNREAD, spaced, texts_of
 from recordings.lines import check_line, parse_line, peek, prev_of
 from recordings.log import Line, read_lines
-from recordings.reviews import read_reviews, tags
+from recordings.reviews import counted_reviews, read_reviews, tags
 from recordings.summary import is_new_fork
+from recordings.trust.home_key import HomeKey
 
 _COLUMNS = (
     *("offset", "line", "head", "parent", "parent_seq"),
@@ -26,17 +27,18 @@ _LARGEST = (1 << 63) - 1
 """Of a number in a row: a server may count beyond it."""
 
 
-def index_recording(db: sqlite3.Connection, folder: Path) -> None:
+def index_recording(db: sqlite3.Connection, folder: Path, key: HomeKey | None = None) -> None:
     """Bring a recording's rows up to date, within the caller's transaction.
 
+    `key`: of the home whose reviews count; without one all do.
     Raises `RecordingError`, and what malformed events raise (`KeyError`, `TypeError`, …).
     """
-    indexer = _Indexer(db, folder)
+    indexer = _Indexer(db, folder, key)
     try:
         indexer.read()
     except _Rewritten:
         indexer.clear()
-        indexer = _Indexer(db, folder)
+        indexer = _Indexer(db, folder, key)
         indexer.read()
     indexer.write()
 
@@ -46,7 +48,8 @@ class _Rewritten(Exception):
 
 
 class _Indexer:
-    def __init__(self, db: sqlite3.Connection, folder: Path) -> None:
+    def __init__(self, db: sqlite3.Connection, folder: Path, key: HomeKey | None) -> None:
+        self._key = key
         self._db = db
         self._folder = folder
         db.execute("INSERT OR IGNORE INTO recordings (id) VALUES (?)", (folder.name,))
@@ -96,7 +99,9 @@ class _Indexer:
 
     def _write_reviews(self) -> None:
         db, number = self._db, self._number
-        reviews = read_reviews(self._folder)
+        reviews = counted_reviews(self._folder, self._key)
+        uncounted = len(read_reviews(self._folder)) - len(reviews)
+        db.execute("UPDATE recordings SET uncounted = ? WHERE number = ?", (uncounted, number))
         first = {
             tag
             for (tag,) in db.execute("SELECT tag FROM tags WHERE number = ? AND first", (number,))

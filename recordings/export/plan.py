@@ -10,6 +10,7 @@ from typing import Literal
 from recordings.approval import ApprovalState
 from recordings.export.rendered import Renderer
 from recordings.samples.policy import DEFAULT_POLICY, SamplePolicy
+from recordings.trust.home_key import HomeKey
 
 Dedupe = Literal["off", "exact", "report", "near"]
 
@@ -27,6 +28,8 @@ class Source:
     batch: str | None = None
     parent: str | None = None
     first_message: str = ""
+    uncounted: int = 0
+    """Reviews of others than this home, which do not count."""
 
     @property
     def id(self) -> str:
@@ -95,3 +98,5 @@ class ExportOptions:
     """Gives ids to samples that have none, and checks those that have."""
     license: str | None = None
     """For recordings that name none."""
+    key: HomeKey | None = None
+    """Of the home whose reviews count; without one all do."""

@@ -18,6 +18,8 @@ class ExportReport:
 
     recordings: list[dict[str, Any]] = field(default_factory=list)
     """Every source: id, hash, split, samples."""
+    uncounted: int = 0
+    """Reviews of the sources that do not count: this home did not write them."""
     files: list[WrittenFile] = field(default_factory=list)
     samples: int = 0
     rows: int = 0

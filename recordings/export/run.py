@@ -27,7 +27,7 @@ from recordings.export.split import validation_ids
 from recordings.export.target import Target
 from recordings.files import failure
 from recordings.fork import ancestors
-from recordings.reviews import excluded, read_reviews
+from recordings.reviews import counted_reviews, excluded
 from recordings.samples.build import samples_of
 from recordings.samples.sample import LeftOut, Reason, Sample, StepKey
 from recordings.secrets import SecretFinder
@@ -122,6 +122,9 @@ class _Export:
         for unit in ordered:
             self._export(unit, VALIDATION if unit.id in for_validation else TRAIN)
         self._report.recordings = list(self._recordings.values())
+        self._report.uncounted = sum(
+            recording["uncounted_reviews"] for recording in self._report.recordings
+        )
         self._refuse_secrets()
         if not self._report.rows:
             raise ExportFailed(self._nothing())
@@ -145,6 +148,7 @@ class _Export:
                     "sha256": source.sha256,
                     "approval": source.approval,
                     "reviewers": list(source.reviewers),
+                    "uncounted_reviews": source.uncounted,
                     "split": split,
                     "samples": 0,
                 },
@@ -183,7 +187,7 @@ class _Export:
         return samples_of(
             source.folder,
             self._policy,
-            excluded=excluded(read_reviews(source.folder)),
+            excluded=excluded(counted_reviews(source.folder, self._options.key)),
             claimed=self._claimed,
         )
 

@@ -26,7 +26,7 @@ def origin_of(folder: Path, home: Path) -> Origin:
     """
     key = find_key(home)
     for _ in range(_looks(folder)):
-        head = _checked_head(folder)
+        head = checked_head(folder)
         if is_sealed(folder, key, head):
             return "own"
     if not head:
@@ -59,7 +59,7 @@ def _looks(folder: Path) -> int:
     return _LOOKS if is_locked(folder) else 1
 
 
-def _checked_head(folder: Path) -> str:
+def checked_head(folder: Path) -> str:
     """Return the hash of a recording's last line; empty where a line or the chain does not hold."""
     head = ""
     try:

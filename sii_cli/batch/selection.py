@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 from recordings.events import Observation
 from recordings.log import read_events
-from recordings.reviews import add_review, read_reviews, tags
+from recordings.reviews import add_review, counted_reviews, tags
 from recordings.summary import RecordingSummary
+from recordings.trust.home_key import HomeKey
 from sii_cli.batch.outcomes import Outcomes
 
 TAG = "to-review"
@@ -35,11 +36,13 @@ def select(
     ]
 
 
-def mark(selected: list[RecordingSummary]) -> int:
-    """Tag recordings for review; return how many were not tagged before. Blocks."""
-    fresh = [one for one in selected if TAG not in tags(read_reviews(one.folder))]
+def mark(selected: list[RecordingSummary], key: HomeKey | None) -> int:
+    """Tag recordings for review, as the word of the home with this key; return how many were not
+    tagged before. Blocks.
+    """
+    fresh = [one for one in selected if TAG not in tags(counted_reviews(one.folder, key))]
     for one in fresh:
-        add_review(one.folder, REVIEWER, add_tags=[TAG])
+        add_review(one.folder, REVIEWER, add_tags=[TAG], key=key)
     return len(fresh)
 
 

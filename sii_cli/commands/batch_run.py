@@ -15,6 +15,7 @@ import click
 
 from recordings.errors import RecordingError
 from recordings.files import replace_file
+from recordings.trust.home_key import HomeKey
 from sandbox.own_folder import OwnFolder
 from sii_cli.batch.executor import Bench, Executor, LocalExecutor
 from sii_cli.batch.gate import Gate
@@ -50,6 +51,7 @@ from sii_cli.commands.options import load
 from sii_cli.config import SETTING_NAMES, Settings, find_home
 from sii_cli.config_values import PLACES
 from sii_cli.errors import DONE, INFRASTRUCTURE, INTERRUPTED, LIMIT, SiiError, UsageError
+from sii_cli.parts import make_key
 from sii_cli.render.batch_table import shown, tell
 
 LOG = "log.txt"
@@ -160,7 +162,7 @@ def _finish(
     replace_file(folder, "report.json", json.dumps(to_json(report), indent=2).encode() + b"\n")
     replace_file(folder, "report.md", report_markdown(report).encode())
     if options["keep"]:
-        _keep(folder, outcomes, options)
+        _keep(folder, outcomes, options, make_key(bench.settings))
     ended = ", ".join(f"{row.status} {row.sessions}" for row in report.statuses) or "none"
     click.echo(f"{report.done} of {report.planned} sessions: {ended}; infra {sum_of(report.infra)}")
     click.echo(f"Report: {folder / 'report.md'}")
@@ -173,11 +175,11 @@ def _finish(
     return LIMIT if why.startswith("the budget") else INFRASTRUCTURE
 
 
-def _keep(folder: Path, outcomes: Outcomes, options: dict[str, Any]) -> None:
+def _keep(folder: Path, outcomes: Outcomes, options: dict[str, Any], key: HomeKey | None) -> None:
     from sii_cli.batch.selection import TAG, mark, preference_pairs, select
 
     selected = select(outcomes, set(options["keep"]), options["per_query"], options["prefer"])
-    mark(selected)
+    mark(selected, key)
     pairs = preference_pairs(outcomes)
     lines = "".join(json.dumps(pair) + "\n" for pair in pairs)
     replace_file(folder, "pairs.jsonl", lines.encode())

@@ -190,6 +190,7 @@ def _sources(options: dict[str, Any]) -> list[Source]:
             batch=one.batch,
             parent=one.parent,
             first_message=one.summary.first_message,
+            uncounted=one.uncounted,
         )
         for one in found
     ]
@@ -198,6 +199,7 @@ def _sources(options: dict[str, Any]) -> list[Source]:
 def _export_options(options: dict[str, Any]) -> ExportOptions:
     from recordings.export.plan import ExportOptions
     from recordings.samples.policy import SamplePolicy
+    from sii_cli.trust.home import reading_key
 
     policy = SamplePolicy(
         human_text=options["human_text"],
@@ -215,6 +217,7 @@ def _export_options(options: dict[str, Any]) -> ExportOptions:
         with_script=options["with_script"],
         license=options["license_"],
         renderer=_renderer(options["tokenizer"]),
+        key=reading_key(),
     )
 
 
@@ -238,6 +241,9 @@ def _tell(report: ExportReport, out: Path) -> None:
         f"{report.steps:,} trained steps"
         + (f", {tokens:,} tokens of which {report.trained:,} are trained" if tokens else "")
     )
+    if report.uncounted:
+        count = counted(report.uncounted, "review", "reviews")
+        click.echo(f"{count} not counted: not written by this home", err=True)
     if report.rendered:
         click.echo(f"rendered from messages, not the server's ids: {report.rendered:,}", err=True)
     if report.drift:

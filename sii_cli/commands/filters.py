@@ -16,6 +16,7 @@ import click
 from sii_cli.commands.moments import moment, span
 from sii_cli.commands.recorded import complain, open_store
 from sii_cli.errors import SiiError
+from sii_cli.trust.home import reading_key
 
 if TYPE_CHECKING:
     from recordings.find import Filter
@@ -130,7 +131,7 @@ def _own_index(store: RecordingStore, stack: ExitStack) -> RecordingIndex | None
     if not (_may_write(store.root) and _may_write(store.root / INDEX)):
         return None
     try:
-        index = stack.enter_context(RecordingIndex(store))
+        index = stack.enter_context(RecordingIndex(store, key=reading_key()))
         index.refresh()
     except UnexpectedFile as error:
         complain(f"{error}: one made for now is used; remove it to keep an index.")
@@ -154,7 +155,7 @@ def _copied_index(store: RecordingStore, stack: ExitStack) -> RecordingIndex:
         open(copy, "xb") as made,
     ):
         shutil.copyfileobj(kept, made)
-    index = stack.enter_context(RecordingIndex(store, copy))
+    index = stack.enter_context(RecordingIndex(store, copy, key=reading_key()))
     index.refresh()
     return index
 

@@ -39,12 +39,13 @@ if TYPE_CHECKING:
 @click.option("--full", is_flag=True, help="All of what is not trained, not folded.")
 def command(ref: str, number: int | None, tokenizer: Path | None, text: bool, full: bool) -> int:
     """Show samples."""
-    from recordings.reviews import excluded, read_reviews
+    from recordings.reviews import counted_reviews, excluded
     from recordings.samples.build import samples_of
     from recordings.samples.policy import SamplePolicy
     from recordings.samples.sample import LeftOut
     from sii_cli.render.samples import render_left_out, render_sample
     from sii_cli.render.screen import open_screen
+    from sii_cli.trust.home import reading_key
 
     folder = find_one(ref)
     warn_when_void(folder)
@@ -52,7 +53,8 @@ def command(ref: str, number: int | None, tokenizer: Path | None, text: bool, fu
     token_text = _load(tokenizer) if tokenizer else None
     shown = 0
     policy = SamplePolicy(by="text" if text else "ids")
-    for one in samples_of(folder, policy, excluded=excluded(read_reviews(folder))):
+    left_out = excluded(counted_reviews(folder, reading_key()))
+    for one in samples_of(folder, policy, excluded=left_out):
         if isinstance(one, LeftOut):
             if number in (None, one.sample):
                 screen.print(render_left_out(one))

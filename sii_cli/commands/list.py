@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from functools import partial
 from shutil import get_terminal_size
@@ -14,6 +15,8 @@ from sii_cli.commands.filters import filter_options, make_filter, open_index
 from sii_cli.commands.moments import ago
 from sii_cli.commands.options import example, load_for_recordings
 from sii_cli.commands.recorded import open_store
+from sii_cli.config import find_key_home
+from sii_cli.trust.home import reading_key
 
 if TYPE_CHECKING:
     from recordings.find import Found
@@ -50,8 +53,10 @@ def command(everything: bool, as_json: bool, sort: Any, reverse: bool, **options
     store = open_store()
     found = _find(options, sort, reverse, None if everything else NEWEST)
     width = get_terminal_size().columns if sys.stdout.isatty() else None
+    origin = OriginOf() if found else None
     for one in found:
-        click.echo(json.dumps(_facts(one)) if as_json else line_of(one, width))
+        assert origin is not None
+        click.echo(json.dumps(_facts(one, origin)) if as_json else line_of(one, width, origin))
     if not found and not as_json:
         none = f"There are no recordings in {store.root} yet: run `sii` first."
         click.echo("No recording matches." if store.ids() else none, err=True)
@@ -76,7 +81,27 @@ def _find(options: dict[str, Any], sort: Any, reverse: bool, limit: int | None) 
         return found
 
 
-def line_of(found: Found, width: int | None) -> str:
+class OriginOf:
+    """Whose recordings in a list are, by their heads alone."""
+
+    def __init__(self) -> None:
+        """Raises `HomeKeyUnusable`."""
+        self._home = find_key_home(os.environ)
+        self._key = reading_key()
+
+    def __call__(self, found: Found) -> str:
+        """Return `own`, `trusted` or `foreign`."""
+        from recordings.trust.grants import is_granted
+        from recordings.trust.origin import seems_own
+
+        folder = found.summary.folder
+        if seems_own(folder, self._key, found.sha256 or ""):
+            return "own"
+        is_trusted = is_granted(self._home, "recording", folder.name, found.sha256 or "")
+        return "trusted" if is_trusted else "foreign"
+
+
+def line_of(found: Found, width: int | None, origin: OriginOf | None = None) -> str:
     """Return a recording's line; in a terminal of `width` columns its task is cut to fit, or
     stands below where it would have no room.
     """
@@ -87,6 +112,10 @@ def line_of(found: Found, width: int | None) -> str:
     steps = counted(summary.steps, "step", "steps")
     facts = f"{summary.id}  {ago(summary.started):>10}  {summary.status:<11}  {steps:>9}"
     stands = APPROVAL_WORDS.get(found.approval, "")
+    if origin is not None and summary.mode != "imported" and origin(found) == "foreign":
+        stands = f"not made here: {stands}"
+    if found.uncounted:
+        stands = f"{stands}{counted(found.uncounted, 'review', 'reviews')} not counted: "
     if found.outages:
         stands = f"{counted(found.outages, 'outage', 'outages')}: {stands}"
     task = stands + one_line(summary.first_message or summary.why, LONGEST_TASK)
@@ -100,7 +129,7 @@ def line_of(found: Found, width: int | None) -> str:
     return f"{facts}  {cut(task, room)}"
 
 
-def _facts(found: Found) -> dict[str, Any]:
+def _facts(found: Found, origin: OriginOf) -> dict[str, Any]:
     summary = found.summary
     return {
         "id": summary.id,
@@ -114,8 +143,10 @@ def _facts(found: Found) -> dict[str, Any]:
         "seconds": round(summary.duration, 3),
         "task": summary.first_message,
         "folder": str(summary.folder),
+        "origin": origin(found),
         "approval": found.approval,
         "reviewers": found.reviewers,
+        "uncounted_reviews": found.uncounted,
         "tags": found.tags,
         "tool_infra": found.outages,
         "query": found.query,

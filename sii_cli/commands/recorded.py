@@ -89,10 +89,11 @@ def warn_when_void(folder: Path) -> None:
         return
     from recordings.approval import standing
     from recordings.log import recording_hash
-    from recordings.reviews import read_reviews
+    from recordings.reviews import counted_reviews
+    from sii_cli.trust.home import reading_key
 
     try:
-        stands = standing(read_reviews(folder), recording_hash(folder))
+        stands = standing(counted_reviews(folder, reading_key()), recording_hash(folder))
     except RecordingError as error:
         complain(str(error))
         return

@@ -124,13 +124,15 @@ class _Reviewer:
 
         Raises `SiiError`, `RecordingError`.
         """
-        from recordings.reviews import read_reviews
+        from recordings.reviews import counted_reviews
         from sii_cli.commands.review_steps import Steps, Walk
+        from sii_cli.trust.home import reading_key
 
         warn_when_void(folder)
         sha256 = hash_to_review(folder)
         warn_of_outages(folder)
-        own = [review for review in read_reviews(folder) if review.reviewer == self.name]
+        counted = counted_reviews(folder, reading_key())
+        own = [review for review in counted if review.reviewer == self.name]
         words = StepWords(step for review in own for step in review.steps)
         verdict: Verdict | None = None
         note, goes_on = "", True

@@ -74,13 +74,16 @@ def give_review(
     """
     from recordings.log import recording_hash
     from recordings.reviews import add_review
+    from sii_cli.trust.home import writing_key
 
     if recording_hash(folder) != sha256:
         raise SiiError(
             f"The recording {folder.name} changed while it was reviewed, so nothing was kept: "
             "review it again."
         )
-    add_review(folder, reviewer, verdict=verdict, note=note, rubric=rubric, steps=steps)
+    add_review(
+        folder, reviewer, verdict=verdict, note=note, rubric=rubric, steps=steps, key=writing_key()
+    )
     tell_standing(folder)
 
 
@@ -88,12 +91,19 @@ def tell_standing(folder: Path) -> None:
     """Say where a recording stands under the policy in force. Raises `RecordingError`."""
     from recordings.approval import standing
     from recordings.log import recording_hash
-    from recordings.reviews import read_reviews
+    from recordings.reviews import counted_reviews, read_reviews
+    from sii_cli.render.figures import counted
+    from sii_cli.trust.home import reading_key
 
     policy = load_for_recordings().approval_policy
-    stands = standing(read_reviews(folder), recording_hash(folder), policy)
+    reviews = counted_reviews(folder, reading_key())
+    stands = standing(reviews, recording_hash(folder), policy)
     count = len(stands.verdicts)
     by = f" ({count} reviewers, policy {policy})" if count > 1 else ""
     click.echo(f"{folder.name}  {STATES[stands.state]}{by}")
     if stands.void:
         complain(void_sentence(folder.name, stands.void))
+    uncounted = len(read_reviews(folder)) - len(reviews)
+    if uncounted:
+        told = counted(uncounted, "review", "reviews")
+        complain(f"{told} of {folder.name} not counted: not written by this home.")

@@ -14,7 +14,7 @@ from sii_cli.commands.recorded import REFS_HELP, find_one
 from sii_cli.commands.reviewing import tell_standing
 
 if TYPE_CHECKING:
-    from recordings.review_lines import Review, StepReview
+    from recordings.review_lines import Review, ReviewOrigin, StepReview
 
 VERDICTS = {"approve": "approves", "reject": "rejects", "needs_work": "wants more work"}
 
@@ -29,28 +29,37 @@ VERDICTS = {"approve": "approves", "reject": "rejects", "needs_work": "wants mor
 def command(ref: str, as_json: bool) -> None:
     """Show the reviews of a recording."""
     from recordings.log import recording_hash
-    from recordings.reviews import read_reviews
+    from recordings.reviews import judged_reviews
+    from sii_cli.trust.home import reading_key
 
     folder = find_one(ref)
     sha256 = recording_hash(folder)
-    for review in read_reviews(folder):
+    for review, origin in judged_reviews(folder, reading_key()):
         holds = review.sha256 == sha256
         if as_json:
-            click.echo(json.dumps({**review.model_dump(mode="json"), "holds": holds}))
+            said = review.model_dump(mode="json")
+            click.echo(json.dumps({**said, "holds": holds, "origin": origin}))
         else:
-            click.echo("\n".join(_lines(review, holds)))
+            click.echo("\n".join(_lines(review, holds, origin)))
     if not as_json:
         tell_standing(folder)
 
 
-def _lines(review: Review, holds: bool) -> Iterator[str]:
+ORIGINS: dict[ReviewOrigin, str] = {
+    "own": "",
+    "foreign": "  (from elsewhere, not counted)",
+    "tampered": "  (NOT WHAT WAS WRITTEN HERE, not counted)",
+}
+
+
+def _lines(review: Review, holds: bool, origin: ReviewOrigin) -> Iterator[str]:
     from sii_cli.render.sanitise import one_line
 
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(review.time))
     verdict = VERDICTS[review.verdict] if review.verdict else "says"
     before = "" if holds else "  (of the recording as it was before)"
     note = f": {one_line(review.note, 1000)}" if review.note else ""
-    yield f"{when}  {one_line(review.reviewer, 40)} {verdict}{note}{before}"
+    yield f"{when}  {one_line(review.reviewer, 40)} {verdict}{note}{before}{ORIGINS[origin]}"
     for name, value in review.rubric.items():
         mark = f"{value:g}" if isinstance(value, float) else one_line(value, 60)
         yield f"    {one_line(name, 60)}{'' if name.endswith('?') else ':'} {mark}"

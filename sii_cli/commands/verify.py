@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import click
 
 from sii_cli.commands.options import example
 from sii_cli.commands.recorded import REFS_HELP, find_all, refs_option, warn_when_void
-from sii_cli.config import find_home
+from sii_cli.config import find_home, find_key_home
 from sii_cli.errors import DONE, FAILED
 
 if TYPE_CHECKING:
@@ -60,8 +61,35 @@ def _verify(folder: Path, snapshots: Completeness) -> bool:
     for note in result.notes:
         click.echo(f"  note: {one_line(note, 300)}")
     _verify_snapshots(folder, snapshots)
+    for told in _whose(folder):
+        click.echo(f"  note: {told}")
     warn_when_void(folder)
     return result.whole
+
+
+def _whose(folder: Path) -> Iterator[str]:
+    """Say what the chain proves and what not: who wrote the recording and its reviews."""
+    from recordings.errors import RecordingError
+    from recordings.reviews import counted_reviews, read_reviews
+    from recordings.trust.origin import origin_of
+    from sii_cli.trust.home import reading_key
+
+    yield {
+        "own": "made by this home (its seal); the chain shows that nothing was changed since",
+        "trusted": "you said yes to it; the chain shows that nothing was changed since",
+        "foreign": "not made by this home, or not to be proved: the chain shows that nothing was "
+        "changed since it was written, not who wrote it",
+    }[origin_of(folder, find_key_home(os.environ))]
+    try:
+        reviews, own = read_reviews(folder), counted_reviews(folder, reading_key())
+    except RecordingError as error:
+        yield str(error)
+        return
+    if reviews:
+        yield (
+            f"{len(own):,} of {len(reviews):,} reviews count (written by this home); whether one "
+            "was removed is not shown"
+        )
 
 
 def _verify_snapshots(folder: Path, snapshots: Completeness) -> None:

@@ -24,6 +24,8 @@ class Named:
     lines: tuple[str, ...]
     head: str
     """The recording's hash: what a yes is said to."""
+    whole: bool
+    """Every line and the chain hold."""
 
 
 def pending_calls(restored: Conversation) -> list[CallRequest]:
@@ -43,6 +45,7 @@ def call_lines(calls: list[CallRequest]) -> list[str]:
 def named_by(folder: Path) -> Named:
     """Return what a recording names. Raises `RecordingError`."""
     from recordings.restore import restore
+    from recordings.trust.origin import checked_head
     from sii_cli.render.sanitise import one_line
 
     restored = restore(folder)
@@ -54,7 +57,8 @@ def named_by(folder: Path) -> Named:
     ]
     lines = [f"{name}: {one_line(value, _LONGEST)}" for name, value in facts if value]
     lines += [f"call that was not run: {line}" for line in call_lines(pending_calls(restored))]
-    return Named(tuple(dict.fromkeys(lines)), restored.sha256)
+    is_whole = checked_head(folder) == restored.sha256
+    return Named(tuple(dict.fromkeys(lines)), restored.sha256, is_whole)
 
 
 def _of_sandboxes(folder: Path) -> Iterator[tuple[str, str]]:
