@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO
 
@@ -21,6 +21,7 @@ from sandbox.client import RunnerCalls
 from sandbox.launch import (
     DIRECTORY,
     DIRECTORY_SIZE,
+    HELLO_TIMEOUT,
     HOSTS,
     MOUNTED,
     RUNNER,
@@ -41,6 +42,7 @@ from sandbox.stream import RunnerStream
 
 ID_VARIABLE = "SII_SANDBOX"
 """In the environment of the `bwrap` process, and not inside: the sandbox's id."""
+_SHARED_MEMORY = 64 << 20
 _CLOSE_TIMEOUT = 3.0
 _STDERR_KEPT = 4000
 _HOME = "/home/sii"
@@ -161,17 +163,48 @@ async def _spawn(
             fds.append(stack.enter_context(_file(program)).fileno())
             argv += ["--seccomp", str(fds[-1])]
         argv += ["--remount-ro", "/", "--chdir", "/", "--", *command_line(_python())]
-        transport, process = await asyncio.get_running_loop().subprocess_exec(
-            lambda: _Process(stream),
-            *argv,
-            pass_fds=fds,
-            start_new_session=True,
-            env={**os.environ, ID_VARIABLE: name},
+        spawning = asyncio.ensure_future(
+            asyncio.get_running_loop().subprocess_exec(
+                lambda: _Process(stream),
+                *argv,
+                pass_fds=fds,
+                start_new_session=True,
+                env={**os.environ, ID_VARIABLE: name},
+            )
         )
+        transport, process = await _in_time(spawning)
     pipe = transport.get_pipe_transport(0)
     assert isinstance(pipe, asyncio.WriteTransport)
     stream.connect(pipe)
     return transport, process
+
+
+_Spawned = tuple[asyncio.SubprocessTransport, _Process]
+
+
+async def _in_time(spawning: asyncio.Future[_Spawned]) -> _Spawned:
+    """Wait for a start. Raises `SandboxUnavailable` when it takes too long.
+
+    It is never cancelled half-way, which can hang: nobody waits for it any more, and it is ended
+    when it is there.
+    """
+    try:
+        return await asyncio.wait_for(asyncio.shield(spawning), HELLO_TIMEOUT)
+    except TimeoutError:
+        spawning.add_done_callback(_end_late)
+        raise SandboxUnavailable(f"bwrap did not start within {HELLO_TIMEOUT:g} s.") from None
+    except asyncio.CancelledError:
+        spawning.add_done_callback(_end_late)
+        raise
+
+
+def _end_late(spawning: asyncio.Future[_Spawned]) -> None:
+    if spawning.cancelled() or spawning.exception() is not None:
+        return
+    transport, _ = spawning.result()
+    with suppress(ProcessLookupError):
+        transport.kill()
+    transport.close()
 
 
 async def _end(
@@ -213,11 +246,13 @@ def _arguments(spec: SandboxSpec, workspace: Path, mounts: tuple[Mount, ...]) ->
     # Read-only, for uid 0 could write the host's /proc/sys without any capability.
     yield from ("--proc", "/proc", *_covered(), "--remount-ro", "/proc", "--dev", "/dev")
     for path, size, mode in (
+        ("/dev/shm", _SHARED_MEMORY, "1777"),
         ("/tmp", tmp_size(spec), "1777"),
         (_HOME, tmp_size(spec), "0755"),
         (DIRECTORY, DIRECTORY_SIZE, "0711"),
     ):
         yield from ("--perms", mode, "--size", str(size), "--tmpfs", path)
+    yield from ("--remount-ro", "/dev")  # a file system in memory, and without a limit
     yield from ("--ro-bind", str(RUNNER), MOUNTED)
     yield from ("--ro-bind" if spec.read_only else "--bind", str(workspace), WORKSPACE)
     for mount in mounts:

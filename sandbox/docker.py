@@ -11,11 +11,13 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sandbox.attach import Attachment, attach
 from sandbox.client import RunnerCalls
+from sandbox.container_guard import ContainerGuard
 from sandbox.engine import Engine, connect, socket_path, unreachable
 from sandbox.launch import (
     DIRECTORY,
@@ -108,6 +110,7 @@ class DockerBackend:
     def __init__(self, reach: Reach = WEB) -> None:
         self._reach = reach
         self._engine: Engine | None = None
+        self._guard: ContainerGuard | None = None
         self._connecting = asyncio.Lock()
         self._starting = asyncio.Semaphore(_STARTS_AT_ONCE)
 
@@ -118,7 +121,7 @@ class DockerBackend:
         mounts = real_mounts(spec)
         for path in (workspace, *(mount.source for mount in mounts)):
             _refuse_engine_socket(path)
-        engine = await self._connect()
+        engine, guard = await self._connect()
         name = new_name()
         network = await SandboxNetwork.open(spec, self._reach)
         lifeline = Lifeline()
@@ -129,7 +132,9 @@ class DockerBackend:
             self._engine = None  # it may have died: the next start connects and reaps anew
             await network.close()
             await _to_the_end(_remove, engine, name)
+            guard.release(name)
 
+        guard.watch(name)
         async with removed_when_it_fails(remove):
             async with self._starting:
                 digest = await _to_the_end(_create, engine, spec, workspace, mounts, name)
@@ -142,16 +147,24 @@ class DockerBackend:
                     stream, spec, backend=self.name, name=name, begin=begin, image_digest=digest
                 )
             lifeline.taken()
+            guard.release(name)
             sandbox = DockerSandbox(engine, stream, attachment, info, network, lifeline)
             await sandbox.prepare(spec.setup)
         return sandbox
 
-    async def _connect(self) -> Engine:
+    async def _connect(self) -> tuple[Engine, ContainerGuard]:
         async with self._connecting:
-            if self._engine is None:
+            if self._engine is None or self._guard is None:
                 self._engine = await asyncio.to_thread(connect)
+                self._guard = await asyncio.to_thread(_guard, self._engine.socket_path)
                 await asyncio.to_thread(reap, self._engine.api)
-            return self._engine
+            return self._engine, self._guard
+
+
+@lru_cache
+def _guard(socket_path: str) -> ContainerGuard:
+    """Return the process's one guard for an engine."""
+    return ContainerGuard(socket_path)
 
 
 def _refuse_engine_socket(path: Path) -> None:
