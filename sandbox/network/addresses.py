@@ -9,7 +9,20 @@ import ipaddress
 import socket
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_CARRIERS = tuple(
+    map(
+        ipaddress.IPv6Network,
+        (
+            "::/96",  # IPv4-compatible; ::1 and :: too
+            "::ffff:0:0/96",  # IPv4-mapped
+            "::ffff:0:0:0/96",  # IPv4-translated (SIIT, RFC 2765)
+            "64:ff9b::/96",  # NAT64
+        ),
+    )
+)
+"""Networks of IPv6 whose addresses are one of IPv4 in their last 32 bits."""
+_ISATAP = (0x00005EFE, 0x02005EFE)
+"""What stands before an address of IPv4 at the end of any address of IPv6 (RFC 5214, 6.1)."""
 _REFUSED = tuple(
     map(
         ipaddress.ip_network,
@@ -56,16 +69,18 @@ def is_public(address: str) -> bool:
 
 
 def _unwrapped(address: _Address) -> list[_Address]:
-    """Return the IPv4 addresses that an IPv6 address stands for, or else itself."""
+    """Return the addresses that one stands for: of IPv6, those of IPv4 that it carries."""
     if isinstance(address, ipaddress.IPv4Address):
         return [address]
-    if address.ipv4_mapped:
-        return [address.ipv4_mapped]
+    last = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    if any(address in network for network in _CARRIERS):
+        return [last]
+    carried: list[_Address] = []
     if address.sixtofour:
-        return [address.sixtofour]
-    if address.teredo:
-        return list(address.teredo)
-    number = int(address)
-    if address in _NAT64 or number >> 32 == 0:  # the latter: IPv4-compatible, ::1 and ::
-        return [ipaddress.IPv4Address(number & 0xFFFFFFFF)]
-    return [address]
+        carried.append(address.sixtofour)
+    elif address.teredo:
+        carried += address.teredo
+    if (int(address) >> 32) & 0xFFFFFFFF in _ISATAP:
+        carried.append(last)
+        carried += () if address.sixtofour or address.teredo else (address,)
+    return carried or [address]

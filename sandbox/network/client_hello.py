@@ -81,15 +81,23 @@ def _name_in(hello: _Bytes) -> str | None:
     for length_size in (1, 2, 1):  # session id, cipher suites, compression
         hello.vector(length_size)
     extensions = _Bytes(hello.vector(2)) if hello else _Bytes(b"")
+    if hello:
+        raise ValueError("bytes after the extensions")
+    found: list[str] = []
     while extensions:
         kind, body = extensions.number(2), extensions.vector(2)
-        if kind != _SERVER_NAME:
-            continue
-        names = _Bytes(_Bytes(body).vector(2))
-        if names.number(1) != _HOST_NAME:
-            raise ValueError("a name that is no host's")
-        name = names.vector(2)
-        if names:
-            raise ValueError("more than one name")
-        return name.decode("ascii")  # UnicodeDecodeError is a ValueError
-    return None
+        if kind == _SERVER_NAME:
+            found.append(_host_name(_Bytes(body)))
+    if len(found) > 1:  # which one a server takes is up to the server
+        raise ValueError("more than one name")
+    return found[0] if found else None
+
+
+def _host_name(extension: _Bytes) -> str:
+    names = _Bytes(extension.vector(2))
+    if names.number(1) != _HOST_NAME:
+        raise ValueError("a name that is no host's")
+    name = names.vector(2)
+    if names or extension:
+        raise ValueError("more than one name")
+    return name.decode("ascii")  # UnicodeDecodeError is a ValueError

@@ -253,7 +253,7 @@ async def test_certificates_are_checked_against_the_name_not_the_address(certifi
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(certificate)
     trusting = ssl.create_default_context(cafile=certificate)
-    monkeypatch.setattr("tools.web.fetch._tls", lambda: trusting)
+    monkeypatch.setattr("tools.web.fetch.trusted", lambda: trusting)
     with fake_site(server) as site:
         site.pages["/"] = Answer(b"ok", "text/plain")
         result = await fetch(web_fetch(), f"https://site.test:{site.port}/")
@@ -302,6 +302,18 @@ async def test_what_is_no_web_address_is_refused(url, said):
         ("64:ff9b::7f00:1", False),
         ("2002:7f00:1::", False),
         ("2001:0:7f00:1::f5ff:fffe", False),
+        ("::ffff:93.184.216.34", True),
+        ("::ffff:0:93.184.216.34", True),
+        ("2606:2800:220:1::5efe:5db8:d822", True),
+        ("::ffff:10.0.0.1", False),
+        ("::ffff:0:10.0.0.1", False),
+        ("::ffff:0:169.254.169.254", False),
+        ("2606:2800:220:1::5efe:a00:1", False),
+        ("2606:2800:220:1:200:5efe:127.0.0.1", False),
+        ("fe80::5efe:5db8:d822", False),
+        ("2002:5db8:d822::5efe:a00:1", False),
+        ("2002:a00:1::5efe:5db8:d822", False),
+        ("64:ff9b:1::5db8:d822", False),
         ("fe80::1%lo", False),
         ("fc00::1", False),
         ("ff02::1", False),

@@ -1,24 +1,28 @@
 """Fetches public pages: every hop's address is checked after resolution, and pinned.
 
-Turning a page into text is left to `page.py`.
+It reaches them through the machine's proxy where there is one (`connect.py`). Turning a page into
+text is left to `page.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ssl
+import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING
 
 from sandbox.network.addresses import may_reach
 from sandbox.network.resolve import Allowed, Resolve, resolve
 from tools.base import ToolError, ToolOutage
+from tools.web.inflate import ACCEPTED, UnknownCoding, read_body
 from tools.web.machine import NO_NETWORK, is_of_this_machine
+from tools.web.proxies import BadProxy, find_proxy
+from tools.web.tls import NoCertificates, trusted
 
 if TYPE_CHECKING:
+    import httpcore
     import httpx
 
 MAX_BYTES = 5 << 20
@@ -30,10 +34,15 @@ _LOOKUP = 1 / 3
 """Share of that time that a host's name may take."""
 _KNOWN_HOST = "example.com"
 """Kept by IANA for documentation (RFC 2606): it is resolved wherever names of the internet are."""
-_HEADERS = {
-    "User-Agent": "Mozilla/5.0 (compatible; sii-cli)",
-    "Accept": "text/html, application/xhtml+xml, text/*;q=0.9, application/json;q=0.9, */*;q=0.5",
-}
+_HEADERS = [
+    (b"User-Agent", b"Mozilla/5.0 (compatible; sii-cli)"),
+    (
+        b"Accept",
+        b"text/html, application/xhtml+xml, text/*;q=0.9, application/json;q=0.9, */*;q=0.5",
+    ),
+    (b"Accept-Encoding", ACCEPTED.encode()),
+]
+_REDIRECTS = (301, 302, 303, 307, 308)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,55 +91,56 @@ class Fetcher:
             raise ToolError("timeout", f"{url} did not answer in full within {seconds}.") from None
 
     async def _follow(self, url: str) -> Fetched:
-        import httpx
+        import httpcore
 
         target = _checked(url)
+        failures = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError)
         for _ in range(MAX_REDIRECTS + 1):
             try:
                 async with self._open(target) as response:
-                    location = response.headers.get("location")
-                    if not response.is_redirect or not location:
+                    if response.status not in _REDIRECTS:
                         return await self._read(target, response)
-            except httpx.HTTPError as error:
+                    location = _location(target, response)
+            except (BadProxy, NoCertificates) as error:
+                raise ToolOutage(f"{target} was not fetched. {error}") from None
+            except (*failures, zlib.error) as error:
                 if is_of_this_machine(error):
                     raise ToolOutage(f"{target} was not fetched. {NO_NETWORK}") from None
-                message = f"{target} could not be fetched: {error or type(error).__name__}."
+                message = f"{target} could not be fetched: {str(error) or type(error).__name__}."
                 raise ToolError("fetch_failed", message) from None
             target = _checked(location, target)
         raise ToolError("too_many_redirects", f"{url} redirects more than {MAX_REDIRECTS} times.")
 
     @asynccontextmanager
-    async def _open(self, url: httpx.URL) -> AsyncIterator[httpx.Response]:
+    async def _open(self, url: httpx.URL) -> AsyncIterator[httpcore.Response]:
         """Connect to an address that was checked; the name goes to the server and into TLS."""
-        import httpx
+        import httpcore
+
+        from tools.web.connect import CheckedBackend
 
         name = url.raw_host.decode("ascii")
-        addresses = await self._addresses(url, name)
-        # A client of its own: pooled by address, a connection could be used for another name.
-        async with httpx.AsyncClient(
-            verify=_tls(), trust_env=False, timeout=self._timeout, headers=_HEADERS
-        ) as client:
-            for address in addresses:
-                request = client.build_request(
-                    "GET",
-                    url.copy_with(host=address, fragment=None),
-                    headers={"Host": url.netloc.decode("ascii")},
-                    extensions={"sni_hostname": name},
-                )
-                try:
-                    response = await client.send(request, stream=True)
-                except (httpx.ConnectError, httpx.ConnectTimeout):
-                    if address == addresses[-1]:
-                        raise
-                    continue
-                try:
-                    yield response
-                finally:
-                    await response.aclose()
-                return
-
-    async def _addresses(self, url: httpx.URL, name: str) -> list[str]:
         port = url.port or (443 if url.scheme == "https" else 80)
+        addresses = await self._addresses(name, port)
+        proxy = await find_proxy(
+            url.scheme, name, port, resolve=self._resolve, is_public=self._allowed
+        )
+        # A pool of its own: what is kept in it was checked for this name alone.
+        async with (
+            httpcore.AsyncConnectionPool(
+                ssl_context=trusted(), network_backend=CheckedBackend(addresses, proxy)
+            ) as pool,
+            pool.stream(
+                "GET",
+                httpcore.URL(
+                    scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
+                ),
+                headers=[(b"Host", url.netloc), *_HEADERS],
+                extensions={"timeout": dict.fromkeys(("connect", "read", "write"), self._timeout)},
+            ) as response,
+        ):
+            yield response
+
+    async def _addresses(self, name: str, port: int) -> list[str]:
         try:
             async with asyncio.timeout(self._timeout * _LOOKUP):
                 addresses = await self._resolve(name.strip("[]"), port)
@@ -154,22 +164,37 @@ class Fetcher:
         except OSError:  # TimeoutError, too
             return False
 
-    async def _read(self, url: httpx.URL, response: httpx.Response) -> Fetched:
-        body = bytearray()
-        async for piece in response.aiter_bytes():
-            body += piece
-            if len(body) > self._max_bytes:
-                break
-        content_type, _, _ = response.headers.get("content-type", "").partition(";")
+    async def _read(self, url: httpx.URL, response: httpcore.Response) -> Fetched:
+        import httpx
+
+        head = httpx.Response(
+            response.status, headers=response.headers, extensions=response.extensions
+        )
+        coding = head.headers.get("content-encoding", "")
+        try:
+            body = await read_body(response.aiter_stream(), coding, self._max_bytes)
+        except UnknownCoding as error:
+            message = f"{url} came compressed as {error}, which was not asked for."
+            raise ToolError("bad_encoding", message) from None
+        content_type, _, _ = head.headers.get("content-type", "").partition(";")
         return Fetched(
             url=str(url),
-            status=response.status_code,
-            reason=response.reason_phrase,
+            status=head.status_code,
+            reason=head.reason_phrase,
             content_type=content_type.strip().lower(),
-            charset=response.charset_encoding,
-            body=bytes(body[: self._max_bytes]),
+            charset=head.charset_encoding,
+            body=body[: self._max_bytes],
             truncated=len(body) > self._max_bytes,
         )
+
+
+def _location(url: httpx.URL, response: httpcore.Response) -> str:
+    """Return where a redirect leads. Raises `ToolError`."""
+    for name, value in response.headers:
+        if name.lower() == b"location" and value.strip():
+            return value.decode("utf-8", "replace")
+    message = f"{url} answers with a redirect ({response.status}) that leads nowhere."
+    raise ToolError("bad_redirect", message)
 
 
 def _checked(url: str, base: httpx.URL | None = None) -> httpx.URL:
@@ -178,22 +203,13 @@ def _checked(url: str, base: httpx.URL | None = None) -> httpx.URL:
 
     try:
         target = base.join(url) if base else httpx.URL(url.strip())
+        host = target.host  # decoded, which may fail
     except (httpx.InvalidURL, ValueError) as error:
         raise ToolError("bad_url", f"{url} is not a URL: {error}.") from None
-    if target.scheme not in ("http", "https") or not target.host:
+    if target.scheme not in ("http", "https") or not host:
         raise ToolError("bad_url", f"{target} is no http or https URL.")
     if target.port is not None and not 0 < target.port < 65536:
         raise ToolError("bad_url", f"{target} has no possible port.")
     if target.userinfo:
         raise ToolError("bad_url", "URLs with a user name or a password are not fetched.")
     return target
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    """Trust the library's certificates and the system's own."""
-    import httpx
-
-    context = httpx.create_ssl_context()
-    context.load_default_certs()
-    return context

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 
+from tools.web.inflate import ACCEPTED, UnknownCoding, read_body
+from tools.web.proxies import BadProxy, find_proxy
 from tools.web.settings import WebSettings
+from tools.web.tls import NoCertificates, trusted
 
+if TYPE_CHECKING:
+    import httpx
+
+MAX_REDIRECTS = 5
+_PORTS = {"http": 80, "https": 443}
+MAX_ANSWER = 4 << 20
+"""Bytes of one."""
+_AN_ENGINE = "duckduckgo.com"
+"""The engines are all public: a proxy stands before all or none of them."""
 TIMEOUT = 20.0
 """Seconds for one search."""
 _ENCYCLOPEDIAS = frozenset({"wikipedia", "grokipedia"})
@@ -59,7 +72,11 @@ def _ddgs_text(query: str, count: int) -> list[dict[str, Any]]:
     from ddgs import DDGS
     from ddgs.exceptions import DDGSException
 
-    ddgs = DDGS(timeout=int(TIMEOUT / 2))
+    try:
+        proxy = asyncio.run(find_proxy("https", _AN_ENGINE, 443))
+    except BadProxy as error:
+        raise SearchError(str(error)) from None
+    ddgs = DDGS(timeout=int(TIMEOUT / 2), proxy=proxy.url if proxy else None)
     answered = _watch_engines(ddgs)
     try:
         return list(ddgs.text(query, max_results=count))
@@ -132,9 +149,14 @@ class SearxngProvider:
         import httpx
 
         try:
-            async with httpx.AsyncClient(timeout=self._timeout, follow_redirects=True) as client:
-                response = await client.get(self._url, params={"q": query, "format": "json"})
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            async with asyncio.timeout(self._timeout):
+                response = await _get(self._url, {"q": query, "format": "json"}, self._timeout)
+        except (BadProxy, NoCertificates) as error:
+            raise SearchError(str(error)) from None
+        except TimeoutError:
+            message = f"SearXNG at {self._url} did not answer in {self._timeout:.0f} s."
+            raise SearchError(message) from None
+        except (httpx.HTTPError, httpx.InvalidURL, UnknownCoding, zlib.error, ValueError) as error:
             cause = str(error) or type(error).__name__
             raise SearchError(f"SearXNG at {self._url} cannot be reached: {cause}.") from None
         if response.status_code == 403:
@@ -157,6 +179,38 @@ class SearxngProvider:
                 f"{', '.join(silent)[:300]}."
             )
         return SearchAnswer(results, response.content)
+
+
+async def _get(url: str, params: dict[str, str], timeout: float) -> httpx.Response:
+    """GET from an operator's own server: bounded, and redirected within that server alone.
+
+    Raises `httpx.HTTPError`, `httpx.InvalidURL`, `BadProxy`, `NoCertificates`, `UnknownCoding`,
+    `zlib.error`, `ValueError` for a redirect elsewhere and for too much.
+    """
+    import httpx
+
+    first = httpx.URL(url, params=params)
+    proxy = await find_proxy(first.scheme, first.host, first.port or _PORTS.get(first.scheme, 0))
+    async with httpx.AsyncClient(
+        timeout=timeout,
+        trust_env=False,
+        verify=trusted(),
+        proxy=proxy.url if proxy else None,
+        headers={"Accept-Encoding": ACCEPTED},
+    ) as client:
+        target = first
+        for _ in range(MAX_REDIRECTS + 1):
+            async with client.stream("GET", target) as response:
+                if not response.has_redirect_location:
+                    coding = response.headers.pop("content-encoding", "")
+                    body = await read_body(response.aiter_raw(), coding, MAX_ANSWER)
+                    if len(body) > MAX_ANSWER:
+                        raise ValueError(f"an answer of more than {MAX_ANSWER:,} bytes")
+                    return httpx.Response(response.status_code, content=body)
+                target = target.join(response.headers["location"])
+            if (target.scheme, target.netloc) != (first.scheme, first.netloc):
+                raise ValueError(f"it redirects to another server ({target.host:.80})")
+    raise ValueError(f"it redirects more than {MAX_REDIRECTS} times")
 
 
 def _results(found: list[dict[str, Any]], keys: tuple[str, str, str]) -> tuple[SearchResult, ...]:
