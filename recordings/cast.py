@@ -19,6 +19,13 @@ _LINES = 20
 """Lines of an observation that are shown."""
 _PICTURES = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\n\t"}
 _PICTURES |= {0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
+_PICTURES |= dict.fromkeys(  # what reorders or hides text
+    (
+        *(0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)),
+        *(0x2028, 0x2029, *range(0xFFF9, 0xFFFC), *range(0xE0000, 0xE0080)),
+    ),
+    0xFFFD,
+)
 
 
 def write_cast(folder: Path, target: Path, *, width: int = 100, height: int = 30) -> None:
@@ -32,7 +39,7 @@ def write_cast(folder: Path, target: Path, *, width: int = 100, height: int = 30
         "width": width,
         "height": height,
         "timestamp": int(summary.started or 0),
-        "title": " ".join(summary.first_message.split())[:80] or summary.id,
+        "title": " ".join(summary.first_message.split())[:80].translate(_PICTURES) or summary.id,
         "idle_time_limit": 2,
     }
     try:
@@ -82,4 +89,4 @@ class _Terminal:
             yield _DIM + "\n".join(lines[:_LINES]) + _RESET + "\n"
             if left > 0:
                 yield f"{_DIM}[{left} more lines]{_RESET}\n"
-        yield f"{_RED if item.error else _DIM}[{item.about}]{_RESET}"
+        yield f"{_RED if item.error else _DIM}[{item.about.translate(_PICTURES)}]{_RESET}"

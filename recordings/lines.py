@@ -102,7 +102,10 @@ def parse_line(line: bytes) -> dict[str, Any]:
         raise RecordingDamaged(f"a line is no JSON ({error})") from None
     if not isinstance(parsed, dict) or not isinstance(parsed.get("v"), int):
         raise RecordingDamaged("a line is no event")
-    return parsed if parsed["v"] == SCHEMA_VERSION else migrate(parsed)
+    event = parsed if parsed["v"] == SCHEMA_VERSION else migrate(parsed)
+    if not isinstance(event.get("type"), str) or not isinstance(event.get("data"), dict):
+        raise RecordingDamaged("a line is no event")
+    return event
 
 
 def decode_event(parsed: dict[str, Any]) -> Event:

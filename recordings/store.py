@@ -79,9 +79,9 @@ class RecordingStore:
         return (summarise(self.root / name) for name in self.ids())
 
     def names(self) -> Sequence[str]:
-        """Names of the folders, the newest first."""
+        """Names of the folders, the newest first; no recording has one that cannot be printed."""
         try:
-            names = [name for name in os.listdir(self.root) if not name.startswith(".")]
+            names = [name for name in os.listdir(self.root) if _may_be_id(name)]
         except (FileNotFoundError, NotADirectoryError):
             return []
         return sorted(names, reverse=True)
@@ -96,6 +96,10 @@ class RecordingStore:
         except OSError:
             return True
         return status is not None and (status.st_size > 0 or not stat.S_ISREG(status.st_mode))
+
+
+def _may_be_id(name: str) -> bool:
+    return name.isprintable() and not name.startswith(".")
 
 
 def _new_id(now: float) -> str:

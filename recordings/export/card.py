@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,8 +15,13 @@ import orjson
 from recordings.export.plan import ExportOptions
 from recordings.export.report import ExportReport, spread
 from recordings.export.target import Target
+from recordings.markdown import escape_markdown
 from recordings.stats import LIMI
 
+_IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9.+-]*")
+_NO_TEXTS = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")
+"""What YAML does not read as a text."""
+_LONGEST_NAME = 80
 VERSION = 1
 """Of the manifest's form."""
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
@@ -111,12 +119,11 @@ def write_card(
 
 def _front_matter(target: Target[Any], report: ExportReport) -> str:
     names = sorted(report.licenses)
-    license_name = names[0].lower() if len(names) == 1 else "other"
     size = next((word for limit, word in _SIZES if report.rows < limit), "n>1M")
     data = [file.name for file in report.files if file.name.startswith(("train", "validation"))]
     lines = [
         "---",
-        f"license: {license_name}",
+        *_license(names),
         "task_categories:",
         "- text-generation",
         "tags:",
@@ -132,6 +139,16 @@ def _front_matter(target: Target[Any], report: ExportReport) -> str:
     for name in data:
         lines += [f"  - split: {name.split('.')[0]}", f"    path: {name}"]
     return "\n".join([*lines, "---", ""])
+
+
+def _license(names: Sequence[str]) -> list[str]:
+    """Return the lines that name the licence; what is no identifier is its name, quoted."""
+    name = _printable(names[0]) if len(names) == 1 else ""
+    if _IDENTIFIER.fullmatch(name) and name.lower() not in _NO_TEXTS:
+        return [f"license: {name.lower()}"]
+    # Of printable characters JSON's form of a text is YAML's.
+    named = [f"license_name: {json.dumps(name, ensure_ascii=False)}"] if name else []
+    return ["license: other", *named]
 
 
 def _figures(report: ExportReport) -> str:
@@ -204,4 +221,8 @@ def _counts(counts: Counter[str]) -> str:
 
 def _cell(text: str) -> str:
     """A name that a model or a user gave, so that it cannot break a table."""
-    return "".join(one if one.isprintable() and one not in "|`<>[]" else "?" for one in text[:80])
+    return escape_markdown(_printable(text))
+
+
+def _printable(text: str) -> str:
+    return "".join(one if one.isprintable() else "?" for one in text[:_LONGEST_NAME])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
 import orjson
 
+from recordings.errors import UNREADABLE
 from recordings.export.files import ExportFailed
 from recordings.export.plan import Source, SourcePair
 from recordings.fork import root_of
@@ -78,8 +80,6 @@ def choose_pairs(
 def reviewed_pairs(sources: Iterable[Source]) -> list[SourcePair]:
     """Return every approved recording beside every rejected one that it can be compared with: of
     its forks' family, or of its query in its batch.
-
-    Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
     """
     approved: defaultdict[tuple[str, ...], list[Source]] = defaultdict(list)
     rejected: defaultdict[tuple[str, ...], list[Source]] = defaultdict(list)
@@ -99,6 +99,7 @@ def reviewed_pairs(sources: Iterable[Source]) -> list[SourcePair]:
 
 def _groups(source: Source) -> Iterator[tuple[str, ...]]:
     if source.approval in ("approved", "rejected"):
-        yield "family", root_of(source.folder)
+        with suppress(*UNREADABLE):  # of which it is told when its lines are proven
+            yield "family", root_of(source.folder)
         if source.batch is not None and source.query is not None:
             yield "query", source.batch, source.query

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recordings.errors import RecordingError
+from recordings.errors import UNREADABLE, why_damaged
 from recordings.export.plan import Source
 from recordings.lines import check_line, prev_of
 from recordings.log import is_locked, read_lines
@@ -33,8 +33,8 @@ def _problem(source: Source) -> LeftOut | None:
             if sha256 is None or prev_of(line.text) != before:
                 return LeftOut(source.id, "damaged", f"line {line.number} is not what was written")
             before = sha256
-    except RecordingError as error:
-        return LeftOut(source.id, "damaged", str(error))
+    except UNREADABLE as error:
+        return LeftOut(source.id, "damaged", why_damaged(error))
     if before != source.sha256:
         return LeftOut(source.id, "damaged", "it is not what it was when it was chosen")
     return None

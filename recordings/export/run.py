@@ -10,10 +10,12 @@ import os
 import shutil
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from recordings.errors import UNREADABLE, why_damaged
 from recordings.export.card import write_card, write_manifest
 from recordings.export.dedupe import Duplicates
 from recordings.export.files import ExportFailed, JsonLines, Parquet, RowWriter
@@ -64,11 +66,14 @@ def export(
     Raises `ExportFailed` when the folder is there, when a secret is found, and when nothing would
     be in it; then, as on every other failure, no file is left.
     """
-    if out.exists():
+    if os.path.lexists(out):
         raise ExportFailed(f"{out} is there already: name a new folder, or remove it first.")
     making = out.with_name(f".{out.name}.{os.getpid()}")
     try:
         making.mkdir(parents=True)
+    except OSError as error:
+        raise failure(out, error) from error
+    try:
         report = _Export(making, target, options, finder).run(units, left_out)
         write_manifest(making, target, options, report, made_by)
         write_card(making, target, options, report)
@@ -115,7 +120,8 @@ class _Export:
         ordered = sorted(units, key=lambda unit: unit.id)
         for unit in ordered:
             if isinstance(unit, Source) and unit.parent is not None:
-                self._shared |= ancestors(unit.folder)
+                with suppress(*UNREADABLE):  # told when its lines are proven
+                    self._shared |= ancestors(unit.folder)
         for_validation = validation_ids(ordered, self._options.validation)
         for one in left_out:
             self._leave_out(one)
@@ -158,7 +164,7 @@ class _Export:
         if problems:
             return
         seen: set[tuple[str, int]] = set()
-        for one in self._examples(unit):
+        for one in self._readable(unit):
             if isinstance(one, LeftOut):
                 self._leave_out(one)
                 continue
@@ -170,6 +176,14 @@ class _Export:
                 self._leave_out(one.left_out(*reason))
             else:
                 self._write(checked, unit, split)
+
+    def _readable(self, unit: Source | SourcePair) -> Iterator[Sample | Pair | LeftOut]:
+        """Yield the examples as far as they can be read, then what is wrong with the rest."""
+        try:
+            yield from self._examples(unit)
+        except UNREADABLE as error:
+            for source in unit.sources:
+                yield LeftOut(source.id, "damaged", why_damaged(error))
 
     def _examples(self, unit: Source | SourcePair) -> Iterator[Sample | Pair | LeftOut]:
         """Yield a recording's samples, or the pair of two; what is left out of them only once."""

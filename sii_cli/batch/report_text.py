@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
+from recordings.markdown import escape_markdown
 from sii_cli.batch.outcomes import Outcomes
 from sii_cli.batch.report import Cause, QueryRow, Report, StatusRow
 from sii_cli.batch.runs import Run
@@ -18,7 +19,7 @@ CELL = 160
 def report_markdown(report: Report) -> str:
     """Return the report as a Markdown document."""
     parts = [
-        f"# Batch {report.name}",
+        f"# Batch {_cell(report.name)}",
         _summary(report),
         "## Yield",
         _yield(report.statuses),
@@ -130,9 +131,10 @@ def _runs(runs: Iterable[Run]) -> str:
 
 def status_text(report: Report, outcomes: Outcomes) -> str:
     """Return how a batch stands, in a few lines."""
-    ended = ", ".join(f"{row.status} {row.sessions}" for row in report.statuses) or "none"
+    ended = ", ".join(f"{one_line(row.status, CELL)} {row.sessions}" for row in report.statuses)
     lines = [
-        f"{report.name}: {report.done} of {report.planned} sessions came to an outcome ({ended})",
+        f"{one_line(report.name, CELL)}: {report.done} of {report.planned} sessions came to an "
+        f"outcome ({ended or 'none'})",
         f"running {len(outcomes.running)}, infra {sum_of(report.infra)}, "
         f"stopped half-way {report.stopped}",
     ]
@@ -141,7 +143,8 @@ def status_text(report: Report, outcomes: Outcomes) -> str:
         runs = counted(len(report.runs), "run", "runs")
         lines.append(f"{_time(spent)} in {runs}, {report.tokens} tokens generated")
     lines += [
-        f"  {cause.status}: {one_line(cause.reason, CELL)} ({cause.sessions}, see {cause.example})"
+        f"  {one_line(cause.status, CELL)}: {one_line(cause.reason, CELL)} "
+        f"({cause.sessions}, see {cause.example})"
         for cause in (*report.causes, *report.infra)
     ]
     return "\n".join(lines)
@@ -168,8 +171,7 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def _cell(value: object) -> str:
     """Words of models and servers stand in cells: they are kept from being markup."""
-    text = one_line(str(value), CELL)
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+    return escape_markdown(one_line(str(value), CELL))
 
 
 def _share(value: float | None) -> str:

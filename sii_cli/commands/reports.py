@@ -118,7 +118,9 @@ class TextReport:
         """Print the answer where it was not drawn."""
         self._renderer.finish()
         if self._piped and outcome.answer:
-            click.echo(outcome.answer.strip("\n"))
+            from sii_cli.render.sanitise import without_escapes
+
+            click.echo(without_escapes(outcome.answer.strip("\n")))
         if outcome.session is not None:
             click.echo(f"\nRecorded: sii show {outcome.session}", err=True)
 

@@ -40,6 +40,11 @@ def sanitise(text: str) -> str:
     return SUSPECTS.sub(_show, text)
 
 
+def without_escapes(text: str) -> str:
+    """Return the text as it may go to a file or a pipe: as `sanitise`, its tabs as they are."""
+    return "\t".join(sanitise(part) for part in text.replace("\r\n", "\n").split("\t"))
+
+
 def one_line(text: str, limit: int) -> str:
     """Return the text as one line of at most `limit` characters."""
     line = " ".join(sanitise(text[: 4 * limit]).split())

@@ -164,7 +164,7 @@ def _commands(shell: Shell, ref: str) -> list[tuple[str, ...]]:
         ("replay", ref, "--html", str(shell.workspace / "page.html")),
         ("verify", "--all"),
         ("scan",),
-        ("export", "--all", "--format", "openai", "--out", str(shell.workspace / "out")),
+        ("export", str(shell.workspace / "out"), "--all", "--format", "tokens"),
         ("fork", ref, "--at", "2"),
         ("approve", ref, "--speaker", "ann"),
         ("redact", ref, "--yes", "--speaker", "ann"),
@@ -175,10 +175,12 @@ def _commands(shell: Shell, ref: str) -> list[tuple[str, ...]]:
 
 
 def _run(shell: Shell, *command: str, script: str | None = None) -> str:
+    """Run a command, which ends in time and without a fault of ours; return what it prints."""
     with _in_time(" ".join(command)):
         done = shell.sii(*command, script=script)
     assert "fault of sii itself" not in done.stderr, (command, done.stderr)
     assert "Traceback" not in done.stderr, (command, done.stderr)
+    assert "No such option" not in done.stderr, (command, done.stderr)
     return done.stdout
 
 
@@ -244,14 +246,6 @@ def test_nothing_in_a_batchs_place_is_followed_or_waited_for(
         _plant(root / name, kind, outside)
         _run(copy, "batch", "status", str(batch))
         _run(copy, "batch", "--resume", str(batch))
-        _run(
-            copy,
-            "export",
-            "--pairs",
-            str(batch / "pairs.jsonl"),
-            "--format",
-            "preference",
-            "--out",
-            "x",
-        )
+        pairs = str(batch / "pairs.jsonl")
+        _run(copy, "export", "out", "--pairs", pairs, "--format", "preference")
         assert outside.read_bytes() == OUTSIDE, name

@@ -197,7 +197,7 @@ def test_the_card_has_the_licences_and_the_figures(tmp_path: Path) -> None:
     card = (tmp_path / "out" / "README.md").read_text()
     assert card.startswith("---\nlicense: other\n")
     assert "| licences | MIT 1, apache-2.0 1 |" in card
-    assert "| models | GLM 1, evil ? ?name??# x 1 |" in card
+    assert r"| models | GLM 1, evil \| \`name\`?# x 1 |" in card
     assert "| LIMI (a trajectory) | 13,000 | 42,400 | 152,000 |" in card
     exported(tmp_path / "mit", "tokens", one)
     assert (tmp_path / "mit" / "README.md").read_text().startswith("---\nlicense: mit\n")
