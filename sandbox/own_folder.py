@@ -43,10 +43,20 @@ def _make(prefix: str) -> tuple[Path, int]:
         path = Path(tempfile.mkdtemp(prefix=prefix))
         with suppress(FileNotFoundError):  # swept by another before it was locked: the next one
             lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            _lock(path, lock)
             if path.exists():
                 return path, lock
             os.close(lock)
+
+
+def _lock(path: Path, folder: int) -> None:
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+    except OSError as error:
+        os.close(folder)
+        path.rmdir()
+        what = f"{error.strerror}: set TMPDIR to a place on a local disk"
+        raise OSError(error.errno, what, str(path)) from error
 
 
 def sweep() -> int:

@@ -11,6 +11,8 @@ _REMEDIES = {
     errno.EROFS: "the disk is read-only: make it writable or choose another place",
     errno.EACCES: "it may not be written: correct its rights",
     errno.EPERM: "it may not be written: correct its rights",
+    errno.ENOLCK: "its file system gives no locks: put it on a local disk, or mount it with locks "
+    "(NFS: `local_lock=flock`)",
     errno.EMFILE: "too many files are open: raise the limit (ulimit -n)",
     errno.ENFILE: "too many files are open on this machine",
 }

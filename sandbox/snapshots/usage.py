@@ -7,6 +7,7 @@ last tree: the next scan reads again only what changed since.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -149,6 +150,10 @@ def _opened(path: Path) -> Iterator[int]:
         raise failure("The store of snapshots cannot be used:", path.parent, error) from error
     try:
         yield fd
+    except OSError as error:
+        if error.errno != errno.ENOLCK:
+            raise
+        raise failure("The store of snapshots cannot be locked:", path.parent, error) from error
     finally:
         os.close(fd)
 

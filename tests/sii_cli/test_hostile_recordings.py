@@ -78,7 +78,13 @@ def make_nonsense(source: Path, folder: Path, chance: random.Random, places: int
     return told
 
 
-@pytest.mark.parametrize("seed", range(int(__import__("os").environ.get("SEEDS0","0")),int(__import__("os").environ.get("SEEDS","24"))))
+@pytest.mark.parametrize(
+    "seed",
+    range(
+        int(__import__("os").environ.get("SEEDS0", "0")),
+        int(__import__("os").environ.get("SEEDS", "24")),
+    ),
+)
 def test_nonsense_in_one_recording_costs_the_others_nothing(shell: Shell, seed: int) -> None:
     chance = random.Random(seed)
     whole = shell.recorded(words=8)
