@@ -70,6 +70,13 @@ def figures_of(found: Found) -> Figures:
     return figures
 
 
+def _word(value: object) -> str:
+    """Return a name as it is; a recording may hold anything. Raises `TypeError`."""
+    if not isinstance(value, str):
+        raise TypeError("a name is no text")
+    return value
+
+
 def summarise_all(recordings: Iterable[Found]) -> dict[str, Any]:
     """Return the figures of many recordings, and of each model, query and batch among them."""
     rows, unread = [], 0

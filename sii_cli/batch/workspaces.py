@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -24,6 +25,9 @@ from sii_cli.batch.repositories import check_out, is_remote, local_path
 from sii_cli.batch.tar_members import ArchiveRefused
 from sii_cli.errors import SiiError
 
+_COPY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*-[a-z0-9_]{8}")
+_CLONE = re.compile(r"[0-9a-f]{16}-[a-z0-9_]{8}")
+"""Names of the folders that are made here."""
 REPOSITORIES = ".repositories"
 """Folder beside the copies that holds each commit's repository, made once."""
 TARBALLS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
@@ -78,10 +82,15 @@ def remove_workspace(folder: Path) -> None:
 def remove_left_over(parent: Path) -> None:
     """Remove the copies under `parent` that killed runs left, and clones that were cut off.
 
-    Blocks; nothing may be at work there.
+    Nothing else goes, and nothing through a link. Blocks; nothing may be at work there.
     """
-    for folder in (*parent.glob("[!.]*"), *(parent / REPOSITORIES).glob("*-*")):
-        remove_workspace(folder)
+    for folder, made in ((parent, _COPY), (parent / REPOSITORIES, _CLONE)):
+        if folder.is_symlink():
+            return
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+            for entry in entries:
+                if made.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
+                    remove_workspace(folder / entry.name)
 
 
 def _fill(folder: Path, query: Query, base: Path, repositories: Path, max_bytes: int) -> None:
