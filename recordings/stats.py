@@ -60,13 +60,14 @@ def figures_of(found: Found) -> Figures:
         elif kind[1] == b"model_error":
             figures.errors[f"model: {data['kind']}"] += 1
         else:
-            figures.calls[data["name"]] += 1
-            if data["error"] is not None:
-                figures.errors[data["error"]] += 1
-                if data["error"] == TOOL_INFRA:
+            name, error = _word(data["name"]), data["error"]
+            figures.calls[name] += 1
+            if error is not None:
+                figures.errors[_word(error)] += 1
+                if error == TOOL_INFRA:
                     figures.outages += 1
                 else:
-                    figures.failed[data["name"]] += 1
+                    figures.failed[name] += 1
     return figures
 
 
