@@ -6,6 +6,7 @@ What started the sandbox and ends it is the backend's.
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
 from typing import Any
 
 from sandbox.job_calls import JobTable
@@ -95,10 +96,11 @@ class RunnerCalls:
             words = f"{head['op']}: {len(text)} bytes are too long for a command: use a file\n"
             return CommandResult(output=words.encode(), exit_code=2, seconds=0.0)
         log = self._network.log
-        refused = log.refused
+        refused, outages = log.refused, log.outages
         reply = await self._stream.call({**head, "timeout": limit}, text, on_output=on_output)
         lost, self._lost_unseen = [*self._lost_unseen, reply.head["lost"]], []
-        return _command_result(reply, lost, log.refused_since(refused))
+        result = _command_result(reply, lost, log.refused_since(refused))
+        return replace(result, outage=True) if log.outages > outages else result
 
     def _late(self, head: Head, body: bytes) -> None:
         """Keep what the result of a cancelled call says was lost, for the next result to tell."""

@@ -107,6 +107,8 @@ class CommandResult:
     limits_hit: tuple[LimitName, ...] = ()
     """Limits that the command ran into. `memory` and `pids` are the kernel's counts for the whole
     sandbox meanwhile; `open_files` is read from the words of a command that failed."""
+    outage: bool = False
+    """Something that ran meanwhile found no network on this machine, through an open host."""
     refused: tuple[str, ...] = ()
     """What the network refused to whatever ran meanwhile, in sentences with the remedy."""
 
@@ -177,8 +179,8 @@ class NetworkUse:
     allowed: bool
     reason: str = ""
     """Why it was refused or failed: not_allowed, not_public, misdirected (a tunnel's TLS is for
-    another host), unknown_host, unreachable, timeout, bad_request, bad_answer, broken (one side
-    left), closed (the sandbox ended); empty when it went well."""
+    another host), unknown_host, unreachable, no_network (of this machine), timeout, bad_request,
+    bad_answer, broken (one side left), closed (the sandbox ended); empty when it went well."""
     address: str | None = None
     """What was connected to."""
     status: int | None = None

@@ -7,7 +7,7 @@ import signal
 from dataclasses import replace
 
 from sandbox.protocol import CommandResult, Job, JobOutput, LimitName
-from tools.base import ToolResult
+from tools.base import TOOL_INFRA, ToolResult
 from tools.output import shape, show_line
 
 _LIMITS: dict[LimitName, str] = {
@@ -44,7 +44,7 @@ def command_result(result: CommandResult, runs_in: str) -> ToolResult:
         _notes(result, runs_in),
         dropped=result.dropped,
         dropped_at=result.dropped_at,
-        error="timeout" if result.timed_out else None,
+        error=TOOL_INFRA if result.outage else "timeout" if result.timed_out else None,
         exit_code=result.exit_code,
     )
 

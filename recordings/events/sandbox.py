@@ -59,8 +59,9 @@ class NetworkRequest(EventData):
     """The host is one of those that may be reached."""
     reason: str = ""
     """Why it was refused or failed: `not_allowed`, `not_public`, `misdirected` (a tunnel's TLS is
-    for another host), `unknown_host`, `unreachable`, `timeout`, `bad_request`, `bad_answer`,
-    `broken` (one side left), `closed` (the sandbox ended); empty when it went well."""
+    for another host), `unknown_host`, `unreachable`, `no_network` (of this machine), `timeout`,
+    `bad_request`, `bad_answer`, `broken` (one side left), `closed` (the sandbox ended); empty when
+    it went well."""
     address: str | None = None
     """What was connected to."""
     status: int | None = None

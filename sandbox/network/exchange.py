@@ -16,7 +16,7 @@ from functools import partial
 
 import h11
 
-from sandbox.network.gate import Gate, Refused
+from sandbox.network.gate import NO_NETWORK_REASON, Gate, Refused
 from sandbox.network.http import PIECE, carry_out, refuse_many_lines
 from sandbox.network.log import NetworkLog
 from sandbox.network.relay import CHUNK, tunnel
@@ -65,6 +65,8 @@ class Exchange:
             trace.reason = refused.reason
             if refused.status == 403:
                 self._log.refuse(str(refused))
+            elif refused.reason == NO_NETWORK_REASON:
+                self._log.fail(str(refused))
             await self._refuse(refused.status, str(refused))
         except h11.RemoteProtocolError as error:
             trace.reason = "bad_request"

@@ -7,11 +7,16 @@ import socket
 from dataclasses import dataclass
 
 from sandbox.network.hosts import AllowList, as_address
+from sandbox.network.machine import NO_NETWORK, is_of_this_machine, resolves_names
 from sandbox.network.resolve import WEB, Reach
 
 RESOLVE_TIMEOUT = 10.0
 CONNECT_TIMEOUT = 10.0
 """Seconds for each of a host's addresses."""
+
+
+NO_NETWORK_REASON = "no_network"
+"""Reason of what fails for want of a network on this machine."""
 
 
 class Refused(Exception):
@@ -51,6 +56,8 @@ class Gate:
                     return await _connect(address, port), address
             except OSError as error:  # TimeoutError, too
                 failure = error
+        if failure is not None and is_of_this_machine(failure):
+            raise _no_network(host)
         words = (failure and failure.strerror) or "no answer in time"
         raise Refused(502, "unreachable", f"{host} cannot be reached at port {port}: {words}.")
 
@@ -59,9 +66,12 @@ class Gate:
         try:
             async with asyncio.timeout(RESOLVE_TIMEOUT):
                 found = [literal] if literal else await self.reach.resolve(host, port)
-        except TimeoutError:
-            raise Refused(504, "timeout", f"The name {host} was not resolved in time.") from None
-        except (OSError, UnicodeError):
+        except (OSError, UnicodeError) as error:  # TimeoutError, too
+            if not await resolves_names(self.reach.resolve, RESOLVE_TIMEOUT):
+                raise _no_network(host) from None
+            if isinstance(error, TimeoutError):
+                words = f"The name {host} was not resolved in time."
+                raise Refused(504, "timeout", words) from None
             raise Refused(502, "unknown_host", f"There is no host {host}.") from None
         # One address that is not public taints them all: nobody mixes them by accident.
         wrong = [address for address in found if not self.reach.may_reach(address)]
@@ -74,6 +84,10 @@ class Gate:
                 "local and metadata addresses are never reached from this sandbox.",
             )
         return found
+
+
+def _no_network(host: str) -> Refused:
+    return Refused(503, NO_NETWORK_REASON, f"{host} cannot be reached. {NO_NETWORK}")
 
 
 async def _connect(address: str, port: int) -> socket.socket:

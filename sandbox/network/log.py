@@ -23,7 +23,9 @@ class NetworkLog:
         self._untold: deque[NetworkUse] = deque(maxlen=_KEPT)
         self._refusals: deque[str] = deque(maxlen=_REFUSALS)
         self.refused = 0
-        """How many requests were refused so far."""
+        """How many requests were refused so far, or failed for want of a network."""
+        self.outages = 0
+        """How many of them failed for want of a network on this machine."""
 
     def watch(self, watcher: OnNetworkUse | None) -> None:
         """Tell this watcher from now on, and of what was not told yet."""
@@ -42,6 +44,11 @@ class NetworkLog:
         """A request is about to be refused."""
         self.refused += 1
         self._refusals.append(sentence)
+
+    def fail(self, sentence: str) -> None:
+        """A request is about to fail: this machine has no network."""
+        self.outages += 1
+        self.refuse(sentence)
 
     def refused_since(self, count: int) -> tuple[str, ...]:
         """Return the latest refusals after the first `count`, each once."""

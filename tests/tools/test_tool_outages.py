@@ -16,14 +16,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recordings import outages
+from sandbox.network.machine import is_of_this_machine
+from sandbox.protocol import CommandResult
 from tests.fakes.fake_sandbox import FakeSandbox
 from tests.fakes.fake_site import Answer, fake_site
+from tests.fakes.forward_proxy import forward_proxy
 from tools import base
 from tools.base import ToolError, ToolOutage
+from tools.command_text import command_result
 from tools.registry import TOOL_NAMES, Toolbox
 from tools.web import search
 from tools.web.fetch import Fetcher
-from tools.web.machine import is_of_this_machine
 from tools.web.search import DdgsProvider, SearxngProvider
 from tools.web.settings import WebSettings
 from tools.web_fetch import WebFetch, WebFetchParams
@@ -83,7 +86,7 @@ async def test_a_search_service_that_is_not_there_or_is_silent_is_an_outage() ->
         await look_for(SearxngProvider("http://127.0.0.1:1"))
     with fake_site() as site:
         site.pages["/search"] = Answer(b"{}", silence=1)
-        with pytest.raises(ToolOutage, match="cannot be reached"):
+        with pytest.raises(ToolOutage, match="did not answer"):
             await look_for(SearxngProvider(f"http://127.0.0.1:{site.port}", timeout=0.1))
 
 
@@ -242,6 +245,26 @@ async def test_a_machine_without_a_route_has_an_outage(monkeypatch: pytest.Monke
         await fetch("http://s.test/", resolve=public)
 
 
+@pytest.mark.parametrize(
+    ("refuses", "is_outage"),
+    [("403 Forbidden", True), ("407 Who are you", True), ("502 Bad Gateway", False)],
+)
+async def test_a_proxy_that_refuses_is_an_outage_and_one_that_finds_no_host_is_not(
+    monkeypatch: pytest.MonkeyPatch, refuses: str, is_outage: bool
+) -> None:
+    async with forward_proxy(1, refuses=refuses) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        with pytest.raises(ToolError, match="gives no tunnel") as refused:
+            await fetch("http://s.test/", resolve=to_loopback)
+    assert isinstance(refused.value, ToolOutage) is is_outage
+
+
+async def test_a_proxy_that_is_dead_is_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    with pytest.raises(ToolOutage, match="does not answer"):
+        await fetch("http://s.test/", resolve=to_loopback)
+
+
 HTML = Answer(b"<p>Hello.</p>")
 
 
@@ -283,6 +306,25 @@ async def test_a_page_that_is_too_much_for_the_converter_is_the_pages(
         site.pages["/"] = HTML
         text = await fetch(f"http://s.test:{site.port}/", resolve=to_loopback)
     assert "could not be converted: its HTML" in text
+
+
+# A sandbox's network
+
+
+@pytest.mark.parametrize(
+    ("is_outage", "timed_out", "error"),
+    [
+        (False, False, None),
+        (True, False, "tool_infra"),
+        (False, True, "timeout"),
+        (True, True, "tool_infra"),
+    ],
+)
+def test_a_command_that_met_no_network_hit_an_outage(
+    is_outage: bool, timed_out: bool, error: str | None
+) -> None:
+    result = CommandResult(b"", 6, 1.0, outage=is_outage, timed_out=timed_out)
+    assert command_result(result, "shell").error == error
 
 
 # Whatever a model says

@@ -17,12 +17,18 @@ import httpcore
 from tools.web.proxies import Proxy
 from tools.web.tls import trusted
 
+_OF_THE_HOST = ("502", "503", "504")
+"""Statuses with which a proxy tells that it could not reach the host."""
 _MAX_HEAD = 16 << 10
 """Bytes of a proxy's answer to the request for a tunnel."""
 
 
 class ProxyRefused(httpcore.ConnectError):
     """Raised when the proxy does not answer or gives no tunnel; the message is a sentence."""
+
+
+class ProxyDown(ProxyRefused):
+    """Raised when that is the proxy's doing, and says nothing of the host."""
 
 
 class CheckedBackend(httpcore.AsyncNetworkBackend):
@@ -65,7 +71,7 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
             if is_tls:
                 stream = await stream.start_tls(trusted(), parts.hostname, timeout)
         except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-            raise ProxyRefused(f"the proxy {proxy.shown} does not answer") from error
+            raise ProxyDown(f"the proxy {proxy.shown} does not answer") from error
         try:
             await _ask_for_tunnel(stream, proxy, f"{_bracketed(address)}:{port}", timeout)
         except BaseException:
@@ -84,11 +90,12 @@ async def _ask_for_tunnel(
         data = await stream.read(4096, timeout)
         head += data
         if not data or len(head) > _MAX_HEAD:
-            raise ProxyRefused(f"the proxy {proxy.shown} does not speak HTTP")
+            raise ProxyDown(f"the proxy {proxy.shown} does not speak HTTP")
     status = head.split(b"\r\n", 1)[0].split(b" ")[1:2]
     if status != [b"200"]:
         said = b"".join(status)[:3].decode("ascii", "replace")
-        raise ProxyRefused(f"the proxy {proxy.shown} gives no tunnel to {target} ({said})")
+        kind = ProxyRefused if said in _OF_THE_HOST else ProxyDown
+        raise kind(f"the proxy {proxy.shown} gives no tunnel to {target} ({said})")
 
 
 def _authorization(proxy: Proxy) -> list[str]:

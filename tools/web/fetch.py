@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.network.addresses import may_reach
+from sandbox.network.machine import NO_NETWORK, is_of_this_machine, resolves_names
 from sandbox.network.resolve import Allowed, Resolve, resolve
 from tools.base import ToolError, ToolOutage
 from tools.web.inflate import ACCEPTED, UnknownCoding, read_body
-from tools.web.machine import NO_NETWORK, is_of_this_machine
 from tools.web.proxies import BadProxy, find_proxy
 from tools.web.tls import NoCertificates, trusted
 
@@ -32,8 +32,6 @@ TIMEOUT = 30.0
 """Seconds for a page with all its redirects."""
 _LOOKUP = 1 / 3
 """Share of that time that a host's name may take."""
-_KNOWN_HOST = "example.com"
-"""Kept by IANA for documentation (RFC 2606): it is resolved wherever names of the internet are."""
 _HEADERS = [
     (b"User-Agent", b"Mozilla/5.0 (compatible; sii-cli)"),
     (
@@ -93,6 +91,8 @@ class Fetcher:
     async def _follow(self, url: str) -> Fetched:
         import httpcore
 
+        from tools.web.connect import ProxyDown
+
         target = _checked(url)
         failures = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError)
         for _ in range(MAX_REDIRECTS + 1):
@@ -103,6 +103,8 @@ class Fetcher:
                     location = _location(target, response)
             except (BadProxy, NoCertificates) as error:
                 raise ToolOutage(f"{target} was not fetched. {error}") from None
+            except ProxyDown as error:
+                raise ToolOutage(f"{target} was not fetched: {error}.") from None
             except (*failures, zlib.error) as error:
                 if is_of_this_machine(error):
                     raise ToolOutage(f"{target} was not fetched. {NO_NETWORK}") from None
@@ -145,7 +147,7 @@ class Fetcher:
             async with asyncio.timeout(self._timeout * _LOOKUP):
                 addresses = await self._resolve(name.strip("[]"), port)
         except (OSError, UnicodeError):
-            if not await self._resolves_names():
+            if not await resolves_names(self._resolve, self._timeout * _LOOKUP):
                 raise ToolOutage(f"{name} could not be looked up. {NO_NETWORK}") from None
             raise ToolError("unknown_host", f"There is no host {name}.") from None
         if not addresses or not all(map(self._allowed, addresses)):
@@ -155,14 +157,6 @@ class Fetcher:
                 "For servers inside the sandbox use bash with curl.",
             )
         return addresses
-
-    async def _resolves_names(self) -> bool:
-        """Whether names are resolved here at all: told by one that there always is."""
-        try:
-            async with asyncio.timeout(self._timeout * _LOOKUP):
-                return bool(await self._resolve(_KNOWN_HOST, 443))
-        except OSError:  # TimeoutError, too
-            return False
 
     async def _read(self, url: httpx.URL, response: httpcore.Response) -> Fetched:
         import httpx
