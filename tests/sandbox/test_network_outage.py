@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import errno
 import socket
+from pathlib import Path
 
 import pytest
 
+from sandbox.docker import DockerBackend
 from sandbox.network.log import NetworkLog
+from sandbox.network.resolve import Reach
+from sandbox.protocol import SandboxSpec
 from tests.sandbox.proxied import Host, Names, get, proxied
 
 
@@ -59,3 +63,19 @@ def test_what_failed_for_want_of_a_network_is_counted_apart() -> None:
     log.fail("a.test cannot be reached.")
     assert (log.refused, log.outages) == (2, 1)
     assert log.refused_since(1) == ("a.test cannot be reached.",)
+
+
+@pytest.mark.docker
+async def test_a_command_in_a_sandbox_that_met_no_network_says_so(tmp_path: Path) -> None:
+    async def knows_nothing(host: str, port: int) -> list[str]:
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    backend = DockerBackend(Reach(knows_nothing, lambda address: True))
+    sandbox = await backend.start(SandboxSpec(tmp_path, allow_net=("site.test",)))
+    try:
+        done = await sandbox.bash("curl -sS http://site.test/ || true")
+        quiet = await sandbox.bash("true")
+    finally:
+        await sandbox.close()
+    assert (done.outage, quiet.outage) == (True, False)
+    assert "This machine has no working network now" in done.refused[0]
