@@ -115,6 +115,8 @@ class Connections:
         if self._session is None:
             self._session = await self._open()
         try:
+            # Not as the session's own headers: aiohttp gives those to a proxy too, with the key.
+            headers = {**self._headers, **headers}
             response = await self._request(self._session, method, url, data=body, headers=headers)
         except (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError) as error:
             assert self._proxy is not None
@@ -163,7 +165,6 @@ class Connections:
         )
         return aiohttp.ClientSession(
             connector=connector,
-            headers=self._headers,
             response_class=_Response,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
