@@ -73,10 +73,10 @@ def _of_sandboxes(folder: Path) -> Iterator[tuple[str, str]]:
         data = event_of(folder, line).data
         if isinstance(data, SandboxStart):
             yield "image", data.image or ""
-            yield "hosts to reach", ", ".join(map(str, data.network or ()))
-            yield "mounts", ", ".join(map(str, data.mounts or ()))
-            yield "variables", ", ".join(map(str, data.env or ()))
-            yield "set-up commands", "; ".join(map(str, data.setup or ()))
+            yield "hosts to reach", ", ".join(data.network)
+            yield "mounts", ", ".join(data.mounts.values())
+            yield "variables", ", ".join(data.env)
+            yield "set-up commands", "; ".join(data.setup)
 
 
 def _reviewers(folder: Path) -> list[str]:
