@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable
@@ -19,12 +20,14 @@ from recordings.events import Event, ModelResponse
 from recordings.log import read_events
 from recordings.store import RecordingStore
 from sandbox.own_folder import OwnFolder
+from sii_cli.batch.brought_home import seal_what_was_sent
 from sii_cli.batch.executor import Bench, LocalExecutor, OnItem
 from sii_cli.batch.job import Result
 from sii_cli.batch.plan import Job
 from sii_cli.batch.workspace_archive import bring_home, pack, unpack
 from sii_cli.batch.workspaces import make_workspace, remove_workspace
 from sii_cli.errors import SiiError, UsageError
+from sii_cli.parts import make_key
 
 MOST_SESSIONS = 1000
 """Of one machine, at once; how many there really are is the runner's business."""
@@ -110,12 +113,24 @@ class RayExecutor:
             raise WorkerLost(f"the machine of the session is gone ({_first(error)})") from error
         finally:
             self._running[node] -= 1
-        await asyncio.to_thread(bring_home, left, self._bench.settings.home)
         assert isinstance(result, Result)
+        await asyncio.to_thread(self._bring_home, job, result, left)
         if result.session is not None:
             for response in await asyncio.to_thread(self._responses, result.session):
                 on_item(job, response)
         return result
+
+    def _bring_home(self, job: Job, result: Result, left: bytes) -> None:
+        """Take in what a session left, and seal its recording if it is new and of the job. Blocks.
+
+        Raises `ArchiveRefused`, `OSError`, `RecordingFailed`.
+        """
+        settings = self._bench.settings
+        there = set(os.listdir(root)) if (root := settings.home / "recordings").is_dir() else set()
+        bring_home(left, settings.home)
+        key, session = make_key(settings), result.session
+        if key is not None and session in set(os.listdir(root)) - there:
+            seal_what_was_sent(root / session, self._bench.about(job), key)
 
     async def aclose(self) -> None:
         """Leave the cluster; what runs there on our behalf ends."""
