@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import time
@@ -17,6 +16,7 @@ from recordings.errors import RecordingError
 from recordings.files import replace_file
 from recordings.trust.home_key import HomeKey
 from sandbox.own_folder import OwnFolder
+from sii_cli import watchdog
 from sii_cli.batch.executor import Bench, Executor, LocalExecutor
 from sii_cli.batch.gate import Gate
 from sii_cli.batch.outcomes import Outcomes, read_outcomes
@@ -79,7 +79,7 @@ def run_batch(file: Path | None, options: dict[str, Any]) -> int:
         remove_left_over(bench.workspaces)
         progress = Progress(plan.sessions(queries), before, tell=also_logged(folder / LOG, tell))
         try:
-            why = asyncio.run(_run(queries, before, bench, account, progress, options))
+            why = watchdog.run(_run(queries, before, bench, account, progress, options))
             account.run.ended = why
         except (SiiError, RecordingError) as error:
             account.run.ended = str(error)

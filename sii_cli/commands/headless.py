@@ -13,6 +13,7 @@ from functools import partial
 import click
 
 from recordings.summary import has_open_round
+from sii_cli import watchdog
 from sii_cli.commands.options import OutputFormat
 from sii_cli.commands.recorded import complain, outage_sentence
 from sii_cli.commands.reports import Outcome, Report, TextReport, make_report
@@ -66,7 +67,7 @@ def run_task(
     for note in settings.notes:
         click.echo(f"sii: {one_line(note, 300)}", err=True)
     opening = partial(Session.open, settings, mode=mode, model=model, resumed=resumed)
-    return asyncio.run(_run(opening, task, make_report(output_format)))
+    return watchdog.run(_run(opening, task, make_report(output_format)))
 
 
 async def _run(opening: Opening, task: str | None, report: Report) -> int:

@@ -53,6 +53,7 @@ def execute(
     """Run a recording's calls again, print what comes of each, and return the exit code."""
     from recordings.log import read_events
     from recordings.trust.origin import origin_of
+    from sii_cli import watchdog
     from sii_cli.reexecution.prepare import doubts, prepare, start_workspace
     from sii_cli.reexecution.recorded import recorded_calls, recorded_world
     from sii_cli.reexecution.rules import load_rules
@@ -66,7 +67,7 @@ def execute(
             complain(doubt)
         again = prepare(folder, world, settings, copy, loaded, image, is_own=is_own)
         recorded = recorded_calls(read_events(folder), until)
-        report = asyncio.run(_run(again, recorded, by_step=by_step, as_json=as_json))
+        report = watchdog.run(_run(again, recorded, by_step=by_step, as_json=as_json))
     _print_end(report, as_json=as_json)
     return DONE if report.reproducible else FAILED
 

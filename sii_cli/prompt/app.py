@@ -17,7 +17,7 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
 from recordings.opening import open_file
 from recordings.summary import has_open_round
-from sii_cli import __version__
+from sii_cli import __version__, watchdog
 from sii_cli.config import find_home
 from sii_cli.errors import DONE, UsageError
 from sii_cli.prompt.keys import make_keys
@@ -43,7 +43,7 @@ def run_prompt(flags: Mapping[str, Any], resumed: Resumed | None = None) -> int:
     if os.environ.get("TERM", "dumb") == "dumb":
         raise UsageError("This terminal (TERM=dumb) cannot show the prompt: use `sii -p`.")
     click.echo(click.style(f"sii {__version__} · /help shows the keys", dim=True))
-    return asyncio.run(Chat(flags, resumed).run())
+    return watchdog.run(Chat(flags, resumed).run())
 
 
 class Chat:

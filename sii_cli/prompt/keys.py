@@ -6,6 +6,7 @@ from typing import Protocol
 
 from prompt_toolkit.filters import Condition, completion_is_selected
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.key_binding.key_processor import KeyPress
 from prompt_toolkit.keys import Keys
 
 
@@ -72,8 +73,11 @@ def make_keys(actions: KeyActions) -> KeyBindings:
     def _(event: KeyPressEvent) -> None:
         actions.interrupt()
 
-    @keys.add("c-c", filter=typing)
     @keys.add("<sigint>")
+    def _(event: KeyPressEvent) -> None:
+        event.key_processor.feed(KeyPress(Keys.ControlC), first=True)
+
+    @keys.add("c-c", filter=typing)
     def _(event: KeyPressEvent) -> None:
         if actions.busy:
             actions.interrupt()

@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+import termios
+import tty
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
@@ -13,6 +16,8 @@ from prompt_toolkit.data_structures import Point, Size
 from prompt_toolkit.filters import Condition, has_completions
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.history import History
+from prompt_toolkit.input import Input, create_input
+from prompt_toolkit.input.vt100 import Vt100Input
 from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.layout import (
     BufferControl,
@@ -82,6 +87,7 @@ class View:
             layout=Layout(self._rows(), focused_element=self._input_control),
             key_bindings=keys,
             style=STYLE,
+            input=_make_input(),
             output=_make_output(),
             erase_when_done=True,
             min_redraw_interval=REDRAW,
@@ -215,6 +221,31 @@ def _join(rows: StyleAndTextTuples) -> StyleAndTextTuples:
 
 def _prompt(line: int, wrapped: int) -> StyleAndTextTuples:
     return [("class:prompt", "› " if line == wrapped == 0 else "  ")]
+
+
+class _Input(Vt100Input):
+    """A terminal that still makes a signal of Ctrl-C, which is heard also when nothing reads keys.
+
+    Its other two keys for signals, Ctrl-Z and Ctrl-\\, stay keys.
+    """
+
+    @contextmanager
+    def raw_mode(self) -> Iterator[None]:
+        """Read keys one by one, unseen."""
+        with super().raw_mode():
+            with suppress(termios.error):
+                modes = termios.tcgetattr(self.fileno())
+                modes[tty.LFLAG] |= termios.ISIG | termios.NOFLSH
+                for key in (termios.VSUSP, termios.VQUIT):
+                    modes[tty.CC][key] = b"\0"
+                termios.tcsetattr(self.fileno(), termios.TCSANOW, modes)
+            yield
+
+
+def _make_input() -> Input:
+    """Return the terminal's keys; where there is no terminal, what the library makes of that."""
+    made = create_input()
+    return _Input(made.stdin) if type(made) is Vt100Input else made
 
 
 def _make_output() -> Vt100_Output:

@@ -1,0 +1,78 @@
+"""The watchdog's child: ends its parent when a request to stop is not heard (`watchdog.py`).
+
+A script of its own that imports next to nothing: it starts beside every session.
+"""
+
+import os
+import select
+import sys
+import time
+from _socket import MSG_DONTWAIT, MSG_PEEK, socket  # `socket` takes longer than all the rest
+
+LOOK = 0.1
+"""Seconds between looks at what is not read yet."""
+LAST_WORDS = (
+    b"sii: it did not hear that it should stop, and was ended. Every completed step is recorded; "
+    b"`sii -c` goes on.\n"
+)
+
+
+def main() -> None:
+    """Watch the socket of signals until the parent has ended, or has to be ended."""
+    fd, stops, interrupt, patience = sys.argv[1:]
+    heard = socket(fileno=int(fd))
+    poll = select.poll()
+    poll.register(heard.fileno(), select.POLLIN)
+    wanted = {int(number) for number in stops.split(",")}
+    parent, asked = os.getppid(), None
+    while True:
+        poll.poll()
+        unread = _unread(heard)
+        if unread is not None and not unread:  # the parent has ended
+            return
+        if not unread or not (wanted & {*unread} or unread.count(int(interrupt)) > 1):
+            asked = None
+        elif asked is None:
+            asked = time.monotonic()
+        elif time.monotonic() - asked >= float(patience):
+            _end(parent)
+            return
+        if unread:
+            time.sleep(LOOK)
+
+
+def _unread(heard: socket) -> bytes | None:
+    """Return the signals that the parent has not read yet; none: it has just read them."""
+    try:
+        return heard.recv(4096, MSG_PEEK | MSG_DONTWAIT)
+    except BlockingIOError:
+        return None
+
+
+def _end(parent: int) -> None:
+    if os.getppid() != parent:
+        return
+    os.kill(parent, 9)
+    _restore_terminal()
+    os.write(2, LAST_WORDS)
+
+
+def _restore_terminal() -> None:
+    """Leave a terminal that was reading keys one by one as a shell wants it."""
+    import termios
+
+    try:
+        modes = termios.tcgetattr(0)
+    except termios.error:
+        return
+    if modes[3] & termios.ICANON:
+        return
+    modes[0] |= termios.ICRNL
+    modes[1] |= termios.OPOST
+    modes[3] |= termios.ICANON | termios.ECHO | termios.IEXTEN | termios.ISIG
+    termios.tcsetattr(0, termios.TCSANOW, modes)
+    os.write(2, b"\x1b[?25h\x1b[?2004l\r\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""The `sii` command whose tool freezes the interpreter in C, as a program.
+
+`python -m tests.hostile.frozen_sii FILE …` runs `sii …`. Its model makes one call that is good and
+one whose text is searched by a regular expression that takes longer than the universe lasts. FILE
+is made before that.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from sii_cli.main import main
+from tests.fakes.scripted_model import answer
+from tests.sii_cli import scripted_sii
+from tools.bash import Bash
+from tools.base import Emit, ToolResult
+
+
+def freeze(begun: Path) -> None:
+    run = Bash.run
+
+    async def frozen(self: Bash, params: Any, emit: Emit) -> ToolResult:
+        if "freeze" not in params.command:
+            return await run(self, params, emit)
+        begun.touch()
+        re.search(r"(a|a)*b", "a" * 100)
+        raise AssertionError
+
+    Bash.run = frozen  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    freeze(Path(sys.argv.pop(1)))
+    scripted_sii.SCRIPTS["freeze"] = [
+        scripted_sii.bash("echo good"),
+        scripted_sii.bash("freeze"),
+        answer("Never."),
+    ]
+    scripted_sii.pretend("freeze")
+    main()

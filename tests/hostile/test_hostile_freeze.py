@@ -1,0 +1,128 @@
+"""A program that is frozen in C ends when it is told to, and one that is not is left alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from recordings.events import Observation
+from recordings.log import read_events
+from sii_cli import watchdog
+from tests.sii_cli.shell import Shell
+from tests.sii_cli.terminal import ROOT, Terminal
+
+pytestmark = pytest.mark.hostile
+
+
+def argv(begun: Path, *args: str) -> list[str]:
+    return [sys.executable, "-m", "tests.hostile.frozen_sii", str(begun), *args]
+
+
+def start(shell: Shell, begun: Path) -> subprocess.Popen[str]:
+    env = {**shell.env, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(argv(begun, "-p", "Go."), env=env, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(path: Path, seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not path.exists():
+        assert time.monotonic() < end, f"{path} did not come"
+        time.sleep(0.02)
+    time.sleep(0.3)
+
+
+def first_call_is_kept(shell: Shell) -> None:
+    observations = [e.data for e in read_events(shell.last()) if isinstance(e.data, Observation)]
+    assert [one.text for one in observations] == ["good"]
+
+
+@pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGINT, signal.SIGINT]])
+def test_a_frozen_session_ends_when_it_is_told_to(
+    shell: Shell, tmp_path: Path, signals: list[signal.Signals]
+) -> None:
+    begun = tmp_path / "begun"
+    sii = start(shell, begun)
+    wait_for(begun)
+    for number in signals:
+        sii.send_signal(number)
+        time.sleep(0.1)
+    told = time.monotonic()
+    _, said = sii.communicate(timeout=60)
+    assert watchdog.PATIENCE - 0.5 < time.monotonic() - told < watchdog.PATIENCE + 2
+    assert "did not hear that it should stop" in said
+    first_call_is_kept(shell)
+
+
+def test_one_ctrl_c_leaves_a_frozen_session_alone(shell: Shell, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    sii = start(shell, begun)
+    wait_for(begun)
+    sii.send_signal(signal.SIGINT)
+    time.sleep(watchdog.PATIENCE + 1)
+    assert sii.poll() is None
+    sii.kill()
+    sii.wait()
+
+
+def test_a_frozen_prompt_ends_at_the_second_ctrl_c(shell: Shell, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    env = {**shell.env, "PYTHONPATH": str(ROOT)}
+    terminal = Terminal(argv(begun), cwd=shell.workspace, env=env)
+    terminal.wait_for("sandbox ready")
+    terminal.send("Go.\r")
+    wait_for(begun)
+    terminal.send("\x03")
+    time.sleep(0.3)  # two at the same moment are one signal
+    terminal.send("\x03")
+    told = time.monotonic()
+    terminal.wait_for("did not hear that it should stop")
+    assert time.monotonic() - told < watchdog.PATIENCE + 2
+    first_call_is_kept(shell)
+
+
+def test_a_child_ends_with_its_program(shell: Shell, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    sii = start(shell, begun)
+    wait_for(begun)
+    (child,) = [pid for pid in children(sii.pid) if "watchdog_child" in command_of(pid)]
+    sii.kill()
+    sii.wait()
+    end = time.monotonic() + 10
+    while command_of(child) and time.monotonic() < end:
+        time.sleep(0.02)
+    assert not command_of(child)
+
+
+def children(pid: int) -> list[int]:
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def command_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
+
+
+async def slow_to_leave() -> str:
+    import asyncio
+
+    left = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, left.set)
+    os.kill(os.getpid(), signal.SIGTERM)
+    await left.wait()
+    for _ in range(30):
+        await asyncio.sleep(0.1)
+    return "left"
+
+
+def test_a_slow_end_is_left_alone() -> None:
+    assert watchdog.run(slow_to_leave()) == "left"
+    assert signal.set_wakeup_fd(-1) == -1
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
