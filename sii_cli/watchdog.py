@@ -49,7 +49,7 @@ class _Loop(asyncio.SelectorEventLoop):
         signal.set_wakeup_fd(self._bell.fileno(), warn_on_full_buffer=False)
 
     def add_signal_handler(
-        self, sig: int, callback: Callable[[Unpack[_Ts]], object], *args: Unpack[_Ts]
+        self, sig: int, callback: Callable[[Unpack[_Ts]], object], *args: *_Ts
     ) -> None:
         """Call back when a signal comes."""
         self._callbacks[sig] = lambda: callback(*args)
