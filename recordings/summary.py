@@ -42,6 +42,18 @@ _TAIL_BYTES = (1 << 14, 1 << 20)
 """How much of the end is read at first, and at most."""
 
 
+_BEYOND = 1e12
+"""Seconds that no recording lasts, and none begins at."""
+_KINDS: dict[str, Any] = {
+    **dict.fromkeys(("status", "mode", "model", "first_message", "reason"), str),
+    **dict.fromkeys(("batch", "query", "outcome"), str | None),
+    **dict.fromkeys(("started", "duration"), int | float | None),
+    **dict.fromkeys(("context_length", "tokens", "attempt"), int | None),
+    **dict.fromkeys(("rounds", "steps", "generated"), int),
+    "variant": dict,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class RecordingSummary:
     """One recording in a list."""
@@ -81,7 +93,9 @@ class RecordingSummary:
 def summarise(folder: Path) -> RecordingSummary:
     """Sum a recording up. What cannot be read is `damaged` or `newer`, never an exception."""
     try:
-        return _summarise(folder)
+        summary = _summarise(folder)
+        _check(summary)
+        return summary
     except RecordingTooNew as error:
         return RecordingSummary(folder.name, folder, "newer", why=str(error))
     except UNREADABLE as error:
@@ -125,6 +139,17 @@ def _summarise(folder: Path) -> RecordingSummary:
         reason=(outcome or end or {}).get("reason", ""),
         generated=usage["completion_tokens"] if usage else 0,
     )
+
+
+def _check(summary: RecordingSummary) -> None:
+    """Raise `TypeError` or `ValueError` where a recording says what none of ours says."""
+    for name, kinds in _KINDS.items():
+        if not isinstance(getattr(summary, name), kinds):
+            raise TypeError(f"`{name}` is of another kind")
+    if not isinstance(summary.variant.get("model"), str | None):
+        raise TypeError("`variant` names no model")
+    if not (abs(summary.started or 0.0) < _BEYOND and summary.duration < _BEYOND):
+        raise ValueError("its times are none")
 
 
 def has_open_round(folder: Path) -> bool:

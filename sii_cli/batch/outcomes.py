@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from recordings.errors import RecordingError
+from recordings.errors import UNREADABLE
 from recordings.events import ModelResponse, QueryStatus, SummaryResponse
 from recordings.log import read_events
 from recordings.store import RecordingStore
@@ -65,7 +65,7 @@ def read_outcomes(folder: Path, batch: str, jobs: Iterable[Job]) -> Outcomes:
 def _generated(summary: RecordingSummary) -> int:
     """Return the tokens generated in a recording that has no end, as far as it can be read."""
     tokens = 0
-    with suppress(RecordingError):
+    with suppress(*UNREADABLE):
         for event in read_events(summary.folder):
             if isinstance(event.data, ModelResponse | SummaryResponse) and event.data.usage:
                 tokens += event.data.usage.completion_tokens

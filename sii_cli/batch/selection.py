@@ -7,6 +7,7 @@ from collections.abc import Callable
 from itertools import product
 from typing import Any, Literal
 
+from recordings.errors import UNREADABLE
 from recordings.events import Observation
 from recordings.log import read_events
 from recordings.reviews import add_review, counted_reviews, tags
@@ -40,10 +41,17 @@ def mark(selected: list[RecordingSummary], key: HomeKey | None) -> int:
     """Tag recordings for review, as the word of the home with this key; return how many were not
     tagged before. Blocks.
     """
-    fresh = [one for one in selected if TAG not in tags(counted_reviews(one.folder, key))]
+    fresh = [one for one in selected if not _is_marked(one, key)]
     for one in fresh:
         add_review(one.folder, REVIEWER, add_tags=[TAG], key=key)
     return len(fresh)
+
+
+def _is_marked(one: RecordingSummary, key: HomeKey | None) -> bool:
+    try:
+        return TAG in tags(counted_reviews(one.folder, key))
+    except UNREADABLE:
+        return True  # nothing is appended to it; `sii verify` says what is wrong
 
 
 def preference_pairs(outcomes: Outcomes) -> list[dict[str, Any]]:
@@ -61,11 +69,14 @@ def preference_pairs(outcomes: Outcomes) -> list[dict[str, Any]]:
 
 def _errors(one: RecordingSummary) -> float:
     observations = (event.data for event in read_events(one.folder))
-    return sum(
-        data.error is not None or bool(data.exit_code)
-        for data in observations
-        if isinstance(data, Observation)
-    )
+    try:
+        return sum(
+            data.error is not None or bool(data.exit_code)
+            for data in observations
+            if isinstance(data, Observation)
+        )
+    except UNREADABLE:
+        return float("inf")
 
 
 MEASURES: dict[str, Callable[[RecordingSummary], float]] = {

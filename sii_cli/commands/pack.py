@@ -33,7 +33,7 @@ def _pack(folder: Path, undo: bool) -> bool:
     try:
         result = unpack(folder) if undo else pack(folder)
         warn_when_void(folder)
-    except RecordingError as error:
+    except (RecordingError, OSError) as error:
         complain(str(error))
         return False
     click.echo(

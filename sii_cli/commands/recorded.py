@@ -82,7 +82,7 @@ def _resolve(store: RecordingStore, ref: str) -> Path:
 
 def warn_when_void(folder: Path) -> None:
     """Say on stderr that a recording's approval no longer holds, where that is so."""
-    from recordings.errors import RecordingError
+    from recordings.errors import UNREADABLE, why_damaged
     from recordings.files import REVIEWS
 
     if not (folder / REVIEWS).exists():
@@ -94,8 +94,8 @@ def warn_when_void(folder: Path) -> None:
 
     try:
         stands = standing(counted_reviews(folder, reading_key()), recording_hash(folder))
-    except RecordingError as error:
-        complain(str(error))
+    except UNREADABLE as error:
+        complain(why_damaged(error))
         return
     if stands.void:
         complain(void_sentence(folder.name, stands.void))
@@ -103,12 +103,12 @@ def warn_when_void(folder: Path) -> None:
 
 def warn_of_outages(folder: Path) -> None:
     """Say on stderr that calls failed for a reason of the installation, where that is so."""
-    from recordings.errors import RecordingError
+    from recordings.errors import UNREADABLE
     from recordings.outages import outages_of
 
     try:
         outages = outages_of(folder)
-    except RecordingError:
+    except UNREADABLE:
         return  # the command itself says what is wrong with it
     if outages:
         complain(outage_sentence(outages))

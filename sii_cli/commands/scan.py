@@ -42,7 +42,7 @@ def command(refs: tuple[str, ...], as_json: bool, variables: tuple[str, ...], en
 
 def _scan(folder: Path, finder: SecretFinder, as_json: bool) -> bool:
     """Scan one recording, say what was found, and return whether it was nothing."""
-    from recordings.errors import RecordingError
+    from recordings.errors import UNREADABLE, why_damaged
     from recordings.redact import scan
 
     found: dict[tuple[str, str], set[int]] = {}
@@ -53,8 +53,8 @@ def _scan(folder: Path, finder: SecretFinder, as_json: bool) -> bool:
             found.setdefault((secret.name, secret.how), set()).add(finding.seq)
             if as_json:
                 click.echo(json.dumps(_facts(folder.name, finding)))
-    except RecordingError as error:
-        complain(f"{folder.name}: {error}")
+    except UNREADABLE as error:
+        complain(f"{folder.name}: {why_damaged(error)}")
         return False
     if not as_json:
         for line in describe(folder.name, found):

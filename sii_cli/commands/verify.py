@@ -69,7 +69,7 @@ def _verify(folder: Path, snapshots: Completeness) -> bool:
 
 def _whose(folder: Path) -> Iterator[str]:
     """Say what the chain proves and what not: who wrote the recording and its reviews."""
-    from recordings.errors import RecordingError
+    from recordings.errors import UNREADABLE, why_damaged
     from recordings.reviews import counted_reviews, read_reviews
     from recordings.trust.origin import origin_of
     from sii_cli.trust.home import reading_key
@@ -82,8 +82,8 @@ def _whose(folder: Path) -> Iterator[str]:
     }[origin_of(folder, find_key_home(os.environ))]
     try:
         reviews, own = read_reviews(folder), counted_reviews(folder, reading_key())
-    except RecordingError as error:
-        yield str(error)
+    except UNREADABLE as error:
+        yield why_damaged(error)
         return
     if reviews:
         yield (
@@ -97,7 +97,7 @@ def _verify_snapshots(folder: Path, snapshots: Completeness) -> None:
 
     The recording is whole without them, but cannot be re-executed or forked with its files.
     """
-    from recordings.errors import RecordingError
+    from recordings.errors import UNREADABLE
     from recordings.events import Snapshot
     from recordings.workspace import snapshots_of
     from sandbox.snapshots import SnapshotError, quoted
@@ -106,7 +106,7 @@ def _verify_snapshots(folder: Path, snapshots: Completeness) -> None:
         events = [event.data for event in snapshots_of(folder)]
         trees = {data.tree for data in events if isinstance(data, Snapshot)}
         lost = [path for tree in trees if (path := snapshots.lost(tree)) is not None]
-    except RecordingError:
+    except UNREADABLE:
         return  # told above
     except SnapshotError as error:
         click.echo(f"  note: {error}")
