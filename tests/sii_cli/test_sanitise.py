@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sii_cli.render.sanitise import one_line, sanitise
+from sii_cli.render.sanitise import one_line, sanitise, without_escapes
 from sii_cli.render.wrap import LineStream, wrap
+from tests.sii_cli.shell import Shell
 
 WILD = st.text(
     alphabet=st.one_of(
@@ -86,3 +89,13 @@ def test_a_progress_bar_does_not_pile_up() -> None:
     for percent in range(1000):
         assert stream.feed(f"\r{percent} %") == []
     assert stream.growing == "999 %"
+
+
+def test_an_answer_that_is_piped_holds_no_escapes_and_keeps_its_tabs(shell: Shell) -> None:
+    done = shell.sii("-p", "go", script="hostile")
+    assert "\x1b" not in done.stdout
+    assert "\u202e" not in done.stdout
+    assert "An  escape and <U+202E> more [red]x[/red]." in done.stdout
+    assert without_escapes("all:\r\n\tcc \x1b[31ma.c\x1b[0m\n") == "all:\n\tcc a.c\n"
+    kept = shell.sii("-p", "go", "--output-format", "json", script="hostile").stdout
+    assert json.loads(kept)["answer"] == "An \x1b[2J escape and \u202e more [red]x[/red]."
