@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +60,10 @@ def load_settings(
         _check_workspace(workspace, home)
     project = find_project_file(workspace, home)
     trusted = trusted_source(home, project)
-    files = [*([trusted] if trusted else []), _from_file("user", home / CONFIG_FILE)]
+    own = _from_file("user", home / CONFIG_FILE)
+    files = [*([trusted] if trusted else []), own]
     merged = _merge([*outer, *files], set(SETTING_NAMES))
-    notes = _doubtful_variables(env)
+    notes = [*_doubtful_variables(env), *_key_in_sight(own)]
     if project is not None:
         notes += notes_about(project, trusted=trusted is not None)
         for name, value in stricter_values(project, merged).items():
@@ -98,6 +101,14 @@ def _doubtful_variables(env: Mapping[str, str]) -> list[str]:
         for name, nearest in doubtful.items()
         if nearest
     ]
+
+
+def _key_in_sight(own: Source) -> Iterator[str]:
+    """Notice a file with a key that others on the machine can read."""
+    if "api_key" in own.values and own.file is not None:
+        with suppress(OSError):
+            if own.file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+                yield f"others can read the key in {own.file}: say `chmod 600 {own.file}`."
 
 
 def _from_file(place: Place, path: Path) -> Source:

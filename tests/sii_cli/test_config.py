@@ -263,3 +263,19 @@ def test_every_limit_can_be_set(place: Place) -> None:
     assert make_spec(place.load()).limits == Limits(
         1024 * mib, 1.0, 3, 2 * mib, 4 * mib, 5 * mib, 6, 7 * mib, 8.0, 9.0
     )
+
+
+@pytest.mark.parametrize(("mode", "noted"), [(0o600, False), (0o644, True), (0o640, True)])
+def test_a_key_that_others_can_read_is_noted(tmp_path: Path, mode: int, noted: bool) -> None:
+    home, workspace = tmp_path / "home", tmp_path / "workspace"
+    home.mkdir()
+    workspace.mkdir()
+    file = home / "config.toml"
+    file.write_text('api_key = "secret"\n')
+    file.chmod(mode)
+    settings = load_settings({}, {"SII_HOME": str(home)}, workspace)
+    assert settings.notes == (
+        (f"others can read the key in {file}: say `chmod 600 {file}`.",) * noted
+    )
+    file.write_text('model = "m"\n')
+    assert load_settings({}, {"SII_HOME": str(home)}, workspace).notes == ()
