@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.protocol import Limits, Sandbox
-from tests.sandbox.conftest import Start
+from sandbox.docker import DockerBackend
+from sandbox.protocol import Limits, Sandbox, SandboxSpec
+from tests.sandbox.conftest import IMAGE, Start
 
 pytestmark = pytest.mark.hostile
 
@@ -58,6 +59,21 @@ async def test_all_writers_stop_soon_after_the_limit(
     assert "disk" in result.limits_hit, result
     assert written <= LIMIT + OVERSHOOT
     assert await goes_on(sandbox)
+
+
+@pytest.mark.docker
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["~", "/var/tmp"])
+async def test_the_containers_own_layer_is_held_to_the_same(workspace: Path, place: str) -> None:
+    sandbox = await DockerBackend().start(SandboxSpec(workspace, IMAGE, Limits(disk=LIMIT)))
+    try:
+        writers = f"for i in 1 2 3; do dd if=/dev/zero of={place}/f$i bs=1M count=4000 & done; wait"
+        result = await sandbox.bash(f"{{ {writers}; }} 2>/dev/null", timeout=120)
+        assert "disk" in result.limits_hit, result
+        written = await sandbox.bash(f"cat {place}/f* | wc -c")
+        assert int(written.output) <= LIMIT + OVERSHOOT
+    finally:
+        await sandbox.close()
 
 
 async def goes_on(sandbox: Sandbox) -> bool:
