@@ -20,6 +20,7 @@ from tests.fakes.fake_site import Answer, fake_site
 from tests.fakes.forward_proxy import forward_proxy
 from tests.tools.test_web_fetch import NamesToLoopback, fetch, web_fetch
 from tools.base import ToolError, ToolOutage
+from tools.web.charsets import known_charset
 from tools.web.fetch import Fetcher
 from tools.web.inflate import UnknownCoding, read_body
 from tools.web.search import SearchError, SearxngProvider
@@ -232,6 +233,32 @@ async def test_a_proxy_that_refuses_a_tunnel_is_named(site, monkeypatch):
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
         with pytest.raises(ToolError, match=r"gives no tunnel to 127\.0\.0\.1:\d+ \(403\)"):
             await fetch(web_fetch(), f"http://s.test:{site.port}/")
+
+
+@pytest.mark.parametrize("charset", ["punycode", "idna", "unicode_escape", "zip", "x" * 5000, "\0"])
+async def test_a_charset_that_is_none_of_the_web_is_not_decoded(site, charset):
+    text = b"a-" + b"9a" * 500_000
+    site.pages["/"] = Answer(text, f"text/plain; charset={charset}".replace("\0", "%00"))
+    started = time.process_time()
+    result = await fetch(web_fetch(), f"http://s.test:{site.port}/")
+    assert result.text.startswith("a-9a9a")
+    assert time.process_time() - started < 5
+
+
+async def test_a_page_that_grows_in_the_conversion_is_cut(site):
+    nested = b"<ul><li>x" * 150 + b"<li>y" * 60_000
+    site.pages["/"] = Answer(b"<title>t</title>" + nested)
+    with PeakMemory() as peak:
+        result = await fetch(web_fetch(), f"http://s.test:{site.port}/")
+    assert result.text
+    assert peak.mb < 150
+
+
+@pytest.mark.parametrize(
+    "charset", ["utf-8", "UTF8", "gb2312", "gbk", "big5", "shift_jis", "euc-kr", "windows-1252"]
+)
+def test_charsets_of_the_web_are_known(charset):
+    assert known_charset(charset) == charset
 
 
 SEARCH_BOMBS = {

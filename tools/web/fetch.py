@@ -17,6 +17,7 @@ from sandbox.network.addresses import may_reach
 from sandbox.network.machine import NO_NETWORK, is_of_this_machine, resolves_names
 from sandbox.network.resolve import Allowed, Resolve, resolve
 from tools.base import ToolError, ToolOutage
+from tools.web.charsets import known_charset
 from tools.web.inflate import ACCEPTED, UnknownCoding, read_body
 from tools.web.proxies import BadProxy, find_proxy
 from tools.web.tls import NoCertificates, trusted
@@ -176,7 +177,7 @@ class Fetcher:
             status=head.status_code,
             reason=head.reason_phrase,
             content_type=content_type.strip().lower(),
-            charset=head.charset_encoding,
+            charset=known_charset(head.charset_encoding),
             body=body[: self._max_bytes],
             truncated=len(body) > self._max_bytes,
         )

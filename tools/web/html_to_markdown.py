@@ -15,6 +15,9 @@ MEMORY = 2 << 30
 CPU_SECONDS = 25
 NOT_CONVERTED = 65
 """Exit code when the page is at fault; any other failure is one of this program."""
+MAX_TEXT = 8 << 20
+"""Bytes of markdown: lists in lists are indented, and become many times their HTML."""
+CUT = b"\n\n[the text is too long: this is its beginning]"
 SHORT = 500
 """Characters below which an extract is doubted and compared with the whole page."""
 
@@ -31,7 +34,7 @@ def main() -> None:
         raise
     except Exception:
         sys.exit(NOT_CONVERTED)
-    sys.stdout.buffer.write(text)
+    sys.stdout.buffer.write(text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + CUT)
 
 
 def limit(what: int, most: int) -> None:
