@@ -74,7 +74,7 @@ def _setting(
     *,
     stricter: Stricter | None = None,
 ) -> Any:
-    """`stricter`: how a project's file may set it without being trusted; none: not at all."""
+    """`stricter`: how data of others may set it unasked, where they may at all; None: not so."""
     return field(
         default=default,
         repr=places is not SECRET,
@@ -98,14 +98,24 @@ class Settings:
     image: Name = _setting("sii-sandbox:latest", "Docker image of the sandbox.", OWN)
     sandbox: Literal["docker", "bubblewrap"] = _setting("docker", "What runs the sandbox.", OWN)
     allow_net: Hosts = _setting((), "Hosts for the sandbox to reach; without it none.", OWN)
-    memory: Bytes = _setting(4 << 30, 'Memory of the sandbox, such as "4g".', OWN)
-    cpus: Cpus = _setting(2.0, "Processors of the sandbox.", OWN)
-    pids: Count = _setting(512, "Processes in the sandbox.", OWN)
-    disk: Bytes = _setting(16 << 30, "What the sandbox may write to disk.", OWN_FILES)
-    tmp: Bytes = _setting(1 << 30, "Size of the sandbox's /tmp; counts as memory.", OWN_FILES)
-    file_size: Bytes = _setting(8 << 30, "Size of one file in the sandbox.", OWN_FILES)
-    open_files: Count = _setting(4096, "Files that a process may hold open.", OWN_FILES)
-    output_size: OutputBytes = _setting(16 << 20, "Output of a command that is kept.", OWN_FILES)
+    memory: Bytes = _setting(4 << 30, 'Memory of the sandbox, such as "4g".', OWN, stricter="lower")
+    cpus: Cpus = _setting(2.0, "Processors of the sandbox.", OWN, stricter="lower")
+    pids: Count = _setting(512, "Processes in the sandbox.", OWN, stricter="lower")
+    disk: Bytes = _setting(
+        16 << 30, "What the sandbox may write to disk.", OWN_FILES, stricter="lower"
+    )
+    tmp: Bytes = _setting(
+        1 << 30, "Size of the sandbox's /tmp; counts as memory.", OWN_FILES, stricter="lower"
+    )
+    file_size: Bytes = _setting(
+        8 << 30, "Size of one file in the sandbox.", OWN_FILES, stricter="lower"
+    )
+    open_files: Count = _setting(
+        4096, "Files that a process may hold open.", OWN_FILES, stricter="lower"
+    )
+    output_size: OutputBytes = _setting(
+        16 << 20, "Output of a command that is kept.", OWN_FILES, stricter="lower"
+    )
     mounts: Mounts = _setting(
         (), "SRC[:TARGET], shown read-only in the sandbox (at /mnt/NAME); again for more.", OWN
     )
@@ -126,7 +136,7 @@ class Settings:
         120.0, "Seconds for a command that asks for none.", stricter="lower"
     )
     command_timeout_max: Seconds = _setting(
-        3600.0, "Seconds that a command may ask for.", OWN_FILES
+        3600.0, "Seconds that a command may ask for.", OWN_FILES, stricter="lower"
     )
     tools: Names = _setting(
         (), "Tools that the model may call, by commas; without it all.", stricter="fewer"

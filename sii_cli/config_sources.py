@@ -58,8 +58,9 @@ def load_settings(
     workspace = _merge(outer, {"workspace"}).get("workspace", (cwd, ""))[0]
     if works:
         _check_workspace(workspace, home)
+    key_home = find_key_home(env)
     project = find_project_file(workspace, home)
-    trusted = trusted_source(home, project)
+    trusted = trusted_source(key_home, project)
     own = _from_file("user", home / CONFIG_FILE)
     files = [*([trusted] if trusted else []), own]
     merged = _merge([*outer, *files], set(SETTING_NAMES))
@@ -79,7 +80,7 @@ def load_settings(
         values["base_url"], sources["base_url"] = running, "sii serve"
     values["tools"] = _all_tools(values.get("tools"))
     _check_together(values, sources)
-    return Settings(**values, sources=sources, notes=tuple(notes), key_home=find_key_home(env))
+    return Settings(**values, sources=sources, notes=tuple(notes), key_home=key_home)
 
 
 def _from_environment(env: Mapping[str, str]) -> dict[str, str]:

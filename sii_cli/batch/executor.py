@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -11,13 +12,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sandbox.protocol import SandboxBackend
+from sii_cli.asks import Allowed, refused
 from sii_cli.batch.check import Checker
 from sii_cli.batch.job import Result, run_job
+from sii_cli.batch.places import find_homes, held, never, place_of
 from sii_cli.batch.plan import Job, Plan
+from sii_cli.batch.queries import Query
+from sii_cli.batch.query_asks import asks_of
 from sii_cli.batch.served import Pinned, ServedPin
 from sii_cli.batch.simulated_user import UserSimulator
-from sii_cli.batch.workspaces import make_workspace, remove_workspace
-from sii_cli.config import Settings
+from sii_cli.batch.workspaces import WorkspaceUnavailable, make_workspace, remove_workspace
+from sii_cli.config import Settings, find_key_home
 from sii_cli.model.types import Model
 from sii_cli.parts import make_backend, make_model, make_spec
 from sii_cli.session import Session
@@ -62,19 +67,42 @@ class Bench:
         """Where the sessions' copies of their workspaces are."""
         return self.settings.home / WORKSPACES
 
+    def make_workspace(self, query: Query) -> Path:
+        """Return a new copy of a query's workspace. Blocks.
+
+        Raises `WorkspaceUnavailable`, also when the query asks for what was not allowed: a path may
+        lead elsewhere by now.
+        """
+        homes = find_homes(find_key_home(os.environ))
+        place = place_of(query, Path(self.plan.query_folder), homes)
+        why = never(query, place, homes)
+        left = refused(asks_of(query, place, self.settings), Allowed(asks=self.plan.asks))
+        if why or left:
+            why = why or f"{left[0].value} was not allowed when the batch began."
+            raise WorkspaceUnavailable(f"The workspace of {query.id} cannot be made: {why}")
+        try:
+            with held(query, place) as (same, base):
+                return make_workspace(same, base, self.workspaces, self.settings.disk)
+        except OSError as error:
+            raise WorkspaceUnavailable(
+                f"The workspace of {query.id} cannot be made: {error.strerror}."
+            ) from error
+
     def settings_of(self, job: Job, workspace: Path) -> Settings:
         """Return a session's settings: the batch's, the query's over them, the variant over all."""
-        query = job.query
+        query, own = job.query, self.settings
         changes: dict[str, Any] = {"workspace": workspace}
-        for name in ("image", "tools", "allow_net", "setup"):
+        for name in ("image", "allow_net", "setup"):
             if value := getattr(query, name):
                 changes[name] = value
+        if query.tools:
+            changes["tools"] = tuple(name for name in query.tools if name in own.tools)
         if query.env:
             changes["env"] = (*self.settings.env, *(f"{k}={v}" for k, v in query.env.items()))
         if query.limits.steps is not None:
-            changes["max_steps"] = query.limits.steps
+            changes["max_steps"] = min(query.limits.steps, own.max_steps)
         if query.limits.output is not None:
-            changes["output_size"] = query.limits.output
+            changes["output_size"] = min(query.limits.output, own.output_size)
         if self.settings.seed is not None:  # each attempt is another draw, and repeatable
             changes["seed"] = self.settings.seed + job.attempt - 1
         return replace(self.settings, **(changes | job.variant))
@@ -121,26 +149,22 @@ class LocalExecutor:
             self._user = self._make_model(settings)
             self._simulator = UserSimulator(self._user, settings)
 
-    def at_home(self, home: Path) -> LocalExecutor:
-        """Return one that shares everything with this, and keeps its recordings elsewhere.
+    def at_home(self, home: Path, query_folder: Path) -> LocalExecutor:
+        """Return one that shares everything with this, and keeps its recordings elsewhere; paths
+        in queries count from `query_folder`.
 
         Nothing is proved there: who brings them home says whose they are.
         """
         other = copy.copy(self)
         settings = replace(self._bench.settings, home=home, workspace=home, key_home=None)
-        other._bench = replace(self._bench, settings=settings)
+        plan = replace(self._bench.plan, query_folder=str(query_folder))
+        other._bench = replace(self._bench, settings=settings, plan=plan)
         return other
 
     async def run(self, job: Job, on_item: OnItem) -> Result:
         """Run a session in a copy of its workspace, which is removed afterwards."""
         bench = self._bench
-        workspace = await asyncio.to_thread(
-            make_workspace,
-            job.query,
-            Path(bench.plan.query_folder),
-            bench.workspaces,
-            bench.settings.disk,
-        )
+        workspace = await asyncio.to_thread(bench.make_workspace, job.query)
         try:
             return await self._run(job, workspace, on_item)
         finally:
@@ -177,5 +201,5 @@ class LocalExecutor:
         query, bench = job.query, self._bench
         if query.check is None:
             return None
-        original = partial(make_workspace, query, Path(bench.plan.query_folder), bench.workspaces)
+        original = partial(bench.make_workspace, query)
         return Checker(query.check, query.check_files, self._backend, make_spec(settings), original)

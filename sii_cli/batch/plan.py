@@ -12,19 +12,24 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple, cast
 
 from pydantic import TypeAdapter
 
 from recordings.errors import MALFORMED
 from recordings.files import replace_file
 from recordings.opening import open_file, read_file
+from recordings.trust.home_key import HomeKey
+from sii_cli.asks import Ask, Kind
 from sii_cli.batch.queries import Query
+from sii_cli.batch.vary import check_varied
 from sii_cli.config import BATCH_FILE, Settings
 from sii_cli.errors import UsageError
 
 PLAN = BATCH_FILE
 QUERIES = "queries.jsonl"
+PROOF = "proof"
+"""Of the home that pinned the plan, over all else that it and the queries say."""
 MOST_SESSIONS = 1_000_000
 _LARGEST_PLAN = 16 << 20
 _LONGEST_QUERY = 32 << 20
@@ -75,6 +80,13 @@ class Plan:
     simulated_user: str | None
     """Model that plays the user in them; none: the check's output is sent."""
     settings: dict[str, Any]
+    allowed: list[tuple[str, str]] = field(default_factory=list)
+    """What the user allowed of what the queries ask for: kinds and values of `Ask`s."""
+
+    @property
+    def asks(self) -> frozenset[Ask]:
+        """What was allowed."""
+        return frozenset(Ask(cast(Kind, kind), value) for kind, value in self.allowed)
 
     def variants(self) -> list[dict[str, Any]]:
         """Return every combination of the varied settings; one empty one without any."""
@@ -113,14 +125,25 @@ def sha256_of(queries: Sequence[Query]) -> str:
     return hashlib.sha256(encode_queries(queries)).hexdigest()
 
 
-def pin(folder: Path, plan: Plan, queries: Sequence[Query]) -> None:
-    """Write the plan and its queries down. Raises `RecordingFailed`."""
-    replace_file(folder, QUERIES, encode_queries(queries))
-    replace_file(folder, PLAN, json.dumps(asdict(plan), indent=2).encode() + b"\n")
+class Pinned(NamedTuple):
+    """What a batch's folder says that there is to be run."""
+
+    plan: Plan
+    queries: list[Query]
+    own: bool
+    """This home wrote it, and nobody else changed it."""
 
 
-def load_plan(folder: Path) -> tuple[Plan, list[Query]]:
-    """Return what a folder's batch pinned. Raises `UsageError`."""
+def pin(folder: Path, plan: Plan, queries: Sequence[Query], key: HomeKey) -> None:
+    """Write the plan and its queries down, with the home's proof. Raises `RecordingFailed`."""
+    body, lines = asdict(plan), encode_queries(queries)
+    sealed = body | {PROOF: key.prove("batch", _canonical(body), lines)}
+    replace_file(folder, QUERIES, lines)
+    replace_file(folder, PLAN, json.dumps(sealed, indent=2).encode() + b"\n")
+
+
+def load_pinned(folder: Path, key: HomeKey | None = None) -> Pinned:
+    """Return what a folder's batch pinned, and whether it was this home. Raises `UsageError`."""
     if not is_batch(folder):
         raise UsageError(
             f"{folder} is no batch's folder (it has no {PLAN}): begin one with "
@@ -129,22 +152,33 @@ def load_plan(folder: Path) -> tuple[Plan, list[Query]]:
     refuse_links(folder)
     name = PLAN
     try:
-        plan = TypeAdapter(Plan).validate_json(
-            read_file(folder, PLAN, most=_LARGEST_PLAN), strict=True
-        )
+        body = json.loads(read_file(folder, PLAN, most=_LARGEST_PLAN))
+        proof = str(body.pop(PROOF, ""))
+        plan = TypeAdapter(Plan).validate_json(_canonical(body), strict=True)
+        _check(plan)
         name = QUERIES
         with open(open_file(folder, QUERIES), "rb") as file:
-            queries = [Query.model_validate_json(line) for line in _lines(file)]
+            lines = list(_lines(file))
+        queries = [Query.model_validate_json(line) for line in lines]
         if _count(plan, queries) > MOST_SESSIONS:
             raise ValueError(f"more than {MOST_SESSIONS:,} sessions")
     except OSError as error:
         raise UsageError(f"{folder / name} cannot be read: {error.strerror}.") from error
-    except MALFORMED as error:
+    except (*MALFORMED, AttributeError, UsageError) as error:
         raise UsageError(
             f"{folder / name} is damaged: put it back as it was, or begin another batch with "
             "`sii batch FILE --out DIR`."
         ) from error
-    return plan, queries
+    own = key is not None and key.proves(proof, "batch", _canonical(body), b"".join(lines))
+    return Pinned(plan, queries, own)
+
+
+def is_sealed(folder: Path) -> bool:
+    """Tell whether a home has put its proof to a plan. Raises `OSError`, `UsageError`."""
+    try:
+        return PROOF in json.loads(read_file(folder, PLAN, most=_LARGEST_PLAN))
+    except (*MALFORMED, TypeError) as error:
+        raise UsageError(f"{folder / PLAN} is damaged.") from error
 
 
 def refuse_links(folder: Path) -> None:
@@ -170,9 +204,28 @@ def _count(plan: Plan, queries: Sequence[Query]) -> int:
     return variants * plan.attempts * len(queries)
 
 
+def load_plan(folder: Path) -> tuple[Plan, list[Query]]:
+    """Return what a folder's batch pinned, to be looked at. Raises `UsageError`."""
+    return load_pinned(folder, None)[:2]
+
+
+def _canonical(body: dict[str, Any]) -> bytes:
+    """Return what a plan says, the same bytes however it is written down."""
+    return json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _check(plan: Plan) -> None:
+    """Raise `ValueError`, `UsageError` for a plan that `sii batch` would never make."""
+    if plan.attempts < 1 or plan.feedback_rounds < 0 or not all(plan.vary.values()):
+        raise ValueError("a number is out of range")
+    for name, values in plan.vary.items():
+        for value in values:
+            check_varied(name, value)
+
+
 def is_batch(folder: Path) -> bool:
     """Tell whether a batch has been begun in the folder."""
-    return (folder / PLAN).exists()
+    return os.path.lexists(folder / PLAN)
 
 
 def differences(before: Plan, now: Plan) -> list[str]:

@@ -13,7 +13,6 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from recordings.events import Event, ModelResponse
@@ -25,7 +24,7 @@ from sii_cli.batch.executor import Bench, LocalExecutor, OnItem
 from sii_cli.batch.job import Result
 from sii_cli.batch.plan import Job
 from sii_cli.batch.workspace_archive import bring_home, pack, unpack
-from sii_cli.batch.workspaces import make_workspace, remove_workspace
+from sii_cli.batch.workspaces import remove_workspace
 from sii_cli.errors import SiiError, UsageError
 from sii_cli.parts import make_key
 
@@ -58,8 +57,8 @@ class SessionHost:
             if workspace is not None:
                 source = place / "workspace"
                 await asyncio.to_thread(unpack, workspace, source)
-                query = query.model_copy(update={"workspace": str(source)})
-            executor = self._executor.at_home(home)
+                query = query.model_copy(update={"workspace": source.name})
+            executor = self._executor.at_home(home, place)
             result = await executor.run(replace(job, query=query), lambda job, item: None)
             return result, await asyncio.to_thread(pack, home)
 
@@ -161,12 +160,7 @@ class RayExecutor:
             return self._workspaces[key]
 
     def _pack(self, job: Job) -> bytes:
-        folder = make_workspace(
-            job.query,
-            Path(self._bench.plan.query_folder),
-            self._bench.workspaces,
-            self._bench.settings.disk,
-        )
+        folder = self._bench.make_workspace(job.query)
         try:
             return pack(folder)
         finally:

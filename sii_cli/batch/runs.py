@@ -21,6 +21,8 @@ from recordings.opening import read_file
 from sii_cli.errors import UsageError
 
 RUNS = "runs.json"
+LARGEST = 16 << 20
+"""Bytes."""
 KEEP_EVERY = 10.0
 """Seconds between writes of the account."""
 _LARGEST = 16 << 20

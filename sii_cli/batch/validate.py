@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 from sandbox.network.hosts import AllowList
 from sii_cli.batch.git_objects import RepositoryRefused, holds, opened
+from sii_cli.batch.places import Homes, find_homes, never, place_of
 from sii_cli.batch.queries import GitWorkspace, Query
 from sii_cli.batch.query_files import Mistake, QueryFile, read_query_file
 from sii_cli.batch.repositories import is_remote, local_path
 from sii_cli.batch.workspaces import fault_of
+from sii_cli.config import find_key_home
 from tools.registry import TOOL_NAMES
 
 
 def validate(path: Path) -> QueryFile:
-    """Read a query file and look at what it names: tools, directories, commits.
+    """Read a query file and look at what it names: tools, directories and commits in its folder.
 
-    Blocks. Raises `UsageError` when there is nothing to read.
+    What lies elsewhere is not looked at: that needs the user's word. Blocks.
+    Raises `UsageError` when there is nothing to read.
     """
     read = read_query_file(path)
+    homes = find_homes(find_key_home(os.environ))
     found = [
         Mistake(line, text)
         for query, line in zip(read.queries, read.lines, strict=True)
-        for text in _faults(query, path.parent)
+        for text in _faults(query, path.parent, homes)
     ]
     mistakes = sorted([*read.mistakes, *found], key=lambda mistake: mistake.line)
     return QueryFile(read.path, read.queries, read.lines, tuple(mistakes))
 
 
-def _faults(query: Query, base: Path) -> Iterator[str]:
+def _faults(query: Query, base: Path, homes: Homes) -> Iterator[str]:
     unknown = [name for name in query.tools if name not in TOOL_NAMES]
     if unknown:
         yield f"tools: there is no {unknown[0]!r}; there are {', '.join(TOOL_NAMES)}."
@@ -38,7 +43,12 @@ def _faults(query: Query, base: Path) -> Iterator[str]:
         AllowList(query.allow_net)
     except ValueError as error:
         yield f"allow_net: {error}"
-    if (fault := fault_of(query, base)) is not None:
+    place = place_of(query, base, homes)
+    if (fault := never(query, place, homes)) is not None:
+        yield f"workspace: {fault}"
+    elif place is None or not place.inside:
+        return
+    elif (fault := fault_of(query, base)) is not None:
         yield f"workspace: {fault}"
     elif isinstance(query.workspace, GitWorkspace):
         git, commit = query.workspace.git, query.workspace.commit

@@ -11,6 +11,13 @@ from sii_cli.errors import UsageError
 VARIABLE = ("model", "temperature", "top_p", "seed", "enable_thinking", "max_steps")
 
 
+def check_varied(name: str, value: Any) -> None:
+    """Raise `UsageError` for a value that no batch varies: a plan may be somebody else's."""
+    if name not in VARIABLE:
+        raise UsageError(f"{name} cannot be varied.")
+    check_text(name, value)
+
+
 def parse_vary(texts: Sequence[str]) -> dict[str, list[Any]]:
     """Return the checked values by setting. Raises `UsageError`."""
     found: dict[str, list[Any]] = {}

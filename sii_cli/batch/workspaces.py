@@ -9,6 +9,7 @@ import re
 import shutil
 import stat
 import tempfile
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
@@ -25,9 +26,9 @@ from sii_cli.batch.repositories import check_out, is_remote, local_path
 from sii_cli.batch.tar_members import ArchiveRefused
 from sii_cli.errors import SiiError
 
-_COPY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*-[a-z0-9_]{8}")
-_CLONE = re.compile(r"[0-9a-f]{16}-[a-z0-9_]{8}")
-"""Names of the folders that are made here."""
+_RANDOM = "[a-z0-9_]{8}"
+"""What `mkdtemp` appends to a name."""
+_CLONE = re.compile(rf"[0-9a-f]{{16}}-{_RANDOM}")
 REPOSITORIES = ".repositories"
 """Folder beside the copies that holds each commit's repository, made once."""
 TARBALLS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
@@ -79,12 +80,15 @@ def remove_workspace(folder: Path) -> None:
         remove_folder(folder)
 
 
-def remove_left_over(parent: Path) -> None:
+def remove_left_over(parent: Path, queries: Iterable[str]) -> None:
     """Remove the copies under `parent` that killed runs left, and clones that were cut off.
 
-    Nothing else goes, and nothing through a link. Blocks; nothing may be at work there.
+    Only what is named as our copies of these queries' workspaces are, and nothing through a link.
+    Blocks; nothing may be at work there.
     """
-    for folder, made in ((parent, _COPY), (parent / REPOSITORIES, _CLONE)):
+    names = "|".join(map(re.escape, queries))
+    copy = re.compile(rf"(?:{names})-{_RANDOM}")
+    for folder, made in ((parent, copy), (parent / REPOSITORIES, _CLONE)):
         if folder.is_symlink():
             return
         with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:

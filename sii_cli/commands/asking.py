@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from sii_cli.asks import KINDS, MOST, Allowed, Ask, Kind, in_words, kinds_of, refused
-from sii_cli.config import CONFIG_FILE, PROJECT_FOLDER, find_home, variable_of
+from sii_cli.config import CONFIG_FILE, PROJECT_FOLDER, find_key_home, variable_of
 from sii_cli.errors import UsageError
 from sii_cli.render.sanitise import one_line
 
@@ -64,7 +64,7 @@ def ask_about_project(flags: Mapping[str, Any]) -> None:
         return  # as most: what reads one is slow to import
     from sii_cli.project_settings import find_project_file, is_refused, is_trusted, trust
 
-    home = find_home(os.environ)
+    home = find_key_home(os.environ)
     project = find_project_file(workspace, home)
     if project is None or not project.asks:
         return
@@ -82,7 +82,7 @@ def trust_project(flags: Mapping[str, Any]) -> None:
     """
     from sii_cli.project_settings import find_project_file, trust
 
-    home = find_home(os.environ)
+    home = find_key_home(os.environ)
     workspace = _workspace(flags)
     project = find_project_file(workspace, home)
     if project is None:

@@ -81,6 +81,13 @@ def command() -> None:
     default="shortest",
     help="Which are best; default shortest.",
 )
+@click.option(
+    "--allow",
+    multiple=True,
+    metavar="KINDS",
+    help="Allow what FILE or DIR asks for, by commas: net, git, image, env, paths, mounts, "
+    "settings.",
+)
 @click.option("--validate", is_flag=True, help="Find every mistake in FILE; start nothing.")
 @click.option("--schema", is_flag=True, help="Print the JSON schema of a query.")
 @settings_options
@@ -96,6 +103,8 @@ def run(file: Path | None, validate: bool, schema: bool, **options: Any) -> int:
     if file is not None and not _is_sound(file, quiet=not validate):
         return USAGE
     if validate:
+        assert file is not None
+        _list_asks(file, options)
         return 0
     from sii_cli.commands.batch_run import run_batch
 
@@ -116,7 +125,20 @@ def status(folder: Path, as_json: bool) -> None:
     plan, queries = load_plan(folder)
     outcomes = read_outcomes(folder, plan.name, plan.jobs(queries))
     report = make_report(plan, queries, outcomes, read_runs(folder))
-    click.echo(json.dumps(to_json(report)) if as_json else status_text(report, outcomes))
+    from sii_cli.render.sanitise import sanitise
+
+    click.echo(json.dumps(to_json(report)) if as_json else sanitise(status_text(report, outcomes)))
+
+
+def _list_asks(file: Path, options: dict[str, Any]) -> None:
+    """Print what a sound query file asks for that the user's own settings do not give."""
+    from sii_cli.asks import in_words, kinds_of
+    from sii_cli.commands.batch_plan import query_asks
+
+    if asks := query_asks(file, options):
+        click.echo(f"It asks for what only you may allow, with --allow {','.join(kinds_of(asks))}:")
+        for line in in_words(asks):
+            click.echo(line)
 
 
 def _is_sound(file: Path, *, quiet: bool) -> bool:
@@ -124,10 +146,11 @@ def _is_sound(file: Path, *, quiet: bool) -> bool:
     from sii_cli.batch.query_files import is_plain
     from sii_cli.batch.validate import validate
     from sii_cli.render.figures import counted
+    from sii_cli.render.sanitise import sanitise
 
     read = validate(file)
     for mistake in read.mistakes:
-        click.echo(f"{file}:{mistake.line}: {mistake.text}", err=True)
+        click.echo(sanitise(f"{file}:{mistake.line}: {mistake.text}"), err=True)
     if read.mistakes:
         mistakes = counted(len(read.mistakes), "mistake", "mistakes")
         click.echo(f"sii: {mistakes} in {file}: nothing is run.", err=True)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,30 +13,19 @@ import click
 from recordings.errors import RecordingError
 from recordings.files import replace_file
 from recordings.trust.home_key import HomeKey
-from sandbox.own_folder import OwnFolder
 from sii_cli import watchdog
 from sii_cli.batch.executor import Bench, Executor, LocalExecutor
 from sii_cli.batch.gate import Gate
 from sii_cli.batch.outcomes import Outcomes, read_outcomes
-from sii_cli.batch.plan import (
-    Plan,
-    differences,
-    is_batch,
-    load_plan,
-    pin,
-    pinned_settings,
-    sha256_of,
-)
+from sii_cli.batch.plan import pin
 from sii_cli.batch.progress import Progress
 from sii_cli.batch.queries import Query
-from sii_cli.batch.query_files import read_query_file
 from sii_cli.batch.report import make_report, to_json
 from sii_cli.batch.report_text import report_markdown, sum_of
 from sii_cli.batch.runner import Budget, Runner
 from sii_cli.batch.runs import Account, Run, read_runs
 from sii_cli.batch.served import served_by
 from sii_cli.batch.servers import ModelServers
-from sii_cli.batch.vary import parse_vary
 from sii_cli.batch.workspaces import remove_left_over
 from sii_cli.commands.batch_guards import (
     allow_many_files,
@@ -47,12 +34,12 @@ from sii_cli.commands.batch_guards import (
     locked,
     refuse_another_model,
 )
-from sii_cli.commands.options import load
-from sii_cli.config import SETTING_NAMES, Settings, find_home
-from sii_cli.config_values import PLACES
-from sii_cli.errors import DONE, INFRASTRUCTURE, INTERRUPTED, LIMIT, SiiError, UsageError
+from sii_cli.commands.batch_plan import must_be_new, work_of
+from sii_cli.config import Settings
+from sii_cli.errors import DONE, INFRASTRUCTURE, INTERRUPTED, LIMIT, SiiError
 from sii_cli.parts import make_key
 from sii_cli.render.batch_table import shown, tell
+from sii_cli.trust.home import writing_key
 
 LOG = "log.txt"
 CONCURRENCY = 8
@@ -62,21 +49,20 @@ HERE = "auto"
 
 def run_batch(file: Path | None, options: dict[str, Any]) -> int:
     """Run a batch and return the exit code."""
-    folder = _folder(file, options)
-    settings = _settings(options, folder)
-    plan, queries = _plan(file, folder, settings, options)
+    work = work_of(file, options)
+    folder, settings, plan, queries = work.folder, work.settings, work.plan, work.queries
     with locked(folder):
         if options["resume"] is None:
-            _must_be_new(folder)  # another may have begun one meanwhile
-        if options["resume"] is None or file is not None or options["accept_changes"]:
-            pin(folder, plan, queries)
-        options |= _scale(options, read_runs(folder))
+            must_be_new(folder)  # another may have begun one meanwhile
+        if file is not None or options["accept_changes"] or not work.own:
+            pin(folder, plan, queries, writing_key())
+        options |= _scale(options, read_runs(folder) if work.own else ())
         allow_many_files()
         before = read_outcomes(folder, plan.name, plan.jobs(queries))
         known = {} if options["accept_changes"] else dict(served_by(before.ended.values()))
         bench = Bench(settings, plan, known)
         account = _account(folder, settings, before, options)
-        remove_left_over(bench.workspaces)
+        remove_left_over(bench.workspaces, [query.id for query in queries])
         progress = Progress(plan.sessions(queries), before, tell=also_logged(folder / LOG, tell))
         try:
             why = watchdog.run(_run(queries, before, bench, account, progress, options))
@@ -184,77 +170,3 @@ def _keep(folder: Path, outcomes: Outcomes, options: dict[str, Any], key: HomeKe
     lines = "".join(json.dumps(pair) + "\n" for pair in pairs)
     replace_file(folder, "pairs.jsonl", lines.encode())
     click.echo(f"{len(selected)} recordings are tagged {TAG}; {len(pairs)} preference pairs")
-
-
-def _folder(file: Path | None, options: dict[str, Any]) -> Path:
-    resumed: Path | None = options["resume"]
-    if resumed is not None:
-        if not is_batch(resumed):
-            raise UsageError(f"{resumed} is no batch's folder: begin one with `sii batch FILE`.")
-        return resumed.absolute()
-    out: Path | None = options["out"]
-    if out is None:
-        assert file is not None
-        stamp = time.strftime("%Y%m%d-%H%M%S")
-        out = find_home(os.environ) / "batches" / f"{file.stem}-{stamp}"
-    _must_be_new(out)
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"{out} is not a directory: name another with --out DIR.")
-    return out.absolute()
-
-
-def _must_be_new(folder: Path) -> None:
-    if is_batch(folder):
-        raise UsageError(f"{folder} holds a batch: go on with `sii batch --resume {folder}`.")
-
-
-def _settings(options: dict[str, Any], folder: Path) -> Settings:
-    """Return the settings of all sessions: of a batch that goes on those pinned, unless a flag is
-    given. What each session works in is its query's business.
-    """
-    flags = {name: options.get(name) for name in SETTING_NAMES}
-    if options["resume"] is not None:
-        pinned = load_plan(folder)[0].settings
-        flags |= {
-            name: value
-            for name, value in pinned.items()
-            if "flag" in PLACES[name] and flags.get(name) is None
-        }
-    with OwnFolder("nowhere") as nowhere:
-        settings = load({**flags, "workspace": str(nowhere)})
-    return replace(settings, home=folder, workspace=folder)
-
-
-def _plan(
-    file: Path | None, folder: Path, settings: Settings, options: dict[str, Any]
-) -> tuple[Plan, Sequence[Query]]:
-    """Return what is to be run; a batch that goes on must be what was pinned."""
-    pinned = load_plan(folder) if options["resume"] is not None else None
-    queries: Sequence[Query] = read_query_file(file).queries if file else ()
-    if pinned is not None and file is None:
-        queries = pinned[1]
-    before = pinned[0] if pinned else None
-    plan = Plan(
-        name=before.name if before else folder.name,
-        query_file=str(file.absolute()) if file else before.query_file if before else "",
-        query_folder=str(file.absolute().parent) if file else before.query_folder if before else "",
-        queries_sha256=sha256_of(queries),
-        attempts=options["attempts"] or (before.attempts if before else 1),
-        vary=parse_vary(options["vary"]) or (before.vary if before else {}),
-        feedback_rounds=_or_before(options["feedback_rounds"], before, "feedback_rounds", 0),
-        simulated_user=_or_before(options["simulate_user"], before, "simulated_user", None),
-        settings=pinned_settings(settings),
-    )
-    changed = differences(before, plan) if before else []
-    if changed and not options["accept_changes"]:
-        raise UsageError(
-            f"The batch in {folder} was begun otherwise: {'; '.join(changed)}. Run it as it was, "
-            "or say --accept-changes."
-        )
-    return plan, queries
-
-
-def _or_before(value: Any, before: Plan | None, name: str, default: Any) -> Any:
-    if value is not None:
-        return value
-    return getattr(before, name) if before else default

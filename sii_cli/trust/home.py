@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _SEALED = "sealed"
 """The file in a home that says that what was there is sealed (`recordings.trust.first_start`)."""
+_BATCHES = "batches"
 _TOUCH_NOTHING = frozenset({"verify", "doctor", "config", "sandbox", "serve"})
 """Commands that neither act on recordings nor judge them."""
 
@@ -29,10 +30,15 @@ def seal_at_first_start(command: str | None, arguments: list[str]) -> None:
         return
     from recordings.errors import RecordingFailed
     from recordings.trust.first_start import seal_what_was_here
+    from recordings.trust.home_key import home_key
     from sii_cli.commands.recorded import complain
     from sii_cli.render.figures import counted
 
     try:
+        if (home / _BATCHES).is_dir():
+            from sii_cli.batch.plan_seal import seal_plans
+
+            seal_plans(home, home_key(home))
         sealed = seal_what_was_here(home)
     except RecordingFailed as error:  # what only reads goes on
         complain(f"{error} So what was recorded here counts as somebody else's.")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from recordings.trust.home_key import home_key
 from sii_cli.batch.plan import MOST_SESSIONS, PLAN, QUERIES, Plan, load_plan, pin
 from sii_cli.batch.queries import Query
 from sii_cli.batch.runs import RUNS, Run, read_runs
@@ -38,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
         simulated_user=None,
         settings={},
     )
-    pin(folder, plan, [Query(id="a", query="Go.")])
+    pin(folder, plan, [Query(id="a", query="Go.")], home_key(tmp_path / "home"))
     return folder
 
 
@@ -81,7 +82,10 @@ def test_what_is_no_json_is_said_to_be_damaged(folder: Path, name: str, text: by
 
 def test_a_plan_of_more_sessions_than_can_be_is_refused(folder: Path) -> None:
     plan = json.loads((folder / PLAN).read_bytes())
-    for change in ({"attempts": MOST_SESSIONS + 1}, {"vary": {"a": [1] * 1001, "b": [1] * 1000}}):
+    for change in (
+        {"attempts": MOST_SESSIONS + 1},
+        {"vary": {"seed": [1] * 1001, "max_steps": [1] * 1000}},
+    ):
         (folder / PLAN).write_text(json.dumps(plan | change))
         with pytest.raises(UsageError, match="damaged"):
             load_plan(folder)
@@ -110,7 +114,7 @@ def test_only_copies_that_a_batch_made_are_removed(tmp_path: Path) -> None:
         path.mkdir(parents=True)
         (path / "file").write_text("x")
     (parent / "b-abcdefgh").symlink_to(outside)
-    remove_left_over(parent)
+    remove_left_over(parent, ["a", "b", "query-1"])
     assert all((path / "file").exists() for path in (*stays, outside))
     assert not any(path.exists() for path in goes)
 
@@ -119,5 +123,5 @@ def test_nothing_is_removed_through_a_link(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     (outside / "a-abcdefgh").mkdir(parents=True)
     os.symlink(outside, tmp_path / "workspaces")
-    remove_left_over(tmp_path / "workspaces")
+    remove_left_over(tmp_path / "workspaces", ["a"])
     assert (outside / "a-abcdefgh").is_dir()
