@@ -27,6 +27,11 @@ class RecordingTooNew(RecordingError):
     """The recording was made by a newer version than this one."""
 
 
+UNREADABLE = (ValueError, RecursionError)
+"""What parsers of JSON, YAML and TOML raise: also for numbers of thousands of digits and for
+thousands of brackets in one another.
+"""
+
 MALFORMED = (
     *(LookupError, TypeError, ValueError, AttributeError, ArithmeticError),
     *(RecursionError, MemoryError),
@@ -35,6 +40,14 @@ MALFORMED = (
 
 UNREADABLE = (RecordingError, OSError, *MALFORMED)
 """What comes of reading a recording that somebody else wrote."""
+
+
+def why_unreadable(error: Exception) -> str:
+    """Say in a few words why a parser gave up."""
+    if isinstance(error, RecursionError):
+        return "brackets in one another, too many to read"
+    text = str(error)
+    return "a number of too many digits" if text.startswith("Exceeds the limit") else text
 
 
 def fault_of(error: Exception) -> str:

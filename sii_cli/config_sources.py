@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from recordings.errors import UNREADABLE, why_unreadable
 from recordings.opening import read_named
 from sii_cli.config import (
     CONFIG_FILE,
@@ -119,8 +120,8 @@ def _from_file(place: Place, path: Path) -> Source:
         values = {}
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} cannot be read: {error}.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path} is not valid TOML: {error}.") from error
+    except UNREADABLE as error:
+        raise UsageError(f"{path} is not valid TOML: {why_unreadable(error)}.") from error
     return Source(place, values, path.parent, path)
 
 

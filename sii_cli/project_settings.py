@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from recordings.errors import UNREADABLE, why_unreadable
 from recordings.trust.grants import grant, is_granted
 from recordings.trust.home_key import HomeKeyUnusable
 from sii_cli.asks import Ask
@@ -67,8 +68,8 @@ def find_project_file(workspace: Path, home: Path) -> ProjectFile | None:
         raw = tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as error:
         mistakes.append(f"{path} cannot be read ({error})")
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        mistakes.append(f"{path} is not valid TOML ({error})")
+    except UNREADABLE as error:
+        mistakes.append(f"{path} is not valid TOML ({why_unreadable(error)})")
     values, prompt = {}, None
     source = Source("project", raw, path.parent, path)
     for name, value in raw.items():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from gzip import BadGzipFile
 from lzma import LZMAError
 from pathlib import Path
 from typing import IO, Literal
@@ -49,7 +50,7 @@ def extract(file: IO[bytes], folder: Path, *, max_bytes: int, links: Links = "in
                 extractor.place(member, reader)
         finally:
             extractor.close()
-    except (EOFError, LZMAError, ZlibError) as error:
+    except (EOFError, BadGzipFile, LZMAError, ZlibError) as error:
         words = str(error).rstrip(".") or "it is cut off"
         raise ArchiveRefused(f"it cannot be unpacked: {words}") from None
     finally:

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from recordings.errors import UNREADABLE, why_unreadable
 from sii_cli.batch.mistakes import sentences
 from sii_cli.batch.queries import Query
 from sii_cli.errors import UsageError
@@ -118,8 +119,8 @@ def _from_jsonl(text: str) -> Iterator[tuple[int, Entry]]:
             continue
         try:
             entry = json.loads(words, object_pairs_hook=_once_each)
-        except ValueError as error:
-            yield line, Mistake(line, f"not valid JSON: {error}.")
+        except UNREADABLE as error:
+            yield line, Mistake(line, f"not valid JSON: {why_unreadable(error)}.")
             continue
         yield line, _object(line, entry)
 
@@ -139,6 +140,7 @@ def _from_yaml(text: str) -> Iterator[tuple[int, Entry]]:
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
+    node = None
     try:
         root = loader.get_single_node()
         items = _yaml_items(root)
@@ -149,6 +151,9 @@ def _from_yaml(text: str) -> Iterator[tuple[int, Entry]]:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
         yield line, Mistake(line, f"not valid YAML: {getattr(error, 'problem', error)}.")
+    except UNREADABLE as error:
+        line = node.start_mark.line + 1 if node else 1
+        yield line, Mistake(line, f"not valid YAML: {why_unreadable(error)}.")
     except _Broken as broken:
         yield broken.mistake.line, broken.mistake
     finally:
@@ -186,7 +191,7 @@ def _cell(name: str, cell: str) -> Any:
         return cell
     try:
         return json.loads(cell)
-    except ValueError:
+    except UNREADABLE:
         return [cell]
 
 

@@ -11,6 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from recordings.errors import UNREADABLE, why_unreadable
 from recordings.opening import read_named
 from sii_cli.config import find_home
 from sii_cli.model.types import ModelError
@@ -89,8 +90,9 @@ def _parse(text: str, source: str) -> list[_Entry]:
     try:
         tables = tomllib.loads(text).get("profile", [])
         return [_entry(table) for table in tables]
-    except (tomllib.TOMLDecodeError, TypeError, AttributeError, KeyError) as error:
-        raise ModelError("refused", f"{source} holds no model profiles ({error}).") from None
+    except (*UNREADABLE, TypeError, AttributeError, KeyError) as error:
+        why = why_unreadable(error)
+        raise ModelError("refused", f"{source} holds no model profiles ({why}).") from None
 
 
 _KINDS: dict[str, type] = {

@@ -12,6 +12,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from recordings.errors import UNREADABLE, why_unreadable
 from sii_cli.errors import UsageError
 
 Texts = tuple[str, str]
@@ -138,12 +139,12 @@ def _touches(rule: Rule, texts: Texts) -> bool:
 def _read(path: Path) -> list[_RuleTable]:
     try:
         return _parse(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"The rules in {path} cannot be read: {error}.") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UsageError(f"The rules in {path} do not fit: {where}: {first['msg']}.") from None
+    except (OSError, *UNREADABLE) as error:
+        raise UsageError(f"The rules in {path} cannot be read: {why_unreadable(error)}.") from None
 
 
 def _parse(text: str) -> list[_RuleTable]:

@@ -96,8 +96,9 @@ def _reviews(data: bytes) -> None:
 
 def _archive(data: bytes) -> None:
     """A workspace as a tarball."""
-    with _folder() as folder, suppress(ArchiveRefused):
+    with _folder() as folder, suppress(ArchiveRefused, OSError):
         (folder / "archive").write_bytes(data)
+        (folder / "out").mkdir()
         with open(folder / "archive", "rb") as file:
             extract(file, folder / "out", max_bytes=MOST_UNPACKED)
 
