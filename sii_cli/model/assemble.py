@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from sii_cli.model.bounds import MOST_CALLS, TooMuch, bounds_of, is_count
+from sii_cli.model.bounds import MOST_CALLS, MOST_COUNT, TooMuch, bounds_of, is_count
 from sii_cli.model.types import Call, Completion, Delta, TokenUsage
 
 ENDED = ("stop", "tool_calls")
@@ -269,7 +269,7 @@ def _count(value: Any) -> int:
 def _ids(value: Any) -> list[int]:
     if not isinstance(value, list) or not set(map(type, value)) <= {int}:
         raise TypeError("something else for token ids")
-    if value and not (is_count(min(value)) and is_count(max(value))):
+    if value and not (min(value) >= 0 and max(value) < MOST_COUNT):
         raise TypeError("numbers beyond any vocabulary for token ids")
     return value
 

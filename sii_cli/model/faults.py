@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,7 +16,7 @@ import orjson
 from sii_cli.model.assemble import MalformedChunk, ServerError, words_in
 from sii_cli.model.bounds import TooMuch
 from sii_cli.model.sse import BadStream
-from sii_cli.model.transport import BadUrl, Compressed, ProxyFailed
+from sii_cli.model.transport import BadKey, BadUrl, Compressed, ProxyFailed
 from sii_cli.model.types import Fault
 from tools.web.proxies import BadProxy
 from tools.web.tls import NoCertificates
@@ -24,6 +25,7 @@ RETRIED_STATUS = (408, 500, 502, 504)
 LONGEST_SAID = 600
 """Characters of a server's own words in a message."""
 LONGEST_NAME = 120
+_USER = re.compile(r"//[^/]*@")
 NO_REASON = "no reason given"
 _KEY_WORDS = (
     *("api key", "api_key", "api-key", "apikey", "invalid key", "invalid token", "access token"),
@@ -138,8 +140,12 @@ def trouble_of_exception(error: Exception, base_url: str) -> Trouble | None:
         case TimeoutError():
             return Trouble("idle", "The server has gone silent.")
         case BadUrl() | aiohttp.InvalidURL() | UnicodeError():
-            message = f"{base_url!r} is no URL of a server: set SII_BASE_URL to http://HOST:PORT."
+            shown = _USER.sub("//", base_url)
+            message = f"{shown!r} is no URL of a server: set SII_BASE_URL to http://HOST:PORT."
             return Trouble("bad_url", message, "refused", retry=False)
+        case BadKey():
+            message = "SII_API_KEY has a line's end, or another character that cannot be sent."
+            return Trouble("unauthorized", message, "refused", retry=False)
         case aiohttp.ClientResponseError():
             message = f"What answers at {base_url} does not speak HTTP ({error.message:.200})."
             return Trouble("broken_stream", " ".join(message.split()))

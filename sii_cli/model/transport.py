@@ -32,6 +32,10 @@ class BadUrl(Exception):
     """What was named is no URL of a model server."""
 
 
+class BadKey(Exception):
+    """The key has characters that cannot be sent."""
+
+
 class Compressed(Exception):
     """An answer came compressed, though it was asked for as it is; the message names the coding."""
 
@@ -109,13 +113,15 @@ class Connections:
     ) -> Answer:
         """Return the answer, its body (of `limit` bytes at most) still to be read.
 
-        Raises `BadUrl`, `BadProxy`, `ProxyFailed`, `NoCertificates`, `Compressed`, `TooMuch`,
-        `aiohttp.ClientError`, `TimeoutError`.
+        Raises `BadUrl`, `BadKey`, `BadProxy`, `ProxyFailed`, `NoCertificates`, `Compressed`,
+        `TooMuch`, `aiohttp.ClientError`, `TimeoutError`.
         """
+        if not "".join(self._headers.values()).isprintable():
+            raise BadKey
         if self._session is None:
             self._session = await self._open()
         try:
-            # Not as the session's own headers: aiohttp gives those to a proxy too, with the key.
+            # Not as the session's own: aiohttp gives those to a proxy too, the key among them.
             headers = {**self._headers, **headers}
             response = await self._request(self._session, method, url, data=body, headers=headers)
         except (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError) as error:
@@ -191,6 +197,7 @@ def _server_url(text: str) -> URL:
     try:
         url = URL(text)
         is_whole = url.scheme in ("http", "https") and bool(url.host) and url.port not in (None, 0)
+        is_whole = is_whole and url.user is None and url.password is None
     except ValueError as error:
         raise BadUrl(str(error)) from None
     if not is_whole:

@@ -121,6 +121,45 @@ async def test_certificates_that_are_missing_are_named(
     assert len(parts) == 2  # not tried again
 
 
+@pytest.mark.parametrize("key", ["secret\n", "a\r\nX-Evil: 1", "\0", "s\u2028"])
+async def test_a_key_that_cannot_be_sent_is_a_sentence(key: str) -> None:
+    async with ScriptedServer([ANSWER]) as server:
+        async with client(server.base_url, api_key=key) as model:
+            last = (await parts_of(model))[-1]
+            with pytest.raises(ModelError, match="SII_API_KEY"):
+                await model.describe()
+        assert server.requests == []
+    assert isinstance(last, Failed)
+    assert "SII_API_KEY has a line's end" in last.message
+    assert "secret" not in last.message
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://user:secret@127.0.0.1:8000",
+        "http://127.0.0.1:99999",
+        "http://127.0.0.1:0",
+        "http://127.0.0.1:x",
+        "http://xn--:8000",
+        "http://:8000",
+        "http://[::1",
+        "ftp://127.0.0.1",
+        "http://a b:8000",
+        "http://\0:8000",
+        "",
+    ],
+)
+async def test_what_is_no_address_of_a_model_server_is_a_sentence(url: str) -> None:
+    async with client(url, api_key="key", retries=0) as model:
+        last = (await parts_of(model))[-1]
+        with pytest.raises(ModelError, match="SII_BASE_URL"):
+            await model.describe()
+    assert isinstance(last, Failed)
+    assert last.kind in ("bad_url", "dns")
+    assert "secret" not in last.message
+
+
 async def test_a_model_server_in_the_clear_needs_no_certificates(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
