@@ -61,15 +61,19 @@ def find_all(refs: Sequence[str], everything: bool) -> list[Path]:
 def _resolve(store: RecordingStore, ref: str) -> Path:
     """Return the folder of a recording; `last` is the newest that this home made.
 
-    Raises `RecordingNotFound`.
+    Where the home has no key nothing can be told of any, and `last` is the newest.
+    Raises `RecordingNotFound`, `HomeKeyUnusable`.
     """
     if ref != LAST:
         return store.resolve(ref)
     from recordings.errors import RecordingNotFound
+    from recordings.trust.home_key import find_key
     from recordings.trust.origin import seems_own
-    from sii_cli.trust.home import reading_key
+    from sii_cli.config import find_key_home
 
-    newest, key = store.resolve(LAST), reading_key()
+    newest, key = store.resolve(LAST), find_key(find_key_home(os.environ))
+    if key is None:
+        return newest
     own = next((name for name in store.ids() if seems_own(store.root / name, key)), None)
     if own == newest.name:
         return newest

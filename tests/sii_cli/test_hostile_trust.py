@@ -286,8 +286,13 @@ def test_what_was_here_is_sealed_once(shell: Shell, victim: Path) -> None:
     record_session(imported, rounds=1, mode="imported")
     reviews = (old[0] / "reviews.jsonl").read_bytes()
 
-    for touches_nothing in (("--version",), ("verify", "--all"), ("list", "--help")):
-        shell.sii(*touches_nothing)
+    for touches_nothing in (
+        ("--version",),
+        ("verify", "--all"),
+        ("verify", "last"),
+        ("list", "--help"),
+    ):
+        assert shell.sii(*touches_nothing).returncode == 0
     assert not (shell.home / KEY).exists()
     told = shell.sii("list")
     assert told.stderr == "sii: 4 recordings of this home are sealed as yours (docs/security.md).\n"

@@ -10,6 +10,7 @@ import pytest
 
 from recordings.reviews import add_review
 from recordings.summary import RecordingSummary
+from recordings.trust.first_start import working_key
 from sii_cli.batch.outcomes import Outcomes
 from sii_cli.batch.selection import preference_pairs
 from tests.fakes.batch_server import BatchServer
@@ -70,10 +71,12 @@ def test_a_batch_becomes_preference_pairs(place: Place, shell: Shell) -> None:
         ({"chosen": name, **about} for name in (better, other)), key=lambda pair: pair["chosen"]
     )
 
-    add_review(by_attempt[1].folder, "ada", verdict="approve")
+    user = place.folder / "user"  # whose key counts where a batch's folder is looked at as a home
+    key = working_key(user / ".sii")
+    add_review(by_attempt[1].folder, "ada", verdict="approve", key=key)
     asked = ("--format", "preference", "--pairs", str(place.out / "pairs.jsonl"))
     data = place.folder / "data"
-    done = shell.sii("export", str(data), *asked, SII_HOME=str(place.out))
+    done = shell.sii("export", str(data), *asked, SII_HOME=str(place.out), HOME=str(user))
     assert done.returncode == 0, done.stderr
     (row,) = rows(data)
     assert [one["role"] for one in row["prompt"]] == ["system", "user", "assistant", "tool"]
