@@ -27,7 +27,7 @@ class RecordingTooNew(RecordingError):
     """The recording was made by a newer version than this one."""
 
 
-UNREADABLE = (ValueError, RecursionError)
+UNPARSABLE = (ValueError, RecursionError)
 """What parsers of JSON, YAML and TOML raise: also for numbers of thousands of digits and for
 thousands of brackets in one another.
 """
@@ -42,7 +42,7 @@ UNREADABLE = (RecordingError, OSError, *MALFORMED)
 """What comes of reading a recording that somebody else wrote."""
 
 
-def why_unreadable(error: Exception) -> str:
+def why_unparsable(error: Exception) -> str:
     """Say in a few words why a parser gave up."""
     if isinstance(error, RecursionError):
         return "brackets in one another, too many to read"

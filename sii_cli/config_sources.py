@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from recordings.errors import UNREADABLE, why_unreadable
+from recordings.errors import UNPARSABLE, why_unparsable
 from recordings.opening import read_named
 from sii_cli.config import (
     CONFIG_FILE,
@@ -120,8 +120,8 @@ def _from_file(place: Place, path: Path) -> Source:
         values = {}
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} cannot be read: {error}.") from error
-    except UNREADABLE as error:
-        raise UsageError(f"{path} is not valid TOML: {why_unreadable(error)}.") from error
+    except UNPARSABLE as error:
+        raise UsageError(f"{path} is not valid TOML: {why_unparsable(error)}.") from error
     return Source(place, values, path.parent, path)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recordings.errors import UNREADABLE, why_unreadable
+from recordings.errors import UNPARSABLE, why_unparsable
 from recordings.trust.grants import grant, is_granted
 from recordings.trust.home_key import HomeKeyUnusable
 from sii_cli.asks import Ask
@@ -68,8 +68,8 @@ def find_project_file(workspace: Path, home: Path) -> ProjectFile | None:
         raw = tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as error:
         mistakes.append(f"{path} cannot be read ({error})")
-    except UNREADABLE as error:
-        mistakes.append(f"{path} is not valid TOML ({why_unreadable(error)})")
+    except UNPARSABLE as error:
+        mistakes.append(f"{path} is not valid TOML ({why_unparsable(error)})")
     values, prompt = {}, None
     source = Source("project", raw, path.parent, path)
     for name, value in raw.items():

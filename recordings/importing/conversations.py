@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from recordings.encoding import encode
-from recordings.errors import UNREADABLE, RecordingError
+from recordings.errors import UNPARSABLE, RecordingError
 
 _THINK = re.compile(r"\s*<think>(.*?)</think>\n?(.*)", re.DOTALL)
 _ROLES = {"system", "developer", "user", "assistant", "tool"}
@@ -51,12 +51,12 @@ def _documents(path: Path, lines: Iterator[str]) -> Iterator[tuple[int, Any]]:
             continue
         try:
             yield number, json.loads(text)
-        except UNREADABLE:
+        except UNPARSABLE:
             if number > 1:
                 raise NotImportable(f"Line {number} of {path} is no JSON.") from None
             try:
                 yield 1, json.loads(text + "".join(lines))
-            except UNREADABLE:
+            except UNPARSABLE:
                 raise NotImportable(f"{path} is neither JSON lines nor JSON.") from None
 
 
@@ -71,7 +71,7 @@ def _conversation(document: Any, place: str) -> Conversation:
             model=str(document.get("model") or "unknown"),
             source=place,
         )
-    except (*UNREADABLE, LookupError, TypeError, AttributeError) as error:
+    except (*UNPARSABLE, LookupError, TypeError, AttributeError) as error:
         raise NotImportable(
             f"{place} is no conversation ({_words(error)}): ATIF, or an object with `messages`."
         ) from None

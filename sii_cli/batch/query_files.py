@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from recordings.errors import UNREADABLE, why_unreadable
+from recordings.errors import UNPARSABLE, why_unparsable
 from sii_cli.batch.mistakes import sentences
 from sii_cli.batch.queries import Query
 from sii_cli.errors import UsageError
@@ -119,8 +119,8 @@ def _from_jsonl(text: str) -> Iterator[tuple[int, Entry]]:
             continue
         try:
             entry = json.loads(words, object_pairs_hook=_once_each)
-        except UNREADABLE as error:
-            yield line, Mistake(line, f"not valid JSON: {why_unreadable(error)}.")
+        except UNPARSABLE as error:
+            yield line, Mistake(line, f"not valid JSON: {why_unparsable(error)}.")
             continue
         yield line, _object(line, entry)
 
@@ -151,9 +151,9 @@ def _from_yaml(text: str) -> Iterator[tuple[int, Entry]]:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
         yield line, Mistake(line, f"not valid YAML: {getattr(error, 'problem', error)}.")
-    except UNREADABLE as error:
+    except UNPARSABLE as error:
         line = node.start_mark.line + 1 if node else 1
-        yield line, Mistake(line, f"not valid YAML: {why_unreadable(error)}.")
+        yield line, Mistake(line, f"not valid YAML: {why_unparsable(error)}.")
     except _Broken as broken:
         yield broken.mistake.line, broken.mistake
     finally:
@@ -191,7 +191,7 @@ def _cell(name: str, cell: str) -> Any:
         return cell
     try:
         return json.loads(cell)
-    except UNREADABLE:
+    except UNPARSABLE:
         return [cell]
 
 

@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from recordings.errors import UNREADABLE, why_unreadable
+from recordings.errors import UNPARSABLE, why_unparsable
 from recordings.opening import read_named
 from sii_cli.config import find_home
 from sii_cli.model.types import ModelError
@@ -90,8 +90,8 @@ def _parse(text: str, source: str) -> list[_Entry]:
     try:
         tables = tomllib.loads(text).get("profile", [])
         return [_entry(table) for table in tables]
-    except (*UNREADABLE, TypeError, AttributeError, KeyError) as error:
-        why = why_unreadable(error)
+    except (*UNPARSABLE, TypeError, AttributeError, KeyError) as error:
+        why = why_unparsable(error)
         raise ModelError("refused", f"{source} holds no model profiles ({why}).") from None
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from recordings.errors import UNREADABLE, why_unreadable
+from recordings.errors import UNPARSABLE, why_unparsable
 from sii_cli.errors import UsageError
 
 Texts = tuple[str, str]
@@ -143,8 +143,8 @@ def _read(path: Path) -> list[_RuleTable]:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UsageError(f"The rules in {path} do not fit: {where}: {first['msg']}.") from None
-    except (OSError, *UNREADABLE) as error:
-        raise UsageError(f"The rules in {path} cannot be read: {why_unreadable(error)}.") from None
+    except (OSError, *UNPARSABLE) as error:
+        raise UsageError(f"The rules in {path} cannot be read: {why_unparsable(error)}.") from None
 
 
 def _parse(text: str) -> list[_RuleTable]:
