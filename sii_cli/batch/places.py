@@ -6,7 +6,7 @@ Paths of a query count from its file's folder. What a link there leads to is whe
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -61,6 +61,15 @@ def place_of(query: Query, base: Path, homes: Homes) -> Place | None:
     folder = Path(os.path.realpath(base))
     own = not homes.user.is_relative_to(folder)  # in ~ everything is the user's, and not the file's
     return Place(path, own and path.is_relative_to(folder))
+
+
+def places_of(queries: Iterable[Query], base: Path, homes: Homes) -> Iterator[Place | None]:
+    """Yield where the workspaces of queries lie, in order; of equal ones it is found once."""
+    found: dict[object, Place | None] = {}
+    for query in queries:
+        if query.workspace not in found:
+            found[query.workspace] = place_of(query, base, homes)
+        yield found[query.workspace]
 
 
 def without_user(git: str) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sii_cli.asks import Ask, Kind
-from sii_cli.batch.places import Homes, place_of
+from sii_cli.batch.places import Homes, places_of
 from sii_cli.batch.queries import Query
 from sii_cli.batch.query_asks import asks_of_all, canonical_host
 from sii_cli.config import SETTING_FIELDS, Settings
@@ -49,7 +49,7 @@ def plan_asks(
     `pinned` are the settings that it would bring, `own` the user's, without them.
     """
     asks = asks_of_all(queries, base, own, homes)
-    inside = [place for one in queries if (place := place_of(one, base, homes)) and place.inside]
+    inside = [place for place in places_of(queries, base, homes) if place and place.inside]
     if inside:  # its author said which folder that is
         asks[Ask("paths", os.path.realpath(base))] = len(inside)
     asks.update(_of_settings(pinned, own))

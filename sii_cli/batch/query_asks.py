@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sandbox.network.hosts import WEB_PORTS, AllowList, parse_pattern
 from sii_cli.asks import Ask
-from sii_cli.batch.places import Homes, Place, place_of, without_user
+from sii_cli.batch.places import Homes, Place, places_of, without_user
 from sii_cli.batch.queries import GitWorkspace, Query
 from sii_cli.batch.repositories import is_remote
 from sii_cli.config import Settings
@@ -36,7 +36,9 @@ def asks_of(query: Query, place: Place | None, own: Settings) -> Iterator[Ask]:
 def asks_of_all(queries: Iterable[Query], base: Path, own: Settings, homes: Homes) -> Counter[Ask]:
     """Return what queries ask for, and how many of them ask for each."""
     return Counter(
-        ask for query in queries for ask in asks_of(query, place_of(query, base, homes), own)
+        ask
+        for query, place in zip(queries, places_of(queries, base, homes), strict=True)
+        for ask in asks_of(query, place, own)
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sandbox.network.hosts import AllowList
 from sii_cli.batch.git_objects import RepositoryRefused, holds, opened
-from sii_cli.batch.places import Homes, find_homes, never, place_of
+from sii_cli.batch.places import Homes, Place, find_homes, never, places_of
 from sii_cli.batch.queries import GitWorkspace, Query
 from sii_cli.batch.query_files import Mistake, QueryFile, read_query_file
 from sii_cli.batch.repositories import is_remote, local_path
@@ -28,14 +28,16 @@ def validate(path: Path) -> QueryFile:
     homes = find_homes(find_key_home(os.environ))
     found = [
         Mistake(line, text)
-        for query, line in zip(read.queries, read.lines, strict=True)
-        for text in _faults(query, path.parent, homes)
+        for query, line, place in zip(
+            read.queries, read.lines, places_of(read.queries, path.parent, homes), strict=True
+        )
+        for text in _faults(query, path.parent, place, homes)
     ]
     mistakes = sorted([*read.mistakes, *found], key=lambda mistake: mistake.line)
     return QueryFile(read.path, read.queries, read.lines, tuple(mistakes))
 
 
-def _faults(query: Query, base: Path, homes: Homes) -> Iterator[str]:
+def _faults(query: Query, base: Path, place: Place | None, homes: Homes) -> Iterator[str]:
     unknown = [name for name in query.tools if name not in TOOL_NAMES]
     if unknown:
         yield f"tools: there is no {unknown[0]!r}; there are {', '.join(TOOL_NAMES)}."
@@ -43,7 +45,6 @@ def _faults(query: Query, base: Path, homes: Homes) -> Iterator[str]:
         AllowList(query.allow_net)
     except ValueError as error:
         yield f"allow_net: {error}"
-    place = place_of(query, base, homes)
     if (fault := never(query, place, homes)) is not None:
         yield f"workspace: {fault}"
     elif place is None or not place.inside:

@@ -115,7 +115,8 @@ def _fill(folder: Path, query: Query, base: Path, repositories: Path, max_bytes:
 
 def _open_archive(path: Path) -> IO[bytes]:
     """Open a regular file without waiting for one that is none. Raises `OSError`."""
-    file = open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")  # noqa: SIM115
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    file = open(os.open(path, flags), "rb")  # noqa: SIM115
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise OSError(errno.EINVAL, f"{path} is no regular file")

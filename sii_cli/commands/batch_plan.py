@@ -16,7 +16,7 @@ import click
 from recordings.trust.grants import grant, is_granted
 from sandbox.own_folder import OwnFolder
 from sii_cli.asks import Allowed, Ask
-from sii_cli.batch.places import Homes, find_homes, never, place_of
+from sii_cli.batch.places import Homes, find_homes, never, places_of
 from sii_cli.batch.plan import (
     UNPINNED,
     Pinned,
@@ -173,15 +173,14 @@ def _settle(
 
 def _refuse(queries: Sequence[Query], base: Path, homes: Homes) -> None:
     """Raise `UsageError` for a workspace that no query may have."""
-    for query in queries:
-        if why := never(query, place_of(query, base, homes), homes):
+    for query, place in zip(queries, places_of(queries, base, homes), strict=True):
+        if why := never(query, place, homes):
             raise UsageError(f"{query.id}: workspace: {why}")
 
 
 def _check_outside(queries: Sequence[Query], base: Path, homes: Homes) -> None:
     """Raise `UsageError` for a workspace outside the file's folder that is not there."""
-    for query in queries:
-        place = place_of(query, base, homes)
+    for query, place in zip(queries, places_of(queries, base, homes), strict=True):
         if place is not None and not place.inside and (fault := fault_of(query, base)):
             raise UsageError(f"{query.id}: workspace: {fault}")
 
