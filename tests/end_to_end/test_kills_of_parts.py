@@ -6,13 +6,16 @@ behind, and `sii -c` continues it.
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,12 +24,15 @@ import pytest
 from docker.errors import APIError
 from requests.exceptions import RequestException
 
-from recordings.events import Observation
-from recordings.log import read_events
-from recordings.store import RecordingStore
+from recordings.events import Event, Observation, RoundEnd
 from recordings.verify import verify
 from sandbox.reaper import OWNER_LABEL
+from sii_cli.config import Settings
+from sii_cli.model.types import ChatRequest, ModelPart
+from sii_cli.resume import Resumed
+from sii_cli.session import Session
 from tests.fakes.script import Turn
+from tests.fakes.scripted_model import ScriptedModel, answer, calls
 from tests.fakes.scripted_server import ScriptedServer
 from tests.fakes.threads import in_a_thread
 from tests.sandbox.conftest import IMAGE
@@ -37,151 +43,211 @@ __all__ = ["engine"]
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 
 KILLS = int(os.environ.get("SII_TEST_KILLS", "30"))
-STEPS = 25
 ENDS_WITHIN = 120.0
-GONE_WITHIN = 15.0
+GONE_WITHIN = 20.0
+
+Kill = Callable[[], Awaitable[None]]
 
 
-def work() -> Iterator[Turn]:
-    """Some steps, an answer; then an answer to whatever follows."""
-    for number in range(STEPS):
-        command = f"echo {number} >> steps.txt; sleep 0.05; echo step {number}"
-        yield Turn(f"Step {number}.", [("bash", {"command": command})])
-    while True:
-        yield Turn("Done.")
+class Worker(ScriptedModel):
+    """Makes a call in every step until `enough`; then it answers."""
+
+    enough = False
+
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[ModelPart, None]:
+        command = json.dumps({"command": "echo step >> steps.txt; sleep 0.05; echo step"})
+        self.scripts = [answer("Done.") if self.enough else calls(("bash", command))]
+        async for part in super().stream(request):
+            yield part
 
 
 class Place:
-    """A folder with a home, a workspace and temporary files of its own."""
+    """A home and a workspace, and what is left of sessions in them."""
 
-    def __init__(self, folder: Path, server: ScriptedServer, host: str, image: str) -> None:
-        self.folder = folder
-        self.workspace = folder / "workspace"
-        self.temporary = folder / "tmp"
-        for path in (self.workspace, self.temporary):
-            path.mkdir()
-        self._env = clean_environment() | {
-            "SII_BASE_URL": server.base_url,
-            "SII_HOME": str(folder / "home"),
-            "SII_IMAGE": image,
-            "TMPDIR": str(self.temporary),
-            "DOCKER_HOST": host,
-        }
-        self.api = docker.APIClient(base_url=host, version="1.41")
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "sii_cli.main", *arguments],
-            cwd=self.workspace,
-            env=self._env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
+    def __init__(self, folder: Path, api: docker.APIClient, image: str) -> None:
+        folder.mkdir()
+        (folder / "workspace").mkdir()
+        self.settings = Settings(
+            home=folder / "home", workspace=folder / "workspace", tools=("bash",), image=image
         )
+        self.api = api
 
-    def containers(self, pid: int, *, running: bool = False) -> list[str]:
+    async def session(self, delay: float, kill: Kill) -> tuple[Path, list[Observation]]:
+        """Run a round under which something is killed; return its recording and what was told."""
+        model = Worker()
+        session = await Session.open(self.settings, mode="headless", model=model)
+        killing = asyncio.create_task(self._kill(model, delay, kill))
+        told = await say(session, "Count your steps.")
+        await killing
+        folder = session.folder
+        await session.close()
+        assert folder is not None
+        return folder, told
+
+    async def _kill(self, model: Worker, delay: float, kill: Kill) -> None:
+        await asyncio.sleep(delay)
+        await kill()
+        await asyncio.sleep(0.3)
+        model.enough = True
+
+    async def goes_on(self, folder: Path) -> None:
+        """What was recorded is whole, and the next message is answered, with a sandbox."""
+        assert verify(folder).whole
+        session = await Session.open(
+            self.settings,
+            mode="headless",
+            model=ScriptedModel(calls(("bash", '{"command": "echo back"}')), answer("Done.")),
+            resumed=Resumed(folder),
+        )
+        (back,) = (await say(session, "Go on."))[-1:]
+        assert back.text == "back"
+        await session.close()
+        assert verify(folder).whole
+
+    def containers(self, *, running: bool = False) -> list[str]:
+        """Those that this process has made."""
         found = self.api.containers(all=not running, filters={"label": OWNER_LABEL})
-        ours = [box for box in found if box["Labels"][OWNER_LABEL].split(":")[-2] == str(pid)]
+        ours = [
+            box for box in found if box["Labels"][OWNER_LABEL].split(":")[-2] == str(os.getpid())
+        ]
         return [box["Id"] for box in ours]
 
-    def check(self, process: subprocess.Popen[str], told: str) -> None:
-        """The program ended in order, its recording is whole, and it can be gone on with."""
-        assert "Traceback" not in told, told
-        assert process.returncode in {0, 1, 2, 3, 4, 5}, told
-        until = time.monotonic() + GONE_WITHIN
-        while left := self.containers(process.pid) + list(map(str, self.temporary.iterdir())):
-            assert time.monotonic() < until, left
-            time.sleep(0.1)
-        for recording in self.recordings():
-            verdict = verify(recording)
-            assert verdict.whole, verdict
-        if not self.recordings():  # killed before the first message was kept
-            return
-        again = self.start("-c", "-p", "Go on.")
-        told, _ = again.communicate(timeout=ENDS_WITHIN)
-        assert again.returncode == 0, told
-        assert "Done." in told
-        (recording,) = self.recordings()
-        assert verify(recording).whole
-
-    def recordings(self) -> list[Path]:
-        store = self.folder / "home" / "recordings"
-        return [store / name for name in RecordingStore(store).ids()]
-
-    def losses(self) -> int:
-        """How many calls were told that their sandbox was lost."""
-        events = [event.data for one in self.recordings() for event in read_events(one)]
-        return sum(
-            isinstance(event, Observation)
-            and event.error in {"sandbox_lost", "sandbox_unavailable"}
-            for event in events
-        )
+    async def one_container(self) -> str | None:
+        """Wait for one that runs, as a start takes its time."""
+        until = time.monotonic() + ENDS_WITHIN
+        while time.monotonic() < until:
+            with suppress(APIError, RequestException):
+                for name in await asyncio.to_thread(self.containers, running=True):
+                    return name
+            await asyncio.sleep(0.01)
+        return None
 
 
-def kill_at(
-    place: Place, process: subprocess.Popen[str], delay: float, kill: Callable[[str], None]
-) -> None:
-    """Kill something of the program's container after a while, as soon as there is one."""
-    time.sleep(delay)
-    while process.poll() is None:
-        with suppress(APIError, RequestException, ProcessLookupError):
-            for name in place.containers(process.pid, running=True):
-                kill(name)
-                return
-        time.sleep(0.01)
+async def say(session: Session, text: str) -> list[Observation]:
+    """Run a round to its end; return what calls were told."""
+    told: list[Event] = []
+
+    async def to_the_end() -> None:
+        told.extend([item async for item in session.send(text) if isinstance(item, Event)])
+
+    await asyncio.wait_for(to_the_end(), ENDS_WITHIN)
+    end = told[-1].data
+    assert isinstance(end, RoundEnd)
+    assert end.status in {"answered", "infra"}
+    observed = [event.data for event in told if isinstance(event.data, Observation)]
+    for one in observed:
+        assert "Traceback" not in one.text
+        assert one.error in {None, "sandbox_lost", "sandbox_unavailable"}, one
+    return observed
 
 
-def run(place: Place, delay: float, kill: Callable[[str], None]) -> int:
-    """Run a session under which something is killed; return how many calls were told."""
-    process = place.start("-p", "Count your steps.", "--max-steps", "100")
-    kill_at(place, process, delay, kill)
-    told, _ = process.communicate(timeout=ENDS_WITHIN)
-    losses = place.losses()
-    place.check(process, told)
-    return losses
+def is_loss(told: list[Observation]) -> bool:
+    return any(one.error is not None for one in told)
+
+
+async def nothing_is_left(left: Callable[[], list[str]], temporary: Path) -> None:
+    until = time.monotonic() + GONE_WITHIN
+    while found := left() + [name for name in os.listdir(temporary) if name.startswith("sii-run-")]:
+        assert time.monotonic() < until, found
+        await asyncio.sleep(0.1)
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where folders are made in this test."""
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
 
 
 @pytest.mark.parametrize("part", ["runner", "container"])
-def test_a_killed_sandbox(tmp_path: Path, part: str, sandbox_image: str) -> None:
+async def test_a_killed_sandbox(
+    tmp_path: Path, temporary: Path, part: str, sandbox_image: str
+) -> None:
     moments = random.Random(part)
-    host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+    api = docker.APIClient(version="auto")
     losses = 0
     for number in range(KILLS):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        with in_a_thread(ScriptedServer(work())) as server:
-            place = Place(folder, server, host, IMAGE)
+        place = Place(tmp_path / str(number), api, IMAGE)
 
-            def kill(name: str, place: Place = place, number: int = number) -> None:
+        async def kill(place: Place = place, number: int = number) -> None:
+            name = await place.one_container()
+            with suppress(APIError, ProcessLookupError):
                 if part == "runner":
-                    os.kill(place.api.inspect_container(name)["State"]["Pid"], signal.SIGKILL)
+                    os.kill(api.inspect_container(name)["State"]["Pid"], signal.SIGKILL)
                 elif number % 2:
-                    place.api.kill(name)
+                    await asyncio.to_thread(api.kill, name)
                 else:
-                    place.api.remove_container(name, force=True)
+                    await asyncio.to_thread(api.remove_container, name, force=True)
 
-            losses += run(place, moments.uniform(0.3, 3.0), kill)
-    assert losses > KILLS // 4, "hardly a kill fell into a session"
+        folder, told = await place.session(moments.uniform(0, 2), kill)
+        losses += is_loss(told)
+        await place.goes_on(folder)
+        await nothing_is_left(place.containers, temporary)
+    assert losses > KILLS // 2, "hardly a kill fell into a session"
 
 
-def test_a_killed_engine(tmp_path: Path, engine: PrivateEngine) -> None:
+async def test_a_killed_engine(
+    tmp_path: Path, temporary: Path, engine: PrivateEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", engine.host)
     moments = random.Random("engine")
     losses = 0
     for number in range(KILLS):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        with in_a_thread(ScriptedServer(work())) as server:
-            place = Place(folder, server, engine.host, "small")
-            process = place.start("-p", "Count your steps.", "--max-steps", "100")
-            time.sleep(moments.uniform(0.3, 4.0))
-            engine.end(signal.SIGKILL)
-            told, _ = process.communicate(timeout=ENDS_WITHIN)
-            losses += place.losses()
-            engine.start()
-            place.check(process, told)
-    until = time.monotonic() + GONE_WITHIN
-    while left := engine.containers() + engine.mounts() + engine.processes():
-        assert time.monotonic() < until, left
-        time.sleep(0.1)
-    assert losses > KILLS // 4, "hardly a kill fell into a session"
+        api = docker.APIClient(base_url=engine.host, version="auto")
+        place = Place(tmp_path / str(number), api, "small")
+
+        async def kill() -> None:
+            await asyncio.to_thread(engine.end, signal.SIGKILL)
+
+        folder, told = await place.session(moments.uniform(0, 2), kill)
+        losses += is_loss(told)
+        await asyncio.to_thread(engine.start)
+        await place.goes_on(folder)
+        await nothing_is_left(engine.containers, temporary)
+    await nothing_is_left(
+        lambda: engine.containers() + engine.mounts() + engine.processes(), temporary
+    )
+    assert losses > KILLS // 2, "hardly a kill fell into a session"
+
+
+def test_the_program_goes_on_after_a_kill(tmp_path: Path, sandbox_image: str) -> None:
+    """The same with `sii` as it is used: a task whose runner is killed, and `sii -c`."""
+    steps = [Turn(f"Step {n}.", [("bash", {"command": "sleep 0.1"})]) for n in range(30)]
+    with in_a_thread(ScriptedServer(iter([*steps, *[Turn("Done.")] * 3]))) as server:
+        env = clean_environment() | {
+            "SII_BASE_URL": server.base_url,
+            "SII_HOME": str(tmp_path / "home"),
+            "SII_IMAGE": IMAGE,
+        }
+
+        def sii(*arguments: str) -> subprocess.Popen[str]:
+            return subprocess.Popen(
+                [sys.executable, "-m", "sii_cli.main", *arguments],
+                cwd=tmp_path,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+
+        first = sii("-p", "Count your steps.")
+        api = docker.APIClient(version="auto")
+        while first.poll() is None:
+            found = api.containers(filters={"label": OWNER_LABEL})
+            label = {box["Labels"][OWNER_LABEL].split(":")[-2]: box["Id"] for box in found}
+            if name := label.get(str(first.pid)):
+                with suppress(APIError, ProcessLookupError):
+                    os.kill(api.inspect_container(name)["State"]["Pid"], signal.SIGKILL)
+                break
+            time.sleep(0.01)
+        told, _ = first.communicate(timeout=ENDS_WITHIN)
+        assert "Traceback" not in told
+        again = sii("-c", "-p", "Go on.")
+        told, _ = again.communicate(timeout=ENDS_WITHIN)
+        assert again.returncode == 0, told
+        assert "Traceback" not in told
+    for recording in (tmp_path / "home" / "recordings").iterdir():
+        assert verify(recording).whole
