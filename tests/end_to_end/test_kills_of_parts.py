@@ -189,7 +189,7 @@ async def test_a_killed_sandbox(
 
 
 async def test_a_killed_engine(
-    tmp_path: Path, temporary: Path, engine: PrivateEngine, monkeypatch: pytest.MonkeyPatch
+    engine: PrivateEngine, tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", engine.host)
     moments = random.Random("engine")
