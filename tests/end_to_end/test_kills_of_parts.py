@@ -55,7 +55,8 @@ class Worker(ScriptedModel):
     enough = False
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ModelPart, None]:
-        command = json.dumps({"command": "echo step >> steps.txt; sleep 0.05; echo step"})
+        step = f"echo step {len(self.requests)}"  # never the same: that would be a loop
+        command = json.dumps({"command": f"{step} >> steps.txt; sleep 0.05; {step}"})
         self.scripts = [answer("Done.") if self.enough else calls(("bash", command))]
         async for part in super().stream(request):
             yield part
