@@ -65,7 +65,7 @@ def open_kept(folder: Path, *names: str) -> BinaryIO:
             HeldFolder(folder.parent, folder.name, *folders) as held,
         ):
             try:
-                if held.status(name) is not None:
+                with suppress(FileNotFoundError):
                     return held.reader(name, _BUFFER)
                 return _open_packed(held, name + PACKED)
             except UnexpectedFile as error:

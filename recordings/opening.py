@@ -159,11 +159,14 @@ class HeldFolder:
     def _enter(self, name: str, make: bool) -> None:
         if make:
             self._make(name)
-        status = os.stat(name, dir_fd=self.fd, follow_symlinks=False)
         path = self.path / name
-        if stat.S_ISLNK(status.st_mode):
-            raise UnexpectedFile(path, "it is a link, where a directory should be")
-        inner = os.open(name, _FOLDER | _SAFE, dir_fd=self.fd)
+        try:
+            inner = os.open(name, _FOLDER | _SAFE, dir_fd=self.fd)
+        except OSError:
+            status = self.status(name)
+            if status is not None and stat.S_ISLNK(status.st_mode):
+                raise UnexpectedFile(path, "it is a link, where a directory should be") from None
+            raise
         os.close(self.fd)
         self.fd, self.path = inner, path
 
