@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ _MARKS = (
 )
 
 _BLOCK = 1 << 16
+_NO_BYTES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+"""Lone surrogates that stand for no byte: a model may have written them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,7 @@ def lines_from(text: str, first: int = 0) -> Iterator[str]:
 
 def displayed(text: str) -> str:
     r"""Return a decoded file's text in a form that can be shown: \xNN for what is no text."""
+    text = _NO_BYTES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
     return show(text.encode("utf-8", "surrogateescape"))
 
 

@@ -337,6 +337,14 @@ NAMES = st.sampled_from(
 TOOLS = [name for name in TOOL_NAMES if name not in ("bash", "python")]
 
 
+async def test_lone_surrogates_in_a_call_are_refused_in_words(tmp_path: Path) -> None:
+    toolbox = Toolbox(["jobs"], FakeSandbox(tmp_path).provide, WebSettings())
+    for code in (0xD800, 0xDC80, 0xDFFF):
+        result = await toolbox.call("jobs", f'{{"id": "{chr(code)}"}}', lambda _: None)
+        assert result.error == "bad_json"
+        result.text.encode()
+
+
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
