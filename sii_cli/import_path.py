@@ -1,0 +1,91 @@
+"""Cleans where Python looks for modules: what lies in a workspace is never imported.
+
+`clean` comes before every other import of the program, so this file imports only what is built in
+or frozen into the interpreter (`from __future__` would read a file, too).
+"""
+
+import _frozen_importlib_external as external
+import os
+import sys
+
+PACKAGES = ("recordings", "sandbox", "sii_cli", "tools")
+_OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_LISTS = ("PATH", "LD_LIBRARY_PATH")
+"""Lists of folders in the environment in which an empty entry means the working directory."""
+
+
+class _OwnPackages:
+    """Finds our own packages where this file lies, whatever else has their names."""
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> object:
+        """Find a package of ours; nothing else (see `importlib.abc.MetaPathFinder`)."""
+        if path is None and name in PACKAGES:
+            return external.PathFinder.find_spec(name, [_OWN])
+        return None
+
+
+def clean_if_program() -> None:
+    """Clean if this process was started as `sii`, and is no other program that imports it."""
+    program = sys.modules["__main__"]
+    spec = getattr(program, "__spec__", None)
+    name = spec.name if spec is not None else os.path.basename(getattr(program, "__file__", ""))
+    if name.split(".")[0] in ("sii_cli", "sii"):
+        clean()
+
+
+def clean() -> None:
+    """Find our own packages first, nothing in the working directory, and PYTHONPATH's last.
+
+    Children inherit an environment without such entries.
+    """
+    if _OwnPackages not in sys.meta_path:
+        sys.meta_path.insert(0, _OwnPackages)  # type: ignore[arg-type]
+    listed = os.environ.pop("PYTHONPATH", "")
+    theirs = {os.path.abspath(entry) for entry in listed.split(os.pathsep)} if listed else set()
+    sys.path[:] = [
+        entry
+        for entry in sys.path
+        if _is_installation(entry) or not (_is_here(entry) or os.path.abspath(entry) in theirs)
+    ]
+    if sys.pycache_prefix is not None and not os.path.isabs(sys.pycache_prefix):
+        sys.pycache_prefix = None
+    for name in _LISTS:
+        if name in os.environ:
+            entries = os.environ[name].split(os.pathsep)
+            os.environ[name] = os.pathsep.join(e for e in entries if e and not _is_here(e))
+    if listed:
+        from sandbox.host_programs import safe_folders
+
+        extra = [entry for entry in safe_folders(listed) if entry not in sys.path]
+        sys.path += extra
+        if extra:
+            os.environ["PYTHONPATH"] = os.pathsep.join(extra)
+
+
+def leave_out(folder: str) -> None:
+    """Import nothing from a workspace, wherever it is named: what works there can write to it."""
+    if _OwnPackages in sys.meta_path:
+        from sandbox.host_programs import is_below
+
+        sys.path[:] = [
+            entry for entry in sys.path if _is_installation(entry) or not is_below(entry, folder)
+        ]
+
+
+def _is_here(entry: str) -> bool:
+    """Whether a folder is relative to the working directory, or the working directory itself."""
+    if not os.path.isabs(entry):
+        return True
+    try:
+        return os.path.samefile(entry, os.curdir)
+    except OSError:
+        return False
+
+
+def _is_installation(entry: str) -> bool:
+    """Whether an entry is of the Python that runs us: its library, its installed packages."""
+    prefixes = (sys.prefix, sys.base_prefix)
+    return os.path.isabs(entry) and any(
+        entry.startswith(os.path.join(prefix, "lib")) for prefix in prefixes
+    )
