@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import sys
 import tempfile
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from sandbox.client import RunnerCalls
+from sandbox.host_programs import find_program
 from sandbox.launch import (
     DIRECTORY,
     DIRECTORY_SIZE,
@@ -122,7 +122,7 @@ class BubblewrapBackend:
         """Start a sandbox. Raises `SandboxUnavailable` with the remedy."""
         begin = time.monotonic()
         workspace = real_workspace(spec.workspace)
-        program = shutil.which("bwrap")
+        program = find_program("bwrap")
         if program is None:
             raise SandboxUnavailable(
                 "bubblewrap is not installed: `apt install bubblewrap`, or use Docker."

@@ -1,4 +1,4 @@
-"""Programs of the host: found by an absolute path that no workspace can take the place of.
+"""Programs of the host, and children of ours: nothing in a workspace can take their place.
 
 A `PATH` such as `.:/usr/bin`, or with the `node_modules/.bin` of a project in it, would find the
 program that somebody's repository, or the model, put there.
@@ -9,6 +9,14 @@ from __future__ import annotations
 import os
 import sys
 
+_RUN_SCRIPT = """\
+import sys
+sys.path[:] = sys.argv[1].split(":")
+del sys.argv[:2]
+import runpy
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
 
 def find_program(name: str) -> str | None:
     """Return where a program is, by the safe part of PATH; none when it is in none of these."""
@@ -17,6 +25,17 @@ def find_program(name: str) -> str | None:
         if os.path.isfile(path) and os.access(path, os.X_OK):
             return path
     return None
+
+
+def python_command(script: str, *arguments: str) -> list[str]:
+    """Return the command of a child that runs a script of ours with this process' imports.
+
+    It looks for modules where this process does, the working directory apart: neither the
+    environment nor a `sitecustomize` says otherwise.
+    """
+    folders = [entry for entry in sys.path if os.path.isabs(entry) and not _is_here(entry)]
+    where = os.pathsep.join(folders)
+    return [sys.executable, "-I", "-S", "-c", _RUN_SCRIPT, where, script, *arguments]
 
 
 def safe_path() -> str:

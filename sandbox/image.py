@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sandbox.host_programs import find_program
 from sandbox.protocol import SandboxUnavailable
 
 if TYPE_CHECKING:
@@ -185,9 +186,9 @@ def _provide_debootstrap(progress: Progress) -> None:
             "No registry answers and debootstrap needs root: run `make sandbox` as root once, "
             "or make a registry reachable."
         )
-    if shutil.which("debootstrap") is not None:
+    if find_program("debootstrap") is not None:
         return
-    if shutil.which("apt-get") is None:
+    if find_program("apt-get") is None:
         raise SandboxUnavailable(
             "No registry answers and debootstrap is missing: install it, "
             "or make a registry reachable."
@@ -212,7 +213,7 @@ def _host_mirror(release: str) -> str | None:
     """Return the address from which the host's apt gets `release`; none: debootstrap's default."""
     listing = subprocess.run(
         [
-            "apt-get",
+            find_program("apt-get") or "/usr/bin/apt-get",
             "indextargets",
             "--format",
             "$(CREATED_BY) $(RELEASE) $(COMPONENT) $(REPO_URI)",
@@ -252,7 +253,10 @@ def _build_context() -> bytes:
 def _pip_settings() -> str:
     """Return a pip.conf with the host's settings that hold inside a build (no local paths)."""
     listing = subprocess.run(
-        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
+        [sys.executable, "-I", "-m", "pip", "config", "list"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     kept: dict[str, str] = {}
     for line in sorted(listing.stdout.splitlines(), key=lambda line: line.startswith(":env:")):
@@ -297,7 +301,10 @@ def _follow_build(stream: Iterator[dict[str, Any]], progress: Progress) -> None:
 
 
 def _run(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    program = find_program(command[0])
+    if program is None:
+        raise SandboxUnavailable(f"`{command[0]}` is not installed here: install it.")
+    done = subprocess.run([program, *command[1:]], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-10:])
         raise SandboxUnavailable(f"`{command[0]}` failed; its last words tell why:\n{tail}")

@@ -60,7 +60,7 @@ async def serve(plan: Plan, port: int, *, home: Path, log: Path, say: Say) -> No
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        env=os.environ | plan.env,
+        env=os.environ | {"PYTHONSAFEPATH": "1"} | plan.env,  # of `-m`: not the working directory
         start_new_session=True,
         preexec_fn=_end_with_parent,
         limit=1 << 20,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
+from sandbox.host_programs import find_program
 from sii_cli.errors import SiiError
 from sii_cli.model.profiles import Profile, profile_of
 
@@ -53,7 +54,10 @@ def look_at_machine() -> Machine:
 
 
 def _gpus() -> tuple[int, ...]:
-    query = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    program = find_program("nvidia-smi")
+    if program is None:
+        return ()
+    query = [program, "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
     try:
         said = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True).stdout
         return tuple(int(line) * 2**20 // 10**9 for line in said.split())
@@ -81,7 +85,7 @@ def find_vllm(given: str | None) -> tuple[str, ...]:
         return _start(path)
     if find_spec("vllm") is not None:
         return _start(sys.executable)
-    path = shutil.which("vllm")
+    path = find_program("vllm")
     if path is None:
         raise SiiError(NO_VLLM)
     return _start(path)

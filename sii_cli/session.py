@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing, suppress
 
@@ -22,6 +23,7 @@ from sii_cli.config import Settings
 from sii_cli.context.compaction import Compactor
 from sii_cli.errors import UsageError
 from sii_cli.flow import RoundOver
+from sii_cli.import_path import leave_out
 from sii_cli.loop import Loop, OpenRound
 from sii_cli.memory import keep_freed_memory
 from sii_cli.model.params import params_notes
@@ -99,6 +101,7 @@ class Session:
         share a backend. `resumed` is a recording to go on with.
         """
         keep_freed_memory()
+        leave_out(os.fspath(settings.workspace))
         session = cls(
             settings=settings,
             mode=mode,

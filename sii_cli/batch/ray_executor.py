@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable
+from contextlib import chdir
 from dataclasses import replace
 from typing import Any
 
@@ -92,7 +94,13 @@ class RayExecutor:
         self._packing = asyncio.Lock()
         self._choosing = asyncio.Lock()
         try:
-            ray.init(address=address, ignore_reinit_error=True, log_to_driver=False)
+            with chdir(sys.prefix):  # Ray has its workers import from the working directory
+                ray.init(
+                    address=address,
+                    ignore_reinit_error=True,
+                    log_to_driver=False,
+                    runtime_env={"worker_process_setup_hook": "sii_cli.import_path.clean"},
+                )
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise UsageError(f"No Ray cluster answers at {address}: {error}") from error
 

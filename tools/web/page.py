@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import codecs
 import contextlib
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from sandbox.host_programs import python_command
 from tools.base import ToolOutage
 from tools.filetypes import describe_binary
 from tools.output import show
@@ -69,7 +69,7 @@ async def _markdown(fetched: Fetched) -> str | None:
     """Convert HTML; none when the page is too much for it. Raises `ToolOutage`."""
     try:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", str(_CONVERTER), fetched.url, fetched.charset or ""),
+            *python_command(str(_CONVERTER), fetched.url, fetched.charset or ""),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
