@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -20,8 +19,6 @@ pytestmark = pytest.mark.hostile
 ROOT = Path(__file__).parents[2]
 OPTIONAL = {"brotli", "brotlicffi", "chardet", "h2", "simplejson", "socks", "zstd", "ujson"}
 """What libraries use if it is there."""
-BEFORE_US = {"importlib", "warnings", "sii_cli"}
-"""What `python -m sii_cli` itself imports from the working directory, before any code of ours."""
 BY_PYTHONPATH = {"encodings", "codecs", "sitecustomize", "usercustomize", "_distutils_hack", "site"}
 """What Python imports from PYTHONPATH as it starts, unless it is told not to (`-I`, `-E`)."""
 NAMES = (
@@ -80,13 +77,13 @@ def workspace(tmp_path: Path) -> Workspace:
 
 
 @pytest.fixture(scope="module")
-def sii(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def sii(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The command as it is installed: the script beside the environment's python."""
     folder = tmp_path_factory.mktemp("bin")
     shutil.copy(ROOT / "scripts" / "sii", folder / "sii")
     (folder / "python3").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
     (folder / "python3").chmod(0o755)
-    yield folder / "sii"
+    return folder / "sii"
 
 
 PATHS = ("", ":", ":/x", "/x:", ".", "./sub", "sub:..", "{workspace}", "{workspace}/sub", "{link}")
@@ -126,42 +123,38 @@ def test_the_command_is_found_through_links_and_path(workspace: Workspace, sii: 
     (workspace.home / "second").symlink_to("first")
     assert workspace.run(workspace.home / "second", "--version").stdout.startswith("sii ")
     path = f".:{sii.parent}:{os.environ['PATH']}"
-    assert workspace.run("sh", "-c", "sii --version", PATH=path).stdout.startswith("sii ")
+    assert workspace.run("/bin/sh", "-c", "sii --version", PATH=path).stdout.startswith("sii ")
     assert workspace.marked() == []
+
+
+@pytest.fixture(scope="module")
+def before_us() -> set[str]:
+    """What Python has imported of its own when `python -m` comes to a module's first line."""
+    code = "import sys, runpy; print(*{name.split('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split()) | {"sii_cli"}
 
 
 @pytest.mark.parametrize("module", ["sii_cli", "sii_cli.main"])
-def test_the_module_imports_nothing_more_of_the_workspace_than_python_itself(
-    workspace: Workspace, module: str
+@pytest.mark.parametrize("arguments", [("list",), ("-p", "hello")])
+def test_the_module_imports_nothing_of_the_workspace(
+    workspace: Workspace, before_us: set[str], module: str, arguments: tuple[str, ...]
 ) -> None:
-    workspace.without(BEFORE_US)
-    command = [sys.executable, "-c", _AS_MODULE.format(root=str(ROOT), module=module)]
-    for arguments in (("list",), ("-p", "hello")):
-        done = workspace.run(*command, *arguments)
-        assert "Traceback" not in done.stderr, done.stderr
+    workspace.without(before_us & NAMES)
+    done = workspace.run(sys.executable, "-m", module, *arguments)
+    assert "Traceback" not in done.stderr
     assert workspace.marked() == []
 
 
-_AS_MODULE = """\
-import runpy, sys
-sys.path.append({root!r})
-sys.path[0] = __import__("os").getcwd()
-sys.argv[0] = "sii"
-runpy._run_module_as_main({module!r}, alter_argv=False)
-"""
-"""As `python -m`, where the checkout need not be installed."""
-
-
 @pytest.mark.parametrize("path", PATHS)
-def test_the_module_imports_nothing_through_pythonpath(workspace: Workspace, path: str) -> None:
-    workspace.without(BEFORE_US | BY_PYTHONPATH)
-    listed = f"{of(path, workspace)}:{ROOT}" if path else str(ROOT)
+def test_the_module_imports_nothing_through_pythonpath(
+    workspace: Workspace, before_us: set[str], path: str
+) -> None:
+    workspace.without((before_us | BY_PYTHONPATH) & NAMES)
+    listed = of(path, workspace)
     done = workspace.run(sys.executable, "-m", "sii_cli", "list", PYTHONPATH=listed)
     assert done.returncode == 0, done.stderr
-    assert [mark for mark in workspace.marked() if mark not in _OF_PYTHON] == []
-
-
-_OF_PYTHON = {"runpy", "pkgutil", "importlib", "warnings"}
+    assert workspace.marked() == []
 
 
 CODE = "from sii_cli.import_path import clean; clean(); import sys\n"
