@@ -14,15 +14,24 @@ _LISTS = ("PATH", "LD_LIBRARY_PATH")
 """Lists of folders in the environment in which an empty entry means the working directory."""
 
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
+
+
 class _OwnPackages:
     """Finds our own packages where this file lies, whatever else has their names."""
 
-    @staticmethod
-    def find_spec(name: str, path: object = None, target: object = None) -> object:
+    def find_spec(
+        self, name: str, path: object = None, target: object = None
+    ) -> "ModuleSpec | None":
         """Find a package of ours; nothing else (see `importlib.abc.MetaPathFinder`)."""
         if path is None and name in PACKAGES:
             return external.PathFinder.find_spec(name, [_OWN])
         return None
+
+
+_own_packages = _OwnPackages()
 
 
 def clean_if_program() -> None:
@@ -39,10 +48,11 @@ def clean() -> None:
 
     Children inherit an environment without such entries.
     """
-    if _OwnPackages not in sys.meta_path:
-        sys.meta_path.insert(0, _OwnPackages)  # type: ignore[arg-type]
+    if _own_packages not in sys.meta_path:
+        sys.meta_path.insert(0, _own_packages)
     listed = os.environ.pop("PYTHONPATH", "")
     theirs = {os.path.abspath(entry) for entry in listed.split(os.pathsep)} if listed else set()
+    found = [os.path.abspath(entry) for entry in sys.path]
     sys.path[:] = [
         entry
         for entry in sys.path
@@ -54,18 +64,21 @@ def clean() -> None:
         if name in os.environ:
             entries = os.environ[name].split(os.pathsep)
             os.environ[name] = os.pathsep.join(e for e in entries if e and not _is_here(e))
+    last = [_OWN] if _OWN in found else []  # a checkout, which may be the working directory
     if listed:
         from sandbox.host_programs import safe_folders
 
-        extra = [entry for entry in safe_folders(listed) if entry not in sys.path]
-        sys.path += extra
-        if extra:
-            os.environ["PYTHONPATH"] = os.pathsep.join(extra)
+        last = [*safe_folders(listed), *last]
+    for entry in last:
+        if entry not in sys.path:
+            sys.path.append(entry)
+    if kept := [entry for entry in last if entry in theirs]:
+        os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(kept))
 
 
 def leave_out(folder: str) -> None:
     """Import nothing from a workspace, wherever it is named: what works there can write to it."""
-    if _OwnPackages in sys.meta_path:
+    if _own_packages in sys.meta_path:
         from sandbox.host_programs import is_below
 
         sys.path[:] = [
