@@ -101,6 +101,11 @@ def trouble_of_status(status: int, body: bytes, headers: Mapping[str, str], mode
 
 def trouble_of_exception(error: Exception, base_url: str) -> Trouble | None:
     """Name what an exception on the way says; none when it is a bug of ours."""
+    return _trouble_of_answer(error) or _trouble_of_connection(error, base_url)
+
+
+def _trouble_of_answer(error: Exception) -> Trouble | None:
+    """Name what is wrong with an answer that has come."""
     match error:
         case TooMuch():
             message = (
@@ -114,10 +119,6 @@ def trouble_of_exception(error: Exception, base_url: str) -> Trouble | None:
                 "turn compression off in it, or in the gateway before it."
             )
             return Trouble("garbage", message, retry=False)
-        case BadProxy() | NoCertificates():
-            return Trouble("bad_url", str(error), "refused", retry=False)
-        case ProxyFailed():
-            return Trouble("connect", str(error))
         case ServerError():
             kind = "engine_dead" if error.code >= 500 else "server_error"
             return Trouble(kind, f"The server failed within its answer: {error}", status=error.code)
@@ -127,6 +128,17 @@ def trouble_of_exception(error: Exception, base_url: str) -> Trouble | None:
             return Trouble("garbage", f"The server sent no JSON within its answer ({error}).")
         case StreamBroke():
             return Trouble("no_finish", "The answer ended before the turn did.")
+        case _:
+            return None
+
+
+def _trouble_of_connection(error: Exception, base_url: str) -> Trouble | None:
+    """Name what is wrong with the way to a server."""
+    match error:
+        case BadProxy() | NoCertificates():
+            return Trouble("bad_url", str(error), "refused", retry=False)
+        case ProxyFailed():
+            return Trouble("connect", str(error))
         case aiohttp.ConnectionTimeoutError():
             return Trouble("timeout", f"No connection to {base_url} in time. {_start_one()}")
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError():
@@ -181,12 +193,15 @@ def _said(body: bytes) -> tuple[str, str | None]:
     try:
         parsed: Any = orjson.loads(body)
     except orjson.JSONDecodeError:
-        said = " ".join(body[:LONGEST_SAID].decode("utf-8", "replace").split())
-        return said or NO_REASON, None
+        return _line(body[:LONGEST_SAID].decode("utf-8", "replace")) or NO_REASON, None
     error = parsed.get("error", parsed) if isinstance(parsed, dict) else parsed
     if isinstance(error, dict):
-        return words_in(error.get("message", error))[:LONGEST_SAID], error.get("param")
-    return words_in(error)[:LONGEST_SAID], None
+        return _line(words_in(error.get("message", error))), error.get("param")
+    return _line(words_in(error)), None
+
+
+def _line(text: str) -> str:
+    return " ".join(text[:LONGEST_SAID].split())
 
 
 def _seconds(header: str | None) -> float | None:
