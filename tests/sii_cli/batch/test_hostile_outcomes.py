@@ -12,6 +12,7 @@ import pytest
 from recordings.events import QueryOutcome, SessionEnd, Usage, UserMessage
 from recordings.recorder import Recorder
 from recordings.store import RecordingStore
+from recordings.trust.home_key import HomeKey
 from sii_cli.batch.plan import Plan, pin
 from sii_cli.batch.queries import Query
 from tests.recordings.recording_sessions import session_start
@@ -40,7 +41,7 @@ def test_nonsense_in_a_batchs_recording_hides_no_other(
     folder = tmp_path / "batch"
     folder.mkdir()
     plan = Plan("monday", "q", "/", "", 1, {}, 0, None, {})
-    pin(folder, plan, [Query(id="a", query="Go."), Query(id="b", query="Go.")])
+    pin(folder, plan, [Query(id="a", query="Go."), Query(id="b", query="Go.")], HomeKey(bytes(32)))
     store = RecordingStore(folder / "recordings")
     _record(store.create_folder()[1], query="a")
     source = tmp_path / "20991231-235959-aaaaaa"
