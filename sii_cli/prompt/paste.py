@@ -6,7 +6,7 @@ import re
 
 FOLD_OVER = 15
 """Lines from which on a paste is folded."""
-PLACEHOLDER = re.compile(r"\[paste (\d+): [\d,]+ lines\]")
+PLACEHOLDER = re.compile(r"\[paste (\d{1,9}): [\d,]+ lines\]")
 
 
 class Pastes:

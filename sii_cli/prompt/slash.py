@@ -70,7 +70,9 @@ def _named(text: str) -> str | None:
 
 def _split(text: str) -> tuple[str, int | None]:
     word, _, rest = text.strip().partition(" ")
-    return (word, int(rest)) if rest.strip().isdecimal() else (text.strip(), None)
+    return (
+        (word, int(rest)) if rest.strip().isdecimal() and len(rest) < 10 else (text.strip(), None)
+    )
 
 
 def help_lines() -> list[str]:

@@ -1,0 +1,559 @@
+"""Every function that takes text which others wrote, and how to give it one.
+
+`TAKERS` names each with a function that feeds it a text. `REASONS` says of the others that have a
+parameter for text why none of it needs to be hostile, or what bounds them; a pattern stands for
+many. `collect` finds all there are, so that a new one is in neither and the test fails.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import recordings
+
+ROOT = Path(recordings.__file__).parents[1]
+_TEXT = re.compile(r"\b(str|bytes|bytearray)\b")
+
+Take = Callable[[str], object]
+
+
+def collect() -> Iterator[str]:
+    """Yield `package.module:function` of all public functions with a parameter for text."""
+    for package in ("recordings", "sandbox", "tools", "sii_cli"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            if "workspace" not in path.relative_to(ROOT).parts[:-1]:
+                module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+                for name in _functions(ast.parse(path.read_text("utf-8"))):
+                    yield f"{module}:{name}"
+
+
+def _functions(node: ast.Module | ast.ClassDef, within: str = "") -> Iterator[str]:
+    for one in node.body:
+        if isinstance(one, ast.ClassDef) and not one.name.startswith("_"):
+            yield from _functions(one, f"{one.name}.")
+        elif isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef):
+            arguments = [*one.args.posonlyargs, *one.args.args, *one.args.kwonlyargs]
+            annotations = [ast.unparse(arg.annotation) for arg in arguments if arg.annotation]
+            if not one.name.startswith("_") and any(map(_TEXT.search, annotations)):
+                yield within + one.name
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape" if text.isascii() else "surrogatepass")
+
+
+def _decoded(text: str) -> str:
+    """Text as it is read from a file or from JSON: half a character is a byte that is no text."""
+    return text.replace("\ud800", "\udc80")
+
+
+def _pieces(text: str, size: int = 16) -> Iterator[str]:
+    return (text[at : at + size] for at in range(0, len(text), size))
+
+
+def _secrets(text: str) -> None:
+    from recordings.secrets import SecretFinder, mask
+
+    for depth in ("names", "entropy"):
+        mask(text, SecretFinder({"TOKEN": "a" * 12 + "b"}, depth).find(text))  # type: ignore[arg-type]
+
+
+def _begins_secret(text: str) -> None:
+    from recordings.secrets import begins_secret
+
+    begins_secret(text)
+
+
+def _redactor(text: str) -> None:
+    from recordings.events import Observation
+    from recordings.redactor import Redactor
+    from recordings.secrets import SecretFinder
+
+    redactor = Redactor(SecretFinder({"TOKEN": "a" * 12 + "b"}))
+    redactor.bytes(_bytes(text))
+    details = {"diff": text, "names": [text], "deep": {text[:9]: text}}
+    observation = Observation(
+        step=1, call_id="a", name="bash", text=text, seconds=0.0, details=details
+    )
+    redactor.data(observation)
+
+
+def _search(text: str) -> None:
+    from recordings.find import _snippet
+    from recordings.index_schema import calls_text, spaced, texts_of
+
+    _snippet(text, ["a b", "word"])
+    spaced(text)
+    list(texts_of("observation", {"text": text}))
+    calls_text([{"name": "bash", "arguments": text}])
+
+
+def _lines(text: str) -> None:
+    from recordings.encoding import encode
+    from recordings.errors import RecordingError
+    from recordings.lines import check_line, parse_line, peek, prev_of
+
+    for line in (_bytes(text), encode({"v": 1, "type": text})):
+        check_line(line)
+        peek(line)
+        prev_of(line)
+        with suppress(RecordingError):
+            parse_line(line)
+
+
+def _sample_arguments(text: str) -> None:
+    from recordings.samples.arguments import parse_arguments
+
+    for arguments in (text, f'{{"a": {text}}}', '{"a": "' + text.replace('"', "") + '"}'):
+        parse_arguments(arguments)
+
+
+def _timeline(text: str) -> None:
+    from recordings.events import Event, ModelDelta
+    from recordings.screenplay import screenplay
+
+    pieces = [(i, 1) for i in range(len(text))]
+    delta = ModelDelta(step=1, kind="content", index=0, text=text, pieces=pieces)
+    event = Event("s", 0, 0.0, 0.0, "model", delta)
+    for _ in screenplay([event]):
+        pass
+
+
+def _text_diff(text: str) -> None:
+    from sandbox.snapshots.text_diff import line_counts, quoted, unified_diff
+
+    half = text[len(text) // 2 :]
+    line_counts(text, half)
+    unified_diff(half, text + "\n" + half[::-1], "a")
+    unified_diff(text, text[::-1], quoted(text[:4096]))
+
+
+def _tool_diff(text: str) -> None:
+    from tools.diff import unified_diff
+
+    text = _decoded(text)
+    half = text[len(text) // 2 :]
+    unified_diff("a", [(0, text, half), (1, half[::-1], text[::-1])])
+
+
+def _nearest(text: str) -> None:
+    from tools.nearest import diagnose_miss
+
+    diagnose_miss(text, text[: len(text) // 2] + "\nnever")
+    diagnose_miss("never\n" + text[::-1], text[1:] + "never")
+
+
+def _edit_file(text: str) -> None:
+    from tools.base import ToolError
+    from tools.edit_file import EditFileParams, _diff, _find_all
+    from tools.text import TextFile
+
+    half = text[: len(text) // 2] or "a"
+    for old in ("\n" * (len(text) // 50 + 1), half, half + "never\n", "a"):
+        for newline in ("\n", "\r\n"):
+            content = TextFile(text, newline=newline, mixed=True)
+            edits = [{"old": old, "new": "b\n", "replace_all": True}]
+            params = EditFileParams.model_validate({"path": "a", "edits": edits})
+            with suppress(ToolError):
+                _diff("a", text, _find_all(params, content))
+
+
+def _tool_text(text: str) -> None:
+    from tools.text import count_lines, decode_text, displayed, lines_from
+
+    content = decode_text(_bytes(text))
+    if content is not None:
+        content.encode(content.text)
+    count_lines(text)
+    list(lines_from(text, 10))
+    if text.isprintable():
+        displayed(text)
+
+
+def _tool_output(text: str) -> None:
+    from sandbox.protocol import CommandResult
+    from tools.command_text import command_result
+    from tools.filetypes import describe_binary
+    from tools.output import shape, show, show_line
+
+    raw = _bytes(text)
+    shape(raw)
+    shape(raw, dropped=5, dropped_at=len(raw) // 2)
+    show(raw)
+    show_line(raw)
+    describe_binary(raw)
+    describe_binary(b"\xff\xd8" + raw)
+    result = CommandResult(raw, exit_code=1, seconds=1.0)
+    command_result(result, "shell")
+
+
+def _grep(text: str) -> None:
+    from tools.grep import _counts, _Hits, _lines, _read, _result
+    from tools.ripgrep import Found, from_workspace
+
+    raw = _bytes(text)
+    for output in (raw + b"\n", b"path\0" + raw.replace(b"\n", b"\npath\0") + b"\n"):
+        found = Found(output, frozenset({b"path"}))
+        hits = _read(found)
+        rows, matches = _lines(hits) if hits.files else ([], 0)
+        _result(rows, matches, hits, found)
+    from_workspace(raw)
+    _counts(_Hits({raw[:4096]: [b"1"]}))
+
+
+def _tool_arguments(text: str) -> None:
+    from tools.registry import Toolbox
+    from tools.web.settings import WebSettings
+
+    toolbox = Toolbox(["todo", "bash"], None, WebSettings())  # type: ignore[arg-type]
+    text = _decoded(text)
+    quoted = text.replace('"', "")
+    for arguments in (text, f'{{"a": {text}}}', f'{{"{quoted}": 1}}'):
+        toolbox.parse(arguments)
+        _run(toolbox.call("todo", arguments, lambda _: None))
+    _run(toolbox.call(text, "{}", lambda _: None))
+
+
+def _run(coroutine: Any) -> None:
+    with suppress(StopIteration):
+        coroutine.send(None)
+
+
+def _sanitise(text: str) -> None:
+    from sii_cli.render.sanitise import one_line, sanitise
+
+    sanitise(text)
+    one_line(text, 200)
+
+
+def _wrap(text: str) -> None:
+    from sii_cli.prompt.view import fit
+    from sii_cli.render.wrap import LineStream, break_line, cut, wrap
+
+    line = text.replace("\n", "")
+    wrap(line, 80)
+    break_line(line, 80)
+    cut(line, 80)
+    fit(line, 80)
+    for width in (None, 80):
+        stream = LineStream(width)
+        for piece in _pieces(text):
+            stream.feed(piece)
+            if width:
+                stream.growing  # noqa: B018
+        stream.end()
+
+
+def _markdown_stream(text: str) -> None:
+    from recordings.events import LiveDelta
+    from sii_cli.render.renderer import Renderer
+
+    renderer = Renderer(_Screen())
+    for piece in _pieces(text):
+        renderer.take(LiveDelta(1, "content", piece, 0))
+    renderer.finish()
+
+
+class _Screen:
+    live = True
+    width = 80
+
+    def __init__(self) -> None:
+        from sii_cli.render.screen import Painter
+
+        self._painter = Painter(terminal=True)
+
+    def print(self, *renderables: Any) -> None:
+        self._painter.paint(renderables, 80)
+
+    def tail(self, lines: Any) -> None:
+        pass
+
+
+def _markdown(text: str) -> None:
+    from sii_cli.render.markdown import whole
+
+    screen = _Screen()
+    screen.print(*whole(text))
+
+
+def _code(text: str) -> None:
+    from sii_cli.render.formatted import render_code
+
+    screen = _Screen()
+    for language in ("python", "bash", "json", text[:50]):
+        screen.print(render_code(text, language))
+
+
+def _observation(text: str) -> None:
+    from recordings.events import Approval, Observation, ToolCall
+    from sii_cli.render.calls import call_label, render_call
+    from sii_cli.render.observations import render_observation
+
+    details: dict[str, Any]
+    for details in ({}, {"diff": text}, {"todos": [{"content": text}]}):
+        observation = Observation(
+            step=1, call_id="a", name="bash", text=text, seconds=0.0, details=details
+        )
+        for fold in (True, False):
+            render_observation(observation, 80, fold=fold)
+    approval = Approval(by="mode", mode="auto")
+    for name in ("bash", "python", "read_file", "other"):
+        key = {"bash": "command", "python": "code"}.get(name, "path")
+        call = ToolCall(
+            step=1,
+            call_id="a",
+            index=0,
+            name=name,
+            arguments=text,
+            parsed={key: text},
+            approval=approval,
+        )
+        render_call(call)
+        call_label(call)
+
+
+def _names(text: str) -> None:
+    from sandbox.network.client_hello import Incomplete, server_name
+    from sandbox.network.hosts import as_address, canonical, parse_pattern, split_port
+    from sandbox.network.target import read_target
+    from sii_cli.model.endpoints import read_load
+    from sii_cli.model.faults import trouble_of_status
+
+    for read in (as_address, canonical, parse_pattern, split_port):
+        with suppress(ValueError):
+            read(text)
+    for read in (partial(read_target, "CONNECT"), partial(read_target, "GET")):
+        with suppress(Exception):
+            read(f"http://{text}/")
+    with suppress(ValueError, Incomplete):
+        server_name(b"\x16\x03\x01\xff\xff\x01\x00\xff\xff\x03\x03" + _bytes(text))
+    read_load(text)
+    read_load(f"vllm:num_requests_running{{{text}")
+    trouble_of_status(500, _bytes(text), {"Retry-After": text, "Location": text}, text)
+
+
+def _words(text: str) -> None:
+    from recordings.markdown import escape_markdown
+    from sii_cli.prompt.paste import Pastes
+    from sii_cli.prompt.slash import find_command, is_command, number_of
+    from sii_cli.render.sanitise import without_escapes
+
+    escape_markdown(text)
+    without_escapes(text)
+    pastes = Pastes()
+    pastes.expand(pastes.fold(text) + text + "[paste 1: 5 lines]")
+    for command in (text, f"/undo {text}"):
+        find_command(command)
+        is_command(command)
+        number_of(command)
+
+
+def _neutralise(text: str) -> None:
+    from sii_cli.model.neutralise import neutralise, neutralise_arguments, restore
+    from sii_cli.model.own_words import defused_turn
+
+    restore(neutralise(text)[0])
+    neutralise_arguments(text)
+    neutralise_arguments('{"a": "\\u0041' + text.replace('"', "").replace("\\", "") + '"}')
+    defused_turn(text, text, [])
+
+
+def _raw_text(text: str) -> None:
+    from sii_cli.model.raw_text import differences, has_compact_call
+    from sii_cli.model.types import Call
+
+    has_compact_call(text)
+    for raw in (text, f"<tool_call>a\n{text}</tool_call>", f"</think>{text}"):
+        differences(raw, "a", "b", [Call(0, "1", "a", '{"k": "v"}')])
+        differences(raw, None, text, [])
+    value = f"<tool_call>a<arg_key>k</arg_key><arg_value>{text}</arg_value></tool_call>"
+    differences(value, None, None, [Call(0, "1", "a", '{"k": 1}')])
+
+
+def _stream(text: str) -> None:
+    from sii_cli.model.assemble import Assembler
+    from sii_cli.model.sse import BadStream, EventSplitter
+
+    splitter = EventSplitter()
+    try:
+        for piece in _pieces(text):
+            list(splitter.feed(_bytes(piece)))
+    except BadStream:
+        pass
+    assembler = Assembler()
+    for piece in _pieces(text):
+        function = {"arguments": piece}
+        delta = {"content": piece, "tool_calls": [{"index": 0, "function": function}]}
+        list(assembler.add({"choices": [{"delta": delta}]}))
+    assembler.finish_reason = "stop"
+    assembler.completion(attempt=1, first_chunk=0, first_token=0, total=0, chunks=0)
+
+
+def _tokens(text: str) -> None:
+    from recordings.encoding import encode
+    from sii_cli.context.token_text import TokenText
+    from sii_cli.context.tokens import estimate, text_of
+
+    estimate(text)
+    text_of(encode({"role": "user", "content": text}))
+    spelled = TokenText({i: bytes([i]) for i in range(256)}, {})
+    list(spelled.pieces([ord(one) % 256 for one in text]))
+
+
+def _document(text: str) -> None:
+    from sii_cli.edit_document import Message, read_document, write_document
+    from sii_cli.errors import UsageError
+
+    calls = tuple(("bash", text[:20] + str(i)) for i in range(len(text) // 30))
+    message = Message(text, text, (("bash", text), *calls))
+    with suppress(UsageError):
+        read_document(write_document(message), message)
+
+
+def _comparison(text: str) -> None:
+    from sii_cli.reexecution.compare import Observed, compare
+    from sii_cli.reexecution.rules import load_rules
+
+    compare("bash pytest", Observed(text), Observed(text[::-1] + "0.5s"), load_rules())
+
+
+def _card(text: str) -> None:
+    from sii_cli.batch.report import DIGITS
+
+    DIGITS.sub("N", text)
+
+
+def _conversation(text: str) -> None:
+    from recordings.importing import conversations
+
+    conversations._THINK.match(text)
+
+
+TAKERS: dict[str, Take] = {
+    "recordings.secrets:SecretFinder.find": _secrets,
+    "recordings.secrets:mask": _secrets,
+    "recordings.secrets:begins_secret": _begins_secret,
+    "recordings.redactor:Redactor.text": _redactor,
+    "recordings.redactor:Redactor.bytes": _redactor,
+    "recordings.index_schema:spaced": _search,
+    "recordings.index_schema:texts_of": _search,
+    "recordings.index_schema:calls_text": _search,
+    "recordings.lines:check_line": _lines,
+    "recordings.lines:prev_of": _lines,
+    "recordings.lines:peek": _lines,
+    "recordings.lines:parse_line": _lines,
+    "recordings.samples.arguments:parse_arguments": _sample_arguments,
+    "sandbox.snapshots.text_diff:unified_diff": _text_diff,
+    "sandbox.snapshots.text_diff:line_counts": _text_diff,
+    "sandbox.snapshots.text_diff:quoted": _text_diff,
+    "tools.diff:unified_diff": _tool_diff,
+    "tools.nearest:diagnose_miss": _nearest,
+    "tools.text:TextFile.encode": _tool_text,
+    "tools.text:decode_text": _tool_text,
+    "tools.text:count_lines": _tool_text,
+    "tools.text:lines_from": _tool_text,
+    "tools.text:displayed": _tool_text,
+    "tools.output:shape": _tool_output,
+    "tools.output:show": _tool_output,
+    "tools.output:show_line": _tool_output,
+    "tools.command_text:command_result": _tool_output,
+    "tools.filetypes:describe_binary": _tool_output,
+    "tools.ripgrep:from_workspace": _grep,
+    "tools.ripgrep:Found.counts": _grep,
+    "tools.registry:Toolbox.parse": _tool_arguments,
+    "tools.registry:Toolbox.call": _tool_arguments,
+    "tools.schema:parse_arguments": _tool_arguments,
+    "tools.schema:wrong_arguments": _tool_arguments,
+    "sii_cli.render.sanitise:sanitise": _sanitise,
+    "sii_cli.render.sanitise:one_line": _sanitise,
+    "sii_cli.render.wrap:break_line": _wrap,
+    "sii_cli.render.wrap:wrap": _wrap,
+    "sii_cli.render.wrap:cut": _wrap,
+    "sii_cli.render.wrap:LineStream.feed": _wrap,
+    "sii_cli.prompt.view:fit": _wrap,
+    "sii_cli.render.markdown:MarkdownStream.feed": _markdown_stream,
+    "sii_cli.render.markdown:whole": _markdown,
+    "sii_cli.render.formatted:render_markdown": _markdown,
+    "sii_cli.render.formatted:render_code": _code,
+    "sandbox.network.hosts:parse_pattern": _names,
+    "sandbox.network.hosts:split_port": _names,
+    "sandbox.network.hosts:canonical": _names,
+    "sandbox.network.hosts:as_address": _names,
+    "sandbox.network.target:read_target": _names,
+    "sandbox.network.client_hello:server_name": _names,
+    "sii_cli.model.endpoints:read_load": _names,
+    "sii_cli.model.faults:trouble_of_status": _names,
+    "recordings.markdown:escape_markdown": _words,
+    "sii_cli.render.sanitise:without_escapes": _words,
+    "sii_cli.prompt.paste:Pastes.fold": _words,
+    "sii_cli.prompt.paste:Pastes.expand": _words,
+    "sii_cli.prompt.slash:find_command": _words,
+    "sii_cli.prompt.slash:is_command": _words,
+    "sii_cli.prompt.slash:number_of": _words,
+    "sii_cli.model.neutralise:neutralise": _neutralise,
+    "sii_cli.model.neutralise:neutralise_arguments": _neutralise,
+    "sii_cli.model.neutralise:restore": _neutralise,
+    "sii_cli.model.own_words:defused_turn": _neutralise,
+    "sii_cli.model.raw_text:differences": _raw_text,
+    "sii_cli.model.raw_text:has_compact_call": _raw_text,
+    "sii_cli.model.sse:EventSplitter.feed": _stream,
+    "sii_cli.context.tokens:estimate": _tokens,
+    "sii_cli.context.tokens:text_of": _tokens,
+    "sii_cli.edit_document:read_document": _document,
+    "sii_cli.reexecution.compare:compare": _comparison,
+}
+
+MORE: dict[str, Take] = {
+    "edit_file": _edit_file,
+    "timeline and screenplay": _timeline,
+    "calls and observations": _observation,
+    "report": _card,
+    "importing": _conversation,
+}
+"""What takes text in an object, or within a class that is not public."""
+
+REASONS: dict[str, tuple[str, ...]] = {
+    "what the user says, or settings": (
+        *("sii_cli.commands.*", "sii_cli.config*", "sii_cli.doctor*", "sii_cli.serve*"),
+        *("sii_cli.project_*", "sii_cli.trust.*", "sii_cli.prompt.*", "sii_cli.demo.*"),
+        *("sii_cli.batch.vary:*", "recordings.find:*", "recordings.store:*"),
+        *("sii_cli.loop:Loop.round", "sii_cli.session:Session.send", "sii_cli.workspace_notes:*"),
+    ),
+    "a file of a batch, read within bounds of its own before sessions run": (
+        "sii_cli.batch.*",
+        "sii_cli.reexecution.*",
+    ),
+    "runs within the sandbox, for the model alone": ("sandbox.runner.*",),
+    "hands a text on to the sandbox or to a server, or keeps it as it is": (
+        *("sandbox.client:*", "sandbox.protocol:*", "sandbox.stream:*", "sandbox.attach:*"),
+        *("sandbox.job_calls:*", "sandbox.network.relay:*", "sandbox.network.log:*"),
+        *("tools.files:*", "tools.ripgrep:Ripgrep.search", "tools.web.*", "sii_cli.wire:*"),
+        *("sii_cli.model.server:*", "sii_cli.model.transport:*", "sii_cli.model.types:*"),
+        *("sii_cli.model.vllm:*", "sii_cli.context.meter:*", "sii_cli.context.tokens:*.count"),
+        *("sii_cli.context.chat_template:*", "sii_cli.tool_calls:*", "sii_cli.model_events:*"),
+        *("recordings.blobs:*", "recordings.recorder:*", "recordings.log:*", "recordings.files:*"),
+        *("recordings.conversation:*", "recordings.lines:*", "recordings.migrations:*"),
+        *("recordings.importing.*", "recordings.index_texts:*", "recordings.redact:*"),
+    ),
+    "names, hashes, addresses, reasons and handles; files of blocks": (
+        *("sandbox.snapshots.*", "sandbox.network.*", "sandbox.container_guard:*"),
+        *("sandbox.engine:*", "sandbox.host_programs:*", "sandbox.image:*", "sandbox.launch:*"),
+        *("sandbox.reaper:*", "sandbox.seccomp:*", "sii_cli.sandbox_lease:*", "sii_cli.flow:*"),
+        *("recordings.approval:*", "recordings.export.*", "recordings.flags:*"),
+        *("recordings.index:*", "recordings.opening:*", "recordings.review*", "recordings.trust.*"),
+        *("recordings.samples.sample:*", "recordings.secrets:is_of_token", "recordings.summary:*"),
+        *("tools.registry:Toolbox.*", "tools.text:counted", "tools.command_text:job_command"),
+        *("sii_cli.model.endpoints:Endpoints.place", "sii_cli.model.exactness:*"),
+        *("sii_cli.model.faults:trouble_of_exception", "sii_cli.model.probe_checks:*"),
+        *("sii_cli.render.activity:*", "sii_cli.render.batch_table:*", "sii_cli.render.figures:*"),
+        *("sii_cli.render.plot:*", "sii_cli.render.screen:*", "sii_cli.render.stats:*"),
+        *("sii_cli.render.terminal:*", "sii_cli.workspace_watch:*"),
+    ),
+}

@@ -1,0 +1,87 @@
+"""Every function that takes text of others takes time linear in it, or has a bound."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+
+import pytest
+
+from tests.hostile.takers import MORE, REASONS, TAKERS, Take, collect
+from tests.hostile.texts import TEXTS, Text
+
+pytestmark = pytest.mark.hostile
+
+LEAST = 0.02
+"""Seconds of CPU from which on a time is compared."""
+MOST_TIMES = 12
+"""Times the CPU time that ten times the text may take."""
+ALL: dict[Take, str] = {take: name for name, take in {**TAKERS, **MORE}.items()}
+
+
+@pytest.fixture(autouse=True)
+def _no_collector() -> Iterator[None]:
+    gc.disable()
+    yield
+    gc.enable()
+    gc.collect()
+
+
+def test_every_function_that_takes_text_is_known() -> None:
+    found = set(collect())
+    patterns = [pattern for group in REASONS.values() for pattern in group]
+    unknown = [
+        name
+        for name in found - TAKERS.keys()
+        if not any(fnmatchcase(name, pattern) for pattern in patterns)
+    ]
+    assert not unknown, f"give them hostile texts, or a reason, in takers.py: {sorted(unknown)}"
+    assert not TAKERS.keys() - found
+    assert all(any(fnmatchcase(name, pattern) for name in found) for pattern in patterns)
+
+
+@pytest.mark.parametrize("take", ALL, ids=ALL.values())
+def test_no_text_takes_much_longer_than_it_is_long(
+    take: Take, record_property: pytest.RecordProperty
+) -> None:
+    """A quick look, at which what is quadratic shows."""
+    record_property("inputs", len(TEXTS))
+    slow = [
+        name
+        for name, text in TEXTS.items()
+        if seconds(take, text, 6_000) > LEAST / 2 and growth(take, text, 600) > 2.5 * MOST_TIMES
+    ]
+    assert not slow
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("take", ALL, ids=ALL.values())
+def test_ten_times_the_text_takes_twelve_times_the_time(take: Take) -> None:
+    slow = {}
+    for name, text in TEXTS.items():
+        size = 2_000
+        while seconds(take, text, size) < LEAST and size < 200_000:
+            size *= 2
+        if size < 200_000 and (times := growth(take, text, size)) > MOST_TIMES:
+            slow[name] = times
+    assert not slow
+
+
+def growth(take: Take, text: Text, size: int) -> float:
+    """Return how many times the time ten times the text takes, at best of up to five tries."""
+    small = large = float("inf")
+    for _ in range(5):
+        small = min(small, seconds(take, text, size))
+        large = min(large, seconds(take, text, 10 * size))
+        if large <= MOST_TIMES * small:
+            break
+    return large / small
+
+
+def seconds(take: Take, text: Text, size: int) -> float:
+    made = text(size)
+    begun = time.process_time()
+    take(made)
+    return time.process_time() - begun
