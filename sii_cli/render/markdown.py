@@ -19,7 +19,7 @@ CODE_CHUNK = 30
 LONGEST = 8_000
 """Characters of a block that are waited for: a longer one is drawn in parts, so that a piece costs
 no more after a long text than after a short one."""
-LONGEST_LINE = 2_000
+LONGEST_LINE = 1_000
 """Characters of a line that are waited for; it is parted at a space."""
 
 
