@@ -554,6 +554,6 @@ REASONS: dict[str, tuple[str, ...]] = {
         *("sii_cli.model.faults:trouble_of_exception", "sii_cli.model.probe_checks:*"),
         *("sii_cli.render.activity:*", "sii_cli.render.batch_table:*", "sii_cli.render.figures:*"),
         *("sii_cli.render.plot:*", "sii_cli.render.screen:*", "sii_cli.render.stats:*"),
-        *("sii_cli.render.terminal:*", "sii_cli.workspace_watch:*"),
+        *("sii_cli.render.terminal:*", "sii_cli.workspace_watch:*", "sii_cli.import_path:*"),
     ),
 }
