@@ -1,4 +1,4 @@
-"""A repository at a commit, made anew from the objects of somebody else's and from nothing else.
+"""A repository at a commit, made from the objects of somebody else's and from nothing else.
 
 The objects are first put into a bare repository of ours, as plain files or by a fetch. What the
 commit reaches goes from there through `git index-pack`, which names each object by its content.
@@ -91,7 +91,7 @@ def _transfer(objects: Path, folder: Path, commit: str, max_bytes: int) -> None:
                 with started(
                     folder, "index-pack", "--stdin", max_bytes=max_bytes, stdin=packer.stdout
                 ) as indexer:
-                    packer.stdout.close()  # its end is the indexer's alone: it is told of no reader
+                    packer.stdout.close()  # only the indexer reads it: without one the packer ends
                     assert indexer.stdout is not None
                     indexer.stdout.read()
             except GitFailed:
