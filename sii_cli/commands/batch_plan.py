@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import time
 from collections import Counter
@@ -74,7 +75,8 @@ def work_of(file: Path | None, options: dict[str, Any]) -> Work:
         asks = plan_asks(base, queries, brought, settings, homes)
     _refuse(queries, base, homes)
     before = pinned.plan.asks if pinned and pinned.own else frozenset()
-    _settle(asks, before, file or folder, queries, options)
+    said = sha256_of(queries) + json.dumps(brought, sort_keys=True, default=str)
+    _settle(asks, before, file or folder, said, options)
     if not own:  # read when it is allowed: paths in it are looked at
         settings = _load(flags | brought, folder)
     _check_outside(queries, base, homes)
@@ -154,14 +156,17 @@ def _settle(
     asks: Counter[Ask],
     before: frozenset[Ask],
     of: Path,
-    queries: Sequence[Query],
+    content: str,
     options: dict[str, Any],
 ) -> None:
-    """Raise `UsageError` unless the user allows all that is asked for."""
+    """Raise `UsageError` unless the user allows all that is asked for.
+
+    A yes holds for exactly this `content` and what it asks for.
+    """
     home = find_key_home(os.environ)
     name = os.path.realpath(of)
     listed = "".join(f"{ask.kind}\0{ask.value}\0" for ask in sorted(asks))
-    said = hashlib.sha256(f"{sha256_of(queries)}{listed}".encode()).hexdigest()
+    said = hashlib.sha256(f"{content}\0{listed}".encode()).hexdigest()
     settle(
         asks,
         Allowed(read_kinds(options["allow"]), before),
