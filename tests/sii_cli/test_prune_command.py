@@ -66,6 +66,7 @@ def trees(shell: Shell, recording: Path, target: Path) -> dict[int, Tree]:
 
 
 def freed(shell: Shell, *options: str) -> dict[str, object]:
+    assert shell.key  # the home was used before: nothing is said of a first start
     done = shell.sii("prune", "--json", *options)
     assert done.stderr == ""
     said = json.loads(done.stdout)
