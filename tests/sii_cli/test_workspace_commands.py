@@ -27,7 +27,8 @@ PYTHONPATH = {"PYTHONPATH": str(Path(__file__).parents[2])}
 @pytest.fixture
 def settings(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setattr(session_module, "make_backend", lambda settings: WorkspaceBackend())
-    return Settings(home=shell.home, workspace=shell.workspace, tools=("bash",))
+    home, workspace = shell.home, shell.workspace
+    return Settings(home=home, key_home=home, workspace=workspace, tools=("bash",))
 
 
 @pytest.fixture
