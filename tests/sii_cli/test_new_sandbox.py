@@ -26,6 +26,7 @@ from recordings.verify import verify
 from sandbox.docker import DockerBackend
 from sandbox.protocol import CommandResult, Sandbox, SandboxBackend, SandboxLost, SandboxSpec
 from sii_cli.config import Settings
+from sii_cli.resume import Resumed
 from sii_cli.session import Session
 from tests.fakes.fake_sandbox import FakeSandbox
 from tests.fakes.scripted_model import Script, ScriptedModel, answer, calls
@@ -86,7 +87,7 @@ async def opened(
         mode="headless",
         model=model,
         backend=backend or Backend(),
-        resumed=resumed,
+        resumed=resumed and Resumed(resumed),
     )
     try:
         yield session
@@ -378,7 +379,7 @@ async def told_at(shell: Shell, folder: Path) -> list[dict[str, Any]]:
         mode="headless",
         model=model,
         backend=Backend(),
-        resumed=folder,
+        resumed=Resumed(folder),
     )
     try:
         await say(session, None)
