@@ -72,10 +72,13 @@ def find_resumed(flags: dict[str, Any], *, by_human: bool) -> Resumed | None:
     names = ("go_on", "ref", "bring_back", "runs_pending", "allowed_person")
     asked = _Asked(**{name: flags.pop(name) for name in names}, by_human=by_human)
     if not asked.go_on and asked.ref is None:
-        if asked.bring_back or asked.runs_pending or asked.allowed_person:
-            raise UsageError(
-                "--restore, --run-pending and --allow-person go with --continue or --resume ID."
-            )
+        given = {
+            "--restore": asked.bring_back,
+            "--run-pending": asked.runs_pending,
+            "--allow-person": asked.allowed_person,
+        }
+        if alone := next((name for name, value in given.items() if value), None):
+            raise UsageError(f"{alone} goes with --continue or --resume ID.")
         return None
     if asked.go_on and asked.ref is not None:
         raise UsageError("Say --continue or --resume ID, not both.")
