@@ -19,7 +19,9 @@ def break_line(line: str, width: int) -> tuple[str, str]:
 
 def _head(line: str, start: int, width: int) -> tuple[str, int]:
     """Return what fits of a line from a place on, and the place where the rest begins."""
-    window = line[start : start + 8 * width]  # a long line costs no more than a short one
+    window = line[start : start + width + 1]  # a long line costs no more than a short one
+    if cell_len(window) <= width:  # characters without a width of their own
+        window = line[start : start + 8 * width]
     if start + len(window) == len(line) and cell_len(window) <= width:
         return window, len(line)
     head = set_cell_size(window, width).rstrip(" ") if width > 1 else window[:1]

@@ -154,6 +154,7 @@ def _edit_file(text: str) -> None:
     from tools.edit_file import EditFileParams, _diff, _find_all
     from tools.text import TextFile
 
+    text = text.replace("\ud800", "é")  # arguments hold no half characters
     half = text[: len(text) // 2] or "a"
     for old in ("\n" * (len(text) // 50 + 1), half, half + "never\n", "a"):
         for newline in ("\n", "\r\n"):
