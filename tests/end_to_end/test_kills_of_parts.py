@@ -175,6 +175,7 @@ async def test_a_killed_sandbox(
 
         async def kill(place: Place = place, number: int = number) -> None:
             name = await place.one_container()
+            assert name is not None
             with suppress(APIError, ProcessLookupError):
                 if part == "runner":
                     os.kill(api.inspect_container(name)["State"]["Pid"], signal.SIGKILL)
