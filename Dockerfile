@@ -1,4 +1,4 @@
-# The sandbox's image: where the model's commands run. Built by `make sandbox` (sandbox/image.py),
+# The sandbox's image: where the model's commands run. Built by `make sandbox` (sandbox/docker/image.py),
 # which hands in BASE (Debian with python3 and pip) and, in host/, what a machine behind its own
 # certificates and package index needs for the build.
 ARG BASE=python:3.12-slim

@@ -20,7 +20,7 @@ engine: $(INSTALLED) ## See that a Docker engine answers (as root: install and s
 	@scripts/engine.sh
 
 sandbox: engine ## Build the sandbox's image, unless it is up to date
-	@$(PYTHON) -m sandbox.image
+	@$(PYTHON) -m sandbox.docker.image
 
 server: $(INSTALLED) ## Install the vLLM that the tests start (CPU, 3.5 GB, outside the checkout)
 	@$(PYTHON) -m tests.tiny_glm install

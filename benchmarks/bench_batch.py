@@ -26,19 +26,19 @@ from pathlib import Path
 from benchmarks.bench_loop import scripted_server
 from recordings.events import Event, Observation
 from sandbox.protocol import SandboxSpec
+from sii_cli.agent.wire import Item
 from sii_cli.batch import runs
 from sii_cli.batch.executor import Bench, LocalExecutor
 from sii_cli.batch.gate import Gate
 from sii_cli.batch.outcomes import Outcomes, read_outcomes
 from sii_cli.batch.plan import Job, Plan
 from sii_cli.batch.progress import Progress
-from sii_cli.batch.queries import Query
 from sii_cli.batch.runner import Runner
 from sii_cli.batch.runs import Account
 from sii_cli.batch.servers import ModelServers
 from sii_cli.batch.validate import validate
-from sii_cli.config import Settings
-from sii_cli.wire import Item
+from sii_cli.config.settings import Settings
+from sii_cli.queries.queries import Query
 
 TOKENS = 200
 TOKEN_SECONDS = 0.02

@@ -20,12 +20,12 @@ from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from recordings.conversation import encode_message
-from recordings.restore import Message
-from sii_cli.context import plan
-from sii_cli.context.meter import Meter
-from sii_cli.context.tokenizer_file import load_encoding
-from sii_cli.context.tokens import FileCounter, text_of
+from recordings.conversation.messages import encode_message
+from recordings.conversation.restore import Message
+from sii_cli.agent.context import plan
+from sii_cli.agent.context.meter import Meter
+from sii_cli.agent.context.tokens import FileCounter, text_of
+from sii_cli.tokenizer.tokenizer_file import load_encoding
 
 WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"

@@ -22,8 +22,8 @@ from pathlib import Path
 from recordings.export.plan import ExportOptions, Source
 from recordings.export.run import export
 from recordings.export.target import find_target
-from recordings.log import LOG, recording_hash
-from recordings.secrets import SecretFinder
+from recordings.redaction.secrets import SecretFinder
+from recordings.storage.log import LOG, recording_hash
 from tests.recordings.recording_sessions import record_session
 from tests.tiny_glm.cache import cache_folder
 from tests.tiny_glm.environment import VERSION

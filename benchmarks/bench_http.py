@@ -25,8 +25,8 @@ from benchmarks.bench_model import REQUEST, bench_server
 from benchmarks.peer_http_by_hand import ByHand
 from benchmarks.peers import httpx_aiohttp
 from sii_cli.model.assemble import Assembler
-from sii_cli.model.sse import DONE, EventSplitter
-from sii_cli.model.transport import Connections
+from sii_cli.model.http.sse import DONE, EventSplitter
+from sii_cli.model.http.transport import Connections
 
 SECONDS = 0.05
 """From a piece of a stream to the next."""

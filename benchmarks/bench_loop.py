@@ -31,14 +31,14 @@ from pathlib import Path
 
 from benchmarks.peers import mini_swe_agent
 from recordings.events import Event, ModelRequest
-from recordings.log import LogWriter
 from recordings.recorder import Recorder
-from sandbox.docker import DockerBackend
+from recordings.storage.log import LogWriter
+from sandbox.docker.backend import DockerBackend
 from sandbox.protocol import SandboxSpec
-from sii_cli.config import Settings
+from sii_cli.config.settings import Settings
 from sii_cli.model.types import STREAMING, ChatRequest
 from sii_cli.model.vllm import VllmModel
-from sii_cli.session import Session
+from sii_cli.session.session import Session
 
 REPO = Path(__file__).parent.parent
 STREAMED_STEPS = 20

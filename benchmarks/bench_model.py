@@ -22,7 +22,7 @@ import httpx
 import orjson
 
 from sii_cli.model.assemble import Assembler
-from sii_cli.model.sse import EventSplitter
+from sii_cli.model.http.sse import EventSplitter
 from sii_cli.model.types import STREAMING, ChatRequest, Completion, Delta
 from sii_cli.model.vllm import VllmModel
 

@@ -23,8 +23,8 @@ import time
 from pathlib import Path
 
 from benchmarks.bench_sandbox import milliseconds, show
-from sandbox.bubblewrap import BubblewrapBackend
-from sandbox.docker import DockerBackend
+from sandbox.bubblewrap.backend import BubblewrapBackend
+from sandbox.docker.backend import DockerBackend
 from sandbox.network.resolve import Reach
 from sandbox.protocol import Sandbox, SandboxSpec
 

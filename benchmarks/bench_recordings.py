@@ -30,17 +30,17 @@ from recording_sessions import FakeSession, session_start  # noqa: E402
 from recording_size import size_ratio  # noqa: E402
 
 from recordings import recorder as recorder_module  # noqa: E402
+from recordings.conversation.restore import restore  # noqa: E402
 from recordings.events import Event, EventData, LiveDelta, Observation, Origin  # noqa: E402
-from recordings.find import Filter, find, search  # noqa: E402
-from recordings.index import RecordingIndex  # noqa: E402
-from recordings.log import LOG, read_events  # noqa: E402
-from recordings.pack import pack  # noqa: E402
+from recordings.index.find import Filter, find, search  # noqa: E402
+from recordings.index.index import RecordingIndex  # noqa: E402
 from recordings.recorder import Recorder  # noqa: E402
-from recordings.redactor import Redactor  # noqa: E402
-from recordings.restore import restore  # noqa: E402
-from recordings.secrets import SecretFinder  # noqa: E402
-from recordings.store import RecordingStore  # noqa: E402
-from recordings.summary import summarise  # noqa: E402
+from recordings.redaction.redactor import Redactor  # noqa: E402
+from recordings.redaction.secrets import SecretFinder  # noqa: E402
+from recordings.storage.log import LOG, read_events  # noqa: E402
+from recordings.storage.pack import pack  # noqa: E402
+from recordings.store.store import RecordingStore  # noqa: E402
+from recordings.store.summary import summarise  # noqa: E402
 from recordings.verify import verify  # noqa: E402
 
 

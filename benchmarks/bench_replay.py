@@ -29,9 +29,9 @@ from recordings.events import (
     ToolCall,
     UserMessage,
 )
-from recordings.log import LOG
 from recordings.recorder import Recorder
-from recordings.store import RecordingStore
+from recordings.storage.log import LOG
+from recordings.store.store import RecordingStore
 
 STEPS = 1000
 HELP, ENDED = "q quit", "■"

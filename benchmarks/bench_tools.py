@@ -19,7 +19,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from sandbox.docker import DockerBackend
+from sandbox.docker.backend import DockerBackend
 from sandbox.protocol import Sandbox, SandboxSpec
 from tools.registry import Toolbox
 from tools.web.settings import WebSettings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from recordings import blobs
+from recordings.conversation.fork import copy_until
 from recordings.errors import RecordingDamaged
 from recordings.events import (
     BlobRef,
@@ -18,12 +18,12 @@ from recordings.events import (
     Parent,
     ToolOutput,
 )
-from recordings.files import packed_path
-from recordings.fork import copy_until
-from recordings.lines import check_line, encode_event, parse_line
-from recordings.log import LOG, LogWriter
-from recordings.redactor import Redactor
-from recordings.secrets import begins_secret, is_of_token
+from recordings.redaction.redactor import Redactor
+from recordings.redaction.secrets import begins_secret, is_of_token
+from recordings.storage import blobs
+from recordings.storage.files import packed_path
+from recordings.storage.lines import check_line, encode_event, parse_line
+from recordings.storage.log import LOG, LogWriter
 from recordings.trust.home_key import HomeKey
 from recordings.trust.seal import SealWriter
 
@@ -133,7 +133,7 @@ class Recorder:
         `RecordingFailed`.
         """
         if packed_path(folder / LOG).exists():
-            from recordings.pack import unpack  # slow to import, seldom needed
+            from recordings.storage.pack import unpack  # slow to import, seldom needed
 
             unpack(folder)
         log, last = LogWriter.open(folder)

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from recordings.blobs import open_blob, stored_blobs
-from recordings.conversation import (
+from recordings.conversation.messages import (
     chain_message,
     encode_message,
     instruction_message,
@@ -43,8 +42,9 @@ from recordings.events import (
     UserMessage,
 )
 from recordings.flags import words_of
-from recordings.lines import check_line, decode_event, parse_line, peek, prev_of
-from recordings.log import Line, is_locked, open_log, read_lines
+from recordings.storage.blobs import open_blob, stored_blobs
+from recordings.storage.lines import check_line, decode_event, parse_line, peek, prev_of
+from recordings.storage.log import Line, is_locked, open_log, read_lines
 
 _CHECKED = {
     SessionStart.type,

@@ -101,7 +101,7 @@ def _report(error: Exception) -> int:
 
 
 def _say(text: str) -> None:
-    from sii_cli.render.sanitise import sanitise
+    from sii_cli.text.sanitise import sanitise
 
     sys.stderr.write(f"sii: {' '.join(sanitise(text).split())}\n")
 

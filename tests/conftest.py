@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import pytest
 
-from sandbox.image import TAG, ensure_image
+from sandbox.docker.image import TAG, ensure_image
 from sandbox.protocol import SandboxUnavailable
 from tests.tiny_glm.build import ensure_model
 from tests.tiny_glm.cache import cache_folder, locked

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from recordings.events.parts import EventData, Origin
-from recordings.migrations import SCHEMA_VERSION
+from recordings.storage.migrations import SCHEMA_VERSION
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ import orjson
 from recordings.export.plan import ExportOptions
 from recordings.export.report import ExportReport, spread
 from recordings.export.target import Target
+from recordings.index.stats import LIMI
 from recordings.markdown import escape_markdown
-from recordings.stats import LIMI
 
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9.+-]*")
 _NO_TEXTS = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")

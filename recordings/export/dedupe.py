@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from recordings.export.files import dumps
-from recordings.export.parting import Pair
+from recordings.export.pair_samples import Pair
 from recordings.samples.sample import Sample
 
 PIECE = 8

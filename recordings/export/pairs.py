@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import orjson
 
+from recordings.conversation.fork import root_of
 from recordings.errors import UNREADABLE
 from recordings.export.files import ExportFailed
 from recordings.export.plan import Source, SourcePair
-from recordings.fork import root_of
 from recordings.samples.sample import LeftOut
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from recordings.approval import ApprovalState
 from recordings.export.rendered import Renderer
+from recordings.reviews.approval import ApprovalState
 from recordings.samples.policy import DEFAULT_POLICY, SamplePolicy
 from recordings.trust.home_key import HomeKey
 

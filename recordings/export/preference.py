@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from recordings.export.chat import chat_messages
-from recordings.export.parting import Pair
+from recordings.export.pair_samples import Pair
 from recordings.export.target import Row, Target
 from recordings.samples.sample import LeftOut, Sample
 

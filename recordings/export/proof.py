@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from recordings.errors import UNREADABLE, why_damaged
 from recordings.export.plan import Source
-from recordings.lines import check_line, prev_of
-from recordings.log import is_locked, read_lines
 from recordings.samples.sample import LeftOut
+from recordings.storage.lines import check_line, prev_of
+from recordings.storage.log import is_locked, read_lines
 
 
 class Proofs:

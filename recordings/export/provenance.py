@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from recordings.export.parting import Pair
+from recordings.export.pair_samples import Pair
 from recordings.export.plan import Source, SourcePair
 from recordings.samples.sample import Sample
 

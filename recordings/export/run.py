@@ -15,11 +15,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from recordings.conversation.fork import ancestors
 from recordings.errors import UNREADABLE, why_damaged
 from recordings.export.card import write_card, write_manifest
 from recordings.export.dedupe import Duplicates
 from recordings.export.files import ExportFailed, JsonLines, Parquet, RowWriter
-from recordings.export.parting import Pair, pair_up
+from recordings.export.pair_samples import Pair, pair_up
 from recordings.export.plan import ExportOptions, Source, SourcePair
 from recordings.export.proof import Proofs
 from recordings.export.provenance import origin_of
@@ -27,12 +28,11 @@ from recordings.export.rendered import first_difference, missing_role_marker, re
 from recordings.export.report import ExportReport
 from recordings.export.split import validation_ids
 from recordings.export.target import Target
-from recordings.files import failure
-from recordings.fork import ancestors
-from recordings.reviews import counted_reviews, excluded
+from recordings.redaction.secrets import SecretFinder
+from recordings.reviews.reviews import counted_reviews, excluded
 from recordings.samples.build import samples_of
 from recordings.samples.sample import LeftOut, Reason, Sample, StepKey
-from recordings.secrets import SecretFinder
+from recordings.storage.files import failure
 
 TRAIN, VALIDATION = "train", "validation"
 SCRIPT = "launch.sh"

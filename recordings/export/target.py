@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from importlib import import_module, resources
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from recordings.export.parting import Pair
+from recordings.export.pair_samples import Pair
 from recordings.samples.sample import LeftOut, Reason, Sample
 
 if TYPE_CHECKING:

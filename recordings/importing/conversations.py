@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from recordings.encoding import encode
 from recordings.errors import UNPARSABLE, RecordingError
+from recordings.storage.encoding import encode
 
 _THINK = re.compile(r"\s*<think>(.*?)</think>\n?(.*)", re.DOTALL)
 _ROLES = {"system", "developer", "user", "assistant", "tool"}

@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from recordings.conversation import chain_message, encode_message, message_of
-from recordings.encoding import encode
+from recordings.conversation.messages import chain_message, encode_message, message_of
 from recordings.events import (
     Approval,
     CallRequest,
@@ -30,6 +29,7 @@ from recordings.events import (
 from recordings.importing.conversations import Conversation
 from recordings.recorder import Recorder
 from recordings.samples.arguments import parse_arguments
+from recordings.storage.encoding import encode
 
 _APPROVAL = Approval(by="nobody", mode="imported")
 

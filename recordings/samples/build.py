@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Container, Iterator
 from pathlib import Path
 
-from recordings.conversation import instruction_message, message_of
+from recordings.conversation.messages import instruction_message, message_of
+from recordings.conversation.outages import TOOL_INFRA
 from recordings.errors import RecordingDamaged
 from recordings.events import (
     Event,
@@ -24,9 +25,8 @@ from recordings.events import (
     SummaryResponse,
     UserMessage,
 )
-from recordings.outages import TOOL_INFRA
 from recordings.samples.arguments import parse_arguments
-from recordings.samples.circle import Circle
+from recordings.samples.loops import Circle
 from recordings.samples.policy import COMPACTION, DEFAULT_POLICY, SamplePolicy, Step, judge
 from recordings.samples.reading import Read, read_samples_events
 from recordings.samples.sample import LeftOut, Sample, StepKey, Turn
@@ -44,9 +44,9 @@ def samples_of(
 ) -> Iterator[Sample | LeftOut]:
     """Yield a recording's samples in order, and before each what is left out of it.
 
-    `excluded`: the events that reviewers excluded (`recordings.reviews.excluded`), each standing
-    for its step, a user's message for its round. `claimed`: steps that other recordings of the
-    family train on; asked when a stretch ends, so it may grow between samples.
+    `excluded`: the events that reviewers excluded (`recordings.reviews.reviews.excluded`), each
+    standing for its step, a user's message for its round. `claimed`: steps that other recordings of
+    the family train on; asked when a stretch ends, so it may grow between samples.
     Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
     """
     builder = _Builder(folder.name, policy, excluded, claimed)

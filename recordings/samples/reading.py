@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from recordings.errors import RecordingDamaged
 from recordings.events import Event, IdSpan, ModelResponse, SummaryResponse
-from recordings.lines import check_line, decode_event, parse_line
-from recordings.log import Line, read_lines
+from recordings.storage.lines import check_line, decode_event, parse_line
+from recordings.storage.log import Line, read_lines
 
 _TYPE = re.compile(rb'"type":"([a-z_]+)"')
 _HEAD = 200

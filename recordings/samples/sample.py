@@ -63,7 +63,7 @@ class Turn:
 
     seq: int
     message: dict[str, Any]
-    """See `recordings.conversation.message_of`."""
+    """See `recordings.conversation.messages.message_of`."""
     trained: bool = False
     step: StepKey | None = None
     """The step that an assistant's message is of."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from recordings.events import SessionStart
-from recordings.redactor import BLANK
+from recordings.redaction.redactor import BLANK
 from recordings.samples.policy import SamplePolicy, Step, judge
 from recordings.samples.sample import LeftOut, Reason, Sample, Span, StepKey, Turn
 

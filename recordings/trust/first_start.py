@@ -9,10 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from recordings.errors import RecordingError
-from recordings.files import REVIEWS, failure, kept_status
-from recordings.lines import check_line
-from recordings.log import LOG, is_locked, last_line, read_lines, recording_hash
-from recordings.reviews import vouch
+from recordings.reviews.reviews import vouch
+from recordings.storage.files import REVIEWS, failure, kept_status
+from recordings.storage.lines import check_line
+from recordings.storage.log import LOG, is_locked, last_line, read_lines, recording_hash
 from recordings.trust.home_key import HomeKey, home_key
 from recordings.trust.origin import is_imported
 from recordings.trust.seal import SEAL, put_seal

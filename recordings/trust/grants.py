@@ -15,7 +15,7 @@ from typing import Literal
 
 import orjson
 
-from recordings.files import failure
+from recordings.storage.files import failure
 from recordings.trust.home_key import find_key, home_key
 
 GRANTS = "grants.jsonl"

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from recordings.errors import RecordingError
-from recordings.files import failure, sync_folder
+from recordings.storage.files import failure, sync_folder
 
 KEY = "key"
 """Name of the file in the home."""

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Literal
 
 from recordings.errors import MALFORMED, RecordingError
-from recordings.lines import check_line, parse_line, prev_of
-from recordings.log import is_locked, read_lines, recording_hash
+from recordings.storage.lines import check_line, parse_line, prev_of
+from recordings.storage.log import is_locked, read_lines, recording_hash
 from recordings.trust.grants import is_granted
 from recordings.trust.home_key import HomeKey, find_key
 from recordings.trust.seal import is_sealed

@@ -11,8 +11,8 @@ import os
 import re
 from pathlib import Path
 
-from recordings.files import failure
-from recordings.opening import HeldFolder
+from recordings.storage.files import failure
+from recordings.storage.opening import HeldFolder
 from recordings.trust.home_key import HomeKey
 
 SEAL = "seal"

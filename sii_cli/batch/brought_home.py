@@ -9,12 +9,12 @@ from typing import Any
 
 from recordings.errors import MALFORMED, RecordingError
 from recordings.events import SessionResume, SessionStart
-from recordings.lines import parse_line, peek
-from recordings.log import read_lines
+from recordings.storage.lines import parse_line, peek
+from recordings.storage.log import read_lines
 from recordings.trust.home_key import HomeKey
 from recordings.trust.origin import checked_head
 from recordings.trust.seal import put_seal
-from sii_cli.session_events import About
+from sii_cli.session.events import About
 
 
 def seal_what_was_sent(folder: Path, about: About, key: HomeKey) -> bool:

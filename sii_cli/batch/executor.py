@@ -12,22 +12,22 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sandbox.protocol import SandboxBackend
-from sii_cli.asks import Allowed, refused
+from sii_cli.agent.wire import Item
+from sii_cli.assembly import make_backend, make_model, make_spec
 from sii_cli.batch.check import Checker
 from sii_cli.batch.job import Result, run_job
 from sii_cli.batch.places import find_homes, held, never, place_of
 from sii_cli.batch.plan import Job, Plan
-from sii_cli.batch.queries import Query
 from sii_cli.batch.query_asks import asks_of
 from sii_cli.batch.served import Pinned, ServedPin
 from sii_cli.batch.simulated_user import UserSimulator
 from sii_cli.batch.workspaces import WorkspaceUnavailable, make_workspace, remove_workspace
-from sii_cli.config import Settings, find_key_home
+from sii_cli.config.settings import Settings, find_key_home
 from sii_cli.model.types import Model
-from sii_cli.parts import make_backend, make_model, make_spec
-from sii_cli.session import Session
-from sii_cli.session_events import About
-from sii_cli.wire import Item
+from sii_cli.queries.queries import Query
+from sii_cli.session.events import About
+from sii_cli.session.session import Session
+from sii_cli.trust.asks import Allowed, refused
 
 WORKSPACES = "workspaces"
 

@@ -10,6 +10,7 @@ from contextlib import aclosing, suppress
 from dataclasses import asdict
 from typing import NamedTuple
 
+from recordings.conversation.outages import TOOL_INFRA
 from recordings.errors import RecordingError
 from recordings.events import (
     Check,
@@ -25,14 +26,13 @@ from recordings.events import (
 from recordings.events import (
     ModelError as FailedAttempt,
 )
-from recordings.outages import TOOL_INFRA
 from sandbox.protocol import NetworkUse, SandboxError
+from sii_cli.agent.wire import Item
 from sii_cli.batch.check import CHECK_SECONDS, Checker
 from sii_cli.batch.plan import Job
 from sii_cli.batch.simulated_user import UserSimulator
 from sii_cli.model.types import ModelError
-from sii_cli.session import Session
-from sii_cli.wire import Item
+from sii_cli.session.session import Session
 
 _REASON = 500
 """Characters of an outage that the outcome tells."""

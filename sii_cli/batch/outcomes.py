@@ -9,9 +9,9 @@ from pathlib import Path
 
 from recordings.errors import UNREADABLE
 from recordings.events import ModelResponse, QueryStatus, SummaryResponse
-from recordings.log import read_events
-from recordings.store import RecordingStore
-from recordings.summary import RecordingSummary
+from recordings.storage.log import read_events
+from recordings.store.store import RecordingStore
+from recordings.store.summary import RecordingSummary
 from sii_cli.batch.plan import Job, job_name
 
 INFRA: QueryStatus = "infra"

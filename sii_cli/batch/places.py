@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
-from sii_cli.batch.queries import GitWorkspace, Query
 from sii_cli.batch.repositories import is_remote, local_path
+from sii_cli.queries.queries import GitWorkspace, Query
 
 BATCHES = "batches"
 POOL = "pool"

@@ -17,14 +17,14 @@ from typing import Any, BinaryIO, NamedTuple, cast
 from pydantic import TypeAdapter
 
 from recordings.errors import MALFORMED
-from recordings.files import replace_file
-from recordings.opening import open_file, read_file
+from recordings.storage.files import replace_file
+from recordings.storage.opening import open_file, read_file
 from recordings.trust.home_key import HomeKey
-from sii_cli.asks import Ask, Kind
-from sii_cli.batch.queries import Query
 from sii_cli.batch.vary import check_varied
-from sii_cli.config import BATCH_FILE, Settings
+from sii_cli.config.settings import BATCH_FILE, Settings
 from sii_cli.errors import UsageError
+from sii_cli.queries.queries import Query
+from sii_cli.trust.asks import Ask, Kind
 
 PLAN = BATCH_FILE
 QUERIES = "queries.jsonl"

@@ -12,11 +12,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from sii_cli.asks import Ask, Kind
 from sii_cli.batch.places import Homes, places_of
-from sii_cli.batch.queries import Query
 from sii_cli.batch.query_asks import asks_of_all, canonical_host
-from sii_cli.config import SETTING_FIELDS, Settings
+from sii_cli.config.settings import SETTING_FIELDS, Settings
+from sii_cli.queries.queries import Query
+from sii_cli.trust.asks import Ask, Kind
 
 HARMLESS = frozenset(
     (

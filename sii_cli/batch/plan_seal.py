@@ -13,7 +13,7 @@ from recordings.trust.home_key import HomeKey
 from sii_cli.batch.places import BATCHES, find_homes
 from sii_cli.batch.plan import is_batch, is_sealed, load_pinned, pin
 from sii_cli.batch.query_asks import asks_of_all
-from sii_cli.config import Settings
+from sii_cli.config.settings import Settings
 from sii_cli.errors import UsageError
 
 

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from recordings.events import Event, ModelResponse, Observation
+from sii_cli.agent.wire import Item
 from sii_cli.batch.gate import FULL
 from sii_cli.batch.job import Result
 from sii_cli.batch.outcomes import Outcomes
 from sii_cli.batch.plan import Job
-from sii_cli.wire import Item
 
 WINDOW = 300.0
 """Seconds over which speeds are averaged."""

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sandbox.network.hosts import WEB_PORTS, AllowList, parse_pattern
-from sii_cli.asks import Ask
 from sii_cli.batch.places import Homes, Place, places_of, without_user
-from sii_cli.batch.queries import GitWorkspace, Query
 from sii_cli.batch.repositories import is_remote
-from sii_cli.config import Settings
+from sii_cli.config.settings import Settings
+from sii_cli.queries.queries import GitWorkspace, Query
+from sii_cli.trust.asks import Ask
 
 
 def asks_of(query: Query, place: Place | None, own: Settings) -> Iterator[Ask]:

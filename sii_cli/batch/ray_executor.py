@@ -18,9 +18,10 @@ from dataclasses import replace
 from typing import Any
 
 from recordings.events import Event, ModelResponse
-from recordings.log import read_events
-from recordings.store import RecordingStore
+from recordings.storage.log import read_events
+from recordings.store.store import RecordingStore
 from sandbox.own_folder import OwnFolder
+from sii_cli.assembly import make_key
 from sii_cli.batch.brought_home import seal_what_was_sent
 from sii_cli.batch.executor import Bench, LocalExecutor, OnItem
 from sii_cli.batch.job import Result
@@ -28,7 +29,6 @@ from sii_cli.batch.plan import Job
 from sii_cli.batch.workspace_archive import bring_home, pack, unpack
 from sii_cli.batch.workspaces import remove_workspace
 from sii_cli.errors import SiiError, UsageError
-from sii_cli.parts import make_key
 
 MOST_SESSIONS = 1000
 """Of one machine, at once; how many there really are is the runner's business."""

@@ -9,13 +9,13 @@ from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
 
-from recordings.summary import RecordingSummary
+from recordings.store.summary import RecordingSummary
 from sii_cli.batch.outcomes import Outcomes
 from sii_cli.batch.plan import Plan
-from sii_cli.batch.queries import Query
 from sii_cli.batch.rates import FORMULAS, Tries, pass_all, pass_at
 from sii_cli.batch.runs import Run
 from sii_cli.batch.served import served_by
+from sii_cli.queries.queries import Query
 
 DIGITS = re.compile(r"(?<!exit code )(?<!\d)\d+")
 """Numbers that do not tell causes apart; an exit code does."""

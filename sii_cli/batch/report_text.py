@@ -11,7 +11,7 @@ from sii_cli.batch.outcomes import Outcomes
 from sii_cli.batch.report import Cause, QueryRow, Report, StatusRow
 from sii_cli.batch.runs import Run
 from sii_cli.render.figures import counted
-from sii_cli.render.sanitise import one_line
+from sii_cli.text.sanitise import one_line
 
 CELL = 160
 

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from recordings.errors import RecordingError
 from sii_cli import errors
+from sii_cli.agent.wire import Item
 from sii_cli.batch.executor import Executor
 from sii_cli.batch.gate import Gate
 from sii_cli.batch.job import Result
@@ -19,7 +20,6 @@ from sii_cli.batch.plan import Job
 from sii_cli.batch.runs import Account, Spent
 from sii_cli.errors import SiiError
 from sii_cli.model.types import ModelError
-from sii_cli.wire import Item
 
 LOOK = 0.5
 """Seconds between looks at the gate while nothing ends."""

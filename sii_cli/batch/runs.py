@@ -16,8 +16,8 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from recordings.errors import MALFORMED, RecordingFailed
-from recordings.files import replace_file
-from recordings.opening import read_file
+from recordings.storage.files import replace_file
+from recordings.storage.opening import read_file
 from sii_cli.errors import UsageError
 
 RUNS = "runs.json"

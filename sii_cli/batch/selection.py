@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 from recordings.errors import UNREADABLE
 from recordings.events import Observation
-from recordings.log import read_events
-from recordings.reviews import add_review, counted_reviews, tags
-from recordings.summary import RecordingSummary
+from recordings.reviews.reviews import add_review, counted_reviews, tags
+from recordings.storage.log import read_events
+from recordings.store.summary import RecordingSummary
 from recordings.trust.home_key import HomeKey
 from sii_cli.batch.outcomes import Outcomes
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from recordings.summary import RecordingSummary
+from recordings.store.summary import RecordingSummary
 from sii_cli.model.types import ModelError, ServedModel
 
 

@@ -9,10 +9,10 @@ from uuid import uuid4
 import orjson
 
 from recordings.events import Check, SimulatedUser, Usage
-from sii_cli.batch.queries import Query
-from sii_cli.config import Settings
-from sii_cli.model.params import request_params
+from sii_cli.config.settings import Settings
 from sii_cli.model.types import ChatRequest, Completion, Failed, Model, ModelError, ServedModel
+from sii_cli.queries.queries import Query
+from sii_cli.session.request_params import request_params
 
 PROMPT = "simulated_user.md"
 

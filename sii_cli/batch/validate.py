@@ -10,11 +10,11 @@ from pathlib import Path
 from sandbox.network.hosts import AllowList
 from sii_cli.batch.git_objects import RepositoryRefused, holds, opened
 from sii_cli.batch.places import Homes, Place, find_homes, never, places_of
-from sii_cli.batch.queries import GitWorkspace, Query
-from sii_cli.batch.query_files import Mistake, QueryFile, read_query_file
 from sii_cli.batch.repositories import is_remote, local_path
 from sii_cli.batch.workspaces import fault_of
-from sii_cli.config import find_key_home
+from sii_cli.config.settings import find_key_home
+from sii_cli.queries.queries import GitWorkspace, Query
+from sii_cli.queries.query_files import Mistake, QueryFile, read_query_file
 from tools.registry import TOOL_NAMES
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sii_cli.config_values import check_text
+from sii_cli.config.values import check_text
 from sii_cli.errors import UsageError
 
 VARIABLE = ("model", "temperature", "top_p", "seed", "enable_thinking", "max_steps")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sandbox.snapshots.opening import open_directory, open_workspace
 from sii_cli.batch.extraction import Links, extract
-from sii_cli.workspace_history import keeping_snapshots
+from sii_cli.workspace.history import keeping_snapshots
 
 _WHOLE = ("recordings",)
 """Folders whose entries come home whole or not at all."""

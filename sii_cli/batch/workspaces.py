@@ -21,10 +21,10 @@ from sii_cli.batch.extraction import extract
 from sii_cli.batch.git import GitFailed
 from sii_cli.batch.git_objects import RepositoryRefused
 from sii_cli.batch.plan import PLAN, QUERIES
-from sii_cli.batch.queries import GitWorkspace, Query
 from sii_cli.batch.repositories import check_out, is_remote, local_path
 from sii_cli.batch.tar_members import ArchiveRefused
 from sii_cli.errors import SiiError
+from sii_cli.queries.queries import GitWorkspace, Query
 
 _RANDOM = "[a-z0-9_]{8}"
 """What `mkdtemp` appends to a name."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from sii_cli.commands.options import example
-from sii_cli.commands.recorded import REFS_HELP, find_one, warn_of_outages
-from sii_cli.commands.reviewing import find_reviewer, give_review, hash_to_review, speaker_option
+from sii_cli.options.recordings import REFS_HELP, find_one, warn_of_outages
+from sii_cli.options.settings import example
+from sii_cli.review.verdicts import find_reviewer, give_review, hash_to_review, speaker_option
 
 
 @click.command(

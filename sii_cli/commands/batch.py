@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from sii_cli.commands.options import example, settings_options
 from sii_cli.errors import USAGE, UsageError
+from sii_cli.options.settings import example, settings_options
 
 KEEPABLE = ("solved", "answered", "unsolved", "gave_up", "limit", "loop", "cut_off")
 PREFERENCES = ("shortest", "fewest-steps", "fewest-errors", "first")
@@ -94,7 +94,7 @@ def command() -> None:
 def run(file: Path | None, validate: bool, schema: bool, **options: Any) -> int:
     """Run, validate, or print the schema."""
     if schema:
-        from sii_cli.batch.queries import query_schema
+        from sii_cli.queries.queries import query_schema
 
         click.echo(json.dumps(query_schema(), indent=2))
         return 0
@@ -106,7 +106,7 @@ def run(file: Path | None, validate: bool, schema: bool, **options: Any) -> int:
         assert file is not None
         _list_asks(file, options)
         return 0
-    from sii_cli.commands.batch_run import run_batch
+    from sii_cli.batch.batch import run_batch
 
     return run_batch(file, options)
 
@@ -125,15 +125,15 @@ def status(folder: Path, as_json: bool) -> None:
     plan, queries = load_plan(folder)
     outcomes = read_outcomes(folder, plan.name, plan.jobs(queries))
     report = make_report(plan, queries, outcomes, read_runs(folder))
-    from sii_cli.render.sanitise import sanitise
+    from sii_cli.text.sanitise import sanitise
 
     click.echo(json.dumps(to_json(report)) if as_json else sanitise(status_text(report, outcomes)))
 
 
 def _list_asks(file: Path, options: dict[str, Any]) -> None:
     """Print what a sound query file asks for that the user's own settings do not give."""
-    from sii_cli.asks import in_words, kinds_of
-    from sii_cli.commands.batch_plan import query_asks
+    from sii_cli.batch.planning import query_asks
+    from sii_cli.trust.asks import in_words, kinds_of
 
     if asks := query_asks(file, options):
         click.echo(f"It asks for what only you may allow, with --allow {','.join(kinds_of(asks))}:")
@@ -143,10 +143,10 @@ def _list_asks(file: Path, options: dict[str, Any]) -> None:
 
 def _is_sound(file: Path, *, quiet: bool) -> bool:
     """Print every mistake in a query file; say whether there is none."""
-    from sii_cli.batch.query_files import is_plain
     from sii_cli.batch.validate import validate
+    from sii_cli.queries.query_files import is_plain
     from sii_cli.render.figures import counted
-    from sii_cli.render.sanitise import sanitise
+    from sii_cli.text.sanitise import sanitise
 
     read = validate(file)
     for mistake in read.mistakes:

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from sii_cli.commands.asking import trust_project
-from sii_cli.commands.options import example, load, settings_options
-from sii_cli.config import SETTING_NAMES
-from sii_cli.render.sanitise import one_line, sanitise
+from sii_cli.config.settings import SETTING_NAMES
+from sii_cli.options.asking import trust_project
+from sii_cli.options.settings import example, load, settings_options
+from sii_cli.text.sanitise import one_line, sanitise
 
 SIZES = {"memory", "disk", "tmp", "file_size", "output_size"}
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from sii_cli.commands.options import example, load, settings_options
-from sii_cli.config import Settings
+from sii_cli.config.settings import Settings
 from sii_cli.errors import UsageError
+from sii_cli.options.settings import example, load, settings_options
 
 NO_MODEL = """\
 No model is running: what the model says in this demo was written beforehand and comes from a
@@ -28,9 +28,9 @@ in it, and the recording. With SII_BASE_URL set, the same task goes to that serv
 @settings_options
 def command(**flags: Any) -> int:
     """Run the demo."""
-    from sii_cli.commands.headless import run_task
     from sii_cli.demo import make_workspace, task
     from sii_cli.demo.turns_model import TurnsModel, demo_turns
+    from sii_cli.headless.run import run_task
 
     if flags["workspace"] is not None:
         raise UsageError("The demo has a workspace of its own: leave --workspace out.")

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sii_cli.commands.options import example
-from sii_cli.commands.recorded import REFS_HELP, complain, find_one, warn_when_void
-from sii_cli.config import find_home
+from sii_cli.config.settings import find_home
 from sii_cli.errors import SiiError, UsageError
+from sii_cli.options.recordings import REFS_HELP, complain, find_one, warn_when_void
+from sii_cli.options.settings import example
 
 if TYPE_CHECKING:
     from recordings.events import Snapshot
@@ -49,7 +49,7 @@ def command(ref: str, step: int | None, stat: bool) -> None:
 
 def _step_of(folder: Path, step: int) -> str:
     """Name a step that changed nothing. Raises `UsageError` where it is none."""
-    from recordings.summary import summarise
+    from recordings.store.summary import summarise
 
     last = summarise(folder).steps
     if step > last:
@@ -59,7 +59,7 @@ def _step_of(folder: Path, step: int) -> str:
 
 def _snapshots(folder: Path) -> list[Snapshot]:
     from recordings.events import Snapshot
-    from recordings.workspace import snapshots_of
+    from recordings.store.workspaces import snapshots_of
 
     kept = [event.data for event in snapshots_of(folder) if isinstance(event.data, Snapshot)]
     if not kept:
@@ -69,7 +69,7 @@ def _snapshots(folder: Path) -> list[Snapshot]:
 
 async def _diffs(kept: list[Snapshot], step: int | None) -> tuple[FileDiff, ...]:
     from sandbox.snapshots import SnapshotNotFound
-    from sii_cli.workspace_history import snapshot_store
+    from sii_cli.workspace.history import snapshot_store
 
     before, after = _trees(kept, step)
     store = snapshot_store(find_home(os.environ))
@@ -105,7 +105,7 @@ def _print_stat(snapshot: Snapshot) -> None:
 def _print_diff(diff: FileDiff) -> None:
     """Print one path's diff; what came without a text (a directory, an empty file) by name."""
     from sandbox.snapshots import quoted
-    from sii_cli.render.sanitise import sanitise
+    from sii_cli.text.sanitise import sanitise
 
     if not diff.text:
         click.echo(f"{diff.change.kind}: {quoted(diff.change.path)}")

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sii_cli.commands.checks import report
-from sii_cli.commands.options import example, load, settings_options
+from sii_cli.options.settings import example, load, settings_options
+from sii_cli.render.checks import report
 
 if TYPE_CHECKING:
-    from sii_cli.model.probe_checks import Check
+    from sii_cli.doctor.server_checks import Check
 
 
 @click.command(
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 def command(as_json: bool, record: bool, **flags: Any) -> int:
     """Run the checks; fails when one of them does."""
     settings = load(flags)
-    from sii_cli.doctor import examine
-    from sii_cli.doctor_record import keep_checks
+    from sii_cli.doctor.machine import examine
+    from sii_cli.doctor.record import keep_checks
 
     found: list[Check] = []
     code = asyncio.run(report(_kept(examine(settings), found), as_json))

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sii_cli import __version__
-from sii_cli.commands.filters import filter_options_but, make_filter, open_index
-from sii_cli.commands.options import example, load_for_recordings
-from sii_cli.commands.recorded import open_store
 from sii_cli.errors import SiiError, UsageError
+from sii_cli.options.filters import filter_options_but, make_filter, open_index
+from sii_cli.options.recordings import open_store
+from sii_cli.options.settings import example, load_for_recordings
 
 if TYPE_CHECKING:
     from recordings.export.plan import ExportOptions, Source, SourcePair
     from recordings.export.report import ExportReport
     from recordings.export.target import Target
     from recordings.samples.sample import LeftOut
-    from sii_cli.context.chat_template import ChatTemplate
+    from sii_cli.tokenizer.chat_template import ChatTemplate
 
 FORMATS = (
     *("tokens", "slime", "slime-messages", "messages", "openai"),
@@ -101,7 +101,7 @@ def command(out: Path, format_: str, approved: bool, everything: bool, **options
     from recordings.export.files import ExportFailed
     from recordings.export.run import export
     from recordings.export.target import find_target
-    from sii_cli.commands.secret_options import make_finder
+    from sii_cli.options.secrets import make_finder
 
     target = find_target(format_.replace("-", "_"))
     _refuse(target, format_, everything=everything, approved=approved, options=options)
@@ -175,7 +175,7 @@ def _units(
 
 def _sources(options: dict[str, Any]) -> list[Source]:
     from recordings.export.plan import Source
-    from recordings.find import find
+    from recordings.index.find import find
 
     where = make_filter({name: value for name, value in options.items() if name != "max_tokens"})
     with open_index() as index:
@@ -199,7 +199,7 @@ def _sources(options: dict[str, Any]) -> list[Source]:
 def _export_options(options: dict[str, Any]) -> ExportOptions:
     from recordings.export.plan import ExportOptions
     from recordings.samples.policy import SamplePolicy
-    from sii_cli.trust.home import reading_key
+    from sii_cli.config.home_key import reading_key
 
     policy = SamplePolicy(
         human_text=options["human_text"],
@@ -222,8 +222,8 @@ def _export_options(options: dict[str, Any]) -> ExportOptions:
 
 
 def _renderer(folder: Path | None) -> ChatTemplate | None:
-    from sii_cli.context.chat_template import ChatTemplate
-    from sii_cli.context.tokenizer_file import UnknownTokenizer
+    from sii_cli.tokenizer.chat_template import ChatTemplate
+    from sii_cli.tokenizer.tokenizer_file import UnknownTokenizer
 
     try:
         return ChatTemplate(folder) if folder else None

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from sii_cli.commands.fork_workspace import Placed, place_workspace
-from sii_cli.commands.options import example, load_for_recordings
-from sii_cli.commands.recorded import REFS_HELP, complain, find_one, open_store, warn_when_void
-from sii_cli.commands.reviewing import speaker_option
-from sii_cli.config import find_home, find_key_home
+from sii_cli.config.settings import find_home, find_key_home
 from sii_cli.errors import UsageError
+from sii_cli.fork.workspace import Placed, place_workspace
+from sii_cli.options.recordings import REFS_HELP, complain, find_one, open_store, warn_when_void
+from sii_cli.options.settings import example, load_for_recordings
+from sii_cli.review.verdicts import speaker_option
 
 if TYPE_CHECKING:
-    from recordings.restore import Conversation
-    from sii_cli.commands.fork_edit import Changed
+    from recordings.conversation.restore import Conversation
+    from sii_cli.fork.edit import Changed
 
 
 @click.command(
@@ -85,15 +85,15 @@ def command(
     why: str,
 ) -> None:
     """Fork a recording."""
-    from recordings.restore import restore
+    from recordings.conversation.restore import restore
     from recordings.trust.origin import origin_of
-    from sii_cli.workspace_history import keeping_snapshots
+    from sii_cli.workspace.history import keeping_snapshots
 
     parent = find_one(ref)
     warn_when_void(parent)
     changed = None
     if edit or replacement is not None:
-        from sii_cli.commands.fork_edit import edit_event
+        from sii_cli.fork.edit import edit_event
 
         changed = edit_event(parent, seq, replacement, speaker=speaker, why=why)
         seq = changed.at
@@ -132,12 +132,12 @@ def _fork(
 
     Of a parent that is not own nothing becomes this home's word: the fork is not sealed.
     """
+    from recordings.conversation.fork import redactions_of
     from recordings.events import SessionResume
-    from recordings.fork import redactions_of
     from recordings.recorder import Recorder
     from sii_cli import __version__
-    from sii_cli.parts import make_redactor
-    from sii_cli.trust.home import writing_key
+    from sii_cli.assembly import make_redactor
+    from sii_cli.config.home_key import writing_key
 
     name, folder = open_store().create_folder()
     try:
@@ -178,6 +178,6 @@ def _fork(
 
 
 def _shown(path: str) -> str:
-    from sii_cli.render.sanitise import one_line
+    from sii_cli.text.sanitise import one_line
 
     return one_line(path, 300)

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from sii_cli import __version__
-from sii_cli.commands.options import example
-from sii_cli.commands.recorded import open_store
+from sii_cli.options.recordings import open_store
+from sii_cli.options.settings import example
 
 
 @click.command(
@@ -33,7 +33,7 @@ def command(
     from recordings.importing.record import Defuse, record_conversation
     from recordings.recorder import Recorder
     from sii_cli.errors import UsageError
-    from sii_cli.model.neutralise import neutralise
+    from sii_cli.model.control_tokens import neutralise
     from sii_cli.model.own_words import defused_turn
 
     store, made, defuse = open_store(), 0, Defuse(neutralise, defused_turn)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sii_cli.commands.options import example
-from sii_cli.commands.recorded import complain, find_one, warn_when_void
 from sii_cli.errors import DONE, FAILED, UsageError
+from sii_cli.options.recordings import complain, find_one, warn_when_void
+from sii_cli.options.settings import example
 
 if TYPE_CHECKING:
     from recordings.samples.sample import Sample
-    from sii_cli.context.token_text import TokenText
+    from sii_cli.tokenizer.token_text import TokenText
 
 
 @click.command(
@@ -39,13 +39,13 @@ if TYPE_CHECKING:
 @click.option("--full", is_flag=True, help="All of what is not trained, not folded.")
 def command(ref: str, number: int | None, tokenizer: Path | None, text: bool, full: bool) -> int:
     """Show samples."""
-    from recordings.reviews import counted_reviews, excluded
+    from recordings.reviews.reviews import counted_reviews, excluded
     from recordings.samples.build import samples_of
     from recordings.samples.policy import SamplePolicy
     from recordings.samples.sample import LeftOut
+    from sii_cli.config.home_key import reading_key
     from sii_cli.render.samples import render_left_out, render_sample
     from sii_cli.render.screen import open_screen
-    from sii_cli.trust.home import reading_key
 
     folder = find_one(ref)
     warn_when_void(folder)
@@ -75,8 +75,8 @@ def _without(name: str, number: int | None) -> str:
 
 
 def _load(path: Path) -> TokenText:
-    from sii_cli.context.token_text import TokenText
-    from sii_cli.context.tokenizer_file import UnknownTokenizer
+    from sii_cli.tokenizer.token_text import TokenText
+    from sii_cli.tokenizer.tokenizer_file import UnknownTokenizer
 
     try:
         return TokenText.load(path)
@@ -86,7 +86,7 @@ def _load(path: Path) -> TokenText:
 
 def _find(sample: Sample) -> TokenText | None:
     """Return the tokenizer of the model's folder, where the server says it and it is here."""
-    from sii_cli.context.tokenizer_file import FILE
+    from sii_cli.tokenizer.tokenizer_file import FILE
 
     root = (sample.start.server.get("entry") or {}).get("root")
     if not isinstance(root, str) or not (Path(root) / FILE).is_file():

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sii_cli.commands.filters import filter_options, make_filter, open_index
-from sii_cli.commands.moments import ago
-from sii_cli.commands.options import example, load_for_recordings
-from sii_cli.commands.recorded import open_store
-from sii_cli.config import find_key_home
-from sii_cli.trust.home import reading_key
+from sii_cli.config.home_key import reading_key
+from sii_cli.config.settings import find_key_home
+from sii_cli.options.filters import filter_options, make_filter, open_index
+from sii_cli.options.recordings import open_store
+from sii_cli.options.settings import example, load_for_recordings
+from sii_cli.options.times import ago
 
 if TYPE_CHECKING:
-    from recordings.find import Found
+    from recordings.index.find import Found
 
 NEWEST = 20
 LONGEST_TASK, SHORTEST_TASK = 60, 20
@@ -66,7 +66,7 @@ def command(everything: bool, as_json: bool, sort: Any, reverse: bool, **options
 
 
 def _find(options: dict[str, Any], sort: Any, reverse: bool, limit: int | None) -> list[Found]:
-    from recordings.find import find
+    from recordings.index.find import find
 
     where = make_filter(options)
 
@@ -106,7 +106,7 @@ def line_of(found: Found, width: int | None, origin: OriginOf | None = None) -> 
     stands below where it would have no room.
     """
     from sii_cli.render.figures import counted
-    from sii_cli.render.sanitise import one_line
+    from sii_cli.text.sanitise import one_line
 
     summary = found.summary
     steps = counted(summary.steps, "step", "steps")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from sii_cli.commands.options import example
-from sii_cli.commands.recorded import REFS_HELP, complain, find_all, refs_option, warn_when_void
 from sii_cli.errors import DONE, FAILED
+from sii_cli.options.recordings import REFS_HELP, complain, find_all, refs_option, warn_when_void
+from sii_cli.options.settings import example
 
 
 @click.command(
@@ -28,7 +28,7 @@ def command(refs: tuple[str, ...], everything: bool, undo: bool) -> int:
 def _pack(folder: Path, undo: bool) -> bool:
     """Pack one recording; one that cannot be packed keeps no other from it."""
     from recordings.errors import RecordingError
-    from recordings.pack import pack, unpack
+    from recordings.storage.pack import pack, unpack
 
     try:
         result = unpack(folder) if undo else pack(folder)

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from sii_cli.commands.options import OutputFormat, load, output_format_option, settings_options
-from sii_cli.commands.resuming import find_resumed, resume_options
+from sii_cli.options.resume import find_resumed, resume_options
+from sii_cli.options.settings import OutputFormat, load, output_format_option, settings_options
 
 
 @click.command("sii")
@@ -26,12 +26,12 @@ def command(
     at_prompt = at_prompt and sys.stdin.isatty() and sys.stdout.isatty()
     resumed = find_resumed(flags, by_human=at_prompt)
     if at_prompt:
-        from sii_cli.commands.asking import ask_about_project
+        from sii_cli.options.asking import ask_about_project
         from sii_cli.prompt.app import run_prompt
 
         ask_about_project(flags)
         return run_prompt(flags, resumed)
-    from sii_cli.commands.headless import read_task, run_task
+    from sii_cli.headless.run import read_task, run_task
 
     text = read_task(task, resumed)
     return run_task(load(flags), text, output_format or "text", resumed=resumed)

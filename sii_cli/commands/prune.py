@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sii_cli.commands.options import example
-from sii_cli.commands.recorded import complain
-from sii_cli.config import find_home
+from sii_cli.config.settings import find_home
 from sii_cli.errors import DONE, FAILED
+from sii_cli.options.recordings import complain
+from sii_cli.options.settings import example
 from sii_cli.render.figures import counted, size
 
 if TYPE_CHECKING:
-    from sii_cli.prune import Freed
+    from sii_cli.workspace.prune import Freed
 
 
 @click.command(
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def command(dry_run: bool, as_json: bool) -> int:
     """Prune."""
-    from sii_cli.prune import prune
+    from sii_cli.workspace.prune import prune
 
     freed = prune(find_home(os.environ), dry_run=dry_run)
     if as_json:

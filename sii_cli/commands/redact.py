@@ -7,13 +7,13 @@ import sys
 
 import click
 
-from sii_cli.commands.options import example
-from sii_cli.commands.recorded import REFS_HELP, find_one, warn_when_void
-from sii_cli.commands.reviewing import find_reviewer
 from sii_cli.commands.scan import describe
-from sii_cli.commands.secret_options import SECRETS_HELP, make_finder, secret_options
-from sii_cli.config import find_key_home
+from sii_cli.config.settings import find_key_home
 from sii_cli.errors import UsageError
+from sii_cli.options.recordings import REFS_HELP, find_one, warn_when_void
+from sii_cli.options.secrets import SECRETS_HELP, make_finder, secret_options
+from sii_cli.options.settings import example
+from sii_cli.review.verdicts import find_reviewer
 
 
 @click.command(
@@ -32,10 +32,10 @@ def command(
     ref: str, whole: bool, yes: bool, speaker: str | None, variables: tuple[str, ...], entropy: bool
 ) -> None:
     """Redact a recording."""
-    from recordings.redact import redact, scan
-    from recordings.redactor import Redactor
+    from recordings.redaction.redactor import Redactor
+    from recordings.redaction.rewrite import redact, scan
     from recordings.trust.origin import origin_of
-    from sii_cli.trust.home import writing_key
+    from sii_cli.config.home_key import writing_key
 
     folder, by = find_one(ref), find_reviewer(speaker)
     finder = make_finder(variables, entropy)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sii_cli.commands.options import example
-from sii_cli.commands.recorded import find_one, open_store, warn_when_void
 from sii_cli.errors import DONE, UsageError
+from sii_cli.options.recordings import find_one, open_store, warn_when_void
+from sii_cli.options.settings import example
 
 if TYPE_CHECKING:
     from sii_cli.render.live import LiveRenderer
@@ -99,7 +99,7 @@ def command(
     folder = find_one(ref)
     warn_when_void(folder)
     if execute:
-        from sii_cli.commands.replay_execute import execute as run_again
+        from sii_cli.reexecution.output import execute as run_again
 
         return run_again(folder, by_step=by_step, **options)
     if html or cast:
@@ -114,8 +114,8 @@ def command(
 
 
 def _export(folder: Path, html: Path | None, cast: Path | None) -> None:
-    from recordings.cast import write_cast
-    from recordings.html import write_html
+    from recordings.replay.cast import write_cast
+    from recordings.replay.html import write_html
     from sii_cli.render.figures import size
 
     for target, write in ((html, write_html), (cast, write_cast)):
@@ -141,8 +141,8 @@ def _has_a_terminal() -> bool:
 
 
 def _play(folder: Path, speed: float) -> None:
-    from recordings.log import read_events
-    from recordings.timeline import timeline
+    from recordings.replay.timeline import timeline
+    from recordings.storage.log import read_events
     from sii_cli.render.live import LiveRenderer
 
     renderer = LiveRenderer(clock=lambda: time.monotonic() * speed)

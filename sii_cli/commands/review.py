@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sii_cli.commands.filters import filter_options, make_filter, open_index
-from sii_cli.commands.options import example, load_for_recordings
-from sii_cli.commands.recorded import (
+from sii_cli.errors import SiiError, UsageError
+from sii_cli.options.filters import filter_options, make_filter, open_index
+from sii_cli.options.recordings import (
     REFS_HELP,
     complain,
     find_all,
@@ -20,13 +20,13 @@ from sii_cli.commands.recorded import (
     warn_of_outages,
     warn_when_void,
 )
-from sii_cli.commands.review_words import HELP, Skip, StepWords, Stop, ask
-from sii_cli.commands.reviewing import find_reviewer, give_review, hash_to_review, speaker_option
-from sii_cli.errors import SiiError, UsageError
+from sii_cli.options.settings import example, load_for_recordings
+from sii_cli.review.verdicts import find_reviewer, give_review, hash_to_review, speaker_option
+from sii_cli.review.words import HELP, Skip, StepWords, Stop, ask
 
 if TYPE_CHECKING:
-    from recordings.approval import Verdict
-    from sii_cli.commands.review_steps import Walk
+    from recordings.reviews.approval import Verdict
+    from sii_cli.review.steps import Walk
 
 _VERDICTS: dict[str, Verdict] = {"a": "approve", "r": "reject", "n": "needs_work"}
 
@@ -77,7 +77,7 @@ def command(
 
 def _choose(options: dict[str, Any], unjudged_by: str | None) -> list[str]:
     """Return the ids of the recordings to review, the oldest first."""
-    from recordings.find import find
+    from recordings.index.find import find
 
     where = replace(make_filter(options), unjudged_by=unjudged_by)
     store = open_store()
@@ -124,9 +124,9 @@ class _Reviewer:
 
         Raises `SiiError`, `RecordingError`.
         """
-        from recordings.reviews import counted_reviews
-        from sii_cli.commands.review_steps import Steps, Walk
-        from sii_cli.trust.home import reading_key
+        from recordings.reviews.reviews import counted_reviews
+        from sii_cli.config.home_key import reading_key
+        from sii_cli.review.steps import Steps, Walk
 
         warn_when_void(folder)
         sha256 = hash_to_review(folder)

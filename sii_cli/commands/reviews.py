@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sii_cli.commands.options import example
-from sii_cli.commands.recorded import REFS_HELP, find_one
-from sii_cli.commands.reviewing import tell_standing
+from sii_cli.options.recordings import REFS_HELP, find_one
+from sii_cli.options.settings import example
+from sii_cli.review.verdicts import tell_standing
 
 if TYPE_CHECKING:
-    from recordings.review_lines import Review, ReviewOrigin, StepReview
+    from recordings.reviews.lines import Review, ReviewOrigin, StepReview
 
 VERDICTS = {"approve": "approves", "reject": "rejects", "needs_work": "wants more work"}
 
@@ -28,9 +28,9 @@ VERDICTS = {"approve": "approves", "reject": "rejects", "needs_work": "wants mor
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def command(ref: str, as_json: bool) -> None:
     """Show the reviews of a recording."""
-    from recordings.log import recording_hash
-    from recordings.reviews import judged_reviews
-    from sii_cli.trust.home import reading_key
+    from recordings.reviews.reviews import judged_reviews
+    from recordings.storage.log import recording_hash
+    from sii_cli.config.home_key import reading_key
 
     folder = find_one(ref)
     sha256 = recording_hash(folder)
@@ -53,7 +53,7 @@ ORIGINS: dict[ReviewOrigin, str] = {
 
 
 def _lines(review: Review, holds: bool, origin: ReviewOrigin) -> Iterator[str]:
-    from sii_cli.render.sanitise import one_line
+    from sii_cli.text.sanitise import one_line
 
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(review.time))
     verdict = VERDICTS[review.verdict] if review.verdict else "says"

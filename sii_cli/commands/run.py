@@ -6,14 +6,14 @@ from typing import Any
 
 import click
 
-from sii_cli.commands.options import (
+from sii_cli.options.resume import find_resumed, resume_options
+from sii_cli.options.settings import (
     OutputFormat,
     example,
     load,
     output_format_option,
     settings_options,
 )
-from sii_cli.commands.resuming import find_resumed, resume_options
 
 
 @click.command(
@@ -35,7 +35,7 @@ def command(
 ) -> int:
     """Work on one task."""
     resumed = find_resumed(flags, by_human=False)
-    from sii_cli.commands.headless import read_task, run_task
+    from sii_cli.headless.run import read_task, run_task
 
     text = read_task(task, resumed)
     return run_task(load(flags), text, output_format or "text", resumed=resumed)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sii_cli.commands.checks import report
-from sii_cli.commands.options import example, load, settings_options
-from sii_cli.commands.recorded import complain
+from sii_cli.options.recordings import complain
+from sii_cli.options.settings import example, load, settings_options
+from sii_cli.render.checks import report
 
 if TYPE_CHECKING:
-    from sandbox.census import Found
+    from sandbox.running import Found
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
@@ -37,8 +37,8 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def list_command(as_json: bool) -> None:
     """List sandboxes."""
-    from sandbox.census import census
-    from sii_cli.sandbox_sessions import session_of
+    from sandbox.running import census
+    from sii_cli.session.running import session_of
 
     seen = census()
     for one in seen.found:
@@ -59,8 +59,8 @@ def list_command(as_json: bool) -> None:
 )
 def reap_command() -> None:
     """Remove what is left over."""
-    from sandbox.engine import connect
-    from sandbox.reaper import reap
+    from sandbox.docker.engine import connect
+    from sandbox.docker.reaper import reap
 
     count = reap(connect().api)
     words = "1 container" if count == 1 else f"{count} containers"
@@ -76,7 +76,7 @@ def reap_command() -> None:
 @click.option("--rebuild", is_flag=True, help="Build also when it is up to date.")
 def build_command(rebuild: bool) -> None:
     """Build the image."""
-    from sandbox.image import TAG, build_image, ensure_image
+    from sandbox.docker.image import TAG, build_image, ensure_image
 
     make = build_image if rebuild else ensure_image
     image = make(TAG, click.echo)
@@ -94,13 +94,13 @@ def build_command(rebuild: bool) -> None:
 def doctor_command(as_json: bool, **flags: Any) -> int:
     """Run the checks; fails when one of them does."""
     settings = load(flags)
-    from sii_cli.sandbox_doctor import examine_sandbox
+    from sii_cli.doctor.sandbox import examine_sandbox
 
     return asyncio.run(report(examine_sandbox(settings), as_json))
 
 
 def _line(one: Found, session: str | None) -> str:
-    from sii_cli.render.sanitise import one_line
+    from sii_cli.text.sanitise import one_line
 
     memory = "–" if one.memory is None else f"{one.memory / (1 << 20):.0f} MiB"
     owner = f"pid {one.owner}" if one.owner_lives else f"pid {one.owner}, dead"

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sii_cli.commands.options import example
-from sii_cli.commands.recorded import REFS_HELP, complain, find_all, warn_when_void
-from sii_cli.commands.secret_options import SECRETS_HELP, make_finder, secret_options
 from sii_cli.errors import DONE, FAILED
+from sii_cli.options.recordings import REFS_HELP, complain, find_all, warn_when_void
+from sii_cli.options.secrets import SECRETS_HELP, make_finder, secret_options
+from sii_cli.options.settings import example
 from sii_cli.render.figures import counted
 
 if TYPE_CHECKING:
-    from recordings.redact import Finding
-    from recordings.secrets import SecretFinder
+    from recordings.redaction.rewrite import Finding
+    from recordings.redaction.secrets import SecretFinder
 
 FEW = 8
 """Events that are named of each secret."""
@@ -43,7 +43,7 @@ def command(refs: tuple[str, ...], as_json: bool, variables: tuple[str, ...], en
 def _scan(folder: Path, finder: SecretFinder, as_json: bool) -> bool:
     """Scan one recording, say what was found, and return whether it was nothing."""
     from recordings.errors import UNREADABLE, why_damaged
-    from recordings.redact import scan
+    from recordings.redaction.rewrite import scan
 
     found: dict[tuple[str, str], set[int]] = {}
     warn_when_void(folder)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sii_cli.commands.filters import filter_options, make_filter, open_index
-from sii_cli.commands.options import example
-from sii_cli.commands.recorded import open_store
 from sii_cli.errors import DONE, FAILED, UsageError
+from sii_cli.options.filters import filter_options, make_filter, open_index
+from sii_cli.options.recordings import open_store
+from sii_cli.options.settings import example
 
 if TYPE_CHECKING:
-    from recordings.find import Hit
+    from recordings.index.find import Hit
 
 PLACES = 50
 
@@ -45,7 +45,7 @@ def command(words: tuple[str, ...], limit: int, as_json: bool, **options: Any) -
     text = " ".join(words)
     if not any(character.isalnum() for character in text):
         raise UsageError("Say a word to search for.")
-    from recordings.find import search
+    from recordings.index.find import search
 
     where, found = make_filter(options), 0
     if open_store().root.exists():
@@ -61,7 +61,7 @@ def command(words: tuple[str, ...], limit: int, as_json: bool, **options: Any) -
 
 
 def _line(hit: Hit) -> str:
-    from sii_cli.render.sanitise import sanitise
+    from sii_cli.text.sanitise import sanitise
 
     parts, last = [], 0
     for start, end in hit.matches if sys.stdout.isatty() else ():

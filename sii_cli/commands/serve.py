@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sii_cli.commands.options import example
 from sii_cli.errors import DONE, INTERRUPTED
+from sii_cli.options.settings import example
 
 if TYPE_CHECKING:
-    from sii_cli.serve_plan import Plan
+    from sii_cli.serve.plan import Plan
 
 
 @click.command(
@@ -38,9 +38,9 @@ def command(
     model: str, port: int | None, vllm: str | None, dry_run: bool, extra: tuple[str, ...]
 ) -> int:
     """Plan, and run until the server ends."""
-    from sii_cli.config import find_home
-    from sii_cli.serve import free_port
-    from sii_cli.serve_plan import find_vllm, look_at_machine, plan
+    from sii_cli.config.settings import find_home
+    from sii_cli.serve.plan import find_vllm, look_at_machine, plan
+    from sii_cli.serve.server import free_port
 
     if dry_run:
         ready = _plan_anywhere(model, port, vllm, extra)
@@ -61,8 +61,8 @@ def command(
 def _plan_anywhere(model: str, port: int | None, vllm: str | None, extra: tuple[str, ...]) -> Plan:
     """Plan also where it cannot be carried out: what is missing here becomes a note."""
     from sii_cli.errors import SiiError
-    from sii_cli.serve import FIRST_PORT, free_port
-    from sii_cli.serve_plan import find_vllm, look_at_machine, plan, vendors_machine
+    from sii_cli.serve.plan import find_vllm, look_at_machine, plan, vendors_machine
+    from sii_cli.serve.server import FIRST_PORT, free_port
 
     missing = []
     try:
@@ -85,7 +85,7 @@ def _plan_anywhere(model: str, port: int | None, vllm: str | None, extra: tuple[
 
 
 async def _run(ready: Plan, port: int, home: Path) -> int:
-    from sii_cli.serve import serve
+    from sii_cli.serve.server import serve
 
     task = asyncio.current_task()
     assert task is not None

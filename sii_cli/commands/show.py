@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from sii_cli.commands.options import example
-from sii_cli.commands.recorded import find_one, warn_of_outages, warn_when_void
+from sii_cli.options.recordings import find_one, warn_of_outages, warn_when_void
+from sii_cli.options.settings import example
 
 
 @click.command(
@@ -17,7 +17,7 @@ from sii_cli.commands.recorded import find_one, warn_of_outages, warn_when_void
 @click.option("--full", is_flag=True, help="Everything that calls returned, not folded.")
 def command(ref: str, full: bool) -> None:
     """Print a recording."""
-    from recordings.log import read_events
+    from recordings.storage.log import read_events
     from sii_cli.render.renderer import Renderer
     from sii_cli.render.screen import open_screen
 

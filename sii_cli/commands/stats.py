@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from sii_cli.commands.filters import filter_options, make_filter, open_index
-from sii_cli.commands.options import example, load_for_recordings
+from sii_cli.options.filters import filter_options, make_filter, open_index
+from sii_cli.options.settings import example, load_for_recordings
 
 
 @click.command(
@@ -32,8 +32,8 @@ from sii_cli.commands.options import example, load_for_recordings
 @filter_options
 def command(as_json: bool, plot: Path | None, **options: Any) -> None:
     """Show figures."""
-    from recordings.find import find
-    from recordings.stats import summarise_all
+    from recordings.index.find import find
+    from recordings.index.stats import summarise_all
     from sii_cli.render.stats import stats_lines
 
     with open_index() as index:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sii_cli.commands.filters import open_index
-from sii_cli.commands.options import example
-from sii_cli.commands.recorded import REFS_HELP, find_one, warn_when_void
+from sii_cli.options.filters import open_index
+from sii_cli.options.recordings import REFS_HELP, find_one, warn_when_void
+from sii_cli.options.settings import example
 from sii_cli.render.figures import counted
 
 if TYPE_CHECKING:
-    from recordings.find import Found
+    from recordings.index.find import Found
 
 Forks = Mapping[str, list["Found"]]
 
@@ -27,7 +27,7 @@ Forks = Mapping[str, list["Found"]]
 @click.argument("ref", metavar="ID")
 def command(ref: str) -> None:
     """Show a recording's family."""
-    from recordings.find import find
+    from recordings.index.find import find
 
     folder = find_one(ref)
     warn_when_void(folder)
@@ -80,6 +80,6 @@ def _line(found: Found, asked: str) -> str:
 
 
 def _short(text: str) -> str:
-    from sii_cli.render.sanitise import one_line
+    from sii_cli.text.sanitise import one_line
 
     return one_line(text, 50)

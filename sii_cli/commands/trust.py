@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
-from sii_cli.commands.options import example
-from sii_cli.commands.recorded import REFS_HELP, complain, find_all, refs_option
-from sii_cli.config import find_key_home
+from sii_cli.config.settings import find_key_home
 from sii_cli.errors import DONE, FAILED, UsageError
+from sii_cli.options.recordings import REFS_HELP, complain, find_all, refs_option
+from sii_cli.options.settings import example
 
 
 @click.command(
@@ -36,11 +36,11 @@ def command(refs: tuple[str, ...], everything: bool, reviews: bool, yes: bool) -
 def _trust(folder: Path, *, reviews: bool, yes: bool) -> bool:
     """Trust one recording; return false for one that cannot be, or that was refused."""
     from recordings.errors import RecordingError
-    from recordings.reviews import vouch
+    from recordings.reviews.reviews import vouch
     from recordings.trust.grants import grant
     from recordings.trust.origin import origin_of
-    from sii_cli.trust.home import writing_key
-    from sii_cli.trust.named import named_by
+    from sii_cli.config.home_key import writing_key
+    from sii_cli.options.recorded_names import named_by
 
     home = find_key_home(os.environ)
     try:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sii_cli.commands.options import example
-from sii_cli.commands.recorded import REFS_HELP, find_all, refs_option, warn_when_void
-from sii_cli.config import find_home, find_key_home
+from sii_cli.config.settings import find_home, find_key_home
 from sii_cli.errors import DONE, FAILED
+from sii_cli.options.recordings import REFS_HELP, find_all, refs_option, warn_when_void
+from sii_cli.options.settings import example
 
 if TYPE_CHECKING:
     from sandbox.snapshots.completeness import Completeness
@@ -31,7 +31,7 @@ MOST_PROBLEMS = 20
 def command(refs: tuple[str, ...], everything: bool) -> int:
     """Verify recordings."""
     folders = find_all(refs, everything)
-    from sii_cli.workspace_history import snapshot_store
+    from sii_cli.workspace.history import snapshot_store
 
     store = snapshot_store(find_home(os.environ))
     snapshots = store.completeness()
@@ -46,7 +46,7 @@ def _verify(folder: Path, snapshots: Completeness) -> bool:
     """Verify one recording, say what was found, and return whether it is whole."""
     from recordings.verify import describe, verify
     from sii_cli.render.figures import size
-    from sii_cli.render.sanitise import one_line
+    from sii_cli.text.sanitise import one_line
 
     result = verify(folder)
     facts = (
@@ -70,9 +70,9 @@ def _verify(folder: Path, snapshots: Completeness) -> bool:
 def _whose(folder: Path) -> Iterator[str]:
     """Say what the chain proves and what not: who wrote the recording and its reviews."""
     from recordings.errors import UNREADABLE, why_damaged
-    from recordings.reviews import counted_reviews, read_reviews
+    from recordings.reviews.reviews import counted_reviews, read_reviews
     from recordings.trust.origin import origin_of
-    from sii_cli.trust.home import reading_key
+    from sii_cli.config.home_key import reading_key
 
     yield {
         "own": "made by this home (its seal); the chain shows that nothing was changed since",
@@ -99,7 +99,7 @@ def _verify_snapshots(folder: Path, snapshots: Completeness) -> None:
     """
     from recordings.errors import UNREADABLE
     from recordings.events import Snapshot
-    from recordings.workspace import snapshots_of
+    from recordings.store.workspaces import snapshots_of
     from sandbox.snapshots import SnapshotError, quoted
 
     try:

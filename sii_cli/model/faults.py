@@ -15,8 +15,8 @@ import orjson
 
 from sii_cli.model.assemble import MalformedChunk, ServerError, words_in
 from sii_cli.model.bounds import TooMuch
-from sii_cli.model.sse import BadStream
-from sii_cli.model.transport import BadKey, BadUrl, Compressed, ProxyFailed
+from sii_cli.model.http.sse import BadStream
+from sii_cli.model.http.transport import BadKey, BadUrl, Compressed, ProxyFailed
 from sii_cli.model.types import Fault
 from tools.web.proxies import BadProxy
 from tools.web.tls import NoCertificates

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from recordings.events import CallRequest, Neutralised, SentTurn
-from sii_cli.model.neutralise import neutralise, neutralise_arguments
+from sii_cli.model.control_tokens import neutralise, neutralise_arguments
 
 
 def defused_turn(

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from recordings.errors import UNPARSABLE, why_unparsable
-from recordings.opening import read_named
-from sii_cli.config import find_home
+from recordings.storage.opening import read_named
+from sii_cli.config.settings import find_home
 from sii_cli.model.types import ModelError
 
 USER_FILE = "models.toml"

@@ -12,7 +12,7 @@ import orjson
 
 from sii_cli.model.bounds import SPARE_BYTES, is_count
 from sii_cli.model.faults import shown_name, trouble_of_exception, trouble_of_status
-from sii_cli.model.transport import Answer, Connections
+from sii_cli.model.http.transport import Answer, Connections
 from sii_cli.model.types import ModelError
 
 ASK_TIMEOUT = 30.0

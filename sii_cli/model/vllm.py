@@ -17,12 +17,12 @@ from sii_cli.model.assemble import Assembler
 from sii_cli.model.bounds import MOST_SECONDS, TooMuch
 from sii_cli.model.endpoints import Endpoints
 from sii_cli.model.faults import StreamBroke, Trouble, trouble_of_exception, trouble_of_status
+from sii_cli.model.forms.glm import differences, has_compact_call
+from sii_cli.model.http.sse import DONE, EventSplitter
+from sii_cli.model.http.transport import Answer
 from sii_cli.model.profiles import profile_of
-from sii_cli.model.raw_text import differences, has_compact_call
 from sii_cli.model.retry import DEFAULT_WAITS, Retries, Waits
 from sii_cli.model.server import Server
-from sii_cli.model.sse import DONE, EventSplitter
-from sii_cli.model.transport import Answer
 from sii_cli.model.types import (
     ChatRequest,
     Completion,

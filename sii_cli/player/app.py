@@ -17,7 +17,7 @@ from prompt_toolkit.formatted_text import ANSI, StyleAndTextTuples
 from prompt_toolkit.layout import FormattedTextControl, HSplit, Layout, Window
 
 from recordings.errors import RecordingError
-from recordings.line_index import LineIndex
+from recordings.storage.line_index import LineIndex
 from sii_cli.player.keys import HELP, make_keys
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
-from recordings.line_index import CALL, ERROR, USER
+from recordings.storage.line_index import CALL, ERROR, USER
 
 HELP = (
     "q quit · space play · n p step · c e u call, error, user (C E U back) · o open · 0-9 seek · "

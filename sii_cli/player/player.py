@@ -6,10 +6,10 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from recordings.line_index import SHOWN, LineIndex
-from recordings.timeline import shown
+from recordings.replay.timeline import shown
+from recordings.storage.line_index import SHOWN, LineIndex
+from sii_cli.agent.wire import Item
 from sii_cli.player.scene import Scene
-from sii_cli.wire import Item
 
 SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 _LOOK = 0.02

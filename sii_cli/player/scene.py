@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from rich.console import RenderableType
 
 from recordings.events import Event, Observation, ToolCall
-from recordings.line_index import STEP, LineIndex
-from recordings.timeline import shown
+from recordings.replay.timeline import shown
+from recordings.storage.line_index import STEP, LineIndex
+from sii_cli.agent.wire import Item
 from sii_cli.render.renderer import Renderer
 from sii_cli.render.screen import Painter, TailLine
 from sii_cli.render.wrap import break_line
-from sii_cli.wire import Item
 
 MAX_ROWS = 4000
 """Rows that are kept to scroll back to."""

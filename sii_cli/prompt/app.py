@@ -15,19 +15,20 @@ from typing import TYPE_CHECKING, Any
 import click
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
-from recordings.opening import open_file
-from recordings.summary import has_open_round
-from sii_cli import __version__, watchdog
-from sii_cli.config import find_home
+from recordings.storage.opening import open_file
+from recordings.store.summary import has_open_round
+from sii_cli import __version__
+from sii_cli.config.settings import find_home
 from sii_cli.errors import DONE, UsageError
 from sii_cli.prompt.keys import make_keys
 from sii_cli.prompt.paste import Pastes
 from sii_cli.prompt.slash import find_command, help_lines, is_command, number_of, refusal
 from sii_cli.prompt.view import View
+from sii_cli.session import watchdog
 
 if TYPE_CHECKING:
     from sii_cli.prompt.turns import Turns
-    from sii_cli.resume import Resumed
+    from sii_cli.session.resume import Resumed
 
 TWICE = 2.0
 """Seconds within which a second Ctrl-C leaves."""

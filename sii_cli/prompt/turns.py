@@ -17,22 +17,22 @@ from rich.text import Text
 from recordings.errors import RecordingError
 from sandbox.protocol import SandboxError
 from sii_cli import __version__
-from sii_cli.config import Settings
-from sii_cli.config_sources import load_settings
-from sii_cli.context.budget import Fill, context_length
+from sii_cli.agent.context.budget import Fill, context_length
+from sii_cli.agent.flow import RoundOver
+from sii_cli.agent.wire import Item
+from sii_cli.config.load import load_settings
+from sii_cli.config.settings import Settings
 from sii_cli.errors import explain
-from sii_cli.flow import RoundOver
 from sii_cli.model.types import ModelError
 from sii_cli.prompt.view import View
 from sii_cli.render.activity import FRAME, Activity
 from sii_cli.render.changes import change_lines
 from sii_cli.render.renderer import Renderer
-from sii_cli.render.sanitise import one_line, sanitise
 from sii_cli.render.screen import Painter, TailLine
 from sii_cli.render.wrap import break_line
-from sii_cli.resume import Resumed
-from sii_cli.session import Session
-from sii_cli.wire import Item
+from sii_cli.session.resume import Resumed
+from sii_cli.session.session import Session
+from sii_cli.text.sanitise import one_line, sanitise
 
 WAITING = "waiting for the server"
 LOST = " Your message was not answered: Up recalls it."

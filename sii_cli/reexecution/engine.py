@@ -7,17 +7,19 @@ import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 
-from recordings.blobs import read_blob
+from recordings.conversation.outages import TOOL_INFRA
 from recordings.events import CallRequest, Event, Observation, ToolCall
-from recordings.outages import TOOL_INFRA
 from recordings.recorder import Recorder
-from recordings.redactor import Redactor
-from recordings.secrets import MASK
+from recordings.redaction.redactor import Redactor
+from recordings.redaction.secrets import MASK
+from recordings.storage.blobs import read_blob
 from sandbox.own_folder import OwnFolder
 from sandbox.protocol import SandboxBackend, SandboxSpec, SandboxUnavailable
 from sandbox.snapshots import SnapshotStore
-from sii_cli.flow import RoundOver
-from sii_cli.history import History
+from sii_cli.agent.flow import RoundOver
+from sii_cli.agent.history import History
+from sii_cli.agent.tool_calls import ToolCaller, allow_all
+from sii_cli.agent.wire import Wire
 from sii_cli.reexecution.compare import Observed, compare
 from sii_cli.reexecution.files import FilesReport, RecordedFiles
 from sii_cli.reexecution.recorded import (
@@ -30,9 +32,7 @@ from sii_cli.reexecution.recorded import (
 )
 from sii_cli.reexecution.report import CallReport, call_report, call_text, not_begun_report
 from sii_cli.reexecution.rules import Rule
-from sii_cli.sandbox_lease import SandboxLease
-from sii_cli.tool_calls import ToolCaller, allow_all
-from sii_cli.wire import Wire
+from sii_cli.session.sandbox_lease import SandboxLease
 from tools.registry import Toolbox
 from tools.web.settings import WebSettings
 

@@ -11,18 +11,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from recordings.events import SandboxStart, Snapshot
-from recordings.workspace import snapshots_of
+from recordings.store.workspaces import snapshots_of
 from sandbox.own_folder import OwnFolder
 from sandbox.protocol import SandboxSpec
 from sandbox.snapshots import SnapshotNotFound
-from sii_cli.config import Settings
+from sii_cli.assembly import make_backend, make_limits, make_redactor
+from sii_cli.config.settings import Settings
 from sii_cli.errors import UsageError
-from sii_cli.parts import make_backend, make_limits, make_redactor
 from sii_cli.reexecution.engine import Reexecution
 from sii_cli.reexecution.limits import lesser_limits, recorded_limits
 from sii_cli.reexecution.recorded import World
 from sii_cli.reexecution.rules import Rule
-from sii_cli.workspace_history import snapshot_store
+from sii_cli.workspace.history import snapshot_store
 from tools.registry import TOOL_NAMES, Toolbox
 from tools.web.settings import WebSettings
 

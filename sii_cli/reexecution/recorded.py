@@ -19,7 +19,7 @@ from recordings.events import (
     SnapshotFailed,
     ToolCall,
 )
-from recordings.log import read_events
+from recordings.storage.log import read_events
 
 
 @dataclass(frozen=True, slots=True)

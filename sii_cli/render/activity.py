@@ -22,9 +22,9 @@ from recordings.events import (
     Usage,
     UserMessage,
 )
-from sii_cli.context.budget import Fill
-from sii_cli.render.sanitise import one_line
-from sii_cli.wire import Item
+from sii_cli.agent.context.budget import Fill
+from sii_cli.agent.wire import Item
+from sii_cli.text.sanitise import one_line
 
 FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 FRAME = 0.1

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from recordings.events import ToolCall
 from sii_cli.render.figures import counted
-from sii_cli.render.sanitise import one_line, sanitise
+from sii_cli.text.sanitise import one_line, sanitise
 
 MAX_LINES = 20
 """Lines of a command or of code that are shown."""

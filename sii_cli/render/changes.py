@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recordings.events import FileChange, Snapshot
-from sii_cli.render.sanitise import one_line
+from sii_cli.text.sanitise import one_line
 
 _NAMED = 5
 _MARKS = {"added": "new", "deleted": "deleted", "mode": "mode", "type": "another type"}

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
+from sii_cli.agent.wire import Item
 from sii_cli.render.activity import Activity
 from sii_cli.render.renderer import Renderer
 from sii_cli.render.screen import TerminalScreen, open_screen
-from sii_cli.wire import Item
 
 
 class LiveRenderer:

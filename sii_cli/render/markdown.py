@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from rich.console import RenderableType
 from rich.text import Text
 
-from sii_cli.render.sanitise import sanitise
 from sii_cli.render.wrap import LineStream
+from sii_cli.text.sanitise import sanitise
 
 FENCE = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})\s*([\w+#.-]*)")
 HEADING = re.compile(r"#{1,6} ")

@@ -8,10 +8,10 @@ from typing import Any
 
 from rich.text import Text
 
+from recordings.conversation.outages import OF_THE_INSTALLATION, TOOL_INFRA
 from recordings.events import Observation
-from recordings.outages import OF_THE_INSTALLATION, TOOL_INFRA
-from sii_cli.render.sanitise import one_line, sanitise
 from sii_cli.render.wrap import wrap
+from sii_cli.text.sanitise import one_line, sanitise
 
 HEAD, TAIL = 4, 8
 """Lines of an output that are shown; errors stand at the end, so it gets more."""

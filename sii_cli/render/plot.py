@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sii_cli.errors import UsageError
-from sii_cli.render.sanitise import one_line
+from sii_cli.text.sanitise import one_line
 
 SUFFIXES = (".png", ".svg", ".pdf")
 _TOOLS = 10

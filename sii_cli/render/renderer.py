@@ -38,14 +38,14 @@ from recordings.events import (
     UserMessage,
 )
 from recordings.flags import SETTLED, words_of
+from sii_cli.agent.wire import Item
 from sii_cli.render.calls import call_label, render_call
 from sii_cli.render.changes import changes_line
 from sii_cli.render.markdown import MarkdownStream
 from sii_cli.render.observations import BAR, render_observation
-from sii_cli.render.sanitise import one_line, sanitise
 from sii_cli.render.screen import MAX_TAIL, Screen, TailLine
 from sii_cli.render.wrap import LineStream, wrap
-from sii_cli.wire import Item
+from sii_cli.text.sanitise import one_line, sanitise
 
 OUTPUT_ROWS = 6
 """Rows of a running call's output in the tail."""

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from recordings.samples.sample import LeftOut, Sample, Span, Turn
 from sii_cli.render.figures import counted
-from sii_cli.render.sanitise import one_line, sanitise
+from sii_cli.text.sanitise import one_line, sanitise
 
 Piece = tuple[bool, str]
 Spell = Callable[[Sequence[int]], Iterator[Piece]]

@@ -14,9 +14,9 @@ from rich.console import Console, RenderableType
 from rich.segment import Segment
 from rich.theme import Theme
 
-from sii_cli.render.sanitise import sanitise
 from sii_cli.render.terminal import BEGIN_UPDATE, END_UPDATE, reflows, rows_of
 from sii_cli.render.wrap import break_line
+from sii_cli.text.sanitise import sanitise
 
 TailLine = tuple[bool, str]
 """(dim, text): a line of the tail, plain and sanitised."""

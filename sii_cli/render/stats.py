@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sii_cli.render.figures import counted
-from sii_cli.render.sanitise import one_line
+from sii_cli.text.sanitise import one_line
 
 _BAR = 40
 """Columns of the longest bar."""
@@ -15,7 +15,7 @@ _GROUPS = 12
 
 
 def stats_lines(summary: dict[str, Any]) -> Iterator[str]:
-    """Yield the lines of a summary (`recordings.stats.summarise_all`)."""
+    """Yield the lines of a summary (`recordings.index.stats.summarise_all`)."""
     yield counted(summary["recordings"], "recording", "recordings")
     if summary["unread"]:
         yield f"{summary['unread']:,} could not be read: `sii verify --all` says why"

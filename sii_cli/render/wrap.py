@@ -6,7 +6,7 @@ import re
 
 from rich.cells import cell_len, set_cell_size
 
-from sii_cli.render.sanitise import sanitise
+from sii_cli.text.sanitise import sanitise
 
 _SPACES = re.compile(" *")
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from recordings.events import ModelError, ModelRequest, ModelResponse, Observation
-from recordings.log import read_events
+from recordings.storage.log import read_events
 from tests.fakes.script import (
     BreakAfter,
     CutOff,

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from recordings.log import read_events
-from recordings.store import RecordingStore
+from recordings.storage.log import read_events
+from recordings.store.store import RecordingStore
 from recordings.verify import verify
 from tests.sii_cli.terminal import clean_environment
 from tests.tiny_glm.conversations import BUGFIX, COMPUTE, COUNTING, UNICODE

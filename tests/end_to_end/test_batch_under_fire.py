@@ -16,9 +16,9 @@ from pathlib import Path
 import docker
 import pytest
 
-from recordings.store import RecordingStore
+from recordings.store.store import RecordingStore
 from recordings.verify import verify
-from sandbox.reaper import OWNER_LABEL, owner_pid
+from sandbox.docker.reaper import OWNER_LABEL, owner_pid
 from sii_cli.batch.outcomes import job_of
 from tests.sii_cli.batch.recomputed import recomputed, reported
 from tests.sii_cli.terminal import clean_environment

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from recordings.log import read_events
 from recordings.samples.reading import read_samples_events
-from recordings.store import RecordingStore
+from recordings.storage.log import read_events
+from recordings.store.store import RecordingStore
 from tests.sii_cli.terminal import clean_environment
 from tests.tiny_glm.conversations import COMPUTE, UNICODE, Conversation
 from tests.tiny_glm.environment import ensure_environment

@@ -15,12 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recordings.events import ModelRequest, Observation, Snapshot, ToolCall
-from recordings.log import read_events
-from recordings.store import RecordingStore
+from recordings.storage.log import read_events
+from recordings.store.store import RecordingStore
+from recordings.store.workspaces import snapshots_of
 from recordings.verify import verify
-from recordings.workspace import snapshots_of
-from sandbox.reaper import OWNER_LABEL
-from sii_cli.workspace_history import materialise
+from sandbox.docker.reaper import OWNER_LABEL
+from sii_cli.workspace.history import materialise
 from tests.fakes.script import Turn
 from tests.fakes.scripted_server import ScriptedServer
 from tests.fakes.threads import in_a_thread

@@ -26,12 +26,12 @@ from requests.exceptions import RequestException
 
 from recordings.events import Event, Observation, RoundEnd
 from recordings.verify import verify
-from sandbox.reaper import OWNER_LABEL
+from sandbox.docker.reaper import OWNER_LABEL
 from sandbox.runner.processes import with_descendants
-from sii_cli.config import Settings
+from sii_cli.config.settings import Settings
 from sii_cli.model.types import ChatRequest, ModelPart
-from sii_cli.resume import Resumed
-from sii_cli.session import Session
+from sii_cli.session.resume import Resumed
+from sii_cli.session.session import Session
 from tests.fakes.script import Turn
 from tests.fakes.scripted_model import ScriptedModel, answer, calls
 from tests.fakes.scripted_server import ScriptedServer

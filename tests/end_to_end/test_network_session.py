@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from recordings.events import NetworkRequest, Observation, SandboxStart
-from recordings.log import read_events
+from recordings.storage.log import read_events
 from recordings.verify import verify
 from sandbox.protocol import SandboxBackend
-from sii_cli import session as session_module
-from sii_cli.config import Settings
-from sii_cli.session import Session
+from sii_cli.config.settings import Settings
+from sii_cli.session import session as session_module
+from sii_cli.session.session import Session
 from tests.fakes.fake_site import Answer, FakeSite, fake_site
 from tests.fakes.scripted_model import ScriptedModel, answer, calls
 from tests.sandbox.conftest import IMAGE, backend
-from tests.sandbox.test_network import on_this_machine
+from tests.sandbox.network.test_network import on_this_machine
 
 __all__ = ["backend"]
 

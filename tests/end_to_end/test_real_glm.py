@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from recordings.conversation import message_of
+from recordings.conversation.ids import IdTrail
+from recordings.conversation.messages import message_of
 from recordings.events import (
     Event,
     EventData,
@@ -23,9 +24,8 @@ from recordings.events import (
     SessionStart,
     ToolCall,
 )
-from recordings.ids import IdTrail
-from recordings.log import read_events
-from recordings.store import RecordingStore
+from recordings.storage.log import read_events
+from recordings.store.store import RecordingStore
 from tests.sii_cli.terminal import Terminal, clean_environment
 from tests.tiny_glm.conversations import BUGFIX, COMPUTE, COUNTING, SYSTEM_PROMPT, TOOLS, UNICODE
 from tests.tiny_glm.observe import make_workspace

@@ -27,7 +27,7 @@ with atheris.instrument_imports(include=["sii_cli", "sandbox.network", "tools.we
     from sii_cli.model.bounds import TooMuch
     from sii_cli.model.endpoints import read_load
     from sii_cli.model.faults import trouble_of_status
-    from sii_cli.model.sse import BadStream, EventSplitter
+    from sii_cli.model.http.sse import BadStream, EventSplitter
     from tools.web.inflate import UnknownCoding, read_body
 
 LIMIT = 1000

@@ -19,25 +19,25 @@ import orjson
 
 from recordings.errors import RecordingError
 from recordings.importing.conversations import NotImportable, read_conversations
-from recordings.log import read_events
-from recordings.redactor import Redactor
-from recordings.reviews import read_reviews
-from recordings.secrets import SecretFinder
+from recordings.redaction.redactor import Redactor
+from recordings.redaction.secrets import SecretFinder
+from recordings.reviews.reviews import read_reviews
+from recordings.storage.log import read_events
+from recordings.storage.zstd import compress
 from recordings.verify import verify
-from recordings.zstd import compress
 from sandbox.network.client_hello import Incomplete, server_name
 from sandbox.runner.frames import FrameDecoder, FrameError, encode
 from sii_cli.batch.extraction import extract
-from sii_cli.batch.query_files import read_query_file
 from sii_cli.batch.tar_members import ArchiveRefused
+from sii_cli.config.project_settings import find_project_file
 from sii_cli.errors import UsageError
 from sii_cli.model.assemble import Assembler, MalformedChunk, ServerError
 from sii_cli.model.bounds import TooMuch
-from sii_cli.model.raw_text import differences
-from sii_cli.model.sse import BadStream, EventSplitter
+from sii_cli.model.forms.glm import differences
+from sii_cli.model.http.sse import BadStream, EventSplitter
 from sii_cli.model.types import Call
-from sii_cli.project_settings import find_project_file
-from sii_cli.render.sanitise import sanitise
+from sii_cli.queries.query_files import read_query_file
+from sii_cli.text.sanitise import sanitise
 
 _WIRE = Path(__file__).parents[1] / "wire"
 _VERSIONS = Path(__file__).parents[1] / "recordings" / "versions"

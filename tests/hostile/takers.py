@@ -58,22 +58,22 @@ def _pieces(text: str, size: int = 16) -> Iterator[str]:
 
 
 def _secrets(text: str) -> None:
-    from recordings.secrets import SecretFinder, mask
+    from recordings.redaction.secrets import SecretFinder, mask
 
     for depth in ("names", "entropy"):
         mask(text, SecretFinder({"TOKEN": "a" * 12 + "b"}, depth).find(text))  # type: ignore[arg-type]
 
 
 def _begins_secret(text: str) -> None:
-    from recordings.secrets import begins_secret
+    from recordings.redaction.secrets import begins_secret
 
     begins_secret(text)
 
 
 def _redactor(text: str) -> None:
     from recordings.events import Observation
-    from recordings.redactor import Redactor
-    from recordings.secrets import SecretFinder
+    from recordings.redaction.redactor import Redactor
+    from recordings.redaction.secrets import SecretFinder
 
     redactor = Redactor(SecretFinder({"TOKEN": "a" * 12 + "b"}))
     redactor.bytes(_bytes(text))
@@ -85,8 +85,8 @@ def _redactor(text: str) -> None:
 
 
 def _search(text: str) -> None:
-    from recordings.find import _snippet
-    from recordings.index_schema import calls_text, spaced, texts_of
+    from recordings.index.find import _snippet
+    from recordings.index.schema import calls_text, spaced, texts_of
 
     _snippet(text, ["a b", "word"])
     spaced(text)
@@ -95,9 +95,9 @@ def _search(text: str) -> None:
 
 
 def _lines(text: str) -> None:
-    from recordings.encoding import encode
     from recordings.errors import RecordingError
-    from recordings.lines import check_line, parse_line, peek, prev_of
+    from recordings.storage.encoding import encode
+    from recordings.storage.lines import check_line, parse_line, peek, prev_of
 
     for line in (_bytes(text), encode({"v": 1, "type": text})):
         check_line(line)
@@ -116,7 +116,7 @@ def _sample_arguments(text: str) -> None:
 
 def _timeline(text: str) -> None:
     from recordings.events import Event, ModelDelta
-    from recordings.screenplay import screenplay
+    from recordings.replay.items import screenplay
 
     pieces = [(i, 1) for i in range(len(text))]
     delta = ModelDelta(step=1, kind="content", index=0, text=text, pieces=pieces)
@@ -227,7 +227,7 @@ def _run(coroutine: Any) -> None:
 
 
 def _sanitise(text: str) -> None:
-    from sii_cli.render.sanitise import one_line, sanitise
+    from sii_cli.text.sanitise import one_line, sanitise
 
     sanitise(text)
     one_line(text, 200)
@@ -344,7 +344,7 @@ def _words(text: str) -> None:
     from recordings.markdown import escape_markdown
     from sii_cli.prompt.paste import Pastes
     from sii_cli.prompt.slash import find_command, is_command, number_of
-    from sii_cli.render.sanitise import without_escapes
+    from sii_cli.text.sanitise import without_escapes
 
     escape_markdown(text)
     without_escapes(text)
@@ -357,7 +357,7 @@ def _words(text: str) -> None:
 
 
 def _neutralise(text: str) -> None:
-    from sii_cli.model.neutralise import neutralise, neutralise_arguments, restore
+    from sii_cli.model.control_tokens import neutralise, neutralise_arguments, restore
     from sii_cli.model.own_words import defused_turn
 
     restore(neutralise(text)[0])
@@ -367,7 +367,7 @@ def _neutralise(text: str) -> None:
 
 
 def _raw_text(text: str) -> None:
-    from sii_cli.model.raw_text import differences, has_compact_call
+    from sii_cli.model.forms.glm import differences, has_compact_call
     from sii_cli.model.types import Call
 
     has_compact_call(text)
@@ -380,7 +380,7 @@ def _raw_text(text: str) -> None:
 
 def _stream(text: str) -> None:
     from sii_cli.model.assemble import Assembler
-    from sii_cli.model.sse import BadStream, EventSplitter
+    from sii_cli.model.http.sse import BadStream, EventSplitter
 
     splitter = EventSplitter()
     try:
@@ -398,9 +398,9 @@ def _stream(text: str) -> None:
 
 
 def _tokens(text: str) -> None:
-    from recordings.encoding import encode
-    from sii_cli.context.token_text import TokenText
-    from sii_cli.context.tokens import estimate, text_of
+    from recordings.storage.encoding import encode
+    from sii_cli.agent.context.tokens import estimate, text_of
+    from sii_cli.tokenizer.token_text import TokenText
 
     estimate(text)
     text_of(encode({"role": "user", "content": text}))
@@ -409,8 +409,8 @@ def _tokens(text: str) -> None:
 
 
 def _document(text: str) -> None:
-    from sii_cli.edit_document import Message, read_document, write_document
     from sii_cli.errors import UsageError
+    from sii_cli.fork.document import Message, read_document, write_document
 
     calls = tuple(("bash", text[:20] + str(i)) for i in range(len(text) // 30))
     message = Message(text, text, (("bash", text), *calls))
@@ -438,18 +438,18 @@ def _conversation(text: str) -> None:
 
 
 TAKERS: dict[str, Take] = {
-    "recordings.secrets:SecretFinder.find": _secrets,
-    "recordings.secrets:mask": _secrets,
-    "recordings.secrets:begins_secret": _begins_secret,
-    "recordings.redactor:Redactor.text": _redactor,
-    "recordings.redactor:Redactor.bytes": _redactor,
-    "recordings.index_schema:spaced": _search,
-    "recordings.index_schema:texts_of": _search,
-    "recordings.index_schema:calls_text": _search,
-    "recordings.lines:check_line": _lines,
-    "recordings.lines:prev_of": _lines,
-    "recordings.lines:peek": _lines,
-    "recordings.lines:parse_line": _lines,
+    "recordings.redaction.secrets:SecretFinder.find": _secrets,
+    "recordings.redaction.secrets:mask": _secrets,
+    "recordings.redaction.secrets:begins_secret": _begins_secret,
+    "recordings.redaction.redactor:Redactor.text": _redactor,
+    "recordings.redaction.redactor:Redactor.bytes": _redactor,
+    "recordings.index.schema:spaced": _search,
+    "recordings.index.schema:texts_of": _search,
+    "recordings.index.schema:calls_text": _search,
+    "recordings.storage.lines:check_line": _lines,
+    "recordings.storage.lines:prev_of": _lines,
+    "recordings.storage.lines:peek": _lines,
+    "recordings.storage.lines:parse_line": _lines,
     "recordings.samples.arguments:parse_arguments": _sample_arguments,
     "sandbox.snapshots.text_diff:unified_diff": _text_diff,
     "sandbox.snapshots.text_diff:line_counts": _text_diff,
@@ -472,8 +472,8 @@ TAKERS: dict[str, Take] = {
     "tools.registry:Toolbox.call": _tool_arguments,
     "tools.schema:parse_arguments": _tool_arguments,
     "tools.schema:wrong_arguments": _tool_arguments,
-    "sii_cli.render.sanitise:sanitise": _sanitise,
-    "sii_cli.render.sanitise:one_line": _sanitise,
+    "sii_cli.text.sanitise:sanitise": _sanitise,
+    "sii_cli.text.sanitise:one_line": _sanitise,
     "sii_cli.render.wrap:break_line": _wrap,
     "sii_cli.render.wrap:wrap": _wrap,
     "sii_cli.render.wrap:cut": _wrap,
@@ -492,22 +492,22 @@ TAKERS: dict[str, Take] = {
     "sii_cli.model.endpoints:read_load": _names,
     "sii_cli.model.faults:trouble_of_status": _names,
     "recordings.markdown:escape_markdown": _words,
-    "sii_cli.render.sanitise:without_escapes": _words,
+    "sii_cli.text.sanitise:without_escapes": _words,
     "sii_cli.prompt.paste:Pastes.fold": _words,
     "sii_cli.prompt.paste:Pastes.expand": _words,
     "sii_cli.prompt.slash:find_command": _words,
     "sii_cli.prompt.slash:is_command": _words,
     "sii_cli.prompt.slash:number_of": _words,
-    "sii_cli.model.neutralise:neutralise": _neutralise,
-    "sii_cli.model.neutralise:neutralise_arguments": _neutralise,
-    "sii_cli.model.neutralise:restore": _neutralise,
+    "sii_cli.model.control_tokens:neutralise": _neutralise,
+    "sii_cli.model.control_tokens:neutralise_arguments": _neutralise,
+    "sii_cli.model.control_tokens:restore": _neutralise,
     "sii_cli.model.own_words:defused_turn": _neutralise,
-    "sii_cli.model.raw_text:differences": _raw_text,
-    "sii_cli.model.raw_text:has_compact_call": _raw_text,
-    "sii_cli.model.sse:EventSplitter.feed": _stream,
-    "sii_cli.context.tokens:estimate": _tokens,
-    "sii_cli.context.tokens:text_of": _tokens,
-    "sii_cli.edit_document:read_document": _document,
+    "sii_cli.model.forms.glm:differences": _raw_text,
+    "sii_cli.model.forms.glm:has_compact_call": _raw_text,
+    "sii_cli.model.http.sse:EventSplitter.feed": _stream,
+    "sii_cli.agent.context.tokens:estimate": _tokens,
+    "sii_cli.agent.context.tokens:text_of": _tokens,
+    "sii_cli.fork.document:read_document": _document,
     "sii_cli.reexecution.compare:compare": _comparison,
 }
 
@@ -522,10 +522,19 @@ MORE: dict[str, Take] = {
 
 REASONS: dict[str, tuple[str, ...]] = {
     "what the user says, or settings": (
-        *("sii_cli.commands.*", "sii_cli.config*", "sii_cli.doctor*", "sii_cli.serve*"),
+        *(
+            "sii_cli.commands.*",
+            "sii_cli.config.settings*",
+            "sii_cli.doctor.machine*",
+            "sii_cli.serve.server*",
+        ),
         *("sii_cli.project_*", "sii_cli.trust.*", "sii_cli.prompt.*", "sii_cli.demo.*"),
-        *("sii_cli.batch.vary:*", "recordings.find:*", "recordings.store:*"),
-        *("sii_cli.loop:Loop.round", "sii_cli.session:Session.send", "sii_cli.workspace_notes:*"),
+        *("sii_cli.batch.vary:*", "recordings.index.find:*", "recordings.store.store:*"),
+        *(
+            "sii_cli.agent.loop:Loop.round",
+            "sii_cli.session.session:Session.send",
+            "sii_cli.workspace.notes:*",
+        ),
     ),
     "a file of a batch, read within bounds of its own before sessions run": (
         "sii_cli.batch.*",
@@ -533,28 +542,69 @@ REASONS: dict[str, tuple[str, ...]] = {
     ),
     "runs within the sandbox, for the model alone": ("sandbox.runner.*",),
     "hands a text on to the sandbox or to a server, or keeps it as it is": (
-        *("sandbox.client:*", "sandbox.protocol:*", "sandbox.stream:*", "sandbox.attach:*"),
-        *("sandbox.job_calls:*", "sandbox.network.relay:*", "sandbox.network.log:*"),
-        *("tools.files:*", "tools.ripgrep:Ripgrep.search", "tools.web.*", "sii_cli.wire:*"),
-        *("sii_cli.model.server:*", "sii_cli.model.transport:*", "sii_cli.model.types:*"),
-        *("sii_cli.model.vllm:*", "sii_cli.context.meter:*", "sii_cli.context.tokens:*.count"),
-        *("sii_cli.context.chat_template:*", "sii_cli.tool_calls:*", "sii_cli.model_events:*"),
-        *("recordings.blobs:*", "recordings.recorder:*", "recordings.log:*", "recordings.files:*"),
-        *("recordings.conversation:*", "recordings.lines:*", "recordings.migrations:*"),
-        *("recordings.importing.*", "recordings.index_texts:*", "recordings.redact:*"),
+        *(
+            "sandbox.client.calls:*",
+            "sandbox.protocol:*",
+            "sandbox.client.stream:*",
+            "sandbox.docker.attach:*",
+        ),
+        *("sandbox.client.jobs:*", "sandbox.network.relay:*", "sandbox.network.log:*"),
+        *("tools.files:*", "tools.ripgrep:Ripgrep.search", "tools.web.*", "sii_cli.agent.wire:*"),
+        *("sii_cli.model.server:*", "sii_cli.model.http.transport:*", "sii_cli.model.types:*"),
+        *(
+            "sii_cli.model.vllm:*",
+            "sii_cli.agent.context.meter:*",
+            "sii_cli.agent.context.tokens:*.count",
+        ),
+        *(
+            "sii_cli.tokenizer.chat_template:*",
+            "sii_cli.agent.tool_calls:*",
+            "sii_cli.agent.model_events:*",
+        ),
+        *(
+            "recordings.storage.blobs:*",
+            "recordings.recorder:*",
+            "recordings.storage.log:*",
+            "recordings.storage.files:*",
+        ),
+        *(
+            "recordings.conversation.messages:*",
+            "recordings.storage.lines:*",
+            "recordings.storage.migrations:*",
+        ),
+        *("recordings.importing.*", "recordings.index.texts:*", "recordings.redaction.rewrite:*"),
     ),
     "names, hashes, addresses, reasons and handles; files of blocks": (
-        *("sandbox.snapshots.*", "sandbox.network.*", "sandbox.container_guard:*"),
-        *("sandbox.engine:*", "sandbox.host_programs:*", "sandbox.image:*", "sandbox.launch:*"),
-        *("sandbox.reaper:*", "sandbox.seccomp:*", "sii_cli.sandbox_lease:*", "sii_cli.flow:*"),
-        *("recordings.approval:*", "recordings.export.*", "recordings.flags:*"),
-        *("recordings.index:*", "recordings.opening:*", "recordings.review*", "recordings.trust.*"),
-        *("recordings.samples.sample:*", "recordings.secrets:is_of_token", "recordings.summary:*"),
+        *("sandbox.snapshots.*", "sandbox.network.*", "sandbox.docker.container_guard:*"),
+        *(
+            "sandbox.docker.engine:*",
+            "sandbox.host_programs:*",
+            "sandbox.docker.image:*",
+            "sandbox.client.launch:*",
+        ),
+        *(
+            "sandbox.docker.reaper:*",
+            "sandbox.seccomp:*",
+            "sii_cli.session.sandbox_lease:*",
+            "sii_cli.agent.flow:*",
+        ),
+        *("recordings.reviews.approval:*", "recordings.export.*", "recordings.flags:*"),
+        *(
+            "recordings.index.index:*",
+            "recordings.storage.opening:*",
+            "recordings.review*",
+            "recordings.trust.*",
+        ),
+        *(
+            "recordings.samples.sample:*",
+            "recordings.redaction.secrets:is_of_token",
+            "recordings.store.summary:*",
+        ),
         *("tools.registry:Toolbox.*", "tools.text:counted", "tools.command_text:job_command"),
-        *("sii_cli.model.endpoints:Endpoints.place", "sii_cli.model.exactness:*"),
-        *("sii_cli.model.faults:trouble_of_exception", "sii_cli.model.probe_checks:*"),
-        *("sii_cli.render.activity:*", "sii_cli.render.batch_table:*", "sii_cli.render.figures:*"),
+        *("sii_cli.model.endpoints:Endpoints.place", "sii_cli.model.continuity:*"),
+        *("sii_cli.model.faults:trouble_of_exception", "sii_cli.doctor.server_checks:*"),
+        *("sii_cli.render.activity:*", "sii_cli.batch.table:*", "sii_cli.render.figures:*"),
         *("sii_cli.render.plot:*", "sii_cli.render.screen:*", "sii_cli.render.stats:*"),
-        *("sii_cli.render.terminal:*", "sii_cli.workspace_watch:*", "sii_cli.import_path:*"),
+        *("sii_cli.render.terminal:*", "sii_cli.workspace.watch:*", "sii_cli.import_path:*"),
     ),
 }

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from recordings.events import Observation
-from recordings.log import read_events
-from sii_cli import watchdog
+from recordings.storage.log import read_events
+from sii_cli.session import watchdog
 from tests.sii_cli.shell import Shell
 from tests.sii_cli.terminal import ROOT, Terminal
 

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from recordings.events import Observation, RoundEnd
-from recordings.log import read_events
+from recordings.storage.log import read_events
 from sandbox.protocol import Sandbox, SandboxSpec
-from sii_cli.config import Settings
+from sii_cli.config.settings import Settings
 from sii_cli.render.live import LiveRenderer
-from sii_cli.session import Session
+from sii_cli.session.session import Session
 from tests.fakes.fake_sandbox import FakeSandbox, new_root
 from tests.fakes.scripted_model import Script, ScriptedModel, answer, calls
 

@@ -47,7 +47,7 @@ from recordings.events import (
     Usage,
     UserMessage,
 )
-from recordings.lines import encode_event
+from recordings.storage.lines import encode_event
 
 SESSION = "20261123-204950-a3f9c2"
 TOOL = {

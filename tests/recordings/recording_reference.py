@@ -13,10 +13,10 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 import orjson  # noqa: E402
-from recording_examples import example_lines  # noqa: E402
 
 from recordings import events  # noqa: E402
 from recordings.events import EVENT_TYPES, Event, Part  # noqa: E402
+from tests.recordings.recording_examples import example_lines  # noqa: E402
 
 DOCUMENT = ROOT / "docs" / "recording.md"
 BEGIN = "<!-- events: written by tests/recordings/recording_reference.py -->\n"

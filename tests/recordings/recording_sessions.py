@@ -4,7 +4,8 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
-from recordings.conversation import chain_message, encode_message, message_of
+from recordings.conversation.ids import IdTrail
+from recordings.conversation.messages import chain_message, encode_message, message_of
 from recordings.events import (
     Approval,
     CallRequest,
@@ -25,7 +26,6 @@ from recordings.events import (
     Usage,
     UserMessage,
 )
-from recordings.ids import IdTrail
 from recordings.recorder import Recorder
 from recordings.trust.home_key import HomeKey
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from recordings.events import ModelResponse
-from recordings.lines import STREAMED
-from recordings.log import LOG, read_events
+from recordings.storage.lines import STREAMED
+from recordings.storage.log import LOG, read_events
 
 TEXTS = ("text", "reasoning", "content", "system_prompt")
 

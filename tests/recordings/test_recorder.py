@@ -17,9 +17,9 @@ from recordings.events import (
     ToolOutput,
     UserMessage,
 )
-from recordings.log import read_events
 from recordings.recorder import Recorder
-from recordings.timeline import timeline
+from recordings.replay.timeline import timeline
+from recordings.storage.log import read_events
 
 RESUME = SessionResume(sii_version="0", model="m", base_url="http://m")
 

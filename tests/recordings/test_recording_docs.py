@@ -5,13 +5,13 @@ import re
 from pathlib import Path
 
 import pytest
-from recording_examples import EXAMPLES, example_lines
-from recording_reference import DOCUMENT, document
 
 from recordings.events import EVENT_TYPES, EventData
-from recordings.lines import decode_event, parse_line
-from recordings.log import read_events
+from recordings.storage.lines import decode_event, parse_line
+from recordings.storage.log import read_events
 from recordings.verify import verify
+from tests.recordings.recording_examples import EXAMPLES, example_lines
+from tests.recordings.recording_reference import DOCUMENT, document
 
 
 def test_the_reference_is_up_to_date():

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from recordings import recorder as recorder_module
-from recordings.log import LOG
+from recordings.conversation.restore import restore
 from recordings.recorder import Recorder
-from recordings.restore import restore
+from recordings.storage.log import LOG
 from tests.recordings.recording_sessions import FakeSession, session_start
 from tests.recordings.recording_size import size_ratio
 

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recording_sessions import FakeSession, record_session
 
-from recordings.blobs import blob_path, put_blob, stored_blobs
 from recordings.errors import RecordingNotFound
 from recordings.events import IdSpan, ModelResponse, Usage
-from recordings.lines import seal
-from recordings.log import LOG
-from recordings.pack import pack
 from recordings.recorder import Recorder
+from recordings.storage.blobs import blob_path, put_blob, stored_blobs
+from recordings.storage.lines import seal
+from recordings.storage.log import LOG
+from recordings.storage.pack import pack
 from recordings.verify import describe, verify
+from tests.recordings.recording_sessions import FakeSession, record_session
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_a_change_of_any_byte_of_a_packed_log_is_found(whole, tmp_path_factory, 
     folder = tmp_path_factory.mktemp("packed")
     (folder / LOG).write_bytes((whole / LOG).read_bytes())
     shutil.copytree(whole / "blobs", folder / "blobs", copy_function=os.link)
-    from recordings.zstd import compress
+    from recordings.storage.zstd import compress
 
     with open(folder / LOG, "rb") as plain, open(folder / (LOG + ".zst"), "wb") as packed:
         compress(plain, packed)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.bubblewrap import BubblewrapBackend
-from sandbox.docker import DockerBackend
+from sandbox.bubblewrap.backend import BubblewrapBackend
+from sandbox.docker.backend import DockerBackend
 from sandbox.protocol import Limits, Sandbox, SandboxBackend, SandboxSpec, SandboxUnavailable
 
 IMAGE = os.environ.get("SII_TEST_IMAGE", "sii-sandbox:latest")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
-from sandbox.image import TAG
+from sandbox.docker.image import TAG
 
 _COLLECT = r"""
 set -e

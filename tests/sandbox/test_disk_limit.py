@@ -47,7 +47,7 @@ async def test_many_files_in_the_workspace(start: Start) -> None:
 
 @pytest.mark.docker
 async def test_one_large_file_outside_the_workspace(workspace: Path) -> None:
-    from sandbox.docker import DockerBackend
+    from sandbox.docker.backend import DockerBackend
 
     sandbox = await DockerBackend().start(SandboxSpec(workspace, IMAGE, SMALL))
     try:

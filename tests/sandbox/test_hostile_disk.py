@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.docker import DockerBackend
+from sandbox.docker.backend import DockerBackend
 from sandbox.protocol import Limits, Sandbox, SandboxSpec
 from tests.sandbox.conftest import IMAGE, Start
 

@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from sandbox.docker import DockerBackend
+from sandbox.docker.backend import DockerBackend
+from sandbox.docker.reaper import OWNER_LABEL, is_dead, owner, reap
 from sandbox.pool import SandboxPool
 from sandbox.protocol import (
     Sandbox,
@@ -27,7 +28,6 @@ from sandbox.protocol import (
     SandboxSpec,
     SandboxUnavailable,
 )
-from sandbox.reaper import OWNER_LABEL, is_dead, owner, reap
 from tests.sandbox.conftest import IMAGE, Start, containers_of
 
 pytestmark = pytest.mark.docker
@@ -193,7 +193,7 @@ async def test_kill_9_of_the_client_ends_the_container(workspace: Path, busy: st
     program = textwrap.dedent(f"""
         import asyncio
         from pathlib import Path
-        from sandbox.docker import DockerBackend
+        from sandbox.docker.backend import DockerBackend
         from sandbox.protocol import Limits, SandboxSpec
 
         async def main():
@@ -260,7 +260,7 @@ async def test_an_engine_that_hangs_is_no_sandbox(
     def hang(*_: object) -> str:
         raise requests.exceptions.ReadTimeout("Read timed out.")
 
-    monkeypatch.setattr("sandbox.docker._create", hang)
+    monkeypatch.setattr("sandbox.docker.backend._create", hang)
     with pytest.raises(SandboxUnavailable, match="Read timed out"):
         await DockerBackend().start(SandboxSpec(workspace=tmp_path))
 

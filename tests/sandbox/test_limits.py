@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.bubblewrap import BubblewrapBackend
+from sandbox.bubblewrap.backend import BubblewrapBackend
 from sandbox.protocol import Limits, Sandbox, SandboxSpec
 from tests.sandbox.conftest import Start, needs
 

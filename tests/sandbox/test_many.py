@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.census import census
-from sandbox.docker import DockerBackend
+from sandbox.docker.backend import DockerBackend
 from sandbox.protocol import Sandbox, SandboxSpec
+from sandbox.running import census
 from tests.sandbox.conftest import IMAGE
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]

@@ -11,10 +11,10 @@ import os
 import sys
 
 from sandbox.protocol import Sandbox, SandboxSpec, SandboxUnavailable
-from sii_cli import session
-from sii_cli.config import find_home
+from sii_cli.config.settings import find_home
 from sii_cli.main import main
 from sii_cli.model.types import Delta, ModelError, ServedModel, Started
+from sii_cli.session import session
 from tests.fakes.fake_sandbox import FakeSandbox, new_root
 from tests.fakes.scripted_model import Script, ScriptedModel, _completion, answer, calls, fails
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from recordings.store import RecordingStore
+from recordings.store.store import RecordingStore
 from recordings.trust.first_start import working_key
 from recordings.trust.home_key import HomeKey
-from sii_cli import session
 from sii_cli.main import main
+from sii_cli.session import session
 from tests.recordings.recording_sessions import record_session
 from tests.sii_cli.scripted_sii import pretend
 from tests.sii_cli.terminal import Terminal, clean_environment

@@ -11,11 +11,11 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
-from recordings.conversation import message_of
+from recordings.conversation.messages import message_of
 from recordings.events import Event, ModelResponse, RoundEnd
-from sii_cli.config import Settings
+from sii_cli.config.settings import Settings
 from sii_cli.model.types import Call, ChatRequest, Completion, ModelPart, ServedModel, Started
-from sii_cli.session import Session
+from sii_cli.session.session import Session
 from tests.tiny_glm.conversations import SYSTEM_PROMPT, TOOLS, Conversation, Step
 
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import httpx
 
-from recordings.conversation import message_of
-from recordings.encoding import encode
+from recordings.conversation.ids import IdTrail
+from recordings.conversation.messages import message_of
 from recordings.events import Event, EventData, ModelRequest, ModelResponse, SessionStart
-from recordings.ids import IdTrail
-from recordings.log import read_events
 from recordings.recorder import Recorder
-from sii_cli.loop import Loop
-from sii_cli.model.params import request_params
+from recordings.storage.encoding import encode
+from recordings.storage.log import read_events
+from sii_cli.agent.loop import Loop
 from sii_cli.model.vllm import VllmModel
+from sii_cli.session.request_params import request_params
 from tests.tiny_glm.server import TinyGlmServer
 from tools.base import Emit, ToolResult
 

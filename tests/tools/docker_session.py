@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.docker import DockerBackend
+from sandbox.docker.backend import DockerBackend
 from sandbox.protocol import Limits, Sandbox, SandboxSpec, SandboxUnavailable
 from tools.base import ToolResult
 from tools.registry import TOOL_NAMES, Toolbox, WebSettings

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from recordings import outages
+from recordings.conversation import outages
 from sandbox.network.machine import is_of_this_machine
 from sandbox.protocol import CommandResult
 from tests.fakes.fake_sandbox import FakeSandbox

@@ -10,8 +10,8 @@ from recordings.export.plan import ExportOptions, Source
 from recordings.export.report import ExportReport
 from recordings.export.run import export
 from recordings.export.target import find_target
-from recordings.log import recording_hash
-from recordings.secrets import SecretFinder
+from recordings.redaction.secrets import SecretFinder
+from recordings.storage.log import recording_hash
 
 
 def source(folder: Path, **about: Any) -> Source:

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from recordings.events import UserMessage
 from recordings.export.files import ExportFailed
 from recordings.export.split import validation_ids
-from recordings.log import LOG
-from recordings.pack import pack
 from recordings.recorder import Recorder
-from recordings.reviews import StepReview, add_review
+from recordings.reviews.reviews import StepReview, add_review
+from recordings.storage.log import LOG
+from recordings.storage.pack import pack
 from tests.recordings.export.exporting import exported, lines, rows, source
 from tests.recordings.samples.told_session import ToldSession, two_rounds
 

@@ -12,17 +12,17 @@ from typing import Any
 import pytest
 
 from recordings.export.files import ExportFailed
-from recordings.export.parting import Pair, pair_up
+from recordings.export.pair_samples import Pair, pair_up
 from recordings.export.plan import ExportOptions, Source, SourcePair
 from recordings.export.report import ExportReport
 from recordings.export.run import export
 from recordings.export.target import find_target
-from recordings.log import LOG
-from recordings.reviews import StepReview, add_review
+from recordings.redaction.secrets import SecretFinder
+from recordings.reviews.reviews import StepReview, add_review
 from recordings.samples.build import samples_of
 from recordings.samples.policy import SamplePolicy
 from recordings.samples.sample import LeftOut, Sample
-from recordings.secrets import SecretFinder
+from recordings.storage.log import LOG
 from tests.recordings.export.exporting import exported, lines, rows, source
 from tests.recordings.samples.told_session import ToldSession, two_rounds
 

@@ -16,10 +16,10 @@ from recordings.events import (
     SummaryRequest,
     SummaryResponse,
 )
-from recordings.log import read_events
 from recordings.samples.build import samples_of
 from recordings.samples.policy import SamplePolicy
 from recordings.samples.sample import LeftOut, Sample
+from recordings.storage.log import read_events
 from tests.fakes.fake_tokenizer import decode, id_of
 from tests.recordings.samples.told_session import ToldSession, two_rounds
 

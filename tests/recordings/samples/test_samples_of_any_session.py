@@ -23,12 +23,12 @@ from recordings.events import (
     SummaryRequest,
     SummaryResponse,
 )
-from recordings.log import LOG
-from recordings.redact import redact
-from recordings.redactor import Redactor
+from recordings.redaction.redactor import Redactor
+from recordings.redaction.rewrite import redact
+from recordings.redaction.secrets import SecretFinder
 from recordings.samples.build import samples_of
 from recordings.samples.policy import SamplePolicy
-from recordings.secrets import SecretFinder
+from recordings.storage.log import LOG
 from tests.fakes.fake_tokenizer import CONTROL_TOKENS, decode, encode
 from tests.recordings.samples.test_samples import STOP_TOKENS, read, runs
 from tests.recordings.samples.told_session import ToldSession, two_rounds

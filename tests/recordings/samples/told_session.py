@@ -11,7 +11,9 @@ from typing import Any
 
 import orjson
 
-from recordings.conversation import chain_message, encode_message, message_of
+from recordings.conversation.ids import IdTrail
+from recordings.conversation.messages import chain_message, encode_message, message_of
+from recordings.conversation.restore import restore
 from recordings.events import (
     Approval,
     CallRequest,
@@ -29,9 +31,7 @@ from recordings.events import (
     Usage,
     UserMessage,
 )
-from recordings.ids import IdTrail
 from recordings.recorder import Recorder
-from recordings.restore import restore
 from tests.fakes.fake_tokenizer import encode, id_of
 from tests.recordings.recording_sessions import session_start
 

@@ -13,13 +13,13 @@ import orjson
 import pytest
 
 from recordings.events import UserMessage
-from recordings.lines import parse_line, seal
-from recordings.log import LOG, recording_hash
-from recordings.pack import pack, unpack
 from recordings.recorder import Recorder
-from recordings.redact import redact
-from recordings.redactor import Redactor
-from recordings.secrets import SecretFinder
+from recordings.redaction.redactor import Redactor
+from recordings.redaction.rewrite import redact
+from recordings.redaction.secrets import SecretFinder
+from recordings.storage.lines import parse_line, seal
+from recordings.storage.log import LOG, recording_hash
+from recordings.storage.pack import pack, unpack
 from recordings.trust.grants import grant
 from recordings.trust.home_key import HomeKey, home_key
 from recordings.trust.origin import origin_of, seems_own

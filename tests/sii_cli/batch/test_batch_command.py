@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from recordings.log import read_events
-from recordings.reviews import read_reviews, tags
-from recordings.store import RecordingStore
-from recordings.summary import RecordingSummary
+from recordings.reviews.reviews import read_reviews, tags
+from recordings.storage.log import read_events
+from recordings.store.store import RecordingStore
+from recordings.store.summary import RecordingSummary
 from recordings.verify import verify
 from sii_cli.batch.outcomes import job_of
 from tests.fakes.batch_server import BatchServer

@@ -18,11 +18,11 @@ from sii_cli.batch.gate import Gate
 from sii_cli.batch.outcomes import Outcomes, read_outcomes
 from sii_cli.batch.plan import Plan, sha256_of
 from sii_cli.batch.progress import Progress
-from sii_cli.batch.queries import Query
 from sii_cli.batch.runner import Runner
 from sii_cli.batch.runs import Account, Run
 from sii_cli.batch.servers import ModelServers
-from sii_cli.config import Settings
+from sii_cli.config.settings import Settings
+from sii_cli.queries.queries import Query
 from tests.fakes.batch_server import BatchServer
 from tests.fakes.threads import in_a_thread
 from tests.sii_cli.batch.sii_with_fake_sandboxes import with_fake_sandboxes

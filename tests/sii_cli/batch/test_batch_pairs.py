@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from recordings.reviews import add_review
-from recordings.summary import RecordingSummary
+from recordings.reviews.reviews import add_review
+from recordings.store.summary import RecordingSummary
 from recordings.trust.first_start import working_key
 from sii_cli.batch.outcomes import Outcomes
 from sii_cli.batch.selection import preference_pairs

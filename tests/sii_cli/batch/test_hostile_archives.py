@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 
 from sii_cli.batch import extraction
 from sii_cli.batch.extraction import extract
-from sii_cli.batch.queries import Query
 from sii_cli.batch.tar_members import ArchiveRefused
 from sii_cli.batch.workspace_archive import bring_home, pack, unpack
 from sii_cli.batch.workspaces import WorkspaceUnavailable, make_workspace
+from sii_cli.queries.queries import Query
 
 pytestmark = pytest.mark.hostile
 

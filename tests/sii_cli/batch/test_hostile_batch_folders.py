@@ -11,10 +11,10 @@ import pytest
 
 from recordings.trust.home_key import home_key
 from sii_cli.batch.plan import MOST_SESSIONS, PLAN, QUERIES, Plan, load_plan, pin
-from sii_cli.batch.queries import Query
 from sii_cli.batch.runs import RUNS, Run, read_runs
 from sii_cli.batch.workspaces import REPOSITORIES, remove_left_over
 from sii_cli.errors import UsageError
+from sii_cli.queries.queries import Query
 from tests.sii_cli.shell import Shell
 
 pytestmark = pytest.mark.hostile

@@ -12,7 +12,7 @@ from recordings.events import SessionResume
 from recordings.trust.home_key import home_key
 from recordings.trust.origin import origin_of
 from sii_cli.batch.brought_home import seal_what_was_sent
-from sii_cli.session_events import About
+from sii_cli.session.events import About
 from tests.recordings.recording_sessions import FakeSession, record_session
 
 pytestmark = pytest.mark.hostile

@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 
 from recordings.events import Check, QueryOutcome
-from recordings.log import read_events
+from recordings.storage.log import read_events
 from sandbox.protocol import SandboxBackend, SandboxSpec
 from sii_cli.batch.check import Checker
 from sii_cli.batch.executor import Bench, LocalExecutor
 from sii_cli.batch.job import Result
 from sii_cli.batch.plan import Job, Plan
-from sii_cli.batch.queries import Query
 from sii_cli.batch.result_files import Files, is_kept
-from sii_cli.config import Settings
+from sii_cli.config.settings import Settings
+from sii_cli.queries.queries import Query
 from tests.fakes.scripted_model import ScriptedModel, answer, calls
 from tests.sandbox.conftest import IMAGE, backend, workspace
 

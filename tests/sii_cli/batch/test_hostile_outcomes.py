@@ -11,13 +11,13 @@ import pytest
 
 from recordings.events import QueryOutcome, SessionEnd, Usage, UserMessage
 from recordings.recorder import Recorder
-from recordings.store import RecordingStore
+from recordings.store.store import RecordingStore
 from recordings.trust.home_key import HomeKey
 from sii_cli.batch.plan import Plan, pin
-from sii_cli.batch.queries import Query
+from sii_cli.queries.queries import Query
 from tests.recordings.recording_sessions import session_start
+from tests.sii_cli.commands.test_hostile_recordings import make_nonsense
 from tests.sii_cli.shell import Shell
-from tests.sii_cli.test_hostile_recordings import make_nonsense
 
 pytestmark = pytest.mark.hostile
 

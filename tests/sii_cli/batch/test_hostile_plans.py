@@ -13,12 +13,12 @@ import pytest
 
 from recordings.trust.home_key import home_key
 from sii_cli.batch.plan import PLAN, Plan, load_pinned, pin, pinned_settings, sha256_of
-from sii_cli.batch.queries import Query
 from sii_cli.batch.workspaces import remove_left_over
-from sii_cli.config import Settings
+from sii_cli.config.settings import Settings
+from sii_cli.queries.queries import Query
 from tests.fakes.batch_server import BatchServer
 from tests.fakes.threads import in_a_thread
-from tests.sii_cli.batch.test_hostile_query_files import Attacked
+from tests.sii_cli.queries.test_hostile_query_files import Attacked
 from tests.sii_cli.shell import Shell
 
 pytestmark = pytest.mark.hostile

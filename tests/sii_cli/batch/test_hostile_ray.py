@@ -10,7 +10,7 @@ import pytest
 
 from sii_cli.batch.executor import Bench
 from sii_cli.batch.plan import Plan
-from sii_cli.config import Settings
+from sii_cli.config.settings import Settings
 
 ray = pytest.importorskip("ray")
 

@@ -15,9 +15,9 @@ import pytest
 from sii_cli.batch import git as git_module
 from sii_cli.batch.git import GitFailed, run_git
 from sii_cli.batch.git_objects import holds, opened
-from sii_cli.batch.queries import Query
 from sii_cli.batch.validate import validate
 from sii_cli.batch.workspaces import WorkspaceUnavailable, make_workspace
+from sii_cli.queries.queries import Query
 
 pytestmark = pytest.mark.hostile
 

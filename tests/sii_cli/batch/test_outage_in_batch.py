@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from recordings.events import Check, Event, ModelResponse, Observation, QueryOutcome
-from recordings.log import read_events
+from recordings.storage.log import read_events
 from sandbox.protocol import SandboxSpec
 from sii_cli.batch import runner
 from sii_cli.batch.check import Checker
@@ -21,15 +21,15 @@ from sii_cli.batch.job import Result, run_job
 from sii_cli.batch.outcomes import Outcomes, read_outcomes
 from sii_cli.batch.plan import Job, Plan
 from sii_cli.batch.progress import Progress
-from sii_cli.batch.queries import Query
 from sii_cli.batch.report import make_report
 from sii_cli.batch.report_text import report_markdown
 from sii_cli.batch.runner import Runner
 from sii_cli.batch.runs import Account, Run
-from sii_cli.config import Settings
+from sii_cli.config.settings import Settings
 from sii_cli.model.endpoints import Load
-from sii_cli.session import Session
-from sii_cli.session_events import About
+from sii_cli.queries.queries import Query
+from sii_cli.session.events import About
+from sii_cli.session.session import Session
 from tests.fakes.scripted_model import Script, ScriptedModel, answer, calls
 from tests.sii_cli.scripted_sii import FakeBackend
 from tools.web.search import SearchAnswer, SearchError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from recordings.summary import RecordingSummary
+from recordings.store.summary import RecordingSummary
 from sii_cli.batch.report import causes
 
 

@@ -16,11 +16,11 @@ from sii_cli.batch.job import Result
 from sii_cli.batch.outcomes import Outcomes
 from sii_cli.batch.plan import Job
 from sii_cli.batch.progress import Progress
-from sii_cli.batch.queries import Query
 from sii_cli.batch.runner import Runner
 from sii_cli.batch.runs import Account, Run
 from sii_cli.errors import SiiError
 from sii_cli.model.endpoints import Load
+from sii_cli.queries.queries import Query
 
 
 @pytest.fixture(autouse=True)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from sii_cli.batch.queries import Query
 from sii_cli.batch.workspaces import WorkspaceUnavailable, make_workspace, remove_workspace
+from sii_cli.queries.queries import Query
 
 
 def query(workspace: object) -> Query:

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from sii_cli.model.assemble import Assembler
-from sii_cli.model.sse import DONE, EventSplitter
+from sii_cli.model.http.sse import DONE, EventSplitter
 from sii_cli.model.types import Completion, Delta
 
 FOLDER = Path(__file__).parents[2] / "wire"

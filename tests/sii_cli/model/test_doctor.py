@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from sii_cli import doctor
-from sii_cli.config import Settings
-from sii_cli.model.probe import Probe
-from sii_cli.model.probe_checks import TEXT, Check
+from sii_cli.config.settings import Settings
+from sii_cli.doctor import machine as doctor
+from sii_cli.doctor.server import Probe
+from sii_cli.doctor.server_checks import TEXT, Check
 from tests.fakes.script import CutOff, HttpError, SilentAfter, Turn
 from tests.fakes.scripted_server import ScriptedServer
 

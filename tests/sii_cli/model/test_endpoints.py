@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from recordings.events import ModelRequest, ModelResponse
-from recordings.log import read_events
 from recordings.recorder import Recorder
-from sii_cli.loop import Loop
+from recordings.storage.log import read_events
+from sii_cli.agent.loop import Loop
 from sii_cli.model import endpoints
 from sii_cli.model.endpoints import read_load
 from sii_cli.model.types import STREAMING, ModelError, Started

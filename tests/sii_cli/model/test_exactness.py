@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from recordings.conversation.ids import IdTrail
 from recordings.events import (
     Continuity,
     HarnessMessage,
@@ -15,10 +16,9 @@ from recordings.events import (
     RoundEnd,
     UserMessage,
 )
-from recordings.ids import IdTrail
-from recordings.log import read_events
 from recordings.recorder import Recorder
-from sii_cli.loop import Loop
+from recordings.storage.log import read_events
+from sii_cli.agent.loop import Loop
 from sii_cli.model.types import STREAMING
 from sii_cli.model.vllm import VllmModel
 from tests.fakes.script import BreakAfter, CutOff, HttpError, Turn
@@ -184,8 +184,8 @@ async def test_without_ids_nothing_is_claimed(tmp_path: Path) -> None:
 
 
 def test_a_user_is_known_by_how_the_message_begins() -> None:
-    from recordings.conversation import encode_message, message_of
-    from sii_cli.model.exactness import opens_round
+    from recordings.conversation.messages import encode_message, message_of
+    from sii_cli.model.continuity import opens_round
 
     message = message_of(UserMessage(round=1, text="Hi"))
     assert message is not None

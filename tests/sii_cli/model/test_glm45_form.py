@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from recordings.conversation import encode_message
-from recordings.encoding import encode
+from recordings.conversation.messages import encode_message
 from recordings.events import Event, ModelResponse, RawGeneration, RoundEnd
+from recordings.storage.encoding import encode
 from recordings.verify import verify
-from sii_cli.config import Settings
-from sii_cli.model.probe import Probe
-from sii_cli.model.probe_checks import Check
+from sii_cli.config.settings import Settings
+from sii_cli.doctor.server import Probe
+from sii_cli.doctor.server_checks import Check
 from sii_cli.model.profiles import profile_of
 from sii_cli.model.types import STREAMING, ChatRequest, Completion
 from sii_cli.model.vllm import VllmModel

@@ -16,7 +16,7 @@ from sii_cli.model.assemble import Assembler, MalformedChunk, ServerError
 from sii_cli.model.bounds import TooMuch
 from sii_cli.model.endpoints import read_load
 from sii_cli.model.faults import trouble_of_status
-from sii_cli.model.sse import BadStream, EventSplitter
+from sii_cli.model.http.sse import BadStream, EventSplitter
 from sii_cli.model.types import Completion, Failed
 from tests.fakes.bomb_server import bomb_server
 from tests.sii_cli.model.calling import ask, client

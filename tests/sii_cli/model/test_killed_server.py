@@ -16,7 +16,6 @@ from typing import Any, Literal
 
 import pytest
 
-from recordings.encoding import encode
 from recordings.events import (
     ModelError,
     ModelRequest,
@@ -25,10 +24,11 @@ from recordings.events import (
     RoundEnd,
     SessionStart,
 )
-from recordings.log import read_events
 from recordings.recorder import Recorder
+from recordings.storage.encoding import encode
+from recordings.storage.log import read_events
 from recordings.verify import verify
-from sii_cli.loop import Loop
+from sii_cli.agent.loop import Loop
 from sii_cli.model.retry import Waits
 from sii_cli.model.types import STREAMING
 from sii_cli.model.vllm import VllmModel

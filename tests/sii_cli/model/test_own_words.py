@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recordings.conversation import message_of
+from recordings.conversation.messages import message_of
 from recordings.events import CallRequest, ModelResponse, ToolCall
-from recordings.log import read_events
+from recordings.storage.log import read_events
 from recordings.verify import verify
 from sii_cli.model.own_words import defused_turn
 from sii_cli.model.profiles import control_tokens

@@ -10,10 +10,10 @@ from typing import Any
 import orjson
 import pytest
 
-from sii_cli.config import Settings
-from sii_cli.model.params import params_notes, request_params
+from sii_cli.config.settings import Settings
 from sii_cli.model.types import ChatRequest, ServedModel
 from sii_cli.model.vllm import VllmModel
+from sii_cli.session.request_params import params_notes, request_params
 from tests.fakes.fake_tokenizer import id_of
 from tests.fakes.script import Turn
 from tests.fakes.scripted_server import ScriptedServer

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sii_cli.model import neutralise as neutralising
+from sii_cli.model import control_tokens as neutralising
 from sii_cli.model import profiles
-from sii_cli.model.neutralise import MARK, neutralise, restore
+from sii_cli.model.control_tokens import MARK, neutralise, restore
 from sii_cli.model.profiles import control_tokens, profile_of
 from sii_cli.model.types import ModelError
 

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from recordings.events import ModelResponse, RawGeneration, RoundEnd
 from recordings.flags import FLAGS
-from recordings.log import read_events
 from recordings.recorder import Recorder
+from recordings.storage.log import read_events
 from recordings.verify import verify
-from sii_cli import generation_check
-from sii_cli.loop import Loop
-from sii_cli.model.raw_text import differences
+from sii_cli.agent import generation_check
+from sii_cli.agent.loop import Loop
+from sii_cli.model.forms.glm import differences
 from sii_cli.model.types import STREAMING, Call
 from sii_cli.model.vllm import VllmModel
 from tests.fakes.script import Turn

@@ -8,8 +8,8 @@ import urllib.request
 
 import pytest
 
-from recordings.encoding import encode
-from sii_cli.model.probe import Probe
+from recordings.storage.encoding import encode
+from sii_cli.doctor.server import Probe
 from sii_cli.model.types import STREAMING, ChatRequest, Completion, Delta, Failed
 from sii_cli.model.vllm import VllmModel
 from tests.tiny_glm.server import TinyGlmServer

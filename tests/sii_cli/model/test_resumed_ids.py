@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from recordings.events import ModelResponse
-from recordings.log import LOG, read_events
+from recordings.storage.log import LOG, read_events
 from recordings.verify import verify
-from sii_cli.config import Settings
-from sii_cli.resume import Resumed
-from sii_cli.session import Session
+from sii_cli.config.settings import Settings
+from sii_cli.session.resume import Resumed
+from sii_cli.session.session import Session
 from tests.fakes.script import Scripted, Turn
 from tests.fakes.scripted_server import ScriptedServer
 from tests.sii_cli.model.test_exactness import rebuild
@@ -25,7 +25,7 @@ SCRIPT: list[Scripted] = [LOOK, ANSWER, LOOK, ANSWER]
 
 @pytest.fixture(autouse=True)
 def _no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sii_cli.session.make_backend", lambda settings: FakeBackend())
+    monkeypatch.setattr("sii_cli.session.session.make_backend", lambda settings: FakeBackend())
 
 
 async def talk(

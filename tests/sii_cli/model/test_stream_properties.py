@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from recordings.events import CallRequest, ModelResponse, Usage
 from sii_cli.model.assemble import Assembler, MalformedChunk, ServerError
 from sii_cli.model.bounds import TooMuch
-from sii_cli.model.sse import BadStream, EventSplitter
+from sii_cli.model.http.sse import BadStream, EventSplitter
 from sii_cli.model.types import Completion
 from tests.sii_cli.model.captures import capture, completion, streamed
 

@@ -9,7 +9,7 @@ import pytest
 
 from recordings.events import RoundEnd
 from recordings.verify import verify
-from sii_cli.config import Settings
+from sii_cli.config.settings import Settings
 from sii_cli.model.profiles import profile_of
 from tests.tiny_glm.build import trained_conversations
 from tests.tiny_glm.conversations import BUGFIX, COMPUTE, COUNTING
@@ -28,7 +28,7 @@ async def test_the_ids_rebuild_every_prompt_and_breaks_are_where_they_are(
     tiny_glm_server: TinyGlmServer, tmp_path: Path, keep_reasoning: bool | None, monkeypatch: Any
 ) -> None:
     conversation = trained_conversations(tiny_glm_server.folder)[0]
-    monkeypatch.setattr("sii_cli.model.params.profile_of", lambda *names: GLM47)
+    monkeypatch.setattr("sii_cli.session.request_params.profile_of", lambda *names: GLM47)
     settings = Settings(temperature=0, max_tokens=120, keep_reasoning=keep_reasoning, max_steps=8)
     events = await hold(tiny_glm_server, tmp_path, conversation, TASKS, settings)
     calls = rebuilt(events)

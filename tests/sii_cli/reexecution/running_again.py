@@ -8,17 +8,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from recordings.log import read_events
+from recordings.storage.log import read_events
 from sandbox.protocol import Sandbox, SandboxBackend, SandboxSpec
-from sii_cli.config import Settings
-from sii_cli.parts import make_spec
+from sii_cli.assembly import make_spec
+from sii_cli.config.settings import Settings
 from sii_cli.reexecution.engine import Reexecution
 from sii_cli.reexecution.files import FilesReport
 from sii_cli.reexecution.recorded import recorded_calls, recorded_world
 from sii_cli.reexecution.report import CallReport
 from sii_cli.reexecution.rules import load_rules
-from sii_cli.session import Session
-from sii_cli.workspace_history import snapshot_store
+from sii_cli.session.session import Session
+from sii_cli.workspace.history import snapshot_store
 from tests.fakes.fake_sandbox import FakeSandbox
 from tests.fakes.scripted_model import Script, ScriptedModel, calls
 

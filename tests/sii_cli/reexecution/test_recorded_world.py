@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from recordings.events import SandboxStart, SessionStart
-from sii_cli.config import Settings
+from sii_cli.config.settings import Settings
 from sii_cli.reexecution.prepare import doubts, sandbox_spec
 from sii_cli.reexecution.recorded import World
 

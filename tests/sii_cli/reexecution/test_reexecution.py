@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from recordings.conversation.restore import restore
 from recordings.events import (
     Event,
     HarnessMessage,
@@ -18,14 +19,13 @@ from recordings.events import (
     SessionResume,
     ToolCall,
 )
-from recordings.log import read_events
 from recordings.recorder import Recorder
-from recordings.redact import redact
-from recordings.redactor import Redactor
-from recordings.restore import restore
-from recordings.secrets import SecretFinder
+from recordings.redaction.redactor import Redactor
+from recordings.redaction.rewrite import redact
+from recordings.redaction.secrets import SecretFinder
+from recordings.storage.log import read_events
 from sandbox.protocol import SandboxLost
-from sii_cli.config import Settings
+from sii_cli.config.settings import Settings
 from sii_cli.reexecution.recorded import (
     Group,
     NotBegun,
@@ -34,7 +34,7 @@ from sii_cli.reexecution.recorded import (
     Workspace,
     recorded_calls,
 )
-from sii_cli.session import Session
+from sii_cli.session.session import Session
 from tests.fakes.fake_sandbox import FakeSandbox
 from tests.fakes.scripted_model import ScriptedModel, answer, calls
 from tests.sii_cli.reexecution.running_again import (

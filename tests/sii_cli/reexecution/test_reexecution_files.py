@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from recordings.events import Snapshot, ToolCall
-from recordings.log import read_events
+from recordings.storage.log import read_events
 from sii_cli.reexecution.files import FilesReport
 from sii_cli.reexecution.prepare import start_workspace
 from sii_cli.reexecution.recorded import recorded_world

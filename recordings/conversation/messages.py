@@ -1,0 +1,91 @@
+"""Events → chat messages: the one place that says what the model was sent for an event.
+
+The loop builds its requests with it and readers rebuild them with it, so the two cannot differ.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import orjson
+
+from recordings.events import (
+    EventData,
+    HarnessMessage,
+    ModelResponse,
+    Observation,
+    SessionStart,
+    Stub,
+    SummaryRequest,
+    SummaryResponse,
+    UserMessage,
+)
+from recordings.storage.encoding import encode
+
+
+def message_of(data: EventData) -> dict[str, Any] | None:
+    """Return the chat message that an event adds to the history; none when it adds nothing.
+
+    What a model wrote goes back as it wrote it, but for control tokens in it, which would be turns
+    and calls that were never made. A response that was cut off goes back without its calls: they
+    were never run. Arguments go back as the string the model wrote; a string that is no JSON object
+    goes back as `{}`, which is what vLLM makes of it silently and other servers refuse.
+    """
+    match data:
+        case Stub():
+            return {"role": "tool", "tool_call_id": data.call_id, "content": data.text}
+        case SummaryResponse(summary=summary) if summary:
+            return {"role": "system", "content": summary}
+        case SessionStart():
+            return {"role": "system", "content": data.system_prompt}
+        case UserMessage():
+            return {"role": "user", "content": data.text if data.sent is None else data.sent}
+        case HarnessMessage():
+            return {"role": "system", "content": data.text}
+        case Observation():
+            return {"role": "tool", "tool_call_id": data.call_id, "content": data.text}
+        case ModelResponse():
+            return _assistant_message(data)
+        case _:
+            return None
+
+
+def instruction_message(data: SummaryRequest) -> dict[str, Any]:
+    """Return the last message of a request for a summary, which is not kept in the history."""
+    return {"role": "system", "content": data.instruction}
+
+
+def encode_message(message: dict[str, Any]) -> bytes:
+    """Encode a message as it is sent; the same bytes from memory and from the disk."""
+    # A copy, for the encoder hands out its whole buffer: eight times what a text needs.
+    return bytes(memoryview(encode(message)))
+
+
+def chain_message(previous: str, encoded: bytes) -> str:
+    """Return the rolling hash of a message list after one more message (`ModelRequest`)."""
+    return hashlib.sha256(previous.encode() + encoded).hexdigest()
+
+
+def _assistant_message(data: ModelResponse) -> dict[str, Any]:
+    said = data.sent or data
+    message: dict[str, Any] = {"role": "assistant", "content": said.content or ""}
+    if said.reasoning:
+        message["reasoning_content"] = said.reasoning
+    if said.calls and data.complete:
+        message["tool_calls"] = [
+            {
+                "id": call.call_id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": _object_or_empty(call.arguments)},
+            }
+            for call in said.calls
+        ]
+    return message
+
+
+def _object_or_empty(arguments: str) -> str:
+    try:
+        return arguments if isinstance(orjson.loads(arguments), dict) else "{}"
+    except orjson.JSONDecodeError:
+        return "{}"

@@ -1,0 +1,37 @@
+"""Outages: calls that failed for a reason of the installation, and not of the model or the world.
+
+A search service that is down, no network, a broken part: what a model does then, without what it
+asked for, says nothing of the model.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+
+from recordings.errors import MALFORMED
+from recordings.storage.lines import parse_line, peek
+from recordings.storage.log import read_lines
+
+TOOL_INFRA = "tool_infra"
+"""Kind of the error of such a call (`Observation.error`)."""
+OF_THE_INSTALLATION = "it failed for a reason of the installation, not of the model"
+_MARK = b'"error":"%s"' % TOOL_INFRA.encode()
+
+
+def outages_of(folder: Path) -> Counter[str]:
+    """Return how many calls of a recording hit an outage, by tool.
+
+    Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
+    """
+    found: Counter[str] = Counter()
+    for line in read_lines(folder):
+        head = peek(line.text)
+        if (head is not None and head.type != "observation") or _MARK not in line.text:
+            continue
+        with suppress(*MALFORMED):  # what is damaged is told by those who read all of it
+            event = parse_line(line.text)
+            if event["type"] == "observation" and event["data"]["error"] == TOOL_INFRA:
+                found[str(event["data"]["name"])] += 1
+    return found

@@ -1,0 +1,249 @@
+"""A recording → the conversation at any point of it: what a resumed session goes on with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from recordings.conversation.ids import IdTrail
+from recordings.conversation.messages import encode_message, message_of
+from recordings.conversation.sandbox_state import SandboxTrail
+from recordings.errors import RecordingDamaged, RecordingNotFound
+from recordings.events import (
+    CallRequest,
+    Compaction,
+    Event,
+    IdSpan,
+    MessageSpan,
+    ModelError,
+    ModelRequest,
+    ModelResponse,
+    Observation,
+    RoundEnd,
+    SessionEnd,
+    SessionResume,
+    SessionStart,
+    Stub,
+    SummaryResponse,
+    ToolCall,
+    Usage,
+    UserMessage,
+)
+from recordings.storage.lines import STREAMED, check_line, peek
+from recordings.storage.log import event_of, read_lines
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message as it is sent, and the event it came from."""
+
+    seq: int
+    encoded: bytes
+
+
+@dataclass(slots=True)
+class Conversation:
+    """A session as it stood after an event."""
+
+    start: SessionStart
+    workspace: str
+    """Where the session works, which is elsewhere when it went on elsewhere."""
+    seq: int = -1
+    """The last event that is in it."""
+    sha256: str = ""
+    """Hash of that event's line."""
+    messages: list[Message] = field(default_factory=list)
+    """Everything the model would be sent, in the order of sending."""
+    sent: int = 0
+    """How many of them the last request sent; the next one's `MessageSpan` is by these."""
+    compacted: bool = False
+    """Messages were replaced since the last request."""
+    trail: IdTrail = field(default_factory=IdTrail)
+    sandbox: SandboxTrail = field(default_factory=SandboxTrail)
+    """What its sandbox held, and what of it is gone."""
+    rounds: int = 0
+    steps: int = 0
+    usage: Usage = field(default_factory=Usage)
+    round_open: bool = False
+    """A user message whose round did not end."""
+    round_steps: int = 0
+    """Steps of the last round."""
+    answered: bool = False
+    """The last word is an answer of the model's that calls nothing."""
+    under_way: Literal["nothing", "model", "tool"] = "nothing"
+    unanswered: list[CallRequest] = field(default_factory=list)
+    """Calls of the last response without an observation, whether they were begun or not."""
+    observations: dict[str, int | None] = field(default_factory=dict)
+    """By the calls of the last response, in their order: the events of their observations."""
+    begun: set[str] = field(default_factory=set)
+    """Ids of those among them that had begun to run."""
+    edited: bool = False
+    """An annotator wrote that response."""
+
+
+def restore(folder: Path, at: int | None = None) -> Conversation:
+    """Rebuild the conversation as it stood after event `at` (none: the last whole event).
+
+    Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
+    """
+    restorer: _Restorer | None = None
+    for line in read_lines(folder):
+        sha256 = check_line(line.text)
+        if sha256 is None:
+            raise RecordingDamaged(
+                f"Line {line.number} of the recording {folder.name} was changed after it was "
+                "written: `sii verify` says more."
+            )
+        head = peek(line.text)
+        if head is not None and head.type in STREAMED and restorer is not None:
+            restorer.pass_over(head.seq, sha256)
+        else:
+            event = event_of(folder, line)
+            restorer = restorer or _Restorer(event)
+            restorer.add(event, sha256)
+        if restorer.conversation.seq == at:
+            break
+    if restorer is None:
+        raise RecordingDamaged(f"The recording {folder.name} is empty.")
+    if at is not None and restorer.conversation.seq != at:
+        raise RecordingNotFound(
+            f"The recording {folder.name} has no event {at}: its last is "
+            f"{restorer.conversation.seq}."
+        )
+    return restorer.finish()
+
+
+class _Restorer:
+    def __init__(self, first: Event) -> None:
+        if not isinstance(first.data, SessionStart):
+            raise RecordingDamaged("The recording does not begin with `session_start`.")
+        self.conversation = Conversation(first.data, first.data.workspace)
+        self._encoded: dict[int, bytes] = {}
+        """Messages by event."""
+        self._loose: list[Message] = []
+        """Messages since the last request, in the order of events."""
+        self._calls: dict[str, CallRequest] = {}
+        self._observed: dict[str, Message] = {}
+
+    def pass_over(self, seq: int, sha256: str) -> None:
+        """Take a line that adds nothing but its place."""
+        self.conversation.seq, self.conversation.sha256 = seq, sha256
+
+    def add(self, event: Event, sha256: str) -> None:
+        self.pass_over(event.seq, sha256)
+        state = self.conversation
+        step = max(state.steps, getattr(event.data, "step", 0))
+        state.round_steps += step - state.steps
+        state.steps = step
+        if event.parent is not None:  # what ran when it was forked ran in the parent
+            state.begun = set()
+        self._take_message(event)
+        state.sandbox.take(event)
+        match event.data:
+            case UserMessage(round=number):
+                state.rounds, state.round_open = number, True
+                state.round_steps, state.answered = 0, False
+            case SessionResume(settings={"workspace": str(workspace)}):
+                state.workspace = workspace
+            case RoundEnd() | SessionEnd():
+                state.round_open, state.under_way = False, "nothing"
+            case ModelRequest() as request:
+                self._take_request(request)
+            case Compaction(messages=span):
+                self._set_messages(span)
+                state.sent, state.compacted, self._loose = span.keep, True, []
+            case SummaryResponse(usage=usage) if usage is not None:
+                self._count(usage)
+            case ModelError(retry_in=None):
+                state.under_way = "nothing"
+            case ModelResponse() as response:
+                self._take_response(response)
+                state.edited = event.origin == "annotator"
+            case ToolCall(call_id=call_id):
+                state.under_way = "tool"
+                state.begun.add(call_id)
+
+    def finish(self) -> Conversation:
+        """Put what came since the last request into its order."""
+        state = self.conversation
+        state.messages += self._ordered()
+        state.unanswered = [call for call in self._calls.values() if not self._is_observed(call)]
+        state.observations = {
+            call_id: self._observed[call_id].seq if call_id in self._observed else None
+            for call_id in self._calls
+        }
+        state.begun &= {call.call_id for call in state.unanswered}
+        if state.under_way == "tool" and not state.unanswered:
+            state.under_way = "nothing"
+        return state
+
+    def _take_message(self, event: Event) -> None:
+        message = message_of(event.data)
+        if message is None:
+            return
+        encoded = encode_message(message)
+        self._encoded[event.seq] = encoded
+        if isinstance(event.data, Stub | SummaryResponse):
+            return  # a compaction says where it stands
+        kept = Message(event.seq, encoded)
+        self._loose.append(kept)
+        if isinstance(event.data, Observation):
+            self._observed[event.data.call_id] = kept
+
+    def _take_request(self, request: ModelRequest) -> None:
+        state = self.conversation
+        self._set_messages(request.messages)
+        state.sent = len(state.messages)
+        state.compacted = False
+        state.under_way = "model"
+        self._loose, self._calls, self._observed = [], {}, {}
+
+    def _set_messages(self, span: MessageSpan) -> None:
+        state = self.conversation
+        try:
+            new = [Message(seq, self._encoded[seq]) for seq in span.new]
+        except KeyError as error:
+            raise RecordingDamaged(
+                f"Event {state.seq} names the message of event {error}, which is not there."
+            ) from None
+        state.messages[span.keep :] = new
+
+    def _take_response(self, response: ModelResponse) -> None:
+        state = self.conversation
+        if response.complete:
+            self._calls = {call.call_id: call for call in response.calls}
+        state.answered = response.complete and not response.calls
+        state.begun = set()
+        state.under_way = "tool" if self._calls else "nothing"
+        if response.prompt_ids is not None:
+            self._follow(response.prompt_ids, response.generated_ids or [])
+        if response.usage is not None:
+            self._count(response.usage)
+
+    def _count(self, usage: Usage) -> None:
+        before = self.conversation.usage
+        self.conversation.usage = Usage(
+            prompt_tokens=before.prompt_tokens + usage.prompt_tokens,
+            completion_tokens=before.completion_tokens + usage.completion_tokens,
+        )
+
+    def _follow(self, span: IdSpan, generated_ids: list[int]) -> None:
+        try:
+            self.conversation.trail.follow(span, generated_ids)
+        except ValueError as error:
+            raise RecordingDamaged(f"Event {self.conversation.seq}: {error}.") from None
+
+    def _is_observed(self, call: CallRequest) -> bool:
+        return call.call_id in self._observed
+
+    def _ordered(self) -> list[Message]:
+        """Observations in the order of their calls, whatever order they came in."""
+        observed = iter(
+            [self._observed[call_id] for call_id in self._calls if call_id in self._observed]
+        )
+        of_calls = {message.seq for message in self._observed.values()}
+        return [
+            next(observed, message) if message.seq in of_calls else message
+            for message in self._loose
+        ]

@@ -1,0 +1,1 @@
+"""The index: finding recordings and what was said in them."""

@@ -1,0 +1,275 @@
+"""The index: what lists and searches need of all recordings, in one SQLite file.
+
+Derived from the recordings alone: it may be deleted at any time and is built anew. Many processes
+may use and refresh it at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from recordings.errors import UNREADABLE, RecordingTooNew, why_damaged
+from recordings.index.schema import PARTS, TABLES, VERSION
+from recordings.index.texts import indexed_texts
+from recordings.storage.files import PACKED, REVIEWS
+from recordings.storage.log import LOG
+from recordings.storage.opening import HeldFolder, UnexpectedFile, kind_of
+from recordings.store.store import RecordingStore
+from recordings.trust.home_key import HomeKey
+
+INDEX = ".index.sqlite"
+_ENDS = ("", "-wal", "-shm", "-journal")
+"""What the names of an index's files end with."""
+_SOUND = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL)
+_UNREADABLE = (sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ)
+_PATIENCE = 30.0
+"""Seconds to wait while another process refreshes."""
+_BATCH = 64
+"""Recordings of one transaction: others wait no longer than these take."""
+
+
+class Stamp(NamedTuple):
+    """What tells that a recording's files have changed since they were indexed."""
+
+    inode: int
+    size: int
+    mtime: int
+    reviews_mtime: int
+
+
+_UNSEEN = Stamp(0, 0, 0, 0)
+"""Of a recording that cannot be looked at: who reads it says why."""
+
+
+class RecordingIndex:
+    """The index of a store; a context manager.
+
+    Raises `UnexpectedFile` where something else stands in its place, and `sqlite3.Error` only where
+    the file can be neither read nor made again.
+    """
+
+    def __init__(
+        self, store: RecordingStore, path: Path | None = None, *, key: HomeKey | None = None
+    ) -> None:
+        """`key`: of the home whose reviews count; without one all do."""
+        self.store = store
+        self.key = key
+        self.path = path or store.root / INDEX
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _refuse_others(self.path)
+        try:
+            self.db = self._open()
+        except sqlite3.DatabaseError as error:
+            if not _is_damage(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)):
+                raise
+            delete_index(self.path)
+            self.db = self._open()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.db.close()
+
+    def refresh(self) -> int:
+        """Take in what is new in the store; return how many recordings had changed.
+
+        Costs two `stat` a recording, and reads only what was appended.
+        """
+        self._judge_by_key()
+        now = dict(self._stamps())
+        known = self._known()
+        changed = [name for name in sorted(now) if known.get(name) != now[name]]
+        gone = [name for name in known if name not in now]
+        for start in range(0, len(changed), _BATCH):
+            with self.writing():
+                for name in changed[start : start + _BATCH]:
+                    self._take_in(name)
+        if gone:
+            with self.writing():
+                for name in gone:
+                    self.forget(name)
+        return len(changed) + len(gone)
+
+    def _judge_by_key(self) -> None:
+        """Forget what was reviewed when another key said which reviews count."""
+        name = self.key.name if self.key is not None else ""
+        if self.db.execute("SELECT key FROM judged_by").fetchone() == (name,):
+            return
+        with self.writing():
+            reviewed = self.db.execute("SELECT id FROM recordings WHERE reviews_mtime != 0")
+            for (recording,) in reviewed.fetchall():
+                self.forget(recording)
+            self.db.execute("UPDATE judged_by SET key = ?", (name,))
+
+    def forget(self, name: str) -> None:
+        """Remove a recording's rows (its words stay in the full-text table, unreachable)."""
+        row = self.db.execute("SELECT number FROM recordings WHERE id = ?", (name,)).fetchone()
+        if row is None:
+            return
+        for table in (*PARTS, "recordings"):
+            self.db.execute(f"DELETE FROM {table} WHERE number = ?", row)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """One transaction, alone among all processes."""
+        self.db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self.db.execute("ROLLBACK")
+            raise
+        self.db.execute("COMMIT")
+
+    def _open(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
+        try:
+            os.chmod(self.path, 0o600)
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = NORMAL")
+            db.execute("BEGIN IMMEDIATE")
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+            if version == 0:
+                for statement in TABLES.split(";\n"):
+                    db.execute(statement)
+                db.execute(f"PRAGMA user_version = {VERSION}")
+            db.execute("COMMIT")
+            if version not in (0, VERSION):
+                raise sqlite3.DatabaseError(f"index of version {version}")
+            db.execute("SELECT count(*) FROM recordings").fetchone()
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _stamps(self) -> Iterator[tuple[str, Stamp]]:
+        root = str(self.store.root)
+        for name in self.store.names():
+            stamp = _stamp(f"{root}/{name}/")
+            if stamp is not None:
+                yield name, stamp
+
+    def _known(self) -> dict[str, Stamp]:
+        rows = self.db.execute("SELECT id, inode, size, mtime, reviews_mtime FROM recordings")
+        return {name: Stamp(*stamp) for name, *stamp in rows}
+
+    def _take_in(self, name: str) -> None:
+        row = self.db.execute(
+            "SELECT status, inode, size, mtime, reviews_mtime FROM recordings WHERE id = ?", (name,)
+        ).fetchone()
+        stamp = _stamp(f"{self.store.root}/{name}/")
+        if stamp is None:
+            return
+        if row is not None:
+            status, known = row[0], Stamp(*row[1:])
+            if known == stamp:
+                return  # another process was faster
+            if (
+                status in ("damaged", "newer")
+                or known.inode != stamp.inode
+                or known.size > stamp.size
+            ):
+                self.forget(name)  # mended, replaced (packed, redacted) or cut
+        from recordings.index.update import index_recording  # slow to import, seldom needed
+
+        try:
+            index_recording(self.db, self.store.root / name, self.key)
+        except (*UNREADABLE, sqlite3.ProgrammingError) as error:
+            self.forget(name)
+            status = "newer" if isinstance(error, RecordingTooNew) else "damaged"
+            self.db.execute(
+                "INSERT INTO recordings (id, status, why) VALUES (?, ?, ?)",
+                (name, status, _storable(why_damaged(error))),
+            )
+        self.db.execute(
+            "UPDATE recordings SET inode = ?, size = ?, mtime = ?, reviews_mtime = ? WHERE id = ?",
+            (*stamp, name),
+        )
+
+
+def purge(folder: Path) -> None:
+    """Take a recording and its words out of its store's index, so that no page of it has them.
+
+    Call it while the log is still what was indexed. An index that resists is deleted.
+    """
+    store = RecordingStore(folder.parent)
+    path = store.root / INDEX
+    if not path.exists():
+        return
+    try:
+        with RecordingIndex(store) as index:
+            _purge(index, folder)
+    except (*UNREADABLE, sqlite3.Error):
+        delete_index(path)
+
+
+def _purge(index: RecordingIndex, folder: Path) -> None:
+    index.db.execute("PRAGMA secure_delete = ON")
+    with index.writing():
+        index.db.executemany(
+            "INSERT INTO texts (texts, rowid, text) VALUES ('delete', ?, ?)",
+            indexed_texts(index.db, folder),
+        )
+        index.forget(folder.name)
+    # Words go for good only when what holds them is merged, and the log of changes is emptied.
+    index.db.execute("INSERT INTO texts (texts) VALUES ('optimize')")
+    index.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _is_damage(code: int) -> bool:
+    """Tell whether an error of SQLite's speaks against the file: not when others hold it, nor when
+    nothing can be written."""
+    if code & 0xFF == sqlite3.SQLITE_IOERR:
+        return code in _UNREADABLE
+    return code & 0xFF not in _SOUND
+
+
+def delete_index(path: Path) -> None:
+    """Delete an index's file; the next index is built again. What is no file of ours stays."""
+    with suppress(FileNotFoundError), HeldFolder(path.parent) as folder:
+        for end in _ENDS:
+            with suppress(UnexpectedFile):
+                folder.remove(path.name + end)
+
+
+def _refuse_others(path: Path) -> None:
+    """Raise `UnexpectedFile` unless what stands in the place of an index's files are files."""
+    with HeldFolder(path.parent) as folder:
+        for end in _ENDS:
+            status = folder.status(path.name + end)
+            if status is not None and not stat.S_ISREG(status.st_mode):
+                what = f"it is {kind_of(status)}, where a file should be"
+                raise UnexpectedFile(folder.path / (path.name + end), what)
+
+
+def _storable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _stamp(folder: str) -> Stamp | None:
+    try:
+        found = _stat(folder + LOG) or _stat(folder + LOG + PACKED)
+        if found is None or (not found.st_size and stat.S_ISREG(found.st_mode)):
+            return None  # empty: killed before anything was recorded
+        reviews = _stat(folder + REVIEWS)
+    except OSError:
+        return _UNSEEN
+    mtime = reviews.st_mtime_ns if reviews else 0
+    return Stamp(found.st_ino, found.st_size, found.st_mtime_ns, mtime)
+
+
+def _stat(path: str) -> os.stat_result | None:
+    try:  # not `suppress`: this runs twice for every recording there is
+        return os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None

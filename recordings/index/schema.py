@@ -1,0 +1,76 @@
+"""The index's tables, and what a line of a log puts into them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from recordings.storage.lines import STREAMED
+
+VERSION = 5
+"""Another version in a file: it is thrown away and built anew."""
+
+# A place's number is never used again: the words of a forgotten place stay in `texts`, which,
+# keeping no text, cannot delete them.
+TABLES = """
+CREATE TABLE recordings (
+    number INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL,
+    inode INTEGER, size INTEGER, mtime INTEGER, reviews_mtime INTEGER,
+    offset INTEGER NOT NULL DEFAULT 0, line INTEGER NOT NULL DEFAULT 1, head TEXT DEFAULT '',
+    parent TEXT, parent_seq INTEGER, why TEXT DEFAULT '',
+    status TEXT, mode TEXT DEFAULT '', model TEXT DEFAULT '', query TEXT, batch TEXT,
+    started REAL, ended REAL, rounds INTEGER DEFAULT 0, steps INTEGER DEFAULT 0,
+    tokens INTEGER DEFAULT 0, first_message TEXT DEFAULT '', uncounted INTEGER DEFAULT 0
+);
+CREATE TABLE judged_by (key TEXT NOT NULL);
+INSERT INTO judged_by VALUES ('');
+CREATE INDEX recordings_started ON recordings (started);
+CREATE INDEX recordings_parent ON recordings (parent);
+CREATE TABLE tools (number INTEGER, name TEXT, calls INTEGER, PRIMARY KEY (number, name));
+CREATE TABLE errors (number INTEGER, kind TEXT, count INTEGER, PRIMARY KEY (number, kind));
+CREATE TABLE tags (number INTEGER, tag TEXT, first INTEGER, PRIMARY KEY (number, tag));
+CREATE TABLE verdicts (
+    number INTEGER, reviewer TEXT, time REAL, sha256 TEXT, verdict TEXT,
+    PRIMARY KEY (number, reviewer)
+);
+CREATE TABLE places (
+    place INTEGER PRIMARY KEY AUTOINCREMENT, number INTEGER, seq INTEGER, kind TEXT, offset INTEGER
+);
+CREATE INDEX places_number ON places (number);
+CREATE VIRTUAL TABLE texts USING fts5(text, content='', tokenize='unicode61');
+"""
+
+PARTS = ("tools", "errors", "tags", "verdicts", "places")
+"""Tables whose rows belong to a recording."""
+
+UNREAD = STREAMED | {"model_request"}
+"""Lines that tell the index nothing; they are not parsed."""
+
+_UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")
+
+
+def spaced(text: str) -> str:
+    """Set the characters of scripts without spaces apart, so that each is a word of its own."""
+    return text if text.isascii() else _UNSPACED.sub(r" \g<0> ", text)
+
+
+def texts_of(kind: str, data: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield (what it is, text) of everything in an event that a search finds."""
+    match kind:
+        case "user_message":
+            yield "user", data["text"]
+        case "model_response":
+            if data["reasoning"]:
+                yield "reasoning", data["reasoning"]
+            if data["content"]:
+                yield "content", data["content"]
+            if data["calls"]:
+                yield "call", calls_text(data["calls"])
+        case "observation":
+            yield "observation", data["text"]
+
+
+def calls_text(calls: list[dict[str, Any]]) -> str:
+    """Return calls as text, their arguments as the model wrote them."""
+    return "\n".join(f"{call['name']} {call['arguments']}" for call in calls)

@@ -1,0 +1,160 @@
+"""Figures over recordings: how long trajectories are, what they call, what fails, what is approved.
+
+Read from the logs as they go by; what is held of a recording is one row of numbers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from statistics import fmean, median
+from typing import Any
+
+from recordings.conversation.outages import TOOL_INFRA
+from recordings.errors import UNREADABLE
+from recordings.index.find import Found
+from recordings.storage.lines import parse_line
+from recordings.storage.log import read_lines
+
+LIMI = {"min": 13_000, "mean": 42_400, "max": 152_000}
+"""Tokens of LIMI's 78 trajectories (arXiv 2509.17567)."""
+BINS = (0, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000, 256_000)
+"""Where the bars of the tokens' histogram begin; the last has no end."""
+_TYPE = re.compile(rb'"type":"([a-z_]+)"')
+_HEAD = 200
+_COUNTED = frozenset({b"model_response", b"model_error", b"observation"})
+
+
+@dataclass(slots=True)
+class Figures:
+    """One recording in numbers."""
+
+    found: Found
+    tokens: int = 0
+    """The longest prompt with what was generated on it: the trajectory as the model last saw it."""
+    generated: int = 0
+    calls: Counter[str] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
+    """Calls that failed, by tool; not those that hit an outage."""
+    outages: int = 0
+    """Calls that failed for a reason of the installation."""
+    errors: Counter[str] = field(default_factory=Counter)
+    """By kind: of calls, and of attempts of the model."""
+
+
+def figures_of(found: Found) -> Figures:
+    """Read one recording. Raises `UNREADABLE`."""
+    figures = Figures(found)
+    for line in read_lines(found.summary.folder):
+        kind = _TYPE.search(line.text[:_HEAD])
+        if kind is None or kind[1] not in _COUNTED:
+            continue
+        data = parse_line(line.text)["data"]
+        if kind[1] == b"model_response":
+            usage = data["usage"] or {"prompt_tokens": 0, "completion_tokens": 0}
+            made = usage["completion_tokens"]
+            figures.tokens = max(figures.tokens, usage["prompt_tokens"] + made)
+            figures.generated += made
+        elif kind[1] == b"model_error":
+            figures.errors[f"model: {data['kind']}"] += 1
+        else:
+            name, error = _word(data["name"]), data["error"]
+            figures.calls[name] += 1
+            if error is not None:
+                figures.errors[_word(error)] += 1
+                if error == TOOL_INFRA:
+                    figures.outages += 1
+                else:
+                    figures.failed[name] += 1
+    return figures
+
+
+def _word(value: object) -> str:
+    """Return a name as it is; a recording may hold anything. Raises `TypeError`."""
+    if not isinstance(value, str):
+        raise TypeError("a name is no text")
+    return value
+
+
+def summarise_all(recordings: Iterable[Found]) -> dict[str, Any]:
+    """Return the figures of many recordings, and of each model, query and batch among them."""
+    rows, unread = [], 0
+    for found in recordings:
+        try:
+            rows.append(figures_of(found))
+        except UNREADABLE:
+            unread += 1
+    groups: dict[str, Callable[[Figures], str | None]] = {
+        "model": lambda one: one.found.summary.model,
+        "query": lambda one: one.found.query,
+        "batch": lambda one: one.found.batch,
+    }
+    return {
+        **_summary(rows),
+        "unread": unread,
+        "limi_tokens": LIMI,
+        "by": {name: _by(rows, key) for name, key in groups.items()},
+    }
+
+
+def _by(rows: list[Figures], key: Callable[[Figures], str | None]) -> dict[str, Any]:
+    groups: dict[str, list[Figures]] = {}
+    for row in rows:
+        name = key(row)
+        if name:
+            groups.setdefault(name, []).append(row)
+    return {name: _summary(members) for name, members in sorted(groups.items())}
+
+
+def _summary(rows: list[Figures]) -> dict[str, Any]:
+    tokens = [row.tokens for row in rows if row.tokens]
+    calls: Counter[str] = Counter()
+    failed: Counter[str] = Counter()
+    errors: Counter[str] = Counter()
+    for row in rows:
+        calls += row.calls
+        failed += row.failed
+        errors += row.errors
+    approval = Counter(row.found.approval for row in rows)
+    judged = len(rows) - approval["unreviewed"] - approval["void"]
+    return {
+        "recordings": len(rows),
+        "tokens": {**_spread(tokens), "histogram": _histogram(tokens)},
+        "generated_tokens": sum(row.generated for row in rows),
+        "steps": _spread([row.found.summary.steps for row in rows]),
+        "rounds": _spread([row.found.summary.rounds for row in rows]),
+        "seconds": _spread([round(row.found.summary.duration, 3) for row in rows]),
+        "calls": {
+            name: {"calls": count, "failed": failed[name]} for name, count in calls.most_common()
+        },
+        "error_rate": round(failed.total() / calls.total(), 4) if calls else None,
+        "errors": dict(errors.most_common()),
+        "outages": {
+            "calls": sum(row.outages for row in rows),
+            "recordings": sum(bool(row.outages) for row in rows),
+        },
+        "status": dict(Counter(row.found.summary.status for row in rows).most_common()),
+        "approval": dict(approval.most_common()),
+        "approval_yield": round(approval["approved"] / judged, 4) if judged else None,
+    }
+
+
+def _spread(values: list[int] | list[float]) -> dict[str, float]:
+    if not values:
+        return {}
+    return {
+        "min": min(values),
+        "median": median(values),
+        "mean": round(fmean(values), 3),
+        "max": max(values),
+    }
+
+
+def _histogram(values: list[int]) -> list[list[int]]:
+    """Return pairs of where a bar begins and how many are in it."""
+    counts = [0] * len(BINS)
+    for value in values:
+        counts[max(place for place, begin in enumerate(BINS) if begin <= value)] += 1
+    return [[begin, count] for begin, count in zip(BINS, counts, strict=True)]

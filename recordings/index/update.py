@@ -1,0 +1,182 @@
+"""One recording → its rows in the index: only the lines that came since the last time are read."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from recordings.errors import RecordingDamaged
+from recordings.index.schema import PARTS, UNREAD, spaced, texts_of
+from recordings.reviews.reviews import counted_reviews, read_reviews, tags
+from recordings.storage.lines import check_line, parse_line, peek, prev_of
+from recordings.storage.log import Line, read_lines
+from recordings.store.summary import is_new_fork
+from recordings.trust.home_key import HomeKey
+
+_COLUMNS = (
+    *("offset", "line", "head", "parent", "parent_seq"),
+    *("status", "mode", "model", "query", "batch", "first_message"),
+    *("started", "ended", "rounds", "steps", "tokens"),
+)
+"""What is read of a recording's row, brought up to date, and written back."""
+_EARLIEST, _LATEST = -62_135_596_800, 253_402_300_800
+"""Seconds since the epoch at the beginning of the year 1 and the end of the year 9999."""
+_LARGEST = (1 << 63) - 1
+"""Of a number in a row: a server may count beyond it."""
+
+
+def index_recording(db: sqlite3.Connection, folder: Path, key: HomeKey | None = None) -> None:
+    """Bring a recording's rows up to date, within the caller's transaction.
+
+    `key`: of the home whose reviews count; without one all do.
+    Raises `RecordingError`, and what malformed events raise (`KeyError`, `TypeError`, …).
+    """
+    indexer = _Indexer(db, folder, key)
+    try:
+        indexer.read()
+    except _Rewritten:
+        indexer.clear()
+        indexer = _Indexer(db, folder, key)
+        indexer.read()
+    indexer.write()
+
+
+class _Rewritten(Exception):
+    """The log does not go on from where it was left."""
+
+
+class _Indexer:
+    def __init__(self, db: sqlite3.Connection, folder: Path, key: HomeKey | None) -> None:
+        self._key = key
+        self._db = db
+        self._folder = folder
+        db.execute("INSERT OR IGNORE INTO recordings (id) VALUES (?)", (folder.name,))
+        columns = ", ".join(_COLUMNS)
+        self._number, *values = db.execute(
+            f"SELECT number, {columns} FROM recordings WHERE id = ?", (folder.name,)
+        ).fetchone()
+        self._row: dict[str, Any] = dict(zip(_COLUMNS, values, strict=True))
+        self._tools: Counter[str] = Counter()
+        self._errors: Counter[str] = Counter()
+
+    def read(self) -> None:
+        """Take in every line that is new."""
+        row, last = self._row, None
+        for line in read_lines(self._folder, offset=row["offset"], number=row["line"]):
+            if prev_of(line.text) != (row["head"] if last is None else check_line(last)):
+                if row["offset"] and last is None:
+                    raise _Rewritten
+                raise RecordingDamaged(f"Line {line.number}: the chain is broken.")
+            last = line.text
+            self._line(line)
+        if last is not None:
+            row["head"] = check_line(last)
+        if row["head"] is None or not row["line"] > 1:
+            raise RecordingDamaged("The recording has no whole line.")
+
+    def clear(self) -> None:
+        """Forget what is known of the recording but its name."""
+        for table in (*PARTS, "recordings"):
+            self._db.execute(f"DELETE FROM {table} WHERE number = ?", (self._number,))
+
+    def write(self) -> None:
+        """Store what was read, and the reviews."""
+        row, number, db = self._row, self._number, self._db
+        columns = ", ".join(f"{name} = ?" for name in _COLUMNS)
+        values = [_bounded(row[name]) for name in _COLUMNS]
+        db.execute(f"UPDATE recordings SET {columns} WHERE number = ?", (*values, number))
+        db.executemany(
+            "INSERT INTO tools VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET calls = calls + ?3",
+            [(number, name, calls) for name, calls in self._tools.items()],
+        )
+        db.executemany(
+            "INSERT INTO errors VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET count = count + ?3",
+            [(number, kind, count) for kind, count in self._errors.items()],
+        )
+        self._write_reviews()
+
+    def _write_reviews(self) -> None:
+        db, number = self._db, self._number
+        reviews = counted_reviews(self._folder, self._key)
+        uncounted = len(read_reviews(self._folder)) - len(reviews)
+        db.execute("UPDATE recordings SET uncounted = ? WHERE number = ?", (uncounted, number))
+        first = {
+            tag
+            for (tag,) in db.execute("SELECT tag FROM tags WHERE number = ? AND first", (number,))
+        }
+        db.execute("DELETE FROM tags WHERE number = ? AND NOT first", (number,))
+        db.executemany(
+            "INSERT OR IGNORE INTO tags VALUES (?, ?, 0)",
+            [(number, tag) for tag in tags(reviews)],
+        )
+        removed = first - tags(reviews, first)
+        db.executemany(
+            "DELETE FROM tags WHERE number = ? AND tag = ?", [(number, t) for t in removed]
+        )
+        db.execute("DELETE FROM verdicts WHERE number = ?", (number,))
+        db.executemany(
+            "INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?)",
+            [
+                (number, review.reviewer, review.time, review.sha256, review.verdict)
+                for review in reviews
+                if review.verdict is not None
+            ],
+        )
+
+    def _line(self, line: Line) -> None:
+        row = self._row
+        row["offset"], row["line"] = line.offset + len(line.text) + 1, line.number + 1
+        head = peek(line.text)
+        if head is not None and head.type in UNREAD:
+            return
+        event = parse_line(line.text)
+        if event["type"] == "redaction":
+            return  # it says nothing of how the session went
+        if not _EARLIEST <= event["wall"] < _LATEST:
+            raise RecordingDamaged(f"Line {line.number}: its time is none.")
+        row["ended"] = event["wall"]
+        row["status"] = "forked" if is_new_fork(event, row["status"] == "forked") else None
+        if event.get("parent"):
+            row["parent"], row["parent_seq"] = event["parent"]["session"], event["parent"]["seq"]
+            row["started"] = event["wall"]
+        self._count(event["type"], event["data"])
+        if event["type"] == "session_start":
+            row["started"] = event["wall"]
+        for kind, text in texts_of(event["type"], event["data"]):
+            place = self._db.execute(
+                "INSERT INTO places (number, seq, kind, offset) VALUES (?, ?, ?, ?)",
+                (self._number, event["seq"], kind, line.offset),
+            ).lastrowid
+            self._db.execute("INSERT INTO texts (rowid, text) VALUES (?, ?)", (place, spaced(text)))
+
+    def _count(self, kind: str, data: dict[str, Any]) -> None:
+        row = self._row
+        row["steps"] = max(row["steps"], data.get("step", 0))
+        match kind:
+            case "session_start":
+                row.update(mode=data["mode"], model=data["model"])
+                row.update(query=data.get("query"), batch=data.get("batch"))
+                self._db.executemany(
+                    "INSERT OR IGNORE INTO tags VALUES (?, ?, 1)",
+                    [(self._number, tag) for tag in data.get("tags", ())],
+                )
+            case "user_message":
+                row["first_message"] = row["first_message"] or data["text"]
+                row["rounds"] = data["round"]
+            case "model_response" if data["usage"]:
+                usage = data["usage"]
+                row["tokens"] += usage["prompt_tokens"] + usage["completion_tokens"]
+            case "model_error":
+                self._errors[data["kind"]] += 1
+            case "tool_call":
+                self._tools[data["name"]] += 1
+            case "observation" if data["error"]:
+                self._errors[data["error"]] += 1
+            case "session_end":
+                row["status"] = data["status"]
+
+
+def _bounded(value: Any) -> Any:
+    return max(-_LARGEST, min(value, _LARGEST)) if isinstance(value, int) else value

@@ -1,0 +1,1 @@
+"""Secrets: found, kept out, taken out."""

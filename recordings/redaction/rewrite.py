@@ -1,0 +1,218 @@
+"""Redaction afterwards: secrets taken out of a recording that exists; and the scan for them.
+
+Changed events keep their place with `‹redacted:NAME›` in it, the lines are chained anew, and a
+`redaction` event at the end notes the hash before.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from recordings.conversation.messages import message_of
+from recordings.errors import RecordingError
+from recordings.events import (
+    BlobRef,
+    Event,
+    EventData,
+    ModelResponse,
+    Observation,
+    Redaction,
+    SummaryResponse,
+)
+from recordings.index.index import purge
+from recordings.redaction.redactor import Redactor, blank_prompt, texts_of
+from recordings.redaction.secrets import Secret, SecretFinder
+from recordings.storage.blobs import blob_folders, open_blob, put_blob, read_blob
+from recordings.storage.files import PACKED, failure, packed_path
+from recordings.storage.lines import encode_event
+from recordings.storage.log import LOG, LogWriter, read_events, recording_hash
+from recordings.storage.opening import HeldFolder
+from recordings.storage.pack import unpack
+from recordings.trust.home_key import HomeKey
+from recordings.trust.seal import SEAL, SealWriter
+
+_LARGEST = 64 << 20
+"""Bytes of a blob that are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A secret in a recording. Its value is not repeated."""
+
+    seq: int
+    secret: Secret
+    in_blob: bool = False
+
+
+def scan(folder: Path, finder: SecretFinder) -> Iterator[Finding]:
+    """Yield the secrets of a recording. Raises what `read_events` raises."""
+    for event in read_events(folder):
+        for secret in finder.find("\n".join(texts_of(event.data))):
+            yield Finding(event.seq, secret)
+        for ref in _blobs(event.data):
+            with open_blob(folder, ref) as file:
+                text = file.read(_LARGEST).decode("utf-8", "replace")
+            for secret in finder.find(text):
+                yield Finding(event.seq, secret, in_blob=True)
+
+
+def redact(
+    folder: Path, redactor: Redactor, *, by: str, key: HomeKey | None = None
+) -> Redaction | None:
+    """Take secrets out of a recording for good; none: there was nothing to take out.
+
+    A key seals what comes of it: give it only where the recording is own or trusted.
+
+    A packed recording is unpacked. The search index forgets its words. Approvals
+    become void, for the recording's hash is another. Copies elsewhere, forks among them, stay as
+    they are. Raises `RecordingInUse`, `RecordingNotFound`, `RecordingDamaged`, `RecordingFailed`.
+    """
+    if packed_path(folder / LOG).exists():
+        unpack(folder)
+    log, _ = LogWriter.open(folder)
+    try:
+        rewriter = _Rewriter(folder, redactor, by, key)
+        note = rewriter.run()
+        rewriter.remove_leftovers()
+        return note
+    except OSError as error:
+        raise failure(folder, error) from error
+    finally:
+        log.close()
+
+
+class _Rewriter:
+    def __init__(self, folder: Path, redactor: Redactor, by: str, key: HomeKey | None) -> None:
+        self._folder = folder
+        self._key = key
+        self._head = ""
+        self._redactor = redactor
+        self._by = by
+        self._seqs: list[int] = []
+        self._kept_blobs: set[str] = set()
+        self._tainted = 0
+        """Prompts that keep fewer ids than this have tokens of a changed message."""
+        self._waiting = False
+        """A changed message was not yet in a prompt."""
+
+    def run(self) -> Redaction | None:
+        old = recording_hash(self._folder)
+        temporary = f".{LOG}.{os.getpid()}"
+        with HeldFolder(self._folder.parent, self._folder.name) as held:
+            held.remove(temporary)  # of a process that had our number and was killed
+            try:
+                last = self._write(held.create(temporary), old)
+                if last is None:
+                    return None
+                purge(self._folder)  # before: it is by the old text that words are found
+                self._replace_log(held, temporary, old)
+            finally:
+                held.remove(temporary)
+        return last
+
+    def _replace_log(self, held: HeldFolder, rewritten: str, old: str) -> None:
+        """Put the rewritten log in its place; killed before or after, its seal fits."""
+        seal = SealWriter.begin(self._folder, self._key, old) if self._key is not None else None
+        try:
+            if seal is not None:
+                seal.advance(old, self._head)
+            held.rename(rewritten, LOG)
+            held.sync()
+        finally:
+            if seal is not None:
+                seal.close(recording_hash(self._folder))
+
+    def remove_leftovers(self) -> None:
+        """Remove what no event names any more, and what a killed process left half-written.
+
+        A redaction that was killed leaves the old blobs: the next one removes them.
+        """
+        for held in blob_folders(self._folder):
+            for name in held.names():
+                sha256 = held.path.name + name.removesuffix(PACKED)
+                if sha256 not in self._kept_blobs and held.is_file(name):
+                    held.remove(name)
+        with HeldFolder(self._folder.parent, self._folder.name) as held:
+            for name in held.names():
+                if name.startswith((f".{LOG}", f".{SEAL}.")) and held.is_file(name):
+                    held.remove(name)
+
+    def _write(self, fd: int, old: str) -> Redaction | None:
+        prev, event = "", None
+        with open(fd, "wb") as file:
+            for event in read_events(self._folder):
+                line, prev = encode_event(replace(event, data=self._data(event), prev=prev))
+                file.write(line + b"\n")
+            if event is None or not self._seqs:
+                return None
+            names = sorted(self._redactor.names)
+            note = Redaction(by=self._by, names=names, seqs=self._seqs, old_sha256=old)
+            now = round(time.time(), 6), event.mono
+            line, self._head = encode_event(
+                Event(event.session, event.seq + 1, *now, "annotator", note, prev)
+            )
+            file.write(line + b"\n")
+            file.flush()
+            os.fdatasync(file.fileno())
+        return note
+
+    def _data(self, event: Event) -> EventData:
+        data = self._redactor.data(self._with_clean_blobs(event.data))
+        if data is not event.data and message_of(data) != message_of(event.data):
+            self._waiting = True
+        if isinstance(data, ModelResponse):
+            data = self._with_clean_prompt(data)
+        elif isinstance(data, SummaryResponse):
+            data = self._with_clean_summary_prompt(data)
+        if data != event.data:
+            self._seqs.append(event.seq)
+        return data
+
+    def _with_clean_prompt(self, data: ModelResponse) -> ModelResponse:
+        span = data.prompt_ids
+        if span is None:
+            return data
+        if self._waiting:
+            self._waiting = False
+            self._tainted = span.keep + len(span.new)
+        return blank_prompt(data) if span.keep < self._tainted else data
+
+    def _with_clean_summary_prompt(self, data: SummaryResponse) -> SummaryResponse:
+        """What follows does not stand on a summary's prompt, so it settles nothing."""
+        span = data.prompt_ids
+        is_tainted = self._waiting or (span is not None and span.keep < self._tainted)
+        return blank_prompt(data) if is_tainted else data
+
+    def _with_clean_blobs(self, data: EventData) -> EventData:
+        if not isinstance(data, Observation):
+            return data
+        return data.model_copy(
+            update={
+                name: self._clean_blob(ref)
+                for name, ref in (("full", data.full), ("raw", data.raw))
+                if ref is not None
+            }
+        )
+
+    def _clean_blob(self, ref: BlobRef) -> BlobRef:
+        try:
+            before = read_blob(self._folder, ref)
+        except RecordingError:
+            self._kept_blobs.add(ref.sha256)
+            return ref  # lost or changed already: `verify` says so
+        after = self._redactor.bytes(before)
+        if after == before:
+            self._kept_blobs.add(ref.sha256)
+            return ref
+        clean = put_blob(self._folder, after)
+        self._kept_blobs.add(clean.sha256)
+        return clean
+
+
+def _blobs(data: EventData) -> Iterator[BlobRef]:
+    if isinstance(data, Observation):
+        yield from (ref for ref in (data.full, data.raw) if ref is not None)

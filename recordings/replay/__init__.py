@@ -1,0 +1,1 @@
+"""Replays: the timeline, a cast, a page."""

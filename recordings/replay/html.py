@@ -1,0 +1,55 @@
+"""A recording as one self-contained page: play, pause, speed, step, seek, jump, fold."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+from recordings.conversation.outages import outages_of
+from recordings.replay.items import screenplay
+from recordings.storage.encoding import encode
+from recordings.storage.files import failure
+from recordings.storage.log import read_events
+from recordings.store.summary import RecordingSummary, summarise
+
+
+def write_html(folder: Path, target: Path) -> None:
+    """Write the page of a recording, as it is read: memory does not grow with its length.
+
+    Nothing in the page is markup from the recording, and it loads nothing from anywhere.
+    Raises what `read_events` raises, and `RecordingFailed`.
+    """
+    template = resources.files("recordings").joinpath("replay.html").read_text("utf-8")
+    before, after = template.split("@DATA@")
+    line = _line(summary := summarise(folder), outages_of(folder).total())
+    about = {"title": _title(summary), "line": line}
+    try:
+        with open(target, "wb") as page:
+            page.write(before.encode() + b'{"about":' + _safe(about) + b',"items":[')
+            separator = b""
+            for item in screenplay(read_events(folder)):
+                more = {"about": item.about, "error": item.error} if item.about or item.error else 0
+                row = [round(item.wait, 3), item.kind, item.key, item.text, more]
+                page.write(separator + _safe(row))
+                separator = b",\n"
+            page.write(b"]}" + after.encode())
+    except OSError as error:
+        raise failure(target, error) from error
+
+
+def _safe(value: object) -> bytes:
+    """JSON that ends no script element: `<` stands in strings only."""
+    return encode(value).replace(b"<", b"\\u003c")
+
+
+def _title(summary: RecordingSummary) -> str:
+    first = " ".join(summary.first_message.split())
+    return f"{first[:80]}…" if len(first) > 80 else first or summary.id
+
+
+def _line(summary: RecordingSummary, outages: int) -> str:
+    line = (
+        f"{summary.id} · {summary.model} · {summary.rounds} rounds, {summary.steps} steps, "
+        f"{summary.duration:.0f} s · {summary.status}"
+    )
+    return f"{line} · calls that hit an outage (tool_infra): {outages}" if outages else line

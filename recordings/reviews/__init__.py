@@ -1,0 +1,1 @@
+"""Reviews: who said what about a recording, and what follows."""

@@ -1,0 +1,144 @@
+"""Reviews: who said what about a recording afterwards, in `reviews.jsonl` beside the log.
+
+Append-only. Every review is pinned to the recording's hash: a verdict on other content is void.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from recordings.errors import RecordingFailed, RecordingNotFound
+from recordings.reviews.approval import Verdict
+from recordings.reviews.lines import (
+    Review,
+    ReviewOrigin,
+    StepReview,
+    reviewed_lines,
+    signed_line,
+)
+from recordings.storage.files import REVIEWS
+from recordings.storage.log import LogWriter, recording_hash
+from recordings.trust.home_key import HomeKey
+
+FLAGS = ("good", "wrong", "wasteful", "unsafe", "wrong_observation", "unclear")
+"""What a step is usually flagged as; other words are taken too."""
+
+
+def add_review(
+    folder: Path,
+    reviewer: str,
+    *,
+    verdict: Verdict | None = None,
+    note: str = "",
+    rubric: dict[str, float | str] | None = None,
+    steps: Iterable[StepReview] = (),
+    add_tags: Iterable[str] = (),
+    remove_tags: Iterable[str] = (),
+    key: HomeKey | None = None,
+) -> Review:
+    """Append a review of the recording as it is now; it is on the disk on return.
+
+    A home's key proves it: without one it counts in no home.
+    Raises `RecordingNotFound`, `RecordingInUse`, `RecordingDamaged`, `RecordingFailed`.
+    """
+    review = Review(
+        reviewer=reviewer,
+        time=round(time.time(), 6),
+        sha256=recording_hash(folder),
+        verdict=verdict,
+        note=note,
+        rubric=rubric or {},
+        steps=tuple(steps),
+        add_tags=tuple(add_tags),
+        remove_tags=tuple(remove_tags),
+    )
+    _append(folder, signed_line(folder.name, review.__dict__, key))
+    return review
+
+
+def vouch(folder: Path, key: HomeKey, *, for_signed: bool = False) -> bool:
+    """Count the reviews that stand there so far as this home's; return whether there were any.
+
+    That is, those without a proof, of earlier versions; `for_signed`: those of other homes too.
+    A line is appended, the others stay as they are. Raises what `add_review` raises.
+    """
+    lines = reviewed_lines(folder, key)
+    if all(line.origin == "own" or (line.signed and not for_signed) for line in lines):
+        return False
+    content = b"".join(line.text + b"\n" for line in lines)
+    said = {
+        "vouches": len(lines),
+        "for_signed": for_signed,
+        "before": hashlib.sha256(content).hexdigest(),
+        "time": round(time.time(), 6),
+    }
+    _append(folder, signed_line(folder.name, said, key))
+    return True
+
+
+def read_reviews(folder: Path) -> list[Review]:
+    """Return what a recording's reviews say, the oldest first, whoever wrote them.
+
+    A torn last line is left out. Raises `RecordingDamaged`.
+    """
+    return [line.review for line in reviewed_lines(folder, None) if line.review is not None]
+
+
+def judged_reviews(folder: Path, key: HomeKey) -> list[tuple[Review, ReviewOrigin]]:
+    """Return the reviews of a recording, and whose each is. Raises `RecordingDamaged`."""
+    lines = reviewed_lines(folder, key)
+    return [(line.review, line.origin) for line in lines if line.review is not None]
+
+
+def counted_reviews(folder: Path, key: HomeKey | None) -> list[Review]:
+    """Return the reviews that count in the home with this key, by time; without a key all do.
+
+    Raises `RecordingDamaged`.
+    """
+    if key is None:
+        return read_reviews(folder)
+    own = [review for review, origin in judged_reviews(folder, key) if origin == "own"]
+    return sorted(own, key=lambda review: review.time)  # the order of lines is not proved
+
+
+def excluded(reviews: Iterable[Review]) -> set[int]:
+    """Return the events that some reviewer excludes from training."""
+    words = {
+        (review.reviewer, step.seq): step.exclude
+        for review in reviews
+        for step in review.steps
+        if step.exclude is not None
+    }
+    return {seq for (_, seq), exclude in words.items() if exclude}
+
+
+def tags(reviews: Iterable[Review], first: Iterable[str] = ()) -> set[str]:
+    """Return a recording's tags: those it began with, and what reviewers added and removed."""
+    found = set(first)
+    for review in reviews:
+        found = (found | set(review.add_tags)) - set(review.remove_tags)
+    return found
+
+
+def _append(folder: Path, line: bytes) -> None:
+    log = _open(folder)
+    try:
+        log.append(line, durable=True)
+    finally:
+        log.close()
+
+
+def _open(folder: Path) -> LogWriter:
+    with suppress(RecordingNotFound):
+        return LogWriter.open(folder, REVIEWS)[0]
+    with suppress(RecordingFailed):
+        return LogWriter.create(folder, REVIEWS)
+    # Another reviewer was a moment faster, or it cannot be written at all: then this says so.
+    try:
+        return LogWriter.open(folder, REVIEWS)[0]
+    except RecordingNotFound:
+        return LogWriter.create(folder, REVIEWS)

@@ -1,0 +1,1 @@
+"""Files of a recording: the log, blobs, packed forms."""

@@ -1,0 +1,111 @@
+"""Blobs: bytes kept once, under their hash, beside the log: `blobs/ab/cdef…`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from recordings.errors import RecordingDamaged, RecordingNotFound
+from recordings.events import BlobRef
+from recordings.storage.files import PACKED, failure, open_kept
+from recordings.storage.opening import HeldFolder
+
+BLOBS = "blobs"
+_PREFIX = 2
+"""Characters of a hash that name the folder of its blob."""
+LARGEST_BLOB = 1 << 30
+"""Bytes of what is read or packed: what is longer is none of ours, and may have no end."""
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def blob_path(folder: Path, sha256: str) -> Path:
+    """Return where a recording keeps a blob. Raises `RecordingDamaged` for what is no hash."""
+    if not _SHA256.fullmatch(sha256):
+        raise RecordingDamaged(f"{sha256[:80]!r} is no sha256 of a blob.")
+    return folder / BLOBS / sha256[:_PREFIX] / sha256[_PREFIX:]
+
+
+def put_blob(folder: Path, data: bytes) -> BlobRef:
+    """Keep bytes; they are on the disk on return. Raises `RecordingFailed`."""
+    ref = BlobRef(sha256=hashlib.sha256(data).hexdigest(), size=len(data))
+    path = blob_path(folder, ref.sha256)
+    try:
+        with blob_folder(folder, ref.sha256, make=True) as held:
+            if not (held.is_file(path.name) or held.is_file(path.name + PACKED)):
+                _put(held, path.name, data)
+    except OSError as error:
+        raise failure(path, error) from error
+    return ref
+
+
+def blob_folder(folder: Path, sha256: str, *, make: bool = False) -> HeldFolder:
+    """Open the folder in which a recording keeps a blob. Raises as `HeldFolder` does."""
+    return HeldFolder(folder.parent, folder.name, BLOBS, sha256[:_PREFIX], make=make)
+
+
+def open_blob(folder: Path, ref: BlobRef) -> BinaryIO:
+    """Open a blob, packed or not; its bytes are not checked.
+
+    Raises `RecordingNotFound`, `RecordingDamaged`.
+    """
+    try:
+        path = blob_path(folder, ref.sha256)
+        return open_kept(folder, BLOBS, path.parent.name, path.name)
+    except FileNotFoundError:
+        raise RecordingNotFound(f"The recording has lost the blob {ref.sha256}.") from None
+
+
+def read_blob(folder: Path, ref: BlobRef) -> bytes:
+    """Return a blob's bytes. Raises `RecordingNotFound`, `RecordingDamaged`."""
+    if ref.size > LARGEST_BLOB:
+        raise RecordingDamaged(f"The blob {ref.sha256} is said to have {ref.size:,} bytes.")
+    with open_blob(folder, ref) as file:
+        data = file.read(max(0, ref.size) + 1)  # no more than was written, whatever is there now
+    if hashlib.sha256(data).hexdigest() != ref.sha256:
+        raise RecordingDamaged(f"The blob {ref.sha256} in {folder} is not what was written.")
+    return data
+
+
+def blob_folders(folder: Path) -> Iterator[HeldFolder]:
+    """Yield the folders of a recording's blobs, each open until the next; links are passed over.
+
+    Raises `OSError`.
+    """
+    with (
+        suppress(FileNotFoundError, NotADirectoryError),
+        HeldFolder(folder.parent, folder.name, BLOBS) as blobs,
+    ):
+        for held in blobs.folders():
+            if len(held.path.name) == _PREFIX:
+                yield held
+
+
+def stored_blobs(folder: Path) -> Iterator[str]:
+    """Yield the hash of every blob that is kept, packed or not. Raises `OSError`."""
+    for held in blob_folders(folder):
+        for name in held.names():
+            if not name.startswith("."):
+                yield held.path.name + name.removesuffix(PACKED)
+
+
+def _put(held: HeldFolder, name: str, data: bytes) -> None:
+    temporary = f".{name}.{os.getpid()}"
+    held.remove(temporary)  # of a process that had our number and was killed
+    fd = held.create(temporary)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(fd, view) :]
+        os.fdatasync(fd)
+        held.rename(temporary, name)
+    except BaseException:
+        held.remove(temporary)
+        raise
+    finally:
+        os.close(fd)
+    held.sync()

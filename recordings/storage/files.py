@@ -1,0 +1,108 @@
+"""Files of a recording: opened packed or not, made durable, and what it means when they fail."""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from recordings.errors import RecordingDamaged, RecordingFailed
+from recordings.storage.opening import HeldFolder, UnexpectedFile
+
+REVIEWS = "reviews.jsonl"
+PACKED = ".zst"
+"""What a packed file's name ends with."""
+_BUFFER = 1 << 16
+
+_REMEDIES = {
+    errno.ENOSPC: "the disk is full: free some space",
+    errno.EDQUOT: "your disk quota is used up: free some space",
+    errno.EROFS: "the disk is read-only: make it writable or set SII_HOME to another place",
+    errno.EACCES: "it may not be written: correct its rights or set SII_HOME to another place",
+    errno.EPERM: "it may not be written: correct its rights or set SII_HOME to another place",
+    errno.EIO: "the disk reports an error: check it, and set SII_HOME to a place on another one",
+    errno.ENOLCK: "its file system gives no locks: set SII_HOME to a place on a local disk, or "
+    "mount it with locks (NFS: `local_lock=flock`)",
+    errno.EFBIG: "the file has reached the largest size allowed here (ulimit -f)",
+}
+
+
+def failure(path: Path, error: OSError) -> RecordingFailed:
+    """Say in a sentence why something could not be kept, with the remedy."""
+    if isinstance(error, UnexpectedFile):
+        path = Path(error.filename)
+    why = _REMEDIES.get(error.errno or 0, error.strerror or str(error))
+    return RecordingFailed(f"{path} cannot be written: {why}.")
+
+
+def packed_path(path: Path) -> Path:
+    """Return the name of a file's packed form."""
+    return path.with_name(path.name + PACKED)
+
+
+def kept_status(path: Path) -> os.stat_result | None:
+    """Return what stands in a file's place, or in its packed form's; None when neither is there.
+
+    Raises `OSError` where that cannot be seen.
+    """
+    for one in (path, packed_path(path)):
+        with suppress(FileNotFoundError, NotADirectoryError):
+            return one.lstat()
+    return None
+
+
+def open_kept(folder: Path, *names: str) -> BinaryIO:
+    """Open a file of a recording, packed or not, to read from any place.
+
+    Raises `FileNotFoundError`, `RecordingDamaged`, `OSError`.
+    """
+    *folders, name = names
+    for _ in range(2):  # twice: it may be packed in the moment between the two attempts
+        with (
+            suppress(FileNotFoundError, NotADirectoryError),
+            HeldFolder(folder.parent, folder.name, *folders) as held,
+        ):
+            try:
+                with suppress(FileNotFoundError):
+                    return held.reader(name, _BUFFER)
+                return _open_packed(held, name + PACKED)
+            except UnexpectedFile as error:
+                raise RecordingDamaged(f"{error}.") from None
+    raise FileNotFoundError(folder.joinpath(*names))
+
+
+def replace_file(root: Path, name: str, data: bytes) -> None:
+    """Put a file in place, whole and durably, with the rights that the umask leaves.
+
+    What stands there must be a regular file of ours. Raises `RecordingFailed`.
+    """
+    temporary = f".{name}.new"
+    try:
+        with HeldFolder(root) as folder:
+            folder.remove(temporary)  # of a process that was killed
+            with open(folder.create(temporary, mode=0o666), "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            folder.rename(temporary, name)
+            folder.sync()
+    except OSError as error:
+        raise failure(root / name, error) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _open_packed(held: HeldFolder, name: str) -> BinaryIO:
+    file = held.reader(name)
+    from recordings.storage.zstd import open_compressed  # slow to import, seldom needed
+
+    return open_compressed(file, held.path / name)

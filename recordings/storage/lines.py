@@ -1,0 +1,147 @@
+"""Event ↔ line: the text of one event on disk, its hash and its checksum.
+
+A line ends with `"sum"`: the first 16 hex digits of the sha256 of the line up to there. It lets
+every line, the last one included, be checked by itself; `"prev"` chains each to the one before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+from recordings.errors import MALFORMED, RecordingDamaged, RecordingTooNew, fault_of
+from recordings.storage.encoding import encode
+from recordings.storage.migrations import SCHEMA_VERSION, migrate
+
+if TYPE_CHECKING:
+    from recordings.events import Event
+
+SUM_DIGITS = 16
+_SUM_KEY = b',"sum":"'
+_TAIL = len(_SUM_KEY) + SUM_DIGITS + len(b'"}')
+_PREV_KEY = b'"prev":"'
+_LONGEST_PREV = len(_PREV_KEY) + hashlib.sha256().digest_size * 2 + len(b'"')
+STREAMED = frozenset({"model_delta", "tool_output"})
+"""Types of events whose text comes whole in a later one; most of a recording."""
+_HEAD = re.compile(
+    rb'\{"v":%d,"session":"[^"\\]*","seq":(\d+),"wall":[^,]*,"mono":[^,]*,"type":"([a-z_]+)"'
+    % SCHEMA_VERSION
+)
+
+
+class Head(NamedTuple):
+    """What the beginning of a line says of its event."""
+
+    seq: int
+    type: str
+
+
+def encode_event(event: Event) -> tuple[bytes, str]:
+    """Return an event's line, without the newline, and the sha256 of that line."""
+    line: dict[str, Any] = {
+        "v": event.version,
+        "session": event.session,
+        "seq": event.seq,
+        "wall": event.wall,
+        "mono": event.mono,
+        "type": event.data.type,
+        "origin": event.origin,
+    }
+    if event.parent is not None:
+        line["parent"] = asdict(event.parent)
+    line["data"] = event.data
+    line["prev"] = event.prev
+    return seal(encode(line)[:-1])
+
+
+def seal(body: bytes) -> tuple[bytes, str]:
+    """Close a line's object, given without its last brace; return the line and its sha256."""
+    digest = hashlib.sha256(body)
+    end = _SUM_KEY + digest.hexdigest()[:SUM_DIGITS].encode() + b'"}'
+    digest.update(end)
+    return body + end, digest.hexdigest()
+
+
+def check_line(line: bytes) -> str | None:
+    """Return the sha256 of a line whose checksum holds; none when the line was changed."""
+    digest = hashlib.sha256(line[:-_TAIL])
+    end = _SUM_KEY + digest.hexdigest()[:SUM_DIGITS].encode() + b'"}'
+    if line[-_TAIL:] != end:
+        return None
+    digest.update(end)
+    return digest.hexdigest()
+
+
+def prev_of(line: bytes) -> str:
+    """Return a sealed line's `prev` without parsing it; nonsense when the line was changed."""
+    start = line.rfind(_PREV_KEY, -_TAIL - _LONGEST_PREV)
+    return line[start + len(_PREV_KEY) : -_TAIL - 1].decode("ascii", "replace") if start > 0 else ""
+
+
+def peek(line: bytes) -> Head | None:
+    """Read a line's head without parsing the line; none for another schema or what is no event.
+
+    Most of a recording is streamed text, which most readers pass over.
+    """
+    found = _HEAD.match(line)
+    return found and Head(int(found[1]), found[2].decode())
+
+
+def parse_line(line: bytes) -> dict[str, Any]:
+    """Return a line's object in the current schema, its `data` unchecked.
+
+    Raises `RecordingDamaged`, `RecordingTooNew`.
+    """
+    try:
+        parsed = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise RecordingDamaged(f"a line is no JSON ({error})") from None
+    if not isinstance(parsed, dict) or not isinstance(parsed.get("v"), int):
+        raise RecordingDamaged("a line is no event")
+    event = parsed if parsed["v"] == SCHEMA_VERSION else migrate(parsed)
+    if not isinstance(event.get("type"), str) or not isinstance(event.get("data"), dict):
+        raise RecordingDamaged("a line is no event")
+    return event
+
+
+def decode_event(parsed: dict[str, Any]) -> Event:
+    """Return the event of a line's object. Raises `RecordingDamaged`, `RecordingTooNew`."""
+    from recordings.events import EVENT_TYPES, Event, Parent  # slow, and lists do without
+
+    try:
+        cls = EVENT_TYPES.get(parsed["type"])
+        if cls is None:
+            raise RecordingTooNew(
+                f"The event type {parsed['type']!r} is not known to this version of sii: "
+                "upgrade sii to read this recording."
+            )
+        _check_envelope(parsed)
+        parent = parsed.get("parent")
+        return Event(
+            session=parsed["session"],
+            seq=parsed["seq"],
+            wall=parsed["wall"],
+            mono=parsed["mono"],
+            origin=parsed["origin"],
+            data=cls.model_validate(parsed["data"]),
+            prev=parsed["prev"],
+            parent=Parent(**parent) if parent else None,
+        )
+    except MALFORMED as error:
+        raise RecordingDamaged(f"a line is no event ({fault_of(error)})") from None
+
+
+def _check_envelope(parsed: dict[str, Any]) -> None:
+    """Check by hand, for every line that is read. Raises `TypeError`."""
+    for name in ("session", "origin", "prev"):
+        if not isinstance(parsed[name], str):
+            raise TypeError(f"`{name}` is no text")
+    for name in ("wall", "mono"):
+        if not isinstance(parsed[name], int | float):
+            raise TypeError(f"`{name}` is no number")
+    if not isinstance(parsed["seq"], int):
+        raise TypeError("`seq` is no number")

@@ -1,0 +1,322 @@
+"""The log: `events.jsonl`, append-only, one event a line. How lines reach the disk and come back.
+
+What a line says is `lines.py`; which events are written and when, `recorder.py`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+from recordings.errors import (
+    RecordingDamaged,
+    RecordingFailed,
+    RecordingInUse,
+    RecordingNotFound,
+    RecordingTooNew,
+)
+from recordings.storage.files import failure, open_kept
+from recordings.storage.lines import check_line, decode_event, parse_line
+from recordings.storage.opening import HeldFolder, open_file
+
+if TYPE_CHECKING:
+    from recordings.events import Event
+
+LOG = "events.jsonl"
+_LOCK_PATIENCE = 0.5
+"""Seconds to wait for the lock: a reader that asks whether it is held holds it for a moment."""
+_CHUNK = 1 << 16
+LONGEST_LINE = 32 << 20
+"""Bytes of the longest line that is written or read: what is longer may have no end."""
+_BEGINNING = b'{"v":'
+"""Of every line."""
+
+
+class Line(NamedTuple):
+    """A whole line of a log, without its newline."""
+
+    number: int
+    """From 1."""
+    offset: int
+    """Of its first byte."""
+    text: bytes
+
+
+class LogWriter:
+    """Appends lines to a log that no other process writes to."""
+
+    def __init__(self, path: Path, fd: int, size: int) -> None:
+        self._path = path
+        self._fd = fd
+        self._size = size
+        self._failed: RecordingFailed | None = None
+
+    @classmethod
+    def create(cls, folder: Path, name: str = LOG) -> LogWriter:
+        """Begin a log in a folder that has none. Raises `RecordingFailed`."""
+        path = folder / name
+        try:
+            with HeldFolder(folder.parent, folder.name) as held:
+                fd = held.create(name, os.O_APPEND)
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                held.sync()
+        except OSError as error:
+            raise failure(path, error) from error
+        return cls(path, fd, 0)
+
+    @classmethod
+    def open(cls, folder: Path, name: str = LOG) -> tuple[LogWriter, Line | None]:
+        """Open a log to append to, its torn last line cut; also return the last whole line.
+
+        Raises `RecordingInUse`, `RecordingNotFound`, `RecordingDamaged`, `RecordingFailed`.
+        """
+        path = folder / name
+        try:
+            fd = _open_locked(folder, name)
+        except FileNotFoundError:
+            raise RecordingNotFound(f"There is no recording in {folder}.") from None
+        except OSError as error:
+            raise failure(path, error) from error
+        try:
+            last, size = _cut_torn_line(path, fd)
+        except OSError as error:
+            os.close(fd)
+            raise failure(path, error) from error
+        except BaseException:
+            os.close(fd)
+            raise
+        return cls(path, fd, size), last
+
+    def append(self, line: bytes, *, durable: bool) -> None:
+        """Append a line; a durable one is on the disk on return. Raises `RecordingFailed`.
+
+        After a failed write the log is as it was before and may be tried again. After a failed
+        sync nobody knows what is on the disk, so nothing more is written.
+        """
+        if self._failed is not None:
+            raise self._failed
+        data = line + b"\n"
+        if len(data) > LONGEST_LINE:
+            raise RecordingFailed(
+                f"An event of {len(data) >> 20} MiB is too long to be recorded: give what is so "
+                "long as a file of the workspace."
+            )
+        try:
+            written = os.write(self._fd, data)
+            while written < len(data):
+                written += os.write(self._fd, data[written:])
+        except BaseException as error:
+            self._take_back()
+            if isinstance(error, OSError):
+                raise failure(self._path, error) from error
+            raise
+        try:
+            if durable:
+                os.fdatasync(self._fd)
+        except OSError as error:
+            self._failed = failure(self._path, error)
+            self._take_back()
+            raise self._failed from error
+        self._size += len(data)
+
+    def close(self) -> None:
+        """Sync and release the log. May be called twice. Raises `RecordingFailed`."""
+        if self._fd < 0:
+            return
+        fd, self._fd = self._fd, -1
+        try:
+            if self._failed is None:
+                os.fdatasync(fd)
+        except OSError as error:
+            raise failure(self._path, error) from error
+        finally:
+            os.close(fd)
+
+    def _take_back(self) -> None:
+        """Cut what was half-written; what cannot be cut now is cut when the log is opened."""
+        try:
+            os.ftruncate(self._fd, self._size)
+        except OSError as error:
+            self._failed = self._failed or failure(self._path, error)
+
+
+def open_log(folder: Path) -> BinaryIO:
+    """Open a recording's log, packed or not, to read from any place.
+
+    Raises `RecordingNotFound`, `RecordingDamaged`.
+    """
+    try:
+        return open_kept(folder, LOG)
+    except FileNotFoundError:
+        raise RecordingNotFound(f"There is no recording in {folder}.") from None
+
+
+def last_line(folder: Path) -> bytes | None:
+    """Return the last whole line of a recording; its sha256 is the recording's hash.
+
+    Raises `RecordingNotFound`, `RecordingDamaged`.
+    """
+    with open_log(folder) as file:
+        size, length = file.seek(0, os.SEEK_END), _CHUNK
+        while True:
+            length = min(length, size, 2 * LONGEST_LINE)
+            file.seek(size - length)
+            data = file.read(length)
+            end = data.rfind(b"\n")
+            start = data.rfind(b"\n", 0, max(end, 0))
+            if end >= 0 and (start >= 0 or length == size):
+                return data[start + 1 : end]
+            if length == size:
+                return None
+            if length > LONGEST_LINE:
+                raise _too_long(folder / LOG)
+            length *= 8
+
+
+def recording_hash(folder: Path) -> str:
+    """Return the sha256 of the last whole line, which pins everything before it; empty: no line.
+
+    Raises `RecordingNotFound`, `RecordingDamaged`.
+    """
+    line = last_line(folder)
+    return "" if line is None else hashlib.sha256(line).hexdigest()
+
+
+def read_lines(folder: Path, *, offset: int = 0, number: int = 1) -> Iterator[Line]:
+    """Yield the whole lines of a recording in order; a torn last line is left out.
+
+    Begins at `offset`, the place of line `number`. Reads as it goes, never the whole file.
+    Raises `RecordingNotFound`, and `RecordingDamaged` for a line without an end.
+    """
+    with open_log(folder) as file:
+        file.seek(offset)
+        for count, text in enumerate(iter(partial(file.readline, LONGEST_LINE), b""), number):
+            if text.endswith(b"\n"):
+                yield Line(count, offset, text[:-1])
+            elif len(text) == LONGEST_LINE:
+                raise _too_long(folder / LOG)
+            offset += len(text)
+
+
+def read_events(folder: Path) -> Iterator[Event]:
+    """Yield the events of a recording in order; a torn last line is left out.
+
+    Checks that every line is an event, not the hash chain (`verify.py` does).
+    Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
+    """
+    return (event_of(folder, line) for line in read_lines(folder))
+
+
+def event_of(folder: Path, line: Line) -> Event:
+    """Return the event of a line. Raises `RecordingDamaged`, `RecordingTooNew`."""
+    try:
+        return decode_event(parse_line(line.text))
+    except RecordingDamaged as error:
+        raise RecordingDamaged(
+            f"Line {line.number} of {folder / LOG} is damaged: {error}."
+        ) from None
+    except RecordingTooNew as error:
+        raise RecordingTooNew(f"{folder}: {error}") from None
+
+
+def is_locked(folder: Path) -> bool:
+    """Tell whether some process is writing to a recording right now."""
+    try:
+        fd = open_file(folder.parent, folder.name, LOG)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system without locks: nobody can write to it either
+        return False
+    finally:
+        os.close(fd)
+    return False
+
+
+def _too_long(path: Path) -> RecordingDamaged:
+    return RecordingDamaged(
+        f"A line of {path} is longer than the {LONGEST_LINE >> 20} MiB that are written and read."
+    )
+
+
+def _open_locked(folder: Path, name: str) -> int:
+    """Open a log and lock it, waiting a little."""
+    patience = time.monotonic() + _LOCK_PATIENCE
+    while True:
+        fd = open_file(folder.parent, folder.name, name, flags=os.O_RDWR | os.O_APPEND)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(fd).st_nlink:
+                return fd
+        except BlockingIOError:
+            pass
+        except OSError:
+            os.close(fd)
+            raise
+        # Held by another, or replaced by another (packed, redacted) before we had it.
+        os.close(fd)
+        if time.monotonic() > patience:
+            raise RecordingInUse(
+                f"The recording {folder.name} is being written by another process: "
+                "end that session first, or fork it."
+            )
+        time.sleep(0.02)
+
+
+def _cut_torn_line(path: Path, fd: int) -> tuple[Line | None, int]:
+    """Cut what follows the last newline; return the last line and the size of the log.
+
+    Nothing is cut from what is no log of ours. Raises `RecordingDamaged`, `OSError`.
+    """
+    size = os.fstat(fd).st_size
+    end = _find_newline(path, fd, size) + 1
+    line = None
+    if end:
+        start = _find_newline(path, fd, end - 1) + 1
+        line = Line(0, start, os.pread(fd, end - 1 - start, start))
+        if check_line(line.text) is None:
+            raise RecordingDamaged(
+                f"The last line of {path} was changed after it was written, so nothing is "
+                "appended to it: `sii verify` says more."
+            )
+    elif not _may_be_torn_line(os.pread(fd, _CHUNK, 0)):
+        raise RecordingDamaged(
+            f"{path} holds what sii did not write, so nothing is appended to it: move it away."
+        )
+    if end < size:
+        os.ftruncate(fd, end)
+        os.fdatasync(fd)
+    return line, end
+
+
+def _may_be_torn_line(data: bytes) -> bool:
+    """Tell whether the beginning of a log without a newline may be ours; after a power failure it
+    may be zeros.
+    """
+    return data[: len(_BEGINNING)] == _BEGINNING[: len(data)] or not data.strip(b"\0")
+
+
+def _find_newline(path: Path, fd: int, before: int) -> int:
+    """Offset of the last newline before an offset; -1 when there is none.
+
+    Raises `RecordingDamaged` when it is further away than a line is long.
+    """
+    end = before
+    while before > 0:
+        if end - before > LONGEST_LINE:
+            raise _too_long(path)
+        start = max(0, before - _CHUNK)
+        found = os.pread(fd, before - start, start).rfind(b"\n")
+        if found >= 0:
+            return start + found
+        before = start
+    return -1

@@ -1,0 +1,137 @@
+"""Packing: a closed recording made small, still read by everything; and back.
+
+`events.jsonl` becomes `events.jsonl.zst`, a blob `…` becomes `….zst` where that is smaller.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from recordings.storage.blobs import LARGEST_BLOB, blob_folders
+from recordings.storage.files import PACKED, failure
+from recordings.storage.log import LOG, LogWriter
+from recordings.storage.opening import HeldFolder
+from recordings.storage.zstd import compress, open_compressed
+
+
+@dataclass(frozen=True, slots=True)
+class PackResult:
+    """Bytes of a recording's log and blobs, before and after."""
+
+    before: int
+    after: int
+
+
+def pack(folder: Path) -> PackResult:
+    """Compress a recording that nobody writes to; a packed one is left as it is.
+
+    Interrupted at any moment, the recording is whole: a compressed file takes its name only when
+    it is on the disk, and the plain one goes last. Raises `RecordingInUse`, `RecordingNotFound`,
+    `RecordingDamaged`, `RecordingFailed`.
+    """
+    before = _size(folder)
+    if _has(folder, LOG):
+        log, _ = LogWriter.open(folder)
+        try:
+            with _held(folder) as held:
+                _replace(held, LOG, LOG + PACKED, _compress)
+        finally:
+            log.close()
+    for held in blob_folders(folder):
+        for name in _plain_or_packed(held, packed=False):
+            _replace(held, name, name + PACKED, _compress, only_smaller=True)
+    return PackResult(before, _size(folder))
+
+
+def unpack(folder: Path) -> PackResult:
+    """Make a packed recording plain again. Raises `RecordingDamaged`, `RecordingFailed`."""
+    before = _size(folder)
+    for held in blob_folders(folder):
+        for name in _plain_or_packed(held, packed=True):
+            _replace(held, name, name.removesuffix(PACKED), _decompress)
+    if _has(folder, LOG + PACKED) and not _has(folder, LOG):
+        with _held(folder) as held:
+            _replace(held, LOG + PACKED, LOG, _decompress)
+    return PackResult(before, _size(folder))
+
+
+def _held(folder: Path) -> HeldFolder:
+    return HeldFolder(folder.parent, folder.name)
+
+
+def _has(folder: Path, name: str) -> bool:
+    try:
+        with _held(folder) as held:
+            return held.status(name) is not None
+    except OSError:
+        return False
+
+
+def _replace(
+    held: HeldFolder,
+    source: str,
+    target: str,
+    convert: Callable[[BinaryIO, BinaryIO, Path], None],
+    *,
+    only_smaller: bool = False,
+) -> None:
+    temporary = f".{target}.{os.getpid()}"
+    try:
+        with held.reader(source) as plain:
+            size = os.fstat(plain.fileno()).st_size
+            held.remove(temporary)  # of a process that had our number and was killed
+            with open(held.create(temporary), "wb") as converted:
+                convert(plain, converted, held.path / source)
+                converted.flush()
+                os.fdatasync(converted.fileno())
+                is_smaller = converted.tell() < size
+        if is_smaller or not only_smaller:
+            held.rename(temporary, target)
+            held.sync()
+            held.remove(source)
+    except OSError as error:
+        raise failure(held.path / target, error) from error
+    finally:
+        with suppress(OSError):
+            held.remove(temporary)
+
+
+def _compress(source: BinaryIO, target: BinaryIO, path: Path) -> None:
+    compress(source, target)
+
+
+def _decompress(source: BinaryIO, target: BinaryIO, path: Path) -> None:
+    with open_compressed(source, path) as plain:
+        shutil.copyfileobj(plain, target)
+
+
+def _plain_or_packed(held: HeldFolder, *, packed: bool) -> Iterator[str]:
+    """Yield the names of the blobs of one kind; what cannot be one is left as it is."""
+    for name in sorted(held.names()):
+        status = held.status(name)
+        if (
+            not name.startswith(".")
+            and name.endswith(PACKED) == packed
+            and status is not None
+            and stat.S_ISREG(status.st_mode)
+            and status.st_size <= LARGEST_BLOB
+        ):
+            yield name
+
+
+def _size(folder: Path) -> int:
+    try:
+        with _held(folder) as held:
+            statuses = [held.status(LOG), held.status(LOG + PACKED)]
+        for blobs in blob_folders(folder):
+            statuses += [blobs.status(name) for name in blobs.names()]
+    except OSError as error:
+        raise failure(folder, error) from error
+    return sum(status.st_size for status in statuses if status is not None)

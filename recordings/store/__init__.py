@@ -1,0 +1,1 @@
+"""All recordings of a home, found by id."""

@@ -1,0 +1,65 @@
+"""What killed processes left beside recordings: half-written files, folders without an event."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from recordings.storage.blobs import BLOBS, blob_folders
+from recordings.storage.log import LOG, is_locked
+from recordings.storage.opening import HeldFolder
+from recordings.store.store import RecordingStore
+from recordings.trust.seal import SEAL
+
+_STALE = 3600.0
+"""Seconds after which nobody is about to record the first event any more, or still writes a file:
+of processes in another container, or on another machine, nothing is seen here."""
+
+
+def half_written(store: RecordingStore) -> Iterator[tuple[HeldFolder, str]]:
+    """Yield the files that were being packed, redacted or kept when their process died.
+
+    Each with its folder, which is open until the next.
+    """
+    for session in store.ids():
+        with suppress(OSError), HeldFolder(store.root, session) as folder:
+            yield from _half_written(folder, f".{LOG}")
+            yield from _half_written(folder, f".{SEAL}.")
+            for blobs in blob_folders(folder.path):
+                yield from _half_written(blobs, ".")
+
+
+def _half_written(folder: HeldFolder, beginning: str) -> Iterator[tuple[HeldFolder, str]]:
+    for name in folder.names():
+        pid = name.rpartition(".")[2]
+        if name.startswith(beginning) and pid.isdigit() and not os.path.exists(f"/proc/{pid}"):
+            status = folder.status(name)
+            if status is not None and stat.S_ISREG(status.st_mode) and _is_stale(status):
+                yield folder, name
+
+
+def empty_folders(store: RecordingStore) -> Iterator[Path]:
+    """Yield the folders of sessions and forks that died before anything was recorded."""
+    recorded = set(store.ids())
+    for name in store.names():
+        folder = store.root / name
+        if name not in recorded and _is_empty(folder):
+            yield folder
+
+
+def _is_empty(folder: Path) -> bool:
+    if is_locked(folder):
+        return False
+    try:
+        with HeldFolder(folder.parent, folder.name) as held:
+            return _is_stale(os.fstat(held.fd)) and {LOG, BLOBS, SEAL}.issuperset(held.names())
+    except OSError:
+        return False
+
+
+def _is_stale(status: os.stat_result) -> bool:
+    return status.st_mtime < time.time() - _STALE

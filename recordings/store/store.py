@@ -1,0 +1,107 @@
+"""The store: all recordings under one root, one folder a session, found by id."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from recordings.errors import RecordingNotFound
+from recordings.storage.files import failure, kept_status, sync_folder
+from recordings.storage.log import LOG
+from recordings.store.summary import RecordingSummary, summarise
+
+LAST = "last"
+_FEW = 5
+"""Ids named when a prefix fits several."""
+
+
+class RecordingStore:
+    """The recordings under a root folder, which need not exist yet."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def create_folder(self) -> tuple[str, Path]:
+        """Make the folder of a new session; return its id and the folder.
+
+        Ids sort by time: date, time (UTC), then six hex digits of which the first three are the
+        fraction of the second. Raises `RecordingFailed`.
+        """
+        try:
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            while True:
+                session = _new_id(time.time())
+                folder = self.root / session
+                try:
+                    folder.mkdir(mode=0o700)
+                except FileExistsError:
+                    continue
+                sync_folder(self.root)
+                return session, folder
+        except OSError as error:
+            raise failure(self.root, error) from error
+
+    def ids(self) -> list[str]:
+        """Return the ids of all recordings, the newest first."""
+        return [name for name in self.names() if self._has_log(name)]
+
+    def resolve(self, ref: str) -> Path:
+        """Return the folder of a recording by its id, a unique beginning of it, or `last`.
+
+        Raises `RecordingNotFound`.
+        """
+        names = self.names()
+        if ref in names and self._has_log(ref):
+            return self.root / ref
+        last = next((name for name in names if self._has_log(name)), None)
+        if last is None:
+            raise RecordingNotFound(f"There are no recordings in {self.root} yet: run `sii` first.")
+        if ref == LAST:
+            return self.root / last
+        found = [name for name in names if ref and name.startswith(ref) and self._has_log(name)]
+        if len(found) == 1:
+            return self.root / found[0]
+        if not found:
+            raise RecordingNotFound(
+                f"No recording is called {ref[:80]!r}: `sii list` shows those there are."
+            )
+        named = ", ".join(found[:_FEW]) + (", …" if len(found) > _FEW else "")
+        raise RecordingNotFound(
+            f"{len(found)} recordings begin with {ref[:80]!r} ({named}): give more of the id."
+        )
+
+    def list(self) -> Iterator[RecordingSummary]:
+        """Yield a summary of every recording, the newest first."""
+        return (summarise(self.root / name) for name in self.ids())
+
+    def names(self) -> Sequence[str]:
+        """Names of the folders, the newest first; no recording has one that cannot be printed."""
+        try:
+            names = [name for name in os.listdir(self.root) if _may_be_id(name)]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        return sorted(names, reverse=True)
+
+    def _has_log(self, name: str) -> bool:
+        """A log without a byte was begun and killed before anything was recorded.
+
+        What cannot be looked at may be one: whoever reads it says why that is so.
+        """
+        try:
+            status = kept_status(self.root / name / LOG)
+        except OSError:
+            return True
+        return status is not None and (status.st_size > 0 or not stat.S_ISREG(status.st_mode))
+
+
+def _may_be_id(name: str) -> bool:
+    return name.isprintable() and not name.startswith(".")
+
+
+def _new_id(now: float) -> str:
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
+    return f"{stamp}-{int(now % 1 * 4096):03x}{secrets.randbelow(4096):03x}"

@@ -1,0 +1,166 @@
+"""The client's side of background jobs: what each is, where its output was last read."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from sandbox.client.stream import RunnerStream
+from sandbox.protocol import CommandResult, Job, JobOutput, OnOutput, SandboxError, UnknownJob
+from sandbox.runner.frames import Head
+
+_FOLLOW_EVERY = 0.3
+"""Seconds between looks at what a job writes while it is waited for."""
+_NAMED = 20
+"""Jobs that are named to whoever asks for one that there is not: the last ones."""
+_FOLLOWED = 64 << 10
+"""Bytes that one look shows at most."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A job, where its output was read up to, and a flag for its end."""
+
+    job: Job
+    begin: float
+    ended: asyncio.Event
+    offset: int = 0
+    told: bool = False
+
+
+class JobTable:
+    """The session's jobs."""
+
+    def __init__(self, stream: RunnerStream) -> None:
+        self._stream = stream
+        self._entries: dict[int, _Entry] = {}
+        self._ids = itertools.count(1)
+        stream.on_event["job_end"] = self._on_end
+        stream.on_lost = self._wake_all
+
+    async def start(self, command: str, place: CommandResult | None) -> Job:
+        """Start a command; `place`: what `env -0` said in the shell it should start like.
+
+        Raises `SandboxError` for one that could not be started: then there is no such job.
+        """
+        job_id = next(self._ids)
+        job = Job(job_id, command, running=True, seconds=0.0)
+        entry = self._entries[job_id] = _Entry(job, time.monotonic(), asyncio.Event())
+        head = {
+            "op": "job_start",
+            "job": job_id,
+            "cwd": place.cwd if place is not None else None,
+            "env": _environment(place.output) if place is not None else None,
+        }
+        try:
+            reply = await self._stream.call(head, command.encode("utf-8", "surrogateescape"))
+            if "error" in reply.head:
+                raise SandboxError(reply.head["error"])
+        except SandboxError:
+            del self._entries[job_id]
+            raise
+        return entry.job
+
+    def all(self) -> list[Job]:
+        """Every job, in order."""
+        return [_now(entry) for entry in self._entries.values()]
+
+    def ended(self) -> list[Job]:
+        """Return jobs whose end was not told yet."""
+        news = [one for one in self._entries.values() if not one.job.running and not one.told]
+        for entry in news:
+            entry.told = True
+        return [entry.job for entry in news]
+
+    async def read(self, job_id: int, limit: int) -> JobOutput:
+        """Read what is new."""
+        entry = self._entry(job_id)
+        start, data = await self._read_from(job_id, entry.offset, limit)
+        missed = start - entry.offset
+        entry.offset = start + len(data)
+        return JobOutput(data, missed, _now(entry))
+
+    async def _read_from(self, job_id: int, offset: int, limit: int) -> tuple[int, bytes]:
+        """Return what is kept from `offset` on, and where that really begins."""
+        head = {"op": "job_read", "job": job_id, "offset": offset, "limit": limit}
+        reply = await self._stream.call(head)
+        return reply.head["offset"], reply.output
+
+    async def wait(self, job_id: int, timeout: float, on_output: OnOutput | None = None) -> Job:
+        """Wait for its end, or `timeout` seconds; show its output meanwhile."""
+        entry = self._entry(job_id)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                if on_output is not None:
+                    await self._follow(job_id, entry, on_output)
+                await entry.ended.wait()
+        if entry.job.running:
+            self._stream.check()
+        else:
+            entry.told = True
+        return _now(entry)
+
+    async def _follow(self, job_id: int, entry: _Entry, on_output: OnOutput) -> None:
+        """Hand on what the job writes until it has ended; what was read stays to be read."""
+        offset = entry.offset
+        while entry.job.running and self._stream.lost is None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(entry.ended.wait(), _FOLLOW_EVERY)
+            start, data = await self._read_from(job_id, offset, _FOLLOWED)
+            offset = start + len(data)
+            if data:
+                on_output(data)
+
+    async def stop(self, job_id: int) -> Job:
+        """End it."""
+        entry = self._entry(job_id)
+        if entry.job.running:
+            entry.job = replace(entry.job, stopped=True)
+            await self._stream.call({"op": "job_stop", "job": job_id})
+            await entry.ended.wait()
+            if entry.job.running:
+                self._stream.check()
+        entry.told = True
+        return entry.job
+
+    def _entry(self, job_id: int) -> _Entry:
+        try:
+            return self._entries[job_id]
+        except KeyError:
+            known = ", ".join(map(str, list(self._entries)[-_NAMED:])) or "none"
+            raise UnknownJob(f"There is no job {job_id}; known are: {known}.") from None
+
+    def _wake_all(self) -> None:
+        """The sandbox is gone: nobody waits for its jobs any more."""
+        for entry in self._entries.values():
+            entry.ended.set()
+
+    def _on_end(self, head: Head, _body: bytes) -> None:
+        entry = self._entries[head["job"]]
+        entry.job = replace(
+            entry.job,
+            running=False,
+            seconds=time.monotonic() - entry.begin,
+            exit_code=head["exit_code"],
+            signal=head["signal"],
+            limits_hit=tuple(head["limits"]),
+        )
+        entry.ended.set()
+
+
+def _now(entry: _Entry) -> Job:
+    if not entry.job.running:
+        return entry.job
+    return replace(entry.job, seconds=time.monotonic() - entry.begin)
+
+
+def _environment(listing: bytes) -> dict[str, str] | None:
+    """Read the output of `env -0`; none when that failed."""
+    pairs = (
+        entry.partition("=") for entry in listing.decode("utf-8", "surrogateescape").split("\0")
+    )
+    found = {name: value for name, equals, value in pairs if equals}
+    return found or None

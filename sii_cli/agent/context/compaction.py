@@ -1,0 +1,283 @@
+"""Keeps the history within the model's context, and makes room when it is full."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from recordings.conversation.messages import encode_message, message_of
+from recordings.conversation.restore import Message
+from recordings.events import Compaction, EventData, ModelResponse, Stub
+from sii_cli.agent.context import plan
+from sii_cli.agent.context.budget import UNLIMITED, Budget, Fill
+from sii_cli.agent.context.meter import Meter
+from sii_cli.agent.context.plan import Entry
+from sii_cli.agent.context.summary import INSTRUCTION, Summariser
+from sii_cli.agent.context.tokens import EstimateCounter, TokenCounter
+from sii_cli.agent.flow import ContextOverflow, RoundOver
+from sii_cli.agent.history import History
+from sii_cli.agent.wire import Wire
+from sii_cli.model.types import ChatRequest, Model
+
+Cause = Literal["full", "overflow", "asked"]
+Kind = Literal["stubs", "summary"]
+
+TARGET = 0.6
+"""Share of the context that stubs must bring the history down to; else it is summed up."""
+TAIL = 0.25
+"""Share of the context that the last steps may keep when the rest is summed up."""
+WORDS = 0.2
+"""Share of the context that the user's earlier messages may keep."""
+SUMMARY = 8192
+"""Tokens of a summary, thoughts included; no more than one eighth of the context."""
+TRIES = 3
+"""How often a summary is asked for, of less each time, when the server says it is too much."""
+IN_A_ROW = 3
+"""Compactions one step after another, after which it is given up."""
+
+LEFT_OUT = (
+    "[This result ({chars:,} characters) was left out to make room in the context. Run the call "
+    "again if you need it.]"
+)
+TOO_LONG = (
+    "[This result ({chars:,} characters) was left out: it does not fit the context. Ask for a "
+    "smaller part of it.]"
+)
+
+
+class NothingToSumUp(RoundOver):
+    """The history holds nothing but what would be kept anyway."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a session knows of its model's context."""
+
+    budget: Budget = UNLIMITED
+    counter: TokenCounter = field(default_factory=EstimateCounter)
+    counted_by: str = "an estimate"
+    compact: bool = True
+    """Whether room is made when it is full; else the round ends."""
+
+
+UNKNOWN = Context()
+
+
+class Compactor:
+    """Watches how full the context is; replaces the history by a shorter one in time."""
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        model: Model,
+        tools: bytes,
+        params: dict[str, Any],
+        wire: Wire,
+        summariser: Summariser,
+    ) -> None:
+        self.context = context
+        self.budget = context.budget
+        self.meter = Meter(context.counter, tools)
+        self._model = model
+        self._tools = tools
+        self._params = params
+        self._wire = wire
+        self._summariser = summariser
+        self._last = -1
+        """The step of the last compaction."""
+        self._in_a_row = 0
+
+    @property
+    def fill(self) -> Fill:
+        """How full the context is now."""
+        return Fill(self.meter.used, self.budget.length, self.meter.exact)
+
+    async def make_room(self, step: int, history: History) -> int | None:
+        """See that there is room for an answer; return the most tokens that it may have.
+
+        Raises `RoundOver` when there is none to be had.
+        """
+        await self.meter.take(history.encoded)
+        if self._is_full():
+            await self._count_exactly(history)
+        if self._is_full():
+            if not self.context.compact:
+                raise RoundOver("limit", f"{self._full()}, and compact is off")
+            await self.compact(step, history, "full")
+        return self._max_tokens()
+
+    async def overflowed(
+        self, step: int, history: History, overflow: ContextOverflow
+    ) -> int | None:
+        """Make room because the server found none. Raises `RoundOver`."""
+        if not self.context.compact:
+            raise RoundOver("limit", f"{overflow.reason} (compact is off)")
+        try:
+            await self.compact(step, history, "overflow")
+        except NothingToSumUp:
+            raise RoundOver("limit", overflow.reason) from None
+        return self._max_tokens()
+
+    async def heard(self, response: ModelResponse, history: History) -> None:
+        """Take the server's word for what the history comes to now."""
+        usage = response.usage
+        if usage is None:
+            await self.meter.take(history.encoded)
+        else:
+            total = usage.prompt_tokens + usage.completion_tokens
+            self.meter.set(total, len(history.encoded))
+
+    def was_cut_by_context(self, response: ModelResponse) -> bool:
+        """Tell whether an answer was cut off because the context had no more room for it."""
+        is_cut = response.finish_reason == "length" and self.budget.length is not None
+        return is_cut and self._is_full() and not self._reached_what_was_asked(response)
+
+    async def compact(self, step: int, history: History, cause: Cause) -> None:
+        """Replace the history by a shorter one, and record it.
+
+        Raises `RoundOver` when it gets no shorter.
+        """
+        await self.meter.take(history.encoded)
+        if cause != "asked":
+            self._guard(step)
+        before, exact = self.meter.used, self.meter.exact
+        kind: Kind
+        length = self.budget.length or before
+        total = max(before, length) if cause == "overflow" else before
+        entries = plan.measure(history.messages, total)
+        too_many = total - round(TARGET * length)
+        stubs = [] if cause == "asked" else plan.to_stub(entries, too_many)
+        if stubs and plan.freed(stubs) >= too_many:
+            kind, new = "stubs", self._with_stubs(entries, stubs, LEFT_OUT)
+        else:
+            kind, new = await self._summed_up(step, history, entries, cause)
+        messages = [entry.message for entry in new]
+        after = Meter(self.context.counter, self._tools)
+        await after.take([message.encoded for message in messages])
+        span = history.span_of(messages)
+        history.replace(messages)
+        self.meter = after
+        compaction = Compaction(
+            cause=cause,
+            kind=kind,
+            messages=span,
+            before=before,
+            after=after.used,
+            exact=exact and after.exact,
+        )
+        self._wire.note(compaction, "compaction")
+        if self._is_full():
+            raise RoundOver("limit", f"{self._full()}, and no more of it can be left out")
+
+    async def _summed_up(
+        self, step: int, history: History, entries: list[Entry], cause: Cause
+    ) -> tuple[Kind, list[Entry]]:
+        """Return the history with a summary in the place of all that need not be kept.
+
+        When only the last step is too long, its observations are stubbed and no summary is made.
+        """
+        length = self.budget.length or plan.size(entries)
+        front, units = plan.split(entries)
+        tail = [] if cause == "asked" else self._tail(units, round(TAIL * length))
+        earlier = units[: len(units) - len(tail)]
+        is_said_later = any(unit[0].role == "user" for unit in tail)
+        words = plan.user_words(earlier, round(WORDS * length), keep_last=not is_said_later)
+        last = [entry for unit in tail for entry in unit]
+        if len(front) + len(words) + len(last) >= len(entries):
+            if last and last != entries[-len(last) :]:
+                return "stubs", [*front, *words, *last]
+            full = "" if cause == "asked" else f"{self._full()}, and "
+            raise NothingToSumUp("limit", f"{full}there is nothing to sum up")
+        summary = await self._ask(step, history, entries, length)
+        return "summary", [*front, *words, summary, *last]
+
+    async def _ask(self, step: int, history: History, entries: list[Entry], length: int) -> Entry:
+        room = min(SUMMARY, length // 8)
+        asking = await self.context.counter.count(INSTRUCTION)
+        too_many = plan.size(entries) + asking + room - length
+        for _ in range(TRIES):
+            shorter = self._shortened(entries, too_many)
+            messages = [entry.message for entry in shorter]
+            span = history.span_of(messages)
+            try:
+                event = await self._summariser.summarise(step, messages, span, room)
+            except ContextOverflow as overflow:
+                failure = overflow
+                too_many = max(too_many, 0) + length // 4
+                continue
+            return self._entry(event.seq, event.data)
+        raise failure
+
+    def _shortened(self, entries: list[Entry], too_many: int) -> list[Entry]:
+        """Return what a summary is asked of: all, or without the oldest observations and steps."""
+        if too_many <= 0:
+            return entries
+        stubs = plan.to_stub(entries, too_many)
+        shorter = self._with_stubs(entries, stubs, LEFT_OUT)
+        return plan.without_oldest(shorter, too_many - plan.freed(stubs))
+
+    def _tail(self, units: Sequence[plan.Unit], room: int) -> list[plan.Unit]:
+        """Return the last steps that fit; at least the last one, without what its calls returned,
+        if it fits then."""
+        kept = plan.last_units(units, room)
+        if kept or not units or units[-1][0].role != "assistant":
+            return kept
+        long = [entry for entry in units[-1] if entry.role == "tool"]
+        short = self._with_stubs(units[-1], long, TOO_LONG)
+        return [short] if plan.size(short) <= room else []
+
+    def _with_stubs(
+        self, entries: Sequence[Entry], left_out: Sequence[Entry], text: str
+    ) -> list[Entry]:
+        chosen = {entry.message.seq for entry in left_out}
+        return [
+            self._stub(entry, text) if entry.message.seq in chosen else entry for entry in entries
+        ]
+
+    def _stub(self, entry: Entry, text: str) -> Entry:
+        stub = Stub(
+            of=entry.message.seq, call_id=entry.call_id, text=text.format(chars=entry.chars)
+        )
+        event = self._wire.note(stub, "compaction")
+        return plan.stubbed(entry, _message(event.seq, stub))
+
+    def _entry(self, seq: int, data: EventData) -> Entry:
+        [entry] = plan.measure([_message(seq, data)], 0)
+        return entry
+
+    async def _count_exactly(self, history: History) -> None:
+        """Let the server count the whole prompt, where it can: we only know what came before."""
+        request = ChatRequest("", history.encoded, self._tools, self._params)
+        counted = await self._model.count_tokens(request)
+        if counted is not None:
+            self.meter.set(counted, len(history.encoded))
+
+    def _guard(self, step: int) -> None:
+        """Raise `RoundOver` when room is made again and again and is gone with every step."""
+        self._in_a_row = self._in_a_row + 1 if step - self._last <= 1 else 1
+        self._last = step
+        if self._in_a_row > IN_A_ROW:
+            raise RoundOver("limit", f"{self._full()} again after every single step")
+
+    def _max_tokens(self) -> int | None:
+        return self.budget.max_tokens(self.meter.used + self.meter.unsure)
+
+    def _is_full(self) -> bool:
+        return self.budget.is_full(self.meter.used + self.meter.unsure)
+
+    def _reached_what_was_asked(self, response: ModelResponse) -> bool:
+        made = response.usage.completion_tokens if response.usage else 0
+        return self.budget.asked is not None and made >= self.budget.asked
+
+    def _full(self) -> str:
+        about = "" if self.meter.exact else "about "
+        length = f" of {self.budget.length:,}" if self.budget.length else ""
+        return f"the context is full ({about}{self.meter.used:,}{length} tokens)"
+
+
+def _message(seq: int, data: EventData) -> Message:
+    message = message_of(data)
+    assert message is not None
+    return Message(seq, encode_message(message))

@@ -1,0 +1,59 @@
+"""How full the context is: the server's own numbers, and what has been added since."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sii_cli.agent.context.tokens import FRAME, TokenCounter, text_of
+
+
+class Meter:
+    """Counts every message once: by the server when it was sent, by the counter before."""
+
+    def __init__(self, counter: TokenCounter, tools: bytes | None = None) -> None:
+        """`tools` is the JSON array of schemas that stands in every prompt."""
+        self._counter = counter
+        self._tools = (tools or b"").decode()
+        self._known: int | None = None
+        """Tokens of the messages counted so far; none when nothing was counted."""
+        self._covered = 0
+        """How many messages these are."""
+        self._new = 0
+        """Tokens of them that the server has not counted."""
+
+    @property
+    def used(self) -> int:
+        """Tokens of the messages that were taken."""
+        return (self._known or 0) + self._new
+
+    @property
+    def exact(self) -> bool:
+        """Nothing of it is estimated, but for what a template puts around messages."""
+        return self._new == 0 or self._counter.exact
+
+    @property
+    def unsure(self) -> int:
+        """Tokens by which the prompt may be longer than `used` says."""
+        return 0 if self._counter.exact else self._new // 5
+
+    async def take(self, messages: Sequence[bytes]) -> None:
+        """Count the messages that are new since the last time."""
+        texts = [text_of(message) for message in messages[self._covered :]]
+        if self._known is None:
+            self._known = 0
+            texts.append(self._tools)
+        if texts:
+            self._new += await self._counter.count("".join(texts)) + FRAME * len(texts)
+        self._covered = len(messages)
+
+    async def count(self, message: bytes) -> int:
+        """Return the tokens of one message."""
+        return await self._counter.count(text_of(message)) + FRAME
+
+    def set(self, tokens: int, messages: int) -> None:
+        """Take the server's word for the first `messages` messages."""
+        self._known, self._covered, self._new = tokens, messages, 0
+
+    def reset(self) -> None:
+        """Forget everything: earlier messages were replaced."""
+        self._known, self._covered, self._new = None, 0, 0

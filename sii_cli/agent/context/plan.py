@@ -1,0 +1,139 @@
+"""What to leave out of a full context: decided on sizes alone, nothing is read or asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+
+from recordings.conversation.restore import Message
+from sii_cli.agent.context.tokens import FRAME, estimate, text_of
+
+STUB_TOKENS = 24
+"""About what a stub comes to; an observation that is no longer stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A message of the history and its share of the context."""
+
+    message: Message
+    role: str
+    tokens: int
+    call_id: str = ""
+    """Of an observation."""
+    chars: int = 0
+    """Of its content."""
+
+
+Unit = list[Entry]
+"""Messages that stand or fall together: a user's message, or the model's with all that its calls
+returned."""
+
+
+def measure(messages: Sequence[Message], total: int) -> list[Entry]:
+    """Share the tokens of the whole history out to its messages, by their length."""
+    guesses = [estimate(text_of(message.encoded)) + FRAME for message in messages]
+    scale = total / max(1, sum(guesses))
+    return [
+        _entry(message, round(guess * scale))
+        for message, guess in zip(messages, guesses, strict=True)
+    ]
+
+
+def size(entries: Sequence[Entry]) -> int:
+    """Return the tokens of some entries."""
+    return sum(entry.tokens for entry in entries)
+
+
+def to_stub(entries: Sequence[Entry], too_many: int) -> list[Entry]:
+    """Return the observations to leave out, oldest first, so that so many tokens are freed.
+
+    The last step keeps its own; all there are when they are not enough.
+    """
+    chosen: list[Entry] = []
+    for entry in entries[: _last_step(entries)]:
+        if too_many <= 0:
+            break
+        if entry.role == "tool" and entry.tokens > 2 * STUB_TOKENS:
+            chosen.append(entry)
+            too_many -= entry.tokens - STUB_TOKENS
+    return chosen
+
+
+def freed(chosen: Sequence[Entry]) -> int:
+    """Return the tokens that stubs in the place of these observations free."""
+    return sum(entry.tokens - STUB_TOKENS for entry in chosen)
+
+
+def split(entries: Sequence[Entry]) -> tuple[list[Entry], list[Unit]]:
+    """Return the system prompt, and what follows it in units."""
+    front = 1 if entries and entries[0].role == "system" else 0
+    units: list[Unit] = []
+    for entry in entries[front:]:
+        if entry.role in ("user", "assistant") or not units:
+            units.append([entry])
+        else:
+            units[-1].append(entry)
+    return list(entries[:front]), units
+
+
+def last_units(units: Sequence[Unit], room: int) -> list[Unit]:
+    """Return as many of the last units as fit."""
+    kept: list[Unit] = []
+    for unit in reversed(units):
+        room -= size(unit)
+        if room < 0:
+            break
+        kept.insert(0, unit)
+    return kept
+
+
+def user_words(units: Sequence[Unit], room: int, *, keep_last: bool) -> list[Entry]:
+    """Return the user's messages that fit: the last and the first before the others, new to old.
+
+    With `keep_last` the last one is kept whatever its size.
+    """
+    said = [unit[0] for unit in units if unit[0].role == "user"]
+    if not said:
+        return []
+    chosen: set[int] = set()
+    if keep_last:
+        chosen.add(said[-1].message.seq)
+        room -= said[-1].tokens
+    for entry in (said[-1], said[0], *reversed(said[1:-1])):
+        if entry.message.seq not in chosen and entry.tokens <= room:
+            chosen.add(entry.message.seq)
+            room -= entry.tokens
+    return [entry for entry in said if entry.message.seq in chosen]
+
+
+def without_oldest(entries: Sequence[Entry], too_many: int) -> list[Entry]:
+    """Leave out whole steps, oldest first, so that so many tokens are freed; the user's stay."""
+    front, units = split(entries)
+    kept = []
+    for unit in units:
+        if too_many > 0 and unit[0].role != "user":
+            too_many -= size(unit)
+        else:
+            kept.append(unit)
+    return front + [entry for unit in kept for entry in unit]
+
+
+def stubbed(entry: Entry, message: Message) -> Entry:
+    """Return the entry of an observation with a stub in its place."""
+    return replace(entry, message=message, tokens=STUB_TOKENS)
+
+
+def _last_step(entries: Sequence[Entry]) -> int:
+    """Return where the last step begins."""
+    roles = [entry.role for entry in entries]
+    return max((at for at, role in enumerate(roles) if role in ("user", "assistant")), default=0)
+
+
+def _entry(message: Message, tokens: int) -> Entry:
+    parsed: dict[str, Any] = orjson.loads(message.encoded)
+    call_id = str(parsed.get("tool_call_id", ""))
+    return Entry(message, parsed["role"], tokens, call_id, len(parsed.get("content") or ""))

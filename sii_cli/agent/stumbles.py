@@ -1,0 +1,78 @@
+"""Answers that a round cannot go on from: told to the model a few times, then the round stops."""
+
+from __future__ import annotations
+
+from recordings.events import HarnessMessage, ModelResponse, RoundStatus
+from sii_cli.agent.flow import RoundOver
+
+MAX_STUMBLES = 3
+"""Such answers in a row after which a round stops."""
+
+CUT_OFF = (
+    "Your last message was cut off at {tokens} tokens, before it ended. No tool call in it was "
+    "run. Go on in shorter messages, and write long files in several calls."
+)
+STOPPED = (
+    "Your last message was stopped by the server before it ended ({reason}). No tool call in it "
+    "was run. Say it again, or go on in another way."
+)
+NOT_PARSED = (
+    "Your last message ended as one that makes a tool call, but no call could be read in it, so "
+    "nothing was run. Make the call again, exactly in the form that you were given."
+)
+EMPTY = (
+    "Your last message was empty: it holds neither an answer nor a tool call (thoughts are not "
+    "shown to anyone). Go on with the task, or give your answer."
+)
+OF_THE_SERVER = ("abort", "error")
+"""Finish reasons of an answer that the server gave up, not the model (vLLM's names)."""
+
+
+class Stumbles:
+    """Counts the stumbles of a round, in a row."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def step(self, response: ModelResponse) -> HarnessMessage | None:
+        """Take a response; return what to tell the model of it, none when it is a good one.
+
+        Raises `RoundOver` when telling did not help.
+        """
+        note = stumble_note(response)
+        if note is None:
+            self._count = 0
+            return None
+        self._count += 1
+        if self._count >= MAX_STUMBLES:
+            status, what = _ending(note.reason, response)
+            raise RoundOver(status, f"{what} {self._count} times in a row")
+        return note
+
+
+def stumble_note(response: ModelResponse) -> HarnessMessage | None:
+    """Return what to tell the model of a response that is no answer and makes no call."""
+    if not response.complete:
+        if response.finish_reason == "length" or "ended_at_limit" in response.flags:
+            tokens = response.usage.completion_tokens if response.usage else "its limit of"
+            return HarnessMessage(reason="cut_off", text=CUT_OFF.format(tokens=tokens))
+        reason = response.finish_reason[:40]
+        return HarnessMessage(reason="stopped", text=STOPPED.format(reason=reason))
+    if "call_not_parsed" in response.flags:
+        return HarnessMessage(reason="call_not_parsed", text=NOT_PARSED)
+    if not response.calls and not (response.content or "").strip():
+        return HarnessMessage(reason="empty", text=EMPTY)
+    return None
+
+
+def _ending(reason: str, response: ModelResponse) -> tuple[RoundStatus, str]:
+    match reason:
+        case "cut_off":
+            return "cut_off", "the model's message was cut off"
+        case "empty":
+            return "empty", "the model's message was empty"
+        case "call_not_parsed":
+            return "failed", "no call could be read"
+        case _:
+            status: RoundStatus = "infra" if response.finish_reason in OF_THE_SERVER else "failed"
+            return status, f"the server stopped the answer ({response.finish_reason[:40]})"

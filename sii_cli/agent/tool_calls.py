@@ -1,0 +1,232 @@
+"""The tools' half of a step: approve and run the calls of a response, told as events."""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from recordings.conversation.outages import TOOL_INFRA
+from recordings.errors import RecordingError
+from recordings.events import (
+    Approval,
+    CallRequest,
+    Event,
+    LiveOutput,
+    Neutralised,
+    Observation,
+    Origin,
+    ToolCall,
+    Truncation,
+)
+from sandbox.protocol import SandboxError, SandboxLost, SandboxUnavailable
+from sii_cli.agent.flow import UNWATCHED, RoundOver, Watch
+from sii_cli.agent.history import History
+from sii_cli.agent.wire import Wire
+from sii_cli.model.control_tokens import neutralise, restore
+from tools.base import ToolResult
+from tools.registry import Toolbox
+
+Approve = Callable[[str, dict[str, Any] | None], Awaitable[Approval]]
+"""Decides whether a call (tool name, parsed arguments) may run."""
+
+LIVE_OUTPUT_LIMIT = 64 << 10
+"""Bytes of one call's output that are streamed to the screen; the observation has the rest."""
+
+SANDBOX_LOST = (
+    "The sandbox died during this call ({detail}), and its state with it; the files in the "
+    "workspace are kept. The call may have taken effect, wholly or in part. A new sandbox is "
+    "started for the next call."
+)
+FAULT = (
+    "{name} failed by a fault of its own, not of yours ({error}). The call may have taken effect, "
+    "wholly or in part: look before you go on, and try another way."
+)
+MOST_CALLS = 128
+"""Calls of one step that are run."""
+TOO_MANY = (
+    "Not run: a message may make {most} calls, and this one made {made}. The first {most} were "
+    "run; make the others in later messages, or do more in one call."
+)
+NOT_RUN = "Not run: the turn was stopped before this call."
+INTERRUPTED = "The human interrupted this call after {seconds:.1f} s."
+STOPPED = "This call was stopped after {seconds:.1f} s: the session was ended here."
+
+
+async def allow_all(name: str, arguments: dict[str, Any] | None) -> Approval:
+    """Let every call run: what runs, runs inside the sandbox."""
+    return Approval(by="mode", mode="auto")
+
+
+class Observed(NamedTuple):
+    """An observation and the event that recorded it."""
+
+    event: Event
+    observation: Observation
+
+
+class ToolCaller:
+    """Runs calls and turns what they return into observations."""
+
+    def __init__(
+        self,
+        *,
+        toolbox: Toolbox,
+        wire: Wire,
+        approve: Approve,
+        on_sandbox_lost: Callable[[str], None],
+        watch: Watch = UNWATCHED,
+    ) -> None:
+        self._toolbox = toolbox
+        self._wire = wire
+        self._approve = approve
+        self._on_sandbox_lost = on_sandbox_lost
+        self._watch = watch
+        self.stopped_by: Origin = "human"
+        """Who is told to have stopped a call that is cancelled."""
+
+    async def run(
+        self, step: int, calls: Sequence[CallRequest], history: History
+    ) -> list[Observation]:
+        """Run a step's calls; return their observations, in the order of the calls.
+
+        Every call gets an observation in the history, also when the turn is stopped, so that
+        the history stays whole. Raises `RoundOver` when no sandbox can be had.
+        """
+        observed: dict[int, Observed] = {}
+        try:
+            await self._watch.settled()
+            for group in self._groups(calls[:MOST_CALLS]):
+                await self._run_group(step, group, observed)
+            for call in calls[MOST_CALLS:]:
+                words = TOO_MANY.format(most=MOST_CALLS, made=len(calls))
+                self._observe(step, call, ToolResult(words, error="too_many_calls"), 0.0, observed)
+        except BaseException:
+            for call in calls:
+                if call.index not in observed:
+                    result = ToolResult(NOT_RUN, error="not_run")
+                    self._observe(step, call, result, 0.0, observed)
+            raise
+        finally:
+            self._watch.calls_ended(step, [call.name for call in calls[:MOST_CALLS]])
+            for call in calls:
+                if call.index in observed:
+                    history.add(observed[call.index].event)
+        return [observed[call.index].observation for call in calls]
+
+    def _groups(self, calls: Sequence[CallRequest]) -> Iterator[list[CallRequest]]:
+        """Neighbouring calls that may run at the same time together; others alone."""
+        for parallel, group in groupby(calls, key=lambda call: self._toolbox.parallel(call.name)):
+            if parallel:
+                yield list(group)
+            else:
+                yield from ([call] for call in group)
+
+    async def _run_group(
+        self, step: int, group: Sequence[CallRequest], observed: dict[int, Observed]
+    ) -> None:
+        """Run calls at the same time; returns or raises when all of them have ended."""
+        running = (self._run_one(step, call, observed) for call in group)
+        for failed in await asyncio.gather(*running, return_exceptions=True):
+            if failed is not None:
+                raise failed
+
+    async def _run_one(self, step: int, call: CallRequest, observed: dict[int, Observed]) -> None:
+        parsed = self._toolbox.parse(call.arguments)
+        approval = await self._approve(call.name, parsed)
+        self._wire.note(
+            ToolCall(
+                step=step,
+                call_id=call.call_id,
+                index=call.index,
+                name=call.name,
+                arguments=call.arguments,
+                parsed=parsed,
+                approval=approval,
+            ),
+            "model",
+        )
+        started = time.monotonic()
+        try:
+            result = await self._result(call, approval)
+        except asyncio.CancelledError:
+            seconds = time.monotonic() - started
+            words = INTERRUPTED if self.stopped_by == "human" else STOPPED
+            result = ToolResult(words.format(seconds=seconds), error="interrupted")
+            self._observe(step, call, result, seconds, observed)
+            raise
+        self._observe(step, call, result, time.monotonic() - started, observed)
+        if result.error == "sandbox_unavailable":
+            raise RoundOver("infra", result.text)
+
+    async def _result(self, call: CallRequest, approval: Approval) -> ToolResult:
+        if not approval.allowed:
+            words = f" They said: {approval.words}" if approval.words else ""
+            return ToolResult(f"The human did not allow this call.{words}", error="rejected")
+        output = _LiveOutput(call.call_id, self._wire)
+        try:
+            return await self._toolbox.call(call.name, restore(call.arguments), output.add)
+        except SandboxLost as lost:
+            self._on_sandbox_lost(str(lost))
+            return ToolResult(SANDBOX_LOST.format(detail=lost), error="sandbox_lost")
+        except SandboxUnavailable as unavailable:
+            return ToolResult(str(unavailable), error="sandbox_unavailable")
+        except SandboxError as error:
+            return ToolResult(str(error), error="sandbox_error")
+        except RecordingError:
+            raise
+        except Exception as error:
+            what = f"{type(error).__name__}: {error}"
+            return ToolResult(FAULT.format(name=call.name, error=what), error=TOOL_INFRA)
+
+    def _observe(
+        self,
+        step: int,
+        call: CallRequest,
+        result: ToolResult,
+        seconds: float,
+        observed: dict[int, Observed],
+    ) -> None:
+        text, found = neutralise(result.text)
+        cut = result.cut
+        full = result.full
+        if found and full is None:
+            full = result.text.encode()
+        observation = Observation(
+            step=step,
+            call_id=call.call_id,
+            name=call.name,
+            text=text,
+            neutralised=[Neutralised(token=token, count=count) for token, count in found],
+            error=result.error,
+            exit_code=result.exit_code,
+            seconds=round(seconds, 6),
+            truncated=Truncation(bytes=cut.bytes, lines=cut.lines) if cut else None,
+            full=self._wire.keep(full),
+            raw=self._wire.keep(result.raw),
+            changed=list(result.changed),
+            details=result.details,
+        )
+        event = self._wire.note(observation, "tool")
+        observed[call.index] = Observed(event, observation)
+
+
+class _LiveOutput:
+    """Streams a call's output to the screen, decoded, up to a limit."""
+
+    def __init__(self, call_id: str, wire: Wire) -> None:
+        self._call_id = call_id
+        self._wire = wire
+        self._room = LIVE_OUTPUT_LIMIT
+        self._decode = codecs.getincrementaldecoder("utf-8")("backslashreplace").decode
+
+    def add(self, output: bytes) -> None:
+        if self._room <= 0:
+            return
+        text = self._decode(output[: self._room])
+        self._room -= len(output)
+        if text:
+            self._wire.live(LiveOutput(self._call_id, text))

@@ -1,0 +1,126 @@
+"""What a session is put together from, made from the settings."""
+
+from __future__ import annotations
+
+import os
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+from recordings.redaction.redactor import Redactor
+from recordings.redaction.secrets import SecretFinder, known_secrets
+from recordings.trust.first_start import working_key
+from recordings.trust.home_key import HomeKey
+from sandbox.protocol import Limits, Mount, SandboxBackend, SandboxSpec
+from sii_cli.config.project_text import read_project_text, text_sha256
+from sii_cli.config.settings import Settings
+from sii_cli.errors import UsageError
+from sii_cli.model.types import Model
+
+Mode = Literal["interactive", "headless", "demo", "batch"]
+
+
+def make_model(settings: Settings) -> Model:
+    """Return the client of the server that the settings name."""
+    from sii_cli.model.vllm import VllmModel  # httpx is slow to import: after the first key
+
+    return VllmModel(
+        base_url=settings.base_url,
+        model=settings.model,
+        api_key=settings.api_key,
+        idle_timeout=settings.idle_timeout,
+        retries=settings.retries,
+    )
+
+
+def make_backend(settings: Settings) -> SandboxBackend:
+    """Return the sandbox backend that the settings name."""
+    if settings.sandbox == "bubblewrap":
+        from sandbox.bubblewrap.backend import BubblewrapBackend
+
+        return BubblewrapBackend()
+    from sandbox.docker.backend import DockerBackend  # docker is slow to import
+
+    return DockerBackend()
+
+
+def make_spec(settings: Settings) -> SandboxSpec:
+    """Return what sandbox to start for the settings."""
+    return SandboxSpec(
+        workspace=settings.workspace,
+        image=settings.image,
+        limits=make_limits(settings),
+        allow_net=settings.allow_net,
+        env=sandbox_env(settings),
+        mounts=tuple(map(_mount, settings.mounts)),
+        setup=settings.setup,
+        read_only=settings.read_only,
+    )
+
+
+def make_limits(settings: Settings) -> Limits:
+    """Return what a sandbox may use up."""
+    return Limits(
+        memory=settings.memory,
+        cpus=settings.cpus,
+        pids=settings.pids,
+        tmp=settings.tmp,
+        disk=settings.disk,
+        file_size=settings.file_size,
+        open_files=settings.open_files,
+        output=settings.output_size,
+        command_timeout=min(settings.command_timeout, settings.command_timeout_max),
+        command_timeout_max=settings.command_timeout_max,
+    )
+
+
+def sandbox_env(settings: Settings) -> dict[str, str]:
+    """Return the variables that the sandbox's commands get."""
+    pairs = (pair.partition("=") for pair in settings.env)
+    return {name: value for name, _, value in pairs}
+
+
+def _mount(text: str) -> Mount:
+    source, _, target = text.rpartition(":/")
+    return Mount(Path(source), f"/{target}")
+
+
+def make_key(settings: Settings) -> HomeKey | None:
+    """Return the key that proves what is recorded; made when the home has none.
+
+    Raises `HomeKeyUnusable`, `RecordingFailed`.
+    """
+    return working_key(settings.key_home) if settings.key_home is not None else None
+
+
+def make_redactor(settings: Settings) -> Redactor:
+    """Return what keeps secrets out of the recording.
+
+    The model reads what is recorded, so it does not get to see them either. Hence by default only
+    what is hardly ever wrong is masked: a name taken for a secret's would break its edits.
+    """
+    known = known_secrets(os.environ, sandbox_env(settings))
+    if settings.api_key is not None:
+        known["SII_API_KEY"] = settings.api_key
+    finder = SecretFinder(known, settings.redact)
+    return Redactor(finder, whole=settings.redact_whole)
+
+
+def system_prompt(settings: Settings) -> str:
+    """Return the session's system prompt: the user's file, or the one shipped.
+
+    Raises `UsageError`.
+    """
+    path = settings.system_prompt
+    if path is not None:
+        try:
+            text = read_project_text(path)
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"The system prompt {path} cannot be read: {error}.") from error
+        if settings.trusted_prompt not in (None, text_sha256(text)):
+            raise UsageError(
+                f"The system prompt {path} has changed since the project's settings were trusted: "
+                "`sii config --trust` shows and trusts it as it is now."
+            )
+        return text.strip()
+    return resources.files("sii_cli").joinpath("system_prompt.md").read_text("utf-8").strip()

@@ -1,0 +1,1 @@
+"""Settings: what there is to set, where values come from, how they are checked."""

@@ -1,0 +1,186 @@
+"""Reads the settings from flags, environment and files, and checks every value where it enters."""
+
+from __future__ import annotations
+
+import difflib
+import stat
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from recordings.errors import UNPARSABLE, why_unparsable
+from recordings.storage.opening import read_named
+from sii_cli.config.project_settings import (
+    find_project_file,
+    notes_about,
+    stricter_values,
+    trusted_source,
+)
+from sii_cli.config.project_text import LARGEST
+from sii_cli.config.running_server import running_server
+from sii_cli.config.settings import (
+    CONFIG_FILE,
+    SETTING_NAMES,
+    Place,
+    Settings,
+    find_home,
+    find_key_home,
+    variable_of,
+)
+from sii_cli.config.values import (
+    Source,
+    check_place,
+    check_tools,
+    check_value,
+    current_directory,
+)
+from sii_cli.errors import UsageError
+
+
+def load_settings(
+    flags: Mapping[str, Any],
+    env: Mapping[str, str],
+    cwd: Path | None = None,
+    *,
+    works: bool = True,
+) -> Settings:
+    """Put the settings together. Raises `UsageError` naming the place, the key and the remedy.
+
+    `works`: someone will work in the workspace, so it must be one that a sandbox may show.
+    """
+    cwd = cwd or current_directory()
+    outer = [
+        Source("flag", {name: v for name, v in flags.items() if v is not None}, cwd),
+        Source("environment", _from_environment(env), cwd),
+    ]
+    home = find_home(env)
+    workspace = _merge(outer, {"workspace"}).get("workspace", (cwd, ""))[0]
+    if works:
+        _check_workspace(workspace, home)
+    key_home = find_key_home(env)
+    project = find_project_file(workspace, home)
+    trusted = trusted_source(key_home, project)
+    own = _from_file("user", home / CONFIG_FILE)
+    files = [*([trusted] if trusted else []), own]
+    merged = _merge([*outer, *files], set(SETTING_NAMES))
+    notes = [*_doubtful_variables(env), *_key_in_sight(own)]
+    if project is not None:
+        notes += notes_about(project, trusted=trusted is not None)
+        for name, value in stricter_values(project, merged).items():
+            merged[name] = (value, f"{project.path} (stricter)")
+    values = {name: value for name, (value, _) in merged.items()}
+    sources = {name: source for name, (_, source) in merged.items()}
+    values |= {"home": home, "workspace": workspace}
+    if project is not None and sources.get("system_prompt") == f"{project.path} (trusted)":
+        values["trusted_prompt"] = project.prompt_sha256
+    if "env" in values:
+        values["env"] = tuple(_variable(text, env, sources["env"]) for text in values["env"])
+    if "base_url" not in values and (running := running_server(home)):
+        values["base_url"], sources["base_url"] = running, "sii serve"
+    values["tools"] = _all_tools(values.get("tools"))
+    _check_together(values, sources)
+    return Settings(**values, sources=sources, notes=tuple(notes), key_home=key_home)
+
+
+def _from_environment(env: Mapping[str, str]) -> dict[str, str]:
+    """An empty variable is one that is not set."""
+    pairs = ((name, env.get(variable_of(name), "")) for name in SETTING_NAMES)
+    return {name: value for name, value in pairs if value}
+
+
+def _doubtful_variables(env: Mapping[str, str]) -> list[str]:
+    """Notice variables that look like a setting's, but are none."""
+    known = [variable_of(name) for name in SETTING_NAMES]
+    doubtful = {
+        name: difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+        for name in env
+        if name.startswith("SII_") and name not in known
+    }
+    return [
+        f"{name} is no setting and does nothing; did you mean {nearest[0]}?"
+        for name, nearest in doubtful.items()
+        if nearest
+    ]
+
+
+def _key_in_sight(own: Source) -> Iterator[str]:
+    """Notice a file with a key that others on the machine can read."""
+    if "api_key" in own.values and own.file is not None:
+        with suppress(OSError):
+            if own.file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+                yield f"others can read the key in {own.file}: say `chmod 600 {own.file}`."
+
+
+def _from_file(place: Place, path: Path) -> Source:
+    try:
+        values = tomllib.loads(read_named(path, LARGEST).decode())
+    except (FileNotFoundError, NotADirectoryError):
+        values = {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read: {error}.") from error
+    except UNPARSABLE as error:
+        raise UsageError(f"{path} is not valid TOML: {why_unparsable(error)}.") from error
+    return Source(place, values, path.parent, path)
+
+
+def _merge(sources: list[Source], wanted: set[str]) -> dict[str, tuple[Any, str]]:
+    """Return each wanted setting's checked value, from the strongest source that has one."""
+    merged: dict[str, tuple[Any, str]] = {}
+    for source in sources:
+        for name, raw in source.values.items():
+            check_place(source, name)
+            if name in wanted:
+                value = check_value(source, name, raw)
+                merged.setdefault(name, (value, source.name_of(name)))
+    return merged
+
+
+def _check_workspace(workspace: Path, home: Path) -> None:
+    if not workspace.is_dir():
+        what = "is not a directory" if workspace.exists() else "does not exist"
+        raise UsageError(
+            f"The workspace {workspace} {what}: make it, or name another with --workspace DIR."
+        )
+    if home.resolve().is_relative_to(workspace.resolve()):
+        raise UsageError(
+            f"The workspace {workspace} holds sii's own folder {home}, with your key and your "
+            "recordings: work in a project's directory (--workspace DIR), or move SII_HOME."
+        )
+
+
+def _all_tools(chosen: tuple[str, ...] | None) -> tuple[str, ...]:
+    from tools.registry import TOOL_NAMES  # slow to import: not before the settings are checked
+
+    check_tools(chosen or (), "tools")
+    return chosen or TOOL_NAMES
+
+
+def _variable(text: str, env: Mapping[str, str], source: str) -> str:
+    """Return NAME=VALUE; a bare NAME gets the value that it has here. Raises `UsageError`."""
+    if "=" in text:
+        return text
+    if text not in env:
+        raise UsageError(f"{source}: the variable {text} is not set, so it cannot be passed on.")
+    return f"{text}={env[text]}"
+
+
+def _check_together(values: dict[str, Any], sources: dict[str, str]) -> None:
+    if values.get("search_provider") == "searxng" and values.get("searxng_url") is None:
+        raise UsageError(
+            f"{sources['search_provider']}: search_provider is searxng, but searxng_url is not set."
+        )
+    home = values["home"].resolve()
+    for mount in values.get("mounts", ()):
+        if home.is_relative_to(mount.rpartition(":/")[0]):
+            raise UsageError(
+                f"{sources['mounts']}: {mount} would show sii's own folder {home}, with your key "
+                "and your recordings: choose a narrower directory."
+            )
+    prompt = values.get("system_prompt")
+    if prompt is not None and not prompt.is_file():
+        raise UsageError(f"{sources['system_prompt']}: there is no file {prompt} to read.")
+    tokenizer = values.get("tokenizer")
+    if tokenizer is not None and not tokenizer.exists():
+        raise UsageError(f"{sources['tokenizer']}: there is no {tokenizer} to count tokens with.")

@@ -1,0 +1,254 @@
+"""The settings: what there is to set, and where each value comes from.
+
+Flags > environment > the project's file, once it is trusted > the user's file > defaults. A
+project's file that is not trusted only makes stricter what nobody set (`project_settings.py`).
+Values are checked in `config_sources.py`, so that this module is quick to import.
+"""
+
+# ruff: noqa: RUF009 (a setting is declared by a call; what it returns is a dataclass field)
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from sii_cli.config.types import (
+        Bytes,
+        Count,
+        CountOrZero,
+        Cpus,
+        Fraction,
+        Hosts,
+        Integer,
+        Lines,
+        Mounts,
+        Name,
+        Names,
+        OutputBytes,
+        PathValue,
+        Seconds,
+        Secret,
+        Switch,
+        Temperature,
+        Url,
+        Urls,
+        Variables,
+    )
+    from tools.web.settings import WebSettings
+
+CONFIG_FILE = "config.toml"
+PROJECT_FOLDER = ".sii"
+BATCH_FILE = "batch.json"
+"""What makes a folder a batch's."""
+_DEFAULT_HOME = "~/.sii"
+
+Place = Literal["flag", "environment", "project", "user"]
+"""Where a value may be set, the strongest first."""
+
+ANYWHERE: tuple[Place, ...] = ("flag", "environment", "project", "user")
+OWN: tuple[Place, ...] = ("flag", "environment", "user")
+"""Not by a project: a cloned repository, or the model that works in it, must not widen what it
+may reach or use up, nor choose who reads along."""
+FILES: tuple[Place, ...] = ("environment", "project", "user")
+"""Agreed on once, not said with every command."""
+SECRET: tuple[Place, ...] = ("environment", "user")
+"""Never on a command line, which every user of the machine can read."""
+OWN_FILES: tuple[Place, ...] = ("environment", "user")
+"""Seldom changed, and not by a project."""
+AT_START: tuple[Place, ...] = ("flag", "environment")
+"""Needed to find the project's file."""
+HOME: tuple[Place, ...] = ("environment",)
+"""Needed by every command, to find the user's file and the recordings."""
+
+Stricter = Literal["lower", "fewer", "on"]
+"""How a value may be stricter than another: a lower number, fewer names, or true."""
+
+
+def _setting(
+    default: Any,
+    help_text: str,
+    places: tuple[Place, ...] = ANYWHERE,
+    *,
+    stricter: Stricter | None = None,
+) -> Any:
+    """`stricter`: how data of others may set it unasked, where they may at all; None: not so."""
+    return field(
+        default=default,
+        repr=places is not SECRET,
+        metadata={"help": help_text, "places": places, "stricter": stricter},
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What is in force. `load_settings` makes one; `sources` says where each value came from."""
+
+    base_url: Urls = _setting(
+        "http://127.0.0.1:8000/v1",
+        "The server's OpenAI-compatible URL, or those of several equal ones, by commas.",
+        OWN,
+    )
+    model: Name | None = _setting(None, "Name of the model; without it the first one served.")
+    api_key: Secret | None = _setting(None, "The server's key.", SECRET)
+    home: PathValue = _setting(Path(_DEFAULT_HOME), "Where recordings and history are kept.", HOME)
+    workspace: PathValue = _setting(Path(), "Directory that the model works in.", AT_START)
+    image: Name = _setting("sii-sandbox:latest", "Docker image of the sandbox.", OWN)
+    sandbox: Literal["docker", "bubblewrap"] = _setting("docker", "What runs the sandbox.", OWN)
+    allow_net: Hosts = _setting((), "Hosts for the sandbox to reach; without it none.", OWN)
+    memory: Bytes = _setting(4 << 30, 'Memory of the sandbox, such as "4g".', OWN, stricter="lower")
+    cpus: Cpus = _setting(2.0, "Processors of the sandbox.", OWN, stricter="lower")
+    pids: Count = _setting(512, "Processes in the sandbox.", OWN, stricter="lower")
+    disk: Bytes = _setting(
+        16 << 30, "What the sandbox may write to disk.", OWN_FILES, stricter="lower"
+    )
+    tmp: Bytes = _setting(
+        1 << 30, "Size of the sandbox's /tmp; counts as memory.", OWN_FILES, stricter="lower"
+    )
+    file_size: Bytes = _setting(
+        8 << 30, "Size of one file in the sandbox.", OWN_FILES, stricter="lower"
+    )
+    open_files: Count = _setting(
+        4096, "Files that a process may hold open.", OWN_FILES, stricter="lower"
+    )
+    output_size: OutputBytes = _setting(
+        16 << 20, "Output of a command that is kept.", OWN_FILES, stricter="lower"
+    )
+    mounts: Mounts = _setting(
+        (), "SRC[:TARGET], shown read-only in the sandbox (at /mnt/NAME); again for more.", OWN
+    )
+    setup: Lines = _setting(
+        (), "Command run in the sandbox's shell before the first call; again for more.", OWN
+    )
+    env: Variables = _setting(
+        (), "NAME=VALUE for the sandbox, or NAME to pass yours on; again for more.", OWN
+    )
+    read_only: Switch = _setting(False, "Whether the workspace can only be read.", stricter="on")
+    snapshots: Switch = _setting(True, "Whether the workspace is kept after every step.")
+    snapshot_exclude: Names = _setting(
+        (".env", ".env.local", ".netrc", ".pgpass", "id_rsa", "id_ecdsa", "id_ed25519"),
+        "Globs of files, such as those with secrets, that snapshots leave out.",
+        FILES,
+    )
+    command_timeout: Seconds = _setting(
+        120.0, "Seconds for a command that asks for none.", stricter="lower"
+    )
+    command_timeout_max: Seconds = _setting(
+        3600.0, "Seconds that a command may ask for.", OWN_FILES, stricter="lower"
+    )
+    tools: Names = _setting(
+        (), "Tools that the model may call, by commas; without it all.", stricter="fewer"
+    )
+    system_prompt: PathValue | None = _setting(None, "File with another system prompt.")
+    max_steps: Count = _setting(200, "Steps after which a round is stopped.", stricter="lower")
+    temperature: Temperature | None = _setting(None, "Sampling temperature.")
+    top_p: Fraction | None = _setting(None, "Nucleus sampling.")
+    max_tokens: Count | None = _setting(
+        None, "Most tokens of one message of the model.", stricter="lower"
+    )
+    context_length: Count | None = _setting(
+        None,
+        "Tokens of the context to use; without it all that the server gives.",
+        stricter="lower",
+    )
+    compact: Switch = _setting(True, "Whether a full context is summed up; else the round ends.")
+    tokenizer: PathValue | None = _setting(
+        None, "The model's tokenizer.json, or its folder, to count tokens with.", OWN
+    )
+    seed: Integer | None = _setting(None, "Sampling seed.")
+    enable_thinking: Switch | None = _setting(None, "Whether the model thinks before it answers.")
+    keep_reasoning: Switch | None = _setting(
+        None, "Whether the model sees what it thought in earlier rounds (from GLM-4.7 on)."
+    )
+    idle_timeout: Seconds = _setting(120.0, "Seconds of silence after which a stream is dead.")
+    retries: CountOrZero = _setting(5, "How often a failed request is sent again.")
+    search_provider: Literal["ddgs", "searxng"] = _setting("ddgs", "Who searches the web.", OWN)
+    searxng_url: Url | None = _setting(None, "URL of a SearXNG server.", OWN)
+    speaker: Name | None = _setting(None, "Pseudonym of the human, for the recording.", OWN)
+    redact: Literal["known", "patterns", "names", "entropy"] = _setting(
+        "patterns",
+        "What is kept out of recordings: the values of secrets that are known; also keys and "
+        "tokens by their form; also values named so; also what only looks random.",
+        OWN,
+    )
+    redact_whole: Switch = _setting(False, "Keep nothing of a text that holds a secret.", OWN)
+    approval_policy: Literal["any", "all", "majority"] = _setting(
+        "any", "How many reviewers must approve a recording.", FILES
+    )
+    sources: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Where each value came from, in words."""
+    notes: tuple[str, ...] = ()
+    """What the user should know about these settings."""
+    trusted_prompt: str | None = None
+    """SHA-256 of the system prompt that a trusted project names: no other content is used."""
+    key_home: Path | None = field(default=None, repr=False)
+    """The home whose key proves what is recorded (`find_key_home`); None: nothing is proved here,
+    as on the machines of a cluster."""
+
+    @property
+    def base_urls(self) -> list[str]:
+        """The servers, each by itself."""
+        return self.base_url.split(",")
+
+    @property
+    def web(self) -> WebSettings:
+        """What the web tools need."""
+        from tools.web.settings import WebSettings
+
+        return WebSettings(search_provider=self.search_provider, searxng_url=self.searxng_url)
+
+    def without_secrets(self) -> dict[str, Any]:
+        """Return the values as JSON can hold them; of secrets only that they are set."""
+        values = {name: _plain(getattr(self, name)) for name in SETTING_NAMES}
+        values["api_key"] = None if self.api_key is None else "set"
+        values["env"] = [pair.partition("=")[0] for pair in self.env]
+        return values
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+SINGULAR = {"mounts": "mount"}
+"""Settings whose flag is given once for each value."""
+SETTING_FIELDS = tuple(field for field in fields(Settings) if "places" in field.metadata)
+SETTING_NAMES = tuple(field.name for field in SETTING_FIELDS)
+
+
+def flag_of(name: str) -> str:
+    """Return the command line's name of a setting."""
+    return "--" + SINGULAR.get(name, name).replace("_", "-")
+
+
+def variable_of(name: str) -> str:
+    """Return the environment's name of a setting."""
+    return f"SII_{name.upper()}"
+
+
+def find_home(env: Mapping[str, str]) -> Path:
+    """Return the folder of recordings, history and the user's file, made absolute."""
+    return Path(env.get(variable_of("home")) or _DEFAULT_HOME).expanduser().absolute()
+
+
+def find_key_home(env: Mapping[str, str]) -> Path:
+    """Return the home whose key proves what is made.
+
+    A batch's folder is looked at as if it were a home, but has no key of its own: it is below the
+    user's home, or that is in its usual place.
+    """
+    home = find_home(env)
+    if not (home / BATCH_FILE).exists():
+        return home
+    above = home.parent
+    if above.name == "batches" and (above.parent / "key").exists():
+        return above.parent
+    return Path(_DEFAULT_HOME).expanduser().absolute()
+
+
+def find_recordings(env: Mapping[str, str]) -> Path:
+    """Return the folder of the recordings."""
+    return find_home(env) / "recordings"

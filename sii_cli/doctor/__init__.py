@@ -1,0 +1,1 @@
+"""Checks of the machine, the sandbox and the model server."""

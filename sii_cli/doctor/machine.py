@@ -1,0 +1,131 @@
+"""Whether this machine can run sessions: the engine, the image, the disk, the terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+from sandbox.protocol import SandboxUnavailable
+from sii_cli.config.settings import Settings
+from sii_cli.doctor.server import Probe
+from sii_cli.doctor.server_checks import Check
+
+LONGEST = 55.0
+"""Seconds that all checks may take together."""
+Checks = asyncio.Queue[Check | Exception | None]
+"""What one server's examination finds; none at its end."""
+LOW_DISK = 5 << 30
+"""Bytes."""
+
+
+async def examine(settings: Settings) -> AsyncIterator[Check]:
+    """Yield every check as it is done, the machine's first; never longer than a minute."""
+    yield terminal()
+    yield disk(settings.home)
+    for found in await asyncio.to_thread(engine, settings.image):
+        yield found
+    deadline = asyncio.get_running_loop().time() + LONGEST
+    async for found in _servers(settings, deadline):
+        yield found
+
+
+async def _servers(settings: Settings, deadline: float) -> AsyncIterator[Check]:
+    """Examine all servers at the same time; yield the checks of one after another."""
+    urls = settings.base_urls
+    queues: list[Checks] = [asyncio.Queue() for _ in urls]
+    tasks = [
+        asyncio.create_task(_examine_server(Probe(url, settings.model, settings.api_key), queue))
+        for url, queue in zip(urls, queues, strict=True)
+    ]
+    try:
+        for url, queue in zip(urls, queues, strict=True):
+            async for check in _told(queue, deadline):
+                yield replace(check, endpoint=url) if len(urls) > 1 else check
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _examine_server(probe: Probe, queue: Checks) -> None:
+    try:
+        async for check in probe.checks():
+            queue.put_nowait(check)
+        queue.put_nowait(None)
+    except Exception as error:
+        queue.put_nowait(error)
+    finally:
+        await probe.aclose()
+
+
+async def _told(queue: Checks, deadline: float) -> AsyncIterator[Check]:
+    """Yield a server's checks until its end or the deadline; raises what its examination raised."""
+    try:
+        while (check := await _next(queue, deadline)) is not None:
+            yield check
+    except TimeoutError:
+        yield Check("time", "warn", f"stopped after {LONGEST:.0f} s", "the server is slow or busy")
+
+
+async def _next(queue: Checks, deadline: float) -> Check | None:
+    """Return the next check, none at the end. Raises `TimeoutError`, and what was raised there."""
+    async with asyncio.timeout_at(deadline):
+        check = await queue.get()
+    if isinstance(check, Exception):
+        raise check
+    return check
+
+
+def terminal() -> Check:
+    """What the screen can show."""
+    encoding = (sys.stdout.encoding or "").lower()
+    if encoding.replace("-", "") != "utf8":
+        found = f"the terminal's encoding is {encoding or 'unknown'}"
+        return Check("terminal", "warn", found, "set LANG to a UTF-8 locale")
+    return Check("terminal", "ok", f"{os.environ.get('TERM', 'none')}, UTF-8")
+
+
+def disk(home: Path) -> Check:
+    """Room for recordings."""
+    folder = home
+    while not folder.exists():
+        folder = folder.parent
+    if not os.access(folder, os.W_OK):
+        return Check("disk", "fail", f"{folder} cannot be written to", "set SII_HOME")
+    free = shutil.disk_usage(folder).free
+    found = f"{free / 1e9:.0f} GB free at {folder}"
+    if free < LOW_DISK:
+        return Check("disk", "warn", found, "make room, or set SII_HOME")
+    return Check("disk", "ok", found)
+
+
+def engine(image: str) -> list[Check]:
+    """The Docker engine and the sandbox's image (blocking)."""
+    from docker.errors import DockerException, ImageNotFound
+
+    from sandbox.docker.engine import connect
+    from sandbox.docker.image import is_current
+
+    try:
+        api = connect().api
+    except SandboxUnavailable as error:
+        return [Check("docker", "fail", str(error))]
+    try:
+        found = [Check("docker", "ok", f"engine {api.version()['Version']}")]
+        inspected = api.inspect_image(image)
+        size = f"{image}, {inspected['Size'] / 1e6:.0f} MB"
+        if not is_current(inspected["Config"].get("Labels")):
+            words = f"{size}, built from another recipe than this version's"
+            return [*found, Check("image", "warn", words, "sii sandbox build")]
+        return [*found, Check("image", "ok", size)]
+    except ImageNotFound:
+        return [*found, Check("image", "fail", f"{image} is not there", "sii sandbox build")]
+    except DockerException as error:
+        return [Check("docker", "fail", str(error))]
+    finally:
+        api.close()

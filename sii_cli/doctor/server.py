@@ -1,0 +1,219 @@
+"""Whether a model server can be trusted with a recording: asked with a few short requests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import asdict
+from typing import Any
+from uuid import uuid4
+
+from recordings.conversation.ids import IdTrail
+from recordings.conversation.messages import encode_message, message_of
+from recordings.events import CallRequest, ModelResponse
+from recordings.flags import words_of
+from recordings.storage.encoding import encode
+from sii_cli.doctor import server_checks as checks
+from sii_cli.doctor.server_checks import Check
+from sii_cli.model.profiles import Profile, profile_of
+from sii_cli.model.server import Server
+from sii_cli.model.types import (
+    STREAMING,
+    ChatRequest,
+    Completion,
+    Failed,
+    ModelError,
+    ServedModel,
+)
+from sii_cli.model.vllm import VllmModel
+
+MAX_TOKENS = 1024
+"""Tokens of one answer: room for a thought and two calls."""
+LONG_ARGUMENT = 100_000
+"""Characters."""
+NOTE: dict[str, Any] = {
+    "type": "function",
+    "function": {
+        "name": "note",
+        "description": "Keep a note.",
+        "parameters": {
+            "type": "object",
+            "properties": {"text": {"type": "string"}, "tags": {"type": "array"}},
+            "required": ["text"],
+        },
+    },
+}
+Message = dict[str, Any]
+SYSTEM: Message = {"role": "system", "content": "This is a check of the server. " * 60}
+"""Longer than the blocks (128 tokens) in which vLLM caches prefixes."""
+ASK_ONE = f"Call the tool `note` once, with the text «{checks.TEXT}» and the tags [1, {{}}]."
+ASK_TWO = "Call the tool `note` twice in one message: with the text `one`, and with `two`."
+STRICT_OFF = "start vLLM with VLLM_ENFORCE_STRICT_TOOL_CALLING=0"
+
+
+class Probe:
+    """The checks of one server, one after another."""
+
+    def __init__(self, base_url: str, model: str | None, api_key: str | None) -> None:
+        self._server = Server(base_url, api_key)
+        self._model = VllmModel(base_url=base_url, model=model, api_key=api_key, retries=0)
+
+    async def checks(self) -> AsyncIterator[Check]:
+        """Yield what is found; ends early when the server cannot be used at all."""
+        try:
+            served = await self._model.describe()
+        except ModelError as error:
+            yield Check("server", "fail", str(error))
+            return
+        profile = profile_of(served.name, str(served.details["entry"].get("root") or ""))
+        yield Check("server", "ok", f"{served.base_url} serves {served.name}")
+        yield checks.known(profile)
+        yield checks.version(served)
+        yield checks.context(served, profile)
+        greeting = [SYSTEM, _user("Say hello, in one word.")]
+        first = await self._ask(served, greeting)
+        if isinstance(first, Failed):
+            yield Check("answer", "fail", first.message)
+            return
+        for check in (checks.ids, checks.usage, checks.stop, checks.reasoning):
+            yield check(first)
+        yield checks.cache(await self._ask(served, greeting))
+        async for found in self._calls(served, profile):
+            yield found
+        yield await self._long_argument(served)
+        yield await self._overflow(served)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._model.aclose()
+        await self._server.aclose()
+
+    async def _ask(
+        self,
+        served: ServedModel,
+        messages: list[Message],
+        *,
+        tools: bool = False,
+        max_tokens: int = MAX_TOKENS,
+    ) -> Completion | Failed:
+        params = {"model": served.name, **STREAMING, "max_tokens": max_tokens, "temperature": 0}
+        request = ChatRequest(
+            request_id=str(uuid4()),
+            messages=[encode_message(message) for message in messages],
+            tools=encode([NOTE]) if tools else None,
+            params=params,
+        )
+        async for part in self._model.stream(request):
+            if isinstance(part, Completion | Failed):
+                return part
+        raise AssertionError("a stream ends with a completion or a failure")
+
+    async def _calls(self, served: ServedModel, profile: Profile) -> AsyncIterator[Check]:
+        none = await self._ask(served, [_user("Say hello. Call no tool.")], tools=True)
+        yield checks.call_count("no call", none, 0)
+        question = [_user(ASK_ONE)]
+        one = await self._ask(served, question, tools=True)
+        yield checks.call_count("one call", one, 1)
+        if isinstance(one, Completion) and one.calls:
+            yield checks.unicode(one)
+            yield checks.nested(one)
+            yield await self._parser(one)
+            yield await self._form(served, one, profile)
+            yield await self._round_trip(served, question, one)
+        two = await self._ask(served, [_user(ASK_TWO)], tools=True)
+        yield checks.call_count("parallel calls", two, 2)
+
+    async def _parser(self, done: Completion) -> Check:
+        """Whether what the server gave is what the ids say."""
+        try:
+            doubts = await self._model.text_doubts(done)
+        except ModelError as error:
+            return Check("text and ids", "warn", str(error))
+        if doubts is None:
+            return Check("text and ids", "warn", "what the ids say cannot be compared")
+        lost = [flag for flag in doubts.flags if flag != "call_form_forced"]
+        if lost:
+            return Check("text and ids", "fail", words_of(lost), "update vLLM, see the parsers")
+        return Check("text and ids", "ok", "what was shown is what the ids say")
+
+    async def _form(self, served: ServedModel, done: Completion, profile: Profile) -> Check:
+        """Whether calls are written in the form that the model was trained on."""
+        text = ""
+        with suppress(ModelError):
+            text = await self._server.detokenize(served.name, done.generated_ids or [])
+        _, found, rest = text.partition(f"<tool_call>{done.calls[0].name}")
+        if not found:
+            return Check("call form", "warn", "the generated text cannot be seen")
+        is_compact = not rest.startswith("\n")
+        form = "compact (GLM-4.7)" if is_compact else "with newlines (GLM-4.5)"
+        if is_compact and not profile.strict_tool_calls:
+            return Check("call form", "fail", f"{form}: forced on {profile.name}", STRICT_OFF)
+        return Check("call form", "ok", form)
+
+    async def _round_trip(
+        self, served: ServedModel, question: list[Message], done: Completion
+    ) -> Check:
+        """Whether the answer, sent back, is rendered as it was generated."""
+        trail = IdTrail()
+        trail.advance(done.prompt_ids or [], done.generated_ids or [])
+        messages = [*question, _said(done), *(_noted(call.call_id) for call in done.calls)]
+        # Not `/tokenize`: it drops `reasoning_content` (vLLM 0.32), which a request keeps.
+        after = await self._ask(served, messages, tools=True, max_tokens=1)
+        if isinstance(after, Failed):
+            return Check("template", "fail", after.message)
+        if after.prompt_ids is None or not len(trail):
+            return Check("template", "warn", "the server does not tell its ids")
+        kept = trail.span(after.prompt_ids).keep
+        if kept == len(trail):
+            return Check("template", "ok", "a turn sent back is rendered as it was generated")
+        found = f"a turn sent back differs from token {kept} of {len(trail)}"
+        return Check("template", "warn", found, "every step may become a sample of its own")
+
+    async def _long_argument(self, served: ServedModel) -> Check:
+        """Whether a long argument in the history is taken as it is."""
+        arguments = encode({"text": "naïve " * (LONG_ARGUMENT // 6)}).decode()
+        said = _assistant(
+            calls=[CallRequest(index=0, call_id="1", name="note", arguments=arguments)]
+        )
+        messages = [_user("Note it."), said, _noted("1")]
+        ids = await self._server.tokenize(
+            {"model": served.name, "messages": messages, "tools": [NOTE]}
+        )
+        if ids is None:
+            return Check("long argument", "warn", "an argument of 100 KB was not taken")
+        return Check("long argument", "ok", f"100 KB come to {len(ids)} tokens")
+
+    async def _overflow(self, served: ServedModel) -> Check:
+        if served.context_length is None or served.context_length > 2_000_000:
+            return Check("overflow", "warn", "not tried: the context length is not known")
+        answer = await self._ask(served, [_user("word " * (served.context_length + 16))])
+        if isinstance(answer, Failed) and answer.kind == "overflow":
+            return Check("overflow", "ok", "a prompt too long is refused as one")
+        found = answer.message if isinstance(answer, Failed) else "a prompt too long was taken"
+        return Check("overflow", "fail", found, "set --max-model-len to what the model can hold")
+
+
+def _user(text: str) -> Message:
+    return {"role": "user", "content": text}
+
+
+def _noted(call_id: str) -> Message:
+    return {"role": "tool", "tool_call_id": call_id, "content": "Noted."}
+
+
+def _said(done: Completion) -> Message:
+    """A turn as a session sends it back."""
+    return _assistant(
+        reasoning=done.reasoning,
+        content=done.content,
+        calls=[CallRequest(**asdict(call)) for call in done.calls],
+    )
+
+
+def _assistant(calls: list[CallRequest], **said: str | None) -> Message:
+    response = ModelResponse(
+        step=1, attempt=1, finish_reason="tool_calls", complete=True, calls=calls, **said
+    )
+    message = message_of(response)
+    assert message is not None
+    return message

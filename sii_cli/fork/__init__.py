@@ -1,0 +1,1 @@
+"""Forks: a session that begins from a moment of another, edited or not."""

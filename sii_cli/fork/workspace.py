@@ -1,0 +1,100 @@
+"""Where a fork works: in a directory of its own, with the files as they were at the event."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sii_cli.config.settings import find_home
+from sii_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from recordings.events import Snapshot
+
+_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A fork's workspace."""
+
+    path: str
+    files: str
+    """What its files are, in words."""
+    doubts: tuple[str, ...] = ()
+    snapshot: Snapshot | None = None
+    """Of what was written for the fork."""
+
+
+def place_workspace(
+    parent: Path, seq: int, fork: str, wanted: Path | None, recorded: str | None
+) -> Placed:
+    """Write the workspace of `parent` after event `seq` where the fork `fork` will work.
+
+    That is the directory `wanted`, if it is new or empty, or one of the fork's own. A directory
+    that holds files is taken as it is; so is the `recorded` one where no snapshot was taken
+    (None: somebody else recorded it, so it is not used).
+    Raises `UsageError`, `SnapshotError`, `RecordingError`.
+    """
+    from recordings.store.workspaces import workspace_at
+    from sii_cli.workspace.history import forks_folder
+
+    if wanted is not None and _holds_files(wanted):
+        return Placed(str(wanted), "as they are now, not as they were then")
+    if workspace_at(parent, seq) is None:
+        if wanted is not None and not wanted.is_dir():
+            raise UsageError(
+                f"{parent.name} holds no snapshot of its workspace, and {wanted} is not there: "
+                "give --workspace a directory with the files to go on with."
+            )
+        where = wanted or recorded
+        if where is None:
+            raise UsageError(
+                f"{parent.name} holds no snapshot of its workspace, and this home did not make it: "
+                "give --workspace a directory with the files to go on with."
+            )
+        doubts = (
+            ()
+            if Path(where).is_dir()
+            else (f"{where} is not there: go on with --workspace DIR, or make it first.",)
+        )
+        return Placed(str(where), "as they are now: no snapshot was taken then", doubts)
+    home = find_home(os.environ)
+    target = wanted or forks_folder(home) / fork / "workspace"
+    return _materialise(parent, seq, target, home)
+
+
+def _materialise(parent: Path, seq: int, target: Path, home: Path) -> Placed:
+    from recordings.events import Snapshot
+    from sandbox.snapshots import SnapshotNotFound, quoted
+    from sii_cli.workspace.history import materialise
+
+    try:
+        at, restored = materialise(parent, seq, target, home)
+    except SnapshotNotFound as error:
+        raise UsageError(
+            f"The workspace of that moment is lost ({error}) Give --workspace a directory with the "
+            "files to go on with."
+        ) from error
+    doubts = []
+    if not at.exact:
+        doubts.append(
+            f"Event {seq} stands in the midst of a step, or no snapshot was taken after it: the "
+            f"files are as they were after step {at.step}."
+        )
+    if restored.missing:
+        named = ", ".join(quoted(change.path) for change in restored.missing[:_NAMED])
+        doubts.append(f"Not in the snapshot ({len(restored.missing)}): {named}.")
+    snapshot = Snapshot(step=at.step, cause="fork", tree=restored.tree_sha256, seconds=0.0)
+    return Placed(str(target), "as they were then", tuple(doubts), snapshot)
+
+
+def _holds_files(folder: Path) -> bool:
+    try:
+        return any(os.scandir(folder))
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be read: {error.strerror}.") from error

@@ -1,0 +1,152 @@
+"""One task without an input line: `sii -p`, `sii run`, and a task on standard input."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager
+from functools import partial
+
+import click
+
+from recordings.store.summary import has_open_round
+from sii_cli.assembly import Mode
+from sii_cli.config.settings import Settings
+from sii_cli.errors import UsageError, explain
+from sii_cli.headless.reports import Outcome, Report, TextReport, make_report
+from sii_cli.model.types import Model
+from sii_cli.options.recordings import complain, outage_sentence
+from sii_cli.options.settings import OutputFormat
+from sii_cli.session import watchdog
+from sii_cli.session.resume import Resumed
+from sii_cli.session.session import Session
+from sii_cli.text.sanitise import one_line
+
+TICK = 0.1
+"""Seconds."""
+
+Opening = Callable[[], Awaitable[Session]]
+
+
+def read_task(text: str | None, resumed: Resumed | None = None) -> str | None:
+    """Return the task: the text given, or standard input where there is none (or `-`).
+
+    None: the recording that is gone on with has an open round, which needs no word.
+    Raises `UsageError` when there is no task.
+    """
+    needs_none = text is None and resumed is not None and has_open_round(resumed.folder)
+    if text is None or text == "-":
+        if sys.stdin.isatty() and text is None:
+            if needs_none:
+                return None
+            raise UsageError('There is no task: say `sii -p "task"`, or pipe it in.')
+        text = sys.stdin.buffer.read().decode("utf-8", "replace")
+    if not text.strip():
+        if needs_none:
+            return None
+        raise UsageError("The task is empty.")
+    return text.strip("\n")
+
+
+def run_task(
+    settings: Settings,
+    task: str | None,
+    output_format: OutputFormat,
+    *,
+    mode: Mode = "headless",
+    model: Model | None = None,
+    resumed: Resumed | None = None,
+) -> int:
+    """Work on the task (none: what was left open), report as asked, and return the exit code.
+
+    `model` stands in for the server that the settings name; `resumed` is a recording to go on with.
+    """
+    for note in settings.notes:
+        click.echo(f"sii: {one_line(note, 300)}", err=True)
+    opening = partial(Session.open, settings, mode=mode, model=model, resumed=resumed)
+    return watchdog.run(_run(opening, task, make_report(output_format)))
+
+
+async def _run(opening: Opening, task: str | None, report: Report) -> int:
+    outcome = Outcome()
+    told = False
+    try:
+        async with open_session(opening) as session:
+            with _ticking(report):
+                for note in session.notes(await session.served()):
+                    click.echo(f"sii: {one_line(note, 300)}", err=True)
+                async with aclosing(session.send(task)) as items:
+                    async for item in items:
+                        outcome.session, outcome.folder = session.id, session.folder
+                        outcome.take(item)
+                        outcome.fill = session.context.fill if session.context else None
+                        if session.folder is not None:
+                            report.take(item, session.folder)
+                told = True
+    except asyncio.CancelledError:
+        outcome.interrupted()
+    except Exception as error:
+        known = explain(error)
+        if known is None:
+            raise
+        outcome.fail(known)
+    report.end(outcome)
+    if outcome.reason and not (told and isinstance(report, TextReport)):
+        click.echo(f"sii: {outcome.reason}", err=True)
+    if outcome.outages:
+        complain(outage_sentence(outcome.outages))
+    return outcome.exit_code
+
+
+@asynccontextmanager
+async def open_session(opening: Opening) -> AsyncIterator[Session]:
+    """Open a session and close it whatever happens."""
+    session = await opening()
+    with _interruptible(session):
+        try:
+            yield session
+        finally:
+            await session.close()
+
+
+@contextlib.contextmanager
+def _ticking(report: Report) -> Iterator[None]:
+    """Let the report know that time passes, also while nothing happens."""
+
+    async def tick() -> None:
+        while True:
+            await asyncio.sleep(TICK)
+            report.tick()
+
+    ticking = asyncio.create_task(tick())
+    try:
+        yield
+    finally:
+        ticking.cancel()
+
+
+@contextlib.contextmanager
+def _interruptible(session: Session) -> Iterator[None]:
+    """Make Ctrl-C and a polite kill stop the round; the second one stops everything."""
+    loop = asyncio.get_running_loop()
+    main = asyncio.current_task()
+    asked = False
+
+    def stop() -> None:
+        nonlocal asked
+        if (asked or not session.hears) and main is not None:
+            main.cancel()
+        asked = True
+        session.interrupt()
+
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    for number in signals:
+        loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)

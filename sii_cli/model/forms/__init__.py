@@ -1,0 +1,1 @@
+"""Model families: how each writes reasoning and calls as text."""

@@ -1,0 +1,180 @@
+"""Options that say which recordings a command is about; the index answers."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sii_cli.config.home_key import reading_key
+from sii_cli.errors import SiiError
+from sii_cli.options.recordings import complain, open_store
+from sii_cli.options.times import moment, span
+
+if TYPE_CHECKING:
+    from recordings.index.find import Filter
+    from recordings.index.index import RecordingIndex
+    from recordings.store.store import RecordingStore
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+STATUSES = (
+    *("done", "interrupted", "limit", "cut_off", "empty", "loop", "infra", "failed"),
+    *("open", "forked", "crashed", "damaged", "newer"),
+)
+APPROVALS = ("unreviewed", "approved", "rejected", "needs_work", "void")
+
+_OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
+    (
+        "status",
+        {"type": click.Choice(STATUSES), "multiple": True, "help": "Ended so; may be repeated."},
+    ),
+    ("text", {"metavar": "TEXT", "help": "A part of the first message."}),
+    ("model", {"metavar": "NAME", "help": "A part of the model's name."}),
+    ("mode", {"metavar": "MODE", "help": "interactive, headless, batch, demo, imported."}),
+    (
+        "since",
+        {"type": moment, "metavar": "TIME", "help": "Begun since: 2026-11-23, 3d."},
+    ),
+    ("until", {"type": moment, "metavar": "TIME", "help": "Begun before."}),
+    ("tag", {"metavar": "TAG", "help": "Tagged so."}),
+    ("query", {"metavar": "NAME", "help": "Made from this query."}),
+    ("batch", {"metavar": "NAME", "help": "Part of this batch."}),
+    ("tool", {"metavar": "NAME", "help": "Called this tool."}),
+    (
+        "error",
+        {"metavar": "KIND", "help": "Had this kind of error: timeout, tool_infra, …"},
+    ),
+    ("approval", {"type": click.Choice(APPROVALS), "help": "Stands so after its reviews."}),
+    ("reviewer", {"metavar": "NAME", "help": "Judged by this reviewer."}),
+)
+_RANGES: tuple[tuple[str, Any, str], ...] = (
+    ("tokens", click.IntRange(min=0), "N"),
+    ("steps", click.IntRange(min=0), "N"),
+    ("duration", span, "TIME"),
+)
+
+
+def filter_options_but(*names: str) -> Decorator:
+    """Return what gives a command an option for every field of a `Filter` but these."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for name, kind, metavar in reversed(_RANGES):
+            for least, word in (("max", "most"), ("min", "least")):
+                option = f"--{least}-{name}"
+                help_text = f"{name.capitalize()}, at {word}."
+                if name not in names:
+                    asked = click.option(option, type=kind, metavar=metavar, help=help_text)
+                    function = asked(function)
+        for name, facts in reversed(_OPTIONS):
+            if name not in names:
+                function = click.option(f"--{name}", **facts)(function)
+        return function
+
+    return decorate
+
+
+filter_options = filter_options_but()
+"""Gives a command an option for every field of a `Filter`, for `make_filter`."""
+
+
+def make_filter(options: dict[str, Any]) -> Filter:
+    """Return the filter that the options ask for."""
+    from recordings.index.find import Filter
+
+    values = {name: options[name] for name, _ in _OPTIONS if name in options}
+    for name, *_ in _RANGES:
+        if f"min_{name}" in options:
+            values[name] = (options[f"min_{name}"], options[f"max_{name}"])
+    return Filter(**values)
+
+
+@contextmanager
+def open_index() -> Iterator[RecordingIndex]:
+    """Open the index, brought up to date. Raises `SiiError` when it cannot be used.
+
+    Where it cannot be written, a copy serves that is thrown away.
+    """
+    import sqlite3
+
+    from recordings.index.index import INDEX
+
+    store = open_store()
+    try:
+        with ExitStack() as stack:
+            yield _own_index(store, stack) or _copied_index(store, stack)
+    except (sqlite3.Error, OSError) as error:
+        remedy = f"see that {store.root} can be read, and delete {INDEX} there"
+        if _is_full(error):
+            remedy = f"free some space in {store.root} or {tempfile.gettempdir()}"
+        elif _is_held(error):
+            remedy = f"another process holds {store.root / INDEX}: wait for it, or end it"
+        raise SiiError(
+            f"The index of the recordings cannot be used ({error}): {remedy}."
+        ) from error
+
+
+def _own_index(store: RecordingStore, stack: ExitStack) -> RecordingIndex | None:
+    """Return the store's own index; none where it cannot be written."""
+    import sqlite3
+
+    from recordings.index.index import INDEX, RecordingIndex
+    from recordings.storage.opening import UnexpectedFile
+
+    if not (_may_write(store.root) and _may_write(store.root / INDEX)):
+        return None
+    try:
+        index = stack.enter_context(RecordingIndex(store, key=reading_key()))
+        index.refresh()
+    except UnexpectedFile as error:
+        complain(f"{error}: one made for now is used; remove it to keep an index.")
+        return None
+    except sqlite3.OperationalError as error:
+        if not _is_full(error):
+            raise
+        return None
+    return index
+
+
+def _copied_index(store: RecordingStore, stack: ExitStack) -> RecordingIndex:
+    from recordings.index.index import INDEX, RecordingIndex
+    from recordings.storage.opening import open_file
+    from sandbox.own_folder import OwnFolder
+
+    copy = stack.enter_context(OwnFolder("index")) / INDEX
+    with (
+        suppress(OSError),
+        open(open_file(store.root, INDEX), "rb") as kept,
+        open(copy, "xb") as made,
+    ):
+        shutil.copyfileobj(kept, made)
+    index = stack.enter_context(RecordingIndex(store, copy, key=reading_key()))
+    index.refresh()
+    return index
+
+
+def _is_held(error: Exception) -> bool:
+    import sqlite3
+
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)
+    return bool(code & 0xFF == sqlite3.SQLITE_BUSY)
+
+
+def _is_full(error: Exception) -> bool:
+    """Tell whether a disk is full; where that is seen in shared memory, SQLite says I/O error."""
+    import sqlite3
+
+    if isinstance(error, sqlite3.OperationalError):
+        return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def _may_write(path: Path) -> bool:
+    return os.access(path, os.W_OK) or not os.path.lexists(path)

@@ -1,0 +1,87 @@
+"""What a recording names of the machine it comes to, in words: read before anybody says yes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from recordings.conversation.restore import Conversation
+    from recordings.events import CallRequest
+
+_LONGEST = 300
+"""Characters of one line."""
+_CALLS = 20
+"""Calls that are named one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a recording names."""
+
+    lines: tuple[str, ...]
+    head: str
+    """The recording's hash: what a yes is said to."""
+    whole: bool
+    """Every line and the chain hold."""
+
+
+def pending_calls(restored: Conversation) -> list[CallRequest]:
+    """Return the calls that would be run when the session goes on."""
+    return [] if restored.begun else restored.unanswered
+
+
+def call_lines(calls: list[CallRequest]) -> list[str]:
+    """Name calls, one a line."""
+    from sii_cli.text.sanitise import one_line
+
+    lines = [one_line(f"{call.name} {call.arguments}", _LONGEST) for call in calls[:_CALLS]]
+    more = len(calls) - _CALLS
+    return [*lines, f"and {more} more"] if more > 0 else lines
+
+
+def named_by(folder: Path) -> Named:
+    """Return what a recording names. Raises `RecordingError`."""
+    from recordings.conversation.restore import restore
+    from recordings.trust.origin import checked_head
+    from sii_cli.text.sanitise import one_line
+
+    restored = restore(folder)
+    facts = [
+        ("directory", restored.workspace),
+        *_of_sandboxes(folder),
+        ("person", restored.start.speaker or ""),
+        ("reviewers", ", ".join(_reviewers(folder))),
+    ]
+    lines = [f"{name}: {one_line(value, _LONGEST)}" for name, value in facts if value]
+    lines += [f"call that was not run: {line}" for line in call_lines(pending_calls(restored))]
+    is_whole = checked_head(folder) == restored.sha256
+    return Named(tuple(dict.fromkeys(lines)), restored.sha256, is_whole)
+
+
+def _of_sandboxes(folder: Path) -> Iterator[tuple[str, str]]:
+    from recordings.events import SandboxStart
+    from recordings.storage.lines import peek
+    from recordings.storage.log import event_of, read_lines
+
+    for line in read_lines(folder):
+        head = peek(line.text)
+        if head is not None and head.type != SandboxStart.type:
+            continue
+        data = event_of(folder, line).data
+        if isinstance(data, SandboxStart):
+            yield "image", data.image or ""
+            yield "hosts to reach", ", ".join(data.network)
+            yield "mounts", ", ".join(data.mounts.values())
+            yield "variables", ", ".join(data.env)
+            yield "set-up commands", "; ".join(data.setup)
+
+
+def _reviewers(folder: Path) -> list[str]:
+    from recordings.reviews.reviews import judged_reviews
+    from sii_cli.config.home_key import reading_key
+
+    judged = judged_reviews(folder, reading_key())
+    return sorted({review.reviewer for review, origin in judged if origin != "own"})

@@ -1,0 +1,172 @@
+"""Options to go on with a recorded session, and finding it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sii_cli.errors import UsageError
+from sii_cli.options.recordings import LAST, complain, find_one, warn_when_void
+
+if TYPE_CHECKING:
+    from recordings.conversation.restore import Conversation
+    from sii_cli.session.resume import Resumed
+
+
+def resume_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command `--continue`, `--resume`, and what goes with them, for `find_resumed`."""
+    function = click.option(
+        "--allow-person",
+        "allowed_person",
+        metavar="NAME",
+        help="Going on: also with a session of this person, from now on.",
+    )(function)
+    function = click.option(
+        "--run-pending",
+        "runs_pending",
+        is_flag=True,
+        help="Going on with a recording from elsewhere: run the calls that it left.",
+    )(function)
+    function = click.option(
+        "--restore",
+        "bring_back",
+        is_flag=True,
+        help="Going on: bring the workspace back to its last snapshot first.",
+    )(function)
+    function = click.option(
+        "-r",
+        "--resume",
+        "ref",
+        metavar="ID",
+        help="Go on with this recording (or `last`); a round that was left open goes on by itself.",
+    )(function)
+    return click.option(
+        "-c", "--continue", "go_on", is_flag=True, help="Go on with the last recording."
+    )(function)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the options say."""
+
+    go_on: bool
+    ref: str | None
+    bring_back: bool
+    runs_pending: bool
+    allowed_person: str | None
+    by_human: bool
+    """Somebody is there who can be asked."""
+
+
+def find_resumed(flags: dict[str, Any], *, by_human: bool) -> Resumed | None:
+    """Return the recording to go on with; its workspace becomes the session's.
+
+    Takes the options of `resume_options` out of `flags`. `by_human`: questions can be asked.
+    Raises `UsageError`, `RecordingError`, `SnapshotError`.
+    """
+    names = ("go_on", "ref", "bring_back", "runs_pending", "allowed_person")
+    asked = _Asked(**{name: flags.pop(name) for name in names}, by_human=by_human)
+    if not asked.go_on and asked.ref is None:
+        given = {
+            "--restore": asked.bring_back,
+            "--run-pending": asked.runs_pending,
+            "--allow-person": asked.allowed_person,
+        }
+        if alone := next((name for name, value in given.items() if value), None):
+            raise UsageError(f"{alone} goes with --continue or --resume ID.")
+        return None
+    if asked.go_on and asked.ref is not None:
+        raise UsageError("Say --continue or --resume ID, not both.")
+    from recordings.conversation.restore import restore
+    from recordings.trust.origin import origin_of
+    from sii_cli.config.settings import find_key_home
+    from sii_cli.session.resume import Resumed
+
+    folder = find_one(asked.ref or LAST)
+    warn_when_void(folder)
+    restored = restore(folder)
+    if origin_of(folder, find_key_home(os.environ)) == "foreign":
+        return _foreign(folder, restored, asked, flags)
+    from sii_cli.options.persons import allow_person
+
+    allow_person(
+        folder, restored.start.speaker, flags.get("speaker"), asked.allowed_person, asked.by_human
+    )
+    _place(folder, restored, asked, flags)
+    return Resumed(folder)
+
+
+def _foreign(folder: Path, restored: Conversation, asked: _Asked, flags: dict[str, Any]) -> Resumed:
+    """Let a recording that somebody else made rule nothing. Raises `UsageError`."""
+    from sii_cli.session.resume import Resumed
+    from sii_cli.text.sanitise import one_line
+
+    if flags.get("workspace") is None or asked.bring_back:
+        where = one_line(restored.workspace, 200)
+        names = f" and names the directory {where}" if where else ""
+        restores = "without --restore " if asked.bring_back else ""
+        raise UsageError(
+            f"This home did not make the recording {folder.name}, or cannot prove it{names}: go on "
+            f"with it {restores}in a directory of your choice (--workspace DIR), or say yes to all "
+            f"that it names (`sii trust {folder.name}`)."
+        )
+    return Resumed(folder, is_own=False, runs_pending=_runs_pending(folder, restored, asked))
+
+
+def _runs_pending(folder: Path, restored: Conversation, asked: _Asked) -> bool:
+    """Tell whether calls that somebody else's recording left are to be run."""
+    from sii_cli.options.recorded_names import call_lines, pending_calls
+
+    calls = pending_calls(restored)
+    if not calls or asked.runs_pending:
+        return asked.runs_pending
+    listed = "\n".join(f"  {line}" for line in call_lines(calls))
+    if asked.by_human:
+        click.echo(f"The recording {folder.name} left calls that were not run:\n{listed}", err=True)
+        return click.confirm("Run them?", err=True)
+    complain(f"{len(calls)} calls that the recording left are not run (--run-pending runs them).")
+    return False
+
+
+def _place(folder: Path, restored: Conversation, asked: _Asked, flags: dict[str, Any]) -> None:
+    """Say where a session of this home goes on, its files brought back if that was asked.
+
+    Raises `UsageError`, `RecordingError`, `SnapshotError`.
+    """
+    from recordings.store.workspaces import last_settled
+
+    if asked.bring_back and flags.get("workspace") is not None:
+        raise UsageError(
+            "--restore brings back the recorded workspace: leave --workspace away (`sii fork` "
+            "writes the files elsewhere)."
+        )
+    if flags.get("workspace") is None:
+        flags["workspace"] = _still_there(restored.workspace)
+    if asked.bring_back:
+        from sii_cli.options.bring_back import bring_workspace_back
+
+        bring_workspace_back(folder, flags)
+    elif last_settled(folder)[1]:
+        complain(
+            "Bringing an earlier state of the workspace back was interrupted, so its files may "
+            "stand in between: --restore brings them back as they were left before."
+        )
+
+
+def _still_there(workspace: str) -> str:
+    """Return the recorded workspace. Raises `UsageError` when it has become a link.
+
+    It was recorded without links, and what works in a directory above it can put one there.
+    """
+    now = os.path.realpath(workspace)
+    if now != workspace:
+        raise UsageError(
+            f"The recorded workspace {workspace} leads to {now} by now: if that is meant, say "
+            f"--workspace {now}."
+        )
+    return workspace

@@ -1,0 +1,1 @@
+"""Queries: tasks as data, and the files they come from."""

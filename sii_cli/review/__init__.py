@@ -1,0 +1,1 @@
+"""Reviewing recordings in the terminal."""

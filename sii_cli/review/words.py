@@ -1,0 +1,141 @@
+"""What a reviewer types at a step, and what it means."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from recordings.reviews.lines import StepReview
+
+HELP = """\
+At each step:
+  Enter         the next step
+  b             the step before
+  g SEQ         the step with that event
+  e             the end, where the verdict is given
+  c WORDS       comment
+  f FLAG        flag: good, wrong, wasteful, unsafe, wrong_observation, unclear
+  x             exclude the step from training; again: take it back
+  s             skip to the next recording; what was said is kept, without a verdict
+  q, Ctrl-C     stop; what was said is kept, without a verdict
+  @SEQ after the letter: about that event of the step (f @21 wrong_observation)
+At the end:
+  a, r, n       approve, reject, needs work
+  Enter         no verdict
+  b, s, q       as above"""
+
+_COMMAND = re.compile(r"(?P<word>[cfx])(?:\s+@(?P<seq>\d{1,9}))?(?:\s+(?P<text>.+))?")
+
+
+class Stop(Exception):
+    """The reviewer stops here."""
+
+
+class Skip(Exception):
+    """The reviewer goes on to the next recording."""
+
+
+def ask(question: str) -> str:
+    """Ask for a line. Raises `Stop` at the end of the input."""
+    from sii_cli.text.sanitise import sanitise
+
+    click.echo(sanitise(question), nl=False, err=True)
+    line = sys.stdin.readline()
+    if not line:
+        raise Stop
+    return line.strip()
+
+
+@dataclass(slots=True)
+class _Said:
+    comments: list[str] = field(default_factory=list)
+    flag: str | None = None
+    exclude: bool | None = None
+
+
+class StepWords:
+    """What was said about the steps so far, now and in the reviewer's earlier reviews."""
+
+    def __init__(self, earlier: Iterable[StepReview] = ()) -> None:
+        self._earlier: dict[int, _Said] = {}
+        self._said: dict[int, _Said] = {}
+        for step in earlier:
+            said = self._earlier.setdefault(step.seq, _Said())
+            said.comments += [step.comment] if step.comment else []
+            said.flag = step.flag or said.flag
+            said.exclude = said.exclude if step.exclude is None else step.exclude
+
+    def __bool__(self) -> bool:
+        """Whether anything is said now."""
+        return bool(self._said)
+
+    def take(self, line: str, about: int, events: range) -> None:
+        """Take a line about an event or another of its step, and acknowledge it."""
+        match = _COMMAND.fullmatch(line)
+        if match is None or (match["text"] is None) is (match["word"] != "x"):
+            click.echo(HELP, err=True)
+            return
+        seq = about if match["seq"] is None else int(match["seq"])
+        if seq not in events:
+            click.echo(f"This step is of events {events[0]} to {events[-1]}.", err=True)
+            return
+        done = self._take(match["word"], match["text"] or "", seq)
+        click.echo(f"event {seq}: {done}", err=True)
+
+    def about(self, events: range) -> list[str]:
+        """Return a line for each of these events that something was said about."""
+        from sii_cli.text.sanitise import one_line
+
+        lines = []
+        for seq in sorted({*self._earlier, *self._said}):
+            if seq not in events:
+                continue
+            before, now = self._earlier.get(seq, _Said()), self._said.get(seq, _Said())
+            flag = now.flag or before.flag
+            words = [flag] if flag else []
+            words += ["excluded from training"] if self._excluded(seq) else []
+            words += before.comments + now.comments
+            if words:
+                lines.append(f"event {seq}: {one_line(' · '.join(words), 1000)}")
+        return lines
+
+    def reviews(self) -> list[StepReview]:
+        """Return what is kept: what was said now."""
+        from recordings.reviews.lines import StepReview
+
+        return [
+            StepReview(
+                seq=seq, comment="\n".join(said.comments), flag=said.flag, exclude=said.exclude
+            )
+            for seq, said in sorted(self._said.items())
+        ]
+
+    def _excluded(self, seq: int) -> bool:
+        now, before = self._said.get(seq), self._earlier.get(seq)
+        if now is not None and now.exclude is not None:
+            return now.exclude
+        return before is not None and bool(before.exclude)
+
+    def _take(self, word: str, text: str, seq: int) -> str:
+        """Take words; return what was done."""
+        excluded = self._excluded(seq)
+        said = self._said.setdefault(seq, _Said())
+        match word:
+            case "c":
+                said.comments.append(text)
+                return "commented"
+            case "f":
+                from recordings.reviews.reviews import FLAGS
+
+                said.flag = text.lower().replace(" ", "_")
+                known = said.flag in FLAGS
+                return f"flagged {said.flag}" if known else f"{said.flag}, a flag of your own"
+            case _:
+                said.exclude = not excluded
+                return "excluded from training" if said.exclude else "not excluded"

@@ -1,0 +1,1 @@
+"""One session: its recording, its sandbox, its loop."""

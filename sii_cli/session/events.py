@@ -1,0 +1,98 @@
+"""What a session says of itself: as it starts, as it goes on, as it ends."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from recordings.conversation.restore import Conversation
+from recordings.events import (
+    RoundStatus,
+    SessionEnd,
+    SessionResume,
+    SessionStart,
+    SessionStatus,
+    Usage,
+)
+from sii_cli import __version__
+from sii_cli.agent.loop import Loop
+from sii_cli.assembly import Mode, system_prompt
+from sii_cli.config.settings import Settings
+from sii_cli.model.types import ServedModel
+from tools.registry import Toolbox
+
+SESSION_STATUS: dict[RoundStatus, SessionStatus] = {
+    "answered": "done",
+    "interrupted": "interrupted",
+    "limit": "limit",
+    "cut_off": "cut_off",
+    "empty": "empty",
+    "loop": "loop",
+    "infra": "infra",
+    "failed": "failed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """Where a session's task comes from, when it comes from a query file (`SessionStart`)."""
+
+    query: str | None = None
+    batch: str | None = None
+    attempt: int | None = None
+    variant: dict[str, Any] = field(default_factory=dict)
+    source: str | None = None
+    license: str | None = None
+    rubric: str | None = None
+    tags: list[str] = field(default_factory=list)
+
+
+NO_QUERY = About()
+
+
+def session_start(
+    settings: Settings, mode: Mode, served: ServedModel, toolbox: Toolbox, about: About
+) -> SessionStart:
+    """Return the first event of a new recording. Raises `UsageError`."""
+    return SessionStart(
+        **asdict(about),
+        sii_version=__version__,
+        mode=mode,
+        workspace=str(settings.workspace),
+        model=served.name,
+        base_url=served.base_url,
+        server=served.details,
+        context_length=served.context_length,
+        system_prompt=system_prompt(settings),
+        tools=toolbox.schemas,
+        tools_sha256=toolbox.sha256,
+        settings=settings.without_secrets(),
+        speaker=settings.speaker,
+    )
+
+
+def session_resume(
+    settings: Settings, served: ServedModel, restored: Conversation
+) -> SessionResume:
+    """Return the event with which a recording goes on."""
+    return SessionResume(
+        sii_version=__version__,
+        model=served.name,
+        base_url=served.base_url,
+        server=served.details,
+        settings=settings.without_secrets(),
+        lost=restored.under_way,
+    )
+
+
+def session_end(loop: Loop, usage: Usage) -> SessionEnd:
+    """Return the last event of a recording."""
+    ended = loop.ended
+    return SessionEnd(
+        status=SESSION_STATUS[ended.status] if ended else "done",
+        reason=ended.reason if ended else "",
+        rounds=loop.rounds,
+        steps=loop.steps,
+        usage=usage,
+        breaks=loop.breaks,
+    )

@@ -1,0 +1,120 @@
+"""Opens the recording that a session writes: a new one, or one that is gone on with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from recordings.conversation.restore import Conversation, restore
+from recordings.events import Usage
+from recordings.recorder import Recorder
+from recordings.storage.encoding import encode
+from recordings.store.store import RecordingStore
+from sii_cli.agent.context.compaction import Context
+from sii_cli.agent.flow import UNWATCHED
+from sii_cli.agent.loop import Loop, OpenRound, RoundLimits
+from sii_cli.assembly import Mode, make_key, make_redactor
+from sii_cli.config.settings import Settings
+from sii_cli.doctor.record import kept_check
+from sii_cli.model.types import Model, ServedModel
+from sii_cli.session.context import make_context
+from sii_cli.session.events import About, session_resume, session_start
+from sii_cli.session.request_params import request_params
+from sii_cli.session.resume import Resumed, reopen, settle
+from sii_cli.session.sandbox_lease import SandboxLease
+from sii_cli.workspace.watch import WorkspaceWatch
+from tools.registry import Toolbox
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A recording that is written, and the loop that writes it."""
+
+    folder: Path
+    recorder: Recorder
+    loop: Loop
+    usage: Usage = field(default_factory=Usage)
+    """Of the runs before."""
+    left: OpenRound | None = None
+    """The round that was left open, when it is gone on with."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingOpener:
+    """What the recordings of a session have in common."""
+
+    settings: Settings
+    mode: Mode
+    about: About
+    model: Model
+    toolbox: Toolbox
+    lease: SandboxLease
+    watch: WorkspaceWatch | None
+
+    async def begin(self, served: ServedModel) -> Opened:
+        """Make a recording and say in it what begins. Raises `RecordingFailed`, `UsageError`."""
+        context = await make_context(self.settings, served, self.model)
+        start = session_start(self.settings, self.mode, served, self.toolbox, self.about)
+        session_id, folder = RecordingStore(self.settings.home / "recordings").create_folder()
+        recorder = Recorder.create(
+            folder, session_id, redactor=make_redactor(self.settings), key=make_key(self.settings)
+        )
+        try:
+            loop = self._loop(recorder, served, context, self.toolbox.schemas_json)
+            loop.note(start, "harness")
+            examined = kept_check(self.settings.home, served.base_url)
+            if examined is not None:
+                loop.note(examined, "harness")
+        except BaseException:
+            recorder.close()
+            raise
+        return Opened(folder, recorder, loop)
+
+    async def resume(self, resumed: Resumed, served: ServedModel, *, open_round: bool) -> Opened:
+        """Go on where a recording stopped, with the tools as the model was told of them.
+
+        A round that was left open is gone on with if `open_round`, else closed (by the next
+        message, where an annotator's calls are to be run first). Raises `RecordingError`.
+        """
+        context = await make_context(self.settings, served, self.model)
+        folder, runs_pending = resumed.folder, resumed.runs_pending
+        key = make_key(self.settings) if resumed.is_own else None
+        recorder = Recorder.resume(folder, redactor=make_redactor(self.settings), key=key)
+        left = None
+        try:
+            restored = restore(folder)
+            loop = self._loop(recorder, served, context, encode(restored.start.tools), restored)
+            loop.note(session_resume(self.settings, served, restored), "harness")
+            if open_round and restored.round_open:
+                left = reopen(loop, restored, runs_pending=runs_pending)
+            else:
+                left = settle(loop, restored, runs_pending=runs_pending)
+            if self.watch is not None and resumed.is_own:
+                self.watch.go_on_with(folder)
+        except BaseException:
+            recorder.close()
+            raise
+        return Opened(folder, recorder, loop, restored.usage, left)
+
+    def _loop(
+        self,
+        recorder: Recorder,
+        served: ServedModel,
+        context: Context,
+        tools: bytes,
+        restored: Conversation | None = None,
+    ) -> Loop:
+        return Loop(
+            model=self.model,
+            toolbox=self.toolbox,
+            tools=tools,
+            recorder=recorder,
+            params=request_params(self.settings, served),
+            limits=RoundLimits(max_steps=self.settings.max_steps),
+            on_sandbox_lost=self.lease.lost,
+            look_at_sandbox=self.lease.look,
+            setup=bool(self.settings.setup),
+            watch=self.watch or UNWATCHED,
+            context=context,
+            restored=restored,
+        )

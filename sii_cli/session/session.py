@@ -1,0 +1,301 @@
+"""A session: one conversation, one recording. Puts model, sandbox, tools and recorder together."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, aclosing, suppress
+
+from recordings.errors import RecordingError
+from recordings.events import (
+    Event,
+    EventData,
+    HarnessMessage,
+    ModelResponse,
+    Origin,
+    SummaryResponse,
+    Usage,
+)
+from recordings.recorder import Recorder
+from sandbox.protocol import Sandbox, SandboxBackend, SandboxSpec
+from sii_cli.agent.context.compaction import Compactor
+from sii_cli.agent.flow import RoundOver
+from sii_cli.agent.loop import Loop, OpenRound
+from sii_cli.agent.wire import Item
+from sii_cli.assembly import (
+    Mode,
+    make_backend,
+    make_model,
+    make_spec,
+)
+from sii_cli.config.settings import Settings
+from sii_cli.errors import UsageError
+from sii_cli.import_path import leave_out
+from sii_cli.model.types import Model, ServedModel
+from sii_cli.session.events import NO_QUERY, About, session_end
+from sii_cli.session.memory import keep_freed_memory
+from sii_cli.session.opening import RecordingOpener
+from sii_cli.session.request_params import params_notes
+from sii_cli.session.resume import Resumed
+from sii_cli.session.sandbox_lease import SandboxLease
+from sii_cli.workspace.notes import changed_note, undone_note
+from sii_cli.workspace.undo import Undo, Undone
+from sii_cli.workspace.watch import WorkspaceWatch
+from tools.registry import DEFAULT_TOOLS, Toolbox
+
+
+class Session:
+    """Opens at once; the server is asked and the sandbox started while the human types.
+
+    The recording begins with the first message, so a session in which nothing was said leaves
+    nothing behind.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        mode: Mode,
+        model: Model,
+        backend: SandboxBackend,
+        spec: SandboxSpec,
+        resumed: Resumed | None = None,
+        about: About = NO_QUERY,
+    ) -> None:
+        self.settings = settings
+        self.folder = resumed.folder if resumed else None
+        self.id = self.folder.name if self.folder else None
+        self._resumed = resumed
+        self._model = model
+        self._lease = SandboxLease(backend, spec)
+        self._toolbox = Toolbox(settings.tools or DEFAULT_TOOLS, self._lease.get, settings.web)
+        self._watch = self._make_watch() if settings.snapshots else None
+        self._opener = RecordingOpener(
+            settings, mode, about, model, self._toolbox, self._lease, self._watch
+        )
+        self._undo = Undo(self._watch) if self._watch is not None else None
+        self._untold: list[HarnessMessage] = []
+        """What the model is to be told with the next message."""
+        self._served: asyncio.Task[ServedModel] | None = None
+        self._recorder: Recorder | None = None
+        self._loop: Loop | None = None
+        self._usage = Usage()
+        self._left: OpenRound | None = None
+        """The round that a restored session left open, with calls that are to be run."""
+
+    @classmethod
+    async def open(
+        cls,
+        settings: Settings,
+        *,
+        mode: Mode,
+        model: Model | None = None,
+        backend: SandboxBackend | None = None,
+        resumed: Resumed | None = None,
+        about: About = NO_QUERY,
+    ) -> Session:
+        """Put a session together from settings and begin it; returns at once.
+
+        `model` and `backend` stand in for those that the settings name: sessions side by side
+        share a backend. `resumed` is a recording to go on with.
+        """
+        keep_freed_memory()
+        leave_out(os.fspath(settings.workspace))
+        session = cls(
+            settings=settings,
+            mode=mode,
+            model=model or make_model(settings),
+            backend=backend or make_backend(settings),
+            spec=make_spec(settings),
+            resumed=resumed,
+            about=about,
+        )
+        session.begin()
+        return session
+
+    def begin(self) -> None:
+        """Start the sandbox, ask the server and read the workspace in the background."""
+        self._lease.begin()
+        if self._watch is not None:
+            self._watch.begin()
+        self._ask_server()
+
+    async def served(self) -> ServedModel:
+        """Return what the server serves, waiting for its answer. Raises `ModelError`."""
+        asking = self._ask_server()
+        try:
+            return await asyncio.shield(asking)
+        except Exception:
+            self._served = None
+            raise
+
+    async def send(self, text: str | None, origin: Origin = "human") -> AsyncGenerator[Item, None]:
+        """Run one round and yield what happens; without a text, the one that was left open.
+
+        Closing the generator early interrupts the round. Raises `ModelError` when no server can
+        be used and `RecordingFailed` when the recording cannot be written: what was kept of it is
+        gone on with by the next message. A sandbox that cannot be had ends the round.
+        """
+        loop = self._loop or await self._open_recording(open_round=text is None)
+        left, self._left = self._left, None
+        if text is None and left is None:
+            raise UsageError("The session's last round has ended: say what comes next.")
+        try:
+            if left is None or not left.calls:  # the calls' observations come first
+                self._tell(loop)
+            begun = (
+                loop.go_on(left) if text is None and left else loop.round(text or "", origin, left)
+            )
+            async with aclosing(begun) as items:
+                async for item in items:
+                    self._take_account(item)
+                    yield item
+        except RecordingError:
+            self._leave_recording()
+            raise
+
+    async def compact(self) -> AsyncGenerator[Item, None]:
+        """Sum the history up between rounds and yield what happens.
+
+        Raises `RoundOver` when that cannot be done, and what `send` raises.
+        """
+        if self._loop is None and self._resumed is None:
+            raise RoundOver("limit", "there is nothing to sum up")
+        loop = self._loop or await self._open_recording()
+        try:
+            async with aclosing(loop.compact()) as items:
+                async for item in items:
+                    self._take_account(item)
+                    yield item
+        except RecordingError:
+            self._leave_recording()
+            raise
+
+    @property
+    def context(self) -> Compactor | None:
+        """How full the context is; none before the first message."""
+        return self._loop.context if self._loop else None
+
+    async def undo(self, steps: int | None = None) -> Undone:
+        """Bring the workspace back to before the last round, or the last `steps` steps.
+
+        The model is told with the next message. Raises `UsageError`, `SnapshotError`, and as
+        `send` does.
+        """
+        if self._undo is None:
+            raise UsageError("No snapshots are taken (`snapshots = false`): nothing can be undone.")
+        if self._loop is None and self._resumed is None:
+            raise UsageError("Nothing was done yet that could be undone.")
+        loop = self._loop or await self._open_recording()
+        undone = await self._undo.back(steps, loop.steps)
+        if undone.back is not None:
+            self._untold.append(undone_note(undone.back.event, undone.what))
+        return undone
+
+    def _tell(self, loop: Loop) -> None:
+        while self._untold:
+            loop.note(self._untold.pop(0), "harness")
+
+    def notes(self, served: ServedModel) -> list[str]:
+        """Return what the user should know of what is served."""
+        return [*served.notes, *params_notes(self.settings, served)]
+
+    async def sandbox(self) -> Sandbox:
+        """Return the sandbox, waiting until it is there. Raises `SandboxUnavailable`."""
+        return await self._lease.get()
+
+    def note(self, data: EventData, origin: Origin) -> None:
+        """Record something about the session, whose first message has been sent."""
+        assert self._loop is not None, "a recording begins with the first message"
+        self._loop.note(data, origin)
+
+    @property
+    def hears(self) -> bool:
+        """Whether a round can be interrupted; before its first message a session can only wait."""
+        return self._loop is not None
+
+    def interrupt(self, by: Origin = "human") -> None:
+        """Stop the running round; what was done is kept."""
+        if self._loop is not None:
+            self._loop.interrupt(by)
+
+    async def close(self) -> None:
+        """End the sandbox and the recording, each whatever becomes of the others."""
+        async with AsyncExitStack() as stack:
+            stack.callback(self._end_recording)
+            if self._watch is not None:
+                stack.push_async_callback(self._watch.close)
+            stack.push_async_callback(self._model.aclose)
+            stack.push_async_callback(self._lease.close)
+            stack.push_async_callback(self._stop_asking)
+
+    async def _stop_asking(self) -> None:
+        if self._served is not None:
+            self._served.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await self._served
+
+    def _end_recording(self) -> None:
+        if self._loop is None:
+            return
+        try:
+            self._loop.note(session_end(self._loop, self._usage), "harness")
+        finally:
+            self._leave_recording()
+
+    def _leave_recording(self) -> None:
+        """Let go of the recording; the next message goes on with it."""
+        self._lease.report_to(None)
+        if self._watch is not None:
+            self._watch.report_to(None)
+        self._loop = None
+        if self._resumed is None and self.folder is not None:
+            self._resumed = Resumed(self.folder)
+        if self._recorder is not None:
+            self._recorder.close()
+
+    def _ask_server(self) -> asyncio.Task[ServedModel]:
+        if self._served is None:
+            self._served = asyncio.create_task(self._model.describe())
+        return self._served
+
+    async def _open_recording(self, *, open_round: bool = False) -> Loop:
+        """Begin the recording, or go on with it."""
+        served = await self.served()
+        if self._resumed is None:
+            opened = await self._opener.begin(served)
+        else:
+            opened = await self._opener.resume(self._resumed, served, open_round=open_round)
+            self._usage, self._left = opened.usage, opened.left
+        loop = self._loop = opened.loop
+        self._recorder = opened.recorder
+        self.id, self.folder = opened.folder.name, opened.folder
+        self._lease.report_to(lambda data: loop.note(data, "harness"))
+        if self._watch is not None:
+            self._watch.report_to(lambda data: loop.note(data, "harness"))
+            if self._resumed is not None:
+                await self._look_for_changes(loop)
+        return loop
+
+    async def _look_for_changes(self, loop: Loop) -> None:
+        """See what became of the workspace since it was last kept."""
+        if self._watch is not None and self._watch.kept:
+            event = await self._watch.take("resume", loop.steps)
+            if event is not None:
+                self._untold.append(changed_note(event))
+
+    def _make_watch(self) -> WorkspaceWatch:
+        return WorkspaceWatch(
+            self.settings, may_change=lambda name: not self._toolbox.parallel(name)
+        )
+
+    def _take_account(self, item: Item) -> None:
+        match item:
+            case Event(
+                data=ModelResponse(usage=Usage() as usage) | SummaryResponse(usage=Usage() as usage)
+            ):
+                self._usage = Usage(
+                    prompt_tokens=self._usage.prompt_tokens + usage.prompt_tokens,
+                    completion_tokens=self._usage.completion_tokens + usage.completion_tokens,
+                )

@@ -1,0 +1,1 @@
+"""The workspace beside the model: snapshots, undo, notes."""

@@ -1,0 +1,57 @@
+"""The workspaces of recorded sessions: which snapshots there are, and one written elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from recordings.store.workspaces import WorkspaceAt, workspace_at
+from sandbox.snapshots import Restored, SnapshotNotFound, SnapshotStore
+
+MAX_BYTES = 2 << 30
+"""What one session may add to the store; beyond it contents are not kept, and events say so."""
+
+
+def snapshot_store(home: Path) -> SnapshotStore:
+    """Return the store that all sessions under a home share; it need not exist yet."""
+    return SnapshotStore(home / "snapshots", max_bytes=MAX_BYTES)
+
+
+def forks_folder(home: Path) -> Path:
+    """Return the folder in which each fork has a folder of its own, with its workspace in it."""
+    return home / "forks"
+
+
+@contextmanager
+def keeping_snapshots(home: Path) -> Iterator[None]:
+    """Let nothing be pruned until what was written of it is recorded. Raises `SnapshotError`."""
+    store = snapshot_store(home)
+    with store.objects.at_work():
+        yield
+
+
+def materialise(
+    recording: Path, seq: int, target: Path, home: Path
+) -> tuple[WorkspaceAt, Restored]:
+    """Write the workspace of a recording, as it stood right after event `seq`, into a directory.
+
+    `target` is new or empty; `home` is `Settings.home`, under which the snapshots are. Blocks: run
+    it in a thread. What comes back says whether the snapshot is of exactly that moment
+    (`WorkspaceAt.exact`: false in the midst of a step) and what could not be written
+    (`Restored.missing`: too large to be kept, special files).
+
+    Raises `SnapshotNotFound` when the recording names no snapshot or the store has lost it,
+    other `SnapshotError`, and `RecordingError`.
+    """
+    at = workspace_at(recording, seq)
+    if at is None:
+        raise SnapshotNotFound(
+            f"The recording {recording.name} names no snapshot of its workspace at event {seq}: "
+            "it was made without (`snapshots = false`), or before there were any."
+        )
+    store = snapshot_store(home)
+    try:
+        return at, store.write_tree(at.tree, target)
+    finally:
+        store.close()

@@ -1,0 +1,159 @@
+"""A home rid of what its recordings need no more: snapshots that none of them names, the
+workspaces of forks that are gone, and what killed processes left.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import starmap
+from pathlib import Path
+
+from recordings.store.claims import Claims
+from recordings.store.leftovers import empty_folders, half_written
+from recordings.store.store import RecordingStore
+from sandbox.snapshots import Pruner, SnapshotDamaged, SnapshotError, remove_folder, size_of
+from sii_cli.workspace.history import forks_folder, snapshot_store
+
+
+@dataclass(slots=True)
+class Freed:
+    """What went, or would go."""
+
+    bytes: int = 0
+    contents: int = 0
+    """Files' contents and trees that no recording names."""
+    left_behind: int = 0
+    """Files."""
+    forks: list[str] = field(default_factory=list)
+    """Ids of forks whose workspaces went."""
+    empty: list[str] = field(default_factory=list)
+    """Ids of sessions that died before their first event."""
+    kept: list[str] = field(default_factory=list)
+    """What could not go, and why, in sentences."""
+
+
+def prune(home: Path, *, dry_run: bool) -> Freed:
+    """Clean a home beside the sessions that run. Blocks.
+
+    Where a recording is damaged nothing of the workspaces goes: it may have named any of it. Killed
+    at any moment, nothing is lost, and the next one goes on. Raises `SnapshotError`.
+    """
+    freed = Freed()
+    store = RecordingStore(home / "recordings")
+    if store.root.is_symlink() and not store.root.exists():
+        raise SnapshotError(
+            f"{store.root} leads nowhere: nothing goes while the recordings cannot be read."
+        )
+    _remove_half_written(store, freed, dry_run)
+    if (home / "snapshots").is_dir() or forks_folder(home).is_dir():
+        _Cleaning(home, store, freed, dry_run).run()
+    return freed
+
+
+class _Cleaning:
+    def __init__(self, home: Path, store: RecordingStore, freed: Freed, dry_run: bool) -> None:
+        self._home = home
+        self._store = store
+        self._claims = Claims(store)
+        self._freed = freed
+        self._dry_run = dry_run
+
+    def run(self) -> None:
+        """Do it. Raises `SnapshotError`."""
+        snapshots = snapshot_store(self._home)
+        snapshots.objects.prepare()
+        pruner = Pruner(snapshots.objects, dry_run=self._dry_run)
+        try:
+            with pruner.cleaning():
+                gone = self._take_out(pruner)
+                pruner.write_anew()
+                for folder in gone:
+                    self._remove_fork(folder)
+        finally:
+            pruner.close()
+            snapshots.close()
+        self._freed.contents = pruner.result.objects
+        self._freed.left_behind += pruner.result.left_behind
+        self._freed.bytes += pruner.result.bytes
+        self._freed.kept += pruner.result.left
+
+    def _take_out(self, pruner: Pruner) -> list[Path]:
+        """Take out what nothing names; return the folders of forks that are gone."""
+        try:
+            pruner.mark(self._claims.trees())  # beside all sessions, for this takes the longest
+            with pruner.alone():
+                pruner.mark(self._claims.trees())
+                if self._claims.unknown:
+                    self._freed.kept += starmap(_why_all_stays, self._claims.unknown.items())
+                    return []
+                holdings = pruner.take_out()
+                self._remove_empty()
+        except SnapshotDamaged as error:
+            self._freed.kept.append(
+                f"All snapshots and forks stay, for one cannot be read ({str(error).rstrip('.')}): "
+                "`sii verify --all` says whose it is; without that recording the rest can go."
+            )
+            return []
+        return self._gone_forks([held.workspace for held in holdings])
+
+    def _gone_forks(self, held: list[str]) -> list[Path]:
+        """Return the folders of forks without a recording, in which nobody works."""
+        # Looked at before the recordings: a fork's recording is begun before its files are written.
+        folders = _folders_in(forks_folder(self._home))
+        there = set(self._store.names()) - set(self._freed.empty)
+        in_use = list(_real_paths([*held, *self._claims.workspaces.values()]))
+        return [
+            folder
+            for folder in folders
+            if folder.name not in there and not any(path.is_relative_to(folder) for path in in_use)
+        ]
+
+    def _remove_empty(self) -> None:
+        for folder in empty_folders(self._store):
+            if self._dry_run or remove_folder(folder):
+                self._freed.empty.append(folder.name)
+
+    def _remove_fork(self, folder: Path) -> None:
+        size = size_of(folder)
+        if self._dry_run or remove_folder(folder):
+            self._freed.forks.append(folder.name)
+            self._freed.bytes += size
+        else:
+            self._freed.kept.append(f"Not all of {folder} could be removed: look at its rights.")
+
+
+def _why_all_stays(session: str, why: str) -> str:
+    return (
+        f"All snapshots and forks stay, for the recording {session} cannot be read whole ({why}): "
+        "`sii verify` says more; mend it, or delete its folder."
+    )
+
+
+def _remove_half_written(store: RecordingStore, freed: Freed, dry_run: bool) -> None:
+    for folder, name in half_written(store):
+        status = folder.status(name)
+        if status is None:
+            continue
+        if not dry_run:
+            folder.remove(name)
+        freed.bytes += status.st_size
+        freed.left_behind += 1
+
+
+def _real_paths(workspaces: Iterable[str]) -> Iterator[Path]:
+    """Yield where they really are; no file system has one with a NUL in its name."""
+    for workspace in workspaces:
+        with suppress(ValueError):
+            yield Path(os.path.realpath(workspace))
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    """Return the directories that stand in one, by their real paths."""
+    try:
+        found = sorted(folder.resolve().iterdir())
+    except FileNotFoundError:
+        return []
+    return [path for path in found if path.is_dir() and not path.is_symlink()]

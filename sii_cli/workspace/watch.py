@@ -1,0 +1,263 @@
+"""Keeps the workspace of a running session: a snapshot after each step, taken beside the model.
+
+Nothing that goes wrong with it ends a session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import glob
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from recordings.errors import RecordingError
+from recordings.events import EventData, FileChange, Snapshot, SnapshotFailed
+from recordings.store.workspaces import rounds_of, snapshots_of
+from sandbox.snapshots import (
+    Counted,
+    NotKept,
+    SnapshotDamaged,
+    SnapshotError,
+    SnapshotNotFound,
+    Snapshots,
+    quoted,
+)
+from sii_cli.config.settings import Settings
+from sii_cli.workspace.history import snapshot_store
+
+Cause = Literal["start", "step", "round", "resume", "before", "undo", "restore"]
+MAX_NAMED = 200
+"""Changes that one event names."""
+MAX_FILES = 200_000
+"""Entries of a workspace beyond which none is kept: a home directory, a disk."""
+_LEAVE = 30.0
+"""Seconds that the session's end waits for the last snapshot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The workspace after a step."""
+
+    step: int
+    tree: str
+
+
+@dataclass(frozen=True, slots=True)
+class BroughtBack:
+    """What bringing an earlier tree back did."""
+
+    event: Snapshot
+    missing: tuple[str, ...]
+    """Paths that are not as they were: their content is in no snapshot, or may not be written."""
+
+
+class WorkspaceWatch:
+    """The snapshots of one session (`flow.Watch`)."""
+
+    def __init__(self, settings: Settings, *, may_change: Callable[[str], bool]) -> None:
+        """`may_change` tells of a tool whether its calls can change the workspace."""
+        self._store = snapshot_store(settings.home)
+        self._exclude = tuple(settings.snapshot_exclude)
+        self._snapshots = Snapshots(
+            settings.workspace,
+            self._store,
+            exclude=[*self._exclude, *_inside(settings.home, settings.workspace)],
+            max_entries=MAX_FILES,
+        )
+        self._refused = _why_not(settings.workspace)
+        self._may_change = may_change
+        self._note: Callable[[EventData], object] | None = None
+        self._running: asyncio.Task[None] | None = None
+        self._failure = ""
+        self._rests = False
+        """After a failure, until the next round."""
+        self._told: set[str] = set()
+        self.kept: list[Kept] = []
+        """What was recorded, in order."""
+        self.rounds: list[int] = []
+        """After which step each round began."""
+
+    def begin(self) -> None:
+        """Read the workspace in the background, so that the first snapshot costs little."""
+        if not self._refused:
+            self._running = asyncio.create_task(self._warm_up())
+
+    def report_to(self, note: Callable[[EventData], object] | None) -> None:
+        """Record from now on with `note`."""
+        self._note = note
+
+    def go_on_with(self, recording: Path) -> None:
+        """Take what a recording tells of its workspace. Raises `RecordingError`."""
+        self.kept = [
+            Kept(event.data.step, event.data.tree)
+            for event in snapshots_of(recording)
+            if isinstance(event.data, Snapshot)
+        ]
+        self.rounds = list(rounds_of(recording))
+
+    def round_begins(self, step: int) -> None:
+        """Keep what was changed between rounds, by others than the model."""
+        self.rounds.append(step)
+        self._rests = False
+        self._begin("round" if self.kept else "start", step)
+
+    def calls_ended(self, step: int, names: Sequence[str]) -> None:
+        """Keep what the calls changed, while the model goes on."""
+        if any(self._may_change(name) for name in names):
+            self._begin("step", step)
+
+    async def settled(self) -> None:
+        """Wait for the snapshot under way: what is changed from now on belongs to the next."""
+        if self._running is not None and not self._running.done():
+            await asyncio.shield(self._running)
+
+    async def take(self, cause: Cause, step: int) -> Snapshot | None:
+        """Keep the workspace now; return what was recorded, none when nothing changed."""
+        await self.settled()
+        self._rests = False
+        return await self._take(cause, step)
+
+    async def bring_back(self, tree: str, cause: Cause, step: int) -> BroughtBack | None:
+        """Make the workspace what it was; return what was recorded, none when nothing differs.
+
+        What it holds now is kept first, so that also an interruption is known. Raises
+        `SnapshotError`.
+        """
+        await self.settled()
+        self._rests = False
+        told = await self._take("before", step, towards=tree)
+        begin = time.monotonic()
+        restored = await self._snapshots.restore(tree)
+        if not restored.changes and told is None:
+            return None
+        before = self.kept[-1].tree if self.kept else None
+        event = await self._describe(
+            cause, step, before, restored.tree_sha256, (), time.monotonic() - begin
+        )
+        self._record(event)
+        return BroughtBack(event, tuple(quoted(change.path) for change in restored.missing))
+
+    async def close(self) -> None:
+        """Wait for the last snapshot, though not for ever, and let go of the store."""
+        if self._running is not None:
+            await asyncio.wait([self._running], timeout=_LEAVE)
+            self._running.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._running
+        self._snapshots.close()
+        self._store.close()
+
+    def _begin(self, cause: Cause, step: int) -> None:
+        before = self._running
+        self._running = asyncio.create_task(self._after(before, cause, step))
+
+    async def _after(self, before: asyncio.Task[None] | None, cause: Cause, step: int) -> None:
+        if before is not None:
+            await asyncio.wait([before])
+        if not self._rests:
+            await self._take(cause, step)
+
+    async def _warm_up(self) -> None:
+        with suppress(SnapshotError):  # told by the first snapshot, once there is a recording
+            await self._snapshots.snapshot()
+
+    async def _take(self, cause: Cause, step: int, towards: str | None = None) -> Snapshot | None:
+        """Keep the workspace now; what is about to become another tree is told in any case."""
+        if self._refused:
+            self._failed(step, self._refused)
+            return None
+        try:
+            snapshot = await self._snapshots.snapshot()
+            before = self.kept[-1].tree if self.kept else None
+            if snapshot.tree_sha256 == before and towards in (None, before):
+                self._failure = ""
+                return None
+            event = await self._describe(
+                cause, step, before, snapshot.tree_sha256, snapshot.not_kept, snapshot.seconds
+            )
+        except Exception as error:
+            known = isinstance(error, SnapshotError)
+            self._failed(step, str(error) if known else f"{type(error).__name__}: {error}")
+            return None
+        self._record(event)
+        return event
+
+    async def _describe(
+        self,
+        cause: Cause,
+        step: int,
+        before: str | None,
+        tree: str,
+        not_kept: Sequence[NotKept],
+        seconds: float,
+    ) -> Snapshot:
+        """Return the event that tells of a tree. Raises `SnapshotError`."""
+        counted: Sequence[Counted] = ()
+        more = 0
+        if before is not None:
+            with suppress(SnapshotNotFound, SnapshotDamaged):  # what was before is lost
+                counted, more = await self._store.count_lines(before, tree, MAX_NAMED)
+        news = [f"{quoted(item.path)}: {item.why}" for item in not_kept]
+        news = sorted(line for line in news if line not in self._told)[:MAX_NAMED]
+        self._told.update(news)
+        return Snapshot(
+            step=step,
+            cause=cause,
+            tree=tree,
+            changes=[_change(item) for item in counted],
+            unnamed=more,
+            not_kept=news,
+            excluded=list(self._exclude) if before is None else [],
+            seconds=round(seconds, 6),
+        )
+
+    def _record(self, event: Snapshot) -> None:
+        self._failure = ""
+        self.kept.append(Kept(event.step, event.tree))
+        self._say(event)
+
+    def _failed(self, step: int, reason: str) -> None:
+        self._rests = True
+        if reason != self._failure:
+            self._failure = reason
+            self._say(SnapshotFailed(step=step, reason=reason))
+
+    def _say(self, data: EventData) -> None:
+        if self._note is not None:
+            with suppress(RecordingError):  # the loop's own next event tells of it
+                self._note(data)
+
+
+def _why_not(workspace: Path) -> str:
+    """Return why no snapshots are taken of a workspace: it is all that somebody has."""
+    if workspace.resolve() not in (Path("/"), Path.home().resolve()):
+        return ""
+    return (
+        f"No snapshots are taken of {workspace}: work in the directory of a project to have what "
+        "each step changed kept."
+    )
+
+
+def _inside(home: Path, workspace: Path) -> list[str]:
+    """Return the glob of our own folder, when it lies in the workspace."""
+    try:
+        relative = home.resolve().relative_to(workspace.resolve())
+    except ValueError:
+        return []
+    return [f"/{glob.escape(str(relative))}"] if relative.parts else []
+
+
+def _change(item: Counted) -> FileChange:
+    change = item.change
+    return FileChange(
+        path=quoted(change.path) + ("/" if change.type == "directory" else ""),
+        kind=change.kind,
+        added=item.added,
+        removed=item.removed,
+        binary=change.binary,
+        not_kept=change.not_kept,
+    )

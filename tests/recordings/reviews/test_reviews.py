@@ -1,0 +1,149 @@
+"""Reviews: appended, pinned to what was reviewed, judged by a policy."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from recordings.errors import RecordingDamaged, RecordingFailed, RecordingNotFound
+from recordings.events import UserMessage
+from recordings.recorder import Recorder
+from recordings.reviews.approval import standing
+from recordings.reviews.reviews import (
+    REVIEWS,
+    StepReview,
+    add_review,
+    excluded,
+    read_reviews,
+    tags,
+)
+from recordings.storage.log import recording_hash
+from recordings.storage.pack import pack
+from recordings.verify import verify
+from tests.recordings.recording_sessions import record_session
+
+
+@pytest.fixture
+def folder(tmp_path):
+    record_session(tmp_path)
+    return tmp_path
+
+
+def state(folder, policy="any"):
+    return standing(read_reviews(folder), recording_hash(folder), policy).state
+
+
+def test_a_review_comes_back_with_reviewer_time_and_the_recordings_hash(folder):
+    review = add_review(
+        folder,
+        "ada",
+        verdict="needs_work",
+        note="the last step is wasteful",
+        rubric={"correct": 2, "style": "terse"},
+        steps=[StepReview(seq=4, comment="why?", flag="wasteful", exclude=True)],
+    )
+    assert read_reviews(folder) == [review]
+    assert review.sha256 == recording_hash(folder) == verify(folder).head
+    assert review.time > 1.7e9
+
+
+def test_reviews_leave_the_recording_as_it_is(folder):
+    before = recording_hash(folder)
+    add_review(folder, "ada", verdict="approve")
+    assert recording_hash(folder) == before
+    assert verify(folder).whole
+
+
+def test_an_approval_is_void_when_the_recording_changed(folder):
+    assert state(folder) == "unreviewed"
+    add_review(folder, "ada", verdict="approve")
+    assert state(folder) == "approved"
+    recorder = Recorder.resume(folder)
+    recorder.record(UserMessage(round=3, text="one more thing"), "human")
+    recorder.close()
+    assert state(folder) == "void"
+    assert standing(read_reviews(folder), recording_hash(folder)).void == ("ada",)
+    add_review(folder, "ada", verdict="approve")
+    assert state(folder) == "approved"
+
+
+def test_packing_keeps_an_approval(folder):
+    add_review(folder, "ada", verdict="approve")
+    pack(folder)
+    assert state(folder) == "approved"
+
+
+def test_a_reviewers_last_verdict_counts(folder):
+    add_review(folder, "ada", verdict="approve")
+    add_review(folder, "ada", verdict="reject", note="on second thoughts")
+    add_review(folder, "ada", note="a note takes nothing back")
+    assert state(folder) == "rejected"
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "any_", "all_", "majority"),
+    [
+        (["approve"], "approved", "approved", "approved"),
+        (["approve", "reject"], "approved", "rejected", "rejected"),
+        (["approve", "approve", "reject"], "approved", "rejected", "approved"),
+        (["needs_work", "approve"], "approved", "needs_work", "needs_work"),
+        (["reject", "needs_work"], "rejected", "rejected", "rejected"),
+    ],
+)
+def test_several_reviewers_are_judged_by_the_policy(folder, verdicts, any_, all_, majority):
+    for number, verdict in enumerate(verdicts):
+        add_review(folder, f"reviewer-{number}", verdict=verdict)
+    assert (state(folder, "any"), state(folder, "all"), state(folder, "majority")) == (
+        any_,
+        all_,
+        majority,
+    )
+
+
+def test_steps_are_excluded_until_the_same_reviewer_takes_it_back(folder):
+    add_review(
+        folder, "ada", steps=[StepReview(seq=4, exclude=True), StepReview(seq=6, exclude=True)]
+    )
+    add_review(folder, "bob", steps=[StepReview(seq=4, exclude=False)])
+    assert excluded(read_reviews(folder)) == {4, 6}
+    add_review(folder, "ada", steps=[StepReview(seq=6, exclude=False)])
+    assert excluded(read_reviews(folder)) == {4}
+
+
+def test_tags_are_added_and_removed(folder):
+    add_review(folder, "ada", add_tags=["hard", "python"])
+    add_review(folder, "ada", remove_tags=["hard"])
+    assert tags(read_reviews(folder), ["first"]) == {"first", "python"}
+
+
+def test_reviewers_at_the_same_time_lose_nothing(folder):
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: add_review(folder, f"reviewer-{n}", verdict="approve"), range(16)))
+    assert len(read_reviews(folder)) == 16
+
+
+def test_a_torn_review_is_cut_and_a_changed_one_is_named(folder):
+    first = add_review(folder, "ada", verdict="reject")
+    with open(folder / REVIEWS, "ab") as file:
+        file.write(b'{"v":1,"revie')
+    assert read_reviews(folder) == [first]
+    second = add_review(folder, "bob")
+    assert read_reviews(folder) == [first, second]
+    (folder / REVIEWS).write_bytes((folder / REVIEWS).read_bytes().replace(b"reject", b"approve"))
+    with pytest.raises(RecordingDamaged, match="Line 1"):
+        read_reviews(folder)
+
+
+def test_no_recording_and_no_rights_are_sentences(tmp_path, folder, monkeypatch):
+    with pytest.raises(RecordingNotFound):
+        add_review(tmp_path / "missing", "ada")
+    really_open = os.open
+
+    def refused(path, flags, *rest, **named):
+        if flags & os.O_ACCMODE != os.O_RDONLY:
+            raise PermissionError(13, "no")
+        return really_open(path, flags, *rest, **named)
+
+    monkeypatch.setattr("os.open", refused)
+    with pytest.raises(RecordingFailed, match="correct its rights"):
+        add_review(folder, "ada")

@@ -1,0 +1,365 @@
+"""`sii review`, `approve`, `reject` and `reviews`: recordings are judged, by name, as they are."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from recordings.events import ModelResponse, Observation, RawGeneration, UserMessage
+from recordings.recorder import Recorder
+from recordings.reviews.reviews import read_reviews
+from recordings.storage.log import LOG, read_events
+from tests.recordings.recording_sessions import FakeSession
+from tests.sii_cli.shell import Done, Shell
+from tests.sii_cli.terminal import Terminal
+
+
+@pytest.fixture
+def folder(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SII_SPEAKER", "ada")
+    return shell.recorded(rounds=1, steps=2)
+
+
+def events_of(folder: Path, kind: type) -> list[int]:
+    return [event.seq for event in read_events(folder) if isinstance(event.data, kind)]
+
+
+def review(shell: Shell, *lines: str, args: tuple[str, ...] = ()) -> Done:
+    return shell.sii("review", "last", *args, stdin="".join(f"{line}\n" for line in lines))
+
+
+def test_approve_and_reject_name_the_reviewer_and_the_last_verdict_counts(
+    shell: Shell, folder: Path
+) -> None:
+    assert shell.sii("approve", "last").stdout == f"{folder.name}  is approved\n"
+    assert "is rejected" in shell.sii("reject", "last", "--why", "it cheats").stdout
+    shown = shell.sii("reviews", "last").stdout
+    assert "ada approves\n" in shown
+    assert "ada rejects: it cheats\n" in shown
+    assert shown.endswith("is rejected\n")
+    last = json.loads(shell.sii("reviews", "last", "--json").stdout.splitlines()[-1])
+    assert (last["reviewer"], last["verdict"], last["holds"]) == ("ada", "reject", True)
+
+
+def test_recordings_are_judged_from_anywhere(
+    shell: Shell, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also from the home directory, which holds the recordings and is no workspace."""
+    monkeypatch.chdir(folder.parent.parent)
+    for command in (("approve", "last"), ("scan", "last"), ("stats",), ("list",)):
+        assert shell.sii(*command).returncode == 0, command
+
+
+def test_several_reviewers_are_judged_by_the_policy(shell: Shell, folder: Path) -> None:
+    shell.sii("approve", "last")
+    assert "is approved" in shell.sii("reject", "last", "--why", "no", "--speaker", "bob").stdout
+    done = shell.sii("reviews", "last", SII_APPROVAL_POLICY="all")
+    assert "is rejected (2 reviewers, policy all)" in done.stdout
+    assert "  approved: " in shell.sii("list").stdout
+    assert "  rejected: " in shell.sii("list", SII_APPROVAL_POLICY="majority").stdout
+
+
+def test_an_approval_that_no_longer_holds_says_so(shell: Shell, folder: Path) -> None:
+    shell.sii("approve", "last")
+    recorder = Recorder.resume(folder, key=shell.key)
+    recorder.record(UserMessage(round=3, text="more"), "human")
+    recorder.close()
+    done = shell.sii("reviews", "last")
+    assert "(of the recording as it was before)" in done.stdout
+    assert "is not judged as it is now" in done.stdout
+    assert "reviewed by ada: that verdict no longer holds" in done.stderr
+
+
+def test_a_review_steps_through_and_keeps_what_is_said(shell: Shell, folder: Path) -> None:
+    user, (first, second) = events_of(folder, UserMessage)[0], events_of(folder, ModelResponse)
+    observed = events_of(folder, Observation)[0]
+    done = review(
+        shell,
+        "c an unclear question",
+        "",
+        "f wasteful",
+        "c why twice?",
+        f"f @{observed} wrong observation",
+        "",
+        "x",
+        "",
+        "n",
+        "",
+        "mend the second step",
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("needs work\n")
+    (kept,) = read_reviews(folder)
+    assert (kept.reviewer, kept.verdict, kept.note) == ("ada", "needs_work", "mend the second step")
+    assert [(step.seq, step.comment, step.flag, step.exclude) for step in kept.steps] == [
+        (user, "an unclear question", None, None),
+        (first, "why twice?", "wasteful", None),
+        (observed, "", "wrong_observation", None),
+        (second, "", None, True),
+    ]
+    shown = shell.sii("reviews", "last").stdout
+    assert f"event {first}: wasteful · why twice?" in shown
+    assert f"event {second}: not to be trained on" in shown
+
+
+def test_ctrl_c_keeps_what_was_said(shell: Shell, folder: Path, tmp_path: Path) -> None:
+    rubric = tmp_path / "rubric.txt"
+    rubric.write_text("correct\nshort\n")
+    argv = shell.argv("review", "last", "--speaker", "bob", "--rubric", str(rubric))
+    # The flag of one's own is answered, so what was typed before it has been taken.
+    said = {"a flag of your own": "c well asked\nf odd\n", "short ›": "\n\n\n5\n"}
+    for answer, keys in said.items():
+        terminal = Terminal(argv, cwd=shell.workspace, env=shell.env)
+        terminal.wait_for("— event")
+        terminal.send(keys)
+        terminal.wait_for(answer)
+        terminal.send("\x03")
+        assert terminal.exit_code() == 0, terminal.everything()
+    asked, marked = read_reviews(folder)
+    assert [step.comment for step in asked.steps] == ["well asked"]
+    assert marked.rubric == {"correct": 5.0}
+
+
+def test_each_step_is_shown_before_it_is_asked_about(shell: Shell, folder: Path) -> None:
+    done = review(shell, "q")
+    assert "› " in done.stdout
+    assert "● bash" not in done.stdout
+    assert "Nothing was kept" not in done.stdout
+    assert read_reviews(folder) == []
+    assert "● bash" in review(shell, "", "q").stdout
+
+
+def test_stopping_keeps_what_was_said_without_a_verdict(shell: Shell, folder: Path) -> None:
+    assert review(shell, "c hm").returncode == 0
+    (kept,) = read_reviews(folder)
+    assert (kept.verdict, kept.steps[0].comment) == (None, "hm")
+
+
+def test_what_is_not_understood_is_asked_again(shell: Shell, folder: Path) -> None:
+    done = review(shell, "what?", "c", "x y", "f @9999 good", "", "", "", "z", "a", "")
+    assert done.stderr.count("At each step:") == 3
+    assert "This step is of events" in done.stderr
+    assert done.stdout.endswith("is approved\n")
+
+
+def test_a_rubric_is_asked_at_the_end(shell: Shell, folder: Path) -> None:
+    (shell.workspace / "rubric.txt").write_text("# marks\ncorrect\nstyle\nspeed\n")
+    answers = ["", "", "", "2", "terse", "nan", "a", "fine"]
+    review(shell, *answers, args=("--rubric", "rubric.txt"))
+    (kept,) = read_reviews(folder)
+    assert kept.rubric == {"correct": 2.0, "style": "terse", "speed": "nan"}
+    assert kept.note == "fine"
+
+
+def verdicts(folder: Path) -> list[str | None]:
+    return [kept.verdict for kept in read_reviews(folder)]
+
+
+def queue(shell: Shell, *lines: str, args: tuple[str, ...] = ()) -> Done:
+    return shell.sii("review", *args, stdin="".join(f"{line}\n" for line in lines))
+
+
+def break_log(folder: Path) -> None:
+    log = folder / LOG
+    log.write_bytes(log.read_bytes().replace(b"You are an agent.", b"You are a robot!!", 1))
+
+
+def test_every_key_is_acknowledged(shell: Shell, folder: Path) -> None:
+    user = events_of(folder, UserMessage)[0]
+    done = review(shell, "c hm", "f unsafe", "x", "e", "k", "q")
+    for said in ("commented", "flagged unsafe", "excluded from training"):
+        assert f"event {user}: {said}\n" in done.stderr
+    assert "One of the keys a, r, n, b, s, q" in done.stderr
+
+
+def test_a_word_that_only_begins_like_a_verdict_is_none(shell: Shell, folder: Path) -> None:
+    review(shell, "e", "abort", "q")
+    assert read_reviews(folder) == []
+
+
+def test_a_reviewer_goes_back_to_an_event_and_to_the_end(shell: Shell, folder: Path) -> None:
+    user, (first, second) = events_of(folder, UserMessage)[0], events_of(folder, ModelResponse)
+    observed = events_of(folder, Observation)[0]
+    done = review(
+        shell, "b", "", "b", f"g {observed}", "e", "b", "g 0", "g 9999", f"g @{second}", "", "a", ""
+    )
+    asked = [int(line.split()[0]) for line in done.stderr.split("— event ")[1:]]
+    assert asked == [user, user, first, user, first, second, user, user, second]
+    assert "This is the first step." in done.stderr
+    assert "The recording is of events 0 to " in done.stderr
+    once = review(shell, "", "q").stdout.count("● bash")
+    assert done.stdout.count("● bash") == 2 * once  # the first step's calls are shown again
+    assert verdicts(folder) == ["approve"]
+
+
+def test_a_step_that_is_shown_again_is_shown_whole(shell: Shell, folder: Path) -> None:
+    """Also what a screen says only once."""
+
+    def change(session: FakeSession) -> None:
+        doubt = RawGeneration(step=session.steps, attempt=1, flags=["redacted"], text="")
+        session.recorder.record(doubt, "model")
+        session.end()
+
+    last = shell.recorded(rounds=1, steps=1, seed=1, change=change)
+    done = review(shell, f"g {events_of(last, ModelResponse)[0]}", "b", "", "q")
+    assert done.stdout.count("a secret was taken out") == 2
+
+
+def test_what_was_said_of_a_step_is_shown_with_it(shell: Shell, folder: Path) -> None:
+    first = events_of(folder, ModelResponse)[0]
+    shown = f"event {first}: wasteful · excluded from training · why?"
+    done = review(shell, "", "c why?", "f wasteful", "x", "", "b", "q")
+    assert done.stderr.count(shown) == 1
+    # Also in a later review, where what was excluded is taken back.
+    done = review(shell, "", "x", "c now I see", "b", "", "q")
+    assert done.stderr.count(shown) == 1
+    assert f"event {first}: not excluded" in done.stderr
+    assert f"event {first}: wasteful · why? · now I see" in done.stderr
+    assert [step.exclude for kept in read_reviews(folder) for step in kept.steps] == [True, False]
+    assert read_reviews(folder)[1].steps[0].comment == "now I see"
+
+
+def test_marks_are_kept_when_a_reviewer_goes_back(shell: Shell, folder: Path) -> None:
+    (shell.workspace / "rubric.txt").write_text("correct\nstyle\n")
+    answers = ["e", "2", "b", "b", "e", "", "terse", "a", ""]
+    review(shell, *answers, args=("--rubric", "rubric.txt"))
+    (kept,) = read_reviews(folder)
+    assert kept.rubric == {"correct": 2.0, "style": "terse"}
+
+
+def test_without_ids_all_that_one_has_not_judged_follow_each_other(
+    shell: Shell, folder: Path
+) -> None:
+    judged, skipped, last = (shell.recorded(rounds=1, steps=1, seed=seed) for seed in (1, 2, 3))
+    shell.sii("approve", judged.name)
+    shell.sii("approve", last.name, "--speaker", "bob")
+    done = queue(shell, "e", "r", "it cheats", "c hm", "s", "e", "a", "")
+    assert done.returncode == 0, done.stderr
+    order = [(str(n), one.name) for n, one in enumerate((folder, skipped, last), 1)]
+    assert re.findall(r"(\d) of 3: (\S+)", done.stderr) == order
+    assert "That was the last of 3." in done.stderr
+    assert (verdicts(folder), verdicts(judged)) == (["reject"], ["approve"])
+    assert (verdicts(skipped), verdicts(last)) == ([None], ["approve", "approve"])
+
+    assert f"1 of 1: {skipped.name}" in queue(shell, "e", "a", "").stderr
+    done = queue(shell)
+    assert done.returncode == 0
+    assert done.stderr.startswith("Nothing is left to review: no recording matches that ada has")
+    assert done.stderr.count("\n") == 1
+    assert f"1 of 4: {folder.name}" in queue(shell, "q", args=("--again",)).stderr
+
+    recorder = Recorder.resume(judged, key=shell.key)
+    recorder.record(UserMessage(round=3, text="more"), "human")
+    recorder.close()
+    assert f"1 of 1: {judged.name}" in queue(shell, "q").stderr
+
+
+def test_options_and_ids_choose_the_queue(shell: Shell, folder: Path) -> None:
+    other = shell.recorded(rounds=1, steps=3, seed=1)
+    assert f"1 of 1: {other.name}" in queue(shell, "q", args=("--min-steps", "3")).stderr
+    assert "no recording matches" in queue(shell, args=("--model", "none", "--again")).stderr
+    done = queue(shell, "s", "q", args=("last", folder.name, other.name))
+    assert f"1 of 2: {other.name}" in done.stderr
+    assert f"2 of 2: {folder.name}" in done.stderr
+    assert "not both" in queue(shell, args=("last", "--min-steps", "0")).stderr
+
+
+def test_a_queue_without_recordings_is_one_sentence(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SII_SPEAKER", "ada")
+    done = queue(shell)
+    assert done.returncode == 0
+    assert "There are no recordings" in done.stderr
+    assert not shell.store.root.exists()
+
+
+def test_what_cannot_be_judged_is_passed_over_in_a_queue(shell: Shell, folder: Path) -> None:
+    written, changed, last = (shell.recorded(rounds=1, steps=1, seed=seed) for seed in (1, 2, 3))
+    break_log(folder)
+    recorder = Recorder.resume(written, key=shell.key)
+    names = [one.name for one in (folder, written, changed, last)]
+    terminal = Terminal(
+        shell.argv("review", *names, "--speaker", "ada"), cwd=shell.workspace, env=shell.env
+    )
+    terminal.wait_for("3 of 4")
+    assert f"{folder.name} is broken" in terminal.everything()
+    assert f"{written.name} is being written" in terminal.everything().replace("\n", "")
+    recorder.close()
+    terminal.wait_for("— event")
+    recorder = Recorder.resume(changed, key=shell.key)
+    recorder.record(UserMessage(round=3, text="more"), "human")
+    recorder.close()
+    terminal.send("e\na\n\n")
+    terminal.wait_for("4 of 4")
+    assert "changed while it was reviewed" in terminal.everything()
+    terminal.send("e\na\n\n")
+    assert terminal.exit_code() == 0, terminal.everything()
+    assert [verdicts(one) for one in (folder, written, changed, last)] == [[], [], [], ["approve"]]
+
+
+@pytest.mark.parametrize("key", ["q\n", "\x03"])
+def test_leaving_a_queue_keeps_what_was_said_and_opens_no_other(
+    shell: Shell, folder: Path, key: str
+) -> None:
+    second, third = (shell.recorded(rounds=1, steps=1, seed=seed) for seed in (1, 2))
+    terminal = Terminal(
+        shell.argv("review", "--speaker", "ada"), cwd=shell.workspace, env=shell.env
+    )
+    terminal.wait_for("1 of 3")
+    terminal.send("e\na\n\n")
+    terminal.wait_for("2 of 3")
+    terminal.wait_for(f"— event {events_of(second, UserMessage)[0]}")
+    terminal.send("c well asked\n")
+    terminal.wait_for("commented")
+    terminal.send(key)
+    assert terminal.exit_code() == 0, terminal.everything()
+    assert "3 of 3" not in terminal.everything()
+    (kept,) = read_reviews(second)
+    assert (kept.verdict, kept.steps[0].comment) == (None, "well asked")
+    assert (verdicts(folder), verdicts(third)) == (["approve"], [])
+
+
+def test_help_says_all_keys(shell: Shell) -> None:
+    said = shell.sii("review", "--help").stdout
+    for key in ("b  ", "g SEQ", "e  ", "c WORDS", "f FLAG", "x  ", "s  ", "q, Ctrl-C", "a, r, n"):
+        assert f"\n    {key}" in said, key
+
+
+def test_only_a_whole_recording_that_nobody_writes_is_judged(shell: Shell, folder: Path) -> None:
+    recorder = Recorder.resume(folder, key=shell.key)
+    assert "judge it when its session has ended" in shell.sii("approve", "last").stderr
+    recorder.close()
+    break_log(folder)
+    done = shell.sii("approve", "last")
+    assert done.returncode == 1
+    assert f"`sii verify {folder.name}` says where" in done.stderr
+    assert read_reviews(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["approve"], "Missing argument 'ID'"),
+        (["reject", "last"], "Missing option '--why'"),
+        (["reject", "last", "--why", " "], "Say why"),
+        (["review", "1999"], "No recording is called"),
+        (["review", "last", "--rubric", "none.txt"], "does not exist"),
+        (["reviews"], "Missing argument 'ID'"),
+    ],
+)
+def test_misuse_is_one_sentence(shell: Shell, folder: Path, args: list[str], says: str) -> None:
+    done = shell.sii(*args)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_reviewer_has_a_name(shell: Shell) -> None:
+    shell.recorded()
+    done = shell.sii("approve", "last")
+    assert done.returncode == 2
+    assert "Say who you are" in done.stderr

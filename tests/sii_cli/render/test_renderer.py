@@ -1,0 +1,335 @@
+"""What a human sees of a session: one renderer for the prompt, headless text, show and replay."""
+
+from __future__ import annotations
+
+import io
+import re
+import time
+from dataclasses import replace
+from textwrap import dedent
+
+import pyte
+import pytest
+
+from recordings.events import (
+    HarnessMessage,
+    LiveOutput,
+    ModelError,
+    ModelResponse,
+    NetworkRequest,
+    RawGeneration,
+    SandboxStart,
+)
+from sii_cli.agent.wire import Item
+from sii_cli.render.renderer import Renderer
+from sii_cli.render.screen import PlainScreen, TerminalScreen
+from tests.sii_cli.session_items import (
+    call,
+    delta,
+    end,
+    event,
+    observation,
+    request,
+    response,
+    start,
+    user,
+)
+
+
+def plain(*items: Item, fold: bool = True) -> str:
+    """What a file gets."""
+    stream = io.StringIO()
+    renderer = Renderer(PlainScreen(stream), fold=fold)
+    for item in items:
+        renderer.take(item)
+    renderer.finish()
+    return stream.getvalue()
+
+
+class Window:
+    """A terminal of 80 columns and 24 rows."""
+
+    def __init__(self) -> None:
+        self.stream = io.StringIO()
+        self.renderer = Renderer(TerminalScreen(self.stream))
+
+    def take(self, *items: Item) -> Window:
+        for item in items:
+            self.renderer.take(item)
+        return self
+
+    @property
+    def text(self) -> str:
+        screen = pyte.Screen(80, 24)
+        pyte.Stream(screen).feed(self.stream.getvalue().replace("\n", "\r\n"))
+        return "\n".join(line.rstrip() for line in screen.display).rstrip()
+
+
+@pytest.fixture
+def window(monkeypatch: pytest.MonkeyPatch) -> Window:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    return Window()
+
+
+def shows(text: str, expected: str) -> None:
+    assert text.strip("\n") == dedent(expected).strip("\n")
+
+
+def test_a_round_from_the_task_to_the_answer() -> None:
+    text = plain(
+        start(),
+        user("Why does it fail?\nLook well."),
+        request(),
+        delta("reasoning", "I look "),
+        delta("reasoning", "first.\n"),
+        delta("content", "\n"),
+        response(reasoning="I look first.\n", content="\n", calls=1),
+        call("bash", {"command": "pytest -q"}),
+        observation("bash", "1 failed\n[exit code 1]", exit_code=1, seconds=2.34),
+        request(),
+        delta("content", "It was **wrong**."),
+        response(content="It was **wrong**."),
+        end(),
+    )
+    shows(
+        text,
+        """
+        sii 1.2.3 · glm · http://127.0.0.1:8000/v1 · /home/me/project
+
+        › Why does it fail?
+          Look well.
+
+        I look first.
+
+        ● bash  pytest -q
+          │ 1 failed
+          │ [exit code 1]
+          └ 2.3 s
+
+        It was **wrong**.
+        """,
+    )
+
+
+def test_without_deltas_the_text_of_the_response_is_shown_once() -> None:
+    whole = plain(request(), response(content="Yes.", reasoning="Hm."))
+    streamed = plain(
+        request(),
+        delta("reasoning", "Hm."),
+        delta("content", "Yes."),
+        response(content="Yes.", reasoning="Hm."),
+    )
+    assert whole == streamed == "Hm.\n\nYes.\n"
+
+
+def test_a_long_output_keeps_its_beginning_and_its_end() -> None:
+    output = "\n".join(f"line {number}" for number in range(100))
+    text = plain(call("bash", {"command": "seq"}), observation("bash", output))
+    assert "line 0\n" in text
+    assert "line 99\n" in text
+    assert "… +88 lines" in text
+    assert "line 50\n" not in text
+    assert "line 50\n" in plain(observation("bash", output), fold=False)
+
+
+def test_results_of_parallel_calls_say_whose_they_are() -> None:
+    text = plain(
+        call("read_file", {"path": "a.py"}, "1"),
+        call("read_file", {"path": "b.py"}, "2"),
+        observation("read_file", "A", "1"),
+        observation("read_file", "B", "2"),
+    )
+    shows(
+        text,
+        """
+        ● read_file  a.py
+        ● read_file  b.py
+          ┌ read_file a.py
+          │ A
+          ┌ read_file b.py
+          │ B
+        """,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "shown"),
+    [
+        ("bash", {"command": "cd x\nmake"}, "● bash  cd x\n    make\n"),
+        ("python", {"code": "x = 1\nprint(x)"}, "● python\n    x = 1\n    print(x)\n"),
+        ("read_file", {"path": "a.py", "offset": 5}, "● read_file  a.py offset 5\n"),
+        ("write_file", {"path": "a", "content": "1\n2\n"}, "● write_file  a  2 lines\n"),
+        ("edit_file", {"path": "a", "edits": [1, 2]}, "● edit_file  a  2 edits\n"),
+        ("web_search", {"query": "vllm"}, "● web_search  vllm\n"),
+        ("web_fetch", {"url": "http://a"}, "● web_fetch  http://a\n"),
+        ("other", {"a": 1, "b": "x"}, "● other  a=1, b='x'\n"),
+        ("bash", {"command": 7}, "● bash  7\n"),
+        ("bash", {}, "● bash\n"),
+        ("edit_file", {"path": None, "edits": "x"}, "● edit_file  None\n"),
+        ("bash", '{"command": "unfinished', '● bash  {"command": "unfinished\n'),
+    ],
+)
+def test_a_call_is_summed_up_whatever_its_arguments_are(
+    name: str, arguments: dict[str, object] | str, shown: str
+) -> None:
+    assert plain(call(name, arguments)) == shown
+
+
+def test_an_edit_shows_its_diff() -> None:
+    diff = "--- a/x\n+++ b/x\n@@ -1,1 +1,1 @@\n-old\n+new"
+    text = plain(observation("edit_file", "Edited x.", details={"diff": diff}))
+    assert text.endswith("  │ @@ -1,1 +1,1 @@\n  │ -old\n  │ +new\n")
+
+
+def test_what_went_wrong_is_told() -> None:
+    text = plain(
+        request(),
+        delta("content", "half"),
+        event(
+            ModelError(
+                step=1,
+                attempt=1,
+                kind="connect",
+                message="No answer.",
+                retry_in=3.0,
+                content="half",
+            )
+        ),
+        response(content="cut", complete=False),
+        event(HarnessMessage(reason="cut_off", text="Go on.")),
+        end("limit", "200 steps (max_steps)"),
+    )
+    assert "No answer. What it had said is dropped. Next try in 3.0 s." in text
+    assert "The message was cut off at its limit; nothing in it was run." in text
+    assert "note to the model: Go on." in text
+    assert "Stopped at a limit: 200 steps (max_steps)" in text
+
+
+def asked(host: str, reason: str = "") -> Item:
+    """A request to the network; one that was refused for a reason, if there is one."""
+    return event(
+        NetworkRequest(
+            sandbox_id="s", host=host, port=443, method="CONNECT", allowed=not reason, reason=reason
+        )
+    )
+
+
+def test_what_the_network_refused_to_a_call_is_told_once_and_what_it_allowed_is_not() -> None:
+    refused = asked("a.test", "not_allowed")
+    text = plain(
+        call("bash", {"command": "curl"}),
+        *(asked("b.test"), refused, refused, asked("c.test", "unknown_host")),
+        observation("bash", "curl: (56)"),
+        refused,
+    )
+    assert text.count("network: a.test:443 not allowed") == 1
+    assert "network: c.test:443 unknown host" in text
+    assert "b.test" not in text
+
+
+HOSTILE = "\x1b]0;owned\x07\x1b[2J\x1b[31m[bold red]x[/] \u202ey\x9b1m \x1b"
+
+
+def test_doubts_about_a_step_are_told_in_words_and_those_of_every_step_once() -> None:
+    doubtful = replace(response("Hi."), data=replace_flags("ids_missing", "ids_count_differs"))
+    raw = event(RawGeneration(step=2, attempt=1, flags=["calls_differ", "new_one"], text="<x>"))
+    shown = plain(doubtful, raw, doubtful)
+    assert shown.count("exact samples cannot be made") == 1
+    assert shown.count("step 1:") == 2
+    assert "step 2: the calls in the ids are not those that were run; new_one" in shown
+
+
+def replace_flags(*flags: str) -> ModelResponse:
+    data = response("Hi.").data
+    assert isinstance(data, ModelResponse)
+    return data.model_copy(update={"flags": list(flags)})
+
+
+def test_nothing_that_others_wrote_reaches_the_terminal_as_a_command(window: Window) -> None:
+    window.take(
+        start(),
+        user(HOSTILE),
+        event(SandboxStart(backend=HOSTILE, sandbox_id="", start_seconds=0.0, network=[HOSTILE])),
+        request(),
+        delta("reasoning", HOSTILE),
+        delta("content", f"# {HOSTILE}\n\n```{HOSTILE}\n{HOSTILE}\n```\n[a](http://b{HOSTILE})"),
+        response(calls=1),
+        call(HOSTILE, {"command": HOSTILE, HOSTILE: HOSTILE}),
+        LiveOutput("c1", HOSTILE),
+        asked(HOSTILE, HOSTILE),
+        observation(HOSTILE, HOSTILE, details={"todos": [{"content": HOSTILE, "status": HOSTILE}]}),
+        call("bash", {"command": HOSTILE}, "2"),
+        observation("bash", HOSTILE, "3", details={"diff": HOSTILE}),
+        event(HarnessMessage(reason="x", text=HOSTILE)),
+        end("failed", HOSTILE),
+    )
+    window.renderer.finish()
+    ours = re.compile(r"\x1b\[[0-9;]*m|\x1b\[\?2026[hl]|\x1b\[\d+F|\x1b\[J")
+    left = ours.sub("", window.stream.getvalue())
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", left)
+    assert "\x1b[31m[bold" not in window.stream.getvalue()
+    assert "[bold red]x[/]" in left
+
+
+def test_a_sandbox_that_gets_ready_amid_a_sentence_does_not_break_it() -> None:
+    ready = event(SandboxStart(backend="docker", sandbox_id="", start_seconds=0.2))
+    text = plain(
+        request(), delta("reasoning", "I look "), ready, delta("reasoning", "first."), response()
+    )
+    assert text.index("I look first.") < text.index("sandbox ready")
+
+
+def test_streamed_text_stands_there_at_once_and_only_once(window: Window) -> None:
+    window.take(request(), delta("content", "A **bo"))
+    assert window.text.strip() == "A **bo"
+    window.take(delta("content", "ld** word.\n\nNext"))
+    assert window.text.split("\n") == ["A bold word.", "", "Next"]
+    window.take(response(content="A **bold** word.\n\nNext"))
+    assert window.text.split("\n") == ["A bold word.", "", "Next"]
+
+
+def test_running_output_is_the_tail_until_the_observation_folds_it(window: Window) -> None:
+    window.take(call("bash", {"command": "make"}))
+    for number in range(50):
+        window.take(LiveOutput("c1", f"step {number}\n"))
+    assert window.text.split("\n")[0] == "● bash  make"
+    assert window.text.split("\n")[-1] == "  │ step 49"
+    assert len(window.text.split("\n")) < 10
+    window.take(observation("bash", "all done"))
+    assert window.text == "● bash  make\n  │ all done"
+
+
+def test_a_tail_is_never_taller_than_the_window(window: Window) -> None:
+    window.take(request(), delta("content", "row\n" * 500 + "last"))
+    assert window.text.endswith("last")
+    window.take(response(content="x"))
+    # Nothing of the tail is left twice: the paragraph is one, and rendered as such.
+    assert window.text.count("last") == 1
+
+
+def test_wide_characters_are_measured(window: Window) -> None:
+    window.take(request(), delta("reasoning", "日本語" * 30))
+    assert all(len(line) <= 40 for line in window.text.split("\n"))
+    window.take(response(reasoning="日本語" * 30))
+    assert window.text.replace("\n", "").replace(" ", "") == "日本語" * 30
+
+
+def test_no_colour_means_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("NO_COLOR", "1")
+    window = Window()
+    window.take(call("python", {"code": "x = 'a'"}), end("failed", "x"))
+    assert not re.search(r"\x1b\[[0-9;]*3[0-7]", window.stream.getvalue())
+
+
+def test_a_delta_costs_the_same_after_much_text() -> None:
+    def seconds(before: int) -> float:
+        window = Window()
+        window.take(request(), *(delta("reasoning", "some words\n") for _ in range(before)))
+        begun = time.perf_counter()
+        window.take(*(delta("reasoning", "some words ") for _ in range(200)))
+        return time.perf_counter() - begun
+
+    seconds(10)
+    assert min(seconds(5000) for _ in range(3)) < 3 * min(seconds(10) for _ in range(3)) + 0.01
