@@ -31,9 +31,6 @@ ROUND_EXIT_CODES = {
 }
 """By the status of the last round (`recordings.events.RoundStatus`)."""
 
-FAULT_EXIT_CODES = {"infra": INFRASTRUCTURE, "overflow": LIMIT, "refused": FAILED}
-"""By the fault of a `ModelError`."""
-
 
 class SiiError(Exception):
     """Something the user should know: the message is one sentence with the remedy."""
@@ -55,13 +52,10 @@ def explain(error: Exception) -> SiiError | None:
     from recordings.errors import RecordingError, RecordingNotFound
     from sandbox.protocol import SandboxError
     from sandbox.snapshots import SnapshotError
-    from sii_cli.model.types import ModelError
 
     if isinstance(error, SiiError):
         return error
     match error:
-        case ModelError():
-            code = FAULT_EXIT_CODES[error.fault]
         case RecordingNotFound():
             code = USAGE
         case SandboxError() | SnapshotError() | RecordingError():

@@ -105,6 +105,6 @@ EPILOG = (
 @click.pass_context
 def cli(ctx: click.Context) -> None:
     """Without a command: the prompt, or with `-p` one task."""
-    from sii_cli.config.home_key import seal_at_first_start
+    from sii_cli.batch.first_start import seal_at_first_start
 
     seal_at_first_start(ctx.invoked_subcommand, sys.argv[2:])

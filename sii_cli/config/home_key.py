@@ -1,4 +1,4 @@
-"""The key of the user's home, and what was there before it had one."""
+"""The key of the user's home, to prove what it makes and to judge what is said of it."""
 
 from __future__ import annotations
 
@@ -6,47 +6,10 @@ import os
 import secrets
 from typing import TYPE_CHECKING
 
-from sii_cli.config.settings import find_home, find_key_home
+from sii_cli.config.settings import find_key_home
 
 if TYPE_CHECKING:
     from recordings.trust.home_key import HomeKey
-
-_SEALED = "sealed"
-"""The file in a home that says that what was there is sealed (`recordings.trust.first_start`)."""
-_BATCHES = "batches"
-_TOUCH_NOTHING = frozenset({"verify", "doctor", "config", "sandbox", "serve"})
-"""Commands that neither act on recordings nor judge them."""
-
-
-def seal_at_first_start(command: str | None, arguments: list[str]) -> None:
-    """Seal what lies in the user's home when the first command of this version uses it.
-
-    Says so in a line. Raises `HomeKeyUnusable`.
-    """
-    home = find_key_home(os.environ)
-    if command in _TOUCH_NOTHING or {"--validate", "--help"}.intersection(arguments):
-        return
-    if home != find_home(os.environ) or os.path.lexists(home / _SEALED) or not home.is_dir():
-        return
-    from recordings.errors import RecordingFailed
-    from recordings.trust.first_start import seal_what_was_here
-    from recordings.trust.home_key import home_key
-    from sii_cli.options.recordings import complain
-    from sii_cli.render.figures import counted
-
-    try:
-        if (home / _BATCHES).is_dir():
-            from sii_cli.batch.plan_seal import seal_plans
-
-            seal_plans(home, home_key(home))
-        sealed = seal_what_was_here(home)
-    except RecordingFailed as error:  # what only reads goes on
-        complain(f"{error} So what was recorded here counts as somebody else's.")
-        return
-    if sealed:
-        count = counted(sealed, "recording", "recordings")
-        verb = "is" if sealed == 1 else "are"
-        complain(f"{count} of this home {verb} sealed as yours (docs/security.md).")
 
 
 def writing_key() -> HomeKey:

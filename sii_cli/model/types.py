@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from sii_cli.errors import FAILED, INFRASTRUCTURE, LIMIT, SiiError
+
 DeltaKind = Literal["reasoning", "content", "call_name", "call_arguments"]
 
 Fault = Literal["infra", "overflow", "refused"]
@@ -189,9 +191,13 @@ class Model(Protocol):
         ...
 
 
-class ModelError(Exception):
+_EXIT_CODES: dict[Fault, int] = {"infra": INFRASTRUCTURE, "overflow": LIMIT, "refused": FAILED}
+
+
+class ModelError(SiiError):
     """The server cannot be used; the message is one sentence with the remedy."""
 
     def __init__(self, fault: Fault, message: str) -> None:
         super().__init__(message)
         self.fault = fault
+        self.exit_code = _EXIT_CODES[fault]
