@@ -18,6 +18,8 @@ MOST_CODE = 20_000
 """Characters of code that are highlighted."""
 MOST_CODE_LINE = 500
 """Characters of a line of code that is highlighted: longer ones are data or an attack."""
+MOST_BLANK = 200
+"""Lines without text in code that is highlighted: Python's lexer reads all that follow at each."""
 LANGUAGES = frozenset(
     (
         *("bash", "c", "c++", "cpp", "css", "diff", "go", "html", "ini", "java", "javascript"),
@@ -84,4 +86,7 @@ def render_code(code: str, language: str, *, indent: int = 2) -> Text:
 
 
 def _is_handy(code: str) -> bool:
-    return len(code) <= MOST_CODE and max(map(len, code.split("\n"))) <= MOST_CODE_LINE
+    lines = code.split("\n")
+    blank = sum(1 for line in lines if not line.strip())
+    longest = max(map(len, lines))
+    return len(code) <= MOST_CODE and longest <= MOST_CODE_LINE and blank <= MOST_BLANK
