@@ -9,8 +9,6 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import docker
@@ -20,6 +18,7 @@ from recordings.store.store import RecordingStore
 from recordings.verify import verify
 from sandbox.docker.reaper import OWNER_LABEL, owner_pid
 from sii_cli.batch.outcomes import job_of
+from tests.fakes.killed_server import served
 from tests.sii_cli.batch.recomputed import recomputed, reported
 from tests.sii_cli.terminal import clean_environment
 
@@ -28,44 +27,6 @@ pytestmark = [pytest.mark.docker, pytest.mark.slow]
 SECONDS = 30.0
 SCRIPTS = ("steps=2 solve=1", "steps=3", "say=loop", "steps=1 solve=2", "say=long")
 CHECK = "test -f solved || { echo there is no file solved; exit 3; }"
-ROOT = Path(__file__).parents[2]
-
-
-class Server:
-    """A faulty model server in a process of its own, that can be killed and started again."""
-
-    def __init__(self) -> None:
-        self._port = 0
-        self._process: subprocess.Popen[str] | None = None
-
-    def start(self) -> str:
-        options = ("--port", str(self._port), "--faults", "0.03", "--slow", "0.005")
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.fakes.batch_server", *options],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        assert self._process.stdout is not None
-        url = self._process.stdout.readline().strip()
-        self._port = int(url.split(":")[2].split("/")[0])
-        return url
-
-    def kill(self) -> None:
-        assert self._process is not None
-        self._process.kill()
-        self._process.communicate()
-
-
-@contextmanager
-def served() -> Iterator[tuple[Server, str]]:
-    server = Server()
-    url = server.start()
-    try:
-        yield server, url
-    finally:
-        server.kill()
 
 
 def containers() -> list[tuple[str, int | None]]:
@@ -95,7 +56,7 @@ def test_whatever_is_killed_every_session_is_accounted_for_once(tmp_path: Path) 
     queries = [{"id": f"q{n}", "query": SCRIPTS[n % 5], "check": CHECK} for n in range(25)]
     (tmp_path / "q.jsonl").write_text("".join(json.dumps(one) + "\n" for one in queries))
     pids: set[int] = set()
-    with served() as (server, url):
+    with served(faults=0.03, slow=0.005) as (server, url):
 
         def begin() -> subprocess.Popen[bytes]:
             process = start_batch(tmp_path, url)
