@@ -46,7 +46,7 @@ class Retries:
         return None if self._left < 0 else self._wait(trouble.retry_after)
 
     def _wait(self, asked: float | None) -> float:
-        if asked is not None:
-            return min(asked, self._waits.longest_asked)
         doubled = self._waits.first * 2.0 ** min(self._failures - 1, 16)
-        return min(self._waits.longest, doubled) * random.uniform(0.5, 1.0)
+        own = min(self._waits.longest, doubled) * random.uniform(0.5, 1.0)
+        # What a server asks for is the least: one that asks for nothing is not sent a flood.
+        return own if asked is None else max(own, min(asked, self._waits.longest_asked))

@@ -123,6 +123,7 @@ class VllmModel:
         retries = Retries(
             self._retries, self._waits, known=self._has_answered, now=time.monotonic()
         )
+        unseen = len(self._endpoints.base_urls) - 1  # servers to move to without a wait
         for attempt in itertools.count(1):
             server = self._endpoints.current
             yield Started(attempt, server.base_url)
@@ -149,7 +150,8 @@ class VllmModel:
                 trouble = named
             wait = retries.next(trouble, time.monotonic())
             if wait is not None and await self._endpoints.leave(trouble):
-                wait, moved = 0.0, f" The session moves to {self._endpoints.current.base_url}."
+                wait, unseen = (0.0 if unseen > 0 else wait), unseen - 1
+                moved = f" The session moves to {self._endpoints.current.base_url}."
                 trouble = replace(trouble, message=trouble.message + moved)
             yield _failed(attempt, trouble, wait, assembler)
             if wait is None:

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from yarl import URL
 
@@ -24,6 +25,12 @@ MAX_HEADER = 64 << 10
 MAX_HEADERS = 128
 MAX_INTERIM = 16
 """Interim answers (1xx) before the answer; real servers send one at most."""
+MAX_HEADS = 2 << 20
+"""Bytes of an answer's head and of the interim ones before it."""
+MAX_UNASKED = 64 << 10
+"""Bytes that may come on a kept connection while nothing is asked there."""
+MOST_FRAMING = 2
+"""How many times its body's bytes an answer may have on the wire: each event is a chunk or more."""
 IDENTITY = ("", "identity")
 """Content codings of a body that is sent as it is."""
 
@@ -44,11 +51,39 @@ class ProxyFailed(Exception):
     """The proxy before the server cannot be reached, or refuses; the message is a sentence."""
 
 
+class _Arrivals:
+    """Counts what arrives on a connection: parsers skip framing, and queue answers nobody asked."""
+
+    def __init__(self, response: aiohttp.ClientResponse, protocol: ResponseHandler) -> None:
+        self._response = response
+        self._protocol = protocol
+        self._most = self._left = MAX_HEADS
+        protocol.data_received = self._take  # type: ignore[method-assign]
+
+    def allow(self, most: int) -> None:
+        """Take so many bytes from here on."""
+        self._most = self._left = most
+
+    def _take(self, data: bytes) -> None:
+        self._left -= len(data)
+        if self._left >= 0:
+            ResponseHandler.data_received(self._protocol, data)
+            return
+        error = TooMuch(f"more than {self._most:,} bytes, most of them no part of an answer")
+        self._protocol.set_exception(error)
+        if self._response.content is not None:
+            self._response.content.set_exception(error)
+        self._protocol.close()
+
+
 class _Response(aiohttp.ClientResponse):
+    arrivals: _Arrivals
+
     async def start(self, connection: Connection) -> aiohttp.ClientResponse:
         """Wait for the answer, past a few interim ones: aiohttp itself takes any number of them."""
         protocol = connection.protocol
         assert protocol is not None
+        self.arrivals = _Arrivals(self, protocol)
         read, heads = protocol.read, 0
 
         async def read_counted() -> object:
@@ -68,8 +103,11 @@ class _Response(aiohttp.ClientResponse):
 class Answer:
     """A response whose body is still to be read."""
 
-    def __init__(self, response: aiohttp.ClientResponse, limit: int) -> None:
+    def __init__(self, response: _Response, limit: int) -> None:
         """`limit`: bytes that the body may have."""
+        arrivals = response.arrivals
+        arrivals.allow(MOST_FRAMING * limit + MAX_HEADS)
+        response.content.on_eof(lambda: arrivals.allow(MAX_UNASKED))
         self._response = response
         self._left = self._limit = limit
         self.status = response.status
@@ -131,6 +169,7 @@ class Connections:
         if coding not in IDENTITY:
             response.close()
             raise Compressed(coding[:40])
+        assert isinstance(response, _Response)
         return Answer(response, limit)
 
     async def _request(
