@@ -180,7 +180,8 @@ def _figures(report: ExportReport) -> str:
 def _rendered(report: ExportReport) -> list[tuple[str, str]]:
     found = []
     if report.uncounted:
-        found.append(("reviews not counted (not written by this home)", f"{report.uncounted:,}"))
+        why = "not written by this home, nor signed with a key that it knows"
+        found.append((f"reviews not counted ({why})", f"{report.uncounted:,}"))
     if report.rendered:
         found.append(("samples rendered from messages", f"{report.rendered:,}"))
     if report.compared:

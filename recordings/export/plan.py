@@ -9,8 +9,8 @@ from typing import Literal
 
 from recordings.export.rendered import Renderer
 from recordings.reviews.approval import ApprovalState
+from recordings.reviews.keys import ReviewKeys
 from recordings.samples.policy import DEFAULT_POLICY, SamplePolicy
-from recordings.trust.home_key import HomeKey
 
 Dedupe = Literal["off", "exact", "report", "near"]
 
@@ -98,5 +98,5 @@ class ExportOptions:
     """Gives ids to samples that have none, and checks those that have."""
     license: str | None = None
     """For recordings that name none."""
-    key: HomeKey | None = None
-    """Of the home whose reviews count; without one all do."""
+    keys: ReviewKeys | None = None
+    """Of the home whose reviews count; without them all do."""

@@ -201,7 +201,7 @@ class _Export:
         return samples_of(
             source.folder,
             self._policy,
-            excluded=excluded(counted_reviews(source.folder, self._options.key)),
+            excluded=excluded(counted_reviews(source.folder, self._options.keys)),
             claimed=self._claimed,
         )
 

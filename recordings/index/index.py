@@ -17,11 +17,11 @@ from typing import NamedTuple, Self
 from recordings.errors import UNREADABLE, RecordingTooNew, why_damaged
 from recordings.index.schema import PARTS, TABLES, VERSION
 from recordings.index.texts import indexed_texts
+from recordings.reviews.keys import ReviewKeys
 from recordings.storage.files import PACKED, REVIEWS
 from recordings.storage.log import LOG
 from recordings.storage.opening import HeldFolder, UnexpectedFile, kind_of
 from recordings.store.store import RecordingStore
-from recordings.trust.home_key import HomeKey
 
 INDEX = ".index.sqlite"
 _ENDS = ("", "-wal", "-shm", "-journal")
@@ -55,11 +55,11 @@ class RecordingIndex:
     """
 
     def __init__(
-        self, store: RecordingStore, path: Path | None = None, *, key: HomeKey | None = None
+        self, store: RecordingStore, path: Path | None = None, *, keys: ReviewKeys | None = None
     ) -> None:
-        """`key`: of the home whose reviews count; without one all do."""
+        """`keys`: of the home whose reviews count; without them all do."""
         self.store = store
-        self.key = key
+        self.keys = keys
         self.path = path or store.root / INDEX
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _refuse_others(self.path)
@@ -86,7 +86,7 @@ class RecordingIndex:
 
         Costs two `stat` a recording, and reads only what was appended.
         """
-        self._judge_by_key()
+        self._judge_by_keys()
         now = dict(self._stamps())
         known = self._known()
         changed = [name for name in sorted(now) if known.get(name) != now[name]]
@@ -101,9 +101,9 @@ class RecordingIndex:
                     self.forget(name)
         return len(changed) + len(gone)
 
-    def _judge_by_key(self) -> None:
-        """Forget what was reviewed when another key said which reviews count."""
-        name = self.key.name if self.key is not None else ""
+    def _judge_by_keys(self) -> None:
+        """Forget what was reviewed when other keys said which reviews count."""
+        name = self.keys.name if self.keys is not None else ""
         if self.db.execute("SELECT key FROM judged_by").fetchone() == (name,):
             return
         with self.writing():
@@ -183,7 +183,7 @@ class RecordingIndex:
         from recordings.index.update import index_recording  # slow to import, seldom needed
 
         try:
-            index_recording(self.db, self.store.root / name, self.key)
+            index_recording(self.db, self.store.root / name, self.keys)
         except (*UNREADABLE, sqlite3.ProgrammingError) as error:
             self.forget(name)
             status = "newer" if isinstance(error, RecordingTooNew) else "damaged"

@@ -9,11 +9,11 @@ from typing import Any
 
 from recordings.errors import RecordingDamaged
 from recordings.index.schema import PARTS, UNREAD, spaced, texts_of
+from recordings.reviews.keys import ReviewKeys
 from recordings.reviews.reviews import counted_reviews, read_reviews, tags
 from recordings.storage.lines import check_line, parse_line, peek, prev_of
 from recordings.storage.log import Line, read_lines
 from recordings.store.summary import is_new_fork
-from recordings.trust.home_key import HomeKey
 
 _COLUMNS = (
     *("offset", "line", "head", "parent", "parent_seq"),
@@ -27,18 +27,18 @@ _LARGEST = (1 << 63) - 1
 """Of a number in a row: a server may count beyond it."""
 
 
-def index_recording(db: sqlite3.Connection, folder: Path, key: HomeKey | None = None) -> None:
+def index_recording(db: sqlite3.Connection, folder: Path, keys: ReviewKeys | None = None) -> None:
     """Bring a recording's rows up to date, within the caller's transaction.
 
-    `key`: of the home whose reviews count; without one all do.
+    `keys`: of the home whose reviews count; without them all do.
     Raises `RecordingError`, and what malformed events raise (`KeyError`, `TypeError`, …).
     """
-    indexer = _Indexer(db, folder, key)
+    indexer = _Indexer(db, folder, keys)
     try:
         indexer.read()
     except _Rewritten:
         indexer.clear()
-        indexer = _Indexer(db, folder, key)
+        indexer = _Indexer(db, folder, keys)
         indexer.read()
     indexer.write()
 
@@ -48,8 +48,8 @@ class _Rewritten(Exception):
 
 
 class _Indexer:
-    def __init__(self, db: sqlite3.Connection, folder: Path, key: HomeKey | None) -> None:
-        self._key = key
+    def __init__(self, db: sqlite3.Connection, folder: Path, keys: ReviewKeys | None) -> None:
+        self._keys = keys
         self._db = db
         self._folder = folder
         db.execute("INSERT OR IGNORE INTO recordings (id) VALUES (?)", (folder.name,))
@@ -99,7 +99,7 @@ class _Indexer:
 
     def _write_reviews(self) -> None:
         db, number = self._db, self._number
-        reviews = counted_reviews(self._folder, self._key)
+        reviews = counted_reviews(self._folder, self._keys)
         uncounted = len(read_reviews(self._folder)) - len(reviews)
         db.execute("UPDATE recordings SET uncounted = ? WHERE number = ?", (uncounted, number))
         first = {

@@ -2,7 +2,7 @@
 
 Version 1 is a review and its checksum. Version 2 names the session and the key of the home that
 wrote it, and ends with that home's proof of all that stands before; besides reviews there are
-lines that vouch for the lines before them.
+lines that vouch for the lines before them. Version 3 has the person's signature before the proof.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,20 +20,32 @@ from pydantic import Field
 from recordings.errors import MALFORMED, RecordingDamaged, fault_of
 from recordings.events import Part
 from recordings.reviews.approval import Verdict
+from recordings.reviews.keys import ReviewKeys
 from recordings.storage.encoding import encode
 from recordings.storage.files import REVIEWS
 from recordings.storage.lines import check_line, seal
 from recordings.storage.opening import UnexpectedFile, read_file
 from recordings.trust.home_key import HomeKey
+from recordings.trust.person_key import PersonKey, is_signed_by
 
 _LARGEST = 64 << 20
 """Bytes of all reviews of a recording."""
-UNSIGNED, SIGNED = 1, 2
+UNPROVED, PROVED, SIGNED = 1, 2, 3
 """Versions of a line."""
+_ENDS: dict[int, tuple[str, ...]] = {
+    UNPROVED: (),
+    PROVED: ("session", "home", "proof"),
+    SIGNED: ("session", "home", "signature", "proof"),
+}
+"""Names of what stands in a line beside what it says."""
 _PROOF = re.compile(rb',"proof":"([0-9a-f]{64})","sum":"[0-9a-f]{16}"\}\Z')
+_SIGNATURE = re.compile(rb',"signature":"([0-9a-f]{128})"\Z')
 
-ReviewOrigin = Literal["own", "foreign", "tampered"]
-"""This home wrote it, or vouched for it; somebody else did; it claims this home, and lies."""
+ReviewOrigin = Literal["own", "person", "foreign", "unsigned", "tampered"]
+"""This home wrote it, or vouched for it; the person whom it names signed it; somebody else wrote
+it; it names a person whose key is known, who did not sign it; it claims this home, and lies."""
+COUNTED: frozenset[ReviewOrigin] = frozenset({"own", "person"})
+"""Origins of reviews that count."""
 
 
 class StepReview(Part):
@@ -68,23 +80,32 @@ class ReviewLine:
     """A line of the file."""
 
     text: bytes
-    signed: bool
+    proved: bool
+    """It ends with the proof of some home."""
     origin: ReviewOrigin
     review: Review | None
     """None: it vouches for others."""
 
 
-def signed_line(session: str, said: Mapping[str, Any], key: HomeKey | None) -> bytes:
-    """Return the line that says something about a session, with the proof of the home."""
+def proved_line(
+    session: str, said: Mapping[str, Any], key: HomeKey | None, person: PersonKey | None = None
+) -> bytes:
+    """Return the line that says something about a session, with the proof of the home.
+
+    `person`: signs it too.
+    """
     if key is None:
-        return seal(encode({"v": UNSIGNED, **said})[:-1])[0]
-    body = encode({"v": SIGNED, **said, "session": session, "home": key.name})[:-1]
+        return seal(encode({"v": UNPROVED, **said})[:-1])[0]
+    version = PROVED if person is None else SIGNED
+    body = encode({"v": version, **said, "session": session, "home": key.name})[:-1]
+    if person is not None:
+        body += b',"signature":"' + person.sign(session, body).encode() + b'"'
     proof = key.prove("review", session, body)
     return seal(body + b',"proof":"' + proof.encode() + b'"')[0]
 
 
-def reviewed_lines(folder: Path, key: HomeKey | None) -> list[ReviewLine]:
-    """Return the whole lines of a recording's reviews; without a key all are foreign.
+def reviewed_lines(folder: Path, keys: ReviewKeys | None) -> list[ReviewLine]:
+    """Return the whole lines of a recording's reviews; without keys all are foreign.
 
     Raises `RecordingDamaged`.
     """
@@ -98,7 +119,7 @@ def reviewed_lines(folder: Path, key: HomeKey | None) -> list[ReviewLine]:
     before = hashlib.sha256()
     for number, text in enumerate(content.split(b"\n")[:-1], 1):
         try:
-            line, said = _read(text, folder.name, key)
+            line, said = _read(text, folder.name, keys)
         except MALFORMED as error:
             raise RecordingDamaged(
                 f"Line {number} of {folder / REVIEWS} is damaged ({fault_of(error)}): "
@@ -106,38 +127,56 @@ def reviewed_lines(folder: Path, key: HomeKey | None) -> list[ReviewLine]:
             ) from None
         if line.review is None and line.origin == "own":
             vouched = said["vouches"] == len(lines) and said["before"] == before.hexdigest()
-            lines = [_vouched(one, said["for_signed"]) for one in lines] if vouched else lines
+            if vouched:
+                lines = [_vouched(one, said["for_signed"]) for one in lines]
         lines.append(line)
         before.update(text + b"\n")
     return lines
 
 
-def _read(text: bytes, session: str, key: HomeKey | None) -> tuple[ReviewLine, dict[str, Any]]:
+def needs_vouching(line: ReviewLine, for_signed: bool) -> bool:
+    """Tell whether a line is one that does not count, and does once it is vouched for.
+
+    `for_signed`: with the proof of another home, too; but none that claims this home, and lies,
+    or names a person whose key is known: then the signature alone counts.
+    """
+    if for_signed:
+        return line.origin == "foreign"
+    return line.origin not in COUNTED and not line.proved
+
+
+def _vouched(line: ReviewLine, for_signed: bool) -> ReviewLine:
+    return replace(line, origin="own") if needs_vouching(line, for_signed) else line
+
+
+def _read(text: bytes, session: str, keys: ReviewKeys | None) -> tuple[ReviewLine, dict[str, Any]]:
     if check_line(text) is None:
         raise ValueError("it is not what was written")
     said: dict[str, Any] = orjson.loads(text)
     del said["sum"]
     version = said.pop("v")
-    if version not in (UNSIGNED, SIGNED):
+    if version not in _ENDS:
         raise ValueError(f"version {version!r}: upgrade sii to read it")
-    origin = _origin(text, said, session, key) if version == SIGNED else "foreign"
-    for name in ("session", "home", "proof") if version == SIGNED else ():
-        del said[name]
+    ends = {name: said.pop(name) for name in _ENDS[version]}
     review = None if "vouches" in said else Review.model_validate(said)
-    return ReviewLine(text, version == SIGNED, origin, review), said
+    origin = "foreign" if keys is None else _origin(text, ends.get("home"), review, session, keys)
+    return ReviewLine(text, version != UNPROVED, origin, review), said
 
 
 def _origin(
-    text: bytes, said: Mapping[str, Any], session: str, key: HomeKey | None
+    text: bytes, home: str | None, review: Review | None, session: str, keys: ReviewKeys
 ) -> ReviewOrigin:
-    found = _PROOF.search(text)
-    if key is None or found is None or said["home"] != key.name:
+    proof = _PROOF.search(text)
+    body = text[: proof.start()] if proof else text
+    if proof and home == keys.home.name:
+        own = keys.home.proves(proof[1].decode(), "review", session, body)
+        return "own" if own else "tampered"
+    if review is None or review.reviewer not in keys.people:
         return "foreign"
-    body = text[: found.start()]
-    return "own" if key.proves(found[1].decode(), "review", session, body) else "tampered"
-
-
-def _vouched(line: ReviewLine, for_signed: bool) -> ReviewLine:
-    if line.origin == "own" or (line.signed and not for_signed):
-        return line
-    return ReviewLine(line.text, line.signed, "own", line.review)
+    signature = _SIGNATURE.search(body)
+    if signature is None:
+        return "unsigned"
+    signed, said = signature[1].decode(), body[: signature.start()]
+    publics = keys.people[review.reviewer]
+    is_theirs = any(is_signed_by(public, signed, session, said) for public in publics)
+    return "person" if is_theirs else "unsigned"

@@ -13,16 +13,20 @@ from pathlib import Path
 
 from recordings.errors import RecordingFailed, RecordingNotFound
 from recordings.reviews.approval import Verdict
+from recordings.reviews.keys import ReviewKeys
 from recordings.reviews.lines import (
+    COUNTED,
     Review,
     ReviewOrigin,
     StepReview,
+    needs_vouching,
+    proved_line,
     reviewed_lines,
-    signed_line,
 )
 from recordings.storage.files import REVIEWS
 from recordings.storage.log import LogWriter, recording_hash
 from recordings.trust.home_key import HomeKey
+from recordings.trust.person_key import PersonKey
 
 FLAGS = ("good", "wrong", "wasteful", "unsafe", "wrong_observation", "unclear")
 """What a step is usually flagged as; other words are taken too."""
@@ -39,10 +43,12 @@ def add_review(
     add_tags: Iterable[str] = (),
     remove_tags: Iterable[str] = (),
     key: HomeKey | None = None,
+    person: PersonKey | None = None,
 ) -> Review:
     """Append a review of the recording as it is now; it is on the disk on return.
 
-    A home's key proves it: without one it counts in no home.
+    A home's key proves it: without one it counts in no home. A person's key signs it for homes
+    elsewhere that know its public half.
     Raises `RecordingNotFound`, `RecordingInUse`, `RecordingDamaged`, `RecordingFailed`.
     """
     review = Review(
@@ -56,18 +62,19 @@ def add_review(
         add_tags=tuple(add_tags),
         remove_tags=tuple(remove_tags),
     )
-    _append(folder, signed_line(folder.name, review.__dict__, key))
+    _append(folder, proved_line(folder.name, review.__dict__, key, person))
     return review
 
 
-def vouch(folder: Path, key: HomeKey, *, for_signed: bool = False) -> bool:
+def vouch(folder: Path, keys: ReviewKeys, *, for_signed: bool = False) -> bool:
     """Count the reviews that stand there so far as this home's; return whether there were any.
 
-    That is, those without a proof, of earlier versions; `for_signed`: those of other homes too.
-    A line is appended, the others stay as they are. Raises what `add_review` raises.
+    That is, those without a proof, of earlier versions; `for_signed`: those of other homes too,
+    but none that names a person whose key is known. A line is appended, the others stay as they
+    are. Raises what `add_review` raises.
     """
-    lines = reviewed_lines(folder, key)
-    if all(line.origin == "own" or (line.signed and not for_signed) for line in lines):
+    lines = reviewed_lines(folder, keys)
+    if not any(needs_vouching(line, for_signed) for line in lines):
         return False
     content = b"".join(line.text + b"\n" for line in lines)
     said = {
@@ -76,7 +83,7 @@ def vouch(folder: Path, key: HomeKey, *, for_signed: bool = False) -> bool:
         "before": hashlib.sha256(content).hexdigest(),
         "time": round(time.time(), 6),
     }
-    _append(folder, signed_line(folder.name, said, key))
+    _append(folder, proved_line(folder.name, said, keys.home))
     return True
 
 
@@ -88,21 +95,21 @@ def read_reviews(folder: Path) -> list[Review]:
     return [line.review for line in reviewed_lines(folder, None) if line.review is not None]
 
 
-def judged_reviews(folder: Path, key: HomeKey) -> list[tuple[Review, ReviewOrigin]]:
+def judged_reviews(folder: Path, keys: ReviewKeys) -> list[tuple[Review, ReviewOrigin]]:
     """Return the reviews of a recording, and whose each is. Raises `RecordingDamaged`."""
-    lines = reviewed_lines(folder, key)
+    lines = reviewed_lines(folder, keys)
     return [(line.review, line.origin) for line in lines if line.review is not None]
 
 
-def counted_reviews(folder: Path, key: HomeKey | None) -> list[Review]:
-    """Return the reviews that count in the home with this key, by time; without a key all do.
+def counted_reviews(folder: Path, keys: ReviewKeys | None) -> list[Review]:
+    """Return the reviews that count in the home with these keys, by time; without keys all do.
 
     Raises `RecordingDamaged`.
     """
-    if key is None:
+    if keys is None:
         return read_reviews(folder)
-    own = [review for review, origin in judged_reviews(folder, key) if origin == "own"]
-    return sorted(own, key=lambda review: review.time)  # the order of lines is not proved
+    counted = [review for review, origin in judged_reviews(folder, keys) if origin in COUNTED]
+    return sorted(counted, key=lambda review: review.time)  # the order of lines is not proved
 
 
 def excluded(reviews: Iterable[Review]) -> set[int]:

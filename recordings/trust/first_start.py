@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from recordings.errors import RecordingError
+from recordings.reviews.keys import ReviewKeys
 from recordings.reviews.reviews import vouch
 from recordings.storage.files import REVIEWS, failure, kept_status
 from recordings.storage.lines import check_line
@@ -48,7 +49,7 @@ def seal_what_was_here(home: Path) -> int:
                 continue
             sealed += _seal(folder, key)
             if _is_ours(folder / REVIEWS, stat.S_ISREG):
-                vouch(folder, key)
+                vouch(folder, ReviewKeys(key))
     if not busy:
         _remember(home / SEALED)
     return sealed

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from recordings.errors import UNREADABLE
 from recordings.events import Observation
+from recordings.reviews.keys import ReviewKeys
 from recordings.reviews.reviews import add_review, counted_reviews, tags
 from recordings.storage.log import read_events
 from recordings.store.summary import RecordingSummary
@@ -49,7 +50,7 @@ def mark(selected: list[RecordingSummary], key: HomeKey | None) -> int:
 
 def _is_marked(one: RecordingSummary, key: HomeKey | None) -> bool:
     try:
-        return TAG in tags(counted_reviews(one.folder, key))
+        return TAG in tags(counted_reviews(one.folder, None if key is None else ReviewKeys(key)))
     except UNREADABLE:
         return True  # nothing is appended to it; `sii verify` says what is wrong
 

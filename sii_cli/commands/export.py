@@ -199,7 +199,7 @@ def _sources(options: dict[str, Any]) -> list[Source]:
 def _export_options(options: dict[str, Any]) -> ExportOptions:
     from recordings.export.plan import ExportOptions
     from recordings.samples.policy import SamplePolicy
-    from sii_cli.config.home_key import reading_key
+    from sii_cli.config.home_key import review_keys
 
     policy = SamplePolicy(
         human_text=options["human_text"],
@@ -217,7 +217,7 @@ def _export_options(options: dict[str, Any]) -> ExportOptions:
         with_script=options["with_script"],
         license=options["license_"],
         renderer=_renderer(options["tokenizer"]),
-        key=reading_key(),
+        keys=review_keys(),
     )
 
 
@@ -243,7 +243,8 @@ def _tell(report: ExportReport, out: Path) -> None:
     )
     if report.uncounted:
         count = counted(report.uncounted, "review", "reviews")
-        click.echo(f"{count} not counted: not written by this home", err=True)
+        why = "not written by this home, nor signed with a key that it knows"
+        click.echo(f"{count} not counted: {why}", err=True)
     if report.rendered:
         click.echo(f"rendered from messages, not the server's ids: {report.rendered:,}", err=True)
     if report.drift:

@@ -22,6 +22,7 @@ COMMANDS = {
     "approve": "Approve a recording.",
     "reject": "Reject a recording.",
     "reviews": "Show who said what about a recording.",
+    "people": "Know reviewers on other machines by their keys.",
     "inspect-sample": "Show what a recording would be trained on, token by token.",
     "export": "Write approved recordings as fine-tuning data.",
     "import": "Make recordings of trajectories from elsewhere.",

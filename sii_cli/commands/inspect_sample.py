@@ -43,7 +43,7 @@ def command(ref: str, number: int | None, tokenizer: Path | None, text: bool, fu
     from recordings.samples.build import samples_of
     from recordings.samples.policy import SamplePolicy
     from recordings.samples.sample import LeftOut
-    from sii_cli.config.home_key import reading_key
+    from sii_cli.config.home_key import review_keys
     from sii_cli.render.samples import render_left_out, render_sample
     from sii_cli.render.screen import open_screen
 
@@ -53,7 +53,7 @@ def command(ref: str, number: int | None, tokenizer: Path | None, text: bool, fu
     token_text = _load(tokenizer) if tokenizer else None
     shown = 0
     policy = SamplePolicy(by="text" if text else "ids")
-    left_out = excluded(counted_reviews(folder, reading_key()))
+    left_out = excluded(counted_reviews(folder, review_keys()))
     for one in samples_of(folder, policy, excluded=left_out):
         if isinstance(one, LeftOut):
             if number in (None, one.sample):

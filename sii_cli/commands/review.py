@@ -125,13 +125,13 @@ class _Reviewer:
         Raises `SiiError`, `RecordingError`.
         """
         from recordings.reviews.reviews import counted_reviews
-        from sii_cli.config.home_key import reading_key
+        from sii_cli.config.home_key import review_keys
         from sii_cli.review.steps import Steps, Walk
 
         warn_when_void(folder)
         sha256 = hash_to_review(folder)
         warn_of_outages(folder)
-        counted = counted_reviews(folder, reading_key())
+        counted = counted_reviews(folder, review_keys())
         own = [review for review in counted if review.reviewer == self.name]
         words = StepWords(step for review in own for step in review.steps)
         verdict: Verdict | None = None

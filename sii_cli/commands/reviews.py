@@ -30,11 +30,11 @@ def command(ref: str, as_json: bool) -> None:
     """Show the reviews of a recording."""
     from recordings.reviews.reviews import judged_reviews
     from recordings.storage.log import recording_hash
-    from sii_cli.config.home_key import reading_key
+    from sii_cli.config.home_key import review_keys
 
     folder = find_one(ref)
     sha256 = recording_hash(folder)
-    for review, origin in judged_reviews(folder, reading_key()):
+    for review, origin in judged_reviews(folder, review_keys()):
         holds = review.sha256 == sha256
         if as_json:
             said = review.model_dump(mode="json")
@@ -47,6 +47,8 @@ def command(ref: str, as_json: bool) -> None:
 
 ORIGINS: dict[ReviewOrigin, str] = {
     "own": "",
+    "person": "  (signed)",
+    "unsigned": "  (not signed with this person's key, not counted)",
     "foreign": "  (from elsewhere, not counted)",
     "tampered": "  (NOT WHAT WAS WRITTEN HERE, not counted)",
 }

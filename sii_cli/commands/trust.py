@@ -23,7 +23,12 @@ from sii_cli.options.settings import example
     epilog=example("sii trust 20261123-2049", "sii trust --all --reviews --yes"),
 )
 @refs_option
-@click.option("--reviews", is_flag=True, help="Count their reviews too, whoever wrote them.")
+@click.option(
+    "--reviews",
+    is_flag=True,
+    help="Count their reviews too, whoever wrote them; of "
+    "people whose keys are known (`sii people`) only signed ones count.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def command(refs: tuple[str, ...], everything: bool, reviews: bool, yes: bool) -> int:
     """Trust recordings."""
@@ -39,7 +44,7 @@ def _trust(folder: Path, *, reviews: bool, yes: bool) -> bool:
     from recordings.reviews.reviews import vouch
     from recordings.trust.grants import grant
     from recordings.trust.origin import origin_of
-    from sii_cli.config.home_key import writing_key
+    from sii_cli.config.home_key import review_keys, writing_key
     from sii_cli.options.recorded_names import named_by
 
     home = find_key_home(os.environ)
@@ -52,11 +57,11 @@ def _trust(folder: Path, *, reviews: bool, yes: bool) -> bool:
         click.echo("\n".join([folder.name, *(f"  {line}" for line in named.lines)]))
         if not yes and not click.confirm("Trust it?"):
             return False
-        key = writing_key()
+        writing_key()
         if origin == "foreign":
             grant(home, "recording", folder.name, named.head)
         if reviews:
-            vouch(folder, key, for_signed=True)
+            vouch(folder, review_keys(), for_signed=True)
     except RecordingError as error:
         complain(str(error))
         return False

@@ -72,7 +72,7 @@ def _whose(folder: Path) -> Iterator[str]:
     from recordings.errors import UNREADABLE, why_damaged
     from recordings.reviews.reviews import counted_reviews, read_reviews
     from recordings.trust.origin import origin_of
-    from sii_cli.config.home_key import reading_key
+    from sii_cli.config.home_key import review_keys
 
     yield {
         "own": "made by this home (its seal); the chain shows that nothing was changed since",
@@ -81,14 +81,14 @@ def _whose(folder: Path) -> Iterator[str]:
         "changed since it was written, not who wrote it",
     }[origin_of(folder, find_key_home(os.environ))]
     try:
-        reviews, own = read_reviews(folder), counted_reviews(folder, reading_key())
+        reviews, own = read_reviews(folder), counted_reviews(folder, review_keys())
     except UNREADABLE as error:
         yield why_damaged(error)
         return
     if reviews:
         yield (
-            f"{len(own):,} of {len(reviews):,} reviews count (written by this home); whether one "
-            "was removed is not shown"
+            f"{len(own):,} of {len(reviews):,} reviews count (written by this home, or signed "
+            "with a key that it knows); whether one was removed is not shown"
         )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from recordings.errors import UNPARSABLE, why_unparsable
 from recordings.trust.grants import grant, is_granted
-from recordings.trust.home_key import HomeKeyUnusable
+from recordings.trust.key_files import HomeKeyUnusable
 from sii_cli.config.project_text import read_project_text, text_sha256
 from sii_cli.config.settings import CONFIG_FILE, PROJECT_FOLDER, SETTING_FIELDS, Settings, Stricter
 from sii_cli.config.values import Source, check_place, check_tools, check_value

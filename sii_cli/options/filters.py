@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sii_cli.config.home_key import reading_key
+from sii_cli.config.home_key import review_keys
 from sii_cli.errors import SiiError
 from sii_cli.options.recordings import complain, open_store
 from sii_cli.options.times import moment, span
@@ -131,7 +131,7 @@ def _own_index(store: RecordingStore, stack: ExitStack) -> RecordingIndex | None
     if not (_may_write(store.root) and _may_write(store.root / INDEX)):
         return None
     try:
-        index = stack.enter_context(RecordingIndex(store, key=reading_key()))
+        index = stack.enter_context(RecordingIndex(store, keys=review_keys()))
         index.refresh()
     except UnexpectedFile as error:
         complain(f"{error}: one made for now is used; remove it to keep an index.")
@@ -155,7 +155,7 @@ def _copied_index(store: RecordingStore, stack: ExitStack) -> RecordingIndex:
         open(copy, "xb") as made,
     ):
         shutil.copyfileobj(kept, made)
-    index = stack.enter_context(RecordingIndex(store, copy, key=reading_key()))
+    index = stack.enter_context(RecordingIndex(store, copy, keys=review_keys()))
     index.refresh()
     return index
 

@@ -80,8 +80,9 @@ def _of_sandboxes(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def _reviewers(folder: Path) -> list[str]:
+    from recordings.reviews.lines import COUNTED
     from recordings.reviews.reviews import judged_reviews
-    from sii_cli.config.home_key import reading_key
+    from sii_cli.config.home_key import review_keys
 
-    judged = judged_reviews(folder, reading_key())
-    return sorted({review.reviewer for review, origin in judged if origin != "own"})
+    judged = judged_reviews(folder, review_keys())
+    return sorted({review.reviewer for review, origin in judged if origin not in COUNTED})

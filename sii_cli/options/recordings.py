@@ -94,10 +94,10 @@ def warn_when_void(folder: Path) -> None:
     from recordings.reviews.approval import standing
     from recordings.reviews.reviews import counted_reviews
     from recordings.storage.log import recording_hash
-    from sii_cli.config.home_key import reading_key
+    from sii_cli.config.home_key import review_keys
 
     try:
-        stands = standing(counted_reviews(folder, reading_key()), recording_hash(folder))
+        stands = standing(counted_reviews(folder, review_keys()), recording_hash(folder))
     except UNREADABLE as error:
         complain(why_damaged(error))
         return

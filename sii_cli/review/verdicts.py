@@ -30,7 +30,13 @@ STATES: dict[ApprovalState, str] = {
 
 
 def find_reviewer(speaker: str | None) -> str:
-    """Return who reviews: the `speaker` setting. Raises `UsageError`."""
+    """Return who reviews: the `speaker` setting, whose key can sign if there is one.
+
+    Raises `UsageError`, `RecordingError`.
+    """
+    from sii_cli.config.home_key import signing_key
+
+    signing_key()  # before a word is said that could not be kept
     reviewer = load_for_recordings({"speaker": speaker}).speaker
     if reviewer is None:
         raise UsageError(
@@ -74,7 +80,7 @@ def give_review(
     """
     from recordings.reviews.reviews import add_review
     from recordings.storage.log import recording_hash
-    from sii_cli.config.home_key import writing_key
+    from sii_cli.config.home_key import signing_key, writing_key
 
     if recording_hash(folder) != sha256:
         raise SiiError(
@@ -82,7 +88,14 @@ def give_review(
             "review it again."
         )
     add_review(
-        folder, reviewer, verdict=verdict, note=note, rubric=rubric, steps=steps, key=writing_key()
+        folder,
+        reviewer,
+        verdict=verdict,
+        note=note,
+        rubric=rubric,
+        steps=steps,
+        key=writing_key(),
+        person=signing_key(),
     )
     tell_standing(folder)
 
@@ -92,11 +105,11 @@ def tell_standing(folder: Path) -> None:
     from recordings.reviews.approval import standing
     from recordings.reviews.reviews import counted_reviews, read_reviews
     from recordings.storage.log import recording_hash
-    from sii_cli.config.home_key import reading_key
+    from sii_cli.config.home_key import review_keys
     from sii_cli.render.figures import counted
 
     policy = load_for_recordings().approval_policy
-    reviews = counted_reviews(folder, reading_key())
+    reviews = counted_reviews(folder, review_keys())
     stands = standing(reviews, recording_hash(folder), policy)
     count = len(stands.verdicts)
     by = f" ({count} reviewers, policy {policy})" if count > 1 else ""
@@ -106,4 +119,7 @@ def tell_standing(folder: Path) -> None:
     uncounted = len(read_reviews(folder)) - len(reviews)
     if uncounted:
         told = counted(uncounted, "review", "reviews")
-        complain(f"{told} of {folder.name} not counted: not written by this home.")
+        complain(
+            f"{told} of {folder.name} not counted: not written by this home, nor signed with "
+            "a key that it knows."
+        )

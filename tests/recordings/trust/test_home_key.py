@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from recordings.trust.home_key import KEY, HomeKey, HomeKeyUnusable, find_key, home_key
+from recordings.trust.home_key import KEY, HomeKey, find_key, home_key
+from recordings.trust.key_files import HomeKeyUnusable
 
 
 def test_looking_for_the_key_makes_none(tmp_path: Path) -> None:
