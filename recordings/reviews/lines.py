@@ -42,8 +42,9 @@ _PROOF = re.compile(rb',"proof":"([0-9a-f]{64})","sum":"[0-9a-f]{16}"\}\Z')
 _SIGNATURE = re.compile(rb',"signature":"([0-9a-f]{128})"\Z')
 
 ReviewOrigin = Literal["own", "person", "foreign", "unsigned", "tampered"]
-"""This home wrote it, or vouched for it; the person whom it names signed it; somebody else wrote
-it; it names a person whose key is known, who did not sign it; it claims this home, and lies."""
+"""`own`: this home wrote it, or vouched for it; `person`: the person whom it names signed it;
+`unsigned`: it names a person whose key is known, and lacks their signature; `tampered`: it names
+this home, and the proof does not hold; `foreign`: any other."""
 COUNTED: frozenset[ReviewOrigin] = frozenset({"own", "person"})
 """Origins of reviews that count."""
 
@@ -137,8 +138,8 @@ def reviewed_lines(folder: Path, keys: ReviewKeys | None) -> list[ReviewLine]:
 def needs_vouching(line: ReviewLine, for_signed: bool) -> bool:
     """Tell whether a line is one that does not count, and does once it is vouched for.
 
-    `for_signed`: with the proof of another home, too; but none that claims this home, and lies,
-    or names a person whose key is known: then the signature alone counts.
+    `for_signed`: with the proof of another home, too; but none that names this home with a
+    wrong proof, or names a person whose key is known: then the signature alone counts.
     """
     if for_signed:
         return line.origin == "foreign"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import stat
 import time
 from pathlib import Path
 from typing import Literal
@@ -16,6 +15,7 @@ from typing import Literal
 import orjson
 
 from recordings.storage.files import failure
+from recordings.storage.opening import open_file, read_file
 from recordings.trust.home_key import find_key, home_key
 
 GRANTS = "grants.jsonl"
@@ -31,7 +31,7 @@ def is_granted(home: Path, kind: Kind, name: str, sha256: str) -> bool:
     if key is None:
         return False
     wanted = (kind, name, sha256)
-    for line in _lines(home / GRANTS):
+    for line in _lines(home):
         try:
             kept = orjson.loads(line)
             said = (kept["kind"], kept["name"], kept["sha256"])
@@ -52,10 +52,8 @@ def grant(home: Path, kind: Kind, name: str, sha256: str) -> None:
         "time": round(time.time(), 3),
         "proof": home_key(home).prove("grant", kind, name, sha256),
     }
-    path = home / GRANTS
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        fd = os.open(path, flags, 0o600)
+        fd = open_file(home, GRANTS, flags=os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
             os.write(fd, orjson.dumps(line) + b"\n")
@@ -63,15 +61,11 @@ def grant(home: Path, kind: Kind, name: str, sha256: str) -> None:
         finally:
             os.close(fd)
     except OSError as error:
-        raise failure(path, error) from error
+        raise failure(home / GRANTS, error) from error
 
 
-def _lines(path: Path) -> list[bytes]:
+def _lines(home: Path) -> list[bytes]:
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        return read_file(home, GRANTS, most=_LARGEST).splitlines()
     except OSError:
         return []  # nothing was allowed that can be read
-    with os.fdopen(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            return []
-        return file.read(_LARGEST).splitlines()

@@ -151,6 +151,22 @@ def test_a_signature_is_of_one_line(folder: Path) -> None:
     assert origins(folder) == ["unsigned"]
 
 
+@pytest.mark.parametrize("place", [b',"signature":"', b',"proof":"', b',"sum":"'])
+@pytest.mark.parametrize("twice", [False, True])
+def test_words_put_in_beside_a_signature_are_not_counted(
+    folder: Path, place: bytes, twice: bool
+) -> None:
+    signed(folder)
+    before, mark, after = line_of(folder).partition(place)
+    ends = line_of(folder)[
+        line_of(folder).index(b',"signature":"') : line_of(folder).index(b',"sum')
+    ]
+    words = (ends if twice else b"") + b',"note":"evil"'
+    (folder / REVIEWS).write_bytes(resealed(before + words + mark + after))
+    assert [review.note for review in read_reviews(folder)] == ["evil"]
+    assert origins(folder) == ["unsigned"]
+
+
 def test_a_signature_of_version_3_is_none_of_version_2(folder: Path) -> None:
     signed(folder)
     line = line_of(folder).replace(b'{"v":3', b'{"v":2', 1)
