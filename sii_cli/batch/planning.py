@@ -211,8 +211,10 @@ def _plan(
         simulated_user=_or_before(options["simulate_user"], before, "simulated_user", None),
         settings=pinned_settings(settings),
     )
-    if pinned is not None and not pinned.own:  # the settings are the user's now
-        before = replace(pinned.plan, settings=plan.settings)
+    if before and pinned:  # an earlier version wrote queries with fewer fields
+        before = replace(before, queries_sha256=sha256_of(pinned.queries))
+    if before and pinned and not pinned.own:  # the settings are the user's now
+        before = replace(before, settings=plan.settings)
     changed = differences(before, plan) if before else []
     if changed and not options["accept_changes"]:
         raise UsageError(
