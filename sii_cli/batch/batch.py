@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,7 +37,7 @@ from sii_cli.batch.servers import ModelServers
 from sii_cli.batch.table import shown, tell
 from sii_cli.batch.workspaces import remove_left_over
 from sii_cli.config.home_key import writing_key
-from sii_cli.config.settings import Settings
+from sii_cli.config.settings import KEY_HOME, Settings, find_key_home, variable_of
 from sii_cli.errors import DONE, INFRASTRUCTURE, INTERRUPTED, LIMIT, SiiError
 from sii_cli.queries.queries import Query
 from sii_cli.session import watchdog
@@ -152,6 +153,9 @@ def _finish(
     ended = ", ".join(f"{row.status} {row.sessions}" for row in report.statuses) or "none"
     click.echo(f"{report.done} of {report.planned} sessions: {ended}; infra {sum_of(report.infra)}")
     click.echo(f"Report: {folder / 'report.md'}")
+    home = find_key_home(os.environ)
+    if home != find_key_home({**os.environ, variable_of("home"): str(folder)}):
+        click.echo(f"Its recordings: {KEY_HOME}={home} SII_HOME={folder} sii list")
     if report.done == report.planned:
         return DONE
     why = why or "sessions failed too often: see Left in the report"

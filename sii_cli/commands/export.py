@@ -109,6 +109,8 @@ def command(out: Path, format_: str, approved: bool, everything: bool, **options
         options["approval"] = options["approval"] or "approved"
     try:
         units, left_out = _units(target, options, everything=everything)
+        if not units and options["approval"] == "approved":
+            _tell_uncounted(sum(one.uncounted for one in _sources(options | {"approval": None})))
         report = export(
             units,
             out,
@@ -231,6 +233,18 @@ def _renderer(folder: Path | None) -> ChatTemplate | None:
         raise UsageError(f"--tokenizer: {error}.") from None
 
 
+def _tell_uncounted(count: int) -> None:
+    """Say that reviews from elsewhere do not count, where there are any."""
+    from sii_cli.render.figures import counted
+
+    if count:
+        click.echo(
+            f"{counted(count, 'review', 'reviews')} not counted: not written by this home, nor "
+            "signed with a key that it knows (`sii trust ID --reviews` counts them)",
+            err=True,
+        )
+
+
 def _tell(report: ExportReport, out: Path) -> None:
     from sii_cli.render.figures import counted
 
@@ -241,10 +255,7 @@ def _tell(report: ExportReport, out: Path) -> None:
         f"{report.steps:,} trained steps"
         + (f", {tokens:,} tokens of which {report.trained:,} are trained" if tokens else "")
     )
-    if report.uncounted:
-        count = counted(report.uncounted, "review", "reviews")
-        why = "not written by this home, nor signed with a key that it knows"
-        click.echo(f"{count} not counted: {why}", err=True)
+    _tell_uncounted(report.uncounted)
     if report.rendered:
         click.echo(f"rendered from messages, not the server's ids: {report.rendered:,}", err=True)
     if report.drift:

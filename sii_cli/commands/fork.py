@@ -113,8 +113,8 @@ def command(
     )
     if not is_own:
         complain(
-            f"This home did not make {parent.name}, or cannot prove it: what the fork shares with "
-            f"it counts as somebody else's (`sii trust {name}` says yes to it)."
+            f"This home cannot prove that it made {parent.name}: what the fork shares with "
+            f"it counts as somebody else's (`sii trust {name}` trusts it)."
         )
     for doubt in placed.doubts:
         complain(doubt)

@@ -57,6 +57,12 @@ def command(everything: bool, as_json: bool, sort: Any, reverse: bool, **options
     for one in found:
         assert origin is not None
         click.echo(json.dumps(_facts(one, origin)) if as_json else line_of(one, width, origin))
+    if origin is not None and origin.foreign and not as_json:
+        click.echo(
+            "(not made here: this home cannot prove that it made them; `sii trust ID` for those "
+            "that you trust, with --reviews to count their reviews)",
+            err=True,
+        )
     if not found and not as_json:
         none = f"There are no recordings in {store.root} yet: run `sii` first."
         click.echo("No recording matches." if store.ids() else none, err=True)
@@ -88,6 +94,8 @@ class OriginOf:
         """Raises `HomeKeyUnusable`."""
         self._home = find_key_home(os.environ)
         self._key = reading_key()
+        self.foreign = 0
+        """Recordings of a list that are marked as somebody else's."""
 
     def __call__(self, found: Found) -> str:
         """Return `own`, `trusted` or `foreign`."""
@@ -113,6 +121,7 @@ def line_of(found: Found, width: int | None, origin: OriginOf | None = None) -> 
     facts = f"{summary.id}  {ago(summary.started):>10}  {summary.status:<11}  {steps:>9}"
     stands = APPROVAL_WORDS.get(found.approval, "")
     if origin is not None and summary.mode != "imported" and origin(found) == "foreign":
+        origin.foreign += 1
         stands = f"not made here: {stands}"
     if found.uncounted:
         stands = f"{stands}{counted(found.uncounted, 'review', 'reviews')} not counted: "

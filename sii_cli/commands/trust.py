@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,14 +15,20 @@ from sii_cli.errors import DONE, FAILED, UsageError
 from sii_cli.options.recordings import REFS_HELP, complain, find_all, refs_option
 from sii_cli.options.settings import example
 
+if TYPE_CHECKING:
+    from recordings.trust.origin import Origin
+
 
 @click.command(
     "trust",
-    help="Say yes to recordings that this home did not make, or cannot prove that it did: their "
-    "directory may be worked in, and calls that they left are run when they are gone on with. "
-    "What each names is printed first. The yes holds for its content as it is; gone on with, it "
-    f"becomes this home's. {REFS_HELP}",
-    epilog=example("sii trust 20261123-2049", "sii trust --all --reviews --yes"),
+    help="Trust recordings that this home cannot prove to have made: when they are gone on with, "
+    "the session works in the directory that they name and runs the calls that they left. What "
+    "each names is printed first, then one question is asked. The yes holds for the content as it "
+    f"is now; a recording that is gone on with becomes this home's. {REFS_HELP}",
+    epilog=example(
+        "sii trust 20261123-2049",
+        "SII_HOME=runs/monday sii trust --all --reviews",
+    ),
 )
 @refs_option
 @click.option(
@@ -34,36 +42,59 @@ def command(refs: tuple[str, ...], everything: bool, reviews: bool, yes: bool) -
     """Trust recordings."""
     if not yes and not sys.stdin.isatty():
         raise UsageError("There is no terminal to ask at: say --yes when you have read them.")
-    done = [_trust(folder, reviews=reviews, yes=yes) for folder in find_all(refs, everything)]
-    return DONE if all(done) else FAILED
+    folders = find_all(refs, everything)
+    shown = [one for folder in folders if (one := _show(folder)) is not None]
+    which = "it" if len(shown) == 1 else f"these {len(shown)} recordings"
+    if not shown or not (yes or click.confirm(f"Trust {which}?")):
+        return FAILED
+    done = [_trust(one, reviews=reviews) for one in shown]
+    return DONE if all(done) and len(done) == len(folders) else FAILED
 
 
-def _trust(folder: Path, *, reviews: bool, yes: bool) -> bool:
-    """Trust one recording; return false for one that cannot be, or that was refused."""
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A recording whose names were printed."""
+
+    folder: Path
+    head: str
+    origin: Origin
+
+
+def _show(folder: Path) -> _Shown | None:
+    """Print what a recording names; None for one that cannot be trusted."""
+    from recordings.errors import RecordingError
+    from recordings.trust.origin import origin_of
+    from sii_cli.options.recorded_names import named_by
+
+    try:
+        named = named_by(folder)
+        origin = origin_of(folder, find_key_home(os.environ))
+    except RecordingError as error:
+        complain(str(error))
+        return None
+    if origin == "foreign" and not named.whole:
+        complain(f"{folder.name} is broken, so there is nothing to trust: see `sii verify`.")
+        return None
+    click.echo("\n".join([folder.name, *(f"  {line}" for line in named.lines)]))
+    return _Shown(folder, named.head, origin)
+
+
+def _trust(shown: _Shown, *, reviews: bool) -> bool:
+    """Keep a yes to what was shown; return false where it cannot be kept."""
     from recordings.errors import RecordingError
     from recordings.reviews.reviews import vouch
     from recordings.trust.grants import grant
-    from recordings.trust.origin import origin_of
     from sii_cli.config.home_key import review_keys, writing_key
-    from sii_cli.options.recorded_names import named_by
 
-    home = find_key_home(os.environ)
+    folder = shown.folder
     try:
-        named = named_by(folder)
-        origin = origin_of(folder, home)
-        if origin == "foreign" and not named.whole:
-            complain(f"{folder.name} is broken, so there is nothing to trust: see `sii verify`.")
-            return False
-        click.echo("\n".join([folder.name, *(f"  {line}" for line in named.lines)]))
-        if not yes and not click.confirm("Trust it?"):
-            return False
         writing_key()
-        if origin == "foreign":
-            grant(home, "recording", folder.name, named.head)
+        if shown.origin == "foreign":
+            grant(find_key_home(os.environ), "recording", folder.name, shown.head)
         if reviews:
             vouch(folder, review_keys(), for_signed=True)
     except RecordingError as error:
         complain(str(error))
         return False
-    click.echo(f"{folder.name}  {'is yours already' if origin == 'own' else 'is trusted'}")
+    click.echo(f"{folder.name}  {'is yours already' if shown.origin == 'own' else 'is trusted'}")
     return True

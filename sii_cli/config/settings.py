@@ -44,6 +44,8 @@ PROJECT_FOLDER = ".sii"
 BATCH_FILE = "batch.json"
 """What makes a folder a batch's."""
 _DEFAULT_HOME = "~/.sii"
+KEY_HOME = "SII_KEY_HOME"
+"""The variable that names the user's home where `SII_HOME` names a batch's folder."""
 
 Place = Literal["flag", "environment", "project", "user"]
 """Where a value may be set, the strongest first."""
@@ -237,12 +239,14 @@ def find_home(env: Mapping[str, str]) -> Path:
 def find_key_home(env: Mapping[str, str]) -> Path:
     """Return the home whose key proves what is made.
 
-    A batch's folder is looked at as if it were a home, but has no key of its own: it is below the
-    user's home, or that is in its usual place.
+    A batch's folder is looked at as if it were a home, but has no key of its own: `KEY_HOME` names
+    the user's home; without it that is above the folder, or in its usual place.
     """
     home = find_home(env)
     if not (home / BATCH_FILE).exists():
         return home
+    if named := env.get(KEY_HOME):
+        return Path(named).expanduser().absolute()
     above = home.parent
     if above.name == "batches" and (above.parent / "key").exists():
         return above.parent

@@ -52,8 +52,8 @@ def place_workspace(
         where = wanted or recorded
         if where is None:
             raise UsageError(
-                f"{parent.name} holds no snapshot of its workspace, and this home did not make it: "
-                "give --workspace a directory with the files to go on with."
+                f"{parent.name} holds no snapshot of its workspace, and this home cannot prove "
+                "that it made it: give --workspace a directory with the files to go on with."
             )
         doubts = (
             ()

@@ -77,10 +77,12 @@ def _resolve(store: RecordingStore, ref: str) -> Path:
     own = next((name for name in store.ids() if seems_own(store.root / name, key)), None)
     if own == newest.name:
         return newest
-    passed_over = f"this home did not make {newest.name}, or cannot prove it: name it by its id"
+    passed_over = f"this home cannot prove that it made {newest.name}"
     if own is None:
-        raise RecordingNotFound(f"No recording in {store.root} is yours; {passed_over}.")
-    complain(f"the last recording of yours is {own}; {passed_over} if it is meant.")
+        raise RecordingNotFound(
+            f"No recording in {store.root} is yours ({passed_over}): name one by its id."
+        )
+    complain(f"`last` is {own}: {passed_over}, which is newer. Name it by its id if you mean it.")
     return store.root / own
 
 

@@ -108,12 +108,12 @@ def _foreign(folder: Path, restored: Conversation, asked: _Asked, flags: dict[st
 
     if flags.get("workspace") is None or asked.bring_back:
         where = one_line(restored.workspace, 200)
-        names = f" and names the directory {where}" if where else ""
-        restores = "without --restore " if asked.bring_back else ""
+        names = f", and it names the directory {where}" if where else ""
+        restores = " and without --restore" if asked.bring_back else ""
         raise UsageError(
-            f"This home did not make the recording {folder.name}, or cannot prove it{names}: go on "
-            f"with it {restores}in a directory of your choice (--workspace DIR), or say yes to all "
-            f"that it names (`sii trust {folder.name}`)."
+            f"This home cannot prove that it made the recording {folder.name}{names}: go on in a "
+            f"directory of your choice with --workspace DIR{restores}, or trust all that it names "
+            f"with `sii trust {folder.name}`."
         )
     return Resumed(folder, is_own=False, runs_pending=_runs_pending(folder, restored, asked))
 

@@ -111,7 +111,7 @@ def doubts(world: World, *, is_own: bool) -> list[str]:
 def _sandbox_doubts(recorded: SandboxStart, is_own: bool) -> Iterator[str]:
     if not is_own:
         yield (
-            "This home did not make the recording, or cannot prove it: its calls run in the image "
+            "This home cannot prove that it made the recording: its calls run in the image "
             "of your settings (or --image NAME), within your limits and without its set-up."
         )
     if recorded.network:

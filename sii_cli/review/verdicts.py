@@ -120,6 +120,6 @@ def tell_standing(folder: Path) -> None:
     if uncounted:
         told = counted(uncounted, "review", "reviews")
         complain(
-            f"{told} of {folder.name} not counted: not written by this home, nor signed with "
-            "a key that it knows."
+            f"{told} of {folder.name} not counted: not written by this home, nor signed with a key "
+            f"that it knows (`sii trust {folder.name} --reviews` counts them)."
         )

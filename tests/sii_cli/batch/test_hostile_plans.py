@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -245,6 +246,40 @@ def test_ones_own_goes_on_without_a_word(place: Received) -> None:
     place.run(str(file), "--out", "out", *once, code=3)
     place.run("--resume", "out")
     place.check_every_session_counts_once(2, 1)
+
+
+def test_ones_own_batch_of_an_earlier_version_goes_on(place: Received) -> None:
+    """Queries had fewer fields then, so their lines and the hash of them were others."""
+    place.plant([Query(id="a", query="steps=1"), Query(id="b", query="steps=1")])
+    lines = [json.loads(line) for line in (place.out / "queries.jsonl").read_bytes().splitlines()]
+    text = b""
+    for line in lines:
+        del line["check_files"]
+        text += json.dumps(line, separators=(",", ":")).encode() + b"\n"
+    (place.out / "queries.jsonl").write_bytes(text)
+    body = json.loads((place.out / PLAN).read_text())
+    del body["proof"], body["allowed"]
+    body["queries_sha256"] = hashlib.sha256(text).hexdigest()
+    (place.out / PLAN).write_text(json.dumps(body))
+    old = place.folder / "home" / "batches" / "old"
+    shutil.copytree(place.out, old)
+    place.run("--resume", str(old))
+    assert place.server.answered == 4
+    place.run("--resume", "out")
+    assert place.server.answered == 8
+
+
+def test_a_batch_elsewhere_is_looked_at_with_the_key_of_the_home_that_ran_it(
+    place: Received,
+) -> None:
+    """The home of the user here is neither above the batch's folder nor `~/.sii`."""
+    file = place.write({"id": "a"})
+    told = place.run(str(file), "--out", "out")
+    home = place.folder / "home"
+    assert f"Its recordings: SII_KEY_HOME={home} SII_HOME={place.out} sii list" in told
+    mine = place.shell.sii("list", SII_HOME=str(place.out), SII_KEY_HOME=str(home))
+    assert (mine.returncode, "not made here" in mine.stdout) == (0, False)
+    assert "not made here" in place.shell.sii("list", SII_HOME=str(place.out)).stdout
 
 
 def test_what_a_home_held_before_plans_had_a_proof_is_its_own(place: Received) -> None:

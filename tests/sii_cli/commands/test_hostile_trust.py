@@ -181,6 +181,18 @@ def test_a_yes_is_to_what_was_shown(shell: Shell, theirs: Path, victim: Path) ->
     assert origin_of(theirs, shell.home) == "own"
 
 
+@pytest.mark.parametrize(("answer", "origin"), [("y", "trusted"), ("n", "foreign")])
+def test_many_are_asked_about_once(
+    shell: Shell, theirs: Path, victim: Path, answer: str, origin: str
+) -> None:
+    other = planted(shell, victim)
+    terminal = shell.terminal("trust", "--all", script="hello")
+    terminal.wait_for("Trust these 2 recordings?")
+    terminal.send(f"{answer}\r")
+    assert terminal.exit_code() == (0 if answer == "y" else 1)
+    assert [origin_of(one, shell.home) for one in (theirs, other)] == [origin, origin]
+
+
 def test_an_own_one_that_was_changed_since_is_foreign(shell: Shell, victim: Path) -> None:
     own = shell.recorded(rounds=1, workspace=str(shell.workspace))
     other = planted(shell, victim)
@@ -190,15 +202,19 @@ def test_an_own_one_that_was_changed_since_is_foreign(shell: Shell, victim: Path
 
 def test_lists_and_verify_say_whose_it_is(shell: Shell, theirs: Path) -> None:
     own = shell.recorded(rounds=1)
+    assert "not who wrote it" in shell.sii("verify", theirs.name).stdout
     listed = [json.loads(line) for line in shell.sii("list", "--json").stdout.splitlines()]
     assert {one["id"]: one["origin"] for one in listed} == {
         own.name: "own",
         theirs.name: "foreign",
     }
-    told = shell.sii("list").stdout.splitlines()
+    done = shell.sii("list")
+    told = done.stdout.splitlines()
     assert ["not made here" in line for line in told] == [False, True]
+    assert "`sii trust ID`" in done.stderr
+    shutil.rmtree(theirs)
+    assert shell.sii("list").stderr == "", "of one's own nothing is said"
     assert "made by this home" in shell.sii("verify", own.name).stdout
-    assert "not who wrote it" in shell.sii("verify", theirs.name).stdout
 
 
 def test_approvals_that_arrive_are_not_counted(shell: Shell, theirs: Path) -> None:
@@ -214,7 +230,9 @@ def test_approvals_that_arrive_are_not_counted(shell: Shell, theirs: Path) -> No
     assert "1 review of" in said.stderr
     stats = json.loads(shell.sii("stats", "--json").stdout)
     assert stats["approval"] == {"unreviewed": 2}
-    assert shell.sii("export", "data", "--format", "messages").returncode == 1
+    refused = shell.sii("export", "data", "--format", "messages")
+    assert refused.returncode == 1
+    assert "2 reviews not counted: not written by this home, nor signed" in refused.stderr
     assert "0 of 1 reviews count" in shell.sii("verify", own.name).stdout
     assert shell.sii("trust", own.name, "--reviews", "--yes").returncode == 0
     assert "is approved" in shell.sii("reviews", own.name).stdout
