@@ -121,6 +121,7 @@ def _foreign(folder: Path, restored: Conversation, asked: _Asked, flags: dict[st
 def _runs_pending(folder: Path, restored: Conversation, asked: _Asked) -> bool:
     """Tell whether calls that somebody else's recording left are to be run."""
     from sii_cli.options.recorded_names import call_lines, pending_calls
+    from sii_cli.render.figures import counted
 
     calls = pending_calls(restored)
     if not calls or asked.runs_pending:
@@ -129,7 +130,8 @@ def _runs_pending(folder: Path, restored: Conversation, asked: _Asked) -> bool:
     if asked.by_human:
         click.echo(f"The recording {folder.name} left calls that were not run:\n{listed}", err=True)
         return click.confirm("Run them?", err=True)
-    complain(f"{len(calls)} calls that the recording left are not run (--run-pending runs them).")
+    count = counted(len(calls), "call", "calls")
+    complain(f"Not run: {count} that the recording left (--run-pending runs them).")
     return False
 
 
