@@ -107,7 +107,7 @@ def test_last_is_a_session_of_this_home(shell: Shell, victim: Path, args: tuple[
     assert foreign.name > own.name
     done = shell.sii(*args, script="hello", stdin="Go on.")
     assert done.returncode == 0, done.stderr
-    assert f"the last recording of yours is {own.name}" in done.stderr
+    assert f"`last` is {own.name}" in done.stderr
     assert origin_of(own, shell.home) == "own"
 
 
@@ -117,7 +117,7 @@ def test_it_goes_on_where_the_user_says_and_its_call_is_not_run(
     before = len(list(read_events(theirs)))
     done = shell.sii("run", "-r", theirs.name, "--workspace", ".", script="hello")
     assert done.returncode == 0, done.stderr
-    assert "1 calls that the recording left are not run" in done.stderr
+    assert "Not run: 1 call that the recording left" in done.stderr
     events = added(theirs, before)
     assert not_run(events)
     (resumed,) = [one.data for one in events if isinstance(one.data, SessionResume)]
@@ -320,7 +320,7 @@ def test_what_was_here_is_sealed_once(shell: Shell, victim: Path) -> None:
     assert (old[0] / "reviews.jsonl").read_bytes().startswith(reviews)
 
     late = planted(shell, victim)
-    assert shell.sii("list").stderr == ""
+    assert "sealed" not in shell.sii("list").stderr
     assert origin_of(late, shell.home) == "foreign"
 
 
