@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from recordings.errors import UNREADABLE, RecordingTooNew, why_damaged
-from recordings.index.schema import PARTS, TABLES, VERSION
+from recordings.index.schema import MADE_BY, PARTS, TABLES, VERSION
 from recordings.index.texts import indexed_texts
 from recordings.reviews.keys import ReviewKeys
 from recordings.storage.files import PACKED, REVIEWS
@@ -30,6 +30,8 @@ _SOUND = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL)
 _UNREADABLE = (sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ)
 _PATIENCE = 30.0
 """Seconds to wait while another process refreshes."""
+_JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
+"""What SQLite ends a journal with that names another file, which it would delete."""
 _BATCH = 64
 """Recordings of one transaction: others wait no longer than these take."""
 
@@ -50,25 +52,37 @@ _UNSEEN = Stamp(0, 0, 0, 0)
 class RecordingIndex:
     """The index of a store; a context manager.
 
-    Raises `UnexpectedFile` where something else stands in its place, and `sqlite3.Error` only where
-    the file can be neither read nor made again.
+    One that came from elsewhere, as in somebody's archive, is not read: it is made again. Raises
+    `UnexpectedFile` where something else stands in its place, and `sqlite3.Error` only where the
+    file can be neither read nor made again.
     """
 
     def __init__(
-        self, store: RecordingStore, path: Path | None = None, *, keys: ReviewKeys | None = None
+        self,
+        store: RecordingStore,
+        path: Path | None = None,
+        *,
+        keys: ReviewKeys | None = None,
+        copied_from: int = 0,
     ) -> None:
-        """`keys`: of the home whose reviews count; without them all do."""
+        """`keys`: of the home whose reviews count, and which made the file; without them all do.
+
+        `copied_from` is the inode of the file of which `path` is a copy.
+        """
         self.store = store
         self.keys = keys
+        self._inode = copied_from
         self.path = path or store.root / INDEX
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _refuse_others(self.path)
+        _delete_planted_journal(self.path)
         try:
             self.db = self._open()
         except sqlite3.DatabaseError as error:
             if not _is_damage(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)):
                 raise
             delete_index(self.path)
+            self._inode = 0
             self.db = self._open()
 
     def __enter__(self) -> Self:
@@ -140,17 +154,41 @@ class RecordingIndex:
             db.execute("BEGIN IMMEDIATE")
             (version,) = db.execute("PRAGMA user_version").fetchone()
             if version == 0:
+                self._inode = 0
                 for statement in TABLES.split(";\n"):
                     db.execute(statement)
+                db.execute("INSERT INTO made_by VALUES (?)", (self._proof(),))
                 db.execute(f"PRAGMA user_version = {VERSION}")
             db.execute("COMMIT")
             if version not in (0, VERSION):
                 raise sqlite3.DatabaseError(f"index of version {version}")
+            if not self._is_ours(db):
+                raise sqlite3.DatabaseError("made elsewhere, or with another key")
             db.execute("SELECT count(*) FROM recordings").fetchone()
         except BaseException:
             db.close()
             raise
         return db
+
+    def _is_ours(self, db: sqlite3.Connection) -> bool:
+        """Tell whether this home made the file: no other knows the proof for its inode.
+
+        Nothing is read before the schema is: a view or a column could make work without an end.
+        """
+        schema = set(db.execute("SELECT type, sql FROM sqlite_master"))
+        kinds = {kind for kind, _ in schema}
+        if {"view", "trigger"} & kinds or ("table", MADE_BY) not in schema:
+            return False
+        if self.keys is None:
+            return True
+        return bool(db.execute("SELECT proof FROM made_by").fetchone() == (self._proof(),))
+
+    def _proof(self) -> str:
+        """Return the key's word that this very file is its home's; another place gives another."""
+        if self.keys is None:
+            return ""
+        inode = self._inode or os.stat(self.path, follow_symlinks=False).st_ino
+        return self.keys.home.prove("index", str(inode))
 
     def _stamps(self) -> Iterator[tuple[str, Stamp]]:
         root = str(self.store.root)
@@ -250,6 +288,20 @@ def _refuse_others(path: Path) -> None:
             if status is not None and not stat.S_ISREG(status.st_mode):
                 what = f"it is {kind_of(status)}, where a file should be"
                 raise UnexpectedFile(folder.path / (path.name + end), what)
+
+
+def _delete_planted_journal(path: Path) -> None:
+    """Delete an index whose journal names another file: none of ours does, and SQLite deletes it.
+
+    Such a journal is written only where one transaction changes several databases.
+    """
+    with suppress(FileNotFoundError), HeldFolder(path.parent) as folder:
+        with folder.reader(f"{path.name}-journal") as journal:
+            size = journal.seek(0, os.SEEK_END)
+            journal.seek(max(0, size - len(_JOURNAL_MAGIC)))
+            names_another = journal.read() == _JOURNAL_MAGIC
+        if names_another:
+            delete_index(path)
 
 
 def _storable(text: str) -> str:

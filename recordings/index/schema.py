@@ -8,12 +8,14 @@ from typing import Any
 
 from recordings.storage.lines import STREAMED
 
-VERSION = 5
+VERSION = 6
 """Another version in a file: it is thrown away and built anew."""
 
 # A place's number is never used again: the words of a forgotten place stay in `texts`, which,
 # keeping no text, cannot delete them.
-TABLES = """
+MADE_BY = "CREATE TABLE made_by (proof TEXT NOT NULL)"
+TABLES = f"""
+{MADE_BY};
 CREATE TABLE recordings (
     number INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL,
     inode INTEGER, size INTEGER, mtime INTEGER, reviews_mtime INTEGER,

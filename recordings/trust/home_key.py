@@ -18,7 +18,7 @@ KEY = "key"
 _BLOCK = 64
 """Bytes of a block of SHA-256, to which HMAC fills up its key."""
 
-Purpose = Literal["recording", "review", "grant", "batch", "name"]
+Purpose = Literal["recording", "review", "grant", "batch", "index", "name"]
 """What a proof is for: a proof of one kind is none of another."""
 
 

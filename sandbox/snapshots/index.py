@@ -14,9 +14,12 @@ from functools import partial
 from typing import TypeVar
 
 from sandbox.snapshots.errors import SnapshotError
+from sandbox.snapshots.opening import open_kept
 from sandbox.snapshots.pack import Packed, Place, pack_names, read_table
 
 T = TypeVar("T")
+Row = tuple[bytes, str, int, int, int]
+"""sha256, name of the pack, block, start, size."""
 _PATIENCE = 60.0
 """Seconds to wait while another process writes."""
 _PAUSE = 0.01
@@ -30,6 +33,8 @@ CREATE TABLE IF NOT EXISTS objects (
     sha256 BLOB PRIMARY KEY, pack INTEGER, block INTEGER, start INTEGER, size INTEGER
 ) WITHOUT ROWID;
 """
+_JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
+"""What SQLite ends a journal with that names another file, which it would delete."""
 _INSERT = "INSERT OR IGNORE INTO objects VALUES (?, ?, ?, ?, ?)"
 _PLACES = "SELECT sha256, name, block, start, size FROM objects JOIN packs ON pack = number"
 
@@ -46,8 +51,8 @@ class ObjectIndex:
     def find(self, sha256: bytes) -> Place | None:
         """Return where an object stands. Raises `SnapshotError`."""
         query = f"{_PLACES} WHERE sha256 = ?"
-        row = self._do(lambda db: db.execute(query, (sha256,)).fetchone())
-        return Place(*row[1:]) if row else None
+        rows = self._do(lambda db: _checked(db.execute(query, (sha256,)).fetchall()))
+        return Place(*rows[0][1:]) if rows else None
 
     def places(self, sha256s: Iterable[bytes]) -> dict[bytes, Place]:
         """Return where those of many objects stand whose pack is there.
@@ -144,8 +149,10 @@ class ObjectIndex:
 
     def _open(self) -> sqlite3.Connection:
         if self._db is None:
+            if _names_another(f"{self._path}-journal"):
+                self._delete()
             is_new = not os.path.exists(self._path)
-            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fd = open_kept(self._path, os.O_RDWR | os.O_CREAT)
             self._inode = os.fstat(fd).st_ino
             os.close(fd)
             self._db = _connect(self._path)
@@ -155,7 +162,7 @@ class ObjectIndex:
 
     def _delete(self) -> None:
         self.close()
-        for suffix in ("", "-wal", "-shm"):
+        for suffix in ("", "-wal", "-shm", "-journal"):
             with suppress(FileNotFoundError):
                 os.unlink(self._path + suffix)
 
@@ -177,6 +184,7 @@ def _connect(path: str) -> sqlite3.Connection:
         try:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = NORMAL")
+            _refuse_programs(db)
             db.executescript(_TABLES)
             return db
         except sqlite3.OperationalError as error:
@@ -190,9 +198,34 @@ def _connect(path: str) -> sqlite3.Connection:
         time.sleep(_PAUSE)
 
 
-def _ask(sha256s: list[bytes], db: sqlite3.Connection) -> list[tuple[bytes, str, int, int, int]]:
+def _ask(sha256s: list[bytes], db: sqlite3.Connection) -> list[Row]:
     asked = ",".join("?" * len(sha256s))
-    return db.execute(f"{_PLACES} WHERE sha256 IN ({asked})", sha256s).fetchall()
+    return _checked(db.execute(f"{_PLACES} WHERE sha256 IN ({asked})", sha256s).fetchall())
+
+
+def _checked(rows: list[Row]) -> list[Row]:
+    """Return rows. Raises `sqlite3.DatabaseError` for one that leads out of the packs' folder."""
+    for _, name, *numbers in rows:
+        is_name = isinstance(name, str) and "/" not in name and "\0" not in name
+        if not is_name or not all(isinstance(one, int) and one >= 0 for one in numbers):
+            raise sqlite3.DatabaseError("a row that names no pack")
+    return rows
+
+
+def _names_another(journal: str) -> bool:
+    """Tell whether a journal names another file: none of ours does, and SQLite deletes it."""
+    try:
+        with open(open_kept(journal), "rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - len(_JOURNAL_MAGIC)))
+            return file.read() == _JOURNAL_MAGIC
+    except FileNotFoundError:
+        return False
+
+
+def _refuse_programs(db: sqlite3.Connection) -> None:
+    """Raise `sqlite3.DatabaseError` for views and triggers: they make work without an end."""
+    if db.execute("SELECT 1 FROM sqlite_master WHERE type IN ('view', 'trigger')").fetchone():
+        raise sqlite3.DatabaseError("it holds what no index of ours does")
 
 
 def _add(db: sqlite3.Connection, pack: str, end: int, rows: list[Packed]) -> None:

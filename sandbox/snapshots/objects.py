@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any
 
 from sandbox.snapshots.errors import SnapshotDamaged, SnapshotError, SnapshotNotFound, failure
+from sandbox.snapshots.opening import open_kept
 from sandbox.snapshots.pack import LEVEL
 from sandbox.snapshots.packs import Packs
 from sandbox.snapshots.usage import at_work
@@ -131,12 +132,13 @@ class Objects:
             yield packed
             return
         try:
-            with open(path, "rb") as file, ZstdDecompressor().stream_reader(file) as reader:
+            with open(open_kept(path), "rb") as file:
+                reader = ZstdDecompressor().stream_reader(file)
                 while data := reader.read(_CHUNK):
                     yield data
         except FileNotFoundError:
             raise SnapshotNotFound(f"The store {self._root} has no object {sha256}.") from None
-        except ZstdError as error:
+        except (ZstdError, OSError) as error:
             raise SnapshotDamaged(f"The object {sha256} cannot be read: {error}.") from None
 
     def _has_file(self, sha256: str) -> bool:

@@ -1,4 +1,4 @@
-"""Opening what stands in a workspace: by descriptor, never through a link, never blocking."""
+"""Opening what stands in a workspace or a store: never through a link, never blocking."""
 
 from __future__ import annotations
 
@@ -42,6 +42,15 @@ def open_owned_directory(name: str, parent: int) -> int:
 def open_file(name: str, parent: int) -> int:
     """Open what should be a regular file (the caller looks again). Raises `OSError`."""
     return os.open(name, _FILE, dir_fd=parent)
+
+
+def open_kept(path: str | Path, flags: int = os.O_RDONLY) -> int:
+    """Open a regular file of a store; with `O_CREAT` it is made. Raises `OSError`."""
+    fd = os.open(path, flags | os.O_NONBLOCK | _SAFE, 0o600)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "it is no regular file", os.fspath(path))
+    return fd
 
 
 def read_link(name: str, parent: int) -> str:

@@ -14,9 +14,11 @@ import struct
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from io import FileIO
 from typing import Any, NamedTuple
 
 from sandbox.snapshots.errors import SnapshotDamaged
+from sandbox.snapshots.opening import open_kept
 
 BLOCK = 256 << 10
 """Bytes of contents after which a block is written: large enough to compress well together,
@@ -119,8 +121,10 @@ def read_block(path: str, offset: int, decompressor: Any) -> Block:
     """Return a block. Raises `SnapshotDamaged`, `OSError`."""
     from zstandard import ZstdError
 
-    with open(path, "rb", buffering=0) as file:
+    with _opened(path) as file:
         count, size = _header(os.pread(file.fileno(), _HEADER.size, offset), path)
+        if offset + count * _OBJECT.size + size > os.fstat(file.fileno()).st_size:
+            raise SnapshotDamaged(f"The pack {path} is shorter than it says.")
         table = os.pread(file.fileno(), count * _OBJECT.size, offset + _HEADER.size)
         frame = os.pread(file.fileno(), size, offset + _HEADER.size + len(table))
     try:
@@ -132,7 +136,7 @@ def read_block(path: str, offset: int, decompressor: Any) -> Block:
 
 def read_raw(path: str, table: Table) -> bytes:
     """Return a block as it stands in a pack. Raises `OSError`."""
-    with open(path, "rb", buffering=0) as file:
+    with _opened(path) as file:
         return os.pread(file.fileno(), table.end - table.block, table.block)
 
 
@@ -151,7 +155,7 @@ def read_tables(path: str, offset: int = 0) -> Iterator[Table]:
 
     Raises `OSError`.
     """
-    with open(path, "rb", buffering=0) as file:
+    with _opened(path) as file:
         fd, end = file.fileno(), os.fstat(file.fileno()).st_size
         while True:
             try:
@@ -185,6 +189,10 @@ def pack_names(folder: str) -> list[str]:
         return sorted(name for name in os.listdir(folder) if name.endswith(".pack"))
     except FileNotFoundError:
         return []
+
+
+def _opened(path: str) -> FileIO:
+    return FileIO(open_kept(path))
 
 
 def _objects_in(table: bytes) -> dict[bytes, tuple[int, int]]:

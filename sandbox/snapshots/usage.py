@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.snapshots.errors import SnapshotError, Stopped, failure
+from sandbox.snapshots.opening import open_kept
 
 _LOCK = "lock"
 _CLEANING = "cleaning"
@@ -122,7 +123,7 @@ def held(store: Path) -> tuple[list[Holding], list[Path]]:
 
 def is_locked(path: str | Path) -> bool:
     """Whether a living process has a file's lock to itself. Raises `OSError`."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    fd = open_kept(path)
     try:
         return not _try_lock(fd, fcntl.LOCK_SH)
     finally:
@@ -145,7 +146,7 @@ def _locked(store: Path, how: int, why: str, stop: threading.Event | None) -> It
 @contextmanager
 def _opened(path: Path) -> Iterator[int]:
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fd = open_kept(path, os.O_RDWR | os.O_CREAT)
     except OSError as error:
         raise failure("The store of snapshots cannot be used:", path.parent, error) from error
     try:

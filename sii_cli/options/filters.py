@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sii_cli.config.home_key import review_keys
+from sii_cli.config.settings import find_key_home
 from sii_cli.errors import SiiError
 from sii_cli.options.recordings import complain, open_store
 from sii_cli.options.times import moment, span
@@ -21,6 +22,7 @@ from sii_cli.options.times import moment, span
 if TYPE_CHECKING:
     from recordings.index.find import Filter
     from recordings.index.index import RecordingIndex
+    from recordings.reviews.keys import ReviewKeys
     from recordings.store.store import RecordingStore
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -131,7 +133,7 @@ def _own_index(store: RecordingStore, stack: ExitStack) -> RecordingIndex | None
     if not (_may_write(store.root) and _may_write(store.root / INDEX)):
         return None
     try:
-        index = stack.enter_context(RecordingIndex(store, keys=review_keys()))
+        index = stack.enter_context(RecordingIndex(store, keys=_index_keys()))
         index.refresh()
     except UnexpectedFile as error:
         complain(f"{error}: one made for now is used; remove it to keep an index.")
@@ -149,15 +151,32 @@ def _copied_index(store: RecordingStore, stack: ExitStack) -> RecordingIndex:
     from sandbox.own_folder import OwnFolder
 
     copy = stack.enter_context(OwnFolder("index")) / INDEX
+    inode = 0
     with (
         suppress(OSError),
         open(open_file(store.root, INDEX), "rb") as kept,
         open(copy, "xb") as made,
     ):
+        inode = os.fstat(kept.fileno()).st_ino
         shutil.copyfileobj(kept, made)
-    index = stack.enter_context(RecordingIndex(store, copy, keys=review_keys()))
+    found = RecordingIndex(store, copy, keys=_index_keys(), copied_from=inode)
+    index = stack.enter_context(found)
     index.refresh()
     return index
+
+
+def _index_keys() -> ReviewKeys:
+    """Return the keys of the user's home, made when there is none: they prove whose the index is.
+
+    Where none can be made, an index made for now is used. Raises `HomeKeyUnusable`,
+    `PeopleUnusable`, `KeysMissing`.
+    """
+    from recordings.errors import RecordingFailed
+    from recordings.trust.home_key import home_key
+
+    with suppress(RecordingFailed):
+        home_key(find_key_home(os.environ))
+    return review_keys()
 
 
 def _is_held(error: Exception) -> bool:

@@ -1,0 +1,127 @@
+"""An index that came with somebody's recordings: its rows say nothing, and it does nothing."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from recordings.index.index import INDEX, RecordingIndex
+from recordings.index.schema import TABLES, VERSION
+from recordings.reviews.keys import ReviewKeys
+from recordings.storage.log import recording_hash
+from recordings.store.store import RecordingStore
+from tests.fakes.planted_journal import plant_journal
+from tests.sii_cli.shell import Shell
+
+pytestmark = pytest.mark.hostile
+
+_ENDLESS = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT"
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    return Shell(tmp_path, monkeypatch)
+
+
+def forged(path: Path, *statements: str) -> None:
+    """Put an index of the right schema in place, with something more in it."""
+    path.unlink(missing_ok=True)
+    db = sqlite3.connect(path, isolation_level=None)
+    for statement in TABLES.split(";\n"):
+        db.execute(statement)
+    for statement in statements:
+        db.execute(statement)
+    db.execute(f"PRAGMA user_version = {VERSION}")
+    db.close()
+
+
+def test_a_planted_journal_has_no_file_of_the_host_deleted(shell: Shell, tmp_path: Path) -> None:
+    victim = tmp_path / "thesis"
+    victim.write_text("years of work")
+    folder = shell.recorded()
+    plant_journal(shell.store.root / INDEX, victim)
+    done = shell.sii("list")
+    assert victim.read_text() == "years of work"
+    assert folder.name in done.stdout
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        (
+            "DROP TABLE recordings",
+            f"CREATE VIEW recordings AS {_ENDLESS} x AS number, 'a' AS id, 0 AS inode FROM c",
+        ),
+        (
+            "DROP TABLE made_by",
+            f"CREATE VIEW made_by AS {_ENDLESS} 'x' AS proof FROM c WHERE x < 0",
+        ),
+        (
+            "CREATE TRIGGER t AFTER UPDATE ON recordings BEGIN "
+            f"INSERT INTO errors {_ENDLESS} x, 'a', 1 FROM c; END",
+        ),
+    ],
+)
+def test_a_planted_index_works_nothing(shell: Shell, statements: tuple[str, ...]) -> None:
+    folder = shell.recorded()
+    forged(shell.store.root / INDEX, *statements)
+    assert folder.name in shell.sii("list").stdout
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        lambda head: (
+            "CREATE TRIGGER t AFTER UPDATE ON recordings WHEN new.head != '' BEGIN INSERT "
+            "OR REPLACE INTO verdicts VALUES (new.number, 'ada', 1.0, new.head, 'approve'); END"
+        ),
+        lambda head: "INSERT INTO tags VALUES (1, 'gold', 1)",
+        lambda head: "INSERT INTO errors VALUES (1, 'tool_infra', 'many')",
+        lambda head: "INSERT INTO made_by VALUES ('')",
+        lambda head: (
+            "INSERT INTO recordings (id, first_message, steps) VALUES "
+            f"('../../secret', '{head}', 'x')"
+        ),
+    ],
+)
+def test_rows_that_somebody_planted_say_nothing(shell: Shell, lie: Callable[[str], str]) -> None:
+    folder = shell.recorded()
+    told = shell.sii("list", "--json").stdout
+    forged(shell.store.root / INDEX, lie(recording_hash(folder)))
+    assert shell.sii("list", "--json").stdout == told
+    assert folder.name not in shell.sii("list", "--approval", "approved").stdout
+    assert folder.name not in shell.sii("list", "--tag", "gold").stdout
+
+
+def test_a_copy_of_an_own_index_is_made_again(shell: Shell, tmp_path: Path) -> None:
+    """Whoever has seen one cannot change it and send it back."""
+    shell.recorded()
+    path = shell.store.root / INDEX
+    with RecordingIndex(shell.store, keys=ReviewKeys(shell.key)) as index:
+        index.refresh()
+    assert path.stat().st_ino
+    with RecordingIndex(shell.store, keys=ReviewKeys(shell.key)) as index:
+        assert index.refresh() == 0, "an own one is kept"
+    changed = shutil.copy(path, tmp_path / "changed")
+    db = sqlite3.connect(changed)
+    db.execute("INSERT INTO tags SELECT number, 'gold', 1 FROM recordings")
+    db.commit()
+    db.close()
+    path.rename(tmp_path / "was")
+    shutil.copy(changed, path)
+    with RecordingIndex(shell.store, keys=ReviewKeys(shell.key)) as index:
+        assert index.refresh() == 1
+        assert index.db.execute("SELECT * FROM tags").fetchall() == []
+
+
+def test_a_home_without_a_key_keeps_its_index(shell: Shell) -> None:
+    """The first list makes the key: another one each time would make the index each time."""
+    RecordingStore(shell.home / "recordings").root.mkdir(parents=True)
+    assert shell.sii("list").returncode == 0
+    made = (shell.store.root / INDEX).stat().st_ino
+    assert shell.sii("list").returncode == 0
+    assert (shell.store.root / INDEX).stat().st_ino == made

@@ -1,0 +1,105 @@
+"""A store of snapshots that came with somebody's recordings: nothing in it rules the host."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sandbox.snapshots.errors import SnapshotError
+from sandbox.snapshots.index import _TABLES, ObjectIndex
+from sandbox.snapshots.pack import read_block
+from sandbox.snapshots.usage import at_work, cleaning, held
+from tests.fakes.planted_journal import plant_journal
+
+pytestmark = pytest.mark.hostile
+
+
+def index_of(store: Path) -> ObjectIndex:
+    (store / "packs").mkdir(exist_ok=True)
+    return ObjectIndex(str(store / "index.sqlite"), str(store / "packs"))
+
+
+def test_a_planted_journal_has_no_file_of_the_host_deleted(tmp_path: Path) -> None:
+    store, victim = tmp_path / "store", tmp_path / "thesis"
+    store.mkdir()
+    victim.write_text("years of work")
+    plant_journal(store / "index.sqlite", victim)
+    index = index_of(store)
+    assert index.find(bytes(32)) is None
+    index.close()
+    assert victim.read_text() == "years of work"
+
+
+@pytest.mark.parametrize("name", ["../../secret", "a\0b", b"x"])
+def test_a_row_that_leads_out_of_the_packs_is_no_row(tmp_path: Path, name: object) -> None:
+    db = sqlite3.connect(tmp_path / "index.sqlite")
+    db.executescript(_TABLES)
+    db.execute("INSERT INTO packs VALUES (1, ?, 9)", (name,))
+    db.execute("INSERT INTO objects VALUES (?, 1, 0, 0, 9)", (bytes(32),))
+    db.commit()
+    db.close()
+    (tmp_path.parent / "secret").write_bytes(b"sii1")
+    index = index_of(tmp_path)
+    assert index.find(bytes(32)) is None
+    assert index.places([bytes(32)]) == {}
+    index.close()
+
+
+def test_a_view_in_the_place_of_a_table_is_not_asked(tmp_path: Path) -> None:
+    db = sqlite3.connect(tmp_path / "index.sqlite")
+    db.execute(
+        "CREATE VIEW packs AS WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) "
+        "SELECT x AS number, 'a' AS name, 1 AS end FROM c WHERE x < 0"
+    )
+    db.close()
+    index = index_of(tmp_path)
+    assert index.counts() == {}
+    index.close()
+
+
+def _use(store: Path) -> None:
+    with at_work(store):
+        pass
+
+
+def _clean(store: Path) -> None:
+    with cleaning(store):
+        pass
+
+
+@pytest.mark.parametrize("plant", [os.mkfifo, lambda path: path.symlink_to("/etc/passwd")])
+@pytest.mark.parametrize(
+    ("name", "work"), [("lock", _use), ("cleaning", _clean), ("held/1-ab", held)]
+)
+def test_what_is_no_file_is_a_sentence_and_not_waited_for(
+    tmp_path: Path,
+    name: str,
+    work: Callable[[Path], object],
+    plant: Callable[[Path], None],
+) -> None:
+    (tmp_path / "held").mkdir()
+    plant(tmp_path / name)
+    with pytest.raises(SnapshotError):
+        work(tmp_path)
+
+
+def test_a_pack_that_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "packs").mkdir()
+    os.mkfifo(tmp_path / "packs/20990101-000000-00000000.pack")
+    index = index_of(tmp_path)
+    index.catch_up()
+    assert index.counts() == {}
+    index.close()
+    with pytest.raises(OSError, match="no regular file"):
+        read_block(str(tmp_path / "packs/20990101-000000-00000000.pack"), 0, None)
+
+
+def test_a_block_that_claims_more_than_its_pack_holds_takes_no_memory(tmp_path: Path) -> None:
+    pack = tmp_path / "a.pack"
+    pack.write_bytes(b"sii1" + b"\xff" * 4 + (9).to_bytes(8, "big"))
+    with pytest.raises(SnapshotError):
+        read_block(str(pack), 0, None)
