@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import orjson
@@ -80,6 +81,18 @@ def test_a_review_signed_by_the_person_it_names_counts(folder: Path) -> None:
     assert origins(folder) == ["person"]
     assert counted_reviews(folder, LEAD) == read_reviews(folder)
     assert counted_reviews(folder, LEAD)[0].note == "fine"
+
+
+def test_lines_that_arrive_are_appended_to_those_of_this_home(folder: Path, tmp_path: Path) -> None:
+    add_review(folder, "lea", verdict="reject")
+    vouch(folder, LEAD)
+    copy = tmp_path / "elsewhere" / folder.name
+    shutil.copytree(folder, copy)
+    signed(copy)
+    with open(folder / REVIEWS, "ab") as file:
+        file.write((copy / REVIEWS).read_bytes())
+    assert origins(folder) == ["own", "foreign", "person"]
+    assert [review.reviewer for review in counted_reviews(folder, LEAD)] == ["lea", "ada"]
 
 
 def test_it_counts_in_its_own_home_without_a_list_of_people(folder: Path) -> None:
