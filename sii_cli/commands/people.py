@@ -40,7 +40,9 @@ def key_command(speaker: str | None) -> None:
     reviewer = find_reviewer(speaker)
     writing_key()  # also seals what is here, so that nothing which comes later is
     click.echo(line_of(reviewer, person_key(find_key_home(os.environ)).public))
-    click.echo("Give this to whom your reviews are for: `sii people add NAME KEY` there.", err=True)
+    click.echo(
+        "A home that is to count your reviews needs it: `sii people add NAME KEY` there.", err=True
+    )
 
 
 @command.command(
