@@ -8,6 +8,7 @@ TLS is for the host by its name, as ever.
 from __future__ import annotations
 
 import base64
+import ssl
 from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -21,6 +22,10 @@ _OF_THE_HOST = ("502", "503", "504")
 """Statuses with which a proxy tells that it could not reach the host."""
 _MAX_HEAD = 16 << 10
 """Bytes of a proxy's answer to the request for a tunnel."""
+_BEFORE_BODY = 256 << 10
+"""Bytes of an answer's head, interim ones (1xx) before it included."""
+_FRAMING = 2
+"""How many times its body's bytes an answer may have on the wire."""
 
 
 class ProxyRefused(httpcore.ConnectError):
@@ -31,13 +36,54 @@ class ProxyDown(ProxyRefused):
     """Raised when that is the proxy's doing, and says nothing of the host."""
 
 
+class _Counted(httpcore.AsyncNetworkStream):
+    """A connection on which no more comes than an answer can have, framing included."""
+
+    def __init__(self, stream: httpcore.AsyncNetworkStream, backend: CheckedBackend) -> None:
+        self._stream = stream
+        self._backend = backend
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        data = await self._stream.read(max_bytes, timeout)
+        self._backend.left -= len(data)
+        if self._backend.left < 0:
+            raise httpcore.ReadError("what it sends is for the most part no page")
+        return data
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        await self._stream.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        stream = await self._stream.start_tls(ssl_context, server_hostname, timeout)
+        return _Counted(stream, self._backend)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
 class CheckedBackend(httpcore.AsyncNetworkBackend):
-    """Connects to the addresses that a host was checked to have, whatever it is asked for."""
+    """Connects to the addresses that a host was checked to have, whatever it is asked for.
+
+    Each is for one answer: `left` bytes of it may still come.
+    """
 
     def __init__(self, addresses: Sequence[str], proxy: Proxy | None) -> None:
         self._addresses = addresses
         self._proxy = proxy
         self._network = httpcore.AnyIOBackend()
+        self.left = _BEFORE_BODY
+
+    def allow_body(self, limit: int) -> None:
+        """Take a body of so many bytes from here on."""
+        self.left = _FRAMING * limit + _BEFORE_BODY
 
     async def connect_tcp(
         self,
@@ -51,8 +97,10 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
         for address in self._addresses:
             try:
                 if self._proxy is None:
-                    return await self._network.connect_tcp(address, port, timeout)
-                return await self._tunnel(self._proxy, address, port, timeout)
+                    stream = await self._network.connect_tcp(address, port, timeout)
+                else:
+                    stream = await self._tunnel(self._proxy, address, port, timeout)
+                return _Counted(stream, self)
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
                 if address == self._addresses[-1]:
                     raise

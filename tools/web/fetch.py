@@ -127,11 +127,10 @@ class Fetcher:
         proxy = await find_proxy(
             url.scheme, name, port, resolve=self._resolve, is_public=self._allowed
         )
+        backend = CheckedBackend(addresses, proxy)
         # A pool of its own: what is kept in it was checked for this name alone.
         async with (
-            httpcore.AsyncConnectionPool(
-                ssl_context=trusted(), network_backend=CheckedBackend(addresses, proxy)
-            ) as pool,
+            httpcore.AsyncConnectionPool(ssl_context=trusted(), network_backend=backend) as pool,
             pool.stream(
                 "GET",
                 httpcore.URL(
@@ -141,6 +140,7 @@ class Fetcher:
                 extensions={"timeout": dict.fromkeys(("connect", "read", "write"), self._timeout)},
             ) as response,
         ):
+            backend.allow_body(self._max_bytes)
             yield response
 
     async def _addresses(self, name: str, port: int) -> list[str]:

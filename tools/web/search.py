@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 
+from sandbox.host_programs import python_command
 from tools.web.inflate import ACCEPTED, UnknownCoding, read_body
 from tools.web.proxies import BadProxy, find_proxy
 from tools.web.settings import WebSettings
@@ -26,8 +29,7 @@ _AN_ENGINE = "duckduckgo.com"
 """The engines are all public: a proxy stands before all or none of them."""
 TIMEOUT = 20.0
 """Seconds for one search."""
-_ENCYCLOPEDIAS = frozenset({"wikipedia", "grokipedia"})
-"""Engines of `ddgs` that find no more than their own articles."""
+_DDGS = Path(__file__).with_name("ddgs_search.py")
 _OF_THE_QUERY = (400, 413, 414, 422)
 """HTTP statuses with which a service refuses a query."""
 
@@ -69,46 +71,31 @@ class SearchProvider(Protocol):
 
 
 def _ddgs_text(query: str, count: int) -> list[dict[str, Any]]:
-    from ddgs import DDGS
-    from ddgs.exceptions import DDGSException
-
+    """Ask in a process with limits: the library reads what an engine sends to its end."""
     try:
         proxy = asyncio.run(find_proxy("https", _AN_ENGINE, 443))
     except BadProxy as error:
         raise SearchError(str(error)) from None
-    ddgs = DDGS(timeout=int(TIMEOUT / 2), proxy=proxy.url if proxy else None)
-    answered = _watch_engines(ddgs)
+    asked = {"query": query, "count": count, "timeout": int(TIMEOUT / 2)}
+    asked["proxy"] = proxy.url if proxy else None
     try:
-        return list(ddgs.text(query, max_results=count))
-    except DDGSException as error:
-        if answered - _ENCYCLOPEDIAS:
-            return []
-        raise SearchError(f"No search engine answered: {str(error)[:300]}") from None
-
-
-def _watch_engines(ddgs: Any) -> set[str]:
-    """Return a set that is filled with the names of the engines that answer.
-
-    The library takes an engine that refuses (a rate limit, a check for robots) for one that found
-    nothing.
-    """
-    answered: set[str] = set()
-    get_engines = ddgs._get_engines
-
-    def watched(engine: Any) -> Any:
-        request = engine.request
-
-        def answer(*args: Any, **options: Any) -> Any:
-            text = request(*args, **options)
-            if text:
-                answered.add(engine.name)
-            return text
-
-        engine.request = answer
-        return engine
-
-    ddgs._get_engines = lambda *args: [watched(engine) for engine in get_engines(*args)]
-    return answered
+        done = subprocess.run(
+            python_command(str(_DDGS)),
+            input=orjson.dumps(asked),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=TIMEOUT,
+            check=True,
+        )
+        answer = orjson.loads(done.stdout)
+    except subprocess.TimeoutExpired:
+        raise SearchError(f"No search engine answered in {TIMEOUT:.0f} s.") from None
+    except (OSError, subprocess.CalledProcessError, ValueError):
+        raise SearchError("The program that asks search engines broke off.") from None
+    if "failed" in answer:
+        raise SearchError(answer["failed"])
+    found: list[dict[str, Any]] = answer["found"]
+    return found
 
 
 class DdgsProvider:
