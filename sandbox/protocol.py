@@ -338,6 +338,14 @@ class Sandbox(Jobs, Protocol):
         """End every process but the runner; state is lost."""
         ...
 
+    async def hold(self) -> None:
+        """Stop every process but the runner, until `release`; they do not notice."""
+        ...
+
+    async def release(self) -> None:
+        """Let what was held go on."""
+        ...
+
     async def close(self) -> None:
         """End the sandbox and all that runs in it. May be called twice."""
         ...

@@ -153,6 +153,14 @@ class RunnerCalls:
         """End every process but the runner; state is lost."""
         await self._stream.call({"op": "kill_all"})
 
+    async def hold(self) -> None:
+        """Stop every process but the runner, until `release`; they do not notice."""
+        await self._stream.call({"op": "hold"})
+
+    async def release(self) -> None:
+        """Let what was held go on."""
+        await self._stream.call({"op": "release"})
+
     async def start_job(self, command: str) -> Job:
         """Start a command in the background, where the shell is and with its environment."""
         # A shell that is busy cannot be asked: then the job starts as a fresh shell does.

@@ -64,6 +64,17 @@ class Everything:
 
     def __init__(self, spared: Callable[[], set[int]]) -> None:
         self._spared = spared
+        self._held = False
+
+    def hold(self) -> None:
+        """Stop all until `release`."""
+        self._held = True
+        self.stop()
+
+    def release(self) -> None:
+        """Let all that was held go on."""
+        self._held = False
+        self.go_on()
 
     def stop(self) -> None:
         """Stop all.
@@ -83,7 +94,9 @@ class Everything:
             _send(pid, signal.SIGCONT)
 
     def go_on(self) -> None:
-        """Let all go on, the shells last."""
+        """Let all go on, the shells last; nothing while all is held."""
+        if self._held:
+            return
         shells = self._shells()
         others = {int(name) for name in os.listdir("/proc") if name.isdigit()} - shells
         for pid in (*others, *shells):

@@ -90,6 +90,7 @@ class Supervisor:
         self._fresh = FreshShells(context, launcher)
         self._programs = Programs(context, launcher)
         self._jobs = Jobs(context, launcher)
+        self._everything = Everything(lambda: self._workers.pids)
         self._watch_disk(config["workspace"], config["disk"])
         self._hello(roles)
         self._shell.ensure_started()
@@ -114,6 +115,9 @@ class Supervisor:
             self._channel.send({"id": head["id"], "ev": "result"}, urgent=True)
         elif operation == "kill_all":
             self._kill_all(head["id"])
+        elif operation in {"hold", "release"}:
+            self._everything.hold() if operation == "hold" else self._everything.release()
+            self._channel.send({"id": head["id"], "ev": "result"}, urgent=True)
         elif operation in {"bash", "python"}:
             self._command(head, body)
         elif operation in {"read", "write"}:
@@ -160,7 +164,7 @@ class Supervisor:
             self.loop,
             roots,
             limit,
-            Everything(lambda: self._workers.pids),
+            self._everything,
             lambda then: self._workers.measure(roots, begin, limit, then),
             lambda: self._disk_full("disk"),
             lambda: self._disk_full("machine_disk"),

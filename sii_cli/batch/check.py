@@ -24,6 +24,7 @@ from sandbox.protocol import (
     SandboxSpec,
     SandboxUnavailable,
 )
+from sii_cli.batch.result_files import NOT_BROUGHT
 from sii_cli.batch.workspaces import remove_workspace
 
 CHECK_SECONDS = 600.0
@@ -32,6 +33,10 @@ CHECK_OUTPUT = 8 << 10
 _RESULT = "/run/sii-result"
 """Where the session's workspace is shown, read-only, while its files are brought."""
 _BRING = Path(__file__).with_name("result_files.py")
+
+
+class _NotBrought(Exception):
+    """The session left a workspace that cannot be read: it fails, and is no fault of a machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,9 @@ class Checker:
                 done = await sandbox.bash(self.command, timeout=left, fresh=True)
             exit_code, timed_out = done.exit_code, done.timed_out
             output = done.output[-CHECK_OUTPUT:].decode("utf-8", "replace")
+        except _NotBrought as error:
+            exit_code, timed_out = NOT_BROUGHT, False
+            output = f"The workspace cannot be read for the check: {error}"
         except TimeoutError:
             exit_code, timed_out, output = None, True, ""
         if timed_out:
@@ -102,4 +110,6 @@ class Checker:
         done = await sandbox.run(argv, timeout=CHECK_SECONDS, cwd="/")
         if done.exit_code != 0:
             words = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
+            if done.exit_code == NOT_BROUGHT:
+                raise _NotBrought(words)
             raise SandboxUnavailable(f"The session's files cannot be brought to the check: {words}")

@@ -204,7 +204,8 @@ class _Rounds:
         left = CHECK_SECONDS
         if self._deadline is not None:
             left = max(0.0, min(left, self._deadline - time.monotonic()))
-        return await checker.run(self._end.round, seconds=left, watch=self._tell)
+        async with self._session.held():  # a job that waits for the check must not act in it
+            return await checker.run(self._end.round, seconds=left, watch=self._tell)
 
     def _tell(self, use: NetworkUse) -> None:
         with suppress(RecordingError):  # the check's own event fails, too, and is heard

@@ -6,6 +6,7 @@ image's own python (3.9 or newer). Arguments: the session's workspace, the one t
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
@@ -13,6 +14,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from fnmatch import fnmatchcase
+
+NOT_BROUGHT = 65
+"""Exit code when the session left what cannot be brought: closed, or nested too deep."""
 
 
 def is_kept(path: Sequence[str], pattern: Sequence[str]) -> bool:
@@ -33,11 +37,21 @@ class Files:
         self._patterns = [
             [part for part in pattern.split("/") if part not in {"", "."}] for pattern in patterns
         ]
+        self._links: list[str] = []
+        """Those that were brought."""
 
     def bring(self) -> None:
-        """Make the second like the first, where nothing is kept."""
+        """Make the second like the first, where nothing is kept.
+
+        Links that lead to the first, which stays in sight, are left out: behind them would be
+        what is not brought.
+        """
         self._clear(())
         self._copy(())
+        source = os.path.realpath(self._source)
+        leading = [link for link in self._links if _is_on_the_way(os.path.realpath(link), source)]
+        for link in leading:
+            os.unlink(link)
 
     def _kept(self, path: tuple[str, ...]) -> bool:
         return any(is_kept(path, pattern) for pattern in self._patterns)
@@ -74,6 +88,13 @@ class Files:
             elif not os.path.lexists(target) and (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
                 with suppress(PermissionError):
                     shutil.copy2(source, target, follow_symlinks=False)
+                    if stat.S_ISLNK(mode):
+                        self._links.append(target)
+
+
+def _is_on_the_way(place: str, folder: str) -> bool:
+    """Tell whether a place is a folder, in it, or above it."""
+    return os.path.commonpath((place, folder)) in (place, folder)
 
 
 def _entries(root: str, folder: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], int]]:
@@ -83,5 +104,16 @@ def _entries(root: str, folder: tuple[str, ...]) -> Iterator[tuple[tuple[str, ..
         yield (*folder, name), mode
 
 
+def main() -> None:
+    """Bring what the arguments name. Exits with `NOT_BROUGHT` where that is the session's doing."""
+    try:
+        Files(sys.argv[1], sys.argv[2], sys.argv[3:]).bring()
+    except (OSError, RecursionError) as error:
+        if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EIO, errno.EDQUOT}:
+            raise
+        sys.stderr.write(f"{str(error)[:200]}\n")
+        sys.exit(NOT_BROUGHT)
+
+
 if __name__ == "__main__":
-    Files(sys.argv[1], sys.argv[2], sys.argv[3:]).bring()
+    main()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from typing import Literal
 
@@ -16,6 +16,7 @@ from sandbox.protocol import (
     SandboxBackend,
     SandboxError,
     SandboxInfo,
+    SandboxLost,
     SandboxSpec,
 )
 
@@ -76,6 +77,21 @@ class SandboxLease:
         dead, self._starting = self._starting.result(), None
         self._removals.append(asyncio.create_task(dead.close()))  # it may only have gone silent
         self._ended("lost", detail)
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Let nothing run in the sandbox meanwhile, background jobs included."""
+        sandbox = self._up
+        if sandbox is None:
+            yield
+            return
+        with suppress(SandboxLost):  # then nothing runs in it
+            await sandbox.hold()
+        try:
+            yield
+        finally:
+            with suppress(SandboxLost):
+                await sandbox.release()
 
     async def close(self) -> None:
         """End the sandbox, also one that is still starting, and what is left of lost ones.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, aclosing, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, suppress
 
 from recordings.errors import RecordingError
 from recordings.events import (
@@ -204,6 +204,10 @@ class Session:
     async def sandbox(self) -> Sandbox:
         """Return the sandbox, waiting until it is there. Raises `SandboxUnavailable`."""
         return await self._lease.get()
+
+    def held(self) -> AbstractAsyncContextManager[None]:
+        """Let nothing run in the sandbox meanwhile, background jobs included."""
+        return self._lease.held()
 
     def note(self, data: EventData, origin: Origin) -> None:
         """Record something about the session, whose first message has been sent."""

@@ -228,6 +228,12 @@ class FakeSandbox(FakeJobs):
         await self._end_interpreter()
         await self.end_jobs()
 
+    async def hold(self) -> None:
+        """Hold nothing: what runs here is a test's own."""
+
+    async def release(self) -> None:
+        """Do nothing."""
+
     async def close(self) -> None:
         """End the interpreter and the jobs."""
         await self.kill_all()

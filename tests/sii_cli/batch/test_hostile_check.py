@@ -91,6 +91,28 @@ async def test_nothing_planted_outside_the_workspace_passes_the_check(
     assert "No such file" in found.output
 
 
+BUILT = (
+    "printf '#!/bin/sh\\nexit 3\\n' > new; chmod +x new; mv new built; sleep 0.5;"
+    " echo checked; ./built"
+)
+WAITS = (
+    "while :; do [ -e built ] && printf '#!/bin/sh\\nexit 0\\n' > built; sleep 0.005; done",
+    "trap '' STOP TSTP; exec python3 -c \"import os, signal\nsignal.signal(20, signal.SIG_IGN)\n"
+    "while True:\n  if os.fork(): os._exit(0)\n"
+    "  if os.path.exists('built'): open('built', 'w').write('#!/bin/sh\\n')\"",
+)
+
+
+@pytest.mark.parametrize("waits", WAITS)
+async def test_nothing_that_waits_for_the_check_acts_in_it(
+    backend: SandboxBackend, tmp_path: Path, waits: str
+) -> None:
+    """What the check makes in the workspace was the session's to change while its jobs ran."""
+    plant = f"({waits}) >/dev/null 2>&1 &"
+    result, (check,) = await run(backend, tmp_path, {"check": BUILT}, bash(plant), answer("Done."))
+    assert (result.outcome.status, check.exit_code) == ("unsolved", 3)
+
+
 async def test_an_honest_answer_is_solved(backend: SandboxBackend, tmp_path: Path) -> None:
     result, _ = await run(
         backend,
@@ -132,6 +154,49 @@ async def test_the_files_of_the_check_are_the_querys_own(
     result, (check,) = await run(backend, tmp_path, CHECKED, bash(CHEATS[cheat]), answer("Done."))
     assert result.outcome.status == "unsolved"
     assert "wrong" in check.output
+
+
+ENDS = "import os; os._exit(0)"
+LINKS = {
+    "to it": "ln -s /run/sii-result/hidden/a a",
+    "to what holds it": "ln -s /run r; ln -s r/sii-result/hidden/a a",
+    "through a process": "ln -s /proc/self/root/run/sii-result/hidden/a a",
+}
+
+
+@pytest.mark.parametrize("link", LINKS)
+async def test_no_link_leads_back_to_what_was_not_brought(
+    backend: SandboxBackend, tmp_path: Path, link: str
+) -> None:
+    """The session's workspace is in sight of the check: patterns do not reach what is there."""
+    (tmp_path / "repo").mkdir()
+    (tmp_path / "repo" / "test_b.py").write_text("import none_of_that_name\n")
+    plant = f"mkdir -p hidden/a; echo '{ENDS}' > hidden/a/test_a.py; touch hidden/a/__init__.py"
+    query = {"workspace": "repo", "check_files": ["**/test_*.py"]}
+    query["check"] = "python3 -m unittest discover -s . -p 'test_*.py'"
+    result, (check,) = await run(
+        backend, tmp_path, query, bash(f"{plant}; {LINKS[link]}"), answer("Done.")
+    )
+    assert result.outcome.status == "unsolved"
+    assert "none_of_that_name" in check.output
+
+
+UNREADABLE = {
+    "closed": "chmod 0 .",
+    "deep": "python3 -c \"import os\nfor _ in range(3000): os.mkdir('d'); os.chdir('d')\"",
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+async def test_a_workspace_that_cannot_be_read_is_not_solved_and_no_fault_of_the_machine(
+    backend: SandboxBackend, tmp_path: Path, name: str
+) -> None:
+    write_tests(tmp_path)
+    result, (check,) = await run(
+        backend, tmp_path, CHECKED, bash(UNREADABLE[name]), answer("Done.")
+    )
+    assert result.outcome.status == "unsolved"
+    assert "cannot be read for the check" in check.output
 
 
 async def test_the_rest_is_the_sessions(backend: SandboxBackend, tmp_path: Path) -> None:
