@@ -6,10 +6,20 @@ What started the sandbox and ends it is the backend's.
 from __future__ import annotations
 
 import signal
+from collections import deque
 from dataclasses import replace
-from typing import Any
 
 from sandbox.client.jobs import JobTable
+from sandbox.client.results import (
+    flag,
+    limits,
+    part_or_none,
+    seconds,
+    status,
+    text,
+    text_or_none,
+    whole,
+)
 from sandbox.client.stream import Reply, RunnerStream
 from sandbox.network.sandbox_network import SandboxNetwork
 from sandbox.protocol import (
@@ -33,6 +43,8 @@ _FILE_SIZE = b"File too large"
 _ENVIRONMENT = r"{ \command -p env -0; } 2>/dev/null || :"
 """Also where PATH is empty, `env` is a function, or the shell traces or ends with what fails."""
 _TAIL = 4096
+_MOST_LOST = 16
+"""Losses that are kept to be told."""
 
 
 class RunnerCalls:
@@ -44,7 +56,7 @@ class RunnerCalls:
         self._limits = limits
         self._jobs = JobTable(stream)
         self._shell_calls = 0
-        self._lost_unseen: list[str] = []
+        self._lost_unseen: deque[str] = deque(maxlen=_MOST_LOST)
         """State that ended with calls whose results nobody waited for."""
         stream.on_event["result"] = self._late
 
@@ -62,16 +74,16 @@ class RunnerCalls:
         fresh: bool = False,
     ) -> CommandResult:
         """Run `command` in the session's shell, or in a fresh one that shares no state."""
-        text = command.encode("utf-8", "surrogateescape")
-        if b"\0" in text:
+        source = command.encode("utf-8", "surrogateescape")
+        if b"\0" in source:
             words = b"bash: the command holds a NUL character, which no shell can take\n"
             return CommandResult(output=words, exit_code=2, seconds=0.0)
         head: Head = {"op": "bash", "fresh": fresh}
         if fresh:
-            return await self._command(head, text, timeout, on_output)
+            return await self._command(head, source, timeout, on_output)
         self._shell_calls += 1
         try:
-            return await self._command(head, text, timeout, on_output)
+            return await self._command(head, source, timeout, on_output)
         finally:
             self._shell_calls -= 1
 
@@ -84,28 +96,31 @@ class RunnerCalls:
         restart: bool = False,
     ) -> CommandResult:
         """Run `code` in the session's interpreter, whose state is kept between calls."""
-        text = code.encode("utf-8", "surrogatepass")
-        return await self._command({"op": "python", "restart": restart}, text, timeout, on_output)
+        source = code.encode("utf-8", "surrogatepass")
+        head: Head = {"op": "python", "restart": restart}
+        return await self._command(head, source, timeout, on_output)
 
     async def _command(
-        self, head: Head, text: bytes, timeout: float | None, on_output: OnOutput | None
+        self, head: Head, source: bytes, timeout: float | None, on_output: OnOutput | None
     ) -> CommandResult:
         limit = self._limits.command_timeout if timeout is None else timeout
         limit = min(max(limit, 0.0), self._limits.command_timeout_max)
-        if len(text) > MAX_BODY:
-            words = f"{head['op']}: {len(text)} bytes are too long for a command: use a file\n"
+        if len(source) > MAX_BODY:
+            words = f"{head['op']}: {len(source)} bytes are too long for a command: use a file\n"
             return CommandResult(output=words.encode(), exit_code=2, seconds=0.0)
         log = self._network.log
         refused, outages = log.refused, log.outages
-        reply = await self._stream.call({**head, "timeout": limit}, text, on_output=on_output)
-        lost, self._lost_unseen = [*self._lost_unseen, reply.head["lost"]], []
-        result = _command_result(reply, lost, log.refused_since(refused))
+        reply = await self._stream.call({**head, "timeout": limit}, source, on_output=on_output)
+        with self._stream.understood():
+            lost = [*self._lost_unseen, text_or_none(reply.head, "lost")]
+            result = _command_result(reply, lost, log.refused_since(refused))
+        self._lost_unseen.clear()
         return replace(result, outage=True) if log.outages > outages else result
 
     def _late(self, head: Head, body: bytes) -> None:
         """Keep what the result of a cancelled call says was lost, for the next result to tell."""
-        if head.get("lost"):
-            self._lost_unseen.append(head["lost"])
+        if lost := text_or_none(head, "lost"):
+            self._lost_unseen.append(lost)
 
     async def run(
         self,
@@ -118,20 +133,24 @@ class RunnerCalls:
         """Run a program to its end. Raises `TimeoutError`."""
         head = {"op": "run", "argv": argv, "timeout": timeout, "cwd": cwd, "max_output": max_output}
         reply = await self._stream.call(head)
-        if reply.head["timed_out"]:
+        with self._stream.understood():
+            timed_out = flag(reply.head, "timed_out")
+            result = ProcessResult(
+                exit_code=status(reply.head, "exit_code") or 0,
+                stdout=reply.output,
+                stderr=reply.stderr,
+                truncated=flag(reply.head, "truncated"),
+            )
+        if timed_out:
             raise TimeoutError(f"{argv[0]} was ended after {timeout:g} s.")
-        return ProcessResult(
-            exit_code=reply.head["exit_code"],
-            stdout=reply.output,
-            stderr=reply.stderr,
-            truncated=reply.head["truncated"],
-        )
+        return result
 
     async def read_file(self, path: str, *, offset: int = 0, limit: int = 64 << 20) -> FileData:
         """Read a regular file. Raises `FileError`."""
         head = {"op": "read", "path": path, "offset": offset, "limit": limit}
         reply = await self._stream.call(head)
-        return _file_data(reply.head, reply.output)
+        with self._stream.understood():
+            return _file_data(reply.head, reply.output)
 
     async def write_file(
         self, path: str, data: bytes, *, expected_sha256: str | None = None
@@ -139,7 +158,8 @@ class RunnerCalls:
         """Replace a file's content atomically, or make the file. Raises `FileError`."""
         head = {"op": "write", "path": path, "size": len(data), "expected": expected_sha256}
         reply = await self._stream.call(head, data[:CHUNK], upload=data)
-        return _file_data(reply.head, b"")
+        with self._stream.understood():
+            return _file_data(reply.head, b"")
 
     def watch_network(self, watcher: OnNetworkUse | None) -> None:
         """Tell of every request to the network from now on, and of those not told yet."""
@@ -225,16 +245,16 @@ def _command_result(
     head = reply.head
     return CommandResult(
         output=reply.output,
-        exit_code=head["exit_code"],
-        seconds=head["seconds"],
-        signal=head["signal"],
-        timed_out=head["timed_out"],
-        out_of_memory="memory" in head["limits"],
-        dropped=head["dropped"],
-        dropped_at=head["dropped_at"] if head["dropped"] else 0,
-        output_held=head["held"],
+        exit_code=status(head, "exit_code"),
+        seconds=seconds(head, "seconds"),
+        signal=status(head, "signal"),
+        timed_out=flag(head, "timed_out"),
+        out_of_memory="memory" in limits(head, "limits"),
+        dropped=whole(head, "dropped"),
+        dropped_at=whole(head, "dropped_at") if head["dropped"] else 0,
+        output_held=flag(head, "held"),
         lost_state=" ".join(filter(None, lost)) or None,
-        cwd=head["cwd"],
+        cwd=text_or_none(head, "cwd"),
         limits_hit=_limits_hit(head, reply.output),
         refused=refused,
     )
@@ -242,7 +262,7 @@ def _command_result(
 
 def _limits_hit(head: Head, output: bytes) -> tuple[LimitName, ...]:
     """Return what the runner counted, and what a failed command's last words say."""
-    hit: list[LimitName] = list(head["limits"])
+    hit: list[LimitName] = list(limits(head, "limits"))
     if head["timed_out"]:
         hit.append("time")
     if head["dropped"]:
@@ -257,14 +277,14 @@ def _limits_hit(head: Head, output: bytes) -> tuple[LimitName, ...]:
 
 
 def _file_data(head: Head, data: bytes) -> FileData:
-    error: dict[str, Any] | None = head.get("error")
+    error = part_or_none(head, "error")
     if error is not None:
-        raise FileError(error["kind"], error["message"])
+        raise FileError(text(error, "kind"), text(error, "message"))
     return FileData(
         data=data,
-        size=head["size"],
-        mode=head["mode"],
-        mtime=head["mtime"],
-        path=head["path"],
-        sha256=head["sha256"],
+        size=whole(head, "size"),
+        mode=whole(head, "mode"),
+        mtime=seconds(head, "mtime"),
+        path=text(head, "path"),
+        sha256=text_or_none(head, "sha256"),
     )

@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from sandbox.client.results import limits, status, text, whole
 from sandbox.client.stream import RunnerStream
 from sandbox.protocol import CommandResult, Job, JobOutput, OnOutput, SandboxError, UnknownJob
 from sandbox.runner.frames import Head
@@ -58,7 +59,8 @@ class JobTable:
         try:
             reply = await self._stream.call(head, command.encode("utf-8", "surrogateescape"))
             if "error" in reply.head:
-                raise SandboxError(reply.head["error"])
+                with self._stream.understood():
+                    raise SandboxError(text(reply.head, "error"))
         except SandboxError:
             del self._entries[job_id]
             raise
@@ -79,7 +81,7 @@ class JobTable:
         """Read what is new."""
         entry = self._entry(job_id)
         start, data = await self._read_from(job_id, entry.offset, limit)
-        missed = start - entry.offset
+        missed = max(0, start - entry.offset)
         entry.offset = start + len(data)
         return JobOutput(data, missed, _now(entry))
 
@@ -87,7 +89,8 @@ class JobTable:
         """Return what is kept from `offset` on, and where that really begins."""
         head = {"op": "job_read", "job": job_id, "offset": offset, "limit": limit}
         reply = await self._stream.call(head)
-        return reply.head["offset"], reply.output
+        with self._stream.understood():
+            return whole(reply.head, "offset"), reply.output
 
     async def wait(self, job_id: int, timeout: float, on_output: OnOutput | None = None) -> Job:
         """Wait for its end, or `timeout` seconds; show its output meanwhile."""
@@ -144,9 +147,9 @@ class JobTable:
             entry.job,
             running=False,
             seconds=time.monotonic() - entry.begin,
-            exit_code=head["exit_code"],
-            signal=head["signal"],
-            limits_hit=tuple(head["limits"]),
+            exit_code=status(head, "exit_code"),
+            signal=status(head, "signal"),
+            limits_hit=tuple(limits(head, "limits")),
         )
         entry.ended.set()
 

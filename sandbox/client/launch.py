@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from sandbox.client.results import whole
 from sandbox.client.stream import RunnerStream
 from sandbox.network.folder import SOCKET
 from sandbox.protocol import (
@@ -123,6 +124,8 @@ async def started(
     except (SandboxLost, TimeoutError):
         reason = stream.lost or f"it said nothing for {HELLO_TIMEOUT:g} s"
         raise SandboxUnavailable(f"The sandbox did not start: {reason}.") from None
+    with stream.understood():
+        uid, gid = whole(hello, "uid"), whole(hello, "gid")
     return SandboxInfo(
         backend=backend,
         sandbox_id=name,
@@ -130,8 +133,8 @@ async def started(
         image_digest=image_digest,
         limits=spec.limits,
         network=spec.allow_net,
-        uid=hello["uid"],
-        gid=hello["gid"],
+        uid=uid,
+        gid=gid,
         start_seconds=time.monotonic() - begin,
         unlimited=unlimited,
     )

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from sandbox.protocol import OnOutput, SandboxError, SandboxLost
@@ -29,8 +30,9 @@ class _Pending:
     on_output: OnOutput | None = None
     size: int = 0
     """Bytes of all that came for it."""
-    output: list[bytes] = field(default_factory=list)
-    stderr: list[bytes] = field(default_factory=list)
+    output: bytearray = field(default_factory=bytearray)
+    """Not the pieces: each costs more than its bytes where they are few."""
+    stderr: bytearray = field(default_factory=bytearray)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,19 @@ class RunnerStream:
             for head, body in frames:
                 self._on_frame(head, body)
         except (FrameError, KeyError, TypeError) as error:
-            self.end(f"its stream cannot be understood: {error!r}")
+            self._give_up(error)
+
+    @contextmanager
+    def understood(self) -> Iterator[None]:
+        """Read a reply: what cannot be understood ends the stream. Raises `SandboxLost`."""
+        try:
+            yield
+        except FrameError as error:
+            self._give_up(error)
+            self.check()
+
+    def _give_up(self, error: Exception) -> None:
+        self.end(f"its stream cannot be understood: {error!r:.200}")
 
     def end(self, reason: str) -> None:
         """The sandbox is gone: whoever waits is told."""
@@ -126,7 +140,8 @@ class RunnerStream:
             pending.size += len(body)
             if pending.size > _LARGEST_REPLY:
                 raise FrameError("it sends more than any call asks for")
-            (pending.stderr if event == "stderr" else pending.output).append(body)
+            kept = pending.stderr if event == "stderr" else pending.output
+            kept += body
             if pending.on_output is not None and event != "tail" and not pending.result.done():
                 _tell(pending, body)
         if event in {"result", "done"} and not pending.result.done():
@@ -171,7 +186,7 @@ class RunnerStream:
             if upload is not None:
                 await self._upload(call_id, upload)
             result = await pending.result
-            return Reply(result, b"".join(pending.output), b"".join(pending.stderr))
+            return Reply(result, bytes(pending.output), bytes(pending.stderr))
         except BaseException:  # also what the caller's `on_output` raised: nobody waits any more
             if self._lost is None:
                 self.write({"op": "abort", "target": call_id})

@@ -1,0 +1,146 @@
+"""A runner that answers nonsense: its sandbox is lost with a sentence, nothing else is."""
+
+from __future__ import annotations
+
+import asyncio
+import tracemalloc
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sandbox.client.calls import RunnerCalls
+from sandbox.client.stream import RunnerStream
+from sandbox.network.log import NetworkLog
+from sandbox.network.sandbox_network import SandboxNetwork
+from sandbox.protocol import CommandResult, Limits, SandboxError, SandboxLost
+from sandbox.runner.frames import FrameDecoder, Head, encode
+
+pytestmark = pytest.mark.hostile
+
+GOOD: Head = {
+    "ev": "result",
+    "exit_code": 0,
+    "signal": None,
+    "seconds": 0.5,
+    "timed_out": False,
+    "limits": [],
+    "dropped": 0,
+    "dropped_at": 0,
+    "held": False,
+    "lost": None,
+    "cwd": "/workspace",
+    "truncated": False,
+    "size": 1,
+    "mode": 0o644,
+    "mtime": 1.5,
+    "path": "/workspace/a",
+    "sha256": None,
+    "offset": 0,
+}
+"""What every call can be answered with."""
+CALLS: dict[str, Callable[[RunnerCalls], Coroutine[Any, Any, object]]] = {
+    "bash": lambda calls: calls.bash("true"),
+    "python": lambda calls: calls.python("1"),
+    "run": lambda calls: calls.run(["true"]),
+    "read_file": lambda calls: calls.read_file("a"),
+    "write_file": lambda calls: calls.write_file("a", b"a"),
+    "start_job": lambda calls: calls.start_job("true"),
+}
+WILD: list[Any] = ["x", -1, 2**53, 10**4000, 1e999, float("nan"), True, [], [[]], {}, {"a": 1}]
+WILD += ["y" * 100_000, ["time"] * 1000, ["never"], None]
+
+
+class Answers(asyncio.WriteTransport):
+    """A runner that answers each request with the same head."""
+
+    def __init__(self, stream: RunnerStream, head: Head, body: bytes = b"") -> None:
+        super().__init__()
+        self._stream, self._head, self._body = stream, head, body
+        self._decoder = FrameDecoder()
+
+    def write(self, data: Any) -> None:
+        for head, _ in self._decoder.feed(data):
+            answer = {**self._head, "id": head["id"]}
+            frame = encode(answer, self._body)
+            asyncio.get_running_loop().call_soon(self._stream.feed, frame)
+
+    def close(self) -> None:
+        pass
+
+
+def answered(head: Head, body: bytes = b"") -> RunnerCalls:
+    stream = RunnerStream()
+    stream.connect(Answers(stream, head, body))
+    return RunnerCalls(stream, Limits(), SandboxNetwork(NetworkLog(), None))
+
+
+@pytest.mark.parametrize("name", CALLS)
+async def test_every_call_takes_a_good_answer(name: str) -> None:
+    await CALLS[name](answered(GOOD))
+
+
+@pytest.mark.parametrize("field", GOOD.keys() - {"ev"})
+async def test_a_value_of_another_kind_loses_the_sandbox_at_most(field: str) -> None:
+    said = []
+    for wild in WILD:
+        for call in CALLS.values():
+            calls = answered(GOOD | {field: wild})
+            try:
+                await call(calls)
+            except SandboxLost as lost:
+                said.append(str(lost))
+            except (SandboxError, TimeoutError):
+                pass
+    assert all(len(words) < 500 for words in said)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(st.sampled_from([*GOOD, "error"]), st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+)))  # fmt: skip
+def test_no_answer_is_a_fault(values: Head) -> None:
+    async def ask() -> None:
+        for call in CALLS.values():
+            try:
+                async with asyncio.timeout(5):
+                    await call(answered(GOOD | values | {"ev": "result"}))
+            except (SandboxError, TimeoutError):
+                pass
+
+    asyncio.run(ask())
+
+
+async def test_a_status_that_no_system_knows_is_the_nearest() -> None:
+    result = await answered(GOOD | {"exit_code": 10**30}).bash("true")
+    assert isinstance(result, CommandResult)
+    assert result.exit_code == 2**31 - 1
+
+
+async def test_small_pieces_take_no_more_memory_than_their_bytes() -> None:
+    stream = RunnerStream()
+    stream.connect(Answers(stream, {"ev": "output"}))
+    call = asyncio.create_task(stream.call({"op": "bash"}))
+    await asyncio.sleep(0)
+    pieces = encode({"id": 1, "ev": "output"}, b"ab") * 10_000
+    tracemalloc.start()
+    for _ in range(10):
+        stream.feed(pieces)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 1 << 20
+    call.cancel()
+
+
+async def test_losses_that_nobody_asked_for_do_not_pile_up() -> None:
+    stream = RunnerStream()
+    calls = RunnerCalls(stream, Limits(), SandboxNetwork(NetworkLog(), None))
+    stream.connect(Answers(stream, GOOD))
+    for number in range(1000):
+        stream.feed(encode({**GOOD, "id": 10**6 + number, "lost": "x" * 1000}))
+    result = await calls.bash("true")
+    assert result.lost_state is not None
+    assert len(result.lost_state) < 20_000
