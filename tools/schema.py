@@ -42,6 +42,9 @@ _COMPLAINTS = 10
 """Arguments that are complained of one by one."""
 _QUOTED = 40
 """Characters of a wrong value or of bad JSON that are quoted."""
+_MAX_VALUES = 10_000
+"""Values that arguments hold, as elements of lists and objects: each that does not fit is
+complained of, and all are looked at more than once."""
 _MAX_DEPTH = 100
 """Levels of nested arguments: far more than a tool takes, less than what overflows a stack."""
 
@@ -91,7 +94,7 @@ def parse_arguments(arguments: str) -> dict[str, Any]:
         raise BadArguments("The arguments are empty; a JSON object is wanted.")
     try:
         value = orjson.loads(arguments)
-        _refuse_deep(value)
+        _refuse_many(value)
         # For repeated names alone: a number of thousands of digits is none that `int` reads.
         json.loads(arguments, object_pairs_hook=_refuse_repeated, parse_int=str, parse_float=str)
     except json.JSONDecodeError as error:
@@ -104,17 +107,16 @@ def parse_arguments(arguments: str) -> dict[str, Any]:
     return value
 
 
-def _refuse_deep(value: Any) -> None:
-    level = [value]
+def _refuse_many(value: Any) -> None:
+    level, count = [value], 0
     for _ in range(_MAX_DEPTH):
-        level = [
-            item
-            for one in level
-            if isinstance(one, dict | list)
-            for item in (one.values() if isinstance(one, dict) else one)
-        ]
-        if not level:
+        inner = [one for one in level if isinstance(one, dict | list)]
+        count += sum(map(len, inner))
+        if count > _MAX_VALUES:
+            raise BadArguments(f"The arguments hold more than {_MAX_VALUES:,} values.")
+        if not inner:
             return
+        level = [item for one in inner for item in (one.values() if isinstance(one, dict) else one)]
     raise BadArguments(f"The arguments are nested over {_MAX_DEPTH} levels deep.")
 
 

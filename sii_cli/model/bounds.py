@@ -13,6 +13,10 @@ SPARE_TOKENS = 4096
 
 CHARACTERS_A_TOKEN = 256
 """The longest tokens of known vocabularies, runs of spaces, have half of it."""
+MOST_CHARACTERS = 2 << 20
+"""Of one answer, whatever its tokens: half a million tokens of prose. What is recorded of a call
+has its arguments twice, escaped: eight bytes a character at most, so a line of a recording holds
+it."""
 EVENTS_A_TOKEN = 4
 BYTES_A_TOKEN = 2048
 """Of the stream: a token's event has 300, with log probabilities 1,500."""
@@ -20,8 +24,9 @@ LINE_BYTES_A_TOKEN = 16
 """Of one event: prompt ids come as one line, six to eight bytes each."""
 SPARE_BYTES = 1 << 20
 
-MOST_CALLS = 4096
-"""Tool calls of one answer. How many of them are run, the tools' half of a step decides."""
+MOST_CALLS = 256
+"""Tool calls of one answer, which are recorded all at once. How many of them are run, the tools'
+half of a step decides."""
 MOST_SECONDS = 2 * 3600.0
 """For one whole answer, however steadily it comes: 131,072 tokens at 20 a second."""
 MOST_COUNT = 2**53
@@ -57,7 +62,7 @@ def bounds_of(max_tokens: int | None, context_length: int | None) -> Bounds:
     line = LINE_BYTES_A_TOKEN * context + SPARE_BYTES
     return Bounds(
         tokens=tokens,
-        characters=CHARACTERS_A_TOKEN * tokens,
+        characters=min(CHARACTERS_A_TOKEN * tokens, MOST_CHARACTERS),
         events=EVENTS_A_TOKEN * tokens,
         line=line,
         stream=BYTES_A_TOKEN * tokens + line,

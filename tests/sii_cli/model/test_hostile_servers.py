@@ -10,7 +10,9 @@ from typing import Any
 import orjson
 import pytest
 
-from recordings.events import ModelResponse, Usage
+from recordings.events import Approval, ModelResponse, ToolCall, Usage
+from recordings.storage.encoding import encode
+from recordings.storage.log import LONGEST_LINE
 from sii_cli.model.assemble import Assembler
 from sii_cli.model.bounds import MOST_CALLS, SPARE_TOKENS, bounds_of
 from sii_cli.model.endpoints import read_load
@@ -28,6 +30,8 @@ from tests.fakes.bomb_server import (
     endless,
 )
 from tests.sii_cli.model.calling import ask, client
+from tools.registry import Toolbox
+from tools.web.settings import WebSettings
 
 pytestmark = pytest.mark.hostile
 
@@ -66,7 +70,7 @@ BOMBS: dict[str, tuple[Bytes, str]] = {
     "reasoning": (endless(UNTIL_CLOSED, delta(reasoning="é" * 1000)), "characters"),
     "arguments": (endless(UNTIL_CLOSED, delta(tool_calls=[ARGUMENTS])), "characters"),
     "a name": (endless(UNTIL_CLOSED, delta(tool_calls=[NAME])), "a name of more than 1,000"),
-    "calls": ([UNTIL_CLOSED, calls(20_000), END], "4,096 tool calls"),
+    "calls": ([UNTIL_CLOSED, calls(20_000), END], "256 tool calls"),
     "ids": (
         endless(UNTIL_CLOSED, event({"choices": [{"delta": {}, "token_ids": [1] * 1000}]})),
         "token ids",
@@ -223,6 +227,23 @@ def test_what_an_answer_may_be_follows_from_its_tokens() -> None:
     assert small.characters < large.characters
     assert bounds_of(None, 10**15) == bounds_of(10**15, 10**18)
     assert small.events > MOST_CALLS
+
+
+@pytest.mark.parametrize("character", ["\x01", "\\u0001", '\\"', "\U0001f600", "\\"])
+def test_the_longest_answer_fits_a_line_of_a_recording(character: str) -> None:
+    most = bounds_of(None, 10**15).characters
+    text = character * (most // len(character) - 10)
+    arguments = f'{{"a": "{text}"}}'
+    call = ToolCall(
+        step=1,
+        call_id="a",
+        index=0,
+        name="bash",
+        arguments=arguments,
+        parsed=Toolbox([], None, WebSettings()).parse(arguments),  # type: ignore[arg-type]
+        approval=Approval(by="mode", mode="auto"),
+    )
+    assert len(encode(call)) < LONGEST_LINE * 3 // 4
 
 
 @pytest.fixture
