@@ -161,8 +161,8 @@ class Recorder:
         """The sha256 of the last line: with it, everything before it is pinned."""
         return self._prev
 
-    def record(self, data: EventData, origin: Origin) -> Event:
-        """Write an event; a durable one is on the disk on return.
+    def record(self, data: EventData, origin: Origin, *, sync: bool = True) -> Event:
+        """Write an event; a durable one is on the disk on return, without `sync` with the next.
 
         What comes back is what was kept: with a redactor, without what it found. Sent to the model
         and shown instead of `data`, it keeps recording, model and screen the same.
@@ -170,7 +170,7 @@ class Recorder:
         """
         if self._pending is not None:
             self.flush()
-        return self._write(data, origin, time.time(), time.monotonic())
+        return self._write(data, origin, time.time(), time.monotonic(), sync=sync)
 
     def live(self, piece: LiveDelta | LiveOutput) -> None:
         """Take a piece of streamed text, to be written with its neighbours.
@@ -214,7 +214,9 @@ class Recorder:
                 if self._seal is not None:
                     self._seal.close(self._prev)
 
-    def _write(self, data: EventData, origin: Origin, wall: float, mono: float) -> Event:
+    def _write(
+        self, data: EventData, origin: Origin, wall: float, mono: float, *, sync: bool = True
+    ) -> Event:
         if self._redactor is not None:
             data = self._redactor.data(data)
         event = Event(
@@ -230,7 +232,7 @@ class Recorder:
         line, sha256 = encode_event(event)
         if self._seal is not None:
             self._seal.advance(self._prev, sha256)
-        self._log.append(line, durable=data.durable)
+        self._log.append(line, durable=data.durable and sync)
         self._seq += 1
         self._prev = sha256
         self._parent = None

@@ -101,14 +101,12 @@ class ToolCaller:
             await self._watch.settled()
             for group in self._groups(calls[:MOST_CALLS]):
                 await self._run_group(step, group, observed)
-            for call in calls[MOST_CALLS:]:
-                words = TOO_MANY.format(most=MOST_CALLS, made=len(calls))
-                self._observe(step, call, ToolResult(words, error="too_many_calls"), 0.0, observed)
+            words = TOO_MANY.format(most=MOST_CALLS, made=len(calls))
+            result = ToolResult(words, error="too_many_calls")
+            self._observe_rest(step, calls, result, observed)
         except BaseException:
-            for call in calls:
-                if call.index not in observed:
-                    result = ToolResult(NOT_RUN, error="not_run")
-                    self._observe(step, call, result, 0.0, observed)
+            result = ToolResult(NOT_RUN, error="not_run")
+            self._observe_rest(step, calls, result, observed)
             raise
         finally:
             self._watch.calls_ended(step, [call.name for call in calls[:MOST_CALLS]])
@@ -182,6 +180,18 @@ class ToolCaller:
             what = f"{type(error).__name__}: {error}"
             return ToolResult(FAULT.format(name=call.name, error=what), error=TOOL_INFRA)
 
+    def _observe_rest(
+        self,
+        step: int,
+        calls: Sequence[CallRequest],
+        result: ToolResult,
+        observed: dict[int, Observed],
+    ) -> None:
+        """Give the calls that were not run their observations, all of them with one sync."""
+        rest = [call for call in calls if call.index not in observed]
+        for call in rest:
+            self._observe(step, call, result, 0.0, observed, sync=call is rest[-1])
+
     def _observe(
         self,
         step: int,
@@ -189,6 +199,8 @@ class ToolCaller:
         result: ToolResult,
         seconds: float,
         observed: dict[int, Observed],
+        *,
+        sync: bool = True,
     ) -> None:
         text, found = neutralise(result.text)
         cut = result.cut
@@ -210,7 +222,7 @@ class ToolCaller:
             changed=list(result.changed),
             details=result.details,
         )
-        event = self._wire.note(observation, "tool")
+        event = self._wire.note(observation, "tool", sync=sync)
         observed[call.index] = Observed(event, observation)
 
 

@@ -448,7 +448,7 @@ async def test_an_interrupt_before_anything_happened_ends_the_round(folder: Path
 
 async def test_a_recording_that_fails_ends_the_round_and_nothing_runs_on(folder: Path) -> None:
     async def fill_the_disk(arguments: dict[str, Any], emit: Emit) -> ToolResult:
-        def fail(*_: object) -> Event:
+        def fail(*_: object, **__: object) -> Event:
             raise RecordingFailed("The disk is full.")
 
         bench.recorder.record = fail  # type: ignore[method-assign, assignment]
