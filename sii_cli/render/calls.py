@@ -26,9 +26,9 @@ def render_call(call: ToolCall, *, fold: bool = True) -> list[Text]:
     """Return the lines that tell what a call is about to do."""
     if call.parsed is None:
         return [_head(call.name, one_line(call.arguments, MAX_LINE))]
-    describe = _TOOLS.get(call.name, _any_tool)
-    lines = describe(call.name, call.parsed)
-    return _fold(lines) if fold else lines
+    if call.name in _PROGRAMS:
+        return _program(call, _text(call.parsed, _PROGRAMS[call.name]), fold)
+    return _TOOLS.get(call.name, _any_tool)(call.name, call.parsed)
 
 
 def call_label(call: ToolCall) -> str:
@@ -51,16 +51,22 @@ def _text(arguments: Arguments, name: str) -> str:
     return value if isinstance(value, str) else repr(value)
 
 
-def _bash(name: str, arguments: Arguments) -> list[Text]:
-    first, *rest = sanitise(_text(arguments, "command")).strip("\n").split("\n")
-    return [_head(name, first), *(Text(f"    {line}") for line in rest)]
+def _program(call: ToolCall, text: str, fold: bool) -> list[Text]:
+    """Return a command or code; what is folded costs nothing."""
+    lines = sanitise(text).strip("\n").split("\n")
+    if call.name == "python":
+        lines = ["", *lines]  # code begins below its name
+    more = len(lines) - MAX_LINES if fold else 0
+    first, *rest = lines[:MAX_LINES] if more > 1 else lines
+    if call.name == "python":
+        from sii_cli.render.formatted import render_code
 
-
-def _python(name: str, arguments: Arguments) -> list[Text]:
-    from sii_cli.render.formatted import render_code
-
-    code = sanitise(_text(arguments, "code")).strip("\n")
-    return [_head(name, ""), *render_code(code, "python", indent=4).split("\n", allow_blank=True)]
+        code = render_code("\n".join(rest), "python", indent=4)
+        body = list(code.split("\n", allow_blank=True))
+    else:
+        body = [Text(f"    {line}") for line in rest]
+    left = [Text(f"    … +{more} lines", style="dim")] if more > 1 else []
+    return [_head(call.name, first), *body, *left]
 
 
 def _read_file(name: str, arguments: Arguments) -> list[Text]:
@@ -100,16 +106,9 @@ def _any_tool(name: str, arguments: Arguments) -> list[Text]:
     return [_head(name, one_line(pairs, MAX_LINE))]
 
 
-def _fold(lines: list[Text]) -> list[Text]:
-    if len(lines) <= MAX_LINES + 1:
-        return lines
-    more = len(lines) - MAX_LINES
-    return [*lines[:MAX_LINES], Text(f"    … +{more} lines", style="dim")]
-
-
+_PROGRAMS = {"bash": "command", "python": "code"}
+"""Tools whose calls are shown in full, and the argument to show."""
 _TOOLS: dict[str, Callable[[str, Arguments], list[Text]]] = {
-    "bash": _bash,
-    "python": _python,
     "read_file": _read_file,
     "write_file": _write_file,
     "edit_file": _edit_file,

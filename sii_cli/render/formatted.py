@@ -14,8 +14,10 @@ from rich.text import Text
 CODE_THEME = "ansi_dark"
 MOST_MARKDOWN = 20_000
 """Characters of a block that are rendered; a longer one is shown as it was written."""
-MOST_CODE = 20_000
-"""Characters of code that are highlighted."""
+MOST_CODE = 4_000
+"""Characters of code that are highlighted: they take a tenth of a second."""
+MOST_BARS = 500
+"""Bars of a text that is rendered: each cell of a table takes as long as a page of words."""
 MOST_CODE_LINE = 500
 """Characters of a line of code that is highlighted: longer ones are data or an attack."""
 MOST_BLANK = 200
@@ -71,7 +73,8 @@ def _has_text(line: list[Segment]) -> bool:
 
 def render_markdown(text: str) -> RenderableType:
     """Return a whole piece of sanitised markdown as something to print."""
-    return _Markdown(text) if len(text) <= MOST_MARKDOWN else Text(text)
+    is_handy = len(text) <= MOST_MARKDOWN and text.count("|") <= MOST_BARS
+    return _Markdown(text) if is_handy else Text(text)
 
 
 def render_code(code: str, language: str, *, indent: int = 2) -> Text:

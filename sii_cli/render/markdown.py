@@ -16,7 +16,7 @@ FENCE = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})\s*([\w+#.-]*)")
 HEADING = re.compile(r"#{1,6} ")
 CODE_CHUNK = 30
 """Lines of code that are rendered at a time; longer code does not wait for its end."""
-LONGEST = 8_000
+LONGEST = 4_000
 """Characters of a block that are waited for: a longer one is drawn in parts, so that a piece costs
 no more after a long text than after a short one."""
 LONGEST_LINE = 1_000

@@ -18,6 +18,7 @@ HEAD, TAIL = 4, 8
 READ_HEAD = 3
 """Of a file that was read: the model asked for it, the human hardly."""
 DIFF = 60
+TODOS = 60
 ROWS = 3
 """Rows of the screen that one long line may take."""
 SLOW = 1.0
@@ -36,7 +37,7 @@ def render_observation(
     lines: list[Text] = []
     if diff := observation.details.get("diff"):
         lines = _diff(str(diff), width, fold)
-    elif todos := _todos(observation):
+    elif todos := _todos(observation, fold):
         lines = [Text(BAR + line) for line in todos]
     else:
         lines = _output(observation, width, fold, failed)
@@ -89,11 +90,14 @@ def _diff(diff: str, width: int | None, fold: bool) -> list[Text]:
     return [*shown, Text(f"{BAR}… +{more} lines", style="dim")] if more > 1 else shown
 
 
-def _todos(observation: Observation) -> list[str]:
+def _todos(observation: Observation, fold: bool) -> list[str]:
     items = observation.details.get("todos", observation.details.get("items"))
     if not isinstance(items, Sequence) or isinstance(items, str):
         return []
-    return [_todo(item) for item in items if isinstance(item, dict)]
+    more = len(items) - TODOS if fold else 0
+    shown = items[:TODOS] if more > 1 else items
+    lines = [_todo(item) for item in shown if isinstance(item, dict)]
+    return [*lines, f"… +{more} items"] if more > 1 else lines
 
 
 def _todo(item: dict[str, Any]) -> str:

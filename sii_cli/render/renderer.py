@@ -43,7 +43,7 @@ from sii_cli.render.calls import call_label, render_call
 from sii_cli.render.changes import changes_line
 from sii_cli.render.markdown import MarkdownStream
 from sii_cli.render.observations import BAR, render_observation
-from sii_cli.render.screen import MAX_TAIL, Screen, TailLine
+from sii_cli.render.screen import MAX_TAIL, PAPER, Screen, TailLine
 from sii_cli.render.wrap import LineStream, wrap
 from sii_cli.text.sanitise import one_line, sanitise
 
@@ -260,7 +260,7 @@ class _Prose:
         self._dim = kind == "reasoning"
         self._stream: LineStream | MarkdownStream
         if self._dim or not screen.live:
-            self._stream = LineStream(screen.width if screen.live else None)
+            self._stream = LineStream(screen.width if screen.live else PAPER)
         else:
             self._stream = MarkdownStream()
 

@@ -25,6 +25,8 @@ MAX_TAIL = 12
 """Lines of a tail."""
 PLAIN_WIDTH = 100
 """Columns for tables and the like where there is no terminal."""
+PAPER = 10_000
+"""Columns of a line where there is no terminal."""
 
 COLOURS = {
     "standard": ColorSystem.STANDARD,
@@ -117,7 +119,7 @@ class PlainScreen:
 
     def print(self, *renderables: RenderableType) -> None:
         """Append lines, as long as they are."""
-        self._stream.write(self._painter.paint(renderables, 10_000))
+        self._stream.write(self._painter.paint(renderables, PAPER))
         self._stream.flush()
 
     def tail(self, lines: Sequence[TailLine]) -> None:

@@ -69,7 +69,7 @@ class LineStream:
 
     def feed(self, text: str) -> list[str]:
         """Take a piece; return the lines that are complete by it, sanitised."""
-        if self._width is None and "\n" not in text and "\r" not in text:
+        if self._fits(text):
             self._pieces.append(text)
             self.size += len(text)
             return []
@@ -102,6 +102,12 @@ class LineStream:
         """Return what is left as lines; none when the text ended with a newline."""
         left = self._take()
         return self._wrap(sanitise(left)) if left else []
+
+    def _fits(self, text: str) -> bool:
+        """Tell whether a piece only makes the line longer."""
+        if "\n" in text or "\r" in text or (self._pieces and self._pieces[-1][-1:] == "\r"):
+            return False
+        return self._width is None or self.size + len(text) <= self._width
 
     def _take(self) -> str:
         raw = "".join(self._pieces)

@@ -15,6 +15,7 @@ from recordings.events import Observation, RoundEnd
 from recordings.storage.log import read_events
 from sandbox.protocol import Sandbox, SandboxSpec
 from sii_cli.config.settings import Settings
+from sii_cli.model.types import Delta, Started
 from sii_cli.render.live import LiveRenderer
 from sii_cli.session.session import Session
 from tests.fakes.fake_sandbox import FakeSandbox, new_root
@@ -36,6 +37,10 @@ def edit(old: str, new: str) -> Script:
     return call("edit_file", path="a.txt", edits=[{"old": old, "new": new}])
 
 
+MANY = "[" + "1," * 1_000_000 + "1]"
+FLOOD = ("bash", '{"command":"true"}')
+
+
 ATTACKS: dict[str, list[Script]] = {
     "a token's beginning": [call("bash", command="yes eyJ | head -100000 | tr -d '\\n'")],
     "equal lines": [
@@ -51,6 +56,17 @@ ATTACKS: dict[str, list[Script]] = {
     "a call without an end": [answer("<tool_call>a" + "<arg_key>" * 20_000)],
     "repeated names": [calls(("bash", "{" + ",".join(f'"{i}":1' for i in NUMBERS) + "}"))],
     "a number of 5,000 digits": [calls(("bash", f'{{"command": "true", "timeout": {DIGITS}}}'))],
+    "a million values": [calls(("bash", f'{{"a": {MANY}}}'))],
+    "many wrong values": [call("edit_file", path="a", edits=[{"old": 1, "bad": 2}] * 100_000)],
+    "many names": [call("bash", **{f"k{i}": 1 for i in range(150_000)})],
+    "a command of many lines": [call("bash", command=":\n" * 300_000)],
+    "code of many lines": [call("python", code="a = 1\n" * 3_000)],
+    "a long list": [call("todo", todos=[{"content": "漢" * 50, "status": "done"}] * 1_500)],
+    "a long answer in one piece": [answer("**a** `b` [c](d)\n" * 30_000)],
+    "long code in one piece": [answer("```python\n" + "def a(): return f'{x}'\n" * 6_000)],
+    "a long table in one piece": [answer("|a|b|\n|-|-|\n" + "|a|b|\n" * 20_000)],
+    "wide characters in one piece": [answer("漢" * 500_000)],
+    "a long thought in one piece": [[Started(1), Delta("reasoning", "漢" * 500_000), *answer("")]],
     "deep arguments": [calls(("bash", '{"command":' * 5_000))],
 }
 
