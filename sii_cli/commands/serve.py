@@ -38,7 +38,7 @@ def command(
     model: str, port: int | None, vllm: str | None, dry_run: bool, extra: tuple[str, ...]
 ) -> int:
     """Plan, and run until the server ends."""
-    from sii_cli.config.settings import find_home
+    from sii_cli.config.settings import find_key_home
     from sii_cli.serve.plan import find_vllm, look_at_machine, plan
     from sii_cli.serve.server import free_port
 
@@ -53,7 +53,7 @@ def command(
         settings = [f"{name}={shlex.quote(value)}" for name, value in ready.env.items()]
         click.echo(" ".join([*settings, shlex.join(ready.command)]))
         return DONE
-    home = find_home(os.environ)
+    home = find_key_home(os.environ)
     home.mkdir(parents=True, exist_ok=True)
     return asyncio.run(_run(ready, chosen, home))
 

@@ -55,14 +55,14 @@ def load_settings(
         Source("flag", {name: v for name, v in flags.items() if v is not None}, cwd),
         Source("environment", _from_environment(env), cwd),
     ]
-    home = find_home(env)
+    home, key_home = find_home(env), find_key_home(env)
     workspace = _merge(outer, {"workspace"}).get("workspace", (cwd, ""))[0]
     if works:
-        _check_workspace(workspace, home)
-    key_home = find_key_home(env)
+        for one in dict.fromkeys((home, key_home)):
+            _check_workspace(workspace, one)
     project = find_project_file(workspace, home)
     trusted = trusted_source(key_home, project)
-    own = _from_file("user", home / CONFIG_FILE)
+    own = _from_file("user", key_home / CONFIG_FILE)
     files = [*([trusted] if trusted else []), own]
     merged = _merge([*outer, *files], set(SETTING_NAMES))
     notes = [*_doubtful_variables(env), *_key_in_sight(own)]
@@ -72,16 +72,16 @@ def load_settings(
             merged[name] = (value, f"{project.path} (stricter)")
     values = {name: value for name, (value, _) in merged.items()}
     sources = {name: source for name, (_, source) in merged.items()}
-    values |= {"home": home, "workspace": workspace}
+    values |= {"home": home, "key_home": key_home, "workspace": workspace}
     if project is not None and sources.get("system_prompt") == f"{project.path} (trusted)":
         values["trusted_prompt"] = project.prompt_sha256
     if "env" in values:
         values["env"] = tuple(_variable(text, env, sources["env"]) for text in values["env"])
-    if "base_url" not in values and (running := running_server(home)):
+    if "base_url" not in values and (running := running_server(key_home)):
         values["base_url"], sources["base_url"] = running, "sii serve"
     values["tools"] = _all_tools(values.get("tools"))
     _check_together(values, sources)
-    return Settings(**values, sources=sources, notes=tuple(notes), key_home=key_home)
+    return Settings(**values, sources=sources, notes=tuple(notes))
 
 
 def _from_environment(env: Mapping[str, str]) -> dict[str, str]:
@@ -171,9 +171,10 @@ def _check_together(values: dict[str, Any], sources: dict[str, str]) -> None:
         raise UsageError(
             f"{sources['search_provider']}: search_provider is searxng, but searxng_url is not set."
         )
-    home = values["home"].resolve()
+    homes = [values[name].resolve() for name in ("home", "key_home")]
     for mount in values.get("mounts", ()):
-        if home.is_relative_to(mount.rpartition(":/")[0]):
+        source = mount.rpartition(":/")[0]
+        if home := next((one for one in homes if one.is_relative_to(source)), None):
             raise UsageError(
                 f"{sources['mounts']}: {mount} would show sii's own folder {home}, with your key "
                 "and your recordings: choose a narrower directory."

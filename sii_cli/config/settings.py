@@ -9,6 +9,7 @@ Values are checked in `config_sources.py`, so that this module is quick to impor
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -239,18 +240,14 @@ def find_home(env: Mapping[str, str]) -> Path:
 def find_key_home(env: Mapping[str, str]) -> Path:
     """Return the home whose key proves what is made.
 
-    A batch's folder is looked at as if it were a home, but has no key of its own: `KEY_HOME` names
-    the user's home; without it that is above the folder, or in its usual place.
+    A batch's folder is looked at as if it were a home, but has no key and no settings of its own,
+    nor has what stands above it: all may have come from elsewhere. `KEY_HOME` names the user's
+    home; without it that is in its usual place.
     """
     home = find_home(env)
-    if not (home / BATCH_FILE).exists():
+    if not os.path.lexists(home / BATCH_FILE):
         return home
-    if named := env.get(KEY_HOME):
-        return Path(named).expanduser().absolute()
-    above = home.parent
-    if above.name == "batches" and (above.parent / "key").exists():
-        return above.parent
-    return Path(_DEFAULT_HOME).expanduser().absolute()
+    return Path(env.get(KEY_HOME) or _DEFAULT_HOME).expanduser().absolute()
 
 
 def find_recordings(env: Mapping[str, str]) -> Path:

@@ -13,7 +13,7 @@ from typing import Any
 
 from recordings.errors import UNPARSABLE, why_unparsable
 from recordings.storage.opening import read_named
-from sii_cli.config.settings import find_home
+from sii_cli.config.settings import find_key_home
 from sii_cli.model.types import ModelError
 
 USER_FILE = "models.toml"
@@ -73,7 +73,7 @@ def control_tokens() -> tuple[str, ...]:
 def _entries() -> list[_Entry]:
     shipped = resources.files("sii_cli.model").joinpath("profiles.toml").read_text("utf-8")
     entries = _parse(shipped, "profiles.toml")
-    user = find_home(os.environ) / USER_FILE
+    user = find_key_home(os.environ) / USER_FILE
     if user.exists():
         entries += _parse(_read(user), str(user))
     return entries

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sii_cli.config.settings import CONFIG_FILE, find_home
+from sii_cli.config.settings import CONFIG_FILE, find_key_home
 from sii_cli.errors import SiiError, UsageError
 from sii_cli.options.recordings import complain, void_sentence
 from sii_cli.options.settings import load_for_recordings
@@ -41,7 +41,7 @@ def find_reviewer(speaker: str | None) -> str:
     if reviewer is None:
         raise UsageError(
             "Say who you are, by a pseudonym: --speaker NAME, the variable SII_SPEAKER, or "
-            f'`speaker = "NAME"` in {find_home(os.environ) / CONFIG_FILE}.'
+            f'`speaker = "NAME"` in {find_key_home(os.environ) / CONFIG_FILE}.'
         )
     return reviewer
 
