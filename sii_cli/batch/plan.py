@@ -201,7 +201,7 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
 
 def _count(plan: Plan, queries: Sequence[Query]) -> int:
     variants = math.prod(len(values) for values in plan.vary.values())
-    return variants * plan.attempts * len(queries)
+    return variants * plan.attempts * max(1, len(queries))  # no query: the variants are many still
 
 
 def load_plan(folder: Path) -> tuple[Plan, list[Query]]:

@@ -9,10 +9,9 @@ import click
 
 from sii_cli.errors import DONE, FAILED, UsageError
 from sii_cli.options.recordings import complain, find_one, warn_when_void
-from sii_cli.options.settings import example
+from sii_cli.options.settings import example, load_for_recordings
 
 if TYPE_CHECKING:
-    from recordings.samples.sample import Sample
     from sii_cli.tokenizer.token_text import TokenText
 
 
@@ -32,8 +31,8 @@ if TYPE_CHECKING:
     "--tokenizer",
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="The model's folder or its tokenizer.json; else the server's, if it is on this machine. "
-    "Without one the messages are shown.",
+    help="The model's folder or its tokenizer.json; else that of your settings. Without one the "
+    "messages are shown.",
 )
 @click.option("--text", is_flag=True, help="As it counts for formats that hold messages, not ids.")
 @click.option("--full", is_flag=True, help="All of what is not trained, not folded.")
@@ -50,6 +49,7 @@ def command(ref: str, number: int | None, tokenizer: Path | None, text: bool, fu
     folder = find_one(ref)
     warn_when_void(folder)
     screen = open_screen()
+    tokenizer = tokenizer or load_for_recordings().tokenizer
     token_text = _load(tokenizer) if tokenizer else None
     shown = 0
     policy = SamplePolicy(by="text" if text else "ids")
@@ -62,7 +62,6 @@ def command(ref: str, number: int | None, tokenizer: Path | None, text: bool, fu
         if number not in (None, one.number):
             continue
         shown += 1
-        token_text = token_text or _find(one)
         spell = token_text.pieces if token_text and not text else None
         screen.print(*render_sample(one, spell, fold=not full))
     if not shown:
@@ -82,13 +81,3 @@ def _load(path: Path) -> TokenText:
         return TokenText.load(path)
     except UnknownTokenizer as error:
         raise UsageError(f"{error}: name the model's folder with --tokenizer.") from None
-
-
-def _find(sample: Sample) -> TokenText | None:
-    """Return the tokenizer of the model's folder, where the server says it and it is here."""
-    from sii_cli.tokenizer.tokenizer_file import FILE
-
-    root = (sample.start.server.get("entry") or {}).get("root")
-    if not isinstance(root, str) or not (Path(root) / FILE).is_file():
-        return None
-    return _load(Path(root))

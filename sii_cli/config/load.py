@@ -19,7 +19,7 @@ from sii_cli.config.project_settings import (
     trusted_source,
 )
 from sii_cli.config.project_text import LARGEST
-from sii_cli.config.running_server import running_server
+from sii_cli.config.running_server import running_folder, running_server
 from sii_cli.config.settings import (
     CONFIG_FILE,
     SETTING_NAMES,
@@ -79,6 +79,9 @@ def load_settings(
         values["env"] = tuple(_variable(text, env, sources["env"]) for text in values["env"])
     if "base_url" not in values and (running := running_server(key_home)):
         values["base_url"], sources["base_url"] = running, "sii serve"
+        folder = running_folder(key_home)
+        if "tokenizer" not in values and folder and (folder / "tokenizer.json").is_file():
+            values["tokenizer"], sources["tokenizer"] = folder, "sii serve"
     values["tools"] = _all_tools(values.get("tools"))
     _check_together(values, sources)
     return Settings(**values, sources=sources, notes=tuple(notes))

@@ -16,10 +16,14 @@ STATE_FILE = "server.json"
 _LARGEST = 1 << 16
 
 
-def note_server(home: Path, base_url: str, pid: int) -> None:
-    """Write down a server that is ready. Raises `RecordingFailed`."""
+def note_server(home: Path, base_url: str, pid: int, folder: Path | None = None) -> None:
+    """Write down a server that is ready; `folder` is its model's, as the user named it.
+
+    Raises `RecordingFailed`.
+    """
     home.mkdir(parents=True, exist_ok=True)
-    replace_file(home, STATE_FILE, json.dumps({"base_url": base_url, "pid": pid}).encode())
+    state = {"base_url": base_url, "pid": pid, "folder": str(folder) if folder else None}
+    replace_file(home, STATE_FILE, json.dumps(state).encode())
 
 
 def forget_server(home: Path, pid: int) -> None:
@@ -39,6 +43,15 @@ def running_server(home: Path) -> str | None:
         return str(state["base_url"])
     except (OSError, *MALFORMED):
         return None
+
+
+def running_folder(home: Path) -> Path | None:
+    """Return the folder of the model that `sii serve` has running, if the user named one."""
+    try:
+        folder = _state(home).get("folder")
+    except (OSError, *MALFORMED):
+        return None
+    return Path(folder) if isinstance(folder, str) else None
 
 
 def _state(home: Path) -> dict[str, Any]:

@@ -45,6 +45,8 @@ class Plan:
     name: str = ""
     """Under which the model is served."""
     notes: tuple[str, ...] = ()
+    folder: Path | None = None
+    """Of the model, where the user named one."""
 
 
 def look_at_machine() -> Machine:
@@ -125,7 +127,8 @@ def plan(
     else:
         env |= _cpu_environment(model, name, profile, machine)
         notes.append("no GPU is here: it is served by the CPU, slowly")
-    return Plan((*vllm, model, *flags, *extra), env, name, tuple(notes))
+    folder = Path(model).absolute() if Path(model).is_dir() else None
+    return Plan((*vllm, model, *flags, *extra), env, name, tuple(notes), folder)
 
 
 def _gpu_flags(name: str, profile: Profile, machine: Machine) -> list[str]:

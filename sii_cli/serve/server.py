@@ -71,7 +71,7 @@ async def serve(plan: Plan, port: int, *, home: Path, log: Path, say: Say) -> No
     started = time.monotonic()
     try:
         if await _until_ready(process, port):
-            note_server(home, base_url, os.getpid())
+            note_server(home, base_url, os.getpid(), plan.folder)
             say(f"ready after {time.monotonic() - started:.0f} s: {plan.name} at {base_url}")
             await _exit(process)
     finally:

@@ -12,7 +12,7 @@ from sii_cli.session.request_params import served_profile
 
 async def make_context(settings: Settings, served: ServedModel, model: Model) -> Context:
     """Return the context of a session with this model."""
-    counter, counted_by = await make_counter(settings.tokenizer, served, model)
+    counter, counted_by = await make_counter(settings.tokenizer, model)
     length = context_length(
         settings.context_length, served.context_length, served_profile(served).context_length
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import orjson
 
-from sii_cli.model.types import Model, ServedModel
+from sii_cli.model.types import Model
 
 if TYPE_CHECKING:
     from tiktoken import Encoding
@@ -78,20 +78,18 @@ class EstimateCounter:
         return estimate(text)
 
 
-async def make_counter(
-    tokenizer: Path | None, served: ServedModel, model: Model
-) -> tuple[TokenCounter, str]:
+async def make_counter(tokenizer: Path | None, model: Model) -> tuple[TokenCounter, str]:
     """Return the best counter for a model, and in words what it counts by.
 
-    A `tokenizer` that was asked for and cannot be used is told in the words.
+    A `tokenizer` that was asked for and cannot be used is told in the words. The folder that a
+    server names is not looked at: where things lie on this machine is not its word.
     """
-    found = tokenizer or _local(served)
     why = ""
-    if found is not None:
-        encoding = await asyncio.to_thread(_encoding, found)
+    if tokenizer is not None:
+        encoding = await asyncio.to_thread(_encoding, tokenizer)
         if not isinstance(encoding, str):
             return FileCounter(encoding), encoding.name
-        why = f" ({encoding})" if tokenizer else ""
+        why = f" ({encoding})"
     if await model.count_tokens("a") is not None:
         return ServerCounter(model), f"the server's tokenizer{why}"
     return EstimateCounter(), f"an estimate{why}"
@@ -109,17 +107,6 @@ def text_of(encoded: bytes) -> str:
     for call in message.get("tool_calls") or ():
         texts += [call["function"]["name"], call["function"]["arguments"]]
     return "".join(texts)
-
-
-def _local(served: ServedModel) -> Path | None:
-    """Return the folder of a model that is served from this machine."""
-    root = (served.details.get("entry") or {}).get("root")
-    path = Path(root) if isinstance(root, str) else None
-    return (
-        path
-        if path is not None and path.is_absolute() and (path / "tokenizer.json").is_file()
-        else None
-    )
 
 
 @cache

@@ -269,6 +269,13 @@ def test_ones_own_batch_of_an_earlier_version_goes_on(place: Received) -> None:
     assert place.server.answered == 8
 
 
+def test_a_plan_of_no_query_and_endless_variants_is_damaged(place: Received) -> None:
+    values = {"temperature": [n / 4000 for n in range(2000)], "seed": list(range(2000))}
+    place.plant([], vary=values | {"top_p": [(n + 1) / 4000 for n in range(2000)]})
+    done = place.shell.sii("batch", "status", str(place.out))
+    assert (done.returncode, "is damaged" in done.stderr) == (2, True), done.stderr
+
+
 def test_a_batch_elsewhere_is_looked_at_with_the_key_of_the_home_that_ran_it(
     place: Received,
 ) -> None:

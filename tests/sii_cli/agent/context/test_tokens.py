@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,11 @@ from sii_cli.agent.context.tokens import (
     ServerCounter,
     make_counter,
 )
+from sii_cli.config.load import load_settings
+from sii_cli.config.running_server import note_server
+from sii_cli.config.settings import Settings
 from sii_cli.model.types import ServedModel
+from sii_cli.session.context import make_context
 from sii_cli.tokenizer.tokenizer_file import UnknownTokenizer, load_encoding
 from tests.fakes.scripted_model import ScriptedModel
 
@@ -120,11 +126,26 @@ def test_another_kind_of_tokenizer_is_refused(
         load_encoding(tmp_path)
 
 
-async def test_the_tokenizer_of_a_model_served_from_this_machine_is_found(folder: Path) -> None:
-    served = ServedModel("glm", "http://x/v1", details={"entry": {"root": str(folder)}})
-    counter, what = await make_counter(None, served, ScriptedModel())
+async def test_the_tokenizer_that_the_user_names_counts(folder: Path) -> None:
+    counter, what = await make_counter(folder, ScriptedModel())
     assert isinstance(counter, FileCounter)
     assert what == str(folder / "tokenizer.json")
+
+
+@pytest.mark.hostile
+async def test_a_folder_that_a_server_names_is_not_read(folder: Path, tmp_path: Path) -> None:
+    served = ServedModel("glm", "http://x/v1", details={"entry": {"root": str(folder)}})
+    settings = replace(Settings(), home=tmp_path, workspace=tmp_path)
+    context = await make_context(settings, served, ScriptedModel())
+    assert context.counted_by == "an estimate"
+
+
+def test_the_tokenizer_of_the_model_that_sii_serves_counts(folder: Path, tmp_path: Path) -> None:
+    env = {"SII_HOME": str(tmp_path / "home")}
+    note_server(tmp_path / "home", "http://127.0.0.1:9/v1", os.getpid(), folder)
+    assert load_settings({}, env, works=False).tokenizer == folder
+    elsewhere = env | {"SII_BASE_URL": "http://x/v1"}
+    assert load_settings({}, elsewhere, works=False).tokenizer is None
 
 
 class Counting(ScriptedModel):
@@ -139,15 +160,14 @@ class Counting(ScriptedModel):
 
 
 async def test_else_the_server_is_asked_and_else_it_is_estimated(tmp_path: Path) -> None:
-    served = ServedModel("glm", "http://x/v1", details={"entry": {"root": "zai-org/GLM-4.5"}})
     model = Counting()
-    counter, what = await make_counter(None, served, model)
+    counter, what = await make_counter(None, model)
     assert isinstance(counter, ServerCounter)
     assert (await counter.count("one two"), counter.exact) == (2, True)
     model.up = False
     assert (await counter.count("one two"), counter.exact) == (3, False)
-    assert isinstance((await make_counter(None, served, model))[0], EstimateCounter)
-    missing, what = await make_counter(tmp_path / "gone", served, ScriptedModel())
+    assert isinstance((await make_counter(None, model))[0], EstimateCounter)
+    missing, what = await make_counter(tmp_path / "gone", ScriptedModel())
     assert isinstance(missing, EstimateCounter)
     assert "gone" in what
 
