@@ -59,6 +59,7 @@ def test_what_is_no_key_of_ours_is_refused_with_a_sentence(tmp_path: Path, what:
     match what:
         case "link":
             (tmp_path / "other").write_bytes(b"x" * 32)
+            (tmp_path / "other").chmod(0o600)
             path.symlink_to("other")
         case "fifo":
             os.mkfifo(path, 0o600)
@@ -69,6 +70,15 @@ def test_what_is_no_key_of_ours_is_refused_with_a_sentence(tmp_path: Path, what:
             path.chmod(0o644 if what == "readable" else 0o600)
     with pytest.raises(HomeKeyUnusable, match=str(path)):
         home_key(tmp_path)
+
+
+def test_a_key_of_another_user_is_refused_with_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home_key(tmp_path)
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    with pytest.raises(HomeKeyUnusable, match="belongs to another user"):
+        find_key(tmp_path)
 
 
 def test_a_proof_is_an_hmac_of_the_framed_parts() -> None:

@@ -55,6 +55,7 @@ def test_what_is_no_key_of_ours_is_refused_with_a_sentence(tmp_path: Path, what:
     match what:
         case "link":
             (tmp_path / "other").write_bytes(b"x" * 32)
+            (tmp_path / "other").chmod(0o600)
             path.symlink_to("other")
         case "fifo":
             os.mkfifo(path, 0o600)
