@@ -74,9 +74,10 @@ def cut_as_in_a_power_failure(folder: Path, synced: int, chance: random.Random) 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_no_synced_event_is_lost_and_the_session_goes_on(tmp_path: Path, seed: int) -> None:
-    chance, last = random.Random(seed), -1
+    chance, last, within = random.Random(seed), -1, 0.012
     for _ in range(35):
-        done = kill_at_random(lambda say: write_steps(tmp_path, say), chance, within=0.012)
+        done = kill_at_random(lambda say: write_steps(tmp_path, say), chance, within=within)
+        within *= 1 if done else 1.2  # a busy machine does nothing within so short a time
         assert done == sorted(done)
         last = max([last, *done])
         if last < 0:
