@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
@@ -14,11 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from recordings.errors import RecordingDamaged
 from recordings.storage.blobs import LARGEST_BLOB, blob_folders
 from recordings.storage.files import PACKED, failure
 from recordings.storage.log import LOG, LogWriter
 from recordings.storage.opening import HeldFolder
 from recordings.storage.zstd import compress, open_compressed
+
+_MUCH = 1 << 30
+"""Bytes that any recording may take unpacked."""
+_MOST_TIMES = 100
+"""How many times smaller a larger one may be packed; real ones are 4 to 20 times smaller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +58,12 @@ def pack(folder: Path) -> PackResult:
 
 
 def unpack(folder: Path) -> PackResult:
-    """Make a packed recording plain again. Raises `RecordingDamaged`, `RecordingFailed`."""
+    """Make a packed recording plain again. Raises `RecordingDamaged`, `RecordingFailed`.
+
+    Nothing is written of one that would take much more room than any recording of ours.
+    """
     before = _size(folder)
+    _check_room(folder)
     for held in blob_folders(folder):
         for name in _plain_or_packed(held, packed=True):
             _replace(held, name, name.removesuffix(PACKED), _decompress)
@@ -60,6 +71,34 @@ def unpack(folder: Path) -> PackResult:
         with _held(folder) as held:
             _replace(held, LOG + PACKED, LOG, _decompress)
     return PackResult(before, _size(folder))
+
+
+def _check_room(folder: Path) -> None:
+    """Raise `RecordingDamaged`, `RecordingFailed` where what is packed cannot be made plain."""
+    packed = plain = 0
+    for held in _packed_folders(folder):
+        for name in _plain_or_packed(held, packed=True):
+            try:
+                file = held.reader(name)
+                packed += os.fstat(file.fileno()).st_size
+                with open_compressed(file, held.path / name) as contents:
+                    plain += contents.seek(0, os.SEEK_END)
+            except OSError as error:
+                raise failure(held.path / name, error) from error
+    if plain > max(_MUCH, packed * _MOST_TIMES):
+        raise RecordingDamaged(
+            f"The recording {folder.name} would take {plain:,} bytes, packed in {packed:,}: no "
+            "session is so much smaller packed, so it is not unpacked."
+        )
+    space = os.statvfs(folder)
+    if plain > space.f_bavail * space.f_frsize // 2:
+        raise failure(folder, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+
+
+def _packed_folders(folder: Path) -> Iterator[HeldFolder]:
+    with _held(folder) as held:
+        yield held
+    yield from blob_folders(folder)
 
 
 def _held(folder: Path) -> HeldFolder:

@@ -17,7 +17,7 @@ from typing import IO
 
 from sandbox.protocol import Limits
 from sandbox.snapshots import remove_folder
-from sii_cli.batch.extraction import extract
+from sii_cli.batch.extraction import MAX_MEMBERS, extract
 from sii_cli.batch.git import GitFailed
 from sii_cli.batch.git_objects import RepositoryRefused
 from sii_cli.batch.plan import PLAN, QUERIES
@@ -103,11 +103,11 @@ def _fill(folder: Path, query: Query, base: Path, repositories: Path, max_bytes:
             return
         case GitWorkspace(git=git, commit=commit):
             source = git if is_remote(git) else local_path(git, base)
-            _copy(_repository(source, commit, repositories, max_bytes), folder)
+            _copy(_repository(source, commit, repositories, max_bytes), folder, max_bytes)
         case str(name):
             path = base / Path(name).expanduser()
             if path.is_dir():
-                _copy(path, folder)
+                _copy(path, folder, max_bytes)
             else:
                 with _open_archive(path) as archive:
                     extract(archive, folder, max_bytes=max_bytes)
@@ -123,8 +123,24 @@ def _open_archive(path: Path) -> IO[bytes]:
     return file
 
 
-def _copy(source: Path, folder: Path) -> None:
-    shutil.copytree(source, folder, symlinks=True, dirs_exist_ok=True, ignore=_not_copied)
+def _copy(source: Path, folder: Path, max_bytes: int) -> None:
+    """Copy a directory. Raises `ArchiveRefused` before a folder with which it would be too much."""
+    files = size = 0
+
+    def ignored(inside: str, names: list[str]) -> list[str]:
+        nonlocal files, size
+        left = _not_copied(inside, names)
+        files += len(names)
+        modes = [Path(inside, name).lstat() for name in set(names).difference(left)]
+        size += sum(one.st_size for one in modes if stat.S_ISREG(one.st_mode))
+        if size > max_bytes or files > MAX_MEMBERS:
+            raise ArchiveRefused(
+                f"it has more than the disk limit of {max_bytes:,} bytes or {MAX_MEMBERS:,} "
+                "files: name a narrower directory, or raise `disk` in your settings"
+            )
+        return left
+
+    shutil.copytree(source, folder, symlinks=True, dirs_exist_ok=True, ignore=ignored)
 
 
 def _not_copied(folder: str, names: list[str]) -> list[str]:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import struct
 import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import zstandard
 
-from recordings.errors import RecordingDamaged
+from recordings.errors import RecordingDamaged, RecordingFailed
 from recordings.index.index import RecordingIndex
 from recordings.storage import zstd
 from recordings.storage.log import LOG, read_lines
-from recordings.storage.pack import pack
+from recordings.storage.pack import pack, unpack
 from recordings.store.store import RecordingStore
 from recordings.store.summary import summarise
 from recordings.verify import verify
@@ -149,3 +151,39 @@ def test_a_list_of_wide_events_goes_on(store: RecordingStore) -> None:
     bad.mkdir()
     _nested(bad / PACKED)
     assert summarise(bad).status == "damaged"
+
+
+def _bomb(folder: Path, frames: int) -> None:
+    """A log of frames that hold a megabyte of nothing each."""
+    frame = zstandard.ZstdCompressor(level=9).compress(bytes(1 << 20))
+    packed = frame * frames + _table([(len(frame), 1 << 20)] * frames)
+    (folder / PACKED).write_bytes(packed)
+    (folder / LOG).unlink(missing_ok=True)
+
+
+def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
+    folder = tmp_path / "20261123-204950-a3f9c2"
+    folder.mkdir()
+    record_session(folder)
+    _bomb(folder, 1100)
+    with pytest.raises(RecordingDamaged, match="no session is so much smaller packed"):
+        unpack(folder)
+    assert not (folder / LOG).exists()
+    assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []
+
+
+def test_what_takes_half_the_free_disk_is_not_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "20261123-204950-a3f9c2"
+    folder.mkdir()
+    record_session(folder)
+    size = (folder / LOG).stat().st_size
+    pack(folder)
+    space = SimpleNamespace(f_bavail=size, f_frsize=1)
+    monkeypatch.setattr(os, "statvfs", lambda path: space)
+    with pytest.raises(RecordingFailed, match="free some space"):
+        unpack(folder)
+    space.f_bavail = 10 * size + (1 << 20)
+    unpack(folder)
+    assert (folder / LOG).stat().st_size == size

@@ -114,3 +114,20 @@ def test_a_copy_that_somebody_removed_meanwhile_is_no_fault(tmp_path: Path, sour
     made = make_workspace(query("."), source, tmp_path / "out")
     remove_workspace(made)
     remove_workspace(made)
+
+
+@pytest.mark.hostile
+def test_a_directory_larger_than_the_disk_limit_is_not_copied(tmp_path: Path) -> None:
+    """One that somebody names may hold a file of a terabyte without a block."""
+    source = tmp_path / "theirs"
+    (source / "deep").mkdir(parents=True)
+    (source / "small").write_text("x")
+    with (source / "deep" / "sparse").open("wb") as file:
+        file.truncate(1 << 40)
+    parent = tmp_path / "copies"
+    with pytest.raises(WorkspaceUnavailable, match="disk limit"):
+        make_workspace(Query(id="a", query="x", workspace="theirs"), tmp_path, parent)
+    assert list(parent.iterdir()) == []
+    (source / "deep" / "sparse").write_bytes(bytes(100))
+    made = make_workspace(Query(id="a", query="x", workspace="theirs"), tmp_path, parent, 101)
+    assert (made / "deep" / "sparse").stat().st_size == 100
