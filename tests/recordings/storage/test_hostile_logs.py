@@ -206,3 +206,14 @@ def test_what_belongs_to_somebody_else_is_read_and_not_written(
                 act()
     with pytest.raises(UnexpectedFile, match="longer than 5 bytes"):
         read_file(tmp_path, "file", most=5)
+
+
+def test_what_takes_a_files_place_while_it_is_opened_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_bytes(b"ours")
+    os.mkfifo(tmp_path / "pipe")
+    looked_at = (tmp_path / "file").stat()
+    monkeypatch.setattr(HeldFolder, "status", lambda *_: looked_at)
+    with pytest.raises(UnexpectedFile, match="named pipe"):
+        read_file(tmp_path, "pipe", most=6)

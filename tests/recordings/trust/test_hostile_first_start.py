@@ -60,6 +60,14 @@ def test_what_belongs_to_another_user_is_not_sealed(home: Path, folder: Path, wh
     assert origin_of(folder, home) == "foreign"
 
 
+def test_what_was_imported_is_not_sealed(home: Path) -> None:
+    folder = home / "recordings" / NAME
+    folder.mkdir(parents=True)
+    record_session(folder, rounds=1, mode="imported")
+    assert seal_what_was_here(home) == 0
+    assert origin_of(folder, home) == "foreign"
+
+
 def test_reviews_of_another_user_are_not_vouched_for(home: Path, folder: Path) -> None:
     give_away(folder / REVIEWS)
     assert seal_what_was_here(home) == 1
