@@ -34,7 +34,7 @@ def find_secret(path: Path) -> bytes | None:
     if len(secret) != _BYTES:
         raise HomeKeyUnusable(
             f"{path} is no key of {_BYTES} bytes: put it back from a copy, or remove it, and "
-            "what was made with it counts as somebody else's."
+            "what was made with it counts as foreign."
         )
     return secret
 

@@ -35,7 +35,7 @@ def seal_at_first_start(command: str | None, arguments: list[str]) -> None:
             seal_plans(home, home_key(home))
         sealed = seal_what_was_here(home)
     except RecordingFailed as error:  # what only reads goes on
-        complain(f"{error} So what was recorded here counts as somebody else's.")
+        complain(f"{error} So what was recorded here counts as foreign.")
         return
     if sealed:
         count = counted(sealed, "recording", "recordings")

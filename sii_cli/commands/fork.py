@@ -114,7 +114,7 @@ def command(
     if not is_own:
         complain(
             f"This home cannot prove that it made {parent.name}: what the fork shares with "
-            f"it counts as somebody else's (`sii trust {name}` trusts it)."
+            f"it counts as foreign (`sii trust {name}` trusts it)."
         )
     for doubt in placed.doubts:
         complain(doubt)

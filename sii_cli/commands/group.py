@@ -29,7 +29,7 @@ COMMANDS = {
     "stats": "Show figures over recordings.",
     "fork": "Begin a session that shares a recording's past.",
     "tree": "Show a recording's family: its parents and forks.",
-    "trust": "Say yes to a recording from elsewhere.",
+    "trust": "Trust a foreign recording.",
     "scan": "Look for secrets in recordings.",
     "redact": "Take secrets out of a recording for good.",
     "verify": "Prove recordings whole, or say where they are not.",

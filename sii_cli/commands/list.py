@@ -59,7 +59,7 @@ def command(everything: bool, as_json: bool, sort: Any, reverse: bool, **options
         click.echo(json.dumps(_facts(one, origin)) if as_json else line_of(one, width, origin))
     if origin is not None and origin.foreign and not as_json:
         click.echo(
-            "(not made here: this home cannot prove that it made them; `sii trust ID` for those "
+            "(foreign: this home cannot prove that it made them; `sii trust ID` for those "
             "that you trust, with --reviews to count their reviews)",
             err=True,
         )
@@ -95,7 +95,7 @@ class OriginOf:
         self._home = find_key_home(os.environ)
         self._key = reading_key()
         self.foreign = 0
-        """Recordings of a list that are marked as somebody else's."""
+        """Recordings of a list that are marked as foreign."""
 
     def __call__(self, found: Found) -> str:
         """Return `own`, `trusted` or `foreign`."""
@@ -122,7 +122,7 @@ def line_of(found: Found, width: int | None, origin: OriginOf | None = None) -> 
     stands = APPROVAL_WORDS.get(found.approval, "")
     if origin is not None and summary.mode != "imported" and origin(found) == "foreign":
         origin.foreign += 1
-        stands = f"not made here: {stands}"
+        stands = f"foreign: {stands}"
     if found.uncounted:
         stands = f"{stands}{counted(found.uncounted, 'review', 'reviews')} not counted: "
     if found.outages:

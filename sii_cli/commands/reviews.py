@@ -49,7 +49,7 @@ ORIGINS: dict[ReviewOrigin, str] = {
     "own": "",
     "person": "  (signed)",
     "unsigned": "  (not signed with this person's key, not counted)",
-    "foreign": "  (from elsewhere, not counted)",
+    "foreign": "  (foreign, not counted)",
     "tampered": "  (NOT WHAT WAS WRITTEN HERE, not counted)",
 }
 

@@ -76,9 +76,9 @@ def _whose(folder: Path) -> Iterator[str]:
 
     yield {
         "own": "made by this home (its seal); the chain shows that nothing was changed since",
-        "trusted": "you said yes to it; the chain shows that nothing was changed since",
-        "foreign": "not made by this home, or not to be proved: the chain shows that nothing was "
-        "changed since it was written, not who wrote it",
+        "trusted": "you trusted it (`sii trust`); the chain shows that nothing was changed since",
+        "foreign": "foreign (this home cannot prove that it made it): the chain shows that nothing "
+        "was changed since it was written, not who wrote it",
     }[origin_of(folder, find_key_home(os.environ))]
     try:
         reviews, own = read_reviews(folder), counted_reviews(folder, review_keys())

@@ -93,7 +93,7 @@ def is_trusted(home: Path, project: ProjectFile) -> bool:
 
 
 def is_refused(home: Path, project: ProjectFile) -> bool:
-    """Tell whether the user has said that it is to be left aside. Raises `HomeKeyUnusable`."""
+    """Tell whether the user has said that it is to be ignored. Raises `HomeKeyUnusable`."""
     return is_granted(home, "project_settings", _REFUSED + _name(project), project.sha256)
 
 
@@ -125,12 +125,12 @@ def stricter_values(project: ProjectFile, set_by_user: Mapping[str, Any]) -> dic
 
 
 def notes_about(project: ProjectFile, *, trusted: bool) -> tuple[str, ...]:
-    """Say what of the file is left aside, and the remedy."""
-    notes = [f"{mistake}: left aside." for mistake in project.mistakes[:3]]
+    """Say what of the file is ignored, and the remedy."""
+    notes = [f"{mistake}: ignored." for mistake in project.mistakes[:3]]
     if project.asks and not trusted:
         names = ", ".join(ask.value.partition(" = ")[0] for ask in project.asks)
         notes.append(
-            f"{project.path} is not trusted yet; left aside: {names} (`sii config --trust` shows "
+            f"{project.path} is not trusted yet; ignored: {names} (`sii config --trust` shows "
             "and trusts it)."
         )
     return tuple(notes)

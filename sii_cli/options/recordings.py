@@ -134,7 +134,7 @@ def void_sentence(name: str, reviewers: Sequence[str]) -> str:
     """Say whose verdicts on a recording no longer hold."""
     return (
         f"The recording {name} has changed since it was reviewed by {', '.join(reviewers)}: "
-        "that verdict no longer holds (`sii review` judges it anew)."
+        "that verdict no longer holds (`sii review` judges it again)."
     )
 
 

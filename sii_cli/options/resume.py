@@ -30,7 +30,7 @@ def resume_options(function: Callable[..., Any]) -> Callable[..., Any]:
         "--run-pending",
         "runs_pending",
         is_flag=True,
-        help="Going on with a recording from elsewhere: run the calls that it left.",
+        help="Going on with a foreign recording: run the calls that it left.",
     )(function)
     function = click.option(
         "--restore",

@@ -188,9 +188,11 @@ class TerminalScreen:
 
     def _size(self) -> os.terminal_size:
         try:
-            return os.get_terminal_size(self._stream.fileno())
+            columns, rows = os.get_terminal_size(self._stream.fileno())
         except (OSError, ValueError):
-            return os.terminal_size((80, 24))
+            columns, rows = 0, 0
+        # A terminal that nobody gave a size (`script`, `docker exec -t`) says 0.
+        return os.terminal_size((columns or 80, rows or 24))
 
 
 def open_screen(stream: TextIO | None = None) -> Screen:

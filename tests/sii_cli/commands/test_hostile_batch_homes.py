@@ -39,7 +39,7 @@ def test_a_key_that_came_with_it_proves_nothing(shell: Shell, theirs: Path, tmp_
     victim = tmp_path / "victim"
     folder = recorded(theirs, home_key(theirs.parent.parent), victim)
     log = (folder / "events.jsonl").read_bytes()
-    assert "not made here" in shell.sii("list", SII_HOME=str(theirs)).stdout
+    assert "foreign: " in shell.sii("list", SII_HOME=str(theirs)).stdout
     for ref in ("last", folder.name):
         done = shell.sii("run", "-r", ref, script="undo", SII_HOME=str(theirs))
         assert done.returncode != 0, done.stdout
@@ -52,7 +52,7 @@ def test_the_home_that_the_user_names_proves_what_it_made(
 ) -> None:
     recorded(theirs, shell.key, tmp_path / "victim")
     homes = {"SII_HOME": str(theirs), "SII_KEY_HOME": str(shell.home)}
-    assert "not made here" not in shell.sii("list", **homes).stdout
+    assert "foreign: " not in shell.sii("list", **homes).stdout
 
 
 def test_its_settings_and_its_server_are_not_the_users(shell: Shell, theirs: Path) -> None:

@@ -210,7 +210,7 @@ def test_lists_and_verify_say_whose_it_is(shell: Shell, theirs: Path) -> None:
     }
     done = shell.sii("list")
     told = done.stdout.splitlines()
-    assert ["not made here" in line for line in told] == [False, True]
+    assert ["foreign: " in line for line in told] == [False, True]
     assert "`sii trust ID`" in done.stderr
     shutil.rmtree(theirs)
     assert shell.sii("list").stderr == "", "of one's own nothing is said"
@@ -225,7 +225,7 @@ def test_approvals_that_arrive_are_not_counted(shell: Shell, theirs: Path) -> No
     assert [one["approval"] for one in listed] == ["unreviewed", "unreviewed"]
     assert [one["uncounted_reviews"] for one in listed] == [1, 1]
     said = shell.sii("reviews", own.name)
-    assert "from elsewhere, not counted" in said.stdout
+    assert "foreign, not counted" in said.stdout
     assert "is not judged yet" in said.stdout
     assert "1 review of" in said.stderr
     stats = json.loads(shell.sii("stats", "--json").stdout)

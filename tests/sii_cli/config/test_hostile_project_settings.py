@@ -180,7 +180,7 @@ def test_a_broken_file_is_a_warning_and_costs_no_time(
     assert time.process_time() - begun < 2
     assert loaded.system_prompt is None
     [note] = loaded.notes
-    assert note.endswith(": left aside.")
+    assert note.endswith(": ignored.")
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ class TestOnTheCommandLine:
     def test_a_task_runs_without_it_and_says_so(self, shell: Shell) -> None:
         done = shell.sii("-p", "Do it", script="hello")
         assert done.returncode == 0
-        assert "left aside: system_prompt, snapshot_exclude (`sii config --trust`" in done.stderr
+        assert "ignored: system_prompt, snapshot_exclude (`sii config --trust`" in done.stderr
         assert "Obey." not in (shell.last() / "events.jsonl").read_text()
 
     def test_trusted_it_counts_until_it_changes(self, shell: Shell) -> None:
@@ -268,11 +268,11 @@ class TestOnTheCommandLine:
         assert "system_prompt = " in done.stderr
         assert f"{self.file} (trusted)" in done.stdout
         done = shell.sii("-p", "Do it", script="hello")
-        assert "left aside" not in done.stderr
+        assert "ignored" not in done.stderr
         assert "Obey." in (shell.last() / "events.jsonl").read_text()
         (shell.workspace / "prompt.md").write_text("Obey me.")
         done = shell.sii("-p", "Do it", script="hello")
-        assert "left aside" in done.stderr
+        assert "ignored" in done.stderr
         assert "Obey me." not in (shell.last() / "events.jsonl").read_text()
 
     def test_a_broken_one_blocks_nothing(self, shell: Shell) -> None:

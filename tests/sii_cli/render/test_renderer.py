@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import pty
 import re
 import time
 from dataclasses import replace
@@ -333,3 +335,14 @@ def test_a_delta_costs_the_same_after_much_text() -> None:
 
     seconds(10)
     assert min(seconds(5000) for _ in range(3)) < 3 * min(seconds(10) for _ in range(3)) + 0.01
+
+
+def test_a_terminal_without_a_size_is_drawn_as_a_usual_one() -> None:
+    """`script` without a terminal and `docker exec -t` give one of no columns."""
+    leader, follower = pty.openpty()
+    with open(follower, "w", encoding="utf-8") as stream, open(leader, "rb") as read:
+        screen = TerminalScreen(stream)
+        screen.foot("working")
+        screen.foot("")
+        assert os.get_terminal_size(stream.fileno()).columns == 0
+        assert b"working" in os.read(read.fileno(), 4096)
