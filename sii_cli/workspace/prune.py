@@ -47,6 +47,12 @@ def prune(home: Path, *, dry_run: bool) -> Freed:
         raise SnapshotError(
             f"{store.root} leads nowhere: nothing goes while the recordings cannot be read."
         )
+    for folder in (home / "snapshots", forks_folder(home)):
+        if folder.is_symlink():
+            raise SnapshotError(
+                f"{folder} is a link, and nothing is removed through it: what it leads to may be "
+                "anything. Put the folder itself there (it may be a mount), or remove the link."
+            )
     _remove_half_written(store, freed, dry_run)
     if (home / "snapshots").is_dir() or forks_folder(home).is_dir():
         _Cleaning(home, store, freed, dry_run).run()
