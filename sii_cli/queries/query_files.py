@@ -17,6 +17,8 @@ from sii_cli.errors import UsageError
 from sii_cli.queries.mistakes import sentences
 from sii_cli.queries.queries import Query
 
+_LARGEST = 1 << 28
+"""Bytes: a file that came with a link in its place may have no end."""
 JSON_ENDINGS = (".jsonl", ".json")
 YAML_ENDINGS = (".yaml", ".yml")
 CSV_ENDING = ".csv"
@@ -87,7 +89,11 @@ def read_query_file(path: Path) -> QueryFile:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text("utf-8-sig")
+        with path.open("rb") as file:
+            data = file.read(_LARGEST + 1)
+        if len(data) > _LARGEST:
+            raise UsageError(f"{path} is longer than {_LARGEST:,} bytes: divide it.")
+        return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not UTF-8 (byte {error.start}).") from error
     except OSError as error:

@@ -347,3 +347,14 @@ def test_whatever_runs_was_allowed(
     assert runs.max_steps <= mine.max_steps
     asks = asks_of_all([one], place.files, mine, homes)
     assert refused(asks, Allowed(frozenset(kinds))) == []
+
+
+def test_a_query_file_without_an_end_is_a_sentence(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a link to a device is, in an archive."""
+    monkeypatch.setattr("sii_cli.queries.query_files._LARGEST", 1 << 16)
+    (tmp_path / "q.jsonl").symlink_to("/dev/zero")
+    done = shell.sii("batch", "--validate", str(tmp_path / "q.jsonl"))
+    assert done.returncode == 2
+    assert done.stderr == f"sii: {tmp_path / 'q.jsonl'} is longer than 65,536 bytes: divide it.\n"
