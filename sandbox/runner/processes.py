@@ -10,8 +10,8 @@ from contextlib import suppress
 
 from .loop import Loop
 
-_STOPS_WITHIN = 0.02
-"""Seconds that a shell may take to stop; it sleeps as a rule, and needs none."""
+_STOPS_WITHIN = 0.1
+"""Seconds that a shell may take to stop: it sleeps as a rule, and needs only a turn of the CPU."""
 GRACE = 0.5
 """Seconds between SIGTERM and SIGKILL."""
 
@@ -87,7 +87,7 @@ class Everything:
             _send(pid, signal.SIGSTOP)
         until = time.monotonic() + _STOPS_WITHIN
         while not all(map(_rests, shells)) and time.monotonic() < until:
-            time.sleep(_STOPS_WITHIN / 50)
+            time.sleep(0.0005)
         with suppress(ProcessLookupError):
             os.kill(-1, signal.SIGSTOP)
         for pid in self._spared():
@@ -107,9 +107,9 @@ class Everything:
 
 
 def _rests(pid: int) -> bool:
-    """Tell whether a process is stopped, or ended."""
+    """Tell whether a process is stopped, or ended, or will stop before it can look at another."""
     with suppress(OSError), open(f"/proc/{pid}/stat", "rb") as file:
-        return file.read().rpartition(b") ")[2][:1] in {b"T", b"t", b"Z", b"X"}
+        return file.read().rpartition(b") ")[2][:1] in {b"T", b"t", b"Z", b"X", b"D"}
     return True
 
 

@@ -241,7 +241,9 @@ async def test_a_killed_engine(
 
 def test_the_program_goes_on_after_a_kill(tmp_path: Path, sandbox_image: str) -> None:
     """The same with `sii` as it is used: a task whose runner is killed, and `sii -c`."""
-    steps = [Turn(f"Step {n}.", [("bash", {"command": "sleep 0.1"})]) for n in range(30)]
+    steps = [Turn(f"Step {n}.", [("bash", {"command": f"sleep 0.1; echo {n}"})]) for n in range(30)]
+    workspace = tmp_path / "workspace"
+    workspace.mkdir()
     with in_a_thread(ScriptedServer(iter([*steps, *[Turn("Done.")] * 3]))) as server:
         env = clean_environment() | {
             "SII_BASE_URL": server.base_url,
@@ -252,7 +254,7 @@ def test_the_program_goes_on_after_a_kill(tmp_path: Path, sandbox_image: str) ->
         def sii(*arguments: str) -> subprocess.Popen[str]:
             return subprocess.Popen(
                 [sys.executable, "-m", "sii_cli.main", *arguments],
-                cwd=tmp_path,
+                cwd=workspace,
                 env=env,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

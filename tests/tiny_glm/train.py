@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tokenizer import train_tokenizer
 from torch.nn.functional import cross_entropy
 from transformers import Glm4MoeConfig, Glm4MoeForCausalLM, PreTrainedTokenizerFast
-
-from tests.tiny_glm.tokenizer import train_tokenizer
 
 MAX_STEPS = 400
 WARM_UP = 20
