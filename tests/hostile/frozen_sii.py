@@ -12,7 +12,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from sii_cli.batch import batch
+from sii_cli.batch.executor import Bench, LocalExecutor
+from sii_cli.batch.servers import ModelServers
 from sii_cli.main import main
+from sii_cli.model.endpoints import Load
+from sii_cli.reexecution import prepare
+from sii_cli.session import session
 from tests.fakes.scripted_model import answer
 from tests.sii_cli import scripted_sii
 from tools.base import Emit, ToolResult
@@ -32,6 +38,17 @@ def freeze(begun: Path) -> None:
     Bash.run = frozen  # type: ignore[method-assign]
 
 
+async def _idle(self: ModelServers) -> Load:
+    return Load(0, 0)
+
+
+def _scripted_executor(bench: Bench, ray: str | None) -> LocalExecutor:
+    model = session.make_model(bench.settings)
+    return LocalExecutor(
+        bench, make_model=lambda settings: model, backend=scripted_sii.FakeBackend()
+    )
+
+
 if __name__ == "__main__":
     freeze(Path(sys.argv.pop(1)))
     scripted_sii.SCRIPTS["freeze"] = [
@@ -40,4 +57,7 @@ if __name__ == "__main__":
         answer("Never."),
     ]
     scripted_sii.pretend("freeze")
+    batch._executor = _scripted_executor
+    ModelServers.look = _idle  # type: ignore[method-assign]
+    prepare.make_backend = lambda settings: scripted_sii.FakeBackend()
     main()

@@ -548,7 +548,8 @@ REASONS: dict[str, tuple[str, ...]] = {
             "sandbox.client.stream:*",
             "sandbox.docker.attach:*",
         ),
-        *("sandbox.client.jobs:*", "sandbox.network.relay:*", "sandbox.network.log:*"),
+        *("sandbox.client.jobs:*", "sandbox.client.results:*", "sandbox.network.relay:*"),
+        *("sandbox.network.log:*",),
         *("tools.files:*", "tools.ripgrep:Ripgrep.search", "tools.web.*", "sii_cli.agent.wire:*"),
         *("sii_cli.model.server:*", "sii_cli.model.http.transport:*", "sii_cli.model.types:*"),
         *(

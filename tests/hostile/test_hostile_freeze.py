@@ -86,6 +86,60 @@ def test_a_frozen_prompt_ends_at_the_second_ctrl_c(shell: Shell, tmp_path: Path)
     first_call_is_kept(shell)
 
 
+@pytest.mark.parametrize("later", [[signal.SIGTERM], [signal.SIGINT, signal.SIGINT]])
+def test_what_freezes_after_it_heard_a_signal_ends_by_later_ones(
+    later: list[signal.Signals],
+) -> None:
+    command = [sys.executable, "-m", "tests.hostile.freezing"]
+    program = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert program.stdout is not None
+    assert program.stdout.readline() == "ready\n"
+    program.send_signal(signal.SIGINT)
+    assert program.stdout.readline() == "heard\n"
+    time.sleep(watchdog.PATIENCE + 0.5)
+    assert program.poll() is None
+    for number in later:
+        program.send_signal(number)
+        time.sleep(0.1)
+    assert program.wait(timeout=watchdog.PATIENCE + 10) == -signal.SIGKILL
+
+
+def test_a_frozen_batch_ends_and_what_was_completed_stays(shell: Shell, tmp_path: Path) -> None:
+    queries = shell.workspace / "queries.jsonl"
+    queries.write_text('{"id": "a", "query": "Go."}\n{"id": "b", "query": "Go."}\n')
+    begun = tmp_path / "begun"
+    env = {**shell.env, "PYTHONPATH": str(ROOT)}
+    command = argv(begun, "batch", str(queries), "--out", "out", "--concurrency", "1")
+    sii = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        wait_for(begun)
+        sii.send_signal(signal.SIGTERM)
+        _, said = sii.communicate(timeout=30)
+    finally:
+        sii.kill()
+    assert b"did not hear that it should stop" in said
+    (folder,) = Path("out", "recordings").iterdir()
+    texts = [e.data.text for e in read_events(folder) if isinstance(e.data, Observation)]
+    assert texts == ["good"]
+
+
+def test_a_frozen_replay_ends_at_the_second_ctrl_c(shell: Shell, tmp_path: Path) -> None:
+    shell.sii("-p", "Go.", script="freeze-at-replay")
+    begun = tmp_path / "begun"
+    env = {**shell.env, "PYTHONPATH": str(ROOT)}
+    command = argv(begun, "replay", "last", "--execute", "--workspace", str(shell.workspace))
+    sii = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        wait_for(begun)
+        for _ in range(2):
+            sii.send_signal(signal.SIGINT)
+            time.sleep(0.1)
+        _, said = sii.communicate(timeout=30)
+    finally:
+        sii.kill()
+    assert b"did not hear that it should stop" in said
+
+
 def test_a_child_ends_with_its_program(shell: Shell, tmp_path: Path) -> None:
     begun = tmp_path / "begun"
     sii = start(shell, begun)

@@ -43,6 +43,7 @@ SCRIPTS: dict[str, list[Script]] = {
     "undo": [bash("echo new > made.txt"), answer("Made.")],
     "slow": [words("word " * 400, pause=0.05), answer("After.")],
     "slow-tool": [bash("echo begun; sleep 30"), answer("After.")],
+    "freeze-at-replay": [bash("echo good"), bash("echo freeze"), answer("Done.")],
     "long": [answer("word " * 200_000)],
     "summed-up": [answer("A summary."), answer("Hello again.")],
     "paced": [words("one two three four five", pause=0.2)],
