@@ -524,21 +524,23 @@ REASONS: dict[str, tuple[str, ...]] = {
     "what the user says, or settings": (
         *(
             "sii_cli.commands.*",
-            "sii_cli.config.settings*",
+            "sii_cli.config.*",
             "sii_cli.doctor.machine*",
-            "sii_cli.serve.server*",
+            "sii_cli.doctor.record:*",
+            "sii_cli.serve.plan:*",
         ),
-        *("sii_cli.project_*", "sii_cli.trust.*", "sii_cli.prompt.*", "sii_cli.demo.*"),
+        *("sii_cli.options.*", "sii_cli.headless.*", "sii_cli.prompt.*", "sii_cli.demo.*"),
+        *("sii_cli.fork.edit:*", "sii_cli.fork.workspace:*", "sii_cli.review.*"),
         *("sii_cli.batch.vary:*", "recordings.index.find:*", "recordings.store.store:*"),
         *(
             "sii_cli.agent.loop:Loop.round",
             "sii_cli.session.session:Session.send",
-            "sii_cli.workspace.notes:*",
         ),
     ),
     "a file of a batch, read within bounds of its own before sessions run": (
         "sii_cli.batch.*",
         "sii_cli.reexecution.*",
+        "sii_cli.queries.*",
     ),
     "runs within the sandbox, for the model alone": ("sandbox.runner.*",),
     "hands a text on to the sandbox or to a server, or keeps it as it is": (
@@ -606,6 +608,6 @@ REASONS: dict[str, tuple[str, ...]] = {
         *("sii_cli.model.faults:trouble_of_exception", "sii_cli.doctor.server_checks:*"),
         *("sii_cli.render.activity:*", "sii_cli.batch.table:*", "sii_cli.render.figures:*"),
         *("sii_cli.render.plot:*", "sii_cli.render.screen:*", "sii_cli.render.stats:*"),
-        *("sii_cli.render.terminal:*", "sii_cli.workspace.watch:*", "sii_cli.import_path:*"),
+        *("sii_cli.render.terminal:*", "sii_cli.import_path:*"),
     ),
 }
