@@ -47,12 +47,7 @@ def prune(home: Path, *, dry_run: bool) -> Freed:
         raise SnapshotError(
             f"{store.root} leads nowhere: nothing goes while the recordings cannot be read."
         )
-    for folder in (home / "snapshots", forks_folder(home)):
-        if folder.is_symlink():
-            raise SnapshotError(
-                f"{folder} is a link, and nothing is removed through it: what it leads to may be "
-                "anything. Put the folder itself there (it may be a mount), or remove the link."
-            )
+    _refuse_links(home)
     _remove_half_written(store, freed, dry_run)
     if (home / "snapshots").is_dir() or forks_folder(home).is_dir():
         _Cleaning(home, store, freed, dry_run).run()
@@ -129,6 +124,20 @@ class _Cleaning:
             self._freed.bytes += size
         else:
             self._freed.kept.append(f"Not all of {folder} could be removed: look at its rights.")
+
+
+def _refuse_links(home: Path) -> None:
+    """Raise `SnapshotError` for a link in the place of a folder out of which something may go."""
+    snapshots = home / "snapshots"
+    places = [snapshots, forks_folder(home)]
+    for folder in (snapshots, snapshots / "objects"):
+        with suppress(FileNotFoundError, NotADirectoryError):
+            places += folder.iterdir()
+    if link := next((place for place in places if place.is_symlink()), None):
+        raise SnapshotError(
+            f"{link} is a link, and nothing is removed through it: what it leads to may be "
+            "anything. Put the folder itself there (it may be a mount), or remove the link."
+        )
 
 
 def _why_all_stays(session: str, why: str) -> str:

@@ -81,7 +81,10 @@ def test_no_sandbox_shows_the_home_of_the_key(shell: Shell, theirs: Path) -> Non
         assert "sii's own folder" in done.stderr
 
 
-@pytest.mark.parametrize("name", ["forks", "snapshots"])
+@pytest.mark.parametrize(
+    "name",
+    ["forks", "snapshots", *(f"snapshots/{one}" for one in ("objects", "packs", "held"))],
+)
 @pytest.mark.parametrize("arguments", [(), ("--dry-run",)])
 def test_nothing_is_pruned_through_a_link(
     shell: Shell, theirs: Path, tmp_path: Path, name: str, arguments: tuple[str, ...]
@@ -89,14 +92,16 @@ def test_nothing_is_pruned_through_a_link(
     """What no recording of theirs names may be all that the user has."""
     thesis = tmp_path / "projects" / "thesis"
     thesis.mkdir(parents=True)
-    kept = tmp_path / "projects" / "objects" / "ab" / ("c" * 62)
+    kept = tmp_path / "projects" / "ab" / ("c" * 62)
     kept.parent.mkdir(parents=True)
-    kept.write_text("x")
+    for file in (kept, tmp_path / "projects" / "notes"):
+        file.write_text("x")
     (theirs / "recordings").mkdir()
+    (theirs / name).parent.mkdir(exist_ok=True)
     (theirs / name).symlink_to(tmp_path / "projects")
     done = shell.sii("prune", *arguments, SII_HOME=str(theirs))
     assert done.returncode != 0
     assert "is a link, and nothing is removed through it" in done.stderr
     assert thesis.is_dir()
     assert kept.exists()
-    assert {path.name for path in (tmp_path / "projects").iterdir()} == {"thesis", "objects"}
+    assert {path.name for path in (tmp_path / "projects").iterdir()} == {"thesis", "ab", "notes"}
