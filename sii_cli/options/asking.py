@@ -40,14 +40,21 @@ def settle(
     if left and not was_granted():
         of = one_line(of, 300)
         _list(of, {one: asks[one] for one in left})
-        if not _may_ask(left) or not click.confirm("Allow this?", default=False, err=True):
-            flags = ",".join(kinds_of(left))
+        flags = ",".join(kinds_of(left))
+        if not _may_ask(left) or not _agrees(flags):
             raise UsageError(
                 f"Nothing was run: {of} asks for more than you allow. If you trust it, say "
                 f"--allow {flags}."
             )
         keep_grant()
     return frozenset(asks)
+
+
+def _agrees(flags: str) -> bool:
+    click.echo(
+        f"A yes is kept until its content changes; with --allow {flags} nothing is asked.", err=True
+    )
+    return click.confirm("Allow this?", default=False, err=True)
 
 
 def _may_ask(left: list[Ask]) -> bool:

@@ -243,6 +243,7 @@ class TestAtATerminal:
     def test_a_yes_holds_for_exactly_this_file(self, place: Attacked) -> None:
         file = place.write({"id": "a", "workspace": "keys"})
         no = self.terminal(place, file, "no")
+        no.wait_for("with --allow paths nothing is asked")
         no.wait_for("Allow this? [y/N]")
         no.send("\r")
         assert no.exit_code() == 2
