@@ -18,6 +18,10 @@ LEAST = 0.02
 """Seconds of CPU from which on a time is compared."""
 MOST_TIMES = 12
 """Times the CPU time that ten times the text may take."""
+PROBED = 2_000
+"""Characters at which the texts that cost most are found, and from which on they grow."""
+LARGEST = 200_000
+MOST_COSTLY = 2
 AT_ONCE = 40
 """The same in a quick look: what is quadratic takes about a hundred times."""
 ALL: dict[Take, str] = {take: name for name, take in {**TAKERS, **MORE}.items()}
@@ -49,12 +53,17 @@ def test_every_function_that_takes_text_is_known() -> None:
 def test_no_text_takes_much_longer_than_it_is_long(
     take: Take, record_property: pytest.RecordProperty
 ) -> None:
-    """A quick look, at which what is quadratic shows."""
+    """A quick look at every text, at which what is quadratic shows.
+
+    What has a bound may grow fast up to it: then it is looked at once more beyond.
+    """
     record_property("inputs", len(TEXTS))
     slow = [
         name
         for name, text in TEXTS.items()
-        if seconds(take, text, 6_000) > LEAST / 2 and growth(take, text, 600, AT_ONCE) > AT_ONCE
+        if seconds(take, text, 6_000) > LEAST / 2
+        and growth(take, text, 600, AT_ONCE) > AT_ONCE
+        and growth(take, text, 6_000, AT_ONCE) > AT_ONCE
     ]
     assert not slow
 
@@ -62,14 +71,25 @@ def test_no_text_takes_much_longer_than_it_is_long(
 @pytest.mark.slow
 @pytest.mark.parametrize("take", ALL, ids=ALL.values())
 def test_ten_times_the_text_takes_twelve_times_the_time(take: Take) -> None:
+    """An exact look at the texts that cost most."""
+    costs = {name: seconds(take, text, PROBED) for name, text in TEXTS.items()}
     slow = {}
-    for name, text in TEXTS.items():
-        size = 2_000
-        while seconds(take, text, size) < LEAST and size < 200_000:
+    for name in sorted(costs, key=costs.__getitem__)[-MOST_COSTLY:]:
+        text, size = TEXTS[name], PROBED
+        while seconds(take, text, size) < LEAST and size < LARGEST:
             size *= 2
-        if size < 200_000 and (times := growth(take, text, size, MOST_TIMES)) > MOST_TIMES:
+        tries = (growth(take, text, size, MOST_TIMES) for _ in range(3))
+        if size < LARGEST and (times := min(_until_within(tries))) > MOST_TIMES:
             slow[name] = times
     assert not slow
+
+
+def _until_within(tries: Iterator[float]) -> Iterator[float]:
+    """Yield up to the first that is not too much: other work on the machine disturbs a try."""
+    for times in tries:
+        yield times
+        if times <= MOST_TIMES:
+            return
 
 
 def growth(take: Take, text: Text, size: int, most: float) -> float:
