@@ -82,7 +82,7 @@ async def test_every_call_takes_a_good_answer(name: str) -> None:
     await CALLS[name](answered(GOOD))
 
 
-@pytest.mark.parametrize("field", GOOD.keys() - {"ev"})
+@pytest.mark.parametrize("field", [name for name in GOOD if name != "ev"])
 async def test_a_value_of_another_kind_loses_the_sandbox_at_most(field: str) -> None:
     said = []
     for wild in WILD:
