@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.bubblewrap.backend import ID_VARIABLE
-from sandbox.client.launch import MOUNTED
+from sandbox.client.launch import MOUNTED, is_name
 from sandbox.docker.engine import connect
-from sandbox.docker.reaper import OWNER_LABEL, is_dead, owner_pid
+from sandbox.docker.reaper import OWNER_LABEL, is_dead, is_sandbox, owner_pid
 from sandbox.protocol import WORKSPACE, SandboxUnavailable
 from sandbox.runner.processes import with_descendants
 
@@ -72,7 +72,8 @@ def _containers(api: Any) -> list[Found]:
     try:
         listed = api.containers(all=True, filters={"label": OWNER_LABEL})
         with ThreadPoolExecutor(_ASKED_AT_ONCE) as threads:
-            return list(threads.map(lambda one: _container(api, one), listed))
+            ours = filter(is_sandbox, listed)
+            return list(threads.map(lambda one: _container(api, one), ours))
     except (DockerException, RequestException) as error:
         raise SandboxUnavailable(f"The engine cannot list its containers: {error}") from None
     finally:
@@ -120,7 +121,8 @@ def _namespaces() -> Iterator[Found]:
             argv = process.joinpath("cmdline").read_bytes().decode("utf-8", "replace").split("\0")
             name = _variable(process, ID_VARIABLE)
             ours = os.path.basename(argv[0]) == "bwrap" and MOUNTED in argv
-            if not ours or name is None or name in seen:  # bwrap forks while it starts
+            # What runs in a container can call itself so; and bwrap forks while it starts.
+            if not ours or name is None or not is_name(name) or name in seen:
                 continue
             seen.add(name)
             yield _namespace(process, name, argv[argv.index(WORKSPACE) - 1])

@@ -67,7 +67,7 @@ def _conversation(document: Any, place: str) -> Conversation:
         tools = document.get("tools") or []
         return Conversation(
             messages=list(map(_message, document["messages"])),
-            tools=json.loads(tools) if isinstance(tools, str) else tools,
+            tools=_tools(json.loads(tools) if isinstance(tools, str) else tools),
             model=str(document.get("model") or "unknown"),
             source=place,
         )
@@ -96,19 +96,34 @@ def _message(given: dict[str, Any]) -> dict[str, Any]:
         inline = None if reasoning else _THINK.fullmatch(message["content"])
         if inline:
             reasoning, message["content"] = inline.groups()
-        message["reasoning"] = reasoning
+        message["reasoning"] = _text_or_none(reasoning, "reasoning")
         message["calls"] = [_call(call) for call in given.get("tool_calls") or ()]
     return message
 
 
 def _call(given: dict[str, Any]) -> tuple[str | None, str, str]:
     function = given.get("function", given)
-    return given.get("id"), str(function["name"]), _arguments(function.get("arguments"))
+    call_id = _text_or_none(given.get("id"), "id of a call")
+    return call_id, str(function["name"]), _arguments(function.get("arguments"))
 
 
 def _arguments(given: Any) -> str:
     """Return arguments as a string; one that is a string already stays as it is."""
     return given if isinstance(given, str) else encode(given or {}).decode()
+
+
+def _tools(given: Any) -> list[dict[str, Any]]:
+    """Return the tools. Raises `ValueError` for what is no list of objects."""
+    if not isinstance(given, list) or not all(isinstance(tool, dict) for tool in given):
+        raise ValueError("tools that are no list of objects")
+    return given
+
+
+def _text_or_none(given: Any, what: str) -> str | None:
+    """Return a text, or none. Raises `ValueError` for anything else."""
+    if given is not None and not isinstance(given, str):
+        raise ValueError(f"{what} that is no text")
+    return given
 
 
 def _text(content: Any) -> str:
@@ -127,9 +142,13 @@ def _from_atif(document: dict[str, Any], place: str) -> Conversation:
         message: dict[str, Any] = {"role": role, "content": _text(step["message"])}
         messages.append(message)
         if role == "assistant":
-            message["reasoning"] = step.get("reasoning_content")
+            message["reasoning"] = _text_or_none(step.get("reasoning_content"), "reasoning")
             message["calls"] = [
-                (call["tool_call_id"], call["function_name"], _arguments(call["arguments"]))
+                (
+                    _text_or_none(call["tool_call_id"], "id of a call"),
+                    str(call["function_name"]),
+                    _arguments(call["arguments"]),
+                )
                 for call in step.get("tool_calls") or ()
             ]
             results = (step.get("observation") or {}).get("results", ())
@@ -144,7 +163,7 @@ def _from_atif(document: dict[str, Any], place: str) -> Conversation:
     agent = document["agent"]
     return Conversation(
         messages=messages,
-        tools=agent.get("tool_definitions") or [],
+        tools=_tools(agent.get("tool_definitions") or []),
         model=str(agent.get("model_name") or "unknown"),
         source=place,
     )

@@ -38,7 +38,7 @@ class Claims:
 
         A recording that is deleted meanwhile is none. Read to the end before `unknown` counts.
         """
-        for session in self._store.ids():
+        for session in (*self._store.ids(), *self._store.unnamed()):
             folder = self._store.root / session
             try:
                 state = _state(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import stat
 import time
@@ -15,6 +16,8 @@ from recordings.storage.log import LOG
 from recordings.store.summary import RecordingSummary, summarise
 
 LAST = "last"
+_ID = re.compile(r"[\w@+=:,][\w@+=:,.-]*")
+"""Ids are shown in commands to be said: none is an option, none is more than a word to a shell."""
 _FEW = 5
 """Ids named when a prefix fits several."""
 
@@ -49,6 +52,11 @@ class RecordingStore:
         """Return the ids of all recordings, the newest first."""
         return [name for name in self.names() if self._has_log(name)]
 
+    def unnamed(self) -> list[str]:
+        """Return the names of folders that hold a log and are no ids: they are no recordings."""
+        names = [name for name in self._entries() if not _may_be_id(name)]
+        return [name for name in names if self._has_log(name)]
+
     def resolve(self, ref: str) -> Path:
         """Return the folder of a recording by its id, a unique beginning of it, or `last`.
 
@@ -79,12 +87,14 @@ class RecordingStore:
         return (summarise(self.root / name) for name in self.ids())
 
     def names(self) -> Sequence[str]:
-        """Names of the folders, the newest first; no recording has one that cannot be printed."""
+        """Names of the folders, the newest first; those that may be no id are left out."""
+        return sorted(filter(_may_be_id, self._entries()), reverse=True)
+
+    def _entries(self) -> Sequence[str]:
         try:
-            names = [name for name in os.listdir(self.root) if _may_be_id(name)]
+            return [name for name in os.listdir(self.root) if not name.startswith(".")]
         except (FileNotFoundError, NotADirectoryError):
             return []
-        return sorted(names, reverse=True)
 
     def _has_log(self, name: str) -> bool:
         """A log without a byte was begun and killed before anything was recorded.
@@ -99,7 +109,7 @@ class RecordingStore:
 
 
 def _may_be_id(name: str) -> bool:
-    return name.isprintable() and not name.startswith(".")
+    return name.isprintable() and _ID.fullmatch(name) is not None
 
 
 def _new_id(now: float) -> str:

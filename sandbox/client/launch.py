@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 import stat
 import time
@@ -39,6 +40,7 @@ HELLO_TIMEOUT = 30.0
 """Seconds that a runner may take until it says hello."""
 
 _TAKEN = (WORKSPACE, "/opt/sii", DIRECTORY, NETWORK, LIFELINE, "/tmp", "/proc", "/sys", "/dev")
+_NAME = re.compile(r"sii-[0-9a-f]{12}")
 _BOOT = """\
 import sys
 if sys.version_info < (3, 9):
@@ -156,6 +158,11 @@ async def removed_when_it_fails(remove: Callable[[], Awaitable[None]]) -> AsyncI
 def new_name() -> str:
     """Return an id for a sandbox."""
     return f"sii-{secrets.token_hex(6)}"
+
+
+def is_name(text: str) -> bool:
+    """Tell whether a text is such an id."""
+    return _NAME.fullmatch(text) is not None
 
 
 def tmp_size(spec: SandboxSpec) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -228,7 +229,7 @@ def _start(engine: Engine, spec: SandboxSpec, name: str) -> None:
 def _no_image(image: str) -> str:
     if image == SandboxSpec.__dataclass_fields__["image"].default:
         return f"The sandbox's image {image} is not here: make it with `sii sandbox build`."
-    return f"The image {image} is not here: `docker pull {image}`, or build it."
+    return f"The image {image} is not here: `docker pull {shlex.quote(image)}`, or build it."
 
 
 def _host_config(

@@ -7,14 +7,17 @@ started, and what an engine lost track of.
 from __future__ import annotations
 
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from sandbox.client.launch import is_name
 from sandbox.own_folder import sweep
 
 OWNER_LABEL = "sii.owner"
 """`boot_id:pid_namespace:pid:start_time` of the process that made the container."""
+_LABEL = re.compile(r"([^:]*):([^:]*):(?P<pid>[0-9]{1,10}):([^:]*)")
 
 
 def owner() -> str:
@@ -24,8 +27,17 @@ def owner() -> str:
 
 def owner_pid(label: str) -> int | None:
     """Return the pid in a label; none when it is not one of ours."""
-    parts = label.split(":")
-    return int(parts[2]) if len(parts) == 4 and parts[2].isdigit() else None
+    found = _LABEL.fullmatch(label)
+    return int(found["pid"]) if found else None
+
+
+def is_sandbox(container: Any) -> bool:
+    """Tell whether a listed container with our label is a sandbox, by its name.
+
+    A label alone shows nothing: an image that is made of a sandbox has it too, or one of anybody,
+    and hands it to every container of its own.
+    """
+    return any(is_name(name.removeprefix("/")) for name in container["Names"] or ())
 
 
 def is_dead(label: str, *, running: bool) -> bool:
@@ -33,10 +45,10 @@ def is_dead(label: str, *, running: bool) -> bool:
 
     Of another machine or pid namespace nothing is known: a running container is left to it.
     """
-    parts = label.split(":")
-    if len(parts) != 4 or not parts[2].isdigit():
+    found = _LABEL.fullmatch(label)
+    if found is None:
         return False
-    boot, namespace, pid, start = parts
+    boot, namespace, pid, start = found.groups()
     if boot != _boot_id() or namespace != _pid_namespace():
         return boot != _boot_id() and not running
     return _start_time(int(pid)) != start
@@ -62,7 +74,8 @@ def reap(api: Any | None = None) -> int:
     count = 0
     for container in found:
         label = container["Labels"][OWNER_LABEL]
-        if not is_dead(label, running=container["State"] == "running"):
+        is_running = container["State"] == "running"
+        if not (is_sandbox(container) and is_dead(label, running=is_running)):
             continue
         with suppress(APIError, RequestException):
             api.remove_container(container["Id"], force=True, v=True)

@@ -106,7 +106,7 @@ def _line(one: Found, session: str | None) -> str:
     owner = f"pid {one.owner}" if one.owner_lives else f"pid {one.owner}, dead"
     return (
         f"{one.sandbox_id:<16}  {one.state:<8}  {owner:<16}  {_age(one.seconds):>5}  {memory:>9}  "
-        f"{session or '–':<20}  {one_line(one.workspace or '–', 100)}"
+        f"{one_line(session or '–', 100):<20}  {one_line(one.workspace or '–', 100)}"
     )
 
 

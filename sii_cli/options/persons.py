@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pwd
+import shlex
 from pathlib import Path
 
 import click
@@ -37,7 +38,7 @@ def allow_person(
         if not by_human:
             raise UsageError(
                 f"{folder.name} is a session of {shown}: to go on with it, and with others of "
-                f"theirs from now on, say --allow-person {shown}."
+                f"theirs from now on, say --allow-person {shlex.quote(shown)}."
             )
         click.confirm(
             f"{folder.name} is a session of {shown}. Go on with it, and with others of theirs "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,6 +170,6 @@ def _still_there(workspace: str) -> str:
     if now != workspace:
         raise UsageError(
             f"The recorded workspace {workspace} leads to {now} by now: if that is meant, say "
-            f"--workspace {now}."
+            f"--workspace {shlex.quote(now)}."
         )
     return workspace

@@ -104,7 +104,7 @@ class _Cleaning:
         """Return the folders of forks without a recording, in which nobody works."""
         # Looked at before the recordings: a fork's recording is begun before its files are written.
         folders = _folders_in(forks_folder(self._home))
-        there = set(self._store.names()) - set(self._freed.empty)
+        there = {*self._store.names(), *self._store.unnamed()} - set(self._freed.empty)
         in_use = list(_real_paths([*held, *self._claims.workspaces.values()]))
         return [
             folder

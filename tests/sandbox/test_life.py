@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from sandbox.client.launch import new_name
 from sandbox.docker.backend import DockerBackend
 from sandbox.docker.reaper import OWNER_LABEL, is_dead, owner, reap
 from sandbox.pool import SandboxPool
@@ -235,7 +236,8 @@ def test_a_running_container_of_another_machine_is_left_to_it() -> None:
 
 
 def _create(label: str) -> str:
-    command = ["docker", "create", "--label", f"{OWNER_LABEL}={label}", IMAGE, "true"]
+    named = ["--name", new_name(), "--label", f"{OWNER_LABEL}={label}"]
+    command = ["docker", "create", *named, IMAGE, "true"]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from recordings.events import SandboxStart
 from recordings.recorder import Recorder
+from sandbox.client.launch import new_name
 from sandbox.docker import image
 from sandbox.docker.backend import DockerBackend
 from sandbox.docker.reaper import OWNER_LABEL, owner
@@ -78,7 +79,9 @@ def test_what_a_dead_owner_left_is_reaped(sandbox_image: str) -> None:
     gone.wait()
     boot, namespace, *_ = owner().split(":")
     label = f"{OWNER_LABEL}={boot}:{namespace}:{gone.pid}:1"
-    command = ["docker", "create", "--label", label, sandbox_image]
+    # A sandbox's name, too: what has the label alone is somebody's own container.
+    named = ["--name", new_name(), "--label", label]
+    command = ["docker", "create", *named, sandbox_image]
     made = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
     said = sii_sandbox("reap").stdout
     assert "of dead owners" in said or said == "Nothing is left over.\n"  # another was quicker
