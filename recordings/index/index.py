@@ -235,17 +235,18 @@ class RecordingIndex:
         )
 
 
-def purge(folder: Path) -> None:
+def purge(folder: Path, keys: ReviewKeys | None = None) -> None:
     """Take a recording and its words out of its store's index, so that no page of it has them.
 
-    Call it while the log is still what was indexed. An index that resists is deleted.
+    Call it while the log is still what was indexed. An index that resists, or was not made with
+    these keys, is deleted.
     """
     store = RecordingStore(folder.parent)
     path = store.root / INDEX
     if not path.exists():
         return
     try:
-        with RecordingIndex(store) as index:
+        with RecordingIndex(store, keys=keys) as index:
             _purge(index, folder)
     except (*UNREADABLE, sqlite3.Error):
         delete_index(path)

@@ -26,6 +26,7 @@ from recordings.events import (
 from recordings.index.index import purge
 from recordings.redaction.redactor import Redactor, blank_prompt, texts_of
 from recordings.redaction.secrets import Secret, SecretFinder
+from recordings.reviews.keys import ReviewKeys
 from recordings.storage.blobs import blob_folders, open_blob, put_blob, read_blob
 from recordings.storage.files import PACKED, failure, packed_path
 from recordings.storage.lines import encode_event
@@ -61,11 +62,17 @@ def scan(folder: Path, finder: SecretFinder) -> Iterator[Finding]:
 
 
 def redact(
-    folder: Path, redactor: Redactor, *, by: str, key: HomeKey | None = None
+    folder: Path,
+    redactor: Redactor,
+    *,
+    by: str,
+    key: HomeKey | None = None,
+    keys: ReviewKeys | None = None,
 ) -> Redaction | None:
     """Take secrets out of a recording for good; none: there was nothing to take out.
 
-    A key seals what comes of it: give it only where the recording is own or trusted.
+    A key seals what comes of it: give it only where the recording is own or trusted. `keys` are
+    the home's, with which its index is made.
 
     A packed recording is unpacked. The search index forgets its words. Approvals
     become void, for the recording's hash is another. Copies elsewhere, forks among them, stay as
@@ -75,7 +82,7 @@ def redact(
         unpack(folder)
     log, _ = LogWriter.open(folder)
     try:
-        rewriter = _Rewriter(folder, redactor, by, key)
+        rewriter = _Rewriter(folder, redactor, by, key, keys)
         note = rewriter.run()
         rewriter.remove_leftovers()
         return note
@@ -86,9 +93,17 @@ def redact(
 
 
 class _Rewriter:
-    def __init__(self, folder: Path, redactor: Redactor, by: str, key: HomeKey | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        redactor: Redactor,
+        by: str,
+        key: HomeKey | None,
+        keys: ReviewKeys | None,
+    ) -> None:
         self._folder = folder
         self._key = key
+        self._keys = keys
         self._head = ""
         self._redactor = redactor
         self._by = by
@@ -108,7 +123,9 @@ class _Rewriter:
                 last = self._write(held.create(temporary), old)
                 if last is None:
                     return None
-                purge(self._folder)  # before: it is by the old text that words are found
+                purge(
+                    self._folder, self._keys
+                )  # before: it is by the old text that words are found
                 self._replace_log(held, temporary, old)
             finally:
                 held.remove(temporary)

@@ -35,7 +35,7 @@ def command(
     from recordings.redaction.redactor import Redactor
     from recordings.redaction.rewrite import redact, scan
     from recordings.trust.origin import origin_of
-    from sii_cli.config.home_key import writing_key
+    from sii_cli.config.home_key import review_keys, writing_key
 
     folder, by = find_one(ref), find_reviewer(speaker)
     finder = make_finder(variables, entropy)
@@ -49,7 +49,7 @@ def command(
     _confirm(yes)
     is_own = origin_of(folder, find_key_home(os.environ)) != "foreign"
     key = writing_key() if is_own else None
-    note = redact(folder, Redactor(finder, whole=whole), by=by, key=key)
+    note = redact(folder, Redactor(finder, whole=whole), by=by, key=key, keys=review_keys())
     if note is None:
         click.echo(f"{folder.name}  nothing was changed")
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,16 @@ def test_rows_that_somebody_planted_say_nothing(shell: Shell, lie: Callable[[str
     assert shell.sii("list", "--json").stdout == told
     assert folder.name not in shell.sii("list", "--approval", "approved").stdout
     assert folder.name not in shell.sii("list", "--tag", "gold").stdout
+
+
+def test_redaction_works_with_no_index_that_somebody_planted(shell: Shell) -> None:
+    """An expression in it would be worked out for every row that goes."""
+    folder = shell.recorded(system_prompt="The key is AKIAIOSFODNN7EXAMPLE.")
+    forged(shell.store.root / INDEX, "INSERT INTO tags VALUES (99, 'gold', 1)")
+    done = shell.sii("redact", folder.name, "--yes", "--speaker", "ann")
+    assert "taken out" in done.stdout, done.stderr
+    with closing(sqlite3.connect(shell.store.root / INDEX)) as db:
+        assert db.execute("SELECT * FROM tags").fetchall() == []
 
 
 def test_a_copy_of_an_own_index_is_made_again(shell: Shell, tmp_path: Path) -> None:
