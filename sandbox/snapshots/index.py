@@ -9,8 +9,8 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from functools import partial
+from contextlib import closing, contextmanager, suppress
+from functools import lru_cache, partial
 from typing import TypeVar
 
 from sandbox.snapshots.errors import SnapshotError
@@ -184,7 +184,7 @@ def _connect(path: str) -> sqlite3.Connection:
         try:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = NORMAL")
-            _refuse_programs(db)
+            _refuse_other_schemas(db)
             db.executescript(_TABLES)
             return db
         except sqlite3.OperationalError as error:
@@ -222,10 +222,23 @@ def _names_another(journal: str) -> bool:
         return False
 
 
-def _refuse_programs(db: sqlite3.Connection) -> None:
-    """Raise `sqlite3.DatabaseError` for views and triggers: they make work without an end."""
-    if db.execute("SELECT 1 FROM sqlite_master WHERE type IN ('view', 'trigger')").fetchone():
+def _refuse_other_schemas(db: sqlite3.Connection) -> None:
+    """Raise `sqlite3.DatabaseError` for anything but our tables: views, triggers, checks, columns
+    and indexes of expressions make work without an end.
+    """
+    if not _schema_of(db) <= _own_schema():
         raise sqlite3.DatabaseError("it holds what no index of ours does")
+
+
+@lru_cache
+def _own_schema() -> frozenset[tuple[str, ...]]:
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.executescript(_TABLES)
+        return _schema_of(db)
+
+
+def _schema_of(db: sqlite3.Connection) -> frozenset[tuple[str, ...]]:
+    return frozenset(db.execute("SELECT type, name, tbl_name, sql FROM sqlite_master"))
 
 
 def _add(db: sqlite3.Connection, pack: str, end: int, rows: list[Packed]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,32 @@ def test_a_view_in_the_place_of_a_table_is_not_asked(tmp_path: Path) -> None:
     index = index_of(tmp_path)
     assert index.counts() == {}
     index.close()
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "CREATE INDEX more ON objects(0 * length(hex(zeroblob(size))))",
+        "ALTER TABLE objects ADD COLUMN more AS (hex(zeroblob(size)))",
+        "ALTER TABLE packs ADD COLUMN more INTEGER CHECK (length(hex(zeroblob(end))) > 0)",
+        "CREATE TABLE more (x DEFAULT (hex(zeroblob(9))))",
+    ],
+)
+def test_an_index_of_another_schema_is_made_again(tmp_path: Path, planted: str) -> None:
+    """What an expression in it costs, somebody else chose."""
+    with closing(sqlite3.connect(tmp_path / "index.sqlite")) as db:
+        db.executescript(_TABLES)
+        db.execute(planted)
+    index = index_of(tmp_path)
+    index.catch_up()
+    index.close()
+    with closing(sqlite3.connect(tmp_path / "index.sqlite")) as db:
+        assert "more" not in "".join(str(row) for row in db.execute("SELECT * FROM sqlite_master"))
+    made = (tmp_path / "index.sqlite").stat().st_ino
+    index = index_of(tmp_path)
+    index.catch_up()
+    index.close()
+    assert (tmp_path / "index.sqlite").stat().st_ino == made, "an index of ours is kept"
 
 
 def _use(store: Path) -> None:
