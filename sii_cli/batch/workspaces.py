@@ -161,6 +161,8 @@ def _is_special(path: Path) -> bool:
 
 
 _cloning = Lock()
+_cloned: set[Path] = set()
+"""What this process cloned: what lay there before may have come with the batch's folder."""
 
 
 def _repository(source: str | Path, commit: str, repositories: Path, max_bytes: int) -> Path:
@@ -170,13 +172,17 @@ def _repository(source: str | Path, commit: str, repositories: Path, max_bytes: 
     key = hashlib.sha256(f"{source}\0{commit}".encode()).hexdigest()[:16]
     kept = repositories / key
     with _cloning:
-        if kept.exists():
+        if kept in _cloned and kept.is_dir():
             return kept
         repositories.mkdir(mode=0o700, exist_ok=True)
+        if repositories.is_symlink():
+            raise OSError(errno.EINVAL, f"{repositories} is a link: remove it")
+        remove_workspace(kept)
         new = Path(tempfile.mkdtemp(prefix=f"{key}-", dir=repositories))
         try:
             check_out(source, commit, new, max_bytes)
             new.replace(kept)
+            _cloned.add(kept)
         except BaseException:
             remove_workspace(new)
             raise

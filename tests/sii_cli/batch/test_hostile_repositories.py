@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -16,7 +17,7 @@ from sii_cli.batch import git as git_module
 from sii_cli.batch.git import GitFailed, run_git
 from sii_cli.batch.git_objects import holds, opened
 from sii_cli.batch.validate import validate
-from sii_cli.batch.workspaces import WorkspaceUnavailable, make_workspace
+from sii_cli.batch.workspaces import REPOSITORIES, WorkspaceUnavailable, make_workspace
 from sii_cli.queries.queries import Query
 
 pytestmark = pytest.mark.hostile
@@ -341,3 +342,41 @@ def test_a_git_that_hangs_is_ended(
         run_git(repository, "-c", "alias.wait=!sleep 60 #", "wait", max_bytes=1 << 20)
     assert time.monotonic() - begun < 10
     assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("is_link", [True, False])
+def test_a_clone_that_came_with_a_batch_is_not_used(
+    tmp_path: Path, repository: Path, is_link: bool
+) -> None:
+    """A link in its place would show a folder of the host, and another tree another answer."""
+    secret, out, wanted = tmp_path / "secret", tmp_path / "out", query(head(repository))
+    secret.mkdir()
+    (secret / "id_rsa").write_text("key")
+    key = hashlib.sha256(f"{repository}\0{head(repository)}".encode()).hexdigest()[:16]
+    planted = out / REPOSITORIES / key
+    planted.parent.mkdir(parents=True)
+    if is_link:
+        planted.symlink_to(secret)
+    else:
+        planted.mkdir()
+        (planted / "id_rsa").write_text("key")
+    try:
+        made = make_workspace(wanted, tmp_path, out)
+    except WorkspaceUnavailable:
+        assert is_link
+    else:
+        assert not (made / "id_rsa").exists()
+        assert (made / "a.txt").read_text() == "two"
+    assert (secret / "id_rsa").read_text() == "key"
+
+
+def test_a_link_in_the_place_of_a_batchs_clones_is_refused(
+    tmp_path: Path, repository: Path
+) -> None:
+    elsewhere, out = tmp_path / "elsewhere", tmp_path / "out"
+    elsewhere.mkdir()
+    out.mkdir()
+    (out / REPOSITORIES).symlink_to(elsewhere)
+    with pytest.raises(WorkspaceUnavailable, match="is a link"):
+        make_workspace(query(head(repository)), tmp_path, out)
+    assert list(elsewhere.iterdir()) == []
