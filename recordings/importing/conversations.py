@@ -7,12 +7,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from recordings.errors import UNPARSABLE, RecordingError
 from recordings.storage.encoding import encode
 
 _THINK = re.compile(r"\s*<think>(.*?)</think>\n?(.*)", re.DOTALL)
+_LONGEST = 256 << 20
+"""Characters of a line: what is longer has no end, as `/dev/zero`."""
 _ROLES = {"system", "developer", "user", "assistant", "tool"}
 
 
@@ -38,10 +40,18 @@ def read_conversations(path: Path) -> Iterator[Conversation]:
     """
     try:
         with path.open(encoding="utf-8") as file:
-            for number, document in _documents(path, file):
+            for number, document in _documents(path, _lines(path, file)):
                 yield _conversation(document, f"{path.name}:{number}")
     except (OSError, UnicodeDecodeError) as error:
         raise NotImportable(f"{path} cannot be read ({error}).") from None
+
+
+def _lines(path: Path, file: TextIO) -> Iterator[str]:
+    """Yield the lines of a file. Raises `NotImportable` for one without an end."""
+    while line := file.readline(_LONGEST + 1):
+        if len(line) > _LONGEST:
+            raise NotImportable(f"A line of {path} is longer than {_LONGEST:,} characters.")
+        yield line
 
 
 def _documents(path: Path, lines: Iterator[str]) -> Iterator[tuple[int, Any]]:

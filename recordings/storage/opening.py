@@ -214,6 +214,18 @@ def read_file(root: Path, *names: str, most: int) -> bytes:
     return data
 
 
+def read_given(path: Path, most: int) -> bytes:
+    """Return the bytes of what the user names in a command: also a pipe, or what a link leads to.
+
+    Raises `UnexpectedFile` when it has no end within `most` bytes, `OSError`.
+    """
+    with path.open("rb") as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise UnexpectedFile(path, f"it is longer than {most:,} bytes")
+    return data
+
+
 def read_named(path: Path, most: int) -> bytes:
     """Return the bytes of a regular file that the user keeps, which may be a link of the user's.
 

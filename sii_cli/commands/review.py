@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from recordings.storage.opening import read_given
 from sii_cli.errors import SiiError, UsageError
 from sii_cli.options.filters import filter_options, make_filter, open_index
 from sii_cli.options.recordings import (
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from recordings.reviews.approval import Verdict
     from sii_cli.review.steps import Walk
 
+_LARGEST_RUBRIC = 1 << 20
+"""Bytes."""
 _VERDICTS: dict[str, Verdict] = {"a": "approve", "r": "reject", "n": "needs_work"}
 
 
@@ -205,7 +208,7 @@ def _ask_note(verdict: Verdict) -> str:
 
 def _read_criteria(rubric: Path | None) -> list[str]:
     try:
-        lines = rubric.read_text("utf-8").splitlines() if rubric else []
+        lines = read_given(rubric, _LARGEST_RUBRIC).decode().splitlines() if rubric else []
     except UnicodeDecodeError:
         raise UsageError(f"{rubric} is no text.") from None
     return [line.strip() for line in lines if line.strip() and not line.startswith("#")]

@@ -13,11 +13,14 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from recordings.errors import UNPARSABLE, why_unparsable
+from recordings.storage.opening import read_given
 from sii_cli.errors import UsageError
 
 Texts = tuple[str, str]
 """The recorded text and the one of now."""
 
+_LARGEST = 1 << 20
+"""Bytes of a file of rules."""
 _MASKED_LINES = 200
 """Lines with something masked that are looked for in the other text."""
 _MASKS = 5
@@ -138,7 +141,7 @@ def _touches(rule: Rule, texts: Texts) -> bool:
 
 def _read(path: Path) -> list[_RuleTable]:
     try:
-        return _parse(path.read_text("utf-8"))
+        return _parse(read_given(path, _LARGEST).decode())
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
