@@ -16,7 +16,7 @@ from recordings.errors import UNREADABLE
 from recordings.export.files import ExportFailed
 from recordings.export.plan import Source, SourcePair
 from recordings.samples.sample import LeftOut
-from recordings.storage.opening import read_given
+from recordings.storage.opening import read_named
 
 _LARGEST = 64 << 20
 """Bytes of a file of pairs."""
@@ -33,7 +33,7 @@ class NamedPair(NamedTuple):
 def read_pairs(path: Path) -> list[NamedPair]:
     """Read a file of pairs, each once. Raises `ExportFailed` for what is none."""
     try:
-        lines = read_given(path, _LARGEST).split(b"\n")
+        lines = read_named(path, _LARGEST).split(b"\n")
     except OSError as error:
         raise ExportFailed(f"{path} cannot be read: {error.strerror or error}.") from None
     pairs = [_named(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]

@@ -34,6 +34,7 @@ from sii_cli.reexecution.recorded import (
     Workspace,
     recorded_calls,
 )
+from sii_cli.session.resume import Resumed
 from sii_cli.session.session import Session
 from tests.fakes.fake_sandbox import FakeSandbox
 from tests.fakes.scripted_model import ScriptedModel, answer, calls
@@ -201,7 +202,7 @@ async def test_a_session_that_went_on_in_a_new_sandbox_is_run_again_in_two(tmp_p
         mode="headless",
         model=ScriptedModel(bash("echo [$x]"), DONE),
         backend=FakeBackend(),
-        resumed=folder,
+        resumed=Resumed(folder),
     )
     async for _ in session.send("Go on."):
         pass
