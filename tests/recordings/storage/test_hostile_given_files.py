@@ -36,7 +36,7 @@ READERS: dict[str, Callable[[Path], object]] = {
 def test_a_file_without_an_end_is_refused_within_bounds(read: Callable[[Path], object]) -> None:
     tracemalloc.start()
     try:
-        with pytest.raises((RecordingError, UsageError), match="longer than|is a device"):
+        with pytest.raises((RecordingError, UsageError), match=r"longer than|is a device"):
             read(ENDLESS)
         assert tracemalloc.get_traced_memory()[1] < 32 << 20
     finally:
