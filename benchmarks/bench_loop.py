@@ -193,12 +193,12 @@ class RecordingTime:
         return seconds
 
     def _timed(self, method: Callable[..., object]) -> Callable[..., object]:
-        def timed(*args: object) -> object:
+        def timed(*args: object, **options: object) -> object:
             if self._inside:
-                return method(*args)
+                return method(*args, **options)
             self._inside, start = True, time.thread_time()
             try:
-                return method(*args)
+                return method(*args, **options)
             finally:
                 self.seconds += time.thread_time() - start
                 self._inside = False
