@@ -39,9 +39,11 @@ attack: sandbox ## Attack sii with what others might send, and count what held
 	@scripts/test_tools.sh
 	@$(PYTHON) -m pytest -m hostile -p tests.hostile.counting $(PYTEST_ARGS)
 
-check: $(INSTALLED) ## Check style, types and the import contract
+check: $(INSTALLED) ## Check style, words, types and the import contract
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
+	@$(PYTHON) -m codespell_lib
+	@$(PYTHON) -m scripts.check_words
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
 

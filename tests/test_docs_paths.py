@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 PACKAGES = ("sii_cli", "tools", "sandbox", "recordings", "tests", "docs", "scripts", "benchmarks")
 PATH = re.compile(rf"`((?:{'|'.join(PACKAGES)})/[^`\s]*)`")
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)[^)]*\)")
@@ -15,7 +15,7 @@ ONE_OF_MANY = "NAME"
 """Stands for what a reader would write there."""
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_paths_and_links_lead_somewhere(document: Path) -> None:
     text = document.read_text("utf-8")
     paths = [path for path in PATH.findall(text) if path != OF_SLIME and ONE_OF_MANY not in path]
