@@ -5,7 +5,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON := .venv/bin/python
 INSTALLED := .venv/.installed
 
-.PHONY: help setup engine sandbox server demo test attack check bench clean
+.PHONY: help setup engine sandbox server demo test attack check docs bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -46,6 +46,10 @@ check: $(INSTALLED) ## Check style, words, types and the import contract
 	@$(PYTHON) -m scripts.check_words
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
+
+docs: $(INSTALLED) ## Build the documentation as a site, in build/docs
+	@$(PYTHON) -m sphinx -b html -E -W --keep-going -q -d build/doctrees docs build/docs
+	@echo "The site is in build/docs: open build/docs/index.html"
 
 bench: sandbox ## Measure speed and memory, and print the figures
 	@$(PYTHON) -m benchmarks

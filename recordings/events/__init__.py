@@ -1,6 +1,7 @@
 """The events: one envelope, one union. Everything a session thinks, calls and sees.
 
-What each event means is written in `docs/recording.md`; how events reach the disk, in `log.py`.
+What each event means is written in `docs/reference/events.md`; how events reach the disk, in
+`log.py`.
 """
 
 from recordings.events.batch import Check, QueryOutcome, QueryStatus, SimulatedUser

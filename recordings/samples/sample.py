@@ -39,7 +39,7 @@ Reason = Literal[
     "other_prompt",
     "parted_early",
 ]
-"""Why something is not trained on; `docs/finetune.md` says what each means."""
+"""Why something is not trained on; `docs/reference/samples.md` says what each means."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,4 +40,4 @@ def seal_at_first_start(command: str | None, arguments: list[str]) -> None:
     if sealed:
         count = counted(sealed, "recording", "recordings")
         verb = "is" if sealed == 1 else "are"
-        complain(f"{count} of this home {verb} sealed as yours (docs/security.md).")
+        complain(f"{count} of this home {verb} sealed as yours (docs/explanation/security.md).")

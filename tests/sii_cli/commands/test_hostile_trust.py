@@ -313,7 +313,10 @@ def test_what_was_here_is_sealed_once(shell: Shell, victim: Path) -> None:
         assert shell.sii(*touches_nothing).returncode == 0
     assert not (shell.home / KEY).exists()
     told = shell.sii("list")
-    assert told.stderr == "sii: 4 recordings of this home are sealed as yours (docs/security.md).\n"
+    assert (
+        told.stderr
+        == "sii: 4 recordings of this home are sealed as yours (docs/explanation/security.md).\n"
+    )
     assert [origin_of(folder, shell.home) for folder in (*old, batch)] == ["own"] * 4
     assert origin_of(imported, shell.home) == "foreign"
     assert told.stdout.count("approved") == 3

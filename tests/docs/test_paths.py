@@ -2,20 +2,22 @@
 
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+from tests.docs.shown import DOCUMENTS, ROOT, name_of
+
 PACKAGES = ("sii_cli", "tools", "sandbox", "recordings", "tests", "docs", "scripts", "benchmarks")
 PATH = re.compile(rf"`((?:{'|'.join(PACKAGES)})/[^`\s]*)`")
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)[^)]*\)")
+ADDRESS = re.compile(r"\]\((https?:[^)]*)\)")
 OF_SLIME = "tools/convert_hf_to_torch_dist.py"
 ONE_OF_MANY = "NAME"
 """Stands for what a reader would write there."""
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_paths_and_links_lead_somewhere(document: Path) -> None:
     text = document.read_text("utf-8")
     paths = [path for path in PATH.findall(text) if path != OF_SLIME and ONE_OF_MANY not in path]
@@ -27,6 +29,17 @@ def test_paths_and_links_lead_somewhere(document: Path) -> None:
 
 def _exists(path: Path) -> bool:
     return any(path.parent.glob(path.name)) if "*" in path.name else path.exists()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_addresses_outside_are_well_formed(document: Path) -> None:
+    """Nothing is fetched: tests have no network."""
+    wrong = []
+    for address in ADDRESS.findall(document.read_text("utf-8")):
+        parts = urlsplit(address)
+        if parts.scheme != "https" or "." not in (parts.hostname or "") or parts.username:
+            wrong.append(address)
+    assert not wrong
 
 
 def test_paths_are_found_at_all() -> None:

@@ -1,0 +1,83 @@
+"""The page of the events: what each says, its fields, and one line as it stands in a recording."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from pathlib import Path
+
+import orjson
+
+from recordings import events
+from recordings.events import EVENT_TYPES, Event, Part
+from scripts.reference.markdown import fenced, page, table
+from tests.recordings.recording_examples import example_lines
+
+_Notes = dict[tuple[str, str], str]
+"""What is said of a field, by its class and its name."""
+
+
+def pages() -> dict[str, str]:
+    """Return the page of all events, and of the parts they are made of."""
+    notes = _field_notes()
+    examples = {event.type: (event, line) for event, line in example_lines()}
+    parts = [
+        cls
+        for cls in Part.__subclasses__()
+        if cls.__module__.startswith(events.__name__) and cls is not events.EventData
+    ]
+    return {
+        "events.md": page(
+            "Events",
+            "A recording is a list of events. Each stands on a line of `events.jsonl`, in "
+            "[one envelope](recording.md#a-line); `data` holds the fields below.",
+            *(_event(name, *examples[name], notes) for name in EVENT_TYPES),
+            "## Parts",
+            *(
+                f"### `{cls.__name__}`\n\n{inspect.getdoc(cls)}\n\n{_fields(cls, notes)}"
+                for cls in parts
+            ),
+        )
+    }
+
+
+def _event(name: str, event: Event, line: bytes, notes: _Notes) -> str:
+    cls = type(event.data)
+    synced = "Synced to disk." if cls.durable else "Not synced."
+    shown = orjson.dumps(orjson.loads(line), option=orjson.OPT_INDENT_2).decode()
+    return (
+        f"## `{name}`\n\n{inspect.getdoc(cls)} {synced}\n\n{_fields(cls, notes)}\n"
+        f"{fenced(shown, 'json')}"
+    )
+
+
+def _fields(cls: type[Part], notes: _Notes) -> str:
+    rows = [
+        (f"`{name}`", _kind(str(cls.__annotations__[name])), notes.get((cls.__name__, name), ""))
+        for name in cls.model_fields
+    ]
+    return table(("field", "type", ""), rows)
+
+
+def _kind(annotation: str) -> str:
+    """Write a type as a reader of JSON would say it."""
+    choices = re.sub(r"Literal\[(.*?)\]", lambda one: one[1].replace(",", " or"), annotation)
+    return choices.replace("|", "or").replace("[", r"\[").replace("*", r"\*")
+
+
+def _field_notes() -> _Notes:
+    """Return the strings below the fields of `recordings/events`."""
+    notes = {}
+    sources = [path.read_text("utf-8") for path in Path(events.__file__).parent.glob("*.py")]
+    for cls in (node for source in sources for node in ast.parse(source).body):
+        if not isinstance(cls, ast.ClassDef):
+            continue
+        for field, note in zip(cls.body, cls.body[1:], strict=False):
+            match field, note:
+                case (
+                    ast.AnnAssign(target=ast.Name(id=name)),
+                    ast.Expr(value=ast.Constant(value=str(text))),
+                ):
+                    notes[cls.name, name] = text
+    return notes

@@ -1,0 +1,15 @@
+"""All generated pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scripts.reference import commands, events, exports, models, queries, settings
+
+FOLDER = Path(__file__).parents[2] / "docs" / "reference"
+
+
+def all_pages() -> dict[str, str]:
+    """Return the text of each page by its path below `FOLDER`."""
+    subjects = (commands, events, exports, models, queries, settings)
+    return {name: text for subject in subjects for name, text in subject.pages().items()}
