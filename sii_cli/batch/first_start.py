@@ -9,7 +9,7 @@ from sii_cli.config.settings import find_home, find_key_home
 _SEALED = "sealed"
 """The file in a home that says that what was there is sealed (`recordings.trust.first_start`)."""
 _BATCHES = "batches"
-_TOUCH_NOTHING = frozenset({"verify", "doctor", "config", "sandbox", "serve"})
+_TOUCH_NOTHING = frozenset({"completion", "verify", "doctor", "config", "sandbox", "serve"})
 """Commands that neither act on recordings nor judge them."""
 
 

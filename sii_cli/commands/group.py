@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import click
 
 from sii_cli.errors import EXIT_CODES
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 COMMANDS = {
     "run": "Work on one task without a screen.",
@@ -39,6 +43,7 @@ COMMANDS = {
     "doctor": "Check this machine and the model server.",
     "sandbox": "See to the sandboxes of this machine and to their image.",
     "config": "Show the settings in force and where each came from.",
+    "completion": "Print the script by which a shell completes commands and options.",
 }
 """What `sii --help` says of each; `sii_cli/commands/NAME.py` has it as `command`."""
 
@@ -65,17 +70,30 @@ class Sii(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command; a task in its place gets a hint."""
-        if args[0] != PROMPT and args[0] not in COMMANDS:
+        if args[0] != PROMPT and args[0] not in COMMANDS and not ctx.resilient_parsing:
             raise click.UsageError(
                 f'there is no command {args[0]!r}; for a task, say `sii -p "…"`.', ctx
             )
         return super().resolve_command(ctx, args)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Hand everything to the prompt unless a command is named."""
+        """Hand everything to the prompt unless a command is named, or is being completed."""
+        if not args and ctx.resilient_parsing:
+            return super().parse_args(ctx, args)
         if not args or (args[0].startswith("-") and args[0] != "--help"):
             args = [PROMPT, *args]
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete a command, or an option of the prompt, without importing other commands."""
+        from click.shell_completion import CompletionItem
+
+        if incomplete.startswith("-"):
+            prompt = self.get_command(ctx, PROMPT)
+            assert prompt is not None
+            return prompt.shell_complete(click.Context(prompt, parent=ctx), incomplete)
+        found = [name for name in COMMANDS if name.startswith(incomplete)]
+        return [CompletionItem(name, help=COMMANDS[name]) for name in found]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands, from what is known without importing them, and the options."""
