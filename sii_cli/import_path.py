@@ -10,6 +10,8 @@ import sys
 
 PACKAGES = ("recordings", "sandbox", "sii_cli", "tools")
 _OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_MARK = b'\n__distribution__ = "sii-cli"\n'
+"""Stands near the beginning of each package of sii."""
 _LISTS = ("PATH", "LD_LIBRARY_PATH")
 """Lists of folders in the environment in which an empty entry means the working directory."""
 
@@ -46,8 +48,10 @@ def clean_if_program() -> None:
 def clean() -> None:
     """Find our own packages first, nothing in the working directory, and PYTHONPATH's last.
 
-    Children inherit an environment without such entries.
+    Children inherit an environment without such entries. Exits with a sentence when another
+    distribution has overwritten a package of sii.
     """
+    _refuse_overwritten()
     if _own_packages not in sys.meta_path:
         sys.meta_path.insert(0, _own_packages)
     listed = os.environ.pop("PYTHONPATH", "")
@@ -74,6 +78,22 @@ def clean() -> None:
             sys.path.append(entry)
     if kept := [entry for entry in last if entry in theirs]:
         os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(kept))
+
+
+def _refuse_overwritten() -> None:
+    for package in PACKAGES:
+        file = os.path.join(_OWN, package, "__init__.py")
+        try:
+            with open(file, "rb") as opened:
+                is_own = _MARK in opened.read(4096)
+        except OSError:
+            is_own = False
+        if not is_own:
+            sys.stderr.write(
+                f"sii: {file} is missing or belongs to another distribution: install sii into an "
+                "environment of its own (pipx, uv tool).\n"
+            )
+            sys.exit(1)
 
 
 def leave_out(folder: str) -> None:

@@ -224,6 +224,27 @@ def test_files_that_another_package_has_replaced_are_told_in_a_sentence(
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize("package", ["tools", "sandbox", "recordings"])
+@pytest.mark.parametrize("content", [None, "", '"""Tools of another project."""\n'])
+def test_a_package_that_another_distribution_has_overwritten_is_refused(
+    workspace: Workspace, package: str, content: str | None
+) -> None:
+    site = workspace.home / "site"
+    for name in ("tools", "sandbox", "recordings", "sii_cli"):
+        shutil.copytree(ROOT / name, site / name, ignore=shutil.ignore_patterns("__pycache__"))
+    init = site / package / "__init__.py"
+    init.unlink()
+    if content is not None:
+        init.write_text(content)
+    code = f"import sys; sys.path.insert(0, {str(site)!r})\n{CODE}"
+    done = workspace.run(sys.executable, "-I", "-c", code, PYTHONPATH=str(workspace.home))
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"sii: {init} is missing or belongs to another distribution: install sii into an "
+        "environment of its own (pipx, uv tool).\n"
+    )
+
+
 async def test_a_page_is_converted_without_the_workspace(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
