@@ -13,6 +13,7 @@ from recordings.events.model import (
     ModelRequest,
     ModelResponse,
     RawGeneration,
+    ResponseFields,
 )
 from recordings.events.parts import (
     BlobRef,
@@ -81,6 +82,7 @@ __all__ = [
     "QueryStatus",
     "RawGeneration",
     "Redaction",
+    "ResponseFields",
     "RoundEnd",
     "RoundStatus",
     "SandboxEnd",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypedDict
 
 from recordings.events.parts import (
     CallRequest,
@@ -78,6 +78,23 @@ class ModelResponse(EventData):
     """Control tokens that the model wrote as text."""
     sent: SentTurn | None = None
     """What goes back to the model, where it differs from what it wrote (see `neutralised`)."""
+
+
+class ResponseFields(TypedDict):
+    """The fields that `ModelResponse` and `SummaryResponse` have in common."""
+
+    attempt: int
+    response_id: str | None
+    reasoning: str | None
+    content: str | None
+    finish_reason: str
+    stop_reason: int | str | None
+    complete: bool
+    usage: Usage | None
+    generated_ids: list[int] | None
+    timing: StreamTiming
+    fingerprint: str | None
+    flags: list[str]
 
 
 class RawGeneration(EventData):

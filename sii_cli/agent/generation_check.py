@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from recordings.events import RawGeneration
-from sii_cli.model.types import Completion, Model, ModelError
+from sii_cli.model.errors import ModelCallFailed
+from sii_cli.model.types import Completion, Model
 
 PATIENCE = 2.0
 """Seconds that a server has to say what ids spell; it mostly needs some milliseconds."""
@@ -32,7 +33,7 @@ class GenerationCheck:
         try:
             async with asyncio.timeout(PATIENCE):
                 found = await self._model.text_doubts(done)
-        except (TimeoutError, ModelError):
+        except (TimeoutError, ModelCallFailed):
             return RawGeneration(step=step, attempt=done.attempt, flags=["text_unchecked"], text="")
         if found is None or not found.flags:
             return None

@@ -32,10 +32,10 @@ from recordings.events import (
 )
 from recordings.recorder import Recorder
 from sii_cli.agent.context.compaction import UNKNOWN, Compactor, Context
-from sii_cli.agent.context.summary import Summariser
 from sii_cli.agent.flow import UNWATCHED, ContextOverflow, RoundOver, Watch
 from sii_cli.agent.history import History
 from sii_cli.agent.model_call import ModelCaller
+from sii_cli.agent.model_client import ModelClient
 from sii_cli.agent.repetition import Repetition
 from sii_cli.agent.sandbox_note import new_sandbox_note
 from sii_cli.agent.stumbles import Stumbles, stumble_note
@@ -109,23 +109,15 @@ class Loop:
         self._look_at_sandbox = look_at_sandbox
         self._setup = setup
         self._wire = Wire(recorder, follow=self._sandbox.take)
-        ids = restored.trail if restored else IdTrail()
-        self._model = ModelCaller(
+        client = ModelClient(
             model=model,
             tools=tools,
             params=params,
             wire=self._wire,
-            ids=ids,
+            ids=restored.trail if restored else IdTrail(),
         )
-        summariser = Summariser(model=model, tools=tools, params=params, wire=self._wire, ids=ids)
-        self.context = Compactor(
-            context,
-            model=model,
-            tools=tools,
-            params=params,
-            wire=self._wire,
-            summariser=summariser,
-        )
+        self._model = ModelCaller(client, self._wire)
+        self.context = Compactor(context, client, self._wire)
         self._tools = ToolCaller(
             toolbox=toolbox,
             wire=self._wire,

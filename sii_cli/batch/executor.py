@@ -41,7 +41,7 @@ class Executor(Protocol):
     async def run(self, job: Job, on_item: OnItem) -> Result:
         """Run a session to its outcome.
 
-        Raises `ModelError` when no server can be used, `RecordingFailed`, and
+        Raises `ModelCallFailed` when no server can be used, `RecordingFailed`, and
         `WorkspaceUnavailable`; nothing of the session counts then. Cancelling it ends the session
         in order, without an outcome.
         """

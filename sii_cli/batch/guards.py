@@ -20,7 +20,7 @@ from sii_cli.batch.plan import Job, refuse_links
 from sii_cli.batch.runner import Runner
 from sii_cli.batch.served import ServedPin
 from sii_cli.errors import UsageError
-from sii_cli.model.types import ModelError
+from sii_cli.model.errors import ModelCallFailed
 from sii_cli.text.sanitise import one_line
 
 LOCK = "lock"
@@ -96,13 +96,13 @@ async def refuse_another_model(bench: Bench, jobs: Iterable[Job]) -> None:
         model = make_model(bench.settings_of(job, bench.settings.home))
         try:
             served = await model.describe()
-        except ModelError:
+        except ModelCallFailed:
             continue
         finally:
             await model.aclose()
         try:
             ServedPin(bench.served).check(name, served)
-        except ModelError as error:
+        except ModelCallFailed as error:
             raise UsageError(str(error)) from None
 
 

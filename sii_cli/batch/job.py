@@ -15,6 +15,7 @@ from recordings.errors import RecordingError
 from recordings.events import (
     Check,
     Event,
+    ModelError,
     ModelResponse,
     NetworkRequest,
     Observation,
@@ -23,15 +24,12 @@ from recordings.events import (
     RoundEnd,
     RoundStatus,
 )
-from recordings.events import (
-    ModelError as FailedAttempt,
-)
 from sandbox.protocol import NetworkUse, SandboxError
 from sii_cli.agent.wire import Item
 from sii_cli.batch.check import CHECK_SECONDS, Checker
 from sii_cli.batch.plan import Job
 from sii_cli.batch.simulated_user import UserSimulator
-from sii_cli.model.types import ModelError
+from sii_cli.model.errors import ModelCallFailed
 from sii_cli.session.session import Session
 
 _REASON = 500
@@ -81,7 +79,7 @@ async def run_job(
     """Work on the job's query in an open session; record the outcome and return it.
 
     `checker` runs the query's check; none when it has none. The caller closes the session.
-    Raises `ModelError` when no server can be used, and `RecordingFailed`.
+    Raises `ModelCallFailed` when no server can be used, and `RecordingFailed`.
     """
     rounds = _Rounds(job, session, checker, feedback_rounds, simulator, watch)
     timer = None
@@ -90,7 +88,7 @@ async def run_job(
         timer = loop.call_later(job.query.limits.seconds, rounds.stop, "seconds")
     try:
         outcome = await rounds.run()
-    except (SandboxError, ModelError) as error:
+    except (SandboxError, ModelCallFailed) as error:
         if session.id is None:  # nothing was recorded, nothing has come of it
             raise
         outcome = QueryOutcome(status="infra", reason=str(error))
@@ -194,7 +192,7 @@ class _Rounds:
                     self.stop("tokens")
             case Event(data=Observation(error=kind) as observation) if kind == TOOL_INFRA:
                 self._outage = self._outage or observation
-            case Event(data=FailedAttempt(status=status)):
+            case Event(data=ModelError(status=status)):
                 self._refused = status is not None and 400 <= status < 500 and status != 429
             case Event(data=RoundEnd() as end):
                 self._end = end

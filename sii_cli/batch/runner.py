@@ -19,7 +19,7 @@ from sii_cli.batch.outcomes import INFRA
 from sii_cli.batch.plan import Job
 from sii_cli.batch.runs import Account, Spent
 from sii_cli.errors import SiiError
-from sii_cli.model.types import ModelError
+from sii_cli.model.errors import ModelCallFailed, ModelCallRefused
 
 LOOK = 0.5
 """Seconds between looks at the gate while nothing ends."""
@@ -177,9 +177,9 @@ class Runner:
             case RecordingError():
                 self._failure = error
                 self.finish(str(error))
-            case SiiError(exit_code=errors.USAGE) | ModelError(fault="refused"):
+            case SiiError(exit_code=errors.USAGE) | ModelCallRefused():
                 self.finish(str(error))  # it would be the same for every other session
-            case ModelError() | SiiError():
+            case ModelCallFailed() | SiiError():
                 await self._again(job, str(error))
             case _:  # a fault of ours in one session must not end a weekend's work
                 await self._again(job, f"{type(error).__name__}: {error}")

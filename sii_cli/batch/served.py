@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from recordings.store.summary import RecordingSummary
-from sii_cli.model.types import ModelError, ServedModel
+from sii_cli.model.errors import ModelCallFailed
+from sii_cli.model.types import ServedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +34,14 @@ class ServedPin:
         self._known = dict(known)
 
     def check(self, varied: str | None, served: ServedModel) -> None:
-        """Take what a session is answered by. Raises `ModelError` for something else.
+        """Take what a session is answered by. Raises `ModelCallFailed` for something else.
 
         That is no fault of the session's: a server may be back with the right model later.
         """
         now = Served(served.name, served.context_length)
         was = self._known.setdefault(varied, now)
         if was != now:
-            raise ModelError(
+            raise ModelCallFailed(
                 "infra",
                 f"{served.base_url} serves {now}, but the batch is recorded with {was}: serve that "
                 "one, or go on with --accept-changes.",

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Sequence
 
 from sii_cli.model.endpoints import Load, read_load
+from sii_cli.model.errors import ModelCallFailed, ModelCallRefused
 from sii_cli.model.server import Server
-from sii_cli.model.types import ModelError
 
 PATIENCE = 5.0
 """Seconds that a server has to answer."""
@@ -43,7 +43,7 @@ async def _look(server: Server) -> Load | None:
         async with asyncio.timeout(PATIENCE):
             await server.models()
             return read_load(await server.metrics())
-    except ModelError as error:
-        return None if error.fault == "infra" else Load()  # it answers, if not as one would like
-    except TimeoutError:
+    except ModelCallRefused:
+        return Load()  # it answers, if not as one would like
+    except (ModelCallFailed, TimeoutError):
         return None

@@ -10,7 +10,7 @@ import orjson
 
 from recordings.events import Check, SimulatedUser, Usage
 from sii_cli.config.settings import Settings
-from sii_cli.model.types import ChatRequest, Completion, Failed, Model, ModelError, ServedModel
+from sii_cli.model.types import ChatRequest, Completion, Model, RequestFailed, ServedModel
 from sii_cli.queries.queries import Query
 from sii_cli.session.request_params import request_params
 
@@ -28,7 +28,7 @@ class UserSimulator:
         self._prompt = resources.files(__package__).joinpath(PROMPT).read_text("utf-8")
 
     async def reply(self, query: Query, answer: str, check: Check) -> SimulatedUser:
-        """Return what the user says to a failed check; may be empty. Raises `ModelError`."""
+        """Return what the user says to a failed check; may be empty. Raises `ModelCallFailed`."""
         served = self._served = self._served or await self._model.describe()
         words = self._prompt.format(query=query.query, answer=answer, output=check.output)
         message = {"role": "user", "content": words}
@@ -55,6 +55,6 @@ class UserSimulator:
             async for part in parts:
                 if isinstance(part, Completion):
                     return part
-                if isinstance(part, Failed) and part.retry_in is None:
-                    raise ModelError(part.fault, part.message)
+                if isinstance(part, RequestFailed) and part.retry_in is None:
+                    raise part.failure
         raise AssertionError("a model's stream ends with a completion or a final failure")

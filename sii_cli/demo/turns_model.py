@@ -11,17 +11,18 @@ from typing import Any
 
 import orjson
 
+from recordings.events import CallRequest
 from sii_cli.demo import TURNS
+from sii_cli.model.errors import ModelCallRefused
 from sii_cli.model.types import (
-    Call,
     ChatRequest,
     Completion,
     Delta,
     DeltaKind,
-    Failed,
     ModelPart,
+    RequestFailed,
+    RequestStarted,
     ServedModel,
-    Started,
     TextDoubts,
 )
 
@@ -63,10 +64,10 @@ class TurnsModel:
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ModelPart, None]:
         """Play the next turn."""
-        yield Started(attempt=1)
+        yield RequestStarted(attempt=1)
         turn = next(self._turns, None)
         if turn is None:
-            yield Failed(attempt=1, kind="bad_request", message=OVER, fault="refused")
+            yield RequestFailed(attempt=1, failure=ModelCallRefused("bad_request", OVER))
             return
         self._step += 1
         async for delta in self._say(turn):
@@ -77,7 +78,12 @@ class TurnsModel:
             reasoning=turn.reasoning,
             content=turn.content,
             calls=tuple(
-                Call(index, f"demo-{self._step}-{index}", name, arguments)
+                CallRequest(
+                    index=index,
+                    call_id=f"demo-{self._step}-{index}",
+                    name=name,
+                    arguments=arguments,
+                )
                 for index, (name, arguments) in enumerate(turn.calls)
             ),
             finish_reason="tool_calls" if turn.calls else "stop",

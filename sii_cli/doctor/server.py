@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import asdict
 from typing import Any
 from uuid import uuid4
 
@@ -15,14 +14,14 @@ from recordings.flags import words_of
 from recordings.storage.encoding import encode
 from sii_cli.doctor import server_checks as checks
 from sii_cli.doctor.server_checks import Check
+from sii_cli.model.errors import ModelCallFailed, PromptTooLong
 from sii_cli.model.profiles import Profile, profile_of
 from sii_cli.model.server import Server
 from sii_cli.model.types import (
     STREAMING,
     ChatRequest,
     Completion,
-    Failed,
-    ModelError,
+    RequestFailed,
     ServedModel,
 )
 from sii_cli.model.vllm import VllmModel
@@ -62,7 +61,7 @@ class Probe:
         """Yield what is found; ends early when the server cannot be used at all."""
         try:
             served = await self._model.describe()
-        except ModelError as error:
+        except ModelCallFailed as error:
             yield Check("server", "fail", str(error))
             return
         profile = profile_of(served.name, str(served.details["entry"].get("root") or ""))
@@ -72,8 +71,8 @@ class Probe:
         yield checks.context(served, profile)
         greeting = [SYSTEM, _user("Say hello, in one word.")]
         first = await self._ask(served, greeting)
-        if isinstance(first, Failed):
-            yield Check("answer", "fail", first.message)
+        if isinstance(first, RequestFailed):
+            yield Check("answer", "fail", str(first.failure))
             return
         for check in (checks.ids, checks.usage, checks.stop, checks.reasoning):
             yield check(first)
@@ -95,7 +94,7 @@ class Probe:
         *,
         tools: bool = False,
         max_tokens: int = MAX_TOKENS,
-    ) -> Completion | Failed:
+    ) -> Completion | RequestFailed:
         params = {"model": served.name, **STREAMING, "max_tokens": max_tokens, "temperature": 0}
         request = ChatRequest(
             request_id=str(uuid4()),
@@ -104,7 +103,7 @@ class Probe:
             params=params,
         )
         async for part in self._model.stream(request):
-            if isinstance(part, Completion | Failed):
+            if isinstance(part, Completion | RequestFailed):
                 return part
         raise AssertionError("a stream ends with a completion or a failure")
 
@@ -127,7 +126,7 @@ class Probe:
         """Whether what the server gave is what the ids say."""
         try:
             doubts = await self._model.text_doubts(done)
-        except ModelError as error:
+        except ModelCallFailed as error:
             return Check("text and ids", "warn", str(error))
         if doubts is None:
             return Check("text and ids", "warn", "what the ids say cannot be compared")
@@ -139,7 +138,7 @@ class Probe:
     async def _form(self, served: ServedModel, done: Completion, profile: Profile) -> Check:
         """Whether calls are written in the form that the model was trained on."""
         text = ""
-        with suppress(ModelError):
+        with suppress(ModelCallFailed):
             text = await self._server.detokenize(served.name, done.generated_ids or [])
         _, found, rest = text.partition(f"<tool_call>{done.calls[0].name}")
         if not found:
@@ -159,8 +158,8 @@ class Probe:
         messages = [*question, _said(done), *(_noted(call.call_id) for call in done.calls)]
         # Not `/tokenize`: it drops `reasoning_content` (vLLM 0.32), which a request keeps.
         after = await self._ask(served, messages, tools=True, max_tokens=1)
-        if isinstance(after, Failed):
-            return Check("template", "fail", after.message)
+        if isinstance(after, RequestFailed):
+            return Check("template", "fail", str(after.failure))
         if after.prompt_ids is None or not len(trail):
             return Check("template", "warn", "the server does not tell its ids")
         kept = trail.span(after.prompt_ids).keep
@@ -187,9 +186,11 @@ class Probe:
         if served.context_length is None or served.context_length > 2_000_000:
             return Check("overflow", "warn", "not tried: the context length is not known")
         answer = await self._ask(served, [_user("word " * (served.context_length + 16))])
-        if isinstance(answer, Failed) and answer.kind == "overflow":
+        if isinstance(answer, RequestFailed) and isinstance(answer.failure, PromptTooLong):
             return Check("overflow", "ok", "a prompt too long is refused as one")
-        found = answer.message if isinstance(answer, Failed) else "a prompt too long was taken"
+        found = "a prompt too long was taken"
+        if isinstance(answer, RequestFailed):
+            found = str(answer.failure)
         return Check("overflow", "fail", found, "set --max-model-len to what the model can hold")
 
 
@@ -206,7 +207,7 @@ def _said(done: Completion) -> Message:
     return _assistant(
         reasoning=done.reasoning,
         content=done.content,
-        calls=[CallRequest(**asdict(call)) for call in done.calls],
+        calls=list(done.calls),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import orjson
 
 from sii_cli.model.profiles import UNKNOWN, Profile
-from sii_cli.model.types import Completion, Failed, ServedModel
+from sii_cli.model.types import Completion, RequestFailed, ServedModel
 
 TEXT = 'naïve 日本 "quoted"'
 TAGS = [1, {}]
@@ -91,10 +91,10 @@ def reasoning(done: Completion) -> Check:
     return Check("reasoning", "ok", "apart from the content" if done.reasoning else "none")
 
 
-def cache(done: Completion | Failed) -> Check:
+def cache(done: Completion | RequestFailed) -> Check:
     """Whether a prompt sent twice is read once."""
-    if isinstance(done, Failed):
-        return Check("prefix cache", "fail", done.message)
+    if isinstance(done, RequestFailed):
+        return Check("prefix cache", "fail", str(done.failure))
     cached = done.usage.cached_tokens if done.usage else None
     if cached is None:
         return Check("prefix cache", "warn", "not told", "--enable-prompt-tokens-details")
@@ -103,10 +103,10 @@ def cache(done: Completion | Failed) -> Check:
     return Check("prefix cache", "ok", f"{cached} tokens of a prompt sent twice")
 
 
-def call_count(name: str, done: Completion | Failed, wanted: int) -> Check:
+def call_count(name: str, done: Completion | RequestFailed, wanted: int) -> Check:
     """Whether as many calls are parsed as were asked for."""
-    if isinstance(done, Failed):
-        return Check(name, "fail", done.message)
+    if isinstance(done, RequestFailed):
+        return Check(name, "fail", str(done.failure))
     if "call_not_parsed" in done.flags:
         remedy = "--enable-auto-tool-choice --tool-call-parser glm45 (glm47 from GLM-4.7 on)"
         return Check(name, "fail", "a call was made and not parsed", remedy)

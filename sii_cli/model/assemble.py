@@ -7,8 +7,11 @@ from typing import Any
 
 import orjson
 
+from recordings.events import CallRequest, Usage
 from sii_cli.model.bounds import MOST_CALLS, MOST_COUNT, TooMuch, bounds_of, is_count
-from sii_cli.model.types import Call, Completion, Delta, TokenUsage
+from sii_cli.model.errors import ModelCallFailed
+from sii_cli.model.http.sse import BadStream
+from sii_cli.model.types import Completion, Delta
 
 ENDED = ("stop", "tool_calls")
 """Finish reasons of a turn that ended by itself."""
@@ -16,18 +19,6 @@ ENDED = ("stop", "tool_calls")
 
 MAX_WORD = 1000
 """Characters of a name, an id and the like."""
-
-
-class ServerError(Exception):
-    """An error that came inside the stream."""
-
-    def __init__(self, message: str, code: int) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-class MalformedChunk(Exception):
-    """A chunk that is no part of a chat completion."""
 
 
 class _PartialCall:
@@ -62,7 +53,7 @@ class Assembler:
         self._fingerprint: str | None = None
         self._stop_reason: int | str | None = None
         self._prompt_ids: list[int] | None = None
-        self._usage: TokenUsage | None = None
+        self._usage: Usage | None = None
         self._reasoning: list[str] = []
         self._content: list[str] = []
         self._calls: dict[int, _PartialCall] = {}
@@ -80,10 +71,10 @@ class Assembler:
     def add(self, chunk: Any) -> Iterator[Delta]:
         """Take a parsed chunk; yield the text in it.
 
-        Raises `ServerError` for an error inside the stream, `MalformedChunk`, `TooMuch`.
+        Raises `ModelCallFailed` for an error inside the stream, `BadStream`, `TooMuch`.
         """
         if not isinstance(chunk, dict):
-            raise MalformedChunk("a chunk that is no object")
+            raise BadStream("a chunk that is no object")
         if "error" in chunk:
             raise _server_error(chunk["error"])
         if chunk.get("object") == "error":  # vLLM before 0.10
@@ -93,7 +84,7 @@ class Assembler:
             for choice in chunk["choices"]:
                 yield from self._add_choice(choice)
         except (KeyError, TypeError, AttributeError) as error:
-            raise MalformedChunk(f"a chunk of another shape ({error})") from None
+            raise BadStream(f"a chunk of another shape ({error})") from None
 
     def _add_envelope(self, chunk: dict[str, Any]) -> None:
         if self._response_id is None and chunk.get("id"):
@@ -184,7 +175,7 @@ class Assembler:
             flags=tuple(self._flags()),
         )
 
-    def _whole_calls(self) -> Iterator[Call]:
+    def _whole_calls(self) -> Iterator[CallRequest]:
         """Every call has an id of its own, also where the server gives none, or one twice."""
         seen: set[str] = set()
         for index, call in sorted(self._calls.items()):
@@ -192,7 +183,8 @@ class Assembler:
             if not call_id or call_id in seen:
                 call_id = f"call-{self._response_id}-{index}"
             seen.add(call_id)
-            yield Call(index, call_id, call.name, "".join(call.arguments))
+            arguments = "".join(call.arguments)
+            yield CallRequest(index=index, call_id=call_id, name=call.name, arguments=arguments)
 
     @property
     def _ended_at_limit(self) -> bool:
@@ -200,7 +192,8 @@ class Assembler:
         cut through as `tool_calls` when it does not stream."""
         if self._stop_reason is not None or self._usage is None:
             return False
-        made, whole = self._usage.completion_tokens, self._usage.total
+        made = self._usage.completion_tokens
+        whole = self._usage.prompt_tokens + made
         return (self._max_tokens is not None and made >= self._max_tokens) or (
             self._context_length is not None and whole >= self._context_length
         )
@@ -227,14 +220,14 @@ class Assembler:
                 yield "prompt_ids_count_differs"
 
 
-def _usage(usage: Any) -> TokenUsage | None:
+def _usage(usage: Any) -> Usage | None:
     """Return what was counted; none when a count is no number of tokens: it is not known then."""
     if not isinstance(usage, dict):
         return None
     prompt, made = usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0
     if not (is_count(prompt) and is_count(made)):
         return None
-    return TokenUsage(
+    return Usage(
         prompt_tokens=prompt,
         completion_tokens=made,
         cached_tokens=_detail(usage, "prompt_tokens_details", "cached_tokens"),
@@ -274,13 +267,16 @@ def _ids(value: Any) -> list[int]:
     return value
 
 
-def _server_error(error: Any) -> ServerError:
-    if not isinstance(error, dict):
-        return ServerError(words_in(error), 500)
-    code = error.get("code")
-    if not (isinstance(code, int) and 100 <= code < 600):
-        code = 500
-    return ServerError(words_in(error.get("message")), code)
+def _server_error(error: Any) -> ModelCallFailed:
+    """Return the failure that a server reports inside its stream."""
+    code, said = 500, error
+    if isinstance(error, dict):
+        said = error.get("message")
+        given = error.get("code")
+        code = given if isinstance(given, int) and 100 <= given < 600 else 500
+    kind = "engine_dead" if code >= 500 else "server_error"
+    message = f"The server failed within its answer: {words_in(said)}"
+    return ModelCallFailed(kind, message, status=code)
 
 
 def words_in(value: Any) -> str:

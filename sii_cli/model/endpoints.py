@@ -11,16 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sii_cli.model.bounds import MOST_COUNT, is_count
-from sii_cli.model.faults import Trouble
+from sii_cli.model.errors import ModelCallFailed, ModelCallRefused
 from sii_cli.model.server import Entry, Server, named
-from sii_cli.model.types import ModelError
 
 LOOK_TIMEOUT = 5.0
 """Seconds that one of several servers has to say what it serves and how busy it is."""
 GONE = ("connect", "dns", "timeout", "tls", "engine_dead", "unavailable", "bad_url")
-"""Troubles after which a server is left at once, when there is another."""
-MOST_TROUBLES = 2
-"""Troubles of any kind in a row after which it is."""
+"""Failures after which a server is left at once, when there is another."""
+MOST_FAILURES = 2
+"""Failures of any kind in a row after which it is left."""
 UNSEEN = 10.0
 """Seconds for which a session that was placed may not show in the server's own numbers."""
 
@@ -103,7 +102,7 @@ class Endpoints:
         self.left_out: tuple[str, ...] = ()
         """Sentences: which servers are not used, and why."""
         self._served: Served | None = None
-        self._troubles = 0
+        self._failures = 0
 
     @property
     def base_urls(self) -> list[str]:
@@ -111,7 +110,7 @@ class Endpoints:
         return [server.base_url for server in self._servers]
 
     async def place(self, model: str | None) -> Served:
-        """Choose the least busy of the servers that serve the model. Raises `ModelError`."""
+        """Choose the least busy of the servers that serve the model. Raises `ModelCallFailed`."""
         if len(self._servers) == 1:
             name, entry = await self.current.model(model)
             self._served = Served(self.current, name, entry)
@@ -123,11 +122,11 @@ class Endpoints:
         self._served = Served(self.current, served.name, served.entry)
         return self._served
 
-    async def leave(self, trouble: Trouble) -> bool:
-        """Move to another server after a trouble if this one seems dead; say whether it moved."""
-        self._troubles += 1
+    async def leave(self, failure: ModelCallFailed) -> bool:
+        """Move to another server after a failure if this one seems dead; return whether it did."""
+        self._failures += 1
         others = [server for server in self._servers if server is not self.current]
-        if not others or (trouble.kind not in GONE and self._troubles < MOST_TROUBLES):
+        if not others or (failure.kind not in GONE and self._failures < MOST_FAILURES):
             return False
         looks = await asyncio.gather(*map(_look, others))
         equal = [
@@ -142,7 +141,7 @@ class Endpoints:
 
     def answered(self) -> None:
         """Note that the server has answered a call whole."""
-        self._troubles = 0
+        self._failures = 0
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -151,44 +150,45 @@ class Endpoints:
 
     def _take(self, server: Server) -> None:
         self.current = server
-        self._troubles = 0
+        self._failures = 0
         _placed[server.base_url].append(time.monotonic())
 
 
-async def _look(server: Server) -> _Seen | ModelError:
+async def _look(server: Server) -> _Seen | ModelCallFailed:
     """See what a server serves and how busy it is."""
     try:
         async with asyncio.timeout(LOOK_TIMEOUT):
             entries = {entry["id"]: entry for entry in await server.models()}
             return _Seen(server, entries, read_load(await server.metrics()))
     except TimeoutError:
-        return ModelError("infra", f"{server.base_url} does not answer.")
-    except ModelError as error:
+        return ModelCallFailed("timeout", f"{server.base_url} does not answer.")
+    except ModelCallFailed as error:
         return error
 
 
-def _meant(looks: Sequence[_Seen | ModelError], model: str | None) -> Served:
+def _meant(looks: Sequence[_Seen | ModelCallFailed], model: str | None) -> Served:
     """Return the model that is meant, as the first server describes it that serves it."""
     seen = [look for look in looks if isinstance(look, _Seen)]
     if not seen:
-        first = next(look for look in looks if isinstance(look, ModelError))
-        raise ModelError(first.fault, f"None of {len(looks)} servers can be used: {first}")
+        first = next(look for look in looks if isinstance(look, ModelCallFailed))
+        raise first.with_message(f"None of {len(looks)} servers can be used: {first}")
     name = model or next(iter(seen[0].entries))
     for look in seen:
         if name in look.entries:
             return Served(look.server, name, look.entries[name])
     others = named(dict.fromkeys(name for look in seen for name in look.entries))
-    raise ModelError("refused", f"No server serves {name!r}; they serve {others}: set SII_MODEL.")
+    message = f"No server serves {name!r}; they serve {others}: set SII_MODEL."
+    raise ModelCallRefused("unknown_model", message)
 
 
 def _sort_out(
-    looks: Sequence[_Seen | ModelError], served: Served
+    looks: Sequence[_Seen | ModelCallFailed], served: Served
 ) -> tuple[list[_Seen], tuple[str, ...]]:
     """Return the servers that are equal to the one described, and why the rest is not used."""
     equal: list[_Seen] = []
     said: list[str] = []
     for look in looks:
-        if isinstance(look, ModelError):
+        if isinstance(look, ModelCallFailed):
             said.append(f"A server is not used for now: {look}")
         elif why := _other(look, served):
             said.append(f"{look.server.base_url} is left out: {why}.")

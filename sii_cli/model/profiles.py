@@ -14,7 +14,7 @@ from typing import Any
 from recordings.errors import UNPARSABLE, why_unparsable
 from recordings.storage.opening import read_named
 from sii_cli.config.settings import find_key_home
-from sii_cli.model.types import ModelError
+from sii_cli.model.errors import ModelCallRefused
 
 USER_FILE = "models.toml"
 """In the folder of the settings."""
@@ -53,7 +53,7 @@ class _Entry:
 def profile_of(*names: str) -> Profile:
     """Return what is known of a model that goes by these names (as served, its folder).
 
-    Raises `ModelError` when the user's file cannot be read.
+    Raises `ModelCallRefused` when the user's file cannot be read.
     """
     profile = Profile()
     for entry in _entries():
@@ -83,7 +83,7 @@ def _read(path: Path) -> str:
     try:
         return read_named(path, _LARGEST).decode()
     except (OSError, UnicodeDecodeError) as error:
-        raise ModelError("refused", f"{path} cannot be read ({error}).") from None
+        raise ModelCallRefused("bad_profile", f"{path} cannot be read ({error}).") from None
 
 
 def _parse(text: str, source: str) -> list[_Entry]:
@@ -92,7 +92,9 @@ def _parse(text: str, source: str) -> list[_Entry]:
         return [_entry(table) for table in tables]
     except (*UNPARSABLE, TypeError, AttributeError, KeyError) as error:
         why = why_unparsable(error)
-        raise ModelError("refused", f"{source} holds no model profiles ({why}).") from None
+        raise ModelCallRefused(
+            "bad_profile", f"{source} holds no model profiles ({why})."
+        ) from None
 
 
 _KINDS: dict[str, type] = {

@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from sii_cli.model.faults import Trouble
+from sii_cli.model.errors import ModelCallFailed
 
 AWAY = ("connect", "dns", "timeout", "unavailable", "rate_limited")
-"""Troubles of a server that is not there, or not yet (a restart takes minutes), or too busy."""
+"""Failures of a server that is not there, or not yet (a restart takes minutes), or too busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Waits:
     """Seconds."""
 
     first: float = 0.5
-    """Before the second attempt; doubled for each one after."""
+    """Before the second request; doubled for each one after."""
     longest: float = 30.0
     longest_asked: float = 120.0
     """The longest wait that a server is granted which asks for one (`Retry-After`)."""
@@ -28,7 +28,7 @@ DEFAULT_WAITS = Waits()
 
 
 class Retries:
-    """The attempts of one call. A server that is away costs none of them, only patience."""
+    """The requests of one model call. One to a server that is away is not counted, only timed."""
 
     def __init__(self, retries: int, waits: Waits, *, known: bool, now: float) -> None:
         self._left = retries
@@ -36,14 +36,14 @@ class Retries:
         self._patience = now + (waits.away if known else 0.0)
         self._failures = 0
 
-    def next(self, trouble: Trouble, now: float) -> float | None:
-        """Return the seconds until the next attempt; none when there is to be none."""
-        if not trouble.retry:
+    def next(self, failure: ModelCallFailed, now: float) -> float | None:
+        """Return the seconds until the next request, or `None` when the model call is given up."""
+        if not failure.retry:
             return None
         self._failures += 1
-        if trouble.kind not in AWAY or now >= self._patience:
+        if failure.kind not in AWAY or now >= self._patience:
             self._left -= 1
-        return None if self._left < 0 else self._wait(trouble.retry_after)
+        return None if self._left < 0 else self._wait(failure.retry_after)
 
     def _wait(self, asked: float | None) -> float:
         doubled = self._waits.first * 2.0 ** min(self._failures - 1, 16)

@@ -11,9 +11,9 @@ from typing import Any
 import orjson
 
 from sii_cli.model.bounds import SPARE_BYTES, is_count
-from sii_cli.model.faults import shown_name, trouble_of_exception, trouble_of_status
+from sii_cli.model.errors import ModelCallFailed, ModelCallRefused
+from sii_cli.model.failures import failure_of_exception, failure_of_status, shown_name
 from sii_cli.model.http.transport import Answer, Connections
-from sii_cli.model.types import ModelError
 
 ASK_TIMEOUT = 30.0
 """Seconds for everything but an answer of the model."""
@@ -56,29 +56,28 @@ class Server:
         await self._connections.aclose()
 
     async def models(self) -> list[Entry]:
-        """Return the models served. Raises `ModelError`."""
+        """Return the models served. Raises `ModelCallFailed`."""
         data = (await self.ask("GET", "/v1/models")).get("data")
         entries = [_plain(e) for e in data if _is_entry(e)] if isinstance(data, list) else []
         if not entries:
-            raise ModelError("infra", f"The server at {self.base_url} serves no model.")
+            raise ModelCallFailed("garbage", f"The server at {self.base_url} serves no model.")
         return entries
 
     async def model(self, name: str | None) -> tuple[str, Entry]:
-        """Return the model of that name, or the first one. Raises `ModelError`."""
+        """Return the model of that name, or the first one. Raises `ModelCallFailed`."""
         entries = {entry["id"]: entry for entry in await self.models()}
         name = name or next(iter(entries))
         if name not in entries:
             served = named(entries)
-            raise ModelError(
-                "refused", f"The server does not serve {name!r}; it serves {served}: set SII_MODEL."
-            )
+            message = f"The server does not serve {name!r}; it serves {served}: set SII_MODEL."
+            raise ModelCallRefused("unknown_model", message)
         return name, entries[name]
 
     async def version(self) -> str | None:
         """Return vLLM's version; none of another server."""
         try:
             return shown_name((await self.ask("GET", "/version"))["version"])
-        except (ModelError, KeyError):
+        except (ModelCallFailed, KeyError):
             return None
 
     async def metrics(self) -> str:
@@ -86,7 +85,7 @@ class Server:
         try:
             found = await self._ask("GET", "/metrics", limit=MAX_METRICS)
             return found.decode("utf-8", "replace")
-        except ModelError:
+        except ModelCallFailed:
             return ""
 
     async def tokenize(self, body: dict[str, Any]) -> list[int] | None:
@@ -95,18 +94,18 @@ class Server:
         """
         try:
             ids = (await self.ask("POST", "/tokenize", body)).get("tokens")
-        except ModelError:
+        except ModelCallFailed:
             return None
         return ids if isinstance(ids, list) and all(map(is_count, ids)) else None
 
     async def detokenize(self, model: str, ids: list[int]) -> str:
-        """Return what ids spell. Raises `ModelError` where the server does not tell."""
+        """Return what ids spell. Raises `ModelCallFailed` where the server does not tell."""
         body = {"model": model, "tokens": ids}
         limit = BYTES_A_TOKEN * len(ids) + SPARE_BYTES
         said = self._object(await self._ask("POST", "/detokenize", body, limit))
         text = said.get("prompt")
         if not isinstance(text, str):
-            raise ModelError("infra", f"{self.base_url} does not tell what ids spell.")
+            raise ModelCallFailed("garbage", f"{self.base_url} does not tell what ids spell.")
         return text
 
     async def token_ids(self, model: str, tokens: Sequence[str]) -> dict[str, int]:
@@ -120,7 +119,7 @@ class Server:
     async def ask(
         self, method: str, path: str, body: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Return what the server says to a request, as an object. Raises `ModelError`."""
+        """Return what the server says to a request, as an object. Raises `ModelCallFailed`."""
         return self._object(await self._ask(method, path, body))
 
     async def _ask(
@@ -136,14 +135,13 @@ class Server:
                 with closing(answer):
                     content = await answer.read_all()
         except Exception as error:
-            trouble = trouble_of_exception(error, self.base_url)
-            if trouble is None:
+            failure = failure_of_exception(error, self.base_url)
+            if failure is None:
                 raise
-            raise ModelError(trouble.fault, trouble.message) from error
+            raise failure from error
         if answer.status != 200:
             model = str(body.get("model")) if body else ""
-            trouble = trouble_of_status(answer.status, content, answer.headers, model)
-            raise ModelError(trouble.fault, trouble.message)
+            raise failure_of_status(answer.status, content, answer.headers, model)
         return content
 
     def _object(self, content: bytes) -> dict[str, Any]:
@@ -153,7 +151,7 @@ class Server:
             parsed = None
         if not isinstance(parsed, dict):
             message = f"What answers at {self.base_url} is no model server: check SII_BASE_URL."
-            raise ModelError("refused", message)
+            raise ModelCallRefused("bad_url", message)
         return parsed
 
 

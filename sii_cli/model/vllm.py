@@ -7,7 +7,6 @@ import itertools
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, closing, suppress
-from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -16,7 +15,8 @@ import orjson
 from sii_cli.model.assemble import Assembler
 from sii_cli.model.bounds import MOST_SECONDS, TooMuch
 from sii_cli.model.endpoints import Endpoints
-from sii_cli.model.faults import StreamBroke, Trouble, trouble_of_exception, trouble_of_status
+from sii_cli.model.errors import ModelCallFailed
+from sii_cli.model.failures import failure_of_exception, failure_of_status
 from sii_cli.model.forms.glm import differences, has_compact_call
 from sii_cli.model.http.sse import DONE, EventSplitter
 from sii_cli.model.http.transport import Answer
@@ -27,11 +27,10 @@ from sii_cli.model.types import (
     ChatRequest,
     Completion,
     Delta,
-    Failed,
-    ModelError,
     ModelPart,
+    RequestFailed,
+    RequestStarted,
     ServedModel,
-    Started,
     TextDoubts,
 )
 
@@ -84,7 +83,7 @@ class VllmModel:
     async def describe(self) -> ServedModel:
         """Ask what is served: the model that was asked for, or the first one.
 
-        Raises `ModelError`.
+        Raises `ModelCallFailed`.
         """
         served = await self._endpoints.place(self._model)
         server, name, entry = served.server, served.name, served.entry
@@ -97,7 +96,7 @@ class VllmModel:
         self._name = None
         self._calls_on_lines = not profile.strict_tool_calls
         if self._call_stop is not None and profile.tool_call_parser in GLM_PARSERS:
-            with suppress(ModelError):
+            with suppress(ModelCallFailed):
                 await server.detokenize(name, [self._call_stop])
                 self._name = name
         details: dict[str, Any] = {
@@ -126,7 +125,7 @@ class VllmModel:
         unseen = len(self._endpoints.base_urls) - 1  # servers to move to without a wait
         for attempt in itertools.count(1):
             server = self._endpoints.current
-            yield Started(attempt, server.base_url)
+            yield RequestStarted(attempt, server.base_url)
             assembler = Assembler(
                 max_tokens=request.params.get("max_tokens"),
                 context_length=self._context_length,
@@ -140,20 +139,24 @@ class VllmModel:
                         yield part
                 self._endpoints.answered()
                 return
-            except _HttpError as error:
-                model = str(request.params.get("model"))
-                trouble = trouble_of_status(error.status, error.body, error.headers, model)
             except Exception as error:
-                named = trouble_of_exception(error, server.base_url)
+                named = failure_of_exception(error, server.base_url)
                 if named is None:
                     raise
-                trouble = named
-            wait = retries.next(trouble, time.monotonic())
-            if wait is not None and await self._endpoints.leave(trouble):
+                failure = named.with_traceback(None)  # its frames hold the request
+            wait = retries.next(failure, time.monotonic())
+            if wait is not None and await self._endpoints.leave(failure):
                 wait, unseen = (0.0 if unseen > 0 else wait), unseen - 1
-                moved = f" The session moves to {self._endpoints.current.base_url}."
-                trouble = replace(trouble, message=trouble.message + moved)
-            yield _failed(attempt, trouble, wait, assembler)
+                moved = f"The session moves to {self._endpoints.current.base_url}."
+                failure = failure.with_message(f"{failure} {moved}")
+            yield RequestFailed(
+                attempt,
+                failure,
+                wait,
+                assembler.reasoning,
+                assembler.content,
+                assembler.generated_ids,
+            )
             if wait is None:
                 return
             await asyncio.sleep(wait)
@@ -192,7 +195,7 @@ class VllmModel:
         chunks = 0
         bounds = assembler.bounds
         splitter = EventSplitter(bounds.line)
-        answer = await self._send(server, body, request.request_id, bounds.stream)
+        answer = await self._send(server, body, request, bounds.stream)
         done = False
         with closing(answer):
             while not done:
@@ -214,7 +217,7 @@ class VllmModel:
                         first_token = first_token or time.monotonic() - sent
                         yield delta
             if assembler.finish_reason in (None, ABORTED):
-                raise StreamBroke
+                raise ModelCallFailed("no_finish", "The answer ended before the turn did.")
             await _read_to_the_end(answer)
         yield assembler.completion(
             attempt=attempt,
@@ -224,13 +227,15 @@ class VllmModel:
             chunks=chunks,
         )
 
-    async def _send(self, server: Server, body: bytes, request_id: str, limit: int) -> Answer:
-        """Return the answer, its body still to be read. Raises `_HttpError`."""
+    async def _send(self, server: Server, body: bytes, request: ChatRequest, limit: int) -> Answer:
+        """Return the answer, its body still to be read. Raises `ModelCallFailed`."""
         async with asyncio.timeout(self._first_timeout):
-            answer = await server.chat(body, request_id, limit)
+            answer = await server.chat(body, request.request_id, limit)
         self._has_answered = True
         if answer.status != 200:
-            raise _HttpError(answer, await _error_body(answer))
+            model = str(request.params.get("model"))
+            said = await _error_body(answer)
+            raise failure_of_status(answer.status, said, answer.headers, model)
         return answer
 
 
@@ -260,28 +265,6 @@ async def _read_to_the_end(answer: Answer) -> None:
         async with asyncio.timeout(LAST_BYTES_TIMEOUT):
             while left > 0 and (data := await answer.read()):
                 left -= len(data)
-
-
-def _failed(attempt: int, trouble: Trouble, wait: float | None, assembler: Assembler) -> Failed:
-    return Failed(
-        attempt=attempt,
-        kind=trouble.kind,
-        message=trouble.message,
-        fault=trouble.fault,
-        status=trouble.status,
-        retry_in=wait,
-        reasoning=assembler.reasoning,
-        content=assembler.content,
-        generated_ids=assembler.generated_ids,
-    )
-
-
-class _HttpError(Exception):
-    def __init__(self, answer: Answer, body: bytes) -> None:
-        super().__init__(answer.status)
-        self.status = answer.status
-        self.body = body
-        self.headers = answer.headers
 
 
 def _body(request: ChatRequest) -> bytes:

@@ -23,7 +23,7 @@ from sii_cli.agent.wire import Item
 from sii_cli.config.load import load_settings
 from sii_cli.config.settings import Settings
 from sii_cli.errors import explain
-from sii_cli.model.types import ModelError
+from sii_cli.model.errors import ModelCallFailed
 from sii_cli.prompt.view import View
 from sii_cli.render.activity import FRAME, Activity
 from sii_cli.render.changes import change_lines
@@ -237,7 +237,7 @@ class Turns:
     async def _watch_server(self, session: Session) -> None:
         try:
             served = await session.served()
-        except ModelError as error:
+        except ModelCallFailed as error:
             self._server = ("error", "not usable")
             self._say(str(error), style="yellow")
         else:

@@ -45,7 +45,7 @@ def params_notes(settings: Settings, served: ServedModel) -> list[str]:
 
 
 def served_profile(served: ServedModel) -> Profile:
-    """Return what is known of a served model. Raises `ModelError`."""
+    """Return what is known of a served model. Raises `ModelCallFailed`."""
     entry = served.details.get("entry") or {}
     return profile_of(served.name, str(entry.get("root") or ""))
 

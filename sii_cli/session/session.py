@@ -122,7 +122,7 @@ class Session:
         self._ask_server()
 
     async def served(self) -> ServedModel:
-        """Return what the server serves, waiting for its answer. Raises `ModelError`."""
+        """Return what the server serves, waiting for its answer. Raises `ModelCallFailed`."""
         asking = self._ask_server()
         try:
             return await asyncio.shield(asking)
@@ -133,9 +133,9 @@ class Session:
     async def send(self, text: str | None, origin: Origin = "human") -> AsyncGenerator[Item, None]:
         """Run one round and yield what happens; without a text, the one that was left open.
 
-        Closing the generator early interrupts the round. Raises `ModelError` when no server can
-        be used and `RecordingFailed` when the recording cannot be written: what was kept of it is
-        gone on with by the next message. A sandbox that cannot be had ends the round.
+        Closing the generator early interrupts the round. Raises `ModelCallFailed` when no server
+        can be used, and `RecordingFailed` when the recording cannot be written: the next message
+        continues what was kept of it. A sandbox that cannot be had ends the round.
         """
         loop = self._loop or await self._open_recording(open_round=text is None)
         left, self._left = self._left, None

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 
+from recordings.events import CallRequest, Usage
+from sii_cli.model.errors import ModelCallFailed, ModelCallRefused, PromptTooLong
 from sii_cli.model.types import (
-    Call,
     ChatRequest,
     Completion,
     Delta,
-    Failed,
     ModelPart,
+    RequestFailed,
+    RequestStarted,
     ServedModel,
-    Started,
     TextDoubts,
-    TokenUsage,
 )
 
 Script = list[ModelPart | float]
@@ -24,28 +24,41 @@ Script = list[ModelPart | float]
 
 def answer(content: str, *, reasoning: str = "") -> Script:
     """A whole turn that calls nothing."""
-    return [Started(1), Delta("content", content), _completion(content, reasoning, ())]
+    return [RequestStarted(1), Delta("content", content), _completion(content, reasoning, ())]
 
 
 def calls(*wanted: tuple[str, str], content: str = "") -> Script:
     """A whole turn that makes calls: (tool, arguments as JSON)."""
-    made = tuple(Call(i, f"call-{i}", name, args) for i, (name, args) in enumerate(wanted))
-    return [Started(1), _completion(content, "", made)]
+    made = _calls(wanted)
+    return [RequestStarted(1), _completion(content, "", made)]
 
 
 def cut_off(content: str, *wanted: tuple[str, str]) -> Script:
     """A turn that ran into `max_tokens`, perhaps inside a call."""
-    made = tuple(Call(i, f"call-{i}", name, args) for i, (name, args) in enumerate(wanted))
-    return [Started(1), _completion(content, "", made, finish="length")]
+    made = _calls(wanted)
+    return [RequestStarted(1), _completion(content, "", made, finish="length")]
 
 
-def fails(kind: str, fault: str = "infra", *, retry_in: float | None = None) -> Failed:
-    """A failed attempt; with `retry_in` another one follows."""
-    return Failed(1, kind, f"It failed: {kind}.", fault, retry_in=retry_in, content="half of it")
+def fails(kind: str, *, retry_in: float | None = None) -> RequestFailed:
+    """A failed request; with `retry_in` another one follows."""
+    message = f"It failed: {kind}."
+    failure = ModelCallFailed(kind, message)
+    if kind == "overflow":
+        failure = PromptTooLong(message)
+    elif kind == "unauthorized":
+        failure = ModelCallRefused(kind, message)
+    return RequestFailed(1, failure, retry_in=retry_in, content="half of it")
+
+
+def _calls(wanted: Sequence[tuple[str, str]]) -> tuple[CallRequest, ...]:
+    return tuple(
+        CallRequest(index=index, call_id=f"call-{index}", name=name, arguments=arguments)
+        for index, (name, arguments) in enumerate(wanted)
+    )
 
 
 def _completion(
-    content: str, reasoning: str, made: tuple[Call, ...], finish: str | None = None
+    content: str, reasoning: str, made: tuple[CallRequest, ...], finish: str | None = None
 ) -> Completion:
     return Completion(
         attempt=1,
@@ -56,7 +69,7 @@ def _completion(
         finish_reason=finish or ("tool_calls" if made else "stop"),
         stop_reason=None if finish == "length" else 7,
         complete=finish != "length",
-        usage=TokenUsage(prompt_tokens=10, completion_tokens=5),
+        usage=Usage(prompt_tokens=10, completion_tokens=5),
     )
 
 

@@ -23,10 +23,11 @@ with atheris.instrument_imports(include=["sii_cli", "sandbox.network", "tools.we
 
     from sandbox.network.addresses import is_public
     from sandbox.network.client_hello import Incomplete, server_name
-    from sii_cli.model.assemble import Assembler, MalformedChunk, ServerError
+    from sii_cli.model.assemble import Assembler
     from sii_cli.model.bounds import TooMuch
     from sii_cli.model.endpoints import read_load
-    from sii_cli.model.faults import trouble_of_status
+    from sii_cli.model.errors import ModelCallFailed
+    from sii_cli.model.failures import failure_of_status
     from sii_cli.model.http.sse import BadStream, EventSplitter
     from tools.web.inflate import UnknownCoding, read_body
 
@@ -37,7 +38,7 @@ def stream(data: bytes) -> None:
     """An answer as events, in pieces of a length that the input chooses."""
     size = 1 + data[0]
     splitter, assembler = EventSplitter(longest=LIMIT), Assembler(max_tokens=1, context_length=1)
-    with suppress(BadStream, TooMuch, MalformedChunk, ServerError, orjson.JSONDecodeError):
+    with suppress(BadStream, TooMuch, ModelCallFailed, orjson.JSONDecodeError):
         for at in range(1, len(data), size):
             for event in splitter.feed(data[at : at + size]):
                 list(assembler.add(orjson.loads(event)))
@@ -55,7 +56,7 @@ def hello(data: bytes) -> None:
 def refusal(data: bytes) -> None:
     """An error's status, header and body."""
     headers = {"Retry-After": data[:20].decode("latin-1"), "Location": data.decode("latin-1")}
-    assert trouble_of_status(data[0] * 4, data, headers, "glm").message
+    assert str(failure_of_status(data[0] * 4, data, headers, "glm"))
 
 
 def page(data: bytes) -> None:

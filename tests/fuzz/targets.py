@@ -18,6 +18,7 @@ from pathlib import Path
 import orjson
 
 from recordings.errors import RecordingError
+from recordings.events import CallRequest
 from recordings.importing.conversations import NotImportable, read_conversations
 from recordings.redaction.redactor import Redactor
 from recordings.redaction.secrets import SecretFinder
@@ -31,11 +32,11 @@ from sii_cli.batch.extraction import extract
 from sii_cli.batch.tar_members import ArchiveRefused
 from sii_cli.config.project_settings import find_project_file
 from sii_cli.errors import UsageError
-from sii_cli.model.assemble import Assembler, MalformedChunk, ServerError
+from sii_cli.model.assemble import Assembler
 from sii_cli.model.bounds import TooMuch
+from sii_cli.model.errors import ModelCallFailed
 from sii_cli.model.forms.glm import differences
 from sii_cli.model.http.sse import BadStream, EventSplitter
-from sii_cli.model.types import Call
 from sii_cli.queries.query_files import read_query_file
 from sii_cli.text.sanitise import sanitise
 
@@ -49,7 +50,7 @@ MOST_UNPACKED = 1 << 20
 def _stream(data: bytes) -> None:
     """A model server's answer."""
     splitter, assembler = EventSplitter(1 << 16), Assembler(max_tokens=64, context_length=256)
-    with suppress(BadStream, TooMuch, MalformedChunk, ServerError):
+    with suppress(BadStream, TooMuch, ModelCallFailed):
         for cut in (data[: len(data) // 3], data[len(data) // 3 :]):
             for event in splitter.feed(cut):
                 with suppress(orjson.JSONDecodeError):
@@ -62,7 +63,12 @@ def _stream(data: bytes) -> None:
 def _raw_text(data: bytes) -> None:
     """What generated ids spell, beside what the server's parser made of it."""
     text = data.decode("utf-8", "replace")
-    differences(text, text[:20], text[-20:], [Call(0, "a", "bash", text)])
+    differences(
+        text,
+        text[:20],
+        text[-20:],
+        [CallRequest(index=0, call_id="a", name="bash", arguments=text)],
+    )
 
 
 def _recording(data: bytes) -> None:

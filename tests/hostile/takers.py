@@ -325,7 +325,7 @@ def _names(text: str) -> None:
     from sandbox.network.hosts import as_address, canonical, parse_pattern, split_port
     from sandbox.network.target import read_target
     from sii_cli.model.endpoints import read_load
-    from sii_cli.model.faults import trouble_of_status
+    from sii_cli.model.failures import failure_of_status
 
     for read in (as_address, canonical, parse_pattern, split_port):
         with suppress(ValueError):
@@ -337,7 +337,7 @@ def _names(text: str) -> None:
         server_name(b"\x16\x03\x01\xff\xff\x01\x00\xff\xff\x03\x03" + _bytes(text))
     read_load(text)
     read_load(f"vllm:num_requests_running{{{text}")
-    trouble_of_status(500, _bytes(text), {"Retry-After": text, "Location": text}, text)
+    failure_of_status(500, _bytes(text), {"Retry-After": text, "Location": text}, text)
 
 
 def _words(text: str) -> None:
@@ -367,15 +367,19 @@ def _neutralise(text: str) -> None:
 
 
 def _raw_text(text: str) -> None:
+    from recordings.events import CallRequest
     from sii_cli.model.forms.glm import differences, has_compact_call
-    from sii_cli.model.types import Call
 
     has_compact_call(text)
     for raw in (text, f"<tool_call>a\n{text}</tool_call>", f"</think>{text}"):
-        differences(raw, "a", "b", [Call(0, "1", "a", '{"k": "v"}')])
+        differences(
+            raw, "a", "b", [CallRequest(index=0, call_id="1", name="a", arguments='{"k": "v"}')]
+        )
         differences(raw, None, text, [])
     value = f"<tool_call>a<arg_key>k</arg_key><arg_value>{text}</arg_value></tool_call>"
-    differences(value, None, None, [Call(0, "1", "a", '{"k": 1}')])
+    differences(
+        value, None, None, [CallRequest(index=0, call_id="1", name="a", arguments='{"k": 1}')]
+    )
 
 
 def _stream(text: str) -> None:
@@ -490,7 +494,7 @@ TAKERS: dict[str, Take] = {
     "sandbox.network.target:read_target": _names,
     "sandbox.network.client_hello:server_name": _names,
     "sii_cli.model.endpoints:read_load": _names,
-    "sii_cli.model.faults:trouble_of_status": _names,
+    "sii_cli.model.failures:failure_of_status": _names,
     "recordings.markdown:escape_markdown": _words,
     "sii_cli.text.sanitise:without_escapes": _words,
     "sii_cli.prompt.paste:Pastes.fold": _words,
@@ -605,7 +609,7 @@ REASONS: dict[str, tuple[str, ...]] = {
         ),
         *("tools.registry:Toolbox.*", "tools.text:counted", "tools.command_text:job_command"),
         *("sii_cli.model.endpoints:Endpoints.place", "sii_cli.model.continuity:*"),
-        *("sii_cli.model.faults:trouble_of_exception", "sii_cli.doctor.server_checks:*"),
+        *("sii_cli.model.failures:failure_of_exception", "sii_cli.doctor.server_checks:*"),
         *("sii_cli.render.activity:*", "sii_cli.batch.table:*", "sii_cli.render.figures:*"),
         *("sii_cli.render.plot:*", "sii_cli.render.screen:*", "sii_cli.render.stats:*"),
         *("sii_cli.render.terminal:*", "sii_cli.import_path:*"),

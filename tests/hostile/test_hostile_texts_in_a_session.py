@@ -15,7 +15,7 @@ from recordings.events import Observation, RoundEnd
 from recordings.storage.log import read_events
 from sandbox.protocol import Sandbox, SandboxSpec
 from sii_cli.config.settings import Settings
-from sii_cli.model.types import Delta, Started
+from sii_cli.model.types import Delta, RequestStarted
 from sii_cli.render.live import LiveRenderer
 from sii_cli.session.session import Session
 from tests.fakes.fake_sandbox import FakeSandbox, new_root
@@ -66,7 +66,9 @@ ATTACKS: dict[str, list[Script]] = {
     "long code in one piece": [answer("```python\n" + "def a(): return f'{x}'\n" * 6_000)],
     "a long table in one piece": [answer("|a|b|\n|-|-|\n" + "|a|b|\n" * 20_000)],
     "wide characters in one piece": [answer("漢" * 500_000)],
-    "a long thought in one piece": [[Started(1), Delta("reasoning", "漢" * 500_000), *answer("")]],
+    "a long thought in one piece": [
+        [RequestStarted(1), Delta("reasoning", "漢" * 500_000), *answer("")]
+    ],
     "deep arguments": [calls(("bash", '{"command":' * 5_000))],
 }
 

@@ -13,7 +13,8 @@ import sys
 from sandbox.protocol import Sandbox, SandboxSpec, SandboxUnavailable
 from sii_cli.config.settings import find_home
 from sii_cli.main import main
-from sii_cli.model.types import Delta, ModelError, ServedModel, Started
+from sii_cli.model.errors import ModelCallFailed
+from sii_cli.model.types import Delta, RequestStarted, ServedModel
 from sii_cli.session import session
 from tests.fakes.fake_sandbox import FakeSandbox, new_root
 from tests.fakes.scripted_model import Script, ScriptedModel, _completion, answer, calls, fails
@@ -21,7 +22,7 @@ from tests.fakes.scripted_model import Script, ScriptedModel, _completion, answe
 
 def words(text: str, *, reasoning: str = "", pause: float = 0.0) -> Script:
     """An answer that streams word by word."""
-    parts: Script = [Started(1)]
+    parts: Script = [RequestStarted(1)]
     for kind, said in (("reasoning", reasoning), ("content", text)):
         for word in said.split(" ") if said else []:
             parts += [Delta(kind, word + " "), pause]  # type: ignore[arg-type]
@@ -51,10 +52,10 @@ SCRIPTS: dict[str, list[Script]] = {
         bash(r"printf '\033]0;owned\007\033[31mred\033[0m \302\233 [bold]x[/bold]\n'"),
         words("An \x1b[2J escape and \u202e more [red]x[/red]."),
     ],
-    "retry": [[Started(1), fails("connect", retry_in=1.5), 1.5, *answer("Back.")]],
-    "broken": [[Started(1), fails("connect")]],
-    "overflow": [[Started(1), fails("overflow", "overflow")]],
-    "refused": [[Started(1), fails("unauthorized", "refused")]],
+    "retry": [[RequestStarted(1), fails("connect", retry_in=1.5), 1.5, *answer("Back.")]],
+    "broken": [[RequestStarted(1), fails("connect")]],
+    "overflow": [[RequestStarted(1), fails("overflow")]],
+    "refused": [[RequestStarted(1), fails("unauthorized")]],
     "no-server": [],
     "no-sandbox": [answer("Without hands.")],
     "cites": [
@@ -95,7 +96,9 @@ class NoServer(ScriptedModel):
     """A server that is not there."""
 
     async def describe(self) -> ServedModel:
-        raise ModelError("infra", "No server answers at http://127.0.0.1:8000/v1: start one.")
+        raise ModelCallFailed(
+            "connect", "No server answers at http://127.0.0.1:8000/v1: start one."
+        )
 
 
 def pretend(name: str) -> None:

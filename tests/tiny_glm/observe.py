@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from recordings.conversation.messages import message_of
-from recordings.events import Event, ModelResponse, RoundEnd
+from recordings.events import CallRequest, Event, ModelResponse, RoundEnd
 from sii_cli.config.settings import Settings
-from sii_cli.model.types import Call, ChatRequest, Completion, ModelPart, ServedModel, Started
+from sii_cli.model.types import ChatRequest, Completion, ModelPart, RequestStarted, ServedModel
 from sii_cli.session.session import Session
 from tests.tiny_glm.conversations import SYSTEM_PROMPT, TOOLS, Conversation, Step
 
@@ -33,7 +33,7 @@ class Reciter:
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ModelPart, None]:
         self.messages, self.tools = list(request.messages), request.tools
-        yield Started(1)
+        yield RequestStarted(1)
         number, step = next(self._turns)
         yield _completion(number, step)
 
@@ -46,7 +46,12 @@ class Reciter:
 
 def _completion(number: int, step: Step) -> Completion:
     calls = tuple(
-        Call(index, f"call-{number}-{index}", name, json.dumps(arguments, ensure_ascii=False))
+        CallRequest(
+            index=index,
+            call_id=f"call-{number}-{index}",
+            name=name,
+            arguments=json.dumps(arguments, ensure_ascii=False),
+        )
         for index, (name, arguments) in enumerate(step.calls)
     )
     return Completion(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from recordings.conversation.messages import encode_message, message_of
 from recordings.conversation.restore import Message
@@ -17,8 +17,8 @@ from sii_cli.agent.context.summary import INSTRUCTION, Summariser
 from sii_cli.agent.context.tokens import EstimateCounter, TokenCounter
 from sii_cli.agent.flow import ContextOverflow, RoundOver
 from sii_cli.agent.history import History
+from sii_cli.agent.model_client import ModelClient
 from sii_cli.agent.wire import Wire
-from sii_cli.model.types import ChatRequest, Model
 
 Cause = Literal["full", "overflow", "asked"]
 Kind = Literal["stubs", "summary"]
@@ -70,21 +70,15 @@ class Compactor:
     def __init__(
         self,
         context: Context,
-        *,
-        model: Model,
-        tools: bytes,
-        params: dict[str, Any],
+        client: ModelClient,
         wire: Wire,
-        summariser: Summariser,
     ) -> None:
         self.context = context
         self.budget = context.budget
-        self.meter = Meter(context.counter, tools)
-        self._model = model
-        self._tools = tools
-        self._params = params
+        self.meter = Meter(context.counter, client.tools)
+        self._client = client
         self._wire = wire
-        self._summariser = summariser
+        self._summariser = Summariser(client, wire)
         self._last = -1
         """The step of the last compaction."""
         self._in_a_row = 0
@@ -154,7 +148,7 @@ class Compactor:
         else:
             kind, new = await self._summed_up(step, history, entries, cause)
         messages = [entry.message for entry in new]
-        after = Meter(self.context.counter, self._tools)
+        after = Meter(self.context.counter, self._client.tools)
         await after.take([message.encoded for message in messages])
         span = history.span_of(messages)
         history.replace(messages)
@@ -249,8 +243,7 @@ class Compactor:
 
     async def _count_exactly(self, history: History) -> None:
         """Let the server count the whole prompt, where it can: we only know what came before."""
-        request = ChatRequest("", history.encoded, self._tools, self._params)
-        counted = await self._model.count_tokens(request)
+        counted = await self._client.count_tokens(history.encoded)
         if counted is not None:
             self.meter.set(counted, len(history.encoded))
 

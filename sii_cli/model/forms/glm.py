@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from sii_cli.model.types import Call
+from recordings.events import CallRequest
 
 _CALL = re.compile(r"<tool_call>(.*?)(</tool_call>|\Z)", re.DOTALL)
 _KEY, _KEY_END, _VALUE_END = "<arg_key>", "</arg_key>", "</arg_value>"
@@ -38,7 +38,7 @@ class _Raw:
 
 
 def differences(
-    raw: str, reasoning: str | None, content: str | None, calls: Sequence[Call]
+    raw: str, reasoning: str | None, content: str | None, calls: Sequence[CallRequest]
 ) -> list[str]:
     """Return the flags of a whole turn, `raw` without its stop token (`recordings.flags`)."""
     parts = _take_apart(raw)
@@ -100,7 +100,9 @@ def _compare(flag: str, written: str, shown: str) -> Iterator[str]:
     yield "whitespace_differs" if written.strip() == shown.strip() else flag
 
 
-def _compare_calls(written: Sequence[tuple[str, bool]], shown: Sequence[Call]) -> Iterator[str]:
+def _compare_calls(
+    written: Sequence[tuple[str, bool]], shown: Sequence[CallRequest]
+) -> Iterator[str]:
     if not all(ended for _, ended in written):
         yield "call_unterminated"
     if len(written) != len(shown):
@@ -110,7 +112,7 @@ def _compare_calls(written: Sequence[tuple[str, bool]], shown: Sequence[Call]) -
         yield from _compare_call(text, call)
 
 
-def _compare_call(text: str, call: Call) -> Iterator[str]:
+def _compare_call(text: str, call: CallRequest) -> Iterator[str]:
     if text.removeprefix(call.name).strip() == call.arguments.strip():
         return  # GLM-4 wrote the arguments as JSON
     try:

@@ -32,7 +32,7 @@ from recordings.storage.log import read_events
 from sandbox.protocol import SandboxError, SandboxLost, SandboxUnavailable
 from sii_cli.agent.loop import Loop, RoundLimits
 from sii_cli.agent.tool_calls import MOST_CALLS
-from sii_cli.model.types import ChatRequest, Delta, ModelPart, Started
+from sii_cli.model.types import ChatRequest, Delta, ModelPart, RequestStarted
 from tests.fakes.scripted_model import Script, ScriptedModel, answer, calls, cut_off, fails
 from tools.base import Emit, ToolResult
 
@@ -182,7 +182,7 @@ async def test_a_model_that_is_cut_off_again_and_again_is_stopped(folder: Path) 
 
 async def test_a_failed_attempt_leaves_no_trace_in_the_history(folder: Path) -> None:
     script: Script = [
-        Started(1),
+        RequestStarted(1),
         Delta("content", "half of it"),
         fails("broken_stream", retry_in=0.0),
         *answer("whole"),
@@ -196,18 +196,19 @@ async def test_a_failed_attempt_leaves_no_trace_in_the_history(folder: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("fault", "status"), [("infra", "infra"), ("overflow", "limit"), ("refused", "failed")]
+    ("kind", "status"),
+    [("server_error", "infra"), ("overflow", "limit"), ("unauthorized", "failed")],
 )
 async def test_a_call_given_up_ends_the_round_with_its_status(
-    folder: Path, fault: str, status: str
+    folder: Path, kind: str, status: str
 ) -> None:
-    bench = Bench(folder, [Started(1), fails("some", fault)])
+    bench = Bench(folder, [RequestStarted(1), fails(kind)])
     end = await bench.say("go")
-    assert (end.status, end.reason) == (status, "It failed: some.")
+    assert (end.status, end.reason) == (status, f"It failed: {kind}.")
 
 
 async def test_interrupting_the_model_keeps_what_it_said_out_of_the_history(folder: Path) -> None:
-    bench = Bench(folder, [Started(1), Delta("content", "I thi"), 30.0], answer("fine"))
+    bench = Bench(folder, [RequestStarted(1), Delta("content", "I thi"), 30.0], answer("fine"))
 
     async def interrupt() -> None:
         await asyncio.sleep(0.05)
@@ -227,7 +228,7 @@ async def test_interrupting_the_model_keeps_what_it_said_out_of_the_history(fold
 
 
 async def test_an_interrupt_in_the_moment_a_round_begins_is_told(folder: Path) -> None:
-    bench = Bench(folder, [Started(1), 30.0], answer("fine"))
+    bench = Bench(folder, [RequestStarted(1), 30.0], answer("fine"))
     bench.loop.interrupt()  # there is no round yet
     asyncio.get_running_loop().call_soon(bench.loop.interrupt)
     assert (await bench.say("go")).status == "interrupted"
@@ -244,7 +245,7 @@ async def test_an_interrupt_while_the_stream_is_closed_keeps_the_answer_out(fold
                 await asyncio.sleep(0.3)
 
     bench = Bench(folder)
-    bench.loop._model._model = Lingering(calls(("echo", "{}")))
+    bench.loop._model._client.model = Lingering(calls(("echo", "{}")))
     asyncio.get_running_loop().call_later(0.1, bench.loop.interrupt)
     assert (await bench.say("go")).status == "interrupted"
     assert bench.events(ModelResponse) == []
@@ -252,7 +253,12 @@ async def test_an_interrupt_while_the_stream_is_closed_keeps_the_answer_out(fold
 
 
 async def test_interrupting_the_wait_for_an_attempt_tells_nothing_twice(folder: Path) -> None:
-    script: Script = [Started(1), Delta("content", "half"), fails("idle", retry_in=30.0), 30.0]
+    script: Script = [
+        RequestStarted(1),
+        Delta("content", "half"),
+        fails("idle", retry_in=30.0),
+        30.0,
+    ]
     bench = Bench(folder, script)
     async for item in bench.loop.round("go"):
         if isinstance(item, Event) and isinstance(item.data, ModelError):
@@ -438,7 +444,7 @@ async def test_an_interrupt_waits_for_every_call_to_end(folder: Path) -> None:
 
 
 async def test_an_interrupt_before_anything_happened_ends_the_round(folder: Path) -> None:
-    bench = Bench(folder, [Started(1), 30.0])
+    bench = Bench(folder, [RequestStarted(1), 30.0])
     bench.loop.note(HarnessMessage(reason="test", text="There from the start."), "harness")
     async for _ in bench.loop.round("go"):
         bench.loop.interrupt()
@@ -476,7 +482,7 @@ async def test_every_request_can_be_rebuilt_from_the_recording(folder: Path) -> 
     bench = Bench(
         folder,
         calls(("echo", '{"text":"<think>"}')),
-        [Started(1), fails("broken_stream", retry_in=0.0), *answer("one")],
+        [RequestStarted(1), fails("broken_stream", retry_in=0.0), *answer("one")],
         cut_off("x"),
         answer("two"),
     )

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from sii_cli.model.retry import Waits
-from sii_cli.model.types import STREAMING, ChatRequest, Completion, Delta, Failed, ModelPart
+from sii_cli.model.types import STREAMING, ChatRequest, Completion, Delta, ModelPart, RequestFailed
 from sii_cli.model.vllm import VllmModel
 
 SHORT = Waits(first=0.001, longest=0.01, longest_asked=0.2, away=5.0)
@@ -48,9 +48,9 @@ def completion_of(parts: list[ModelPart]) -> Completion:
     return parts[-1]
 
 
-def failures_of(parts: list[ModelPart]) -> list[Failed]:
+def failures_of(parts: list[ModelPart]) -> list[RequestFailed]:
     """The attempts that failed."""
-    return [part for part in parts if isinstance(part, Failed)]
+    return [part for part in parts if isinstance(part, RequestFailed)]
 
 
 def text_of(parts: list[ModelPart], kind: str) -> str:

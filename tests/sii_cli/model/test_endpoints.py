@@ -17,7 +17,8 @@ from recordings.storage.log import read_events
 from sii_cli.agent.loop import Loop
 from sii_cli.model import endpoints
 from sii_cli.model.endpoints import read_load
-from sii_cli.model.types import STREAMING, ModelError, Started
+from sii_cli.model.errors import ModelCallFailed
+from sii_cli.model.types import STREAMING, RequestStarted
 from sii_cli.model.vllm import VllmModel
 from tests.fakes.script import BreakAfter, EngineDies, HttpError, Turn
 from tests.fakes.scripted_server import ScriptedServer
@@ -93,9 +94,9 @@ async def test_a_session_moves_when_its_server_is_gone_and_the_answer_is_whole()
         parts = await parts_of(model)
         assert completion_of(parts).content == "Hello."
         (failed,) = failures_of(parts)
-        assert (failed.kind, failed.retry_in) == ("connect", 0.0)
-        assert f"moves to {fakes[1].base_url}" in failed.message
-        asked = [part.base_url for part in parts if isinstance(part, Started)]
+        assert (failed.failure.kind, failed.retry_in) == ("connect", 0.0)
+        assert f"moves to {fakes[1].base_url}" in str(failed.failure)
+        asked = [part.base_url for part in parts if isinstance(part, RequestStarted)]
         assert asked == [fake.base_url for fake in fakes]
         await fakes[0].start()
 
@@ -182,7 +183,9 @@ async def test_no_server_at_all_is_said_in_one_sentence() -> None:
     async with servers([], []) as fakes:
         urls = list(fakes)
     async with client(urls) as model:
-        with pytest.raises(ModelError, match="None of 2 servers can be used: No server answers"):
+        with pytest.raises(
+            ModelCallFailed, match="None of 2 servers can be used: No server answers"
+        ):
             await model.describe()
 
 

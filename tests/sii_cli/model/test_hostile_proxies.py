@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sii_cli.model.types import Failed, ModelError
+from sii_cli.model.errors import ModelCallFailed
+from sii_cli.model.types import RequestFailed
 from tests.fakes.forward_proxy import forward_proxy
 from tests.fakes.script import Turn
 from tests.fakes.scripted_server import ScriptedServer
@@ -74,11 +75,11 @@ async def test_a_proxy_that_cannot_be_used_is_named(
     monkeypatch.setenv("HTTP_PROXY", value.replace("{port}", port))
     async with client(PUBLIC, retries=0) as model:
         last = (await parts_of(model))[-1]
-        with pytest.raises(ModelError) as said:
+        with pytest.raises(ModelCallFailed) as said:
             await model.describe()
-    assert isinstance(last, Failed)
-    assert last.kind == kind
-    for message in (last.message, str(said.value)):
+    assert isinstance(last, RequestFailed)
+    assert last.failure.kind == kind
+    for message in (str(last.failure), str(said.value)):
         assert words.replace("{port}", port) in message
         assert "secret" not in message
 
@@ -91,8 +92,8 @@ async def test_a_proxy_that_refuses_a_tunnel_is_named(
         monkeypatch.setenv("HTTPS_PROXY", proxy.url.replace("//", "//user:pass@"))
         async with client(PUBLIC.replace("http:", "https:"), api_key="secret", retries=0) as model:
             last = (await parts_of(model))[-1]
-    assert isinstance(last, Failed)
-    assert f"The proxy HTTPS_PROXY={proxy.url} refuses the connection" in last.message
+    assert isinstance(last, RequestFailed)
+    assert f"The proxy HTTPS_PROXY={proxy.url} refuses the connection" in str(last.failure)
     assert "Proxy-Authorization: Basic dXNlcjpwYXNz" in proxy.heads[0]
     assert "secret" not in "".join(proxy.heads)
 
@@ -116,8 +117,8 @@ async def test_certificates_that_are_missing_are_named(
         trusted()
     async with client(f"https://127.0.0.1:{nobody()}", retries=3) as model:
         [*_, last] = parts = await parts_of(model)
-    assert isinstance(last, Failed)
-    assert f"{variable} names {path}, {words}" in last.message
+    assert isinstance(last, RequestFailed)
+    assert f"{variable} names {path}, {words}" in str(last.failure)
     assert len(parts) == 2  # not tried again
 
 
@@ -126,12 +127,12 @@ async def test_a_key_that_cannot_be_sent_is_a_sentence(key: str) -> None:
     async with ScriptedServer([ANSWER]) as server:
         async with client(server.base_url, api_key=key) as model:
             last = (await parts_of(model))[-1]
-            with pytest.raises(ModelError, match="SII_API_KEY"):
+            with pytest.raises(ModelCallFailed, match="SII_API_KEY"):
                 await model.describe()
         assert server.requests == []
-    assert isinstance(last, Failed)
-    assert "SII_API_KEY has a line's end" in last.message
-    assert "secret" not in last.message
+    assert isinstance(last, RequestFailed)
+    assert "SII_API_KEY has a line's end" in str(last.failure)
+    assert "secret" not in str(last.failure)
 
 
 @pytest.mark.parametrize(
@@ -153,11 +154,11 @@ async def test_a_key_that_cannot_be_sent_is_a_sentence(key: str) -> None:
 async def test_what_is_no_address_of_a_model_server_is_a_sentence(url: str) -> None:
     async with client(url, api_key="key", retries=0) as model:
         last = (await parts_of(model))[-1]
-        with pytest.raises(ModelError, match="SII_BASE_URL"):
+        with pytest.raises(ModelCallFailed, match="SII_BASE_URL"):
             await model.describe()
-    assert isinstance(last, Failed)
-    assert last.kind in ("bad_url", "dns")
-    assert "secret" not in last.message
+    assert isinstance(last, RequestFailed)
+    assert last.failure.kind in ("bad_url", "dns")
+    assert "secret" not in str(last.failure)
 
 
 async def test_a_model_server_in_the_clear_needs_no_certificates(

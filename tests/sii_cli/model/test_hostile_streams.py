@@ -12,12 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sii_cli.model.assemble import Assembler, MalformedChunk, ServerError
+from sii_cli.model.assemble import Assembler
 from sii_cli.model.bounds import TooMuch
 from sii_cli.model.endpoints import read_load
-from sii_cli.model.faults import trouble_of_status
+from sii_cli.model.errors import ModelCallFailed
+from sii_cli.model.failures import failure_of_status
 from sii_cli.model.http.sse import BadStream, EventSplitter
-from sii_cli.model.types import Completion, Failed
+from sii_cli.model.types import Completion, RequestFailed
 from tests.fakes.bomb_server import bomb_server
 from tests.sii_cli.model.calling import ask, client
 
@@ -68,10 +69,10 @@ def test_any_answer_is_a_completion_or_a_named_failure(answer: bytes, cut: int) 
         async with bomb_server(pieces) as server, client(server.base_url, **limits) as model:
             async for part in model.stream(ask()):
                 last = part
-            assert isinstance(last, Completion | Failed)
-            if isinstance(last, Failed):
-                assert "\n" not in last.message
-                assert len(last.message) < 1500
+            assert isinstance(last, Completion | RequestFailed)
+            if isinstance(last, RequestFailed):
+                assert "\n" not in str(last.failure)
+                assert len(str(last.failure)) < 1500
 
     asyncio.run(asyncio.wait_for(call(), 10))
 
@@ -130,7 +131,7 @@ def test_what_is_put_together_stays_within_its_bounds_and_can_be_recorded(
     chunks: list[list[Any]],
 ) -> None:
     assembler = Assembler(max_tokens=1, context_length=1)
-    with suppress(MalformedChunk, ServerError, TooMuch):
+    with suppress(BadStream, ModelCallFailed, TooMuch):
         for chunk in chunks:
             list(assembler.add({"choices": chunk}))
     bounds = assembler.bounds
@@ -151,9 +152,9 @@ def test_what_is_put_together_stays_within_its_bounds_and_can_be_recorded(
 )
 def test_any_refusal_is_a_sentence(status: int, body: bytes, value: str) -> None:
     headers = {"Retry-After": value, "Location": value}
-    trouble = trouble_of_status(status, body, headers, "glm")
-    assert trouble.message
-    assert trouble.retry_after is None or trouble.retry_after >= 0
+    failure = failure_of_status(status, body, headers, "glm")
+    assert str(failure)
+    assert failure.retry_after is None or failure.retry_after >= 0
 
 
 @steady

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from sii_cli.model import control_tokens as neutralising
 from sii_cli.model import profiles
 from sii_cli.model.control_tokens import MARK, neutralise, restore
+from sii_cli.model.errors import ModelCallRefused
 from sii_cli.model.profiles import control_tokens, profile_of
-from sii_cli.model.types import ModelError
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_a_user_adds_a_model_and_changes_one(user_file: Path) -> None:
 )
 def test_a_file_that_cannot_be_understood_is_named(user_file: Path, text: str, words: str) -> None:
     user_file.write_text(text)
-    with pytest.raises(ModelError, match=words) as caught:
+    with pytest.raises(ModelCallRefused, match=words) as caught:
         profile_of("x")
     assert str(user_file) in str(caught.value)
 

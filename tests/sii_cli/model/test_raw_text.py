@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recordings.events import ModelResponse, RawGeneration, RoundEnd
+from recordings.events import CallRequest, ModelResponse, RawGeneration, RoundEnd
 from recordings.flags import FLAGS
 from recordings.recorder import Recorder
 from recordings.storage.log import read_events
@@ -18,7 +18,7 @@ from recordings.verify import verify
 from sii_cli.agent import generation_check
 from sii_cli.agent.loop import Loop
 from sii_cli.model.forms.glm import differences
-from sii_cli.model.types import STREAMING, Call
+from sii_cli.model.types import STREAMING
 from sii_cli.model.vllm import VllmModel
 from tests.fakes.script import Turn
 from tests.fakes.scripted_server import ScriptedServer
@@ -39,8 +39,12 @@ GLM45 = (
 CALLS = (("bash", {"command": "ls -l", "timeout": 30}), ("todo", {"items": [1, {}]}))
 
 
-def calls(*wanted: tuple[str, Any]) -> list[Call]:
-    return [Call(i, f"c{i}", name, json.dumps(args)) for i, (name, args) in enumerate(wanted)]
+def call(index: int, name: str, arguments: str) -> CallRequest:
+    return CallRequest(index=index, call_id=f"c{index}", name=name, arguments=arguments)
+
+
+def calls(*wanted: tuple[str, Any]) -> list[CallRequest]:
+    return [call(i, name, json.dumps(args)) for i, (name, args) in enumerate(wanted)]
 
 
 def found(
@@ -108,7 +112,7 @@ def test_values_are_read_as_lenient_parsers_read_them() -> None:
 @given(st.text(), st.text(), st.text(), st.text())
 def test_any_text_gives_flags_that_have_words(a: str, b: str, c: str, d: str) -> None:
     raw = f"{a}</think>{b}<tool_call>{c}<arg_key>k</arg_key><arg_value>{d}</arg_value></tool_call>"
-    flags = differences(raw, a, b, [Call(0, "c", c.strip(), json.dumps({"k": d}))])
+    flags = differences(raw, a, b, [call(0, c.strip(), json.dumps({"k": d}))])
     assert set(flags) <= set(FLAGS)
     if not any("<" in text for text in (a, b, c, d)):
         assert "calls_differ" not in flags

@@ -10,7 +10,7 @@ import pytest
 
 from recordings.storage.encoding import encode
 from sii_cli.doctor.server import Probe
-from sii_cli.model.types import STREAMING, ChatRequest, Completion, Delta, Failed
+from sii_cli.model.types import STREAMING, ChatRequest, Completion, Delta, RequestFailed
 from sii_cli.model.vllm import VllmModel
 from tests.tiny_glm.server import TinyGlmServer
 
@@ -26,7 +26,7 @@ def request(max_tokens: int, **params: object) -> ChatRequest:
 
 async def call(model: VllmModel, asked: ChatRequest) -> Completion:
     async for part in model.stream(asked):
-        assert not isinstance(part, Failed), part
+        assert not isinstance(part, RequestFailed), part
         if isinstance(part, Completion):
             return part
     raise AssertionError("no completion")

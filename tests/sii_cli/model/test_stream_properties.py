@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from itertools import pairwise
 from typing import Any
 
@@ -12,15 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recordings.events import CallRequest, ModelResponse, Usage
-from sii_cli.model.assemble import Assembler, MalformedChunk, ServerError
+from sii_cli.model.assemble import Assembler
 from sii_cli.model.bounds import TooMuch
+from sii_cli.model.errors import ModelCallFailed
 from sii_cli.model.http.sse import BadStream, EventSplitter
 from sii_cli.model.types import Completion
 from tests.sii_cli.model.captures import capture, completion, streamed
 
 STREAMS = ("02", "04", "05", "06b", "07", "09b", "30b", "50_kill_api")
 ENDED = STREAMS[:-1]
-NAMED = (BadStream, MalformedChunk, ServerError, TooMuch, orjson.JSONDecodeError)
+NAMED = (BadStream, ModelCallFailed, TooMuch, orjson.JSONDecodeError)
 
 steady = settings(deadline=None)  # other work on the machine is no failure
 json_values = st.recursive(
@@ -45,11 +45,11 @@ def recorded(done: Completion) -> ModelResponse:
         response_id=done.response_id,
         reasoning=done.reasoning,
         content=done.content,
-        calls=[CallRequest(**asdict(call)) for call in done.calls],
+        calls=[CallRequest(**call.model_dump()) for call in done.calls],
         finish_reason=done.finish_reason,
         stop_reason=done.stop_reason,
         complete=done.complete,
-        usage=Usage(**asdict(done.usage)) if done.usage else None,
+        usage=Usage(**done.usage.model_dump()) if done.usage else None,
         generated_ids=done.generated_ids,
         fingerprint=done.fingerprint,
         flags=list(done.flags),

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sii_cli.model.types import Completion, Failed
+from sii_cli.model.errors import ModelCallFailed
+from sii_cli.model.types import Completion, RequestFailed
 from tests.sii_cli.model.calling import client, failures_of, parts_of
 
 WHOLE = (
@@ -62,7 +63,7 @@ async def test_a_network_that_goes_away_is_a_failed_attempt(
     monkeypatch.setattr(asyncio.StreamReader, "readuntil", unreachable)
     async with raw_server() as raw, client(raw.base_url, retries=0) as model:
         [failed] = failures_of(await parts_of(model))
-    assert failed.kind == "broken_stream"
+    assert failed.failure.kind == "broken_stream"
 
 
 @pytest.mark.parametrize(
@@ -146,8 +147,9 @@ async def test_what_is_no_http_is_a_broken_connection(answer: bytes) -> None:
         client(server.base_url, retries=0, first_timeout=1.0) as model,
     ):
         last = (await parts_of(model))[-1]
-    assert isinstance(last, Failed)
-    assert (last.kind, last.fault) == ("broken_stream", "infra")
+    assert isinstance(last, RequestFailed)
+    assert type(last.failure) is ModelCallFailed
+    assert last.failure.kind == "broken_stream"
 
 
 @settings(deadline=None, max_examples=50)
@@ -159,6 +161,6 @@ def test_any_bytes_after_the_headers_end_in_a_completion_or_a_named_failure(junk
             raw_server(answer, closes=True) as server,
             client(server.base_url, retries=0, first_timeout=1.0) as model,
         ):
-            assert isinstance((await parts_of(model))[-1], Completion | Failed)
+            assert isinstance((await parts_of(model))[-1], Completion | RequestFailed)
 
     asyncio.run(asyncio.wait_for(call(), 5))

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from sii_cli.model.types import Delta, Failed, ModelError
+from sii_cli.model.errors import ModelCallFailed, ModelCallRefused, PromptTooLong
+from sii_cli.model.types import Delta, RequestFailed
 from tests.fakes.script import HttpError, SilentAfter, Turn
 from tests.fakes.scripted_server import ENGINE_DIED, ScriptedServer
 from tests.sii_cli.model.calling import (
@@ -37,26 +38,26 @@ def nobody() -> str:
 
 
 @pytest.mark.parametrize(
-    ("base_url", "kind", "fault", "words"),
+    ("base_url", "kind", "error", "words"),
     [
-        (nobody(), "connect", "infra", "sii serve"),
-        ("http://no-such-host.invalid:8000", "dns", "infra", "SII_BASE_URL"),
-        ("localhost:8000", "bad_url", "refused", "http://HOST:PORT"),
-        ("http://[::1", "bad_url", "refused", "http://HOST:PORT"),
+        (nobody(), "connect", ModelCallFailed, "sii serve"),
+        ("http://no-such-host.invalid:8000", "dns", ModelCallFailed, "SII_BASE_URL"),
+        ("localhost:8000", "bad_url", ModelCallRefused, "http://HOST:PORT"),
+        ("http://[::1", "bad_url", ModelCallRefused, "http://HOST:PORT"),
     ],
     ids=["nobody", "unknown-name", "no-scheme", "no-url"],
 )
 async def test_a_server_that_was_never_there_is_given_up_soon(
-    base_url: str, kind: str, fault: str, words: str
+    base_url: str, kind: str, error: type[ModelCallFailed], words: str
 ) -> None:
     async with client(base_url, retries=1) as model:
-        with pytest.raises(ModelError, match=words) as caught:
+        with pytest.raises(ModelCallFailed, match=words) as caught:
             await model.describe()
         last = (await parts_of(model))[-1]
-    assert caught.value.fault == fault
-    assert isinstance(last, Failed)
-    assert (last.kind, last.retry_in) == (kind, None)
-    assert words in last.message
+    assert type(caught.value) is error
+    assert isinstance(last, RequestFailed)
+    assert (last.failure.kind, last.retry_in) == (kind, None)
+    assert words in str(last.failure)
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ async def test_a_certificate_that_is_not_trusted_is_said_to_be_so(certificate: P
     server = await asyncio.start_server(lambda r, w: None, "127.0.0.1", 0, ssl=context)
     port = server.sockets[0].getsockname()[1]
     async with client(f"https://127.0.0.1:{port}") as model:
-        with pytest.raises(ModelError, match="SSL_CERT_FILE"):
+        with pytest.raises(ModelCallFailed, match="SSL_CERT_FILE"):
             await model.describe()
     server.close()
 
@@ -89,13 +90,13 @@ async def test_a_port_that_takes_connections_and_never_answers_is_given_up_in_ti
     async with client(f"http://127.0.0.1:{port}", first_timeout=0.1, retries=0) as model:
         last = (await parts_of(model))[-1]
     server.close()
-    assert isinstance(last, Failed)
-    assert last.kind == "idle"
+    assert isinstance(last, RequestFailed)
+    assert last.failure.kind == "idle"
 
 
 async def test_what_is_no_model_server_is_said_to_be_none() -> None:
     async with ScriptedServer() as server, client(f"{server.base_url}/elsewhere") as model:
-        with pytest.raises(ModelError, match="SII_BASE_URL"):
+        with pytest.raises(ModelCallFailed, match="SII_BASE_URL"):
             await model.describe()
 
 
@@ -111,17 +112,18 @@ async def test_a_server_tells_what_it_serves() -> None:
 
 async def test_a_model_that_is_not_served_is_named_with_those_that_are() -> None:
     async with ScriptedServer() as server, client(server.base_url, model="glm-5") as model:
-        with pytest.raises(ModelError, match="'glm-5'; it serves glm: set SII_MODEL"):
+        with pytest.raises(ModelCallFailed, match="'glm-5'; it serves glm: set SII_MODEL"):
             await model.describe()
         last = (await parts_of(model, ask(model="glm-5")))[-1]
-    assert isinstance(last, Failed)
-    assert (last.kind, last.fault) == ("unknown_model", "refused")
+    assert isinstance(last, RequestFailed)
+    assert isinstance(last.failure, ModelCallRefused)
+    assert last.failure.kind == "unknown_model"
 
 
 async def test_the_key_opens_the_server() -> None:
     async with ScriptedServer([ANSWER], api_key="secret") as server:
         async with client(server.base_url, api_key="wrong") as model:
-            with pytest.raises(ModelError, match="SII_API_KEY"):
+            with pytest.raises(ModelCallFailed, match="SII_API_KEY"):
                 await model.describe()
         async with client(server.base_url, api_key="secret") as model:
             assert completion_of(await parts_of(model)).content == "Two files."
@@ -131,9 +133,10 @@ async def test_a_prompt_that_does_not_fit_is_an_overflow() -> None:
     long = {"role": "user", "content": "word " * 100}
     async with ScriptedServer(context_length=64) as server, client(server.base_url) as model:
         last = (await parts_of(model, ask(long)))[-1]
-    assert isinstance(last, Failed)
-    assert (last.kind, last.fault, last.retry_in) == ("overflow", "overflow", None)
-    assert "64 tokens" in last.message
+    assert isinstance(last, RequestFailed)
+    assert isinstance(last.failure, PromptTooLong)
+    assert (last.failure.kind, last.retry_in) == ("overflow", None)
+    assert "64 tokens" in str(last.failure)
 
 
 async def test_a_server_that_asks_to_wait_is_given_the_time() -> None:
@@ -180,8 +183,8 @@ async def test_a_dead_engine_behind_a_server_that_still_answers_costs_no_attempt
         completion_of(await parts_of(model))
         parts = await parts_of(model)
     assert completion_of(parts).content == ANSWER.content
-    assert {failed.kind for failed in failures_of(parts)} == {"unavailable"}
-    assert "engine has died" in failures_of(parts)[0].message
+    assert {failed.failure.kind for failed in failures_of(parts)} == {"unavailable"}
+    assert "engine has died" in str(failures_of(parts)[0].failure)
 
 
 async def test_a_server_that_was_there_is_waited_for_while_it_restarts() -> None:
@@ -191,7 +194,7 @@ async def test_a_server_that_was_there_is_waited_for_while_it_restarts() -> None
         asyncio.get_running_loop().call_later(0.3, asyncio.ensure_future, server.start())
         parts = await parts_of(model)
     assert len(failures_of(parts)) > 6
-    assert {failed.kind for failed in failures_of(parts)} <= {"connect", "broken_stream"}
+    assert {failed.failure.kind for failed in failures_of(parts)} <= {"connect", "broken_stream"}
     assert completion_of(parts).content == "Two files."
 
 
@@ -203,8 +206,8 @@ async def test_a_server_that_stays_away_is_given_up() -> None:
             await server.stop()
             last = (await parts_of(model))[-1]
         await server.start()
-    assert isinstance(last, Failed)
-    assert (last.kind, last.retry_in) == ("connect", None)
+    assert isinstance(last, RequestFailed)
+    assert (last.failure.kind, last.retry_in) == ("connect", None)
 
 
 @pytest.mark.parametrize("chunks", [0, 1, 5])

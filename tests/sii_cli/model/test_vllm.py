@@ -5,7 +5,9 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from sii_cli.model.types import Call, Delta, Failed, Started
+from recordings.events import CallRequest
+from sii_cli.model.errors import ModelCallFailed, ModelCallRefused
+from sii_cli.model.types import Delta, RequestFailed, RequestStarted
 from tests.fakes.fake_tokenizer import decode, encode
 from tests.fakes.script import (
     BreakAfter,
@@ -35,7 +37,7 @@ async def test_a_turn_comes_back_as_it_was_written() -> None:
     async with ScriptedServer([ANSWER]) as server, client(server.base_url) as model:
         parts = await parts_of(model)
     done = completion_of(parts)
-    assert parts[0] == Started(1, server.base_url)
+    assert parts[0] == RequestStarted(1, server.base_url)
     assert text_of(parts, "reasoning") == done.reasoning == "Easy."
     assert text_of(parts, "content") == done.content == ANSWER.content
     assert (done.finish_reason, done.complete, done.calls) == ("stop", True, ())
@@ -45,6 +47,11 @@ async def test_a_turn_comes_back_as_it_was_written() -> None:
     assert 0 < done.first_chunk <= done.first_token <= done.total
 
 
+def call(index: int, arguments: str) -> CallRequest:
+    call_id = f"call-sii-1-{index}"
+    return CallRequest(index=index, call_id=call_id, name="bash", arguments=arguments)
+
+
 async def test_parallel_calls_come_back_with_the_very_strings_that_the_model_wrote() -> None:
     odd = '{"command":  "echo \\u00e9",  "timeout": 030}'
     turn = Turn(calls=[("bash", {"command": "ls"}), ("bash", odd), ("bash", "")])
@@ -52,9 +59,9 @@ async def test_parallel_calls_come_back_with_the_very_strings_that_the_model_wro
         parts = await parts_of(model, ask(tools=True))
     done = completion_of(parts)
     assert done.calls == (
-        Call(0, "call-sii-1-0", "bash", '{"command":"ls"}'),
-        Call(1, "call-sii-1-1", "bash", odd),
-        Call(2, "call-sii-1-2", "bash", ""),
+        call(0, '{"command":"ls"}'),
+        call(1, odd),
+        call(2, ""),
     )
     assert done.complete
     streamed = [p for p in parts if isinstance(p, Delta) and p.kind == "call_arguments"]
@@ -193,8 +200,8 @@ async def test_what_may_pass_is_tried_again_and_nothing_is_doubled(
         assert len(server.requests) == 2
         assert server.requests[0].body == server.requests[1].body
     (failed,) = failures_of(parts)
-    assert (failed.attempt, failed.kind, failed.fault) == (1, kind, "infra")
-    assert words in failed.message
+    assert (failed.attempt, failed.failure.kind, type(failed.failure)) == (1, kind, ModelCallFailed)
+    assert words in str(failed.failure)
     done = completion_of(parts)
     assert (done.attempt, done.reasoning, done.content) == (2, "I look.", "Let me see.")
     assert len(done.calls) == 1
@@ -214,11 +221,11 @@ async def test_what_had_arrived_is_kept_with_the_failure(trouble: type) -> None:
 
 
 @pytest.mark.parametrize(
-    ("refusal", "kind", "fault", "words"),
+    ("refusal", "kind", "words"),
     [
-        (HttpError(401), "unauthorized", "refused", "SII_API_KEY"),
-        (HttpError(404, {"detail": "Not Found"}), "bad_url", "refused", "SII_BASE_URL"),
-        (HttpError(400), "bad_request", "refused", "says 400"),
+        (HttpError(401), "unauthorized", "SII_API_KEY"),
+        (HttpError(404, {"detail": "Not Found"}), "bad_url", "SII_BASE_URL"),
+        (HttpError(400), "bad_request", "says 400"),
         (
             HttpError(
                 400,
@@ -231,17 +238,18 @@ async def test_what_had_arrived_is_kept_with_the_failure(trouble: type) -> None:
                 },
             ),
             "tools_refused",
-            "refused",
             "--tool-call-parser glm45",
         ),
     ],
 )
 async def test_what_will_not_pass_is_not_tried_again(
-    refusal: HttpError, kind: str, fault: str, words: str
+    refusal: HttpError, kind: str, words: str
 ) -> None:
     async with ScriptedServer([refusal]) as server, client(server.base_url) as model:
         parts = await parts_of(model)
         assert len(server.requests) == 1
-    assert isinstance(parts[-1], Failed)
-    assert (parts[-1].kind, parts[-1].fault, parts[-1].retry_in) == (kind, fault, None)
-    assert words in parts[-1].message
+    assert isinstance(parts[-1], RequestFailed)
+    failure = parts[-1].failure
+    assert isinstance(failure, ModelCallRefused)
+    assert (failure.kind, parts[-1].retry_in) == (kind, None)
+    assert words in str(failure)

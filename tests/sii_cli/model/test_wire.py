@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sii_cli.model.faults import trouble_of_status
-from sii_cli.model.types import Completion, TokenUsage
+from recordings.events import Usage
+from sii_cli.model.failures import failure_of_status
+from sii_cli.model.types import Completion
 from tests.sii_cli.model.captures import capture, completion, streamed
 
 LS = '{"command": "ls -la /workspace && cat -n test_calc.py", "timeout": 30}'
@@ -45,7 +46,9 @@ def test_usage_that_comes_with_every_chunk_is_the_last_one() -> None:
     made = done("04")
     assert made.content is not None
     assert made.content.strip().startswith(COUNT)
-    assert made.usage == TokenUsage(14, 192, cached_tokens=0, reasoning_tokens=6)
+    assert made.usage == Usage(
+        prompt_tokens=14, completion_tokens=192, cached_tokens=0, reasoning_tokens=6
+    )
     assert (made.finish_reason, made.stop_reason) == ("stop", 2007)
 
 
@@ -127,9 +130,9 @@ def test_a_killed_server_leaves_a_stream_without_an_end(name: str, ending: str) 
 )
 def test_a_refusal_is_named_and_not_tried_again(name: str, kind: str, words: str) -> None:
     said = capture(name)
-    trouble = trouble_of_status(said.status, said.body, {}, "nope")
-    assert (trouble.kind, trouble.retry) == (kind, False)
-    assert words in trouble.message
+    failure = failure_of_status(said.status, said.body, {}, "nope")
+    assert (failure.kind, failure.retry) == (kind, False)
+    assert words in str(failure)
 
 
 # Facts that the design rests on

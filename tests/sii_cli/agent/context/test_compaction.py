@@ -26,7 +26,7 @@ from recordings.storage.log import read_events
 from recordings.verify import verify
 from sii_cli.agent.context.summary import INSTRUCTION
 from sii_cli.agent.flow import RoundOver
-from sii_cli.model.types import Completion, Started
+from sii_cli.model.types import Completion, RequestStarted
 from tests.fakes.scripted_model import Script, answer, cut_off, fails
 from tests.sii_cli.agent.context.compacting import LENGTH, Bench, say
 
@@ -147,7 +147,7 @@ async def test_a_session_that_died_after_a_compaction_goes_on_with_it(folder: Pa
 
 
 async def test_the_servers_own_overflow_makes_room_once(folder: Path) -> None:
-    overflow: Script = [fails("overflow", "overflow")]
+    overflow: Script = [fails("overflow")]
     bench = Bench(folder, answer("x" * 2000), overflow, answer("Sum."), answer("Done."))
     await bench.say("one")
     assert (await bench.say("two")).status == "answered"
@@ -257,7 +257,7 @@ async def test_a_break_by_a_compaction_is_told_from_one_by_a_new_round(folder: P
 
 
 async def test_an_interrupted_summary_replaces_nothing(folder: Path) -> None:
-    bench = Bench(folder, answer("x" * 14000), [Started(1), 30.0])
+    bench = Bench(folder, answer("x" * 14000), [RequestStarted(1), 30.0])
     await bench.say("one")
     async for item in bench.loop.round("two"):
         if isinstance(item, Event) and isinstance(item.data, SummaryRequest):

@@ -1,4 +1,4 @@
-"""What can go wrong between here and the model → a named fault and one sentence with the remedy."""
+"""What goes wrong between sii and a model → `ModelCallFailed`, with a kind and the remedy."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ import re
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
 import orjson
 
-from sii_cli.model.assemble import MalformedChunk, ServerError, words_in
+from sii_cli.model.assemble import words_in
 from sii_cli.model.bounds import TooMuch
+from sii_cli.model.errors import ModelCallFailed, ModelCallRefused, PromptTooLong
 from sii_cli.model.http.sse import BadStream
 from sii_cli.model.http.transport import BadKey, BadUrl, Compressed, ProxyFailed
-from sii_cli.model.types import Fault
 from tools.web.proxies import BadProxy
 from tools.web.tls import NoCertificates
 
@@ -33,25 +32,10 @@ _KEY_WORDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """One thing that went wrong."""
-
-    kind: str
-    message: str
-    fault: Fault = "infra"
-    status: int | None = None
-    retry: bool = True
-    retry_after: float | None = None
-    """Seconds that the server asked to wait."""
-
-
-class StreamBroke(Exception):
-    """A stream ended without saying how its turn ended."""
-
-
-def trouble_of_status(status: int, body: bytes, headers: Mapping[str, str], model: str) -> Trouble:
-    """Name what an HTTP error status says."""
+def failure_of_status(
+    status: int, body: bytes, headers: Mapping[str, str], model: str
+) -> ModelCallFailed:
+    """Return the failure that an HTTP error status means."""
     said, param = _said(body)
     retry_after = headers.get("Retry-After")
     if 300 <= status < 400:
@@ -60,109 +44,115 @@ def trouble_of_status(status: int, body: bytes, headers: Mapping[str, str], mode
             f"({status}), which is not followed, since the key would go along: set SII_BASE_URL "
             "to the address that is meant."
         )
-        return Trouble("bad_url", message, "refused", status, retry=False)
+        return ModelCallRefused("bad_url", message, status=status)
     if status == 401 or (status == 403 and _is_about_the_key(said)):
         message = "The server refuses the key: set SII_API_KEY to the one that it was started with."
-        return Trouble("unauthorized", message, "refused", status, retry=False)
+        return ModelCallRefused("unauthorized", message, status=status)
     if status in (403, 407):
         message = f"The server, or a gateway before it, refuses the request ({status}): {said}"
-        return Trouble("bad_request", message, "refused", status, retry=False)
+        return ModelCallRefused("bad_request", message, status=status)
     if status == 404 and "model" not in said:
         message = f"There is no model server's API there (404: {said}): check SII_BASE_URL."
-        return Trouble("bad_url", message, "refused", status, retry=False)
+        return ModelCallRefused("bad_url", message, status=status)
     if status == 404:
         message = f"The server does not serve {model!r} ({said}): see `sii config`, set SII_MODEL."
-        return Trouble("unknown_model", message, "refused", status, retry=False)
+        return ModelCallRefused("unknown_model", message, status=status)
     if status == 429:
         wait = _seconds(retry_after)
-        return Trouble("rate_limited", "The server is busy (429).", "infra", 429, retry_after=wait)
+        message = "The server is busy (429)."
+        return ModelCallFailed("rate_limited", message, status=429, retry_after=wait)
     if status == 503:
         message = f"The server is not ready (503): {said}."
-        return Trouble("unavailable", message, "infra", 503, retry_after=_seconds(retry_after))
+        wait = _seconds(retry_after)
+        return ModelCallFailed("unavailable", message, status=503, retry_after=wait)
     if status == 500 and "EngineCore" in said:
         # vLLM goes on answering so for seconds until its front end has ended, too.
         message = "The server's engine has died (500): it is on its way down, start it again."
-        return Trouble("unavailable", message, "infra", status)
+        return ModelCallFailed("unavailable", message, status=status)
     if status in RETRIED_STATUS:
         message = f"The server failed ({status}): {said}."
-        return Trouble("server_error", message, "infra", status, retry_after=_seconds(retry_after))
+        wait = _seconds(retry_after)
+        return ModelCallFailed("server_error", message, status=status, retry_after=wait)
     if status == 400 and (param == "input_tokens" or "maximum context length" in said):
         message = f"The conversation does not fit the model's context: {said}"
-        return Trouble("overflow", message, "overflow", status, retry=False)
+        return PromptTooLong(message, status=status)
     if status == 400 and "--enable-auto-tool-choice" in said:
         message = (
             "The server takes no tool calls: start vLLM with `--enable-auto-tool-choice "
             "--tool-call-parser glm45` (glm47 for GLM-4.7 and later)."
         )
-        return Trouble("tools_refused", message, "refused", status, retry=False)
+        return ModelCallRefused("tools_refused", message, status=status)
     message = f"The server refuses the request ({status}): {said}"
-    return Trouble("bad_request", message, "refused", status, retry=False)
+    return ModelCallRefused("bad_request", message, status=status)
 
 
-def trouble_of_exception(error: Exception, base_url: str) -> Trouble | None:
-    """Name what an exception on the way says; none when it is a bug of ours."""
-    return _trouble_of_answer(error) or _trouble_of_connection(error, base_url)
+def failure_of_exception(error: Exception, base_url: str) -> ModelCallFailed | None:
+    """Return the failure that an exception of a request means, or `None` for a bug in sii."""
+    return _failure_of_answer(error) or _failure_of_connection(error, base_url)
 
 
-def _trouble_of_answer(error: Exception) -> Trouble | None:
-    """Name what is wrong with an answer that has come."""
+def _failure_of_answer(error: Exception) -> ModelCallFailed | None:
+    """Return what is wrong with an answer that has come."""
     match error:
+        case ModelCallFailed():
+            return error
         case TooMuch():
             message = (
                 f"The server sent {error}, which no answer to this request has: "
                 "see its log, or use another server."
             )
-            return Trouble("garbage", message, retry=False)
+            return ModelCallFailed("garbage", message, retry=False)
         case Compressed():
             message = (
                 f"The server compressed its answer ({error}), which it was not asked to do: "
                 "turn compression off in it, or in the gateway before it."
             )
-            return Trouble("garbage", message, retry=False)
-        case ServerError():
-            kind = "engine_dead" if error.code >= 500 else "server_error"
-            return Trouble(kind, f"The server failed within its answer: {error}", status=error.code)
-        case BadStream() | MalformedChunk():
-            return Trouble("garbage", f"The server sent {error} instead of an answer.")
+            return ModelCallFailed("garbage", message, retry=False)
+        case BadStream():
+            return ModelCallFailed("garbage", f"The server sent {error} instead of an answer.")
         case orjson.JSONDecodeError():
-            return Trouble("garbage", f"The server sent no JSON within its answer ({error}).")
-        case StreamBroke():
-            return Trouble("no_finish", "The answer ended before the turn did.")
+            return ModelCallFailed(
+                "garbage", f"The server sent no JSON within its answer ({error})."
+            )
         case _:
             return None
 
 
-def _trouble_of_connection(error: Exception, base_url: str) -> Trouble | None:
-    """Name what is wrong with the way to a server."""
+def _failure_of_connection(error: Exception, base_url: str) -> ModelCallFailed | None:
+    """Return what is wrong with the way to a server."""
     match error:
         case BadProxy() | NoCertificates():
-            return Trouble("bad_url", str(error), "refused", retry=False)
+            return ModelCallRefused("bad_url", str(error))
         case ProxyFailed():
-            return Trouble("connect", str(error))
+            return ModelCallFailed("connect", str(error))
         case aiohttp.ConnectionTimeoutError():
-            return Trouble("timeout", f"No connection to {base_url} in time. {_start_one()}")
+            return ModelCallFailed(
+                "timeout", f"No connection to {base_url} in time. {_start_one()}"
+            )
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError():
             said = f"({_words(error)}): set SSL_CERT_FILE."
             message = f"The certificate of {base_url} is not trusted here {said}"
-            return Trouble("tls", message, retry=False)
+            return ModelCallFailed("tls", message, retry=False)
         case aiohttp.ClientConnectorDNSError():
-            return Trouble("dns", f"The name in {base_url} is not known here: check SII_BASE_URL.")
+            return ModelCallFailed(
+                "dns", f"The name in {base_url} is not known here: check SII_BASE_URL."
+            )
         case aiohttp.ClientConnectorError():
-            return Trouble("connect", f"No server answers at {base_url}. {_start_one()}")
+            return ModelCallFailed("connect", f"No server answers at {base_url}. {_start_one()}")
         case TimeoutError():
-            return Trouble("idle", "The server has gone silent.")
+            return ModelCallFailed("idle", "The server has gone silent.")
         case BadUrl() | aiohttp.InvalidURL() | UnicodeError():
             shown = _USER.sub("//", base_url)
             message = f"{shown!r} is no URL of a server: set SII_BASE_URL to http://HOST:PORT."
-            return Trouble("bad_url", message, "refused", retry=False)
+            return ModelCallRefused("bad_url", message)
         case BadKey():
             message = "SII_API_KEY has a line's end, or another character that cannot be sent."
-            return Trouble("unauthorized", message, "refused", retry=False)
+            return ModelCallRefused("unauthorized", message)
         case aiohttp.ClientResponseError():
             message = f"What answers at {base_url} does not speak HTTP ({error.message:.200})."
-            return Trouble("broken_stream", " ".join(message.split()))
+            return ModelCallFailed("broken_stream", " ".join(message.split()))
         case aiohttp.ClientError():
-            return Trouble("broken_stream", f"The connection broke ({_words(error):.200}).")
+            return ModelCallFailed("broken_stream", f"The connection broke ({_words(error):.200}).")
         case _:
             return None
 

@@ -1,0 +1,181 @@
+"""The client of all model calls of a session: it sends a request and records what comes of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from typing import Any, assert_never
+from uuid import uuid4
+
+from recordings.conversation.ids import IdTrail
+from recordings.events import (
+    EventData,
+    LiveDelta,
+    ModelError,
+    ResponseFields,
+    StreamTiming,
+)
+from sii_cli.agent.flow import ContextOverflow, RoundOver
+from sii_cli.agent.wire import Wire
+from sii_cli.model.errors import ModelCallFailed, ModelCallRefused, PromptTooLong
+from sii_cli.model.types import (
+    ChatRequest,
+    Completion,
+    Delta,
+    Model,
+    RequestFailed,
+    RequestStarted,
+)
+
+INTERRUPTED = "The model was interrupted."
+
+
+class ModelClient:
+    """Makes the model calls of one session, with its tools, its parameters and its token ids."""
+
+    def __init__(
+        self,
+        *,
+        model: Model,
+        tools: bytes | None,
+        params: dict[str, Any],
+        wire: Wire,
+        ids: IdTrail,
+    ) -> None:
+        """`tools` is the JSON array of schemas as sent; `params` every other field of a request."""
+        self.model = model
+        self.tools = tools
+        self.params = params
+        self.ids = ids
+        self._wire = wire
+
+    def request(
+        self, messages: Sequence[bytes], params: dict[str, Any] | None = None
+    ) -> ChatRequest:
+        """Return a request; `params` are set over those of the session."""
+        merged = self.params if params is None else self.params | params
+        return ChatRequest(str(uuid4()), messages, self.tools, merged)
+
+    async def call(
+        self,
+        step: int,
+        request: ChatRequest,
+        describe: Callable[[RequestStarted], EventData],
+        *,
+        live: bool = True,
+        interrupted: str = INTERRUPTED,
+    ) -> Completion:
+        """Make one model call and return the whole response.
+
+        `describe` returns the event of each request that is about to be sent. With `live` the text
+        is shown as it arrives. `interrupted` is recorded when the call is cancelled.
+
+        Raises `RoundOver` when the call failed, `ContextOverflow` when the prompt is too long.
+        """
+        received = _Received()
+        try:
+            async with aclosing(self.model.stream(request)) as parts:
+                async for part in parts:
+                    match part:
+                        case Delta():
+                            received.add(part)
+                            if live:
+                                self._wire.live(LiveDelta(step, part.kind, part.text, part.index))
+                        case RequestStarted():
+                            received = _Received(part.attempt)
+                            self._wire.note(describe(part), "harness")
+                        case RequestFailed():
+                            received = _Received(part.attempt)  # the event has what had arrived
+                            self._note_failure(step, part)
+                        case Completion():
+                            return part
+                        case _:
+                            assert_never(part)
+        except asyncio.CancelledError:
+            self._wire.note(received.error(step, interrupted), "harness")
+            raise
+        raise AssertionError("a model's stream ends with a completion or a final failure")
+
+    async def count_tokens(self, messages: Sequence[bytes]) -> int | None:
+        """Return how many tokens the prompt of a request with these messages has.
+
+        `None` when the server does not say.
+        """
+        return await self.model.count_tokens(ChatRequest("", messages, self.tools, self.params))
+
+    def _note_failure(self, step: int, failed: RequestFailed) -> None:
+        """Record a request that failed. Raises `RoundOver` when none follows it."""
+        failure = failed.failure
+        error = ModelError(
+            step=step,
+            attempt=failed.attempt,
+            kind=failure.kind,
+            message=str(failure),
+            status=failure.status,
+            retry_in=failed.retry_in,
+            reasoning=failed.reasoning,
+            content=failed.content,
+            generated_ids=failed.generated_ids,
+        )
+        self._wire.note(error, "harness")
+        if failed.retry_in is None:
+            raise _end_of_round(failure)
+
+
+class _Received:
+    """What has arrived of a response, kept in case the call is interrupted."""
+
+    def __init__(self, attempt: int = 1) -> None:
+        self._attempt = attempt
+        self._reasoning: list[str] = []
+        self._content: list[str] = []
+
+    def add(self, delta: Delta) -> None:
+        if delta.kind == "reasoning":
+            self._reasoning.append(delta.text)
+        elif delta.kind == "content":
+            self._content.append(delta.text)
+
+    def error(self, step: int, message: str) -> ModelError:
+        return ModelError(
+            step=step,
+            attempt=self._attempt,
+            kind="interrupted",
+            message=message,
+            reasoning="".join(self._reasoning),
+            content="".join(self._content),
+        )
+
+
+def response_fields(done: Completion, flags: Sequence[str] = ()) -> ResponseFields:
+    """Return what the events of a response have in common; `flags` are added to its own."""
+    return {
+        "attempt": done.attempt,
+        "response_id": done.response_id,
+        "reasoning": done.reasoning,
+        "content": done.content,
+        "finish_reason": done.finish_reason,
+        "stop_reason": done.stop_reason,
+        "complete": done.complete,
+        "usage": done.usage,
+        "generated_ids": done.generated_ids,
+        "timing": StreamTiming(
+            first_chunk=done.first_chunk,
+            first_token=done.first_token,
+            total=done.total,
+            chunks=done.chunks,
+        ),
+        "fingerprint": done.fingerprint,
+        "flags": [*done.flags, *flags],
+    }
+
+
+def _end_of_round(failure: ModelCallFailed) -> RoundOver:
+    match failure:
+        case PromptTooLong():
+            return ContextOverflow(str(failure))
+        case ModelCallRefused():
+            return RoundOver("failed", str(failure))
+        case _:
+            return RoundOver("infra", str(failure))
