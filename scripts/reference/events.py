@@ -61,9 +61,10 @@ def _fields(cls: type[Part], notes: _Notes) -> str:
 
 
 def _kind(annotation: str) -> str:
-    """Write a type as a reader of JSON would say it."""
-    choices = re.sub(r"Literal\[(.*?)\]", lambda one: one[1].replace(",", " or"), annotation)
-    return choices.replace("|", "or").replace("[", r"\[").replace("*", r"\*")
+    """Write a type as a reader of JSON would say it: the values that are possible, or its name."""
+    text = re.sub(r"Literal\[(.*?)\]", lambda one: one[1].replace(",", " |"), annotation)
+    text = re.sub(r"'(\w+)'", r"`\1`", text).replace("None", "null")
+    return text.replace("|", "or").replace("[", r"\[")
 
 
 def _field_notes() -> _Notes:
