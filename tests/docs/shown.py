@@ -15,6 +15,7 @@ _FENCE = re.compile(r"^( *)```(\w*)\s*$")
 _INLINE = re.compile(r"`((?:[A-Z_]+=\S+ )*(?:sii|make|pip install)(?: [^`]+)?)`")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=.*", re.DOTALL)
 _ENDS = {"|", "||", "&&", ";", "&"}
+_INNER = re.compile(r"\$\(([^)]*)\)")
 _REDIRECTIONS = {"<", "<<", ">", ">>"}
 
 
@@ -95,7 +96,9 @@ def commands_in_text(document: Path) -> Iterator[Command]:
 
 def commands_of(line: str, where: str) -> Iterator[Command]:
     """Yield the programs that a shell's line calls, without comments and redirections."""
-    reader = shlex.shlex(line, posix=True, punctuation_chars=True)
+    for inner in _INNER.findall(line):
+        yield from commands_of(inner, where)
+    reader = shlex.shlex(_INNER.sub("…", line), posix=True, punctuation_chars=True)
     reader.whitespace_split = True
     variables: list[str] = []
     words: list[str] = []

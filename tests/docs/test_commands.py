@@ -30,6 +30,8 @@ OTHER_PROGRAMS = {
     "git": "clones the repository, whose address each reader knows",
     "cd": "the shell's",
     ".": "the shell's",
+    "source": "the shell's",
+    "eval": "the shell's",
     "jq": "reads what `sii` prints",
     "less": "reads what `sii` prints",
     "sort": "reads what `sii` prints",
