@@ -6,11 +6,10 @@ It owns no I/O: model, tools and recorder are handed in. Everything it does is a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from recordings.conversation.ids import IdTrail
 from recordings.conversation.restore import Conversation
@@ -28,6 +27,8 @@ from recordings.events import (
     Origin,
     RoundEnd,
     RoundStatus,
+    SummaryResponse,
+    Usage,
     UserMessage,
 )
 from recordings.recorder import Recorder
@@ -48,18 +49,18 @@ from tools.registry import Toolbox
 
 @dataclass(frozen=True, slots=True)
 class OpenRound:
-    """A round that did not end, of a session that goes on."""
+    """A round that did not end, of a session that is resumed."""
 
     steps: int
-    """Taken in it so far."""
+    """Steps of it so far."""
     calls: Sequence[CallRequest] = ()
-    """Of its last response: never begun, to be run first."""
+    """Calls of its last response that never began: they are run first."""
     answered: bool = False
-    """Its last response is the answer."""
+    """Whether its last response is the answer."""
 
 
 def displaced(number: int, steps: int) -> RoundEnd:
-    """Return the end of an open round that another message came into."""
+    """Return the end of a round that was open when another message came."""
     reason = "another message came while this round was open"
     return RoundEnd(round=number, status="interrupted", steps=steps, reason=reason)
 
@@ -96,6 +97,8 @@ class Loop:
         `watch` is told of rounds and steps, and may hold up a step's calls. `look_at_sandbox` sees
         to it that a sandbox which is gone is known to be; `setup`: commands set every one up.
         """
+        self.usage = restored.usage if restored else Usage()
+        """Tokens of all model calls of the session."""
         self.rounds = restored.rounds if restored else 0
         self.steps = restored.steps if restored else 0
         self.ended: RoundEnd | None = None
@@ -108,7 +111,7 @@ class Loop:
         self._sandbox = restored.sandbox if restored else SandboxTrail()
         self._look_at_sandbox = look_at_sandbox
         self._setup = setup
-        self._wire = Wire(recorder, follow=self._sandbox.take)
+        self._wire = Wire(recorder, follow=self._follow)
         client = ModelClient(
             model=model,
             tools=tools,
@@ -129,7 +132,7 @@ class Loop:
         self._during: Literal["model", "tool"] = "model"
         self._interrupted = False
         self._begun = False
-        """The round's task is at work: cancelled before, it could tell of nothing."""
+        """The round's task has begun: cancelled before, it could record nothing."""
 
     @property
     def breaks(self) -> dict[str, int]:
@@ -151,31 +154,30 @@ class Loop:
     ) -> AsyncGenerator[Item, None]:
         """Run one round; yields what happens as it happens, and ends after `round_end`.
 
-        The calls of a round that was `left` open are run first, which ends it. Closing the
+        The calls of a round that was `left` open are run first, which ends that round. Closing the
         generator early interrupts the round. Raises `RecordingFailed`.
         """
-        begin = partial(self._hear, text, origin, left)
-        return self._watch(lambda: self._round(begin, self.steps))
+        return self._stream(lambda: self._new_round(text, origin, left))
 
-    def go_on(self, left: OpenRound) -> AsyncGenerator[Item, None]:
-        """Go on with the round that a restored session left open, as `round` does."""
-        first = self.steps - left.steps
-        return self._watch(lambda: self._round(partial(self._catch_up, left), first))
+    def resume_round(self, left: OpenRound) -> AsyncGenerator[Item, None]:
+        """Continue the round that a restored session left open, as `round` does."""
+        return self._stream(lambda: self._resumed_round(left))
 
     def compact(self) -> AsyncGenerator[Item, None]:
-        """Sum the history up now, between rounds, and yield what happens.
+        """Compact the history now, between rounds, and yield what happens.
 
         Closing the generator early interrupts it. Raises `RoundOver` when it cannot be done.
         """
-        return self._watch(self._compact)
+        return self._stream(self._compact)
 
-    async def _watch(
-        self, begin: Callable[[], Coroutine[None, None, None]]
+    async def _stream(
+        self, work: Callable[[], Coroutine[None, None, None]]
     ) -> AsyncGenerator[Item, None]:
+        """Do the work in a task, and yield what it records and shows."""
         self._interrupted = self._begun = False
-        self._running = asyncio.create_task(begin())
+        self._running = asyncio.create_task(work())
         self._running.add_done_callback(lambda _: self._wire.end())
-        is_watched = True
+        is_read = True
         try:
             await asyncio.sleep(0)
             self._begun = True
@@ -183,14 +185,14 @@ class Loop:
                 self._running.cancel()
             while (item := await self._wire.next()) is not None:
                 yield item
-            is_watched = False
+            is_read = False
             await self._running
         finally:
             self.interrupt()
             if not self._begun:
                 self._running.cancel()
             await asyncio.wait([self._running])
-            if is_watched:
+            if is_read:
                 self._wire.skip_round()
                 self._running.exception()
 
@@ -202,19 +204,46 @@ class Loop:
             if self._begun:
                 self._running.cancel()
 
+    def _follow(self, event: Event) -> None:
+        """Take account of an event that was recorded."""
+        self._sandbox.take(event)
+        match event.data:
+            case ModelResponse(usage=Usage() as usage) | SummaryResponse(usage=Usage() as usage):
+                self.usage = Usage(
+                    prompt_tokens=self.usage.prompt_tokens + usage.prompt_tokens,
+                    completion_tokens=self.usage.completion_tokens + usage.completion_tokens,
+                )
+
     async def _compact(self) -> None:
         with suppress(asyncio.CancelledError):  # then nothing was replaced
             await self.context.compact(self.steps, self._history, "asked")
 
-    async def _round(self, begin: Callable[[], Awaitable[None]], first: int) -> None:
-        """Run a round that counts its steps from `first`."""
+    async def _new_round(self, text: str, origin: Origin, left: OpenRound | None) -> None:
+        first = self.steps
+        async with self._round(first):
+            if left is not None:
+                await self._run_left_calls(left)
+                self.note(displaced(self.rounds, left.steps), "harness")
+            self._open_round(text, origin)
+            await self._take_steps(first)
+
+    async def _resumed_round(self, left: OpenRound) -> None:
+        first = self.steps - left.steps
+        async with self._round(first):
+            if left.answered:
+                raise RoundOver("answered")
+            await self._run_left_calls(left)
+            await self._take_steps(first)
+
+    @asynccontextmanager
+    async def _round(self, first: int) -> AsyncIterator[None]:
+        """Record how the round ends that is worked on meanwhile; its steps count from `first`."""
         status: RoundStatus
         fault: Exception | None = None
         try:
             self._watcher.round_begins(self.steps)
-            await begin()
             try:
-                await self._work(first)
+                yield
             finally:
                 await self._model.settle()
         except RoundOver as over:
@@ -233,10 +262,7 @@ class Loop:
         if fault is not None:
             raise fault
 
-    async def _hear(self, text: str, origin: Origin, left: OpenRound | None) -> None:
-        if left is not None:
-            await self._catch_up(left)
-            self.note(displaced(self.rounds, left.steps), "harness")
+    def _open_round(self, text: str, origin: Origin) -> None:
         self._tell_new_sandbox()
         self.rounds += 1
         sent, found = neutralise(text)
@@ -250,14 +276,12 @@ class Loop:
             origin,
         )
 
-    async def _catch_up(self, left: OpenRound) -> None:
-        if left.answered:
-            raise RoundOver("answered")
+    async def _run_left_calls(self, left: OpenRound) -> None:
         if left.calls:
             self._during = "tool"
             await self._tools.run(self.steps, left.calls, self._history)
 
-    async def _work(self, first: int) -> None:
+    async def _take_steps(self, first: int) -> NoReturn:
         """Take steps until something raises `RoundOver`."""
         repetition, stumbles = Repetition(), Stumbles()
         while True:

@@ -78,7 +78,8 @@ async def _run(opening: Opening, task: str | None, report: Report) -> int:
             with _ticking(report):
                 for note in session.notes(await session.served()):
                     click.echo(f"sii: {one_line(note, 300)}", err=True)
-                async with aclosing(session.send(task)) as items:
+                happening = session.resume_round() if task is None else session.send(task)
+                async with aclosing(happening) as items:
                     async for item in items:
                         outcome.session, outcome.folder = session.id, session.folder
                         outcome.take(item)

@@ -165,7 +165,7 @@ class Chat:
         if self._resumed is not None and await asyncio.to_thread(
             has_open_round, self._resumed.folder
         ):
-            await self._turns.send(None)
+            await self._turns.resume_round()
         while True:
             while not self._queue:
                 self._typed.clear()

@@ -113,10 +113,15 @@ class Turns:
         ]
         self._show_status()
 
-    async def send(self, text: str | None) -> None:
-        """Run one turn to its end, or until it is interrupted; without text the one left open."""
+    async def send(self, text: str) -> None:
+        """Run one round to its end, or until it is interrupted."""
         assert self._session is not None
         await self._take_turn(self._run(self._session.send(text), LOST))
+
+    async def resume_round(self) -> None:
+        """Run the round that the recording left open."""
+        assert self._session is not None
+        await self._take_turn(self._run(self._session.resume_round(), LOST))
 
     async def compact(self) -> None:
         """Sum the session up, as a turn of its own."""

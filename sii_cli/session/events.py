@@ -12,7 +12,6 @@ from recordings.events import (
     SessionResume,
     SessionStart,
     SessionStatus,
-    Usage,
 )
 from sii_cli import __version__
 from sii_cli.agent.loop import Loop
@@ -85,7 +84,7 @@ def session_resume(
     )
 
 
-def session_end(loop: Loop, usage: Usage) -> SessionEnd:
+def session_end(loop: Loop) -> SessionEnd:
     """Return the last event of a recording."""
     ended = loop.ended
     return SessionEnd(
@@ -93,6 +92,6 @@ def session_end(loop: Loop, usage: Usage) -> SessionEnd:
         reason=ended.reason if ended else "",
         rounds=loop.rounds,
         steps=loop.steps,
-        usage=usage,
+        usage=loop.usage,
         breaks=loop.breaks,
     )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from recordings.conversation.restore import Conversation, restore
-from recordings.events import Usage
 from recordings.recorder import Recorder
 from recordings.storage.encoding import encode
 from recordings.store.store import RecordingStore
@@ -33,8 +32,6 @@ class Opened:
     folder: Path
     recorder: Recorder
     loop: Loop
-    usage: Usage = field(default_factory=Usage)
-    """Of the runs before."""
     left: OpenRound | None = None
     """The round that was left open, when it is gone on with."""
 
@@ -94,7 +91,7 @@ class RecordingOpener:
         except BaseException:
             recorder.close()
             raise
-        return Opened(folder, recorder, loop, restored.usage, left)
+        return Opened(folder, recorder, loop, left)
 
     def _loop(
         self,

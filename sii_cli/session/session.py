@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, suppress
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    aclosing,
+    asynccontextmanager,
+    suppress,
+)
 
 from recordings.errors import RecordingError
 from recordings.events import (
-    Event,
     EventData,
     HarnessMessage,
-    ModelResponse,
     Origin,
-    SummaryResponse,
-    Usage,
 )
 from recordings.recorder import Recorder
 from sandbox.protocol import Sandbox, SandboxBackend, SandboxSpec
@@ -75,12 +77,11 @@ class Session:
             settings, mode, about, model, self._toolbox, self._lease, self._watch
         )
         self._undo = Undo(self._watch) if self._watch is not None else None
-        self._untold: list[HarnessMessage] = []
-        """What the model is to be told with the next message."""
+        self._pending_notes: list[HarnessMessage] = []
+        """What the model reads before the next message."""
         self._served: asyncio.Task[ServedModel] | None = None
         self._recorder: Recorder | None = None
         self._loop: Loop | None = None
-        self._usage = Usage()
         self._left: OpenRound | None = None
         """The round that a restored session left open, with calls that are to be run."""
 
@@ -130,44 +131,56 @@ class Session:
             self._served = None
             raise
 
-    async def send(self, text: str | None, origin: Origin = "human") -> AsyncGenerator[Item, None]:
-        """Run one round and yield what happens; without a text, the one that was left open.
+    async def send(self, text: str, origin: Origin = "human") -> AsyncGenerator[Item, None]:
+        """Begin a round with a message, and yield what happens until the round ends.
 
         Closing the generator early interrupts the round. Raises `ModelCallFailed` when no server
         can be used, and `RecordingFailed` when the recording cannot be written: the next message
-        continues what was kept of it. A sandbox that cannot be had ends the round.
+        continues what was kept of it. A sandbox that cannot be started ends the round.
         """
-        loop = self._loop or await self._open_recording(open_round=text is None)
+        loop = self._loop or await self._open_recording()
         left, self._left = self._left, None
-        if text is None and left is None:
+        async with self._streaming(loop.round(text, origin, left)) as items:
+            if left is None:  # else the observations of its calls come first
+                self._add_pending_notes(loop)
+            async for item in items:
+                yield item
+
+    async def resume_round(self) -> AsyncGenerator[Item, None]:
+        """Continue the round that the recording left open, as `send` does.
+
+        Raises `UsageError` when there is none.
+        """
+        loop = self._loop or await self._open_recording(open_round=True)
+        left, self._left = self._left, None
+        if left is None:
             raise UsageError("The session's last round has ended: say what comes next.")
-        try:
-            if left is None or not left.calls:  # the calls' observations come first
-                self._tell(loop)
-            begun = (
-                loop.go_on(left) if text is None and left else loop.round(text or "", origin, left)
-            )
-            async with aclosing(begun) as items:
-                async for item in items:
-                    self._take_account(item)
-                    yield item
-        except RecordingError:
-            self._leave_recording()
-            raise
+        async with self._streaming(loop.resume_round(left)) as items:
+            if not left.calls:  # else their observations come first
+                self._add_pending_notes(loop)
+            async for item in items:
+                yield item
 
     async def compact(self) -> AsyncGenerator[Item, None]:
-        """Sum the history up between rounds and yield what happens.
+        """Compact the history between rounds, and yield what happens.
 
         Raises `RoundOver` when that cannot be done, and what `send` raises.
         """
         if self._loop is None and self._resumed is None:
             raise RoundOver("limit", "there is nothing to sum up")
         loop = self._loop or await self._open_recording()
+        async with self._streaming(loop.compact()) as items:
+            async for item in items:
+                yield item
+
+    @asynccontextmanager
+    async def _streaming(
+        self, items: AsyncGenerator[Item, None]
+    ) -> AsyncIterator[AsyncGenerator[Item, None]]:
+        """Close the generator in any case, and the recording when it cannot be written."""
         try:
-            async with aclosing(loop.compact()) as items:
-                async for item in items:
-                    self._take_account(item)
-                    yield item
+            async with aclosing(items):
+                yield items
         except RecordingError:
             self._leave_recording()
             raise
@@ -190,12 +203,12 @@ class Session:
         loop = self._loop or await self._open_recording()
         undone = await self._undo.back(steps, loop.steps)
         if undone.back is not None:
-            self._untold.append(undone_note(undone.back.event, undone.what))
+            self._pending_notes.append(undone_note(undone.back.event, undone.what))
         return undone
 
-    def _tell(self, loop: Loop) -> None:
-        while self._untold:
-            loop.note(self._untold.pop(0), "harness")
+    def _add_pending_notes(self, loop: Loop) -> None:
+        while self._pending_notes:
+            loop.note(self._pending_notes.pop(0), "harness")
 
     def notes(self, served: ServedModel) -> list[str]:
         """Return what the user should know of what is served."""
@@ -244,7 +257,7 @@ class Session:
         if self._loop is None:
             return
         try:
-            self._loop.note(session_end(self._loop, self._usage), "harness")
+            self._loop.note(session_end(self._loop), "harness")
         finally:
             self._leave_recording()
 
@@ -271,7 +284,7 @@ class Session:
             opened = await self._opener.begin(served)
         else:
             opened = await self._opener.resume(self._resumed, served, open_round=open_round)
-            self._usage, self._left = opened.usage, opened.left
+            self._left = opened.left
         loop = self._loop = opened.loop
         self._recorder = opened.recorder
         self.id, self.folder = opened.folder.name, opened.folder
@@ -287,19 +300,9 @@ class Session:
         if self._watch is not None and self._watch.kept:
             event = await self._watch.take("resume", loop.steps)
             if event is not None:
-                self._untold.append(changed_note(event))
+                self._pending_notes.append(changed_note(event))
 
     def _make_watch(self) -> WorkspaceWatch:
         return WorkspaceWatch(
             self.settings, may_change=lambda name: not self._toolbox.parallel(name)
         )
-
-    def _take_account(self, item: Item) -> None:
-        match item:
-            case Event(
-                data=ModelResponse(usage=Usage() as usage) | SummaryResponse(usage=Usage() as usage)
-            ):
-                self._usage = Usage(
-                    prompt_tokens=self._usage.prompt_tokens + usage.prompt_tokens,
-                    completion_tokens=self._usage.completion_tokens + usage.completion_tokens,
-                )

@@ -98,7 +98,8 @@ async def opened(
 async def say(
     session: Session, text: str | None, on_event: Callable[[Any], None] = lambda data: None
 ) -> None:
-    async for item in session.send(text):
+    """Run a round, or without text the one that was left open."""
+    async for item in session.send(text) if text is not None else session.resume_round():
         if isinstance(item, Event):
             on_event(item.data)
 

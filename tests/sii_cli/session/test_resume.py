@@ -40,7 +40,7 @@ def bash(command: str) -> Script:
 async def talk(
     place: Path, model: ScriptedModel, *texts: str | None, resumed: Path | None = None
 ) -> Path:
-    """Hold a session of these messages; return the recording's folder."""
+    """Hold a session of these messages (`None`: the open round); return the recording's folder."""
     workspace = place / "workspace"
     workspace.mkdir(exist_ok=True)
     settings = Settings(home=place / "home", workspace=workspace, tools=("bash", "todo"))
@@ -49,7 +49,7 @@ async def talk(
     )
     try:
         for text in texts:
-            async for _ in session.send(text):
+            async for _ in session.send(text) if text is not None else session.resume_round():
                 pass
     finally:
         await session.close()
