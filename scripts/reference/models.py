@@ -7,6 +7,7 @@ import tomllib
 from importlib import resources
 
 from scripts.reference.markdown import fenced, page, plain, table
+from sii_cli.model.forms.registry import FORMS
 from sii_cli.model.profiles import USER_FILE
 
 _EXAMPLE = """\
@@ -23,9 +24,10 @@ sampling = { temperature = 0.7, top_p = 0.95 }
 def pages() -> dict[str, str]:
     """Return the page of model profiles."""
     text = resources.files("sii_cli.model").joinpath("profiles.toml").read_text("utf-8")
+    families = [(form.name, form.match) for form in FORMS]
+    models = [(one["name"], one["match"]) for one in tomllib.loads(text)["profile"]]
     shipped = [
-        (one["name"], ", ".join(f"`{pattern}`" for pattern in one["match"]))
-        for one in tomllib.loads(text)["profile"]
+        (name, ", ".join(f"`{pattern}`" for pattern in match)) for name, match in families + models
     ]
     return {
         "models.md": page(

@@ -15,6 +15,7 @@ from recordings.storage.encoding import encode
 from sii_cli.doctor import server_checks as checks
 from sii_cli.doctor.server_checks import Check
 from sii_cli.model.errors import ModelCallFailed, PromptTooLong
+from sii_cli.model.forms.registry import form_of
 from sii_cli.model.profiles import Profile, profile_of
 from sii_cli.model.server import Server
 from sii_cli.model.types import (
@@ -74,8 +75,9 @@ class Probe:
         if isinstance(first, RequestFailed):
             yield Check("answer", "fail", str(first.failure))
             return
-        for check in (checks.ids, checks.usage, checks.stop, checks.reasoning):
+        for check in (checks.ids, checks.usage, checks.stop):
             yield check(first)
+        yield checks.reasoning(first, profile)
         yield checks.cache(await self._ask(served, greeting))
         async for found in self._calls(served, profile):
             yield found
@@ -109,10 +111,10 @@ class Probe:
 
     async def _calls(self, served: ServedModel, profile: Profile) -> AsyncIterator[Check]:
         none = await self._ask(served, [_user("Say hello. Call no tool.")], tools=True)
-        yield checks.call_count("no call", none, 0)
+        yield checks.call_count("no call", none, 0, profile)
         question = [_user(ASK_ONE)]
         one = await self._ask(served, question, tools=True)
-        yield checks.call_count("one call", one, 1)
+        yield checks.call_count("one call", one, 1, profile)
         if isinstance(one, Completion) and one.calls:
             yield checks.unicode(one)
             yield checks.nested(one)
@@ -120,7 +122,7 @@ class Probe:
             yield await self._form(served, one, profile)
             yield await self._round_trip(served, question, one)
         two = await self._ask(served, [_user(ASK_TWO)], tools=True)
-        yield checks.call_count("parallel calls", two, 2)
+        yield checks.call_count("parallel calls", two, 2, profile)
 
     async def _parser(self, done: Completion) -> Check:
         """Whether what the server gave is what the ids say."""
@@ -137,17 +139,18 @@ class Probe:
 
     async def _form(self, served: ServedModel, done: Completion, profile: Profile) -> Check:
         """Whether calls are written in the form that the model was trained on."""
+        form = form_of(profile.tool_call_parser)
+        if form is None:
+            return Check("call form", "warn", "not known: no module in model/forms has its parser")
         text = ""
         with suppress(ModelCallFailed):
             text = await self._server.detokenize(served.name, done.generated_ids or [])
-        _, found, rest = text.partition(f"<tool_call>{done.calls[0].name}")
-        if not found:
-            return Check("call form", "warn", "the generated text cannot be seen")
-        is_compact = not rest.startswith("\n")
-        form = "compact (GLM-4.7)" if is_compact else "with newlines (GLM-4.5)"
-        if is_compact and not profile.strict_tool_calls:
-            return Check("call form", "fail", f"{form}: forced on {profile.name}", STRICT_OFF)
-        return Check("call form", "ok", form)
+        style = form.call_style(text)
+        if style is None:
+            return Check("call form", "warn", "the generated text cannot be read")
+        if style.is_forced and not profile.strict_tool_calls:
+            return Check("call form", "fail", f"{style.name}: forced on {profile.name}", STRICT_OFF)
+        return Check("call form", "ok", style.name)
 
     async def _round_trip(
         self, served: ServedModel, question: list[Message], done: Completion

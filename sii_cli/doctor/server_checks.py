@@ -84,10 +84,10 @@ def stop(done: Completion) -> Check:
     return Check("stop", "ok", f"{done.finish_reason}, on token {done.stop_reason}")
 
 
-def reasoning(done: Completion) -> Check:
+def reasoning(done: Completion, profile: Profile) -> Check:
     """Whether thoughts are apart from the answer."""
     if "<think>" in (done.content or "") or "</think>" in (done.content or ""):
-        return Check("reasoning", "fail", "within the content", "--reasoning-parser glm45")
+        return Check("reasoning", "fail", "within the content", profile.reasoning_flags)
     return Check("reasoning", "ok", "apart from the content" if done.reasoning else "none")
 
 
@@ -103,13 +103,12 @@ def cache(done: Completion | RequestFailed) -> Check:
     return Check("prefix cache", "ok", f"{cached} tokens of a prompt sent twice")
 
 
-def call_count(name: str, done: Completion | RequestFailed, wanted: int) -> Check:
+def call_count(name: str, done: Completion | RequestFailed, wanted: int, profile: Profile) -> Check:
     """Whether as many calls are parsed as were asked for."""
     if isinstance(done, RequestFailed):
         return Check(name, "fail", str(done.failure))
     if "call_not_parsed" in done.flags:
-        remedy = "--enable-auto-tool-choice --tool-call-parser glm45 (glm47 from GLM-4.7 on)"
-        return Check(name, "fail", "a call was made and not parsed", remedy)
+        return Check(name, "fail", "a call was made and not parsed", profile.tool_flags)
     if len(done.calls) != wanted:
         return Check(name, "warn", f"the model made {len(done.calls)}, asked for {wanted}")
     bad = [call for call in done.calls if _object(call.arguments) is None]

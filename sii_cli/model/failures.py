@@ -17,6 +17,7 @@ from sii_cli.model.bounds import TooMuch
 from sii_cli.model.errors import ModelCallFailed, ModelCallRefused, PromptTooLong
 from sii_cli.model.http.sse import BadStream
 from sii_cli.model.http.transport import BadKey, BadUrl, Compressed, ProxyFailed
+from sii_cli.model.profiles import profile_of
 from tools.web.proxies import BadProxy
 from tools.web.tls import NoCertificates
 
@@ -78,8 +79,7 @@ def failure_of_status(
         return PromptTooLong(message, status=status)
     if status == 400 and "--enable-auto-tool-choice" in said:
         message = (
-            "The server takes no tool calls: start vLLM with `--enable-auto-tool-choice "
-            "--tool-call-parser glm45` (glm47 for GLM-4.7 and later)."
+            f"The server accepts no tool calls: start vLLM with `{profile_of(model).tool_flags}`."
         )
         return ModelCallRefused("tools_refused", message, status=status)
     message = f"The server refuses the request ({status}): {said}"

@@ -1,4 +1,4 @@
-"""What is known of models by their names: `profiles.toml`, and what the user adds to it."""
+"""What is known of models by their names: the families, `profiles.toml`, the user's file."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from recordings.errors import UNPARSABLE, why_unparsable
 from recordings.storage.opening import read_named
 from sii_cli.config.settings import find_key_home
 from sii_cli.model.errors import ModelCallRefused
+from sii_cli.model.forms import registry
 
 USER_FILE = "models.toml"
 """In the folder of the settings."""
@@ -22,6 +23,7 @@ _LARGEST = 16 << 20
 """Bytes of it."""
 UNKNOWN = "unknown"
 """Name of the profile of a model that none fits."""
+_ANOTHER = "the parser of the model's family, see vLLM's documentation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,17 @@ class Profile:
     gpu_memory: dict[str, int] | None = None
     serve_flags: tuple[str, ...] = ()
     traps: tuple[str, ...] = ()
+
+    @property
+    def tool_flags(self) -> str:
+        """The flags with which vLLM parses this model's tool calls."""
+        parser = self.tool_call_parser or f"NAME ({_ANOTHER})"
+        return f"--enable-auto-tool-choice --tool-call-parser {parser}"
+
+    @property
+    def reasoning_flags(self) -> str:
+        """The flags with which vLLM parts this model's reasoning from its answers."""
+        return f"--reasoning-parser {self.reasoning_parser or f'NAME ({_ANOTHER})'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +84,11 @@ def control_tokens() -> tuple[str, ...]:
 
 @cache
 def _entries() -> list[_Entry]:
+    entries = [
+        _entry({"name": form.name, "match": form.match, **form.profile}) for form in registry.FORMS
+    ]
     shipped = resources.files("sii_cli.model").joinpath("profiles.toml").read_text("utf-8")
-    entries = _parse(shipped, "profiles.toml")
+    entries += _parse(shipped, "profiles.toml")
     user = find_key_home(os.environ) / USER_FILE
     if user.exists():
         entries += _parse(_read(user), str(user))

@@ -17,7 +17,8 @@ from sii_cli.model.bounds import MOST_SECONDS, TooMuch
 from sii_cli.model.endpoints import Endpoints
 from sii_cli.model.errors import ModelCallFailed
 from sii_cli.model.failures import failure_of_exception, failure_of_status
-from sii_cli.model.forms.glm import differences, has_compact_call
+from sii_cli.model.forms.form import Form
+from sii_cli.model.forms.registry import form_of
 from sii_cli.model.http.sse import DONE, EventSplitter
 from sii_cli.model.http.transport import Answer
 from sii_cli.model.profiles import profile_of
@@ -41,8 +42,6 @@ MAX_ERROR_BODY = 64 << 10
 ERROR_BODY_TIMEOUT = 30.0
 ABORTED = "abort"
 """How vLLM ends a turn that it gives up, as it does with all of them when it is told to end."""
-GLM_PARSERS = ("glm45", "glm47")
-"""Parsers of the form that `raw_text.py` reads."""
 
 
 class VllmModel:
@@ -75,10 +74,10 @@ class VllmModel:
         self._served_as = model
         self._call_stop: int | None = None
         """The token that ends turns with calls, where it is known."""
-        self._name: str | None = None
-        """Under which the model is served, if the server tells what its ids spell."""
-        self._calls_on_lines = False
-        """The model was trained on calls with a line's end after the name."""
+        self._form: Form | None = None
+        """The model's form, where it is known and the server says what ids spell."""
+        self._strict_calls = True
+        """The model was trained on calls as vLLM's strict grammar writes them."""
 
     async def describe(self) -> ServedModel:
         """Ask what is served: the model that was asked for, or the first one.
@@ -93,12 +92,13 @@ class VllmModel:
         ids = await server.token_ids(name, ends)
         self._call_stop = ids.get(profile.call_stop or "")
         self._context_length = served.length
-        self._name = None
-        self._calls_on_lines = not profile.strict_tool_calls
-        if self._call_stop is not None and profile.tool_call_parser in GLM_PARSERS:
+        self._form = None
+        self._strict_calls = profile.strict_tool_calls
+        form = form_of(profile.tool_call_parser)
+        if self._call_stop is not None and form is not None:
             with suppress(ModelCallFailed):
                 await server.detokenize(name, [self._call_stop])
-                self._name = name
+                self._form = form
         details: dict[str, Any] = {
             "entry": entry,
             "version": await server.version(),
@@ -163,11 +163,15 @@ class VllmModel:
 
     async def text_doubts(self, done: Completion) -> TextDoubts | None:
         """Ask the server what a turn's ids spell, and compare; see `Model.text_doubts`."""
-        if self._name is None or not done.generated_ids or isinstance(done.stop_reason, str):
+        form, name = self._form, self._served_as
+        if form is None or name is None:
             return None
-        raw = await self._endpoints.current.detokenize(self._name, done.generated_ids[:-1])
-        flags = differences(raw, done.reasoning, done.content, done.calls)
-        if self._calls_on_lines and has_compact_call(raw):
+        if not done.generated_ids or isinstance(done.stop_reason, str):
+            return None
+        raw = await self._endpoints.current.detokenize(name, done.generated_ids[:-1])
+        flags = form.compare(raw, done.reasoning, done.content, done.calls)
+        style = form.call_style(raw)
+        if style is not None and style.is_forced and not self._strict_calls:
             flags.append("call_form_forced")
         return TextDoubts(tuple(flags), raw)
 

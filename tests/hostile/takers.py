@@ -368,9 +368,9 @@ def _neutralise(text: str) -> None:
 
 def _raw_text(text: str) -> None:
     from recordings.events import CallRequest
-    from sii_cli.model.forms.glm import differences, has_compact_call
+    from sii_cli.model.forms.glm import call_style, differences
 
-    has_compact_call(text)
+    call_style(text)
     for raw in (text, f"<tool_call>a\n{text}</tool_call>", f"</think>{text}"):
         differences(
             raw, "a", "b", [CallRequest(index=0, call_id="1", name="a", arguments='{"k": "v"}')]
@@ -507,7 +507,7 @@ TAKERS: dict[str, Take] = {
     "sii_cli.model.control_tokens:restore": _neutralise,
     "sii_cli.model.own_words:defused_turn": _neutralise,
     "sii_cli.model.forms.glm:differences": _raw_text,
-    "sii_cli.model.forms.glm:has_compact_call": _raw_text,
+    "sii_cli.model.forms.glm:call_style": _raw_text,
     "sii_cli.model.http.sse:EventSplitter.feed": _stream,
     "sii_cli.agent.context.tokens:estimate": _tokens,
     "sii_cli.agent.context.tokens:text_of": _tokens,

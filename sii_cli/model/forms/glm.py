@@ -1,7 +1,7 @@
-"""Whether what a server's parser gave is what the generated ids say.
+"""GLM: its tokens and parsers, and how its raw text compares with what a server's parser returned.
 
-The text of the ids is read here in GLM's form and compared piece by piece. What differs by the
-line's ends that the form itself puts around its parts is the same.
+The text of the ids is read in GLM's form and compared piece by piece. Line ends that the form
+itself puts around its parts are no difference.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from recordings.events import CallRequest
+from sii_cli.model.forms.form import CallStyle, Form
 
 _CALL = re.compile(r"<tool_call>(.*?)(</tool_call>|\Z)", re.DOTALL)
 _KEY, _KEY_END, _VALUE_END = "<arg_key>", "</arg_key>", "</arg_value>"
 _VALUE = re.compile(r"\s*<arg_value>")
-_COMPACT = re.compile(r"<tool_call>[^\s<]+(?:<arg_key>|</tool_call>)")
+_COMPACT = re.compile(r"<tool_call>[^\s<{]+(?:<arg_key>|</tool_call>|\{)")
 _MISSING = object()
 _LITERAL = 100_000
 """Characters of a value that are read as Python: its syntax tree takes a hundred times as many."""
@@ -53,9 +54,13 @@ def differences(
     return list(dict.fromkeys(found))
 
 
-def has_compact_call(raw: str) -> bool:
-    """Whether a call is written in GLM-4.7's form, without a line's end after the name."""
-    return _COMPACT.search(raw) is not None
+def call_style(raw: str) -> CallStyle | None:
+    """Return how calls are written: GLM-4.7 has no line end after the name, GLM-4.5 has one."""
+    if _COMPACT.search(raw) is not None:
+        return CallStyle("compact (GLM-4.7)", is_forced=True)
+    if "<tool_call>" in raw:
+        return CallStyle("with newlines (GLM-4.5)", is_forced=False)
+    return None
 
 
 def _take_apart(raw: str) -> _Raw:
@@ -163,3 +168,27 @@ def _parsed(written: str) -> Any:
         with suppress(ValueError, SyntaxError, MemoryError, RecursionError):
             return ast.literal_eval(written)
     return _MISSING
+
+
+GLM = Form(
+    name="GLM",
+    match=("*glm*",),
+    parsers=("glm45", "glm47"),
+    profile={
+        "tool_call_parser": "glm45",
+        "reasoning_parser": "glm45",
+        "thinking_off": {"enable_thinking": False},
+        "context_length": 131072,
+        "stop_tokens": ["<|endoftext|>", "<|user|>", "<|observation|>"],
+        "call_stop": "<|observation|>",
+        "control_tokens": [
+            *("<|endoftext|>", "<|system|>", "<|user|>", "<|assistant|>", "<|observation|>"),
+            *("<|begin_of_image|>", "<|end_of_image|>", "<|begin_of_video|>", "<|end_of_video|>"),
+            *("[MASK]", "[gMASK]", "[sMASK]", "<sop>", "<eop>", "<think>", "</think>"),
+            *("<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>"),
+            *("<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>", "/nothink"),
+        ],
+    },
+    compare=differences,
+    call_style=call_style,
+)
