@@ -58,8 +58,10 @@ def field(annotation: Any) -> st.SearchStrategy[Any]:
 
 
 data: st.SearchStrategy[EventData] = st.one_of([parts(cls) for cls in EVENT_TYPES.values()])
-said = st.tuples(data, st.sampled_from(ORIGINS))
+Saying = tuple[EventData, Any]
+"""What is recorded, and its origin."""
+said: st.SearchStrategy[Saying] = st.tuples(data, st.sampled_from(ORIGINS))
 
 
-def write(recorder: Recorder, sayings: list[tuple[EventData, Any]]) -> list[Event]:
+def write(recorder: Recorder, sayings: list[Saying]) -> list[Event]:
     return [recorder.record(saying, origin) for saying, origin in sayings]

@@ -54,7 +54,9 @@ def recorded(recorder: Recorder) -> list[Event]:
     return list(read_events(recorder.folder))
 
 
-def test_neighbouring_pieces_become_one_event_stamped_when_the_first_came(recorder, clock):
+def test_neighbouring_pieces_become_one_event_stamped_when_the_first_came(
+    recorder: Recorder, clock: Clock
+) -> None:
     for text in ("Let ", "me ", "see."):
         clock.now += 0.02
         recorder.live(LiveDelta(1, "reasoning", text))
@@ -66,7 +68,9 @@ def test_neighbouring_pieces_become_one_event_stamped_when_the_first_came(record
     assert event.wall == pytest.approx(1_000_100.02)
 
 
-def test_an_event_keeps_to_a_tenth_of_a_second_when_its_text_came(recorder, clock):
+def test_an_event_keeps_to_a_tenth_of_a_second_when_its_text_came(
+    recorder: Recorder, clock: Clock
+) -> None:
     for text in ("ab", "c", "d", "efg", "h"):
         recorder.live(LiveOutput("c", text))
         clock.now += 0.06
@@ -76,28 +80,28 @@ def test_an_event_keeps_to_a_tenth_of_a_second_when_its_text_came(recorder, cloc
     )
 
 
-def test_a_second_closes_an_event(recorder, clock):
+def test_a_second_closes_an_event(recorder: Recorder, clock: Clock) -> None:
     for _ in range(8):
         recorder.live(LiveOutput("c", "x "))
         clock.now += 0.3
     assert [event.data.text for event in recorded(recorder)] == ["x x x x ", "x x x x "]
 
 
-def test_an_event_ends_between_words_or_a_second_later(recorder, clock):
+def test_an_event_ends_between_words_or_a_second_later(recorder: Recorder, clock: Clock) -> None:
     for _ in range(10):
         recorder.live(LiveOutput("c", "é"))
         clock.now += 0.3
     assert [event.data.text for event in recorded(recorder)] == ["ééééééé", "ééé"]
 
 
-def test_what_may_be_one_token_is_kept_together_longer(recorder, clock):
+def test_what_may_be_one_token_is_kept_together_longer(recorder: Recorder, clock: Clock) -> None:
     for _ in range(80):
         recorder.live(LiveOutput("c", "x"))
         clock.now += 0.3
     assert [len(event.data.text) for event in recorded(recorder)] == [67, 13]
 
 
-def test_much_text_closes_an_event(recorder):
+def test_much_text_closes_an_event(recorder: Recorder) -> None:
     for _ in range(5):
         recorder.live(LiveOutput("c", "x" * 8191 + "\n"))
     assert [len(event.data.text) for event in recorded(recorder)] == [16384, 16384, 8192]
@@ -112,19 +116,23 @@ def test_much_text_closes_an_event(recorder):
         LiveOutput("c", "b"),
     ],
 )
-def test_another_kind_step_call_or_output_closes_a_piece(recorder, other):
+def test_another_kind_step_call_or_output_closes_a_piece(
+    recorder: Recorder, other: LiveDelta | LiveOutput
+) -> None:
     recorder.live(LiveDelta(1, "reasoning", "a"))
     recorder.live(other)
     assert len(recorded(recorder)) == 2
 
 
-def test_pending_text_comes_before_the_event_that_follows_it(recorder):
+def test_pending_text_comes_before_the_event_that_follows_it(recorder: Recorder) -> None:
     recorder.live(LiveDelta(1, "content", "Done."))
     recorder.record(RoundEnd(round=1, status="answered", steps=1), "harness")
     assert [event.type for event in recorded(recorder)] == ["model_delta", "round_end"]
 
 
-def test_a_replay_shows_what_a_screen_was_shown_when_it_was(recorder, clock):
+def test_a_replay_shows_what_a_screen_was_shown_when_it_was(
+    recorder: Recorder, clock: Clock
+) -> None:
     first = recorder.record(UserMessage(round=1, text="hi"), "human")
     clock.now += 2
     recorder.live(LiveDelta(1, "content", "Hel"))
@@ -145,7 +153,9 @@ def test_a_replay_shows_what_a_screen_was_shown_when_it_was(recorder, clock):
     ]
 
 
-def test_the_night_between_two_runs_of_a_session_is_not_replayed(recorder, clock):
+def test_the_night_between_two_runs_of_a_session_is_not_replayed(
+    recorder: Recorder, clock: Clock
+) -> None:
     recorder.record(UserMessage(round=1, text="hi"), "human")
     recorder.close()
     clock.now += 30_000
@@ -157,7 +167,7 @@ def test_the_night_between_two_runs_of_a_session_is_not_replayed(recorder, clock
     assert [wait for wait, _ in timeline(read_events(recorder.folder))] == [0.0, 0.0, 1.0]
 
 
-def test_a_clock_that_began_anew_costs_no_wait(recorder, clock):
+def test_a_clock_that_began_anew_costs_no_wait(recorder: Recorder, clock: Clock) -> None:
     recorder.record(UserMessage(round=1, text="hi"), "human")
     recorder.close()
     clock.now = 3.0
@@ -192,7 +202,11 @@ def joined(items: list[LiveDelta | LiveOutput]) -> list[tuple[object, str]]:
 
 @settings(max_examples=50, deadline=None)
 @given(items=st.lists(pieces, max_size=20), steps=st.lists(st.floats(0, 0.5), min_size=20))
-def test_no_streamed_text_is_lost_or_moved(tmp_path_factory, items, steps):
+def test_no_streamed_text_is_lost_or_moved(
+    tmp_path_factory: pytest.TempPathFactory,
+    items: list[LiveDelta | LiveOutput],
+    steps: list[float],
+) -> None:
     with pytest.MonkeyPatch.context() as patch:
         clock = Clock()
         patch.setattr(recorder_module, "time", clock)

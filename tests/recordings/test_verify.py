@@ -53,7 +53,7 @@ def rewritten(folder: Path, number: int, old: bytes, new: bytes) -> None:
     (folder / LOG).write_bytes(b"\n".join(lines))
 
 
-def test_a_whole_recording_is_proven_whole(whole):
+def test_a_whole_recording_is_proven_whole(whole: Path) -> None:
     result = verify(whole)
     assert result.problems == []
     assert result.whole
@@ -63,7 +63,7 @@ def test_a_whole_recording_is_proven_whole(whole):
     assert result.lines == (whole / LOG).read_bytes().count(b"\n")
 
 
-def test_a_packed_recording_is_proven_whole_with_the_same_hash(folder):
+def test_a_packed_recording_is_proven_whole_with_the_same_hash(folder: Path) -> None:
     before = verify(folder)
     pack(folder)
     after = verify(folder)
@@ -73,7 +73,9 @@ def test_a_packed_recording_is_proven_whole_with_the_same_hash(folder):
 
 @settings(max_examples=60, deadline=None)
 @given(part=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255))
-def test_a_change_of_any_byte_is_found_in_its_line(whole, tmp_path_factory, part, flip):
+def test_a_change_of_any_byte_is_found_in_its_line(
+    whole: Path, tmp_path_factory: pytest.TempPathFactory, part: float, flip: int
+) -> None:
     content = bytearray((whole / LOG).read_bytes())
     place = int(part * len(content))
     number = content[:place].count(b"\n") + 1
@@ -88,7 +90,9 @@ def test_a_change_of_any_byte_is_found_in_its_line(whole, tmp_path_factory, part
 
 @settings(max_examples=25, deadline=None)
 @given(part=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255))
-def test_a_change_of_any_byte_of_a_packed_log_is_found(whole, tmp_path_factory, part, flip):
+def test_a_change_of_any_byte_of_a_packed_log_is_found(
+    whole: Path, tmp_path_factory: pytest.TempPathFactory, part: float, flip: int
+) -> None:
     folder = tmp_path_factory.mktemp("packed")
     (folder / LOG).write_bytes((whole / LOG).read_bytes())
     shutil.copytree(whole / "blobs", folder / "blobs", copy_function=os.link)
@@ -105,7 +109,7 @@ def test_a_change_of_any_byte_of_a_packed_log_is_found(whole, tmp_path_factory, 
 
 
 @pytest.mark.parametrize("gone", [1, 5, 12])
-def test_a_removed_line_breaks_the_chain_there(folder, gone):
+def test_a_removed_line_breaks_the_chain_there(folder: Path, gone: int) -> None:
     lines = (folder / LOG).read_bytes().split(b"\n")
     del lines[gone - 1]
     (folder / LOG).write_bytes(b"\n".join(lines))
@@ -114,7 +118,7 @@ def test_a_removed_line_breaks_the_chain_there(folder, gone):
     assert "chain" in first.what
 
 
-def test_a_forged_line_breaks_the_chain_after_it(folder):
+def test_a_forged_line_breaks_the_chain_after_it(folder: Path) -> None:
     number = number_of(folder, b'"type":"user_message"')
     rewritten(folder, number, b'"text":"', b'"text":"forged ')
     problems = verify(folder).problems
@@ -122,14 +126,14 @@ def test_a_forged_line_breaks_the_chain_after_it(folder):
     assert any("messages_sha256" in problem.what for problem in problems)
 
 
-def test_a_torn_tail_is_named(folder):
+def test_a_torn_tail_is_named(folder: Path) -> None:
     with open(folder / LOG, "ab") as log:
         log.write(b'{"v":1,"sess')
     (problem,) = verify(folder).problems
     assert describe(problem) == "12 bytes of a torn last line"
 
 
-def test_a_lost_and_a_changed_blob_are_named_with_the_line_that_needs_them(folder):
+def test_a_lost_and_a_changed_blob_are_named_with_the_line_that_needs_them(folder: Path) -> None:
     first, second, *_ = stored_blobs(folder)
     blob_path(folder, first).unlink()
     blob_path(folder, second).write_bytes(b"other")
@@ -139,14 +143,14 @@ def test_a_lost_and_a_changed_blob_are_named_with_the_line_that_needs_them(folde
     assert all(problem.line for problem in verify(folder).problems)
 
 
-def test_a_blob_that_no_event_names_is_a_note_and_no_damage(folder):
+def test_a_blob_that_no_event_names_is_a_note_and_no_damage(folder: Path) -> None:
     put_blob(folder, b"kept just before a crash")
     result = verify(folder)
     assert result.whole
     assert "1 blobs" in result.notes[0]
 
 
-def test_ids_that_the_server_did_not_count_are_found(tmp_path):
+def test_ids_that_the_server_did_not_count_are_found(tmp_path: Path) -> None:
     def lose_an_id(session: FakeSession) -> None:
         response = ModelResponse(
             step=99,
@@ -164,11 +168,11 @@ def test_ids_that_the_server_did_not_count_are_found(tmp_path):
     assert problem.what == "2 prompt ids, but the server counted 3"
 
 
-def test_an_empty_recording_is_no_whole_one(tmp_path):
+def test_an_empty_recording_is_no_whole_one(tmp_path: Path) -> None:
     Recorder.create(tmp_path, "s").close()
     assert not verify(tmp_path).whole
 
 
-def test_no_recording_is_a_sentence(tmp_path):
+def test_no_recording_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(RecordingNotFound):
         verify(tmp_path)

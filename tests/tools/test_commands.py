@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from sandbox.protocol import CommandResult
 from tests.fakes.fake_sandbox import FakeSandbox
-from tools.base import ToolError
+from tools.base import ToolError, ToolResult
 from tools.bash import Bash, BashParams
 from tools.command_text import command_result
 from tools.python import Python, PythonParams
 
 
 @pytest.fixture
-async def sandbox(tmp_path):
+async def sandbox(tmp_path: Path) -> AsyncIterator[FakeSandbox]:
     sandbox = FakeSandbox(tmp_path)
     yield sandbox
     await sandbox.close()
 
 
-def ended(output=b"out\n", exit_code=0, seconds=1.0, **how):
+def ended(
+    output: bytes = b"out\n", exit_code: int | None = 0, seconds: float = 1.0, **how: Any
+) -> ToolResult:
     return command_result(CommandResult(output, exit_code, seconds, **how), "shell")
 
 
@@ -79,11 +85,11 @@ def ended(output=b"out\n", exit_code=0, seconds=1.0, **how):
         ),
     ],
 )
-def test_how_a_command_ended_in_words(how, text):
+def test_how_a_command_ended_in_words(how: dict[str, Any], text: str) -> None:
     assert ended(**how).text == text
 
 
-def test_output_that_is_held_open_is_said():
+def test_output_that_is_held_open_is_said() -> None:
     assert "a background process still holds" in ended(output_held=True).text
 
 
@@ -100,32 +106,32 @@ def test_output_that_is_held_open_is_said():
         b"sudo: a terminal is required to read the password",
     ],
 )
-def test_a_command_that_wanted_input_gets_a_hint(last_words):
+def test_a_command_that_wanted_input_gets_a_hint(last_words: bytes) -> None:
     hint = "[it seems to have wanted input or a terminal, and there is none"
     assert hint in ended(b"begun\n" + last_words + b"\n", exit_code=1).text
     assert hint not in ended(last_words, exit_code=0).text
     assert hint not in ended(last_words + b"\n" * 5000, exit_code=1).text
 
 
-def test_output_that_was_not_kept_is_said():
+def test_output_that_was_not_kept_is_said() -> None:
     flood = ended(b"ab\ncd\n", dropped=5, dropped_at=3, limits_hit=("output",))
     lost = "[... 5 bytes in more than 0 lines left out, 5 of them lost to the output limit ...]"
     assert flood.text == f"ab\n{lost}\ncd"
 
 
-def test_what_the_network_refused_is_said_where_the_output_does_not():
+def test_what_the_network_refused_is_said_where_the_output_does_not() -> None:
     sentence = "The host a.test at port 443 is not allowed from this sandbox; allowed: b.test."
     silent = ended(b"curl: (56) CONNECT tunnel failed, response 403\n", 56, refused=(sentence,))
     assert silent.text.endswith(f"[exit code 56]\n[{sentence}]")
     assert ended(sentence.encode(), refused=(sentence,)).text == sentence
 
 
-def test_only_a_timeout_is_an_error():
+def test_only_a_timeout_is_an_error() -> None:
     assert ended(exit_code=1).error is None
     assert ended(exit_code=None, timed_out=True).error == "timeout"
 
 
-def test_the_raw_output_is_kept_where_the_text_is_not_it():
+def test_the_raw_output_is_kept_where_the_text_is_not_it() -> None:
     assert ended(b"plain\n").full is None
     assert ended("größer".encode(), exit_code=1).full is None
     coloured = b"\x1b[31mred\x1b[0m\n"
@@ -137,7 +143,7 @@ def test_the_raw_output_is_kept_where_the_text_is_not_it():
     assert ended(b"ab", dropped=5, dropped_at=1).full == b"ab"
 
 
-async def test_the_shell_is_kept_and_its_output_streams(sandbox):
+async def test_the_shell_is_kept_and_its_output_streams(sandbox: FakeSandbox) -> None:
     bash = Bash(sandbox.provide)
     pieces: list[bytes] = []
     await bash.run(BashParams(command="mkdir d; cd d; x=5"), pieces.append)
@@ -146,7 +152,7 @@ async def test_the_shell_is_kept_and_its_output_streams(sandbox):
     assert b"".join(pieces).decode() == f"{result.text}\n"
 
 
-async def test_a_command_that_runs_too_long_is_ended(sandbox):
+async def test_a_command_that_runs_too_long_is_ended(sandbox: FakeSandbox) -> None:
     result = await Bash(sandbox.provide).run(
         BashParams(command="echo begun; sleep 60", timeout=1), lambda output: None
     )
@@ -154,15 +160,15 @@ async def test_a_command_that_runs_too_long_is_ended(sandbox):
     assert result.error == "timeout"
 
 
-async def test_a_command_with_a_nul_character_is_refused(sandbox):
+async def test_a_command_with_a_nul_character_is_refused(sandbox: FakeSandbox) -> None:
     with pytest.raises(ToolError, match="NUL"):
         await Bash(sandbox.provide).run(BashParams(command="echo a\0b"), lambda output: None)
 
 
-async def test_the_interpreter_is_kept_until_it_is_restarted(sandbox):
+async def test_the_interpreter_is_kept_until_it_is_restarted(sandbox: FakeSandbox) -> None:
     python = Python(sandbox.provide)
 
-    async def run(code, **params):
+    async def run(code: str, **params: Any) -> ToolResult:
         return await python.run(PythonParams(code=code, **params), lambda output: None)
 
     assert (await run("x = 20")).text == "(no output)"

@@ -6,11 +6,14 @@ import asyncio
 import re
 import time
 import tracemalloc
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sandbox.protocol import FileData
 from tests.tools.workspace import Workspace, new_workspace
 from tools.base import ToolError
 from tools.nearest import diagnose_miss
@@ -28,15 +31,15 @@ print(add(1, 2))
 
 
 @pytest.fixture
-def workspace(tmp_path):
+def workspace(tmp_path: Path) -> Workspace:
     return Workspace(tmp_path)
 
 
-def edit(old: str, new: str, replace_all: bool = False) -> dict:
+def edit(old: str, new: str, replace_all: bool = False) -> dict[str, Any]:
     return {"old": old, "new": new, "replace_all": replace_all}
 
 
-async def test_a_unique_text_is_replaced(workspace):
+async def test_a_unique_text_is_replaced(workspace: Workspace) -> None:
     path = workspace.folder / "calc.py"
     path.write_text(CODE)
     result = await workspace.edit("calc.py", edit("print(add(1, 2))", "print(add(2, 2))"))
@@ -55,7 +58,9 @@ async def test_a_unique_text_is_replaced(workspace):
     ]
 
 
-async def test_a_text_that_occurs_more_than_once_needs_context_or_replace_all(workspace):
+async def test_a_text_that_occurs_more_than_once_needs_context_or_replace_all(
+    workspace: Workspace,
+) -> None:
     path = workspace.folder / "calc.py"
     path.write_text(CODE)
     with pytest.raises(ToolError, match=r"found 2 times in calc.py \(lines 2, 6\)") as refusal:
@@ -66,14 +71,14 @@ async def test_a_text_that_occurs_more_than_once_needs_context_or_replace_all(wo
     assert path.read_text() == CODE.replace(" - ", " + ")
 
 
-async def test_several_edits_are_looked_up_in_the_file_as_it_was(workspace):
+async def test_several_edits_are_looked_up_in_the_file_as_it_was(workspace: Workspace) -> None:
     path = workspace.folder / "f"
     path.write_text("one two three")
     await workspace.edit("f", edit("three", "one"), edit("one", "two"), edit("two", "three"))
     assert path.read_text() == "two three one"
 
 
-async def test_when_one_edit_does_not_fit_none_is_made(workspace):
+async def test_when_one_edit_does_not_fit_none_is_made(workspace: Workspace) -> None:
     path = workspace.folder / "calc.py"
     path.write_text(CODE)
     with pytest.raises(ToolError, match=r"`old` of edits\[1\] was not found.*Nothing was changed"):
@@ -81,26 +86,26 @@ async def test_when_one_edit_does_not_fit_none_is_made(workspace):
     assert path.read_text() == CODE
 
 
-async def test_edits_that_overlap_are_refused(workspace):
+async def test_edits_that_overlap_are_refused(workspace: Workspace) -> None:
     (workspace.folder / "f").write_text("a\nb c d\n")
     with pytest.raises(ToolError, match=r"edits\[0\] and edits\[1\] overlap at line 2"):
         await workspace.edit("f", edit("b c", "x"), edit("c d", "y"))
 
 
-async def test_an_edit_that_changes_nothing_is_refused(workspace):
+async def test_an_edit_that_changes_nothing_is_refused(workspace: Workspace) -> None:
     (workspace.folder / "f").write_text("a")
     with pytest.raises(ToolError, match="are the same"):
         await workspace.edit("f", edit("a", "a"))
 
 
-async def test_windows_newlines_and_the_byte_order_mark_are_kept(workspace):
+async def test_windows_newlines_and_the_byte_order_mark_are_kept(workspace: Workspace) -> None:
     path = workspace.folder / "f"
     path.write_bytes(b"\xef\xbb\xbfone\r\ntwo\r\nthree\r\n")
     await workspace.edit("f", edit("one\ntwo\n", "1\n2\n2b\n"))
     assert path.read_bytes() == b"\xef\xbb\xbf1\r\n2\r\n2b\r\nthree\r\n"
 
 
-async def test_mixed_newlines_are_kept_where_they_are(workspace):
+async def test_mixed_newlines_are_kept_where_they_are(workspace: Workspace) -> None:
     path = workspace.folder / "f"
     path.write_bytes(b"a\r\nb\r\nc\nd\n e")
     await workspace.edit("f", edit("c\nd", "C\nD"), edit("a\nb", "A\nB"))
@@ -116,7 +121,9 @@ async def test_mixed_newlines_are_kept_where_they_are(workspace):
         ("ab\n", [("zzz", "x", False)], "not_found", "too long to say where it comes nearest"),
     ],
 )
-async def test_millions_of_places_cost_no_gigabytes(workspace, content, edits, kind, words):
+async def test_millions_of_places_cost_no_gigabytes(
+    workspace: Workspace, content: str, edits: list[tuple[str, str, bool]], kind: str, words: str
+) -> None:
     text = content * 4_000_000
     (workspace.folder / "f").write_text(text, newline="")
     tracemalloc.start()
@@ -130,13 +137,15 @@ async def test_millions_of_places_cost_no_gigabytes(workspace, content, edits, k
     assert peak < 60_000_000 + len(text)
 
 
-async def test_a_text_that_would_grow_beyond_what_tools_read_is_refused(workspace):
+async def test_a_text_that_would_grow_beyond_what_tools_read_is_refused(
+    workspace: Workspace,
+) -> None:
     (workspace.folder / "f").write_text("a\r\nb\n" * 10_000)
     with pytest.raises(ToolError, match="more than one call can replace"):
         await workspace.edit("f", edit("a", "x" * 10_000, replace_all=True))
 
 
-async def test_the_diff_of_a_large_change_is_short(workspace):
+async def test_the_diff_of_a_large_change_is_short(workspace: Workspace) -> None:
     lines = [f"value {n}\n" for n in range(5000)]
     (workspace.folder / "f").write_text("".join(lines) + "x" * 1_000_000)
     result = await workspace.edit(
@@ -147,14 +156,14 @@ async def test_the_diff_of_a_large_change_is_short(workspace):
     assert result.details["diff"].endswith("the rest of the diff is left out")
 
 
-async def test_utf_16_is_kept(workspace):
+async def test_utf_16_is_kept(workspace: Workspace) -> None:
     path = workspace.folder / "f"
     path.write_bytes("größe = 1\n".encode("utf-16"))
     await workspace.edit("f", edit("größe", "länge"))
     assert path.read_bytes().decode("utf-16") == "länge = 1\n"
 
 
-async def test_bytes_that_are_no_utf_8_are_kept(workspace):
+async def test_bytes_that_are_no_utf_8_are_kept(workspace: Workspace) -> None:
     path = workspace.folder / "f"
     path.write_bytes(b"caf\xe9 = 1\n")
     await workspace.edit("f", edit("= 1", "= 2"))
@@ -163,7 +172,7 @@ async def test_bytes_that_are_no_utf_8_are_kept(workspace):
         await workspace.edit("f", edit("= 2", "= é"))
 
 
-async def test_the_mode_is_kept(workspace):
+async def test_the_mode_is_kept(workspace: Workspace) -> None:
     path = workspace.folder / "run.sh"
     path.write_text("echo 1\n")
     path.chmod(0o755)
@@ -171,13 +180,13 @@ async def test_the_mode_is_kept(workspace):
     assert path.stat().st_mode & 0o777 == 0o755
 
 
-async def test_a_binary_file_is_refused(workspace):
+async def test_a_binary_file_is_refused(workspace: Workspace) -> None:
     (workspace.folder / "f").write_bytes(b"a\0b")
     with pytest.raises(ToolError, match="not a text file"):
         await workspace.edit("f", edit("a", "b"))
 
 
-async def test_a_file_that_changed_since_it_was_read_is_said_so_once(workspace):
+async def test_a_file_that_changed_since_it_was_read_is_said_so_once(workspace: Workspace) -> None:
     path = workspace.folder / "f"
     path.write_text("one\n")
     await workspace.read("f")
@@ -188,12 +197,14 @@ async def test_a_file_that_changed_since_it_was_read_is_said_so_once(workspace):
     assert "changed" not in second.text
 
 
-async def test_a_file_that_changes_during_the_call_is_not_overwritten(workspace, monkeypatch):
+async def test_a_file_that_changes_during_the_call_is_not_overwritten(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = workspace.folder / "f"
     path.write_text("one\n")
     read = workspace.sandbox.read_file
 
-    async def read_then_change(*args, **options):
+    async def read_then_change(*args: Any, **options: Any) -> FileData:
         file = await read(*args, **options)
         path.write_text("someone else's\n")
         return file
@@ -230,7 +241,7 @@ MISSES = {
 
 
 @pytest.mark.parametrize("case", MISSES)
-async def test_a_miss_is_diagnosed(workspace, case):
+async def test_a_miss_is_diagnosed(workspace: Workspace, case: str) -> None:
     old, said = MISSES[case]
     (workspace.folder / "calc.py").write_text(CODE)
     with pytest.raises(ToolError) as refusal:
@@ -246,7 +257,9 @@ MARKS = st.sampled_from([b"", b"\xef\xbb\xbf"])
 
 @settings(deadline=None)
 @given(TEXT, st.data(), TEXT, NEWLINES, MARKS)
-def test_what_is_not_replaced_stays_as_it_was(text, data, new, newline, mark):
+def test_what_is_not_replaced_stays_as_it_was(
+    text: str, data: st.DataObject, new: str, newline: str, mark: bytes
+) -> None:
     start = data.draw(st.integers(0, max(0, len(text) - 1)))
     old = text[start : start + data.draw(st.integers(1, 20))]
     if not old or old == new:
@@ -286,12 +299,12 @@ def patched(text: str, diff: str) -> str:
 
 @settings(deadline=None)
 @given(st.text(max_size=80), st.text(min_size=1, max_size=40))
-def test_every_miss_has_a_diagnosis(text, old):
+def test_every_miss_has_a_diagnosis(text: str, old: str) -> None:
     if old not in text:
         assert diagnose_miss(text, old)
 
 
-def test_a_miss_in_a_large_file_is_diagnosed_in_time():
+def test_a_miss_in_a_large_file_is_diagnosed_in_time() -> None:
     text = "".join(f"    value_{n % 1000} = compute({n})\n\n}}\n" for n in range(250_000))
     for old in ("}\n" * 2000, "value_7 = computed(7)", "    return nothing\n}\n"):
         began = time.process_time()

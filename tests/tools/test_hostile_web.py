@@ -7,8 +7,9 @@ import gzip
 import itertools
 import time
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 import zstandard
@@ -16,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes.bomb_server import OK, PeakMemory, bomb_server, endless
-from tests.fakes.fake_site import Answer, fake_site
+from tests.fakes.fake_site import Answer, FakeSite, fake_site
 from tests.fakes.forward_proxy import forward_proxy
 from tests.tools.test_web_fetch import NamesToLoopback, fetch, web_fetch
 from tools.base import ToolError, ToolOutage
@@ -42,7 +43,7 @@ async def outcome(tool: WebFetch, url: str) -> str:
 
 
 @pytest.fixture
-def site():
+def site() -> Iterator[FakeSite]:
     with fake_site() as site:
         yield site
 
@@ -59,14 +60,16 @@ def site():
         ("x" * 5000, b"x"),
     ],
 )
-async def test_codings_that_were_not_asked_for_are_refused_and_named(site, coding, body):
+async def test_codings_that_were_not_asked_for_are_refused_and_named(
+    site: FakeSite, coding: str, body: bytes
+) -> None:
     site.pages["/"] = Answer(body, "text/plain", headers={"Content-Encoding": coding})
     with PeakMemory() as peak, pytest.raises(ToolError, match=f"compressed as {coding[:40]}"):
         await fetch(web_fetch(), f"http://s.test:{site.port}/")
     assert peak.mb < 50
 
 
-async def test_a_gzip_bomb_is_cut_at_the_limit_in_little_memory_and_time(site):
+async def test_a_gzip_bomb_is_cut_at_the_limit_in_little_memory_and_time(site: FakeSite) -> None:
     site.pages["/"] = Answer(BOMB, "text/plain", headers={"Content-Encoding": "gzip"})
     started = time.process_time()
     with PeakMemory() as peak:
@@ -81,7 +84,9 @@ async def test_a_gzip_bomb_is_cut_at_the_limit_in_little_memory_and_time(site):
     [b"no gzip", BOMB[:2], BOMB[:10] + b"\xff" * 100, BOMB[:1000]],
     ids=["none", "start", "damaged", "cut"],
 )
-async def test_damaged_gzip_is_a_sentence_or_what_could_be_read(site, body):
+async def test_damaged_gzip_is_a_sentence_or_what_could_be_read(
+    site: FakeSite, body: bytes
+) -> None:
     site.pages["/"] = Answer(body, "text/plain", headers={"Content-Encoding": "gzip"})
     said = await outcome(web_fetch(), f"http://s.test:{site.port}/")
     assert "could not be fetched" in said or "[binary file" in said or len(said) < 1000
@@ -100,7 +105,7 @@ ENDLESS = {
 
 
 @pytest.mark.parametrize("name", ENDLESS)
-async def test_what_never_ends_is_cut_or_left_in_time(name):
+async def test_what_never_ends_is_cut_or_left_in_time(name: str) -> None:
     async with bomb_server({"/": ENDLESS[name]}) as bomb:
         port = bomb.base_url.rpartition(":")[2].removesuffix("/v1")
         started = time.monotonic()
@@ -114,7 +119,9 @@ async def test_what_never_ends_is_cut_or_left_in_time(name):
 
 
 @given(st.binary(max_size=200), st.integers(0, 50), st.lists(st.integers(0, 200), max_size=5))
-def test_any_body_in_any_pieces_is_unpacked_up_to_the_limit(body, limit, cuts):
+def test_any_body_in_any_pieces_is_unpacked_up_to_the_limit(
+    body: bytes, limit: int, cuts: list[int]
+) -> None:
     packed = gzip.compress(body[:70]) + gzip.compress(body[70:])
     for coded, coding in ((packed, "gzip"), (body, ""), (body, "identity")):
         places = [0, *sorted(cuts), len(coded)]
@@ -130,7 +137,7 @@ def test_any_body_in_any_pieces_is_unpacked_up_to_the_limit(body, limit, cuts):
 
 
 @given(st.binary(max_size=300), st.sampled_from(["gzip", "x-gzip", "GZIP ", "br", ""]))
-def test_any_bytes_are_unpacked_or_refused(junk, coding):
+def test_any_bytes_are_unpacked_or_refused(junk: bytes, coding: str) -> None:
     async def stream() -> AsyncIterator[bytes]:
         yield junk
 
@@ -140,7 +147,9 @@ def test_any_bytes_are_unpacked_or_refused(junk, coding):
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("headers", [{}, {"Location": ""}])
-async def test_a_redirect_that_leads_nowhere_is_said(site, status, headers):
+async def test_a_redirect_that_leads_nowhere_is_said(
+    site: FakeSite, status: int, headers: dict[str, str]
+) -> None:
     site.pages["/"] = Answer(status=status, headers=headers)
     with pytest.raises(ToolError, match=rf"a redirect \({status}\) that leads nowhere"):
         await fetch(web_fetch(), f"http://s.test:{site.port}/")
@@ -164,7 +173,9 @@ async def test_a_redirect_that_leads_nowhere_is_said(site, status, headers):
         "\x1b[31mhttp://s.test/",
     ],
 )
-async def test_an_odd_address_is_a_sentence_also_as_the_target_of_a_redirect(site, url):
+async def test_an_odd_address_is_a_sentence_also_as_the_target_of_a_redirect(
+    site: FakeSite, url: str
+) -> None:
     with pytest.raises(ToolError) as refusal:
         await fetch(WebFetch(Fetcher(timeout=5)), url)
     assert str(refusal.value).endswith(".")
@@ -176,7 +187,7 @@ async def test_an_odd_address_is_a_sentence_also_as_the_target_of_a_redirect(sit
     assert str(refusal.value).endswith(".")
 
 
-async def test_a_name_with_one_private_address_is_refused(site):
+async def test_a_name_with_one_private_address_is_refused(site: FakeSite) -> None:
     async def resolve(host: str, port: int) -> list[str]:
         return ["127.0.0.1", "10.0.0.1"]
 
@@ -187,8 +198,8 @@ async def test_a_name_with_one_private_address_is_refused(site):
 
 
 async def test_a_page_is_fetched_through_the_proxy_at_the_address_that_was_checked(
-    site, monkeypatch
-):
+    site: FakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
     site.pages["/"] = Answer(b"through", "text/plain")
     async with forward_proxy(site.port) as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url.replace("//", "//user:p%20w@"))
@@ -200,7 +211,9 @@ async def test_a_page_is_fetched_through_the_proxy_at_the_address_that_was_check
     assert site.requests == [(f"s.test:{site.port}", "/")]
 
 
-async def test_no_private_address_is_asked_of_a_proxy(site, monkeypatch):
+async def test_no_private_address_is_asked_of_a_proxy(
+    site: FakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with forward_proxy(site.port) as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
         tool = web_fetch(allowed=lambda address: address != "127.0.0.1")
@@ -221,8 +234,8 @@ async def test_no_private_address_is_asked_of_a_proxy(site, monkeypatch):
     ],
 )
 async def test_a_proxy_that_cannot_be_used_is_named_and_its_password_is_not(
-    site, monkeypatch, variable, value, words
-):
+    site: FakeSite, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, words: str
+) -> None:
     monkeypatch.setenv(variable, value)
     with pytest.raises((ToolError, ToolOutage), match=words) as refusal:
         await fetch(web_fetch(), f"http://s.test:{site.port}/")
@@ -230,7 +243,9 @@ async def test_a_proxy_that_cannot_be_used_is_named_and_its_password_is_not(
     assert site.requests == []
 
 
-async def test_a_proxy_that_refuses_a_tunnel_is_named(site, monkeypatch):
+async def test_a_proxy_that_refuses_a_tunnel_is_named(
+    site: FakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with forward_proxy(site.port, refuses="403 Forbidden") as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
         with pytest.raises(ToolError, match=r"gives no tunnel to 127\.0\.0\.1:\d+ \(403\)"):
@@ -238,7 +253,9 @@ async def test_a_proxy_that_refuses_a_tunnel_is_named(site, monkeypatch):
 
 
 @pytest.mark.parametrize("charset", ["punycode", "idna", "unicode_escape", "zip", "x" * 5000, "\0"])
-async def test_a_charset_that_is_none_of_the_web_is_not_decoded(site, charset):
+async def test_a_charset_that_is_none_of_the_web_is_not_decoded(
+    site: FakeSite, charset: str
+) -> None:
     text = b"a-" + b"9a" * 500_000
     site.pages["/"] = Answer(text, f"text/plain; charset={charset}".replace("\0", "%00"))
     started = time.process_time()
@@ -247,7 +264,7 @@ async def test_a_charset_that_is_none_of_the_web_is_not_decoded(site, charset):
     assert time.process_time() - started < 5
 
 
-async def test_a_page_that_grows_in_the_conversion_is_cut(site):
+async def test_a_page_that_grows_in_the_conversion_is_cut(site: FakeSite) -> None:
     nested = b"<ul><li>x" * 150 + b"<li>y" * 60_000
     site.pages["/"] = Answer(b"<title>t</title>" + nested)
     with PeakMemory() as peak:
@@ -259,7 +276,7 @@ async def test_a_page_that_grows_in_the_conversion_is_cut(site):
 @pytest.mark.parametrize(
     "charset", ["utf-8", "UTF8", "gb2312", "gbk", "big5", "shift_jis", "euc-kr", "windows-1252"]
 )
-def test_charsets_of_the_web_are_known(charset):
+def test_charsets_of_the_web_are_known(charset: str) -> None:
     assert known_charset(charset) == charset
 
 
@@ -273,7 +290,7 @@ SEARCH_BOMBS = {
 
 
 @pytest.mark.parametrize("name", SEARCH_BOMBS)
-async def test_a_search_service_is_not_read_without_an_end_or_followed_elsewhere(name):
+async def test_a_search_service_is_not_read_without_an_end_or_followed_elsewhere(name: str) -> None:
     answer = SEARCH_BOMBS[name]
     async with bomb_server(
         {"/search?q=x&format=json": answer, "/search?q=1&format=json": answer}
@@ -305,7 +322,9 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-async def test_what_search_engines_send_is_bounded_by_a_process(name, tmp_path, monkeypatch):
+async def test_what_search_engines_send_is_bounded_by_a_process(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     code, words = ANSWERS[name]
     (tmp_path / "ddgs").mkdir()
     (tmp_path / "ddgs" / "__init__.py").write_text(ENGINE % code)

@@ -71,12 +71,12 @@ WILD = st.one_of(st.binary(max_size=500), st.lists(FRAGMENTS, max_size=80).map(b
         (b"N\bNA\bAM\bME\bE\n", "NAME"),
     ],
 )
-def test_what_a_model_reads(raw, text):
+def test_what_a_model_reads(raw: bytes, text: str) -> None:
     assert shape(raw).text == text
     assert shape(raw).cut is None
 
 
-def test_a_long_output_keeps_its_beginning_and_its_end():
+def test_a_long_output_keeps_its_beginning_and_its_end() -> None:
     raw = b"".join(b"line %d\n" % n for n in range(100_000))
     shaped = shape(raw)
     assert shaped.text.startswith("line 0\nline 1\n")
@@ -89,17 +89,17 @@ def test_a_long_output_keeps_its_beginning_and_its_end():
     assert note == f"[... {len(missing):,} bytes in {missing.count(10):,} lines left out ...]"
 
 
-def test_a_long_line_is_cut_and_says_by_how_much():
+def test_a_long_line_is_cut_and_says_by_how_much() -> None:
     shaped = shape(b"x" * 5000 + b"\nshort\n")
     assert shaped.text == "x" * 2000 + " [... 3,000 more bytes in this line]\nshort"
     assert shaped.cut == Cut(3000, 0)
 
 
-def test_a_long_line_is_not_cut_within_a_character():
+def test_a_long_line_is_not_cut_within_a_character() -> None:
     assert show_line("字".encode() * 3, limit=5) == "字 [... 6 more bytes in this line]"
 
 
-def test_what_the_sandbox_dropped_is_counted():
+def test_what_the_sandbox_dropped_is_counted() -> None:
     raw = b"first\n" * 10_000 + b"last\n" * 10_000
     shaped = shape(raw, dropped=1_000_000, dropped_at=60_000)
     head, note, tail = re.split(r"\n(\[\.\.\. .*\])\n", shaped.text)
@@ -109,7 +109,7 @@ def test_what_the_sandbox_dropped_is_counted():
     assert "more than" in note
 
 
-def test_a_short_output_of_which_much_was_dropped():
+def test_a_short_output_of_which_much_was_dropped() -> None:
     shaped = shape(b"a\nb\n", dropped=500, dropped_at=2)
     lost = "500 of them lost to the output limit"
     assert shaped.text == f"a\n[... 500 bytes in more than 0 lines left out, {lost} ...]\nb"
@@ -117,7 +117,7 @@ def test_a_short_output_of_which_much_was_dropped():
 
 @settings(deadline=None)
 @given(WILD)
-def test_never_a_control_byte_but_tab_and_newline(raw):
+def test_never_a_control_byte_but_tab_and_newline(raw: bytes) -> None:
     text = shape(raw).text
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", text)
     text.encode()
@@ -125,7 +125,9 @@ def test_never_a_control_byte_but_tab_and_newline(raw):
 
 @settings(deadline=None)
 @given(WILD, st.integers(0, 200), st.integers(0, 200), st.integers(1, 50))
-def test_the_text_is_bounded_and_its_counts_are_true(raw, head, tail, line):
+def test_the_text_is_bounded_and_its_counts_are_true(
+    raw: bytes, head: int, tail: int, line: int
+) -> None:
     raw = raw.replace(b"\r", b"").replace(b"\x1b", b"").replace(b"\b", b"")
     raw = re.sub(rb"\xc2[\x90\x98\x9b-\x9f]", b"", raw)
     shaped = shape(raw, head=head, tail=tail, line=line)
@@ -146,7 +148,7 @@ def test_the_text_is_bounded_and_its_counts_are_true(raw, head, tail, line):
 
 @settings(deadline=None)
 @given(WILD, st.integers(1, 400))
-def test_no_line_is_invented(raw, at):
+def test_no_line_is_invented(raw: bytes, at: int) -> None:
     """What is shown of an output that lost its middle are lines of it, in order."""
     lines = iter(shape(raw, head=10**9, tail=0, line=10**9).text.split("\n"))
     shown = shape(raw, head=at, tail=at, line=10**9).text.split("\n")
@@ -169,7 +171,7 @@ REPEATED = (
 
 
 @pytest.mark.parametrize("piece", REPEATED)
-def test_no_input_is_slow(piece):
+def test_no_input_is_slow(piece: bytes) -> None:
     """Generous: it takes about a tenth of this on an idle machine."""
     raw = piece * ((16 << 20) // len(piece))
     began = time.process_time()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from pathlib import Path
 
 import pytest
 
@@ -13,17 +14,17 @@ from tools.files import LOOK_LIMIT
 
 
 @pytest.fixture
-def workspace(tmp_path):
+def workspace(tmp_path: Path) -> Workspace:
     return Workspace(tmp_path)
 
 
-async def test_lines_are_numbered(workspace):
+async def test_lines_are_numbered(workspace: Workspace) -> None:
     (workspace.folder / "f").write_text("one\n\n  three\n")
     result = await workspace.read("f")
     assert result.text == "     1\tone\n     2\t\n     3\t  three"
 
 
-async def test_a_range_says_where_to_go_on(workspace):
+async def test_a_range_says_where_to_go_on(workspace: Workspace) -> None:
     (workspace.folder / "f").write_text("".join(f"{n}\n" for n in range(1, 101)))
     result = await workspace.read("f", offset=10, limit=2)
     assert result.text == "    10\t10\n    11\t11\n[lines 10-11 of 100; go on with offset=12]"
@@ -33,7 +34,7 @@ async def test_a_range_says_where_to_go_on(workspace):
         await workspace.read("f", offset=101)
 
 
-async def test_a_large_file_is_read_in_parts_that_join(workspace):
+async def test_a_large_file_is_read_in_parts_that_join(workspace: Workspace) -> None:
     lines = [f"{n} {'x' * 50}" for n in range(1, 5001)]
     (workspace.folder / "f").write_text("\n".join(lines) + "\n")
     seen: list[str] = []
@@ -46,7 +47,7 @@ async def test_a_large_file_is_read_in_parts_that_join(workspace):
     assert seen == lines
 
 
-async def test_a_long_line_is_cut_and_says_so(workspace):
+async def test_a_long_line_is_cut_and_says_so(workspace: Workspace) -> None:
     (workspace.folder / "f").write_text("x" * 5000 + "\nshort\n")
     result = await workspace.read("f")
     assert "[... 3,000 more bytes in this line]\n     2\tshort" in result.text
@@ -71,7 +72,9 @@ async def test_a_long_line_is_cut_and_says_so(workspace):
         (b"a\x0cb\x0bc\xe2\x80\xa8d\n", "     1\ta\\x0cb\\x0bc\u2028d"),
     ],
 )
-async def test_what_is_special_about_a_text_is_said(workspace, data, text):
+async def test_what_is_special_about_a_text_is_said(
+    workspace: Workspace, data: bytes, text: str
+) -> None:
     (workspace.folder / "f").write_bytes(data)
     assert (await workspace.read("f")).text == text
 
@@ -93,30 +96,30 @@ BINARIES = {
 
 
 @pytest.mark.parametrize("kind", BINARIES)
-async def test_binary_files_are_described(workspace, kind):
+async def test_binary_files_are_described(workspace: Workspace, kind: str) -> None:
     data = BINARIES[kind]
     (workspace.folder / "f").write_bytes(data)
     result = await workspace.read("f")
     assert result.text == f"[{kind}, {len(data)} bytes; only text can be shown]"
 
 
-async def test_a_truncated_image_is_described_without_its_size(workspace):
+async def test_a_truncated_image_is_described_without_its_size(workspace: Workspace) -> None:
     (workspace.folder / "f").write_bytes(b"\x89PNG\r\n\x1a\n\0")
     assert (await workspace.read("f")).text.startswith("[PNG image, 9 bytes")
 
 
-async def test_a_directory_is_left_to_bash(workspace):
+async def test_a_directory_is_left_to_bash(workspace: Workspace) -> None:
     (workspace.folder / "d").mkdir()
     with pytest.raises(ToolError, match=r"d is a directory\. List it with bash"):
         await workspace.read("d")
 
 
-async def test_a_file_that_is_not_there(workspace):
+async def test_a_file_that_is_not_there(workspace: Workspace) -> None:
     with pytest.raises(FileError, match="no file missing"):
         await workspace.read("missing")
 
 
-async def test_a_file_too_large_is_left_to_bash(workspace):
+async def test_a_file_too_large_is_left_to_bash(workspace: Workspace) -> None:
     with (workspace.folder / "f").open("wb") as file:
         file.truncate(100 << 20)
     with pytest.raises(ToolError, match=r"has 104,857,600 bytes.*Use bash"):
@@ -124,7 +127,7 @@ async def test_a_file_too_large_is_left_to_bash(workspace):
     assert (await workspace.write("f", "small\n")).text.startswith("Overwrote f")
 
 
-async def test_a_new_file_is_made_with_its_directories(workspace):
+async def test_a_new_file_is_made_with_its_directories(workspace: Workspace) -> None:
     result = await workspace.write("a/b/c.txt", "one\ntwo")
     assert (workspace.folder / "a/b/c.txt").read_text() == "one\ntwo"
     assert result.text == "Created a/b/c.txt: 2 lines, 7 bytes."
@@ -132,13 +135,13 @@ async def test_a_new_file_is_made_with_its_directories(workspace):
     assert result.details["created"]
 
 
-async def test_content_is_written_exactly(workspace):
+async def test_content_is_written_exactly(workspace: Workspace) -> None:
     content = "\ufeffa\r\nb\rc\x00\x1b字"
     await workspace.write("f", content)
     assert (workspace.folder / "f").read_bytes() == content.encode()
 
 
-async def test_overwriting_what_was_not_read_is_said(workspace):
+async def test_overwriting_what_was_not_read_is_said(workspace: Workspace) -> None:
     (workspace.folder / "f").write_text("one\n")
     result = await workspace.write("f", "two\n")
     assert result.text == (
@@ -147,14 +150,14 @@ async def test_overwriting_what_was_not_read_is_said(workspace):
     assert "-one\n+two" in result.details["diff"]
 
 
-async def test_overwriting_what_was_read_is_no_matter(workspace):
+async def test_overwriting_what_was_read_is_no_matter(workspace: Workspace) -> None:
     (workspace.folder / "f").write_text("one\n")
     await workspace.read("f")
     assert (await workspace.write("f", "two\n")).text == "Overwrote f: 1 line, 4 bytes."
     assert (await workspace.write("f", "three\n")).text == "Overwrote f: 1 line, 6 bytes."
 
 
-async def test_overwriting_what_changed_since_it_was_read_is_said(workspace):
+async def test_overwriting_what_changed_since_it_was_read_is_said(workspace: Workspace) -> None:
     (workspace.folder / "f").write_text("one\n")
     await workspace.read("f")
     (workspace.folder / "f").write_text("one and more\n")
@@ -162,14 +165,14 @@ async def test_overwriting_what_changed_since_it_was_read_is_said(workspace):
     assert "had changed since you last read it; those changes are gone" in result.text
 
 
-async def test_writing_what_is_there_already_is_said(workspace):
+async def test_writing_what_is_there_already_is_said(workspace: Workspace) -> None:
     await workspace.write("f", "one\n")
     result = await workspace.write("f", "one\n")
     assert result.text == "f already had this content (1 line, 4 bytes)."
     assert result.changed == ()
 
 
-async def test_a_path_by_another_name_is_the_same_file(workspace):
+async def test_a_path_by_another_name_is_the_same_file(workspace: Workspace) -> None:
     (workspace.folder / "real").write_text("one\n")
     (workspace.folder / "link").symlink_to("real")
     await workspace.read("link")
@@ -177,14 +180,16 @@ async def test_a_path_by_another_name_is_the_same_file(workspace):
     assert result.text == "Overwrote /workspace/real: 1 line, 4 bytes."
 
 
-async def test_the_beginning_of_a_large_file_is_not_taken_for_all_of_it(workspace):
+async def test_the_beginning_of_a_large_file_is_not_taken_for_all_of_it(
+    workspace: Workspace,
+) -> None:
     (workspace.folder / "f").write_text("x" * (LOOK_LIMIT + 1))
     result = await workspace.write("f", "x" * LOOK_LIMIT)
     assert result.text.startswith("Overwrote f")
     assert (workspace.folder / "f").stat().st_size == LOOK_LIMIT
 
 
-async def test_overwriting_a_large_file_says_whether_it_was_known(workspace):
+async def test_overwriting_a_large_file_says_whether_it_was_known(workspace: Workspace) -> None:
     large = "x" * 99 + "\n"
     large *= 5_000
     (workspace.folder / "f").write_text(large)
@@ -201,7 +206,7 @@ async def test_overwriting_a_large_file_says_whether_it_was_known(workspace):
     assert (workspace.folder / "f").read_text() == "small\n"
 
 
-async def test_a_name_cannot_move_the_readers_cursor(workspace):
+async def test_a_name_cannot_move_the_readers_cursor(workspace: Workspace) -> None:
     name = "a\x1b[2J\x07\u009b31m"
     shown = r"a\x1b[2J\x07\x9b31m"
     created = await workspace.write(name, "one")

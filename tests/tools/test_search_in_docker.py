@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
-from tests.tools.docker_session import docker_session
+from tests.tools.docker_session import Session, docker_session
 
 pytestmark = pytest.mark.docker
 
@@ -25,14 +27,14 @@ FILES = {
 
 
 @pytest.fixture
-async def session(tmp_path):
+async def session(tmp_path: Path) -> AsyncIterator[Session]:
     async with docker_session(tmp_path) as session:
         for path, content in FILES.items():
             session.put(path, content)
         yield session
 
 
-async def test_files_are_found_by_pattern(session):
+async def test_files_are_found_by_pattern(session: Session) -> None:
     for pattern, path, found in [
         ("*.py", ".", "app.py src/a.py src/b.py"),
         ("src/*.py", ".", "src/a.py src/b.py"),
@@ -48,7 +50,7 @@ async def test_files_are_found_by_pattern(session):
         assert result.text.split("\n") == found.split(), pattern
 
 
-async def test_hidden_and_ignored_files_are_found_when_asked_for(session):
+async def test_hidden_and_ignored_files_are_found_when_asked_for(session: Session) -> None:
     nothing = await session.call("glob", pattern="m.py")
     assert nothing.text == "No files match but 1 hidden or ignored file: set `all` to see them."
     everything = await session.call("glob", pattern="*", all=True)
@@ -61,7 +63,7 @@ async def test_hidden_and_ignored_files_are_found_when_asked_for(session):
     assert (await session.call("grep", pattern="nowhere")).text == "No lines match."
 
 
-async def test_lines_are_found(session):
+async def test_lines_are_found(session: Session) -> None:
     found = await session.call("grep", pattern=r"def \w+\(")
     assert (
         found.text
@@ -92,7 +94,7 @@ async def test_lines_are_found(session):
     )
 
 
-async def test_what_cannot_be_searched_is_said_in_words(session):
+async def test_what_cannot_be_searched_is_said_in_words(session: Session) -> None:
     os.mkfifo(session.workspace / "pipe")
     for name, arguments, error, said in [
         ("grep", {"pattern": "(foo"}, "bad_pattern", "unclosed group"),
@@ -123,7 +125,7 @@ async def test_what_cannot_be_searched_is_said_in_words(session):
     assert binary.text.startswith("[image.bin: binary file matches")
 
 
-async def test_names_are_data(session):
+async def test_names_are_data(session: Session) -> None:
     for name in ("-e.txt", "a b.txt", "[x].txt", "$(id).txt", "größe.txt", "\x1b[2J.txt"):
         session.put(f"odd/{name}/{name}", "needle\n")
     listed = await session.call("glob", pattern="**/*.txt", path="odd")
@@ -137,7 +139,7 @@ async def test_names_are_data(session):
     assert found.text == "odd/-e.txt/-e.txt\n1:needle"
 
 
-async def test_much_that_is_found_is_cut_and_counted(session):
+async def test_much_that_is_found_is_cut_and_counted(session: Session) -> None:
     for number in range(700):
         session.put(
             f"many/{number:03}.txt", "needle\nneedle\n" if number else "x" * 5000 + "needle\n"
@@ -156,7 +158,7 @@ async def test_much_that_is_found_is_cut_and_counted(session):
     assert counts.text.startswith("many/000.txt: 1\nmany/001.txt: 2\n")
 
 
-async def test_what_may_not_be_read_is_counted(session):
+async def test_what_may_not_be_read_is_counted(session: Session) -> None:
     await session.call("bash", command="mkdir locked && touch locked/x && chmod 0 locked")
     listed = await session.call("glob", pattern="*.py")
     assert listed.text.endswith("\n[left out because they cannot be read: 1]")

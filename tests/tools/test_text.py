@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,14 +15,14 @@ TEXTS = st.text(alphabet="ab\r\n", max_size=60)
 
 
 @pytest.fixture(autouse=True, scope="module")
-def small_blocks():
+def small_blocks() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_BLOCK", 7)
         yield
 
 
 @given(TEXTS, st.integers(0, 70))
-def test_lines_from_an_index_on(text, first):
+def test_lines_from_an_index_on(text: str, first: int) -> None:
     lines = text.split("\n")
     if lines[-1] == "":
         lines.pop()

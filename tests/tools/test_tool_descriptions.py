@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.fakes.fake_sandbox import FakeSandbox
-from tools.registry import DEFAULT_TOOLS, TOOL_NAMES, Toolbox, WebSettings
+from tools.registry import DEFAULT_TOOLS, TOOL_NAMES, Toolbox
+from tools.web.settings import WebSettings
 
 SNAPSHOT = Path(__file__).with_name("tool_descriptions.json")
 
 
 @pytest.fixture
-def toolbox(tmp_path):
+def toolbox(tmp_path: Path) -> Toolbox:
     return Toolbox(TOOL_NAMES, FakeSandbox(tmp_path).provide, WebSettings())
 
 
-def test_the_tools_are_described_as_they_were(toolbox):
+def test_the_tools_are_described_as_they_were(toolbox: Toolbox) -> None:
     described = {"sha256": toolbox.sha256, "tools": toolbox.schemas}
     if "SII_UPDATE_SNAPSHOTS" in os.environ:
         SNAPSHOT.write_text(json.dumps(described, indent=2, ensure_ascii=False) + "\n", "utf-8")
@@ -32,7 +35,7 @@ def test_the_tools_are_described_as_they_were(toolbox):
     )
 
 
-def test_every_tool_and_every_argument_is_described(toolbox):
+def test_every_tool_and_every_argument_is_described(toolbox: Toolbox) -> None:
     for schema in toolbox.schemas:
         function = schema["function"]
         assert len(function["description"]) > 40
@@ -43,14 +46,14 @@ def test_every_tool_and_every_argument_is_described(toolbox):
                 assert isinstance(argument["type"], str), "servers tell strings by their type"
 
 
-def _properties(schema):
+def _properties(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield schema["properties"]
     for argument in schema["properties"].values():
         if argument["type"] == "array":
             yield from _properties(argument["items"])
 
 
-def test_the_default_tools_are_these_in_this_order():
+def test_the_default_tools_are_these_in_this_order() -> None:
     names = "bash jobs read_file write_file edit_file glob grep python web_search web_fetch todo"
     assert " ".join(DEFAULT_TOOLS) == names
     assert [name for name in TOOL_NAMES if name in DEFAULT_TOOLS] == list(DEFAULT_TOOLS)

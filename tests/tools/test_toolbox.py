@@ -9,7 +9,8 @@ import pytest
 
 from tests.fakes.fake_sandbox import FakeSandbox
 from tools.base import ToolResult
-from tools.registry import TOOL_NAMES, Toolbox, UnknownTools, WebSettings
+from tools.registry import TOOL_NAMES, Toolbox, UnknownTools
+from tools.web.settings import WebSettings
 
 
 @pytest.fixture
@@ -22,13 +23,13 @@ async def call(toolbox: Toolbox, name: str, arguments: object) -> ToolResult:
     return await toolbox.call(name, raw, lambda output: None)
 
 
-async def test_a_call_that_fits_is_carried_out(toolbox):
+async def test_a_call_that_fits_is_carried_out(toolbox: Toolbox) -> None:
     result = await call(toolbox, "bash", {"command": "echo hello"})
     assert result == ToolResult("hello", exit_code=0)
 
 
 @pytest.mark.parametrize("depth", [101, 300, 1000, 5000])
-async def test_arguments_nested_without_end_are_refused(toolbox, depth):
+async def test_arguments_nested_without_end_are_refused(toolbox: Toolbox, depth: int) -> None:
     arguments = '{"todos":' + "[" * depth + "]" * depth + "}"
     assert toolbox.parse(arguments) is None
     result = await call(toolbox, "todo", arguments)
@@ -36,7 +37,9 @@ async def test_arguments_nested_without_end_are_refused(toolbox, depth):
     assert "todo was not run" in result.text
 
 
-async def test_an_unknown_tool_is_answered_with_the_known_ones_nearest_first(toolbox):
+async def test_an_unknown_tool_is_answered_with_the_known_ones_nearest_first(
+    toolbox: Toolbox,
+) -> None:
     result = await call(toolbox, "readfile", {})
     assert result.error == "unknown_tool"
     assert 'no tool "readfile"' in result.text
@@ -59,7 +62,9 @@ async def test_an_unknown_tool_is_answered_with_the_known_ones_nearest_first(too
         ("[" * 100_000, "not valid JSON"),
     ],
 )
-async def test_arguments_that_are_no_json_object(toolbox, arguments, said):
+async def test_arguments_that_are_no_json_object(
+    toolbox: Toolbox, arguments: str, said: str
+) -> None:
     assert toolbox.parse(arguments) is None
     result = await call(toolbox, "bash", arguments)
     assert result.error == "bad_json"
@@ -80,13 +85,13 @@ async def test_arguments_that_are_no_json_object(toolbox, arguments, said):
         ({"command": "x", "tmeout": 1}, "tmeout: unknown name (did you mean timeout?); known: c"),
     ],
 )
-async def test_arguments_of_the_wrong_shape(toolbox, arguments, said):
+async def test_arguments_of_the_wrong_shape(toolbox: Toolbox, arguments: object, said: str) -> None:
     result = await call(toolbox, "bash", arguments)
     assert result.error == "bad_arguments"
     assert said in result.text
 
 
-async def test_every_argument_that_does_not_fit_is_named_with_its_place(toolbox):
+async def test_every_argument_that_does_not_fit_is_named_with_its_place(toolbox: Toolbox) -> None:
     edits = [{"old": "a", "new": "b"}, {"old": 1, "nwe": "b", "replace_all": "true"}]
     result = await call(toolbox, "edit_file", {"edits": edits})
     assert result.text.splitlines()[1:] == [
@@ -99,7 +104,7 @@ async def test_every_argument_that_does_not_fit_is_named_with_its_place(toolbox)
     ]
 
 
-async def test_what_is_said_of_a_call_is_bounded_and_safe(toolbox):
+async def test_what_is_said_of_a_call_is_bounded_and_safe(toolbox: Toolbox) -> None:
     for arguments in (
         {"path": "x" * 100_000 + "\x1b[31m"},
         {"x\x1b" * 100_000: 1},
@@ -111,25 +116,25 @@ async def test_what_is_said_of_a_call_is_bounded_and_safe(toolbox):
             assert "\x1b" not in text
 
 
-async def test_a_list_given_as_a_string_is_refused_with_the_remedy(toolbox):
+async def test_a_list_given_as_a_string_is_refused_with_the_remedy(toolbox: Toolbox) -> None:
     result = await call(toolbox, "todo", {"todos": "[]"})
     assert "wanted: a list itself, not a string of it" in result.text
 
 
-async def test_a_value_out_of_a_choice_is_answered_with_the_choice(toolbox):
+async def test_a_value_out_of_a_choice_is_answered_with_the_choice(toolbox: Toolbox) -> None:
     todos = [{"content": "x", "status": "doing"}]
     result = await call(toolbox, "todo", {"todos": todos})
     assert 'todos[0].status: the string "doing" was given; wanted: one of' in result.text
     assert '"pending", "in_progress", "done"' in result.text
 
 
-async def test_the_sandboxs_refusals_of_files_reach_the_model(toolbox):
+async def test_the_sandboxs_refusals_of_files_reach_the_model(toolbox: Toolbox) -> None:
     result = await call(toolbox, "read_file", {"path": "missing.py"})
     assert result.error == "not_found"
     assert "missing.py" in result.text
 
 
-def test_the_tools_keep_one_order_whatever_order_is_asked_for(tmp_path):
+def test_the_tools_keep_one_order_whatever_order_is_asked_for(tmp_path: Path) -> None:
     provide = FakeSandbox(tmp_path).provide
     one = Toolbox(["todo", "bash"], provide, WebSettings())
     other = Toolbox(["bash", "todo"], provide, WebSettings())
@@ -137,12 +142,12 @@ def test_the_tools_keep_one_order_whatever_order_is_asked_for(tmp_path):
     assert one.schemas_json == other.schemas_json
 
 
-def test_a_tool_set_with_unknown_names_is_refused(tmp_path):
+def test_a_tool_set_with_unknown_names_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnknownTools, match="no tool grp; there are: bash, "):
         Toolbox(["bash", "grp"], FakeSandbox(tmp_path).provide, WebSettings())
 
 
-def test_reading_tools_may_run_side_by_side_and_others_not(toolbox):
+def test_reading_tools_may_run_side_by_side_and_others_not(toolbox: Toolbox) -> None:
     assert toolbox.parallel("read_file")
     assert not toolbox.parallel("bash")
     assert not toolbox.parallel("no such tool")

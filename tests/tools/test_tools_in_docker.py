@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from pathlib import Path
+
 import pytest
 
-from tests.tools.docker_session import LIMITS, docker_session
+from tests.tools.docker_session import LIMITS, Session, docker_session
 
 pytestmark = pytest.mark.docker
 
 
 @pytest.fixture
-async def session(tmp_path):
+async def session(tmp_path: Path) -> AsyncIterator[Session]:
     async with docker_session(tmp_path) as session:
         yield session
 
 
-async def test_a_bug_is_found_mended_and_tested(session):
+async def test_a_bug_is_found_mended_and_tested(session: Session) -> None:
     await session.call("write_file", path="calc.py", content="def add(a, b):\n    return a - b\n")
     check = "python3 -c 'from calc import add; assert add(1, 2) == 3'"
     failed = await session.call("bash", command=check)
@@ -31,7 +34,7 @@ async def test_a_bug_is_found_mended_and_tested(session):
     assert computed.text == "42"
 
 
-async def test_an_edit_of_the_same_size_is_run_at_once(session):
+async def test_an_edit_of_the_same_size_is_run_at_once(session: Session) -> None:
     check = "python3 -c 'from calc import add; print(add(1, 2))'"
     await session.call("write_file", path="calc.py", content="def add(a, b): return a * b\n")
     for old, new, answer in (("*", "-", "-1"), ("-", "+", "3"), ("+", "*", "2")):
@@ -40,7 +43,7 @@ async def test_an_edit_of_the_same_size_is_run_at_once(session):
         assert (await session.call("bash", command=check)).text == answer
 
 
-async def test_the_shell_outlives_its_commands(session):
+async def test_the_shell_outlives_its_commands(session: Session) -> None:
     await session.call("bash", command="mkdir -p src && cd src && export NAME=value")
     timed_out = await session.call("bash", command="echo begun; sleep 60", timeout=1)
     assert timed_out.error == "timeout"
@@ -53,7 +56,7 @@ async def test_the_shell_outlives_its_commands(session):
     assert "lost" in ended.text
 
 
-async def test_endings_are_told_in_words(session):
+async def test_endings_are_told_in_words(session: Session) -> None:
     assert (await session.call("bash", command="cat; read x; echo $?")).text == "1"
     segfault = await session.call(
         "bash", command="python3 -c 'import os; os.kill(os.getpid(), 11)'"
@@ -66,7 +69,7 @@ async def test_endings_are_told_in_words(session):
     assert "background process still holds" in held.text
 
 
-async def test_what_wants_a_person_ends_with_a_hint(session):
+async def test_what_wants_a_person_ends_with_a_hint(session: Session) -> None:
     hint = "[it seems to have wanted input or a terminal, and there is none"
     await session.call("bash", command="git init -q && git config user.email a@b && touch a")
     await session.call("bash", command="git config user.name a && git add a")
@@ -75,14 +78,14 @@ async def test_what_wants_a_person_ends_with_a_hint(session):
     assert hint in (await session.call("python", code="input()")).text
 
 
-async def test_limits_that_were_hit_are_named(session):
+async def test_limits_that_were_hit_are_named(session: Session) -> None:
     many = await session.call("bash", command="for i in $(seq 600); do sleep 6 & done")
     assert "[the limit on processes was reached: some could not be started]" in many.text
     full = await session.call("bash", command="head -c 100M /dev/zero > /tmp/full")
     assert "No space left on device\n[exit code 1]\n[/tmp is full]" in full.text
 
 
-async def test_jobs_run_beside_commands_and_their_end_is_told(session):
+async def test_jobs_run_beside_commands_and_their_end_is_told(session: Session) -> None:
     await session.call("bash", command="mkdir site && cd site && export GREETING=hello")
     serve = "echo $GREETING; exec python3 -m http.server 8000 2>&1"
     assert (await session.call("bash", command=serve, background=True)).text == "Started job 1."
@@ -100,7 +103,7 @@ async def test_jobs_run_beside_commands_and_their_end_is_told(session):
     assert refused.exit_code == 7
 
 
-async def test_a_flood_of_output_is_cut_and_counted(session):
+async def test_a_flood_of_output_is_cut_and_counted(session: Session) -> None:
     result = await session.call("bash", command="seq 100000000", timeout=300)
     assert result.text.startswith("1\n2\n")
     assert "of them lost to the output limit ...]\n" in result.text
@@ -111,7 +114,7 @@ async def test_a_flood_of_output_is_cut_and_counted(session):
     assert len(result.full) == LIMITS.output
 
 
-async def test_files_that_are_none_are_refused(session):
+async def test_files_that_are_none_are_refused(session: Session) -> None:
     for path, kind in {
         "missing.py": "not_found",
         ".": "is_directory",
@@ -123,7 +126,7 @@ async def test_files_that_are_none_are_refused(session):
     assert (await session.call("read_file", path="pipe")).error == "not_a_file"
 
 
-async def test_large_files_pass_through_the_tools(session):
+async def test_large_files_pass_through_the_tools(session: Session) -> None:
     content = "".join(f"value_{n} = {n}\n" for n in range(400_000))
     written = await session.call("write_file", path="big.py", content=content)
     assert written.text == f"Created big.py: 400,000 lines, {len(content):,} bytes."
@@ -133,6 +136,6 @@ async def test_large_files_pass_through_the_tools(session):
     assert read.text.startswith("400000\tlast = 0")
 
 
-async def test_there_is_no_network_by_default(session):
+async def test_there_is_no_network_by_default(session: Session) -> None:
     result = await session.call("bash", command="curl -sS --max-time 5 http://example.com")
     assert result.exit_code

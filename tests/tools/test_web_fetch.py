@@ -6,12 +6,15 @@ import gzip
 import shutil
 import ssl
 import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sandbox.network.addresses import is_public
-from tests.fakes.fake_site import Answer, fake_site
-from tools.base import ToolError
+from tests.fakes.fake_site import Answer, FakeSite, fake_site
+from tools.base import ToolError, ToolResult
 from tools.web.fetch import Fetcher
 from tools.web_fetch import WebFetch, WebFetchParams
 
@@ -31,7 +34,7 @@ gathers nearly all of the light into one beam. See <a href="/lens">how a lens is
 
 
 @pytest.fixture
-def site():
+def site() -> Iterator[FakeSite]:
     with fake_site() as site:
         yield site
 
@@ -48,17 +51,17 @@ class NamesToLoopback:
         return [self.answers[min(len(self.asked), len(self.answers)) - 1]]
 
 
-def web_fetch(**options) -> WebFetch:
+def web_fetch(**options: Any) -> WebFetch:
     options.setdefault("resolve", NamesToLoopback())
     options.setdefault("allowed", lambda address: True)
     return WebFetch(Fetcher(**options))
 
 
-async def fetch(tool, url, **params):
+async def fetch(tool: WebFetch, url: str, **params: Any) -> ToolResult:
     return await tool.run(WebFetchParams(url=url, **params), lambda output: None)
 
 
-async def test_html_becomes_markdown_of_its_main_text(site):
+async def test_html_becomes_markdown_of_its_main_text(site: FakeSite) -> None:
     site.pages["/"] = Answer(ARTICLE.encode())
     result = await fetch(web_fetch(), f"http://site.test:{site.port}/")
     assert result.error is None
@@ -73,7 +76,7 @@ async def test_html_becomes_markdown_of_its_main_text(site):
     assert result.details["status"] == 200
 
 
-async def test_a_page_without_a_main_text_is_shown_whole(site):
+async def test_a_page_without_a_main_text_is_shown_whole(site: FakeSite) -> None:
     links = "".join(f"<li><a href='/{n}'>Item {n}</a></li>" for n in range(30))
     site.pages["/"] = Answer(f"<title>List</title><ul>{links}</ul>".encode())
     result = await fetch(web_fetch(), f"http://site.test:{site.port}/")
@@ -81,14 +84,14 @@ async def test_a_page_without_a_main_text_is_shown_whole(site):
     assert "Item 29" in result.text
 
 
-async def test_html_in_another_charset(site):
+async def test_html_in_another_charset(site: FakeSite) -> None:
     html = f"<html><body><p>{'Größe und Länge sind wichtig. ' * 30}</p></body></html>"
     site.pages["/"] = Answer(html.encode("latin-1"), "text/html; charset=iso-8859-1")
     result = await fetch(web_fetch(), f"http://site.test:{site.port}/")
     assert "Größe und Länge" in result.text
 
 
-async def test_json_and_text_are_shown_as_they_are(site):
+async def test_json_and_text_are_shown_as_they_are(site: FakeSite) -> None:
     site.pages["/a.json"] = Answer(b'{"a": [1, 2]}\n', "application/json")
     site.pages["/raw"] = Answer(b"x = 1\r\ny = 2\x1b[31m", None)
     tool = web_fetch()
@@ -96,7 +99,7 @@ async def test_json_and_text_are_shown_as_they_are(site):
     assert (await fetch(tool, f"http://s.test:{site.port}/raw")).text == "x = 1\ny = 2\\x1b[31m"
 
 
-async def test_other_files_are_described(site):
+async def test_other_files_are_described(site: FakeSite) -> None:
     png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (640).to_bytes(4, "big") + (480).to_bytes(4, "big")
     site.pages["/p.png"] = Answer(png, "image/png")
     result = await fetch(web_fetch(), f"http://s.test:{site.port}/p.png")
@@ -105,7 +108,7 @@ async def test_other_files_are_described(site):
     )
 
 
-async def test_a_long_page_is_read_in_parts_and_fetched_once(site):
+async def test_a_long_page_is_read_in_parts_and_fetched_once(site: FakeSite) -> None:
     text = "".join(f"line {n}\n" for n in range(5000))
     site.pages["/t"] = Answer(text.encode(), "text/plain")
     tool = web_fetch()
@@ -124,14 +127,14 @@ async def test_a_long_page_is_read_in_parts_and_fetched_once(site):
         await fetch(tool, url, offset=len(text))
 
 
-async def test_a_compressed_page_is_unpacked(site):
+async def test_a_compressed_page_is_unpacked(site: FakeSite) -> None:
     packed = gzip.compress(b"hello " * 100)
     site.pages["/z"] = Answer(packed, "text/plain", headers={"Content-Encoding": "gzip"})
     result = await fetch(web_fetch(), f"http://s.test:{site.port}/z")
     assert result.text.startswith("hello hello")
 
 
-async def test_a_page_larger_than_the_limit_is_cut_and_says_so(site):
+async def test_a_page_larger_than_the_limit_is_cut_and_says_so(site: FakeSite) -> None:
     bomb = gzip.compress(bytes(20 << 20).replace(b"\0", b"x"))
     site.pages["/z"] = Answer(bomb, "text/plain", headers={"Content-Encoding": "gzip"})
     result = await fetch(web_fetch(max_bytes=100_000), f"http://s.test:{site.port}/z")
@@ -139,33 +142,33 @@ async def test_a_page_larger_than_the_limit_is_cut_and_says_so(site):
     assert len(result.raw) == 100_000
 
 
-async def test_an_error_page_is_an_error_with_its_text(site):
+async def test_an_error_page_is_an_error_with_its_text(site: FakeSite) -> None:
     result = await fetch(web_fetch(), f"http://s.test:{site.port}/missing")
     assert result.error == "http_error"
     assert "[HTTP 404 Not Found]" in result.text
     assert "Nothing here." in result.text
 
 
-async def test_redirects_are_followed_and_said(site):
+async def test_redirects_are_followed_and_said(site: FakeSite) -> None:
     site.pages["/a"] = Answer(status=302, headers={"Location": "/b?x=1"})
     site.pages["/b"] = Answer(b"there", "text/plain")
     result = await fetch(web_fetch(), f"http://s.test:{site.port}/a")
     assert result.text == f"there\n[from http://s.test:{site.port}/b?x=1]"
 
 
-async def test_endless_redirects_end(site):
+async def test_endless_redirects_end(site: FakeSite) -> None:
     site.pages["/a"] = Answer(status=302, headers={"Location": "/a"})
     with pytest.raises(ToolError, match="redirects more than 5 times"):
         await fetch(web_fetch(), f"http://s.test:{site.port}/a")
 
 
-async def test_a_silent_server_is_given_up(site):
+async def test_a_silent_server_is_given_up(site: FakeSite) -> None:
     site.pages["/a"] = Answer(b"late", silence=2)
     with pytest.raises(ToolError, match="did not answer in full"):
         await fetch(web_fetch(timeout=0.2), f"http://s.test:{site.port}/a")
 
 
-async def test_a_server_that_is_not_there():
+async def test_a_server_that_is_not_there() -> None:
     with pytest.raises(ToolError, match="could not be fetched"):
         await fetch(web_fetch(), "http://s.test:1/")
 
@@ -189,7 +192,9 @@ async def test_a_server_that_is_not_there():
         "http://[fd00:ec2::254]/",
     ],
 )
-async def test_private_addresses_are_refused_however_they_are_written(site, url):
+async def test_private_addresses_are_refused_however_they_are_written(
+    site: FakeSite, url: str
+) -> None:
     tool = WebFetch(Fetcher(timeout=5))
     with pytest.raises(ToolError) as refusal:
         await fetch(tool, url.format(port=site.port))
@@ -197,14 +202,14 @@ async def test_private_addresses_are_refused_however_they_are_written(site, url)
     assert site.requests == []
 
 
-async def test_a_name_that_resolves_to_a_private_address_is_refused(site):
+async def test_a_name_that_resolves_to_a_private_address_is_refused(site: FakeSite) -> None:
     tool = WebFetch(Fetcher(resolve=NamesToLoopback("127.0.0.1")))
     with pytest.raises(ToolError, match="not a public address"):
         await fetch(tool, f"http://innocent.test:{site.port}/")
     assert site.requests == []
 
 
-async def test_a_redirect_to_a_private_address_is_refused(site):
+async def test_a_redirect_to_a_private_address_is_refused(site: FakeSite) -> None:
     site.pages["/a"] = Answer(status=302, headers={"Location": f"http://inner.test:{site.port}/b"})
 
     async def resolve(host: str, port: int) -> list[str]:
@@ -216,7 +221,7 @@ async def test_a_redirect_to_a_private_address_is_refused(site):
     assert [path for _, path in site.requests] == ["/a"]
 
 
-async def test_a_name_cannot_be_rebound_between_check_and_connection(site):
+async def test_a_name_cannot_be_rebound_between_check_and_connection(site: FakeSite) -> None:
     site.pages["/"] = Answer(b"ok", "text/plain")
     resolver = NamesToLoopback("127.0.0.1", "127.0.0.66")
     tool = web_fetch(resolve=resolver, allowed=lambda address: address == "127.0.0.1")
@@ -226,7 +231,7 @@ async def test_a_name_cannot_be_rebound_between_check_and_connection(site):
     assert site.requests == [(f"rebind.test:{site.port}", "/")]
 
 
-async def test_the_next_address_is_tried_when_one_does_not_answer(site):
+async def test_the_next_address_is_tried_when_one_does_not_answer(site: FakeSite) -> None:
     site.pages["/"] = Answer(b"ok", "text/plain")
 
     async def resolve(host: str, port: int) -> list[str]:
@@ -237,7 +242,7 @@ async def test_the_next_address_is_tried_when_one_does_not_answer(site):
 
 
 @pytest.fixture
-def certificate(tmp_path):
+def certificate(tmp_path: Path) -> Path:
     """A certificate for site.test in one file with its key."""
     if not shutil.which("openssl"):
         pytest.skip("openssl is needed to make a certificate")
@@ -249,7 +254,9 @@ def certificate(tmp_path):
     return path
 
 
-async def test_certificates_are_checked_against_the_name_not_the_address(certificate, monkeypatch):
+async def test_certificates_are_checked_against_the_name_not_the_address(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(certificate)
     trusting = ssl.create_default_context(cafile=certificate)
@@ -275,7 +282,7 @@ async def test_certificates_are_checked_against_the_name_not_the_address(certifi
         ("http://s.test/\0", "not a URL"),
     ],
 )
-async def test_what_is_no_web_address_is_refused(url, said):
+async def test_what_is_no_web_address_is_refused(url: str, said: str) -> None:
     with pytest.raises(ToolError, match=said) as refusal:
         await fetch(web_fetch(), url)
     assert refusal.value.kind == "bad_url"
@@ -319,11 +326,11 @@ async def test_what_is_no_web_address_is_refused(url, said):
         ("ff02::1", False),
     ],
 )
-def test_public_addresses(address, public):
+def test_public_addresses(address: str, public: bool) -> None:
     assert is_public(address) is public
 
 
-async def test_hostile_html_does_not_stall(site):
+async def test_hostile_html_does_not_stall(site: FakeSite) -> None:
     site.pages["/deep"] = Answer(b"<div>" * 20_000 + b"text")
     result = await fetch(web_fetch(), f"http://s.test:{site.port}/deep")
     assert result.text

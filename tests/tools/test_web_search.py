@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Any, NoReturn
 
 import orjson
 import pytest
 
 from tests.fakes.fake_site import Answer, fake_site
-from tools.base import ToolError
+from tools.base import ToolError, ToolResult
 from tools.web.search import (
     DdgsProvider,
     SearchError,
+    SearchProvider,
     SearxngProvider,
     make_provider,
 )
@@ -26,11 +28,11 @@ FOUND = [
 ]
 
 
-async def search(provider, query="lighthouse", **params):
+async def search(provider: SearchProvider, query: str = "lighthouse", **params: Any) -> ToolResult:
     return await WebSearch(provider).run(WebSearchParams(query=query, **params), lambda _: None)
 
 
-async def test_results_are_numbered_and_kept_as_they_came():
+async def test_results_are_numbered_and_kept_as_they_came() -> None:
     result = await search(DdgsProvider(lambda query, count: FOUND))
     assert result.text.splitlines()[:3] == [
         "1. Lighthouses",
@@ -44,18 +46,18 @@ async def test_results_are_numbered_and_kept_as_they_came():
     assert result.details["urls"] == ["https://a.test/", "https://b.test/", "https://c.test/"]
 
 
-async def test_no_more_results_than_asked_for():
+async def test_no_more_results_than_asked_for() -> None:
     result = await search(DdgsProvider(lambda query, count: FOUND), count=1)
     assert "Keepers" not in result.text
 
 
-async def test_no_results():
+async def test_no_results() -> None:
     result = await search(DdgsProvider(lambda query, count: []))
     assert result.text == "Nothing was found. Try other words."
 
 
-async def test_a_search_that_fails_or_hangs_is_an_observation():
-    def fail(query, count):
+async def test_a_search_that_fails_or_hangs_is_an_observation() -> None:
+    def fail(query: str, count: int) -> NoReturn:
         raise SearchError("All engines refuse.")
 
     with pytest.raises(ToolError, match=r"The search failed\. All engines refuse\."):
@@ -64,7 +66,7 @@ async def test_a_search_that_fails_or_hangs_is_an_observation():
         await search(DdgsProvider(lambda query, count: time.sleep(0.5) or [], timeout=0.05))
 
 
-async def test_searxng():
+async def test_searxng() -> None:
     found = [{"title": "T", "url": "https://a.test/", "content": "C", "engine": "e"}] * 3
     with fake_site() as site:
         site.pages["/sx/search"] = Answer(
@@ -87,19 +89,19 @@ async def test_searxng():
         (Answer(b"[]"), "not answer in its JSON form"),
     ],
 )
-async def test_searxng_that_does_not_answer_as_it_should(answer, said):
+async def test_searxng_that_does_not_answer_as_it_should(answer: Answer, said: str) -> None:
     with fake_site() as site:
         site.pages["/search"] = answer
         with pytest.raises(ToolError, match=said):
             await search(SearxngProvider(f"http://127.0.0.1:{site.port}"))
 
 
-async def test_searxng_that_is_not_there():
+async def test_searxng_that_is_not_there() -> None:
     with pytest.raises(ToolError, match="cannot be reached"):
         await search(SearxngProvider("http://127.0.0.1:1"))
 
 
-def test_the_settings_choose_the_provider():
+def test_the_settings_choose_the_provider() -> None:
     assert make_provider(WebSettings()).name == "ddgs"
     assert make_provider(WebSettings("searxng", "http://127.0.0.1:8080")).name == "searxng"
     with pytest.raises(ValueError, match="needs the URL"):

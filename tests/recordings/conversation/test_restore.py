@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -23,7 +24,7 @@ from tests.recordings.recording_sessions import FakeSession, record_session
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("session")
     record_session(folder, seed=5, rounds=3)
     return folder
@@ -36,7 +37,7 @@ def rolling(conversation: Conversation, count: int | None = None) -> str:
     return sha256
 
 
-def test_at_every_request_the_messages_are_those_that_were_sent(folder):
+def test_at_every_request_the_messages_are_those_that_were_sent(folder: Path) -> None:
     requests = [event for event in read_events(folder) if isinstance(event.data, ModelRequest)]
     assert len(requests) == 12
     for event in requests:
@@ -45,14 +46,14 @@ def test_at_every_request_the_messages_are_those_that_were_sent(folder):
         assert conversation.sent == len(conversation.messages)
 
 
-def test_just_before_a_request_the_messages_are_those_it_sends(folder):
+def test_just_before_a_request_the_messages_are_those_it_sends(folder: Path) -> None:
     """Also when calls of one step came back in another order than they were asked for."""
     for event in read_events(folder):
         if isinstance(event.data, ModelRequest):
             assert rolling(restore(folder, event.seq - 1)) == event.data.messages_sha256
 
 
-def test_the_whole_session_is_counted(folder):
+def test_the_whole_session_is_counted(folder: Path) -> None:
     conversation = restore(folder)
     assert (conversation.rounds, conversation.steps) == (3, 12)
     assert len(conversation.trail) == 12 * 40
@@ -63,14 +64,14 @@ def test_the_whole_session_is_counted(folder):
     assert conversation.sha256 == hashlib.sha256(last.text).hexdigest()
 
 
-def test_a_packed_recording_gives_the_same_conversation(tmp_path):
+def test_a_packed_recording_gives_the_same_conversation(tmp_path: Path) -> None:
     record_session(tmp_path, seed=5)
     plain = restore(tmp_path)
     pack(tmp_path)
     assert restore(tmp_path).messages == plain.messages
 
 
-def test_what_was_under_way_is_named(tmp_path):
+def test_what_was_under_way_is_named(tmp_path: Path) -> None:
     def die_in_a_call(session: FakeSession) -> None:
         session.note(UserMessage(round=3, text="go on"), "human")
         session.request()
@@ -93,7 +94,9 @@ def test_what_was_under_way_is_named(tmp_path):
 
 @settings(max_examples=40, deadline=None)
 @given(part=st.floats(0, 1))
-def test_after_a_kill_at_any_byte_the_session_goes_on_and_is_whole(folder, tmp_path_factory, part):
+def test_after_a_kill_at_any_byte_the_session_goes_on_and_is_whole(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, part: float
+) -> None:
     content = (folder / LOG).read_bytes()
     start = content.index(b"\n") + 1
     killed = tmp_path_factory.mktemp("killed")
@@ -110,14 +113,16 @@ def test_after_a_kill_at_any_byte_the_session_goes_on_and_is_whole(folder, tmp_p
     assert restore(killed).messages == before.messages
 
 
-def test_an_event_that_is_not_there_is_a_sentence(folder):
+def test_an_event_that_is_not_there_is_a_sentence(folder: Path) -> None:
     with pytest.raises(RecordingNotFound, match="no event 99999"):
         restore(folder, 99999)
 
 
 @settings(max_examples=15, deadline=None)
 @given(at=st.integers(0, 40))
-def test_a_fork_shares_its_parents_past_byte_for_byte(folder, tmp_path_factory, at):
+def test_a_fork_shares_its_parents_past_byte_for_byte(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, at: int
+) -> None:
     fork = tmp_path_factory.mktemp("fork")
     recorder = Recorder.fork(folder, at, fork, "20990101-000000-ffffff")
     recorder.record(UserMessage(round=9, text="another way"), "human")
@@ -135,7 +140,7 @@ def test_a_fork_shares_its_parents_past_byte_for_byte(folder, tmp_path_factory, 
     assert list(timeline(read_events(fork)))[-1][0] == 0.0
 
 
-def test_a_fork_keeps_its_blobs_when_the_parent_is_packed_or_deleted(tmp_path):
+def test_a_fork_keeps_its_blobs_when_the_parent_is_packed_or_deleted(tmp_path: Path) -> None:
     parent, fork = tmp_path / "parent", tmp_path / "fork"
     parent.mkdir()
     fork.mkdir()
@@ -151,6 +156,6 @@ def test_a_fork_keeps_its_blobs_when_the_parent_is_packed_or_deleted(tmp_path):
     assert verify(fork).whole
 
 
-def test_a_fork_at_an_event_that_is_not_there_is_a_sentence(folder, tmp_path):
+def test_a_fork_at_an_event_that_is_not_there_is_a_sentence(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(RecordingNotFound, match="no event 99999"):
         Recorder.fork(folder, 99999, tmp_path, "fork")

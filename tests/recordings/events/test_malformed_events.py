@@ -73,7 +73,9 @@ def kinds(events: list[dict[str, Any]]) -> list[str]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_values_of_other_kinds_are_a_fault_of_the_recording_alone(tmp_path: Path, seed: int):
+def test_values_of_other_kinds_are_a_fault_of_the_recording_alone(
+    tmp_path: Path, seed: int
+) -> None:
     rng, store = random.Random(seed), RecordingStore(tmp_path / "recordings")
     (_, whole), (_, bad) = store.create_folder(), store.create_folder()
     record_session(whole, rounds=1)

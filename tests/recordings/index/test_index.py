@@ -3,7 +3,9 @@
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,17 +24,17 @@ EVERYTHING = Filter()
 
 
 @pytest.fixture
-def store(tmp_path):
+def store(tmp_path: Path) -> RecordingStore:
     return RecordingStore(tmp_path / "recordings")
 
 
 @pytest.fixture
-def index(store):
+def index(store: RecordingStore) -> Iterator[RecordingIndex]:
     with RecordingIndex(store) as index:
         yield index
 
 
-def recorded(store: RecordingStore, **options) -> Path:
+def recorded(store: RecordingStore, **options: Any) -> Path:
     _, folder = store.create_folder()
     record_session(folder, **options)
     return folder
@@ -44,7 +46,7 @@ def say(folder: Path, text: str) -> None:
     recorder.close()
 
 
-def found(index: RecordingIndex, where: Filter = EVERYTHING, **options) -> list[str]:
+def found(index: RecordingIndex, where: Filter = EVERYTHING, **options: Any) -> list[str]:
     index.refresh()
     return [one.summary.id for one in find(index, where, **options)]
 
@@ -55,12 +57,14 @@ def only(index: RecordingIndex) -> Found:
     return one
 
 
-def hits(index: RecordingIndex, text: str, **options) -> list[tuple[str, str]]:
+def hits(index: RecordingIndex, text: str, **options: Any) -> list[tuple[str, str]]:
     index.refresh()
     return [(hit.id, hit.kind) for hit in search(index, text, **options)]
 
 
-def test_a_recording_is_listed_with_what_it_is(store, index):
+def test_a_recording_is_listed_with_what_it_is(
+    store: RecordingStore, index: RecordingIndex
+) -> None:
     folder = recorded(store, rounds=2, steps=4, query="bugs-7", batch="night", tags=["hard"])
     one = only(index)
     assert one.summary.id == folder.name
@@ -70,7 +74,7 @@ def test_a_recording_is_listed_with_what_it_is(store, index):
     assert (one.query, one.batch, one.tags) == ("bugs-7", "night", ("hard",))
 
 
-def test_filters_let_through_what_they_name(store, index):
+def test_filters_let_through_what_they_name(store: RecordingStore, index: RecordingIndex) -> None:
     small = recorded(store, rounds=1, steps=2, model="GLM-4.5-Air").name
     large = recorded(store, rounds=2, steps=5, model="other", tags=["hard"], batch="b").name
 
@@ -94,7 +98,9 @@ def test_filters_let_through_what_they_name(store, index):
     assert found(index, sort="started", ascending=True) == [small, large, crashed]
 
 
-def test_a_session_that_is_being_written_is_open(store, index):
+def test_a_session_that_is_being_written_is_open(
+    store: RecordingStore, index: RecordingIndex
+) -> None:
     session, folder = store.create_folder()
     recorder = Recorder.create(folder, session)
     FakeSession(recorder)
@@ -105,7 +111,9 @@ def test_a_session_that_is_being_written_is_open(store, index):
     assert found(index, Filter(status=("crashed",))) == [session]
 
 
-def test_approval_is_listed_and_void_after_a_change(store, index):
+def test_approval_is_listed_and_void_after_a_change(
+    store: RecordingStore, index: RecordingIndex
+) -> None:
     folder = recorded(store)
     add_review(folder, "ada", verdict="approve", add_tags=["gold"])
     assert only(index).approval == "approved"
@@ -119,7 +127,7 @@ def test_approval_is_listed_and_void_after_a_change(store, index):
     assert only(index).approval == "void"
 
 
-def test_tags_come_and_go(store, index):
+def test_tags_come_and_go(store: RecordingStore, index: RecordingIndex) -> None:
     folder = recorded(store, tags=["hard"])
     add_review(folder, "ada", add_tags=["gold"], remove_tags=["hard"])
     assert only(index).tags == ("gold",)
@@ -127,7 +135,7 @@ def test_tags_come_and_go(store, index):
     assert only(index).tags == ("gold", "hard")
 
 
-def test_text_is_found_wherever_it_was_said(store, index):
+def test_text_is_found_wherever_it_was_said(store: RecordingStore, index: RecordingIndex) -> None:
     def speak(session: FakeSession) -> None:
         session.round(1, message="Where is parse_zebra defined?")
         session.end()
@@ -145,7 +153,7 @@ def test_text_is_found_wherever_it_was_said(store, index):
     assert len(hits(index, "ledger", limit=3)) == 3
 
 
-def test_a_hit_says_where_and_shows_the_words(store, index):
+def test_a_hit_says_where_and_shows_the_words(store: RecordingStore, index: RecordingIndex) -> None:
     folder = recorded(store)
     say(folder, "first line\n\x1b[31mand the  platypus is here" + " padding" * 100)
     index.refresh()
@@ -158,7 +166,9 @@ def test_a_hit_says_where_and_shows_the_words(store, index):
 
 
 @pytest.mark.parametrize("text", ["修复", "修复错误", "错误"])
-def test_chinese_is_found_without_spaces(store, index, text):
+def test_chinese_is_found_without_spaces(
+    store: RecordingStore, index: RecordingIndex, text: str
+) -> None:
     folder = recorded(store)
     say(folder, "请修复错误，谢谢")
     assert hits(index, text) == [(folder.name, "user")]
@@ -168,12 +178,14 @@ def test_chinese_is_found_without_spaces(store, index, text):
 @pytest.mark.parametrize(
     "text", ["", '"', "***", "NEAR(", "a AND", "col:x", 'un"balanced', "-", "^"]
 )
-def test_no_text_is_an_error(store, index, text):
+def test_no_text_is_an_error(store: RecordingStore, index: RecordingIndex, text: str) -> None:
     recorded(store)
     hits(index, text)
 
 
-def test_only_what_is_new_is_read_again(store, index, monkeypatch):
+def test_only_what_is_new_is_read_again(
+    store: RecordingStore, index: RecordingIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = recorded(store)
     assert index.refresh() == 1
     assert index.refresh() == 0
@@ -191,7 +203,9 @@ def test_only_what_is_new_is_read_again(store, index, monkeypatch):
     assert hits(index, "aardvark") == [(folder.name, "user")]
 
 
-def test_growing_step_by_step_gives_what_one_reading_gives(store, index):
+def test_growing_step_by_step_gives_what_one_reading_gives(
+    store: RecordingStore, index: RecordingIndex
+) -> None:
     _, folder = store.create_folder()
     session = FakeSession(Recorder.create(folder, folder.name), seed=9)
     session.note(session_start(), "harness")
@@ -207,7 +221,9 @@ def test_growing_step_by_step_gives_what_one_reading_gives(store, index):
         assert len(hits(fresh, "ledger", limit=999)) > 4
 
 
-def test_a_packed_recording_is_found_as_before(store, index):
+def test_a_packed_recording_is_found_as_before(
+    store: RecordingStore, index: RecordingIndex
+) -> None:
     folder = recorded(store)
     say(folder, "the aardvark question")
     before = only(index).summary
@@ -218,7 +234,7 @@ def test_a_packed_recording_is_found_as_before(store, index):
     assert "aardvark" in next(search(index, "aardvark")).snippet
 
 
-def test_a_deleted_recording_is_gone(store, index):
+def test_a_deleted_recording_is_gone(store: RecordingStore, index: RecordingIndex) -> None:
     folder = recorded(store)
     assert found(index) == [folder.name]
     (folder / LOG).unlink()
@@ -226,7 +242,7 @@ def test_a_deleted_recording_is_gone(store, index):
     assert hits(index, "ledger") == []
 
 
-def test_a_log_that_was_replaced_is_read_anew(store, index):
+def test_a_log_that_was_replaced_is_read_anew(store: RecordingStore, index: RecordingIndex) -> None:
     folder = recorded(store, seed=1)
     say(folder, "the aardvark question")
     index.refresh()
@@ -239,7 +255,9 @@ def test_a_log_that_was_replaced_is_read_anew(store, index):
     assert found(index) == [folder.name]
 
 
-def test_a_damaged_recording_is_listed_and_hides_no_other(store, index):
+def test_a_damaged_recording_is_listed_and_hides_no_other(
+    store: RecordingStore, index: RecordingIndex
+) -> None:
     good = recorded(store)
     bad = recorded(store)
     content = (bad / LOG).read_bytes()
@@ -250,7 +268,7 @@ def test_a_damaged_recording_is_listed_and_hides_no_other(store, index):
     assert found(index, Filter(status=("done",))) == [bad.name, good.name]
 
 
-def test_forks_are_found_by_their_parent(store, index):
+def test_forks_are_found_by_their_parent(store: RecordingStore, index: RecordingIndex) -> None:
     parent = recorded(store)
     session, folder = store.create_folder()
     recorder = Recorder.fork(parent, 5, folder, session)
@@ -262,7 +280,7 @@ def test_forks_are_found_by_their_parent(store, index):
 
 
 @pytest.mark.parametrize("content", [b"not a database at all" * 100, b""])
-def test_a_broken_index_is_built_anew(store, content):
+def test_a_broken_index_is_built_anew(store: RecordingStore, content: bytes) -> None:
     folder = recorded(store)
     with RecordingIndex(store) as index:
         index.refresh()
@@ -271,7 +289,7 @@ def test_a_broken_index_is_built_anew(store, content):
         assert found(index) == [folder.name]
 
 
-def test_an_index_of_another_version_is_built_anew(store):
+def test_an_index_of_another_version_is_built_anew(store: RecordingStore) -> None:
     folder = recorded(store)
     with RecordingIndex(store) as index:
         index.db.execute("PRAGMA user_version = 999")
@@ -279,7 +297,7 @@ def test_an_index_of_another_version_is_built_anew(store):
         assert found(index) == [folder.name]
 
 
-def test_many_processes_refresh_at_once(store):
+def test_many_processes_refresh_at_once(store: RecordingStore) -> None:
     names = sorted((recorded(store, seed=n).name for n in range(6)), reverse=True)
     code = (
         "import sys; from pathlib import Path\n"

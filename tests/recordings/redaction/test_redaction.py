@@ -19,6 +19,7 @@ from recordings import recorder as recorder_module
 from recordings.conversation.restore import restore
 from recordings.events import (
     CallRequest,
+    EventData,
     IdSpan,
     LiveDelta,
     ModelResponse,
@@ -45,7 +46,7 @@ KEY = "zq8Kd2-hX7wPb4Tn"
 KNOWN = {"SII_API_KEY": KEY}
 
 
-def masked(text: str, **options) -> str:
+def masked(text: str, **options: Any) -> str:
     finder = SecretFinder(KNOWN, **options)
     return mask(text, finder.find(text))
 
@@ -69,7 +70,7 @@ def with_one_text(value: Any, text: str) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("data", [data for data, _ in EXAMPLES], ids=lambda data: data.type)
-def test_a_secret_is_seen_in_whatever_text_of_an_event_it_stands(data):
+def test_a_secret_is_seen_in_whatever_text_of_an_event_it_stands(data: EventData) -> None:
     redactor = Redactor(SecretFinder(KNOWN, depth="patterns"))
     for fields in with_one_text(data.model_dump(), f"before {KEY}"):
         with suppress(ValidationError):  # a field that takes only certain words
@@ -77,7 +78,7 @@ def test_a_secret_is_seen_in_whatever_text_of_an_event_it_stands(data):
             assert KEY not in redactor.data(hurt).model_dump_json()
 
 
-def test_known_secrets_are_those_whose_names_say_so():
+def test_known_secrets_are_those_whose_names_say_so() -> None:
     environment = {
         "SII_API_KEY": KEY,
         "DB_PASSWORD": "hunter2hunter2",
@@ -107,7 +108,7 @@ def test_known_secrets_are_those_whose_names_say_so():
         ),
     ],
 )
-def test_secrets_are_masked_by_name(text, expected):
+def test_secrets_are_masked_by_name(text: str, expected: str) -> None:
     assert masked(text) == expected
 
 
@@ -125,11 +126,11 @@ def test_secrets_are_masked_by_name(text, expected):
         "from recordings.conversation.messages import chain_message, encode_message",
     ],
 )
-def test_ordinary_text_is_left_as_it_is(text):
+def test_ordinary_text_is_left_as_it_is(text: str) -> None:
     assert masked(text) == text
 
 
-def test_entropy_finds_what_has_no_name_and_leaves_hashes():
+def test_entropy_finds_what_has_no_name_and_leaves_hashes() -> None:
     random_text = base64.b64encode(random.Random(1).randbytes(36)).decode()
     assert masked(f"x {random_text} y", depth="entropy") == "x ‹redacted:HIGH_ENTROPY› y"
     assert masked("5d41402abc4b2a76" * 4, depth="entropy") == "5d41402abc4b2a76" * 4
@@ -148,19 +149,19 @@ def test_entropy_finds_what_has_no_name_and_leaves_hashes():
         "eyJa." * 40_000,
     ],
 )
-def test_no_text_takes_long(text):
+def test_no_text_takes_long(text: str) -> None:
     start = time.perf_counter()
     SecretFinder(KNOWN, "entropy").find(text)
     assert time.perf_counter() - start < 2
 
 
 @given(before=st.text(max_size=30), after=st.text(max_size=30))
-def test_a_known_secret_is_found_in_any_surroundings(before, after):
+def test_a_known_secret_is_found_in_any_surroundings(before: str, after: str) -> None:
     assert KEY not in masked(before + KEY + after)
 
 
 @pytest.fixture
-def secretive(tmp_path):
+def secretive(tmp_path: Path) -> Iterator[Recorder]:
     """A recording made while a redactor listens, in which the key is everywhere."""
     redactor = Redactor(SecretFinder(KNOWN))
     folder = tmp_path / "20260101-000000-aaaaaa"
@@ -170,7 +171,7 @@ def secretive(tmp_path):
     recorder.close()
 
 
-def test_nothing_secret_is_written_while_a_redactor_listens(secretive):
+def test_nothing_secret_is_written_while_a_redactor_listens(secretive: Recorder) -> None:
     secretive.record(session_start(settings={"api_key": KEY}), "harness")
     told = secretive.record(UserMessage(round=1, text=f"use {KEY} here"), "human")
     response = ModelResponse(
@@ -199,7 +200,9 @@ def test_nothing_secret_is_written_while_a_redactor_listens(secretive):
     assert verify(secretive.folder).whole
 
 
-def test_a_secret_that_streams_in_pieces_is_not_written(secretive, monkeypatch):
+def test_a_secret_that_streams_in_pieces_is_not_written(
+    secretive: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     now = [100.0]
     monkeypatch.setattr(recorder_module.time, "monotonic", lambda: now[0])
     for piece in [*["word "] * 14, *KEY, *[" more"] * 30]:
@@ -211,12 +214,12 @@ def test_a_secret_that_streams_in_pieces_is_not_written(secretive, monkeypatch):
     assert "".join(texts) == "word " * 14 + "‹redacted:SII_API_KEY›" + " more" * 30
 
 
-def test_what_holds_no_secret_is_kept_as_it_is(secretive):
+def test_what_holds_no_secret_is_kept_as_it_is(secretive: Recorder) -> None:
     data = UserMessage(round=1, text="nothing here")
     assert secretive.record(data, "human").data is data
 
 
-def test_whole_texts_can_be_dropped():
+def test_whole_texts_can_be_dropped() -> None:
     redactor = Redactor(SecretFinder(KNOWN), whole=True)
     assert redactor.text(f"all of this {KEY} goes") == "‹redacted:SII_API_KEY›"
     assert redactor.text("this stays") == "this stays"
@@ -241,14 +244,14 @@ def leaky(folder: Path) -> None:
 
 
 @pytest.fixture
-def leaked(tmp_path):
+def leaked(tmp_path: Path) -> Path:
     store = RecordingStore(tmp_path)
     _, folder = store.create_folder()
     leaky(folder)
     return folder
 
 
-def test_a_scan_says_where_secrets_are_without_repeating_them(leaked):
+def test_a_scan_says_where_secrets_are_without_repeating_them(leaked: Path) -> None:
     findings = list(scan(leaked, SecretFinder(KNOWN)))
     assert [(finding.secret.name, finding.in_blob) for finding in findings] == [
         ("SII_API_KEY", False),
@@ -257,7 +260,7 @@ def test_a_scan_says_where_secrets_are_without_repeating_them(leaked):
     assert KEY not in repr(findings)
 
 
-def test_redaction_leaves_tombstones_and_a_whole_chain_with_the_old_hash(leaked):
+def test_redaction_leaves_tombstones_and_a_whole_chain_with_the_old_hash(leaked: Path) -> None:
     before = list(read_events(leaked))
     old = recording_hash(leaked)
     note = redact(leaked, Redactor(SecretFinder(KNOWN)), by="ada")
@@ -278,7 +281,7 @@ def test_redaction_leaves_tombstones_and_a_whole_chain_with_the_old_hash(leaked)
     assert redact(leaked, Redactor(SecretFinder(KNOWN)), by="ada") is None
 
 
-def test_prompt_ids_that_spelled_the_secret_are_blanked_and_only_those(leaked):
+def test_prompt_ids_that_spelled_the_secret_are_blanked_and_only_those(leaked: Path) -> None:
     redact(leaked, Redactor(SecretFinder(KNOWN)), by="ada")
     responses = [e.data for e in read_events(leaked) if isinstance(e.data, ModelResponse)]
     blanked = [set(response.prompt_ids.new) == {-1} for response in responses]
@@ -286,7 +289,7 @@ def test_prompt_ids_that_spelled_the_secret_are_blanked_and_only_those(leaked):
     assert len(restore(leaked).trail) == len(responses) * 40
 
 
-def test_approvals_are_void_and_the_index_forgets_after_a_redaction(leaked):
+def test_approvals_are_void_and_the_index_forgets_after_a_redaction(leaked: Path) -> None:
     add_review(leaked, "ada", verdict="approve")
     store = RecordingStore(leaked.parent)
     with RecordingIndex(store) as index:
@@ -300,7 +303,7 @@ def test_approvals_are_void_and_the_index_forgets_after_a_redaction(leaked):
         assert len(list(search(index, "redacted"))) == 1
 
 
-def test_the_index_forgets_the_words_of_that_recording_alone(leaked):
+def test_the_index_forgets_the_words_of_that_recording_alone(leaked: Path) -> None:
     store = RecordingStore(leaked.parent)
     _, other = store.create_folder()
     record_session(other, rounds=1)
@@ -315,7 +318,7 @@ def test_the_index_forgets_the_words_of_that_recording_alone(leaked):
         assert {hit.id for hit in search(index, "ledger", limit=1000)} == {leaked.name, other.name}
 
 
-def test_a_packed_recording_is_redacted(leaked):
+def test_a_packed_recording_is_redacted(leaked: Path) -> None:
     pack(leaked)
     assert redact(leaked, Redactor(SecretFinder(KNOWN)), by="ada") is not None
     pack(leaked)
@@ -323,7 +326,7 @@ def test_a_packed_recording_is_redacted(leaked):
     assert list(scan(leaked, SecretFinder(KNOWN))) == []
 
 
-def test_a_forgery_before_a_redaction_is_still_found(leaked):
+def test_a_forgery_before_a_redaction_is_still_found(leaked: Path) -> None:
     redact(leaked, Redactor(SecretFinder(KNOWN)), by="ada")
     prev, lines = "", []
     for event in read_events(leaked):
@@ -350,8 +353,8 @@ GITHUB = "ghp_" + "a1B2" * 9
 )
 @pytest.mark.parametrize("pause", [0.01, 0.3, 0.7])
 def test_a_form_of_secret_that_streams_slowly_is_not_written(
-    secretive, monkeypatch, secret, left, pause
-):
+    secretive: Recorder, monkeypatch: pytest.MonkeyPatch, secret: str, left: str, pause: float
+) -> None:
     now = [100.0]
     monkeypatch.setattr(recorder_module.time, "monotonic", lambda: now[0])
     for piece in [*["word "] * 14, *re.findall(r".{1,4}|\n", secret), *[" more"] * 30]:
@@ -362,20 +365,20 @@ def test_a_form_of_secret_that_streams_slowly_is_not_written(
     assert "".join(texts) == "word " * 14 + left + " more" * 30
 
 
-def test_a_value_in_quotes_is_found_by_its_name_in_an_event(leaked):
+def test_a_value_in_quotes_is_found_by_its_name_in_an_event(leaked: Path) -> None:
     text = 'the file says:\napi_key = "x9Kq2mZ7wPb4"\n'
     observation = Observation(step=1, call_id="c", name="bash", text=text, seconds=0)
     kept = Redactor(SecretFinder()).data(observation)
     assert kept.text == 'the file says:\napi_key = "‹redacted:API_KEY›"\n'
 
 
-def test_a_secret_among_numbers_is_found():
+def test_a_secret_among_numbers_is_found() -> None:
     details = {"new": [1, KEY, [2, {"x": [3, KEY]}]]}
     observation = Observation(step=1, call_id="c", name="bash", text="", seconds=0, details=details)
     assert KEY not in str(Redactor(SecretFinder(KNOWN)).data(observation))
 
 
-def test_only_what_is_hardly_ever_wrong_is_looked_for_by_form():
+def test_only_what_is_hardly_ever_wrong_is_looked_for_by_form() -> None:
     finder = SecretFinder(KNOWN, "patterns")
     text = f"{GITHUB} password='x9Kq2mZ7wPb4' https://ada:pa55word@db/x {KEY}"
     assert [secret.name for secret in finder.find(text)] == ["GITHUB_TOKEN", "SII_API_KEY"]

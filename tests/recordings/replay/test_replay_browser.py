@@ -5,13 +5,13 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from recordings.replay.html import write_html
-from recordings.replay.items import screenplay
+from recordings.replay.items import Item, screenplay
 from recordings.storage.log import read_events
 from tests.recordings.recording_sessions import FakeSession, record_session
 
@@ -126,20 +126,20 @@ def seek(page: Page, to: int) -> None:
     )
 
 
-def test_the_page_opens_at_the_end_with_everything_in_it(page):
+def test_the_page_opens_at_the_end_with_everything_in_it(page: Page) -> None:
     text = page.js("document.getElementById('screen').textContent")
     for item in page.items:
         assert item.text in text
     assert place(page) == len(page.items)
 
 
-def test_text_of_the_recording_is_no_markup(page):
+def test_text_of_the_recording_is_no_markup(page: Page) -> None:
     assert page.js("document.title") != "owned"
     assert page.js("document.getElementById('owned')") is None
     assert HOSTILE in page.js("document.getElementById('screen').textContent")
 
 
-def test_it_seeks_steps_and_goes_back(page):
+def test_it_seeks_steps_and_goes_back(page: Page) -> None:
     seek(page, 0)
     assert page.js("document.getElementById('screen').textContent") == ""
     press(page, "step")
@@ -158,7 +158,9 @@ def test_it_seeks_steps_and_goes_back(page):
         ("user", lambda item: item.kind == "user"),
     ],
 )
-def test_it_jumps_to_the_next_of_a_kind(page, button, wanted):
+def test_it_jumps_to_the_next_of_a_kind(
+    page: Page, button: str, wanted: Callable[[Item], bool]
+) -> None:
     seek(page, 1)
     press(page, button)
     expected = next(n for n, item in enumerate(page.items) if n >= 1 and wanted(item))
@@ -173,7 +175,7 @@ def test_it_jumps_to_the_next_of_a_kind(page, button, wanted):
         ("U", lambda item: item.kind == "user"),
     ],
 )
-def test_a_capital_jumps_back(page, key, wanted):
+def test_a_capital_jumps_back(page: Page, key: str, wanted: Callable[[Item], bool]) -> None:
     found = [number for number, item in enumerate(page.items) if wanted(item)]
     for last in reversed(found):
         seek(page, min(last + 2, len(page.items)))
@@ -183,7 +185,7 @@ def test_a_capital_jumps_back(page, key, wanted):
     assert place(page) == found[0] + 1
 
 
-def test_the_keys_are_those_of_the_terminal(page):
+def test_the_keys_are_those_of_the_terminal(page: Page) -> None:
     seek(page, 3)
     for key, expected in (("n", 4), ("p", 3), ("ArrowRight", 4), ("ArrowLeft", 3)):
         type_key(page, key)
@@ -195,7 +197,7 @@ def test_the_keys_are_those_of_the_terminal(page):
         assert page.js(speed) == expected
 
 
-def test_it_plays_to_the_end_and_pauses(page):
+def test_it_plays_to_the_end_and_pauses(page: Page) -> None:
     seek(page, 0)
     page.js("document.getElementById('speed').value = '20'")
     press(page, "play")
@@ -209,7 +211,7 @@ def test_it_plays_to_the_end_and_pauses(page):
     assert place(page) == stopped
 
 
-def test_outputs_are_folded_until_opened(page):
+def test_outputs_are_folded_until_opened(page: Page) -> None:
     seek(page, len(page.items))
     assert page.js("document.querySelectorAll('details[open]').length") == 0
     press(page, "fold")

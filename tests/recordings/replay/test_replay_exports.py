@@ -2,6 +2,9 @@
 
 import json
 import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +34,7 @@ HOSTILE = "</script><script>alert(1)</script><!-- \x1b]0;owned\x07 \x1b[2J \x9b3
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: Path) -> Path:
     def be_hostile(session: FakeSession) -> None:
         session.round(1, message=HOSTILE)
         session.recorder.live(LiveDelta(99, "content", HOSTILE))
@@ -50,11 +53,11 @@ def page_data(page: str) -> dict:
     return json.loads(re.search(r'id="data">(.*?)</script>', page, re.DOTALL)[1])
 
 
-def cast_lines(path) -> list:
+def cast_lines(path: Path) -> list[Any]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
-def test_the_page_holds_everything_that_was_shown(folder, tmp_path):
+def test_the_page_holds_everything_that_was_shown(folder: Path, tmp_path: Path) -> None:
     write_html(folder, tmp_path / "page.html")
     data = page_data((tmp_path / "page.html").read_text("utf-8"))
     items = list(screenplay(read_events(folder)))
@@ -66,7 +69,9 @@ def test_the_page_holds_everything_that_was_shown(folder, tmp_path):
     assert any(item[4] and item[4]["error"] for item in data["items"])
 
 
-def test_the_page_is_self_contained_and_no_text_of_it_is_markup(folder, tmp_path):
+def test_the_page_is_self_contained_and_no_text_of_it_is_markup(
+    folder: Path, tmp_path: Path
+) -> None:
     write_html(folder, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text("utf-8")
     assert page.count("<script") == page.count("</script>") == 2
@@ -76,7 +81,7 @@ def test_the_page_is_self_contained_and_no_text_of_it_is_markup(folder, tmp_path
     assert not re.search(r"(?:src|href)=|url\(|@import|https?://", page.split('id="data"')[0])
 
 
-def test_streamed_text_is_shown_once(folder):
+def test_streamed_text_is_shown_once(folder: Path) -> None:
     reasoning = {}
     for item in screenplay(read_events(folder)):
         if item.kind == "reasoning":
@@ -96,7 +101,7 @@ def request(step: int) -> ModelRequest:
     )
 
 
-def test_an_attempt_that_failed_is_told_apart_from_the_next():
+def test_an_attempt_that_failed_is_told_apart_from_the_next() -> None:
     def half(text: str) -> ModelDelta:
         return ModelDelta(step=1, kind="content", text=text)
 
@@ -109,7 +114,7 @@ def test_an_attempt_that_failed_is_told_apart_from_the_next():
     assert list(texts.values()) == ["It is", "No: it is not."]
 
 
-def test_calls_whose_ids_a_server_uses_again_are_told_apart():
+def test_calls_whose_ids_a_server_uses_again_are_told_apart() -> None:
     approval = Approval(by="mode", mode="auto")
     call = ToolCall(
         step=1, call_id="0", index=0, name="bash", arguments="{}", parsed={}, approval=approval
@@ -133,7 +138,7 @@ def test_calls_whose_ids_a_server_uses_again_are_told_apart():
     assert len(set(keys)) == 3
 
 
-def test_the_cast_is_a_cast_whose_clock_goes_on(folder, tmp_path):
+def test_the_cast_is_a_cast_whose_clock_goes_on(folder: Path, tmp_path: Path) -> None:
     write_cast(folder, tmp_path / "a.cast")
     header, *events = cast_lines(tmp_path / "a.cast")
     assert header["version"] == 2
@@ -148,7 +153,7 @@ def test_the_cast_is_a_cast_whose_clock_goes_on(folder, tmp_path):
             assert event.data.text in text
 
 
-def test_the_cast_obeys_no_control_character_of_a_text(folder, tmp_path):
+def test_the_cast_obeys_no_control_character_of_a_text(folder: Path, tmp_path: Path) -> None:
     write_cast(folder, tmp_path / "a.cast")
     text = "".join(text for _, _, text in cast_lines(tmp_path / "a.cast")[1:])
     assert "owned" in text
@@ -156,7 +161,7 @@ def test_the_cast_obeys_no_control_character_of_a_text(folder, tmp_path):
     assert not re.search(r"[\x00-\x1f\x7f-\x9f]", left)
 
 
-def test_a_packed_recording_is_exported(folder, tmp_path):
+def test_a_packed_recording_is_exported(folder: Path, tmp_path: Path) -> None:
     write_html(folder, tmp_path / "plain.html")
     pack(folder)
     write_html(folder, tmp_path / "packed.html")
@@ -164,7 +169,9 @@ def test_a_packed_recording_is_exported(folder, tmp_path):
 
 
 @pytest.mark.parametrize("write", [write_html, write_cast])
-def test_a_target_that_cannot_be_written_and_no_recording_are_sentences(folder, tmp_path, write):
+def test_a_target_that_cannot_be_written_and_no_recording_are_sentences(
+    folder: Path, tmp_path: Path, write: Callable[[Path, Path], object]
+) -> None:
     with pytest.raises(RecordingFailed):
         write(folder, tmp_path / "missing" / "file")
     with pytest.raises(RecordingNotFound):

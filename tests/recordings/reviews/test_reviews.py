@@ -2,13 +2,16 @@
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from recordings.errors import RecordingDamaged, RecordingFailed, RecordingNotFound
 from recordings.events import UserMessage
 from recordings.recorder import Recorder
-from recordings.reviews.approval import standing
+from recordings.reviews.approval import Policy, standing
+from recordings.reviews.lines import Verdict
 from recordings.reviews.reviews import (
     REVIEWS,
     StepReview,
@@ -24,16 +27,16 @@ from tests.recordings.recording_sessions import record_session
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: Path) -> Path:
     record_session(tmp_path)
     return tmp_path
 
 
-def state(folder, policy="any"):
+def state(folder: Path, policy: Policy = "any") -> str:
     return standing(read_reviews(folder), recording_hash(folder), policy).state
 
 
-def test_a_review_comes_back_with_reviewer_time_and_the_recordings_hash(folder):
+def test_a_review_comes_back_with_reviewer_time_and_the_recordings_hash(folder: Path) -> None:
     review = add_review(
         folder,
         "ada",
@@ -47,14 +50,14 @@ def test_a_review_comes_back_with_reviewer_time_and_the_recordings_hash(folder):
     assert review.time > 1.7e9
 
 
-def test_reviews_leave_the_recording_as_it_is(folder):
+def test_reviews_leave_the_recording_as_it_is(folder: Path) -> None:
     before = recording_hash(folder)
     add_review(folder, "ada", verdict="approve")
     assert recording_hash(folder) == before
     assert verify(folder).whole
 
 
-def test_an_approval_is_void_when_the_recording_changed(folder):
+def test_an_approval_is_void_when_the_recording_changed(folder: Path) -> None:
     assert state(folder) == "unreviewed"
     add_review(folder, "ada", verdict="approve")
     assert state(folder) == "approved"
@@ -67,13 +70,13 @@ def test_an_approval_is_void_when_the_recording_changed(folder):
     assert state(folder) == "approved"
 
 
-def test_packing_keeps_an_approval(folder):
+def test_packing_keeps_an_approval(folder: Path) -> None:
     add_review(folder, "ada", verdict="approve")
     pack(folder)
     assert state(folder) == "approved"
 
 
-def test_a_reviewers_last_verdict_counts(folder):
+def test_a_reviewers_last_verdict_counts(folder: Path) -> None:
     add_review(folder, "ada", verdict="approve")
     add_review(folder, "ada", verdict="reject", note="on second thoughts")
     add_review(folder, "ada", note="a note takes nothing back")
@@ -90,7 +93,9 @@ def test_a_reviewers_last_verdict_counts(folder):
         (["reject", "needs_work"], "rejected", "rejected", "rejected"),
     ],
 )
-def test_several_reviewers_are_judged_by_the_policy(folder, verdicts, any_, all_, majority):
+def test_several_reviewers_are_judged_by_the_policy(
+    folder: Path, verdicts: list[Verdict], any_: str, all_: str, majority: str
+) -> None:
     for number, verdict in enumerate(verdicts):
         add_review(folder, f"reviewer-{number}", verdict=verdict)
     assert (state(folder, "any"), state(folder, "all"), state(folder, "majority")) == (
@@ -100,7 +105,7 @@ def test_several_reviewers_are_judged_by_the_policy(folder, verdicts, any_, all_
     )
 
 
-def test_steps_are_excluded_until_the_same_reviewer_takes_it_back(folder):
+def test_steps_are_excluded_until_the_same_reviewer_takes_it_back(folder: Path) -> None:
     add_review(
         folder, "ada", steps=[StepReview(seq=4, exclude=True), StepReview(seq=6, exclude=True)]
     )
@@ -110,19 +115,19 @@ def test_steps_are_excluded_until_the_same_reviewer_takes_it_back(folder):
     assert excluded(read_reviews(folder)) == {4}
 
 
-def test_tags_are_added_and_removed(folder):
+def test_tags_are_added_and_removed(folder: Path) -> None:
     add_review(folder, "ada", add_tags=["hard", "python"])
     add_review(folder, "ada", remove_tags=["hard"])
     assert tags(read_reviews(folder), ["first"]) == {"first", "python"}
 
 
-def test_reviewers_at_the_same_time_lose_nothing(folder):
+def test_reviewers_at_the_same_time_lose_nothing(folder: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: add_review(folder, f"reviewer-{n}", verdict="approve"), range(16)))
     assert len(read_reviews(folder)) == 16
 
 
-def test_a_torn_review_is_cut_and_a_changed_one_is_named(folder):
+def test_a_torn_review_is_cut_and_a_changed_one_is_named(folder: Path) -> None:
     first = add_review(folder, "ada", verdict="reject")
     with open(folder / REVIEWS, "ab") as file:
         file.write(b'{"v":1,"revie')
@@ -134,12 +139,14 @@ def test_a_torn_review_is_cut_and_a_changed_one_is_named(folder):
         read_reviews(folder)
 
 
-def test_no_recording_and_no_rights_are_sentences(tmp_path, folder, monkeypatch):
+def test_no_recording_and_no_rights_are_sentences(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(RecordingNotFound):
         add_review(tmp_path / "missing", "ada")
     really_open = os.open
 
-    def refused(path, flags, *rest, **named):
+    def refused(path: Any, flags: int, *rest: Any, **named: Any) -> int:
         if flags & os.O_ACCMODE != os.O_RDONLY:
             raise PermissionError(13, "no")
         return really_open(path, flags, *rest, **named)

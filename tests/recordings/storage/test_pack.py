@@ -1,6 +1,7 @@
 """Packing: smaller, read by everything, undone exactly, refused while somebody writes."""
 
 import io
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -16,7 +17,7 @@ from recordings.store.summary import summarise
 from tests.recordings.recording_sessions import record_session
 
 
-def files(folder) -> dict[str, bytes]:
+def files(folder: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in folder.rglob("*")
@@ -24,7 +25,7 @@ def files(folder) -> dict[str, bytes]:
     }
 
 
-def test_a_packed_recording_reads_as_before_and_is_smaller(tmp_path):
+def test_a_packed_recording_reads_as_before_and_is_smaller(tmp_path: Path) -> None:
     record_session(tmp_path, words=200)
     events, summary = list(read_events(tmp_path)), summarise(tmp_path)
     result = pack(tmp_path)
@@ -40,7 +41,7 @@ def test_a_packed_recording_reads_as_before_and_is_smaller(tmp_path):
     assert pack(tmp_path).before == result.after
 
 
-def test_unpacking_gives_back_every_byte(tmp_path):
+def test_unpacking_gives_back_every_byte(tmp_path: Path) -> None:
     record_session(tmp_path, words=200)
     before = files(tmp_path)
     pack(tmp_path)
@@ -48,7 +49,7 @@ def test_unpacking_gives_back_every_byte(tmp_path):
     assert files(tmp_path) == before
 
 
-def test_a_recording_that_is_being_written_is_not_packed(tmp_path):
+def test_a_recording_that_is_being_written_is_not_packed(tmp_path: Path) -> None:
     recorder = Recorder.create(tmp_path, "s")
     recorder.record(UserMessage(round=1, text="hi"), "human")
     with pytest.raises(RecordingInUse):
@@ -56,7 +57,7 @@ def test_a_recording_that_is_being_written_is_not_packed(tmp_path):
     recorder.close()
 
 
-def test_a_packed_session_goes_on(tmp_path):
+def test_a_packed_session_goes_on(tmp_path: Path) -> None:
     record_session(tmp_path)
     count = len(list(read_events(tmp_path)))
     pack(tmp_path)
@@ -66,7 +67,7 @@ def test_a_packed_session_goes_on(tmp_path):
     assert len(list(read_events(tmp_path))) == count + 1
 
 
-def test_any_zstd_tool_reads_a_packed_log(tmp_path):
+def test_any_zstd_tool_reads_a_packed_log(tmp_path: Path) -> None:
     record_session(tmp_path)
     plain = (tmp_path / LOG).read_bytes()
     pack(tmp_path)
@@ -75,7 +76,7 @@ def test_any_zstd_tool_reads_a_packed_log(tmp_path):
     assert stream.read() == plain
 
 
-def test_what_is_no_packed_log_is_damaged(tmp_path):
+def test_what_is_no_packed_log_is_damaged(tmp_path: Path) -> None:
     (tmp_path / f"{LOG}.zst").write_bytes(b"nonsense that is long enough")
     with pytest.raises(RecordingDamaged, match="damaged"):
         list(read_events(tmp_path))
@@ -87,7 +88,9 @@ def test_what_is_no_packed_log_is_damaged(tmp_path):
     data=st.binary(max_size=5000),
     reads=st.lists(st.tuples(st.integers(0, 5500), st.integers(0, 700)), max_size=6),
 )
-def test_any_place_of_a_packed_file_can_be_read(tmp_path_factory, data, reads):
+def test_any_place_of_a_packed_file_can_be_read(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes, reads: list[tuple[int, int]]
+) -> None:
     path = tmp_path_factory.mktemp("zstd") / "file.zst"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(zstd, "FRAME", 512)

@@ -5,6 +5,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from recordings.events import Parent, RoundEnd, UserMessage
 from recordings.recorder import Recorder
 from recordings.storage.lines import check_line, seal
 from recordings.storage.log import LOG, is_locked, read_events, read_lines
-from tests.recordings.recording_strategies import said, write
+from tests.recordings.recording_strategies import Saying, said, write
 
 SESSION = "20261123-204950-a3f9c2"
 
@@ -45,13 +46,15 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def fresh(tmp_path_factory: pytest.TempPathFactory):
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
     return lambda: tmp_path_factory.mktemp("recording")
 
 
 @wild
 @given(sayings=st.lists(said, min_size=1, max_size=12))
-def test_every_event_comes_back_as_it_was_written(fresh, sayings):
+def test_every_event_comes_back_as_it_was_written(
+    fresh: Callable[[], Path], sayings: list[Saying]
+) -> None:
     folder = fresh()
     recorder = Recorder.create(folder, SESSION)
     written = write(recorder, sayings)
@@ -63,8 +66,8 @@ def test_every_event_comes_back_as_it_was_written(fresh, sayings):
 @wild
 @given(sayings=st.lists(said, min_size=1, max_size=8), more=said, part=st.floats(0, 1))
 def test_a_log_cut_at_any_byte_opens_and_goes_on_from_its_last_whole_line(
-    fresh, sayings, more, part
-):
+    fresh: Callable[[], Path], sayings: list[Saying], more: Saying, part: float
+) -> None:
     folder = fresh()
     recorder = Recorder.create(folder, SESSION)
     written = write(recorder, sayings)
@@ -85,7 +88,7 @@ def test_a_log_cut_at_any_byte_opens_and_goes_on_from_its_last_whole_line(
     assert [event.prev for event in read_events(folder)] == ["", *hashes[:-1]]
 
 
-def test_prev_is_the_sha256_of_the_line_before(folder):
+def test_prev_is_the_sha256_of_the_line_before(folder: Path) -> None:
     recorder = Recorder.create(folder, SESSION)
     recorder.record(say("one"), "human")
     second = recorder.record(say("two"), "human")
@@ -95,7 +98,7 @@ def test_prev_is_the_sha256_of_the_line_before(folder):
     assert recorder.head == hashlib.sha256(lines[1]).hexdigest()
 
 
-def test_a_fork_names_its_parent_once(folder):
+def test_a_fork_names_its_parent_once(folder: Path) -> None:
     parent = Parent("20261123-111111-000000", 7, "ab" * 32)
     recorder = Recorder.create(folder, SESSION, parent)
     recorder.record(say("one"), "human")
@@ -104,7 +107,7 @@ def test_a_fork_names_its_parent_once(folder):
     assert [event.parent for event in read_events(folder)] == [parent, None]
 
 
-def test_text_that_utf8_cannot_hold_is_kept_readable(folder):
+def test_text_that_utf8_cannot_hold_is_kept_readable(folder: Path) -> None:
     recorder = Recorder.create(folder, SESSION)
     recorder.record(say("caf\udce9"), "human")
     recorder.close()
@@ -112,7 +115,7 @@ def test_text_that_utf8_cannot_hold_is_kept_readable(folder):
     assert event.data == say("caf\\udce9")
 
 
-def test_a_second_writer_is_refused_while_the_first_is_there(folder):
+def test_a_second_writer_is_refused_while_the_first_is_there(folder: Path) -> None:
     recorder = Recorder.create(folder, SESSION)
     recorder.record(say("one"), "human")
     assert is_locked(folder)
@@ -123,7 +126,7 @@ def test_a_second_writer_is_refused_while_the_first_is_there(folder):
     Recorder.resume(folder).close()
 
 
-def test_the_lock_of_a_killed_process_is_gone(folder):
+def test_the_lock_of_a_killed_process_is_gone(folder: Path) -> None:
     code = (
         "import os, signal; from pathlib import Path\n"
         "from recordings.recorder import Recorder; from recordings.events import UserMessage\n"
@@ -144,8 +147,8 @@ def test_the_lock_of_a_killed_process_is_gone(folder):
     [(errno.ENOSPC, "free some space"), (errno.EROFS, "read-only"), (errno.EIO, "disk reports")],
 )
 def test_a_failed_write_says_the_remedy_and_leaves_no_half_line(
-    folder, monkeypatch, number, remedy
-):
+    folder: Path, monkeypatch: pytest.MonkeyPatch, number: int, remedy: str
+) -> None:
     recorder = Recorder.create(folder, SESSION)
     first = recorder.record(say("one"), "human")
     real_write = os.write
@@ -168,7 +171,9 @@ def test_a_failed_write_says_the_remedy_and_leaves_no_half_line(
     assert list(read_events(folder)) == [first, again]
 
 
-def test_after_a_failed_sync_nothing_more_is_written(folder, monkeypatch):
+def test_after_a_failed_sync_nothing_more_is_written(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     recorder = Recorder.create(folder, SESSION)
     first = recorder.record(say("one"), "human")
     monkeypatch.setattr(os, "fdatasync", lambda fd: (_ for _ in ()).throw(OSError(errno.EIO, "")))
@@ -181,7 +186,7 @@ def test_after_a_failed_sync_nothing_more_is_written(folder, monkeypatch):
     assert list(read_events(folder)) == [first]
 
 
-def test_a_really_full_disk_is_a_sentence_and_the_log_stays_whole(folder):
+def test_a_really_full_disk_is_a_sentence_and_the_log_stays_whole(folder: Path) -> None:
     """A file size limit is the full disk that every user can make."""
     code = (
         "import resource, signal; from pathlib import Path\n"
@@ -202,19 +207,19 @@ def test_a_really_full_disk_is_a_sentence_and_the_log_stays_whole(folder):
     assert "broken" not in chain_of(folder)
 
 
-def test_an_unwritable_folder_is_a_sentence(tmp_path):
+def test_an_unwritable_folder_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(RecordingFailed, match="cannot be written"):
         Recorder.create(tmp_path / "missing", SESSION)
 
 
-def test_a_newer_format_is_refused_with_the_way_out(folder):
+def test_a_newer_format_is_refused_with_the_way_out(folder: Path) -> None:
     line, _ = seal(b'{"v":99,"session":"s","seq":0,"data":{}')
     (folder / LOG).write_bytes(line + b"\n")
     with pytest.raises(RecordingTooNew, match="upgrade sii"):
         list(read_events(folder))
 
 
-def test_a_damaged_line_is_named(folder):
+def test_a_damaged_line_is_named(folder: Path) -> None:
     recorder = Recorder.create(folder, SESSION)
     for text in ("one", "two", "three"):
         recorder.record(say(text), "human")
@@ -225,7 +230,9 @@ def test_a_damaged_line_is_named(folder):
         list(read_events(folder))
 
 
-def test_what_is_too_long_to_be_read_back_is_not_written(folder, monkeypatch):
+def test_what_is_too_long_to_be_read_back_is_not_written(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("recordings.storage.log.LONGEST_LINE", 1 << 20)
     recorder = Recorder.create(folder, SESSION)
     recorder.record(say("one"), "human")
@@ -236,7 +243,7 @@ def test_what_is_too_long_to_be_read_back_is_not_written(folder, monkeypatch):
     assert [len(event.data.text) for event in read_events(folder)] == [3, 1 << 19]
 
 
-def test_a_log_whose_last_line_was_changed_is_not_appended_to(folder):
+def test_a_log_whose_last_line_was_changed_is_not_appended_to(folder: Path) -> None:
     recorder = Recorder.create(folder, SESSION)
     recorder.record(say("one"), "human")
     recorder.close()
@@ -247,7 +254,7 @@ def test_a_log_whose_last_line_was_changed_is_not_appended_to(folder):
     assert not is_locked(folder)
 
 
-def test_no_recording_is_a_sentence(tmp_path):
+def test_no_recording_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(RecordingNotFound, match="no recording"):
         list(read_events(tmp_path))
     with pytest.raises(RecordingNotFound, match="no recording"):
@@ -260,7 +267,9 @@ def test_no_recording_is_a_sentence(tmp_path):
     part=st.floats(0, 1, exclude_max=True),
     flip=st.integers(1, 255),
 )
-def test_a_change_of_any_byte_is_seen_by_the_line_itself(fresh, sayings, part, flip):
+def test_a_change_of_any_byte_is_seen_by_the_line_itself(
+    fresh: Callable[[], Path], sayings: list[Saying], part: float, flip: int
+) -> None:
     folder = fresh()
     recorder = Recorder.create(folder, SESSION)
     write(recorder, sayings)

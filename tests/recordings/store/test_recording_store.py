@@ -1,5 +1,7 @@
 """The store: recordings are found by id, beginning of an id, or `last`; a list needs no parsing."""
 
+from pathlib import Path
+
 import pytest
 
 from recordings.errors import RecordingNotFound
@@ -33,7 +35,7 @@ END = SessionEnd(
 
 
 @pytest.fixture
-def store(tmp_path) -> RecordingStore:
+def store(tmp_path: Path) -> RecordingStore:
     return RecordingStore(tmp_path / "recordings")
 
 
@@ -58,45 +60,45 @@ def named(store: RecordingStore, *ids: str) -> None:
         (store.root / name / LOG).write_bytes(b"not looked at\n")
 
 
-def test_ids_sort_by_time_even_within_a_second(store):
+def test_ids_sort_by_time_even_within_a_second(store: RecordingStore) -> None:
     ids = [store.create_folder()[0] for _ in range(50)]
     assert len(set(ids)) == 50
     assert [name[:19] for name in ids] == sorted(name[:19] for name in ids)
 
 
-def test_a_recording_is_for_its_owner_only(store):
+def test_a_recording_is_for_its_owner_only(store: RecordingStore) -> None:
     folder = begin(store).folder
     assert folder.stat().st_mode & 0o077 == 0
     assert (folder / LOG).stat().st_mode & 0o077 == 0
 
 
-def test_a_recording_is_found_by_id_prefix_and_last(store):
+def test_a_recording_is_found_by_id_prefix_and_last(store: RecordingStore) -> None:
     named(store, "20260101-000000-aaaaaa", "20260102-000000-bbbbbb", "20260102-000001-cccccc")
     assert store.resolve("20260101-000000-aaaaaa").name == "20260101-000000-aaaaaa"
     assert store.resolve("20260101").name == "20260101-000000-aaaaaa"
     assert store.resolve("last").name == "20260102-000001-cccccc"
 
 
-def test_a_prefix_of_several_is_refused_with_their_names(store):
+def test_a_prefix_of_several_is_refused_with_their_names(store: RecordingStore) -> None:
     named(store, "20260102-000000-bbbbbb", "20260102-000001-cccccc")
     with pytest.raises(RecordingNotFound, match=r"2 recordings begin.*cccccc.*give more"):
         store.resolve("20260102")
 
 
 @pytest.mark.parametrize("ref", ["2027", "", "../other", "/", "."])
-def test_an_unknown_name_is_a_sentence(store, ref):
+def test_an_unknown_name_is_a_sentence(store: RecordingStore, ref: str) -> None:
     named(store, "20260102-000000-bbbbbb")
     with pytest.raises(RecordingNotFound, match="sii list"):
         store.resolve(ref)
 
 
-def test_no_recordings_at_all_is_a_sentence(store):
+def test_no_recordings_at_all_is_a_sentence(store: RecordingStore) -> None:
     with pytest.raises(RecordingNotFound, match="no recordings"):
         store.resolve("last")
     assert list(store.list()) == []
 
 
-def test_a_finished_session_is_summed_up(store):
+def test_a_finished_session_is_summed_up(store: RecordingStore) -> None:
     name = finished(store)
     (summary,) = store.list()
     assert summary.id == name
@@ -108,7 +110,9 @@ def test_a_finished_session_is_summed_up(store):
     assert summary.started is not None
 
 
-def test_a_session_is_open_while_it_is_written_and_crashed_when_it_was_left(store):
+def test_a_session_is_open_while_it_is_written_and_crashed_when_it_was_left(
+    store: RecordingStore,
+) -> None:
     recorder = begin(store)
     recorder.record(UserMessage(round=1, text="hi"), "human")
     recorder.record(ModelResponse(step=3, attempt=1, finish_reason="stop", complete=True), "model")
@@ -119,7 +123,7 @@ def test_a_session_is_open_while_it_is_written_and_crashed_when_it_was_left(stor
     assert (crashed.rounds, crashed.steps, crashed.tokens) == (1, 3, None)
 
 
-def test_a_session_that_goes_on_after_its_end_is_not_over(store):
+def test_a_session_that_goes_on_after_its_end_is_not_over(store: RecordingStore) -> None:
     finished(store)
     recorder = Recorder.resume(store.resolve("last"))
     recorder.record(UserMessage(round=3, text="one more thing"), "human")
@@ -127,14 +131,16 @@ def test_a_session_that_goes_on_after_its_end_is_not_over(store):
     assert summarise(recorder.folder).status == "crashed"
 
 
-def test_a_torn_tail_does_not_disturb_a_summary(store):
+def test_a_torn_tail_does_not_disturb_a_summary(store: RecordingStore) -> None:
     finished(store)
     log = store.resolve("last") / LOG
     log.write_bytes(log.read_bytes() + b'{"v":1,"session":"20')
     assert summarise(log.parent).status == "limit"
 
 
-def test_the_counts_of_a_crashed_session_are_found_behind_much_streamed_text(store):
+def test_the_counts_of_a_crashed_session_are_found_behind_much_streamed_text(
+    store: RecordingStore,
+) -> None:
     recorder = begin(store)
     recorder.record(UserMessage(round=4, text="hi"), "human")
     recorder.record(RoundEnd(round=4, status="answered", steps=2), "harness")
@@ -146,7 +152,9 @@ def test_the_counts_of_a_crashed_session_are_found_behind_much_streamed_text(sto
 
 
 @pytest.mark.parametrize("content", [b"not json\n", b"{}\n", b"\x00" * 500, b'{"v":1}\n[]\n'])
-def test_a_damaged_recording_is_listed_as_such_and_hides_no_other(store, content):
+def test_a_damaged_recording_is_listed_as_such_and_hides_no_other(
+    store: RecordingStore, content: bytes
+) -> None:
     finished(store)
     named(store, "20250101-000000-dddddd")
     (store.root / "20250101-000000-dddddd" / LOG).write_bytes(content)
@@ -156,7 +164,9 @@ def test_a_damaged_recording_is_listed_as_such_and_hides_no_other(store, content
     assert damaged.why
 
 
-def test_a_session_killed_before_anything_was_recorded_is_no_recording(store):
+def test_a_session_killed_before_anything_was_recorded_is_no_recording(
+    store: RecordingStore,
+) -> None:
     name = finished(store)
     _, folder = store.create_folder()
     Recorder.create(folder, folder.name).close()

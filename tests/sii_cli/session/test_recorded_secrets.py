@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +22,7 @@ PRINTED = f"echo token {TOKEN} and password=x9Kq2mZ7wPb4"
 
 
 @pytest.fixture
-def settings(tmp_path, monkeypatch) -> Settings:
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setattr(session_module, "make_backend", lambda settings: FakeBackend())
     (tmp_path / "workspace").mkdir()
     return Settings(home=tmp_path / "home", workspace=tmp_path / "workspace", tools=("bash",))
@@ -35,7 +37,9 @@ def settings(tmp_path, monkeypatch) -> Settings:
         ({"redact_whole": True}, "‹redacted:GITHUB_TOKEN›"),
     ],
 )
-async def test_the_model_reads_what_is_recorded(settings: Settings, changes, kept: str) -> None:
+async def test_the_model_reads_what_is_recorded(
+    settings: Settings, changes: dict[str, Any], kept: str
+) -> None:
     model = ScriptedModel(bash(PRINTED), answer("Seen."))
     settings = replace(settings, **changes)
     session = await Session.open(settings, mode="headless", model=model)
