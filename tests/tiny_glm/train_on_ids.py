@@ -12,9 +12,8 @@ import sys
 from pathlib import Path
 
 import torch
+from train import IGNORED, THREADS, Sample, make_model, overfit
 from transformers import PreTrainedTokenizerFast
-
-from tests.tiny_glm.train import IGNORED, THREADS, Sample, make_model, overfit
 
 KEPT = (
     *("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"),

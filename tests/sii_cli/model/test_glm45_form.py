@@ -44,8 +44,8 @@ def is_forced(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture(autouse=True)
 def _known_by_its_form(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("params", "vllm"):
-        monkeypatch.setattr(f"sii_cli.model.{module}.profile_of", lambda *names: GLM45)
+    for name in ("sii_cli.session.request_params.profile_of", "sii_cli.model.vllm.profile_of"):
+        monkeypatch.setattr(name, lambda *names: GLM45)
 
 
 async def told(server: TinyGlmServer, folder: Path) -> list[Event]:
