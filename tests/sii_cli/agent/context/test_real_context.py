@@ -43,6 +43,7 @@ def settings(
         system_prompt=SYSTEM_PROMPT,
         tools=TOOLS,
         temperature=0.0,
+        tokenizer=Path(tiny_glm_server.folder),
     )
 
 
