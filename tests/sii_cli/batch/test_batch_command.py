@@ -74,6 +74,17 @@ class Place:
     def recordings(self) -> list[RecordingSummary]:
         return list(RecordingStore(self.out / "recordings").list())
 
+    def generated(self) -> list[int]:
+        """Tokens of the answers that stand in each recording."""
+        return [
+            sum(
+                event.data.usage.completion_tokens
+                for event in read_events(one.folder)
+                if event.type == "model_response"
+            )
+            for one in self.recordings()
+        ]
+
     def report(self) -> dict[str, Any]:
         report: dict[str, Any] = json.loads((self.out / "report.json").read_text())
         return report
@@ -312,22 +323,23 @@ def test_a_server_that_comes_back_with_another_model_is_not_worked_with(place: P
 
 def test_what_a_killed_run_used_counts_and_what_it_left_is_removed(place: Place) -> None:
     place.server._slow = 0.02
-    file = place.write(*(query(f"q{n}", "steps=9") for n in range(4)))
+    file = place.write(*(query(f"q{n}", "steps=30") for n in range(4)))
     process = place.start(str(file), "--out", "out", "--concurrency", "4")
-    wait_for(lambda: len(place.recordings()) == 4 and min(one.steps for one in place.recordings()))
-    time.sleep(0.5)
+    wait_for(lambda: len(place.generated()) == 4 and min(place.generated()))
     process.kill()
     process.communicate()
+    used = sum(place.generated())
     assert list((place.out / "workspaces").glob("[!.]*"))
     told = place.run("--resume", "out", "--max-total-tokens", "20", code=3)
     assert "the budget of 20 tokens is used up" in told
     report = place.report()
     assert report["done"] == 0
-    assert report["tokens"] >= 4 * 15
+    assert report["tokens"] == used
     assert [run["ended"] for run in report["runs"]] == [
         "killed",
         "the budget of 20 tokens is used up",
     ]
+    place.server._slow = 0.0
     place.run("--resume", "out")
     place.check_every_session_counts_once(4, 1)
 
