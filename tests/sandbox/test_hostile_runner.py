@@ -15,7 +15,15 @@ from sandbox.client.calls import RunnerCalls
 from sandbox.client.stream import RunnerStream
 from sandbox.network.log import NetworkLog
 from sandbox.network.sandbox_network import SandboxNetwork
-from sandbox.protocol import CommandResult, Limits, SandboxError, SandboxLost
+from sandbox.protocol import (
+    CommandResult,
+    FileData,
+    Job,
+    Limits,
+    ProcessResult,
+    SandboxError,
+    SandboxLost,
+)
 from sandbox.runner.frames import FrameDecoder, Head, encode
 
 pytestmark = pytest.mark.hostile
@@ -41,6 +49,14 @@ GOOD: Head = {
     "offset": 0,
 }
 """What every call can be answered with."""
+RESULTS: dict[str, type] = {
+    "bash": CommandResult,
+    "python": CommandResult,
+    "run": ProcessResult,
+    "read_file": FileData,
+    "write_file": FileData,
+    "start_job": Job,
+}
 CALLS: dict[str, Callable[[RunnerCalls], Coroutine[Any, Any, object]]] = {
     "bash": lambda calls: calls.bash("true"),
     "python": lambda calls: calls.python("1"),
@@ -79,7 +95,7 @@ def answered(head: Head, body: bytes = b"") -> RunnerCalls:
 
 @pytest.mark.parametrize("name", CALLS)
 async def test_every_call_takes_a_good_answer(name: str) -> None:
-    await CALLS[name](answered(GOOD))
+    assert type(await CALLS[name](answered(GOOD))) is RESULTS[name]
 
 
 @pytest.mark.parametrize("field", [name for name in GOOD if name != "ev"])
@@ -104,12 +120,13 @@ async def test_a_value_of_another_kind_loses_the_sandbox_at_most(field: str) -> 
 )))  # fmt: skip
 def test_no_answer_is_a_fault(values: Head) -> None:
     async def ask() -> None:
-        for call in CALLS.values():
+        for name, call in CALLS.items():
             try:
                 async with asyncio.timeout(5):
-                    await call(answered(GOOD | values | {"ev": "result"}))
+                    result = await call(answered(GOOD | values | {"ev": "result"}))
             except (SandboxError, TimeoutError):
-                pass
+                continue
+            assert type(result) is RESULTS[name]
 
     asyncio.run(ask())
 

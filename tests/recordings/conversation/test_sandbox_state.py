@@ -154,4 +154,8 @@ def test_exactly_what_was_made_and_not_told_as_gone_is_told(operations: list[str
 @settings(max_examples=200, deadline=None)
 @given(st.lists(recording_strategies.data, max_size=12))
 def test_events_of_any_content_are_followed(wild: list[EventData]) -> None:
-    followed(*wild)
+    trail = followed(*wild, *USED)
+    assert trail.now.python, "what is used after them is known"
+    trail.take(event(resume()))
+    trail.take(event(start("a new one")))
+    assert trail.lost.python, "and told as gone"

@@ -71,5 +71,6 @@ def test_only_what_was_cut_off_is_told_as_cut_off() -> None:
 
 def test_a_good_answer_between_makes_the_count_begin_anew() -> None:
     stumbles = Stumbles()
-    for each in (STUMBLES[0][0], STUMBLES[5][0], GOOD[1]) * 3:
-        stumbles.step(each)
+    told = [stumbles.step(each) for each in (STUMBLES[0][0], STUMBLES[5][0], GOOD[1]) * 3]
+    reasons = [note and note.reason for note in told]
+    assert reasons == ["cut_off", "empty", None] * 3

@@ -114,6 +114,7 @@ def test_a_copy_that_somebody_removed_meanwhile_is_no_fault(tmp_path: Path, sour
     made = make_workspace(query("."), source, tmp_path / "out")
     remove_workspace(made)
     remove_workspace(made)
+    assert list(made.parent.iterdir()) == []
 
 
 @pytest.mark.hostile

@@ -108,9 +108,10 @@ def test_garbage_gives_an_error_with_a_name_or_well_formed_values(
 @given(chunk=json_values)
 def test_any_json_is_a_chunk_or_malformed(chunk: Any) -> None:
     try:
-        list(Assembler().add(chunk))
+        deltas = list(Assembler().add(chunk))
     except NAMED:
         return
+    assert all(isinstance(delta.text, str) for delta in deltas)
 
 
 @steady
