@@ -37,7 +37,7 @@ def _sections() -> Iterator[Any]:
         yield pytest.param(code, id=name, marks=marks)
 
 
-@pytest.mark.parametrize("code", _sections())
+@pytest.mark.parametrize("code", list(_sections()))
 def test_a_section_runs(code: str, tmp_path: Path) -> None:
     home, workspace = tmp_path / "home", tmp_path / "workspace"
     workspace.mkdir()
