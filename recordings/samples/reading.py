@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from recordings.errors import RecordingDamaged
 from recordings.events import Event, IdSpan, ModelResponse, SummaryResponse
-from recordings.storage.lines import check_line, decode_event, parse_line
+from recordings.storage.lines import check_line, decode_event, parse_line, peek
 from recordings.storage.log import Line, read_lines
 
-_TYPE = re.compile(rb'"type":"([a-z_]+)"')
-_HEAD = 200
-"""Bytes of a line in which its type stands."""
-_TIMING = frozenset({b"model_delta", b"tool_output", b"network_request", b"snapshot"})
+_TIMING = frozenset({"model_delta", "tool_output", "network_request", "snapshot"})
 """Events that say nothing to a model; they are most of a recording's lines."""
 _WITH_IDS = frozenset({ModelResponse.type, SummaryResponse.type})
 
@@ -39,8 +35,8 @@ def read_samples_events(folder: Path) -> Iterator[Read]:
                 f"Line {line.number} of the recording {folder.name} was changed after it was "
                 "written: `sii verify` says more."
             )
-        kind = _TYPE.search(line.text[:_HEAD])
-        if kind is None or kind[1] not in _TIMING:
+        head = peek(line.text)
+        if head is None or head.type not in _TIMING:
             yield _read(line, folder.name)
 
 

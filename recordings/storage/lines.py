@@ -28,8 +28,8 @@ _LONGEST_PREV = len(_PREV_KEY) + hashlib.sha256().digest_size * 2 + len(b'"')
 STREAMED = frozenset({"model_delta", "tool_output"})
 """Types of events whose text comes whole in a later one; most of a recording."""
 _HEAD = re.compile(
-    rb'\{"v":%d,"session":"[^"\\]*","seq":(\d+),"wall":[^,]*,"mono":[^,]*,"type":"([a-z_]+)"'
-    % SCHEMA_VERSION
+    rb'\{"v":%d,"session":"[^"\\]*","seq":(\d{1,18}),"wall":[0-9.eE+-]+,"mono":[0-9.eE+-]+,'
+    rb'"type":"([a-z_]+)"' % SCHEMA_VERSION
 )
 
 
@@ -105,6 +105,9 @@ def parse_line(line: bytes) -> dict[str, Any]:
     event = parsed if parsed["v"] == SCHEMA_VERSION else migrate(parsed)
     if not isinstance(event.get("type"), str) or not isinstance(event.get("data"), dict):
         raise RecordingDamaged("a line is no event")
+    if parsed["v"] == SCHEMA_VERSION and peek(line) != (event.get("seq"), event["type"]):
+        # Else those who read the head alone would pass over what others take in.
+        raise RecordingDamaged("a line's beginning is not that of its event")
     return event
 
 

@@ -7,8 +7,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
+from recordings.errors import RecordingDamaged
 from recordings.events import (
     Event,
     Observation,
@@ -19,7 +21,8 @@ from recordings.events import (
     UserMessage,
 )
 from recordings.reviews.reviews import add_review
-from recordings.storage.log import LOG, read_events
+from recordings.storage.lines import seal
+from recordings.storage.log import LOG, read_events, read_lines
 from recordings.trust.first_start import SEALED, seal_what_was_here
 from recordings.trust.home_key import KEY, HomeKey
 from recordings.trust.origin import origin_of
@@ -371,7 +374,9 @@ def test_links_are_not_followed_when_sealing(shell: Shell, tmp_path: Path) -> No
     assert not (outside / SEAL).exists()
 
 
-def test_a_sandbox_that_it_names_is_told_before_a_yes(shell: Shell, victim: Path) -> None:
+def _with_evil_sandbox(shell: Shell, victim: Path) -> Path:
+    """A foreign recording whose sandbox asks for much."""
+
     def end(session: FakeSession) -> None:
         sandbox = SandboxStart(
             backend="docker",
@@ -389,6 +394,45 @@ def test_a_sandbox_that_it_names_is_told_before_a_yes(shell: Shell, victim: Path
     assert shell.key
     _, folder = shell.store.create_folder()
     record_session(folder, rounds=1, change=end, workspace=str(victim))
+    return folder
+
+
+def test_a_sandbox_that_it_names_is_told_before_a_yes(shell: Shell, victim: Path) -> None:
+    folder = _with_evil_sandbox(shell, victim)
     told = shell.sii("trust", folder.name, "--yes").stdout
     for named in ("evil:latest", "evil.example", "/root/.ssh", "API_KEY", "curl", str(victim)):
         assert named in told
+
+
+def _disguise(folder: Path, kind: str, as_kind: str) -> None:
+    """Let the beginnings of all lines of a kind say another, the chain being whole."""
+    lines, prev = [], ""
+    for line in read_lines(folder):
+        event = orjson.loads(line.text)
+        del event["sum"], event["prev"]
+        body = orjson.dumps(event)[:-1]
+        if event["type"] == kind:
+            said = f'"type":"{kind}"'.encode()
+            body = body.replace(said, f'"type":"{as_kind}"'.encode(), 1) + b"," + said
+        text, prev = seal(body + f',"prev":"{prev}"'.encode())
+        lines.append(text + b"\n")
+    (folder / LOG).write_bytes(b"".join(lines))
+
+
+def test_a_sandbox_is_not_hidden_by_a_type_that_stands_twice(shell: Shell, victim: Path) -> None:
+    """Readers that pass over lines by their beginning and those that parse them see the same."""
+    folder = _with_evil_sandbox(shell, victim)
+    _disguise(folder, "sandbox_start", "model_delta")
+    assert "evil" not in shell.sii("trust", folder.name, "--yes").stdout
+    with pytest.raises(RecordingDamaged):  # what was not told is not read either
+        assert [one for one in read_events(folder) if isinstance(one.data, SandboxStart)] == []
+
+
+def test_nothing_is_hidden_from_a_reviewer_that_is_exported(
+    shell: Shell, victim: Path, tmp_path: Path
+) -> None:
+    folder = _with_evil_sandbox(shell, victim)
+    _disguise(folder, "observation", "model_request")
+    done = shell.sii("export", str(tmp_path / "out"), "--all", "--format", "openai")
+    assert done.returncode != 0
+    assert "damaged 1" in done.stderr
