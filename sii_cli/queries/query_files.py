@@ -5,20 +5,29 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from recordings.errors import UNPARSABLE, why_unparsable
+from recordings.errors import MALFORMED, UNPARSABLE, why_unparsable
 from sii_cli.errors import UsageError
 from sii_cli.queries.mistakes import sentences
 from sii_cli.queries.queries import Query
 
 _LARGEST = 1 << 28
 """Bytes: a file that came with a link in its place may have no end."""
+MOST_QUERIES = 1_000_000
+"""As many as a plan may have sessions."""
+MOST_MISTAKES = 1000
+"""Mistakes after which a file is not read further."""
+_MOST_COLUMNS = 1000
+_LONGEST_NUMBER = 4300
+"""Digits, as Python reads."""
 JSON_ENDINGS = (".jsonl", ".json")
 YAML_ENDINGS = (".yaml", ".yml")
 CSV_ENDING = ".csv"
@@ -58,19 +67,27 @@ class _Broken(Exception):
 def read_query_file(path: Path) -> QueryFile:
     """Read a query file by its ending; `.txt` and others hold a query a line.
 
-    Mistakes are data, all of them, in the order of the file. Raises `UsageError` when there is
-    nothing to read.
+    Mistakes are data, the first thousand or so, in the order of the file. Raises `UsageError` when
+    there is nothing to read, or too much.
     """
     queries: dict[str, tuple[Query, int]] = {}
     mistakes: list[Mistake] = []
     for line, entry in _entries(path, _read(path)):
+        if len(mistakes) >= MOST_MISTAKES:
+            mistakes.append(
+                Mistake(line, "what follows was not read: there are too many mistakes.")
+            )
+            break
+        if len(queries) == MOST_QUERIES:
+            raise UsageError(f"{path} holds more than {MOST_QUERIES:,} queries: divide it.")
         if isinstance(entry, Mistake):
             mistakes.append(entry)
             continue
         try:
             query = Query.model_validate(entry)
         except ValidationError as error:
-            mistakes += [Mistake(line, text) for text in sentences(error, entry)]
+            texts = islice(sentences(error, entry), MOST_MISTAKES)
+            mistakes += [Mistake(line, text) for text in texts]
             continue
         if query.id in queries:
             first = queries[query.id][1]
@@ -120,9 +137,7 @@ def _entries(path: Path, text: str) -> Iterator[tuple[int, Entry]]:
 
 
 def _from_jsonl(text: str) -> Iterator[tuple[int, Entry]]:
-    for line, words in enumerate(text.split("\n"), 1):
-        if not words.strip():
-            continue
+    for line, words in _numbered(text):
         try:
             entry = json.loads(words, object_pairs_hook=_once_each)
         except UNPARSABLE as error:
@@ -135,8 +150,8 @@ def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return an object; a name that stands in it twice would be half lost. Raises `ValueError`."""
     entry = dict(pairs)
     if len(entry) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        counts = Counter(name for name, _ in pairs)
+        twice = next(name for name, times in counts.items() if times > 1)
         raise ValueError(f"{twice!r} is given twice")
     return entry
 
@@ -150,6 +165,7 @@ def _from_yaml(text: str) -> Iterator[tuple[int, Entry]]:
     try:
         root = loader.get_single_node()
         items = _yaml_items(root)
+        _check_sizes(items)
         for node in items:
             line = node.start_mark.line + 1
             yield line, _object(line, loader.construct_object(node, deep=True))
@@ -157,9 +173,11 @@ def _from_yaml(text: str) -> Iterator[tuple[int, Entry]]:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
         yield line, Mistake(line, f"not valid YAML: {getattr(error, 'problem', error)}.")
-    except UNPARSABLE as error:
+    except MALFORMED as error:
         line = node.start_mark.line + 1 if node else 1
-        yield line, Mistake(line, f"not valid YAML: {why_unparsable(error)}.")
+        is_told = isinstance(error, UNPARSABLE)
+        why = why_unparsable(error) if is_told else "a value does not fit its tag"
+        yield line, Mistake(line, f"not valid YAML: {why}.")
     except _Broken as broken:
         yield broken.mistake.line, broken.mistake
     finally:
@@ -177,10 +195,50 @@ def _yaml_items(root: Any) -> list[Any]:
     return items
 
 
+def _check_sizes(items: list[Any]) -> None:
+    """Raise `ValueError` where a few lines stand for more than is read of any file.
+
+    An alias costs three characters and stands for what it names, which may hold others.
+    """
+    known: dict[int, int] = {}
+    if sum(_size(node, known) for node in items) > _LARGEST:
+        raise ValueError(f"its aliases stand for more than {_LARGEST:,} characters")
+
+
+def _size(node: Any, known: dict[int, int]) -> int:
+    """Return how many characters and values a node stands for. `known`: of nodes, by their ids.
+
+    Raises `ValueError` for what holds itself, and for numbers that take long to read.
+    """
+    if (size := known.get(id(node), 0)) < 0:
+        raise ValueError("an alias stands for what it is in")
+    if size:
+        return size
+    known[id(node)] = -1
+    if node.id == "scalar":
+        if _is_number(node) and len(node.value) > _LONGEST_NUMBER:
+            raise ValueError("a number of too many digits")
+        size = len(node.value)
+    elif node.id == "mapping":
+        if any(map(_is_number, (name for name, _ in node.value))):
+            raise ValueError("a number stands in the place of a name")  # their hashes may be equal
+        size = sum(_size(one, known) for pair in node.value for one in pair)
+    else:
+        size = sum(_size(one, known) for one in node.value)
+    known[id(node)] = size + 1
+    return size + 1
+
+
+def _is_number(node: Any) -> bool:
+    return str(node.tag).endswith((":int", ":float"))
+
+
 def _from_csv(text: str) -> Iterator[tuple[int, Entry]]:
     """A header, then a query a row; empty cells are not set."""
     reader = csv.DictReader(io.StringIO(text), strict=True)
     try:
+        if len(reader.fieldnames or ()) > _MOST_COLUMNS:
+            raise csv.Error(f"its header has more than {_MOST_COLUMNS:,} columns")
         for row in reader:
             line = reader.line_num
             if None in row:
@@ -203,9 +261,21 @@ def _cell(name: str, cell: str) -> Any:
 
 def _from_lines(text: str) -> Iterator[tuple[int, Entry]]:
     """A query a line, as in the query files of LIMI's environment; named by their lines."""
-    for line, words in enumerate(text.split("\n"), 1):
+    for line, words in _numbered(text):
+        yield line, {"id": f"line-{line}", "query": words.strip()}
+
+
+def _numbered(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the lines that hold something, and their numbers; never all at once."""
+    at = 0
+    for line in count(1):
+        end = text.find("\n", at)
+        words = text[at:] if end < 0 else text[at:end]
         if words.strip():
-            yield line, {"id": f"line-{line}", "query": words.strip()}
+            yield line, words
+        if end < 0:
+            return
+        at = end + 1
 
 
 def _object(line: int, entry: Any) -> Entry:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tarfile
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from sii_cli.batch.query_asks import asks_of_all
 from sii_cli.batch.workspaces import WorkspaceUnavailable
 from sii_cli.config.settings import Settings
 from sii_cli.queries.queries import Query
+from sii_cli.queries.query_files import MOST_MISTAKES, read_query_file
 from sii_cli.trust.asks import KINDS, Allowed, refused
 from tests.fakes.batch_server import BatchServer
 from tests.fakes.threads import in_a_thread
@@ -359,3 +361,44 @@ def test_a_query_file_without_an_end_is_a_sentence(
     done = shell.sii("batch", "--validate", str(tmp_path / "q.jsonl"))
     assert done.returncode == 2
     assert done.stderr == f"sii: {tmp_path / 'q.jsonl'} is longer than 65,536 bytes: divide it.\n"
+
+
+BIG = "x" * (1 << 20)
+BOMBS = {
+    "text.yaml": f'- &a "{BIG}"\n- id: a\n  query: x\n  tags: [{",".join(["*a"] * 20_000)}]\n',
+    "merged.yaml": "- &m0 {id: a, query: x}\n"
+    + "".join(f"- &m{n} {{<<: [*m{n - 1}, *m{n - 1}]}}\n" for n in range(1, 40)),
+    "lists.yaml": "- &l0 [y]\n"
+    + "".join(f"- &l{n} [*l{n - 1}, *l{n - 1}]\n" for n in range(1, 60)),
+    "itself.yaml": "- id: a\n  query: x\n  tags: &a [*a]\n",
+    "deep.yaml": "[" * 100_000,
+    "sexagesimal.yaml": f"- id: a\n  query: x\n  tags: [1{':1' * 400_000}]\n",
+    "infinite.yaml": f"- id: a\n  query: x\n  tags: [1{':1' * 400}.5]\n",
+    "keys.yaml": "- id: a\n  env:\n"
+    + "".join(f"    {n * (2**61 - 1)}: a\n" for n in range(30_000)),
+    "timestamp.yaml": "- id: a\n  query: !!timestamp foo\n",
+    "number.yaml": '- id: a\n  query: !!int ""\n',
+    "switch.yaml": "- id: a\n  query: !!bool perhaps\n",
+    "twice.jsonl": f'{{{",".join(f""" "k{n}":1""" for n in range(100_000))},"z":1,"z":2}}\n',
+    "fields.jsonl": f'{{{",".join(f""" "k{n}":1""" for n in range(100_000))}}}\n',
+    "lines.jsonl": "x\n" * 1_000_000,
+    "columns.csv": ",".join(f"c{n}" for n in range(100_000)) + "\n" + "a\n" * 10_000,
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_short_file_takes_little_time_and_has_few_mistakes(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text(BOMBS[name])
+    began = time.process_time()
+    read = read_query_file(tmp_path / name)
+    assert time.process_time() - began < 8
+    assert 1 <= len(read.mistakes) <= MOST_MISTAKES + 1
+
+
+def test_aliases_that_stand_for_little_are_read(tmp_path: Path) -> None:
+    file = tmp_path / "q.yaml"
+    file.write_text(
+        "queries:\n- &first {id: a, query: x, tags: [&tag t, *tag]}\n- {<<: *first, id: b}\n"
+    )
+    [a, b] = read_query_file(file).queries
+    assert (a.tags, b.id, b.query) == (("t", "t"), "b", "x")
