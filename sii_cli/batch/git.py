@@ -31,6 +31,7 @@ _SETTINGS = (
     "core.excludesFile=/dev/null",
     "core.protectHFS=true",
     "core.protectNTFS=true",
+    "http.followRedirects=false",
     "fetch.recurseSubmodules=false",
     "submodule.recurse=false",
     "gc.auto=0",
@@ -93,6 +94,7 @@ def _environment(folder: Path, remote: bool) -> dict[str, str]:
     ssh = find_program("ssh")
     return kept | {
         "PATH": safe_path(),
+        "HOME": os.devnull,  # no `.netrc` there; ssh finds its own files by the user's id
         "LC_ALL": "C.UTF-8",
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_SYSTEM": os.devnull,

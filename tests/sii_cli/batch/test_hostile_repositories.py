@@ -8,7 +8,10 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,7 @@ import pytest
 from sii_cli.batch import git as git_module
 from sii_cli.batch.git import GitFailed, run_git
 from sii_cli.batch.git_objects import holds, opened
+from sii_cli.batch.repositories import check_out
 from sii_cli.batch.validate import validate
 from sii_cli.batch.workspaces import REPOSITORIES, WorkspaceUnavailable, make_workspace
 from sii_cli.queries.queries import Query
@@ -380,3 +384,55 @@ def test_a_link_in_the_place_of_a_batchs_clones_is_refused(
     with pytest.raises(WorkspaceUnavailable, match="is a link"):
         make_workspace(query(head(repository)), tmp_path, out)
     assert list(elsewhere.iterdir()) == []
+
+
+class _Internal(SimpleHTTPRequestHandler):
+    """A server of the company's, which gives its repositories to those who have a password."""
+
+    def do_GET(self) -> None:
+        if self.headers["authorization"] is None:
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="x"')
+            self.end_headers()
+        else:
+            super().do_GET()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_server_leads_git_nowhere_else_and_no_password_goes_along(
+    tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(repository, "update-server-info")
+    (tmp_path / "user").mkdir()
+    netrc = tmp_path / "user" / ".netrc"
+    netrc.write_text("machine localhost login me password secret\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("HOME", str(netrc.parent))
+    commit = head(repository)
+    (tmp_path / "out").mkdir()
+    internal = partial(_Internal, directory=str(repository))
+    with serving(internal) as place:
+
+        class Leading(_Internal):
+            def do_GET(self) -> None:
+                self.send_response(302)
+                self.send_header("Location", place.replace("127.0.0.1", "localhost") + self.path)
+                self.end_headers()
+
+        with serving(Leading) as theirs, pytest.raises(GitFailed):
+            check_out(f"{theirs}/.git", commit, tmp_path / "out", 1 << 30)
+        url = place.replace("127.0.0.1", "localhost")
+        with pytest.raises(GitFailed):
+            check_out(f"{url}/.git", commit, tmp_path / "out", 1 << 30)
+
+
+@contextmanager
+def serving(handler: Callable[..., SimpleHTTPRequestHandler]) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
