@@ -150,6 +150,8 @@ def _check(summary: RecordingSummary) -> None:
         raise TypeError("`variant` names no model")
     if not (abs(summary.started or 0.0) < _BEYOND and summary.duration < _BEYOND):
         raise ValueError("its times are none")
+    if min(summary.rounds, summary.steps, summary.generated, summary.tokens or 0) < 0:
+        raise ValueError("a count is below 0")
 
 
 def has_open_round(folder: Path) -> bool:

@@ -119,5 +119,6 @@ def read_runs(folder: Path) -> list[Run]:
 
 
 def _is_sound(run: Run) -> bool:
-    numbers = (run.began, run.seconds, run.gpu_seconds, run.concurrency, run.gpus)
-    return all(abs(number) < _BEYOND for number in numbers)
+    numbers = (run.seconds, run.gpu_seconds, run.concurrency, run.gpus)
+    # Below 0 they would take back what other runs used, and no budget would ever be used up.
+    return abs(run.began) < _BEYOND and all(0 <= number < _BEYOND for number in numbers)

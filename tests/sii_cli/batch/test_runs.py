@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -59,5 +60,14 @@ def test_a_run_goes_on_with_the_account_of_those_before(tmp_path: Path) -> None:
 
 def test_an_account_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / RUNS).write_text("[{]")
+    with pytest.raises(UsageError, match="is damaged"):
+        read_runs(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["seconds", "gpu_seconds", "concurrency", "gpus"])
+def test_no_account_takes_back_what_was_used(tmp_path: Path, name: str) -> None:
+    """A batch's folder may be somebody else's: its account must not lift the user's budget."""
+    run: dict[str, float] = {"began": 0.0, name: -1}
+    (tmp_path / RUNS).write_text(json.dumps([run]))
     with pytest.raises(UsageError, match="is damaged"):
         read_runs(tmp_path)
