@@ -14,7 +14,7 @@ from recordings.storage.encoding import encode
 
 _THINK = re.compile(r"\s*<think>(.*?)</think>\n?(.*)", re.DOTALL)
 _LONGEST = 256 << 20
-"""Characters of a line: what is longer has no end, as `/dev/zero`."""
+"""Characters of a line or a document: what is longer has no end, as `/dev/zero`."""
 _ROLES = {"system", "developer", "user", "assistant", "tool"}
 
 
@@ -65,9 +65,22 @@ def _documents(path: Path, lines: Iterator[str]) -> Iterator[tuple[int, Any]]:
             if number > 1:
                 raise NotImportable(f"Line {number} of {path} is no JSON.") from None
             try:
-                yield 1, json.loads(text + "".join(lines))
+                yield 1, json.loads(_whole(path, text, lines))
             except UNPARSABLE:
                 raise NotImportable(f"{path} is neither JSON lines nor JSON.") from None
+
+
+def _whole(path: Path, first: str, rest: Iterator[str]) -> str:
+    """Return a document of several lines. Raises `NotImportable` for one without an end."""
+    pieces, size = [first], len(first)
+    for line in rest:
+        pieces.append(line)
+        size += len(line)
+        if size > _LONGEST:
+            raise NotImportable(
+                f"{path} is no JSON lines, and longer than {_LONGEST:,} characters."
+            )
+    return "".join(pieces)
 
 
 def _conversation(document: Any, place: str) -> Conversation:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sii_cli import __version__
 from sii_cli.options.recordings import open_store
 from sii_cli.options.settings import example
+
+if TYPE_CHECKING:
+    from recordings.importing.conversations import Conversation
+    from recordings.store.store import RecordingStore
 
 
 @click.command(
@@ -30,29 +36,36 @@ def command(
 ) -> None:
     """Import conversations."""
     from recordings.importing.conversations import NotImportable, read_conversations
-    from recordings.importing.record import Defuse, record_conversation
-    from recordings.recorder import Recorder
     from sii_cli.errors import UsageError
-    from sii_cli.model.control_tokens import neutralise
-    from sii_cli.model.own_words import defused_turn
 
-    store, made, defuse = open_store(), 0, Defuse(neutralise, defused_turn)
+    store, made = open_store(), 0
     try:
         found = sum(1 for path in files for _ in read_conversations(path))
     except NotImportable as error:
         raise UsageError(str(error)) from None
     for path in files:
         for conversation in read_conversations(path):
-            name, folder = store.create_folder()
-            record_conversation(
-                Recorder.create(folder, name),
-                conversation,
-                defuse,
-                made_by=__version__,
-                batch=batch,
-                license_name=license_,
-                tags=tags,
-            )
+            name = _record(store, conversation, batch=batch, license_name=license_, tags=tags)
             made += 1
             click.echo(f"{name}  {conversation.source}")
     click.echo(f"{made} of {found} trajectories are recordings now", err=True)
+
+
+def _record(store: RecordingStore, conversation: Conversation, **about: Any) -> str:
+    """Record a conversation whole, or not at all; return its id. Raises `RecordingFailed`."""
+    from recordings.errors import RecordingFailed
+    from recordings.importing.record import Defuse, record_conversation
+    from recordings.recorder import Recorder
+    from sii_cli.model.control_tokens import neutralise
+    from sii_cli.model.own_words import defused_turn
+
+    name, folder = store.create_folder()
+    try:
+        recorder, defuse = Recorder.create(folder, name), Defuse(neutralise, defused_turn)
+        record_conversation(recorder, conversation, defuse, made_by=__version__, **about)
+    except BaseException as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, RecordingFailed):
+            raise RecordingFailed(f"{conversation.source} was not imported: {error}") from None
+        raise
+    return name

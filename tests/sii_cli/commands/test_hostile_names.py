@@ -131,3 +131,10 @@ def test_what_is_no_conversation_is_said_and_leaves_no_recording(
     assert done.returncode == 2
     assert "is no conversation" in done.stderr
     assert shell.store.names() == []
+
+
+def test_what_is_too_long_to_be_recorded_is_said_and_leaves_no_recording(shell: Shell) -> None:
+    done = _import(shell, {"messages": [{"role": "user", "content": "x" * (32 << 20)}]})
+    assert "data.jsonl:1 was not imported: An event of 32 MiB is too long" in done.stderr
+    assert done.returncode != 0
+    assert shell.store.names() == []
