@@ -30,6 +30,8 @@ from recordings.trust.person_key import PersonKey, is_signed_by
 
 _LARGEST = 64 << 20
 """Bytes of all reviews of a recording."""
+MOST_LINES = 2000
+"""Of a recording: checking the signatures of as many takes less than a second."""
 UNPROVED, PROVED, SIGNED = 1, 2, 3
 """Versions of a line."""
 _ENDS: dict[int, tuple[str, ...]] = {
@@ -116,6 +118,11 @@ def reviewed_lines(folder: Path, keys: ReviewKeys | None) -> list[ReviewLine]:
         return []
     except UnexpectedFile as error:
         raise RecordingDamaged(f"{error}.") from None
+    if content.count(b"\n") > MOST_LINES:
+        raise RecordingDamaged(
+            f"{folder / REVIEWS} has more than {MOST_LINES:,} lines: remove those that no reviewer "
+            "wrote."
+        )
     lines: list[ReviewLine] = []
     before = hashlib.sha256()
     for number, text in enumerate(content.split(b"\n")[:-1], 1):
