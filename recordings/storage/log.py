@@ -34,6 +34,8 @@ _LOCK_PATIENCE = 0.5
 _CHUNK = 1 << 16
 LONGEST_LINE = 32 << 20
 """Bytes of the longest line that is written or read: what is longer may have no end."""
+LARGEST_LOG = 16 << 30
+"""Bytes of the largest log that is written or read: a file with holes may claim any size."""
 _BEGINNING = b'{"v":'
 """Of every line."""
 
@@ -107,6 +109,11 @@ class LogWriter:
                 f"An event of {len(data) >> 20} MiB is too long to be recorded: give what is so "
                 "long as a file of the workspace."
             )
+        if self._size + len(data) > LARGEST_LOG:
+            raise RecordingFailed(
+                f"{self._path} has reached the {LARGEST_LOG >> 30} GiB that a recording may have: "
+                "begin another session."
+            )
         try:
             written = os.write(self._fd, data)
             while written < len(data):
@@ -152,9 +159,16 @@ def open_log(folder: Path) -> BinaryIO:
     Raises `RecordingNotFound`, `RecordingDamaged`.
     """
     try:
-        return open_kept(folder, LOG)
+        file = open_kept(folder, LOG)
     except FileNotFoundError:
         raise RecordingNotFound(f"There is no recording in {folder}.") from None
+    if file.seek(0, os.SEEK_END) > LARGEST_LOG:
+        file.close()
+        raise RecordingDamaged(
+            f"{folder / LOG} is longer than the {LARGEST_LOG >> 30} GiB that are written and read."
+        )
+    file.seek(0)
+    return file
 
 
 def last_line(folder: Path) -> bytes | None:

@@ -11,6 +11,7 @@ import pytest
 from recordings.conversation.restore import restore
 from recordings.errors import RecordingDamaged, RecordingFailed, RecordingInUse
 from recordings.events import BlobRef, Observation, UserMessage
+from recordings.index.find import find
 from recordings.index.index import RecordingIndex
 from recordings.recorder import Recorder
 from recordings.reviews.reviews import add_review
@@ -133,6 +134,27 @@ def test_a_line_that_is_too_long_is_neither_written_nor_read(tmp_path: Path) -> 
         log.write(b"x" * LONGEST_LINE + b"\n")
     with pytest.raises(RecordingDamaged, match="longer than the 32 MiB"):
         list(read_lines(tmp_path))
+
+
+def test_a_log_that_is_too_large_is_neither_written_nor_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a file with holes a few kilobytes claim terabytes, which a list would read."""
+    store = RecordingStore(tmp_path / "recordings")
+    session, folder = store.create_folder()
+    recorder = Recorder.create(folder, session)
+    recorder.record(session_start(), "harness")
+    size = (folder / LOG).stat().st_size
+    monkeypatch.setattr("recordings.storage.log.LARGEST_LOG", size + 10)
+    with pytest.raises(RecordingFailed, match="has reached the"):
+        recorder.record(UserMessage(round=1, text="x"), "human")
+    recorder.close()
+    assert verify(folder).whole
+    monkeypatch.setattr("recordings.storage.log.LARGEST_LOG", size - 1)
+    with RecordingIndex(store) as index:
+        index.refresh()
+        [found] = find(index)
+    assert "is longer than the" in found.summary.why
 
 
 def test_a_count_beyond_64_bits_is_no_damage(tmp_path: Path) -> None:
