@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = "(?:benchmarks|recordings|sandbox|sii_cli|tests|tools)"
+PACKAGES = "(?:benchmarks|recordings|sandbox|scripts|sii_cli|tests|tools)"
 NAME = re.compile(rf"{PACKAGES}(?:\.\w+)+(?::[\w.]+)?")
 IMPORT = re.compile(rf"^ *(?:from ({PACKAGES}[\w.]*) import (\w+)|import ({PACKAGES}[\w.]*))", re.M)
 BEGINNING = re.compile(rf"{PACKAGES}\.[\w.]*")
@@ -22,7 +22,7 @@ OTHERS = {
     "sii_cli.commands.",
     "benchmarks.bench_",
 }
-SCRIPTS = ["Makefile", *ROOT.glob("scripts/*"), *ROOT.glob(".github/**/*.yml")]
+SCRIPTS = ["Makefile", *ROOT.glob("scripts/*.sh"), *ROOT.glob(".github/**/*.yml")]
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 
 
@@ -70,7 +70,7 @@ def _named() -> Iterator[tuple[str, str]]:
 
 
 def _nodes() -> Iterator[tuple[Path, ast.expr]]:
-    for package in (*PACKAGES.strip("(?:)").split("|"), "scripts"):
+    for package in PACKAGES.strip("(?:)").split("|"):
         for path in sorted((ROOT / package).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
                 if isinstance(node, ast.expr):
