@@ -21,9 +21,9 @@ import pexpect
 
 from benchmarks.bench_start import SII, median, python
 from recordings.events import (
-    Approval,
     ModelResponse,
     Observation,
+    Permission,
     RoundEnd,
     SessionStart,
     ToolCall,
@@ -61,7 +61,7 @@ def _record_step(recorder: Recorder, step: int, text: str) -> None:
     response = ModelResponse(
         step=step, attempt=1, content="Next.", finish_reason="tool_calls", complete=True
     )
-    approval = Approval(by="mode", mode="auto")
+    approval = Permission(by="mode", mode="auto")
     call = ToolCall(
         step=step, call_id="c", index=0, name="bash", arguments="{}", parsed={}, approval=approval
     )

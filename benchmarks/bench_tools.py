@@ -21,7 +21,7 @@ from pathlib import Path
 
 from sandbox.docker.backend import DockerBackend
 from sandbox.protocol import Sandbox, SandboxSpec
-from tools.registry import Toolbox
+from tools.toolbox import Toolbox
 from tools.web.settings import WebSettings
 
 SIZE = 10_000_000

@@ -1,182 +1,56 @@
-"""The tools of a session: which there are, their schemas, and how a model's call is carried out."""
+"""The built-in tools: a new one is a module, its description beside it, and a line here."""
 
 from __future__ import annotations
 
-import difflib
-import hashlib
-import json
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 from typing import Any
 
-import orjson
-from pydantic import ValidationError
-
-from sandbox.protocol import FileError, Sandbox, SandboxProvider
-from tools.base import Emit, Tool, ToolError, ToolResult
+from tools.base import Tool
 from tools.bash import Bash
-from tools.command_text import job_state
 from tools.edit_file import EditFile
-from tools.files import Files
 from tools.glob import Glob
 from tools.grep import Grep
 from tools.jobs import Jobs
 from tools.python import Python
 from tools.read_file import ReadFile
-from tools.schema import BadArguments, function_schema, parse_arguments, wrong_arguments
-from tools.text import displayed
+from tools.sources import ToolNeeds, ToolSource
 from tools.todo import Todo
 from tools.web.fetch import Fetcher
 from tools.web.search import make_provider
-from tools.web.settings import WebSettings
 from tools.web_fetch import WebFetch
 from tools.web_search import WebSearch
 from tools.write_file import WriteFile
 
-
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    """What tools are made of."""
-
-    sandbox: SandboxProvider
-    files: Files
-    web: WebSettings
-
-
-_REGISTRY: dict[str, Callable[[_Parts], Tool[Any]]] = {
-    "bash": lambda parts: Bash(parts.sandbox),
-    "jobs": lambda parts: Jobs(parts.sandbox),
-    "read_file": lambda parts: ReadFile(parts.files),
-    "write_file": lambda parts: WriteFile(parts.files),
-    "edit_file": lambda parts: EditFile(parts.files),
-    "glob": lambda parts: Glob(parts.sandbox),
-    "grep": lambda parts: Grep(parts.sandbox),
-    "python": lambda parts: Python(parts.sandbox),
-    "web_search": lambda parts: WebSearch(make_provider(parts.web)),
+_REGISTRY: dict[str, Callable[[ToolNeeds], Tool[Any]]] = {
+    "bash": lambda needs: Bash(needs.sandbox),
+    "jobs": lambda needs: Jobs(needs.sandbox),
+    "read_file": lambda needs: ReadFile(needs.files),
+    "write_file": lambda needs: WriteFile(needs.files),
+    "edit_file": lambda needs: EditFile(needs.files),
+    "glob": lambda needs: Glob(needs.sandbox),
+    "grep": lambda needs: Grep(needs.sandbox),
+    "python": lambda needs: Python(needs.sandbox),
+    "web_search": lambda needs: WebSearch(make_provider(needs.web)),
     "web_fetch": lambda _: WebFetch(Fetcher()),
     "todo": lambda _: Todo(),
 }
 
-TOOL_NAMES = tuple(_REGISTRY)
-"""Every tool there is, in the order in which a model reads them."""
 
-DEFAULT_TOOLS = (
-    "bash",
-    "jobs",
-    "read_file",
-    "write_file",
-    "edit_file",
-    "glob",
-    "grep",
-    "python",
-    "web_search",
-    "web_fetch",
-    "todo",
-)
-"""The tools of a session that names none."""
-
-_NAME = 100
-"""Characters of an unknown tool's name that are compared and quoted."""
-_REFUSAL_ENDS = 2_000
-"""Characters that are kept of each end of a refusal: what it quotes may be of any length."""
-
-
-class UnknownTools(ValueError):
-    """A tool set names tools that there are not; the message lists those that there are."""
-
-
-class Toolbox:
-    """The tools of one session."""
-
-    def __init__(self, names: Iterable[str], sandbox: SandboxProvider, web: WebSettings) -> None:
-        wanted = set(names)
-        if unknown := sorted(wanted - set(TOOL_NAMES)):
-            raise UnknownTools(
-                f"There is no tool {', '.join(unknown)}; there are: {', '.join(TOOL_NAMES)}."
-            )
-        self._provider = sandbox
-        self._sandbox: Sandbox | None = None
-        """The one that was used last."""
-        parts = _Parts(self._provide, Files(self._provide), web)
-        self._tools = {name: make(parts) for name, make in _REGISTRY.items() if name in wanted}
-        self.schemas: list[dict[str, Any]] = [
-            function_schema(tool) for tool in self._tools.values()
-        ]
-        """OpenAI function tools, in the registry's order whatever the order of the names."""
-        self._parameters = {
-            schema["function"]["name"]: schema["function"]["parameters"] for schema in self.schemas
-        }
-        self.schemas_json: bytes = orjson.dumps(self.schemas)
-        self.sha256: str = hashlib.sha256(self.schemas_json).hexdigest()
-        """Of `schemas_json`: it changes when anything changes that a model reads of the tools."""
+class BuiltIn:
+    """The tools that come with sii (a `ToolSource`)."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The tools of this session."""
-        return tuple(self._tools)
+        """Every built-in tool, in the order in which a model reads them."""
+        return tuple(_REGISTRY)
 
-    def parallel(self, name: str) -> bool:
-        """Whether calls of this tool may run at the same time as others of one step."""
-        return name in self._tools and self._tools[name].parallel
-
-    def outside(self, name: str) -> bool:
-        """Whether what calls of this tool return comes from outside the sandbox."""
-        return name in self._tools and self._tools[name].outside
-
-    def parse(self, arguments: str) -> dict[str, Any] | None:
-        """Read the raw arguments of a call; none when they are no JSON object."""
-        try:
-            return parse_arguments(arguments)
-        except BadArguments:
-            return None
-
-    async def call(self, name: str, arguments: str, emit: Emit) -> ToolResult:
-        """Carry out one call. What the model did wrong becomes the result's text and `error`.
-
-        Jobs that ended meanwhile are told at the end of the text. Raises what the sandbox raises
-        when it is gone (`SandboxLost`, `SandboxUnavailable`).
-        """
-        result = await self._carry_out(name, arguments, emit)
-        ended = self._sandbox.ended_jobs() if self._sandbox else []
-        if not ended:
-            return result
-        news = [line for line in map(job_state, ended) if line not in result.text]
-        known = result.details.get("ended_jobs", [])
-        details = result.details | {"ended_jobs": [*known, *(job.job_id for job in ended)]}
-        return replace(result, text="\n".join([result.text, *news]), details=details)
-
-    async def _carry_out(self, name: str, arguments: str, emit: Emit) -> ToolResult:
-        tool = self._tools.get(name)
-        if tool is None:
-            return _refusal("unknown_tool", self._unknown(name))
-        try:
-            params = tool.params.model_validate(parse_arguments(arguments))
-        except BadArguments as bad:
-            return _refusal("bad_json", f"{bad} {name} was not run.")
-        except ValidationError as error:
-            complaints = wrong_arguments(error, self._parameters[name])
-            text = f"The arguments of {name} do not fit; it was not run.\n{complaints}"
-            return _refusal("bad_arguments", text)
-        try:
-            return await tool.run(params, emit)
-        except (ToolError, FileError) as error:
-            return _refusal(error.kind, str(error))
-
-    async def _provide(self) -> Sandbox:
-        self._sandbox = await self._provider()
-        return self._sandbox
-
-    def _unknown(self, name: str) -> str:
-        name = name[:_NAME]
-        names = sorted(
-            self._tools, key=lambda known: -difflib.SequenceMatcher(None, known, name).ratio()
-        )
-        quoted = json.dumps(name, ensure_ascii=False)
-        return f"There is no tool {quoted}; nothing was run. There are: {', '.join(names)}."
+    def make(self, name: str, needs: ToolNeeds) -> Tool[Any]:
+        """Return a tool for one session."""
+        return _REGISTRY[name](needs)
 
 
-def _refusal(kind: str, text: str) -> ToolResult:
-    text = displayed(text)
-    if len(text) > 2 * _REFUSAL_ENDS:
-        text = f"{text[:_REFUSAL_ENDS]} [...] {text[-_REFUSAL_ENDS:]}"
-    return ToolResult(text, error=kind)
+SOURCES: tuple[ToolSource, ...] = (BuiltIn(),)
+"""Where the tools of a session come from, in this order."""
+
+TOOL_NAMES = tuple(name for source in SOURCES for name in source.names)
+"""Every tool, in the order in which a model reads them."""

@@ -45,13 +45,12 @@ from recordings.events.session import (
     SessionStatus,
     UserMessage,
 )
-from recordings.events.tools import Approval, Observation, ToolCall, ToolOutput
+from recordings.events.tools import Observation, Permission, ToolCall, ToolOutput
 from recordings.events.union import EVENT_TYPES
 from recordings.events.workspace import FileChange, Snapshot, SnapshotFailed
 
 __all__ = [
     "EVENT_TYPES",
-    "Approval",
     "BlobRef",
     "CallRequest",
     "Check",
@@ -78,6 +77,7 @@ __all__ = [
     "Origin",
     "Parent",
     "Part",
+    "Permission",
     "QueryOutcome",
     "QueryStatus",
     "RawGeneration",

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Literal
 from recordings.events.parts import BlobRef, EventData, Neutralised, Part, Truncation
 
 
-class Approval(Part):
-    """Who let a call run."""
+class Permission(Part):
+    """Whether a call may run, and who decided."""
 
     by: Literal["human", "mode", "nobody"]
     mode: str
@@ -28,7 +28,7 @@ class ToolCall(EventData):
     arguments: str
     parsed: dict[str, Any] | None = None
     """None: the arguments were not a JSON object."""
-    approval: Approval
+    approval: Permission
 
 
 class ToolOutput(EventData):

@@ -9,7 +9,6 @@ from typing import Any
 
 from recordings.conversation.messages import chain_message, encode_message, message_of
 from recordings.events import (
-    Approval,
     CallRequest,
     EventData,
     HarnessMessage,
@@ -19,6 +18,7 @@ from recordings.events import (
     Neutralised,
     Observation,
     Origin,
+    Permission,
     RoundEnd,
     SentTurn,
     SessionEnd,
@@ -31,7 +31,7 @@ from recordings.recorder import Recorder
 from recordings.samples.arguments import parse_arguments
 from recordings.storage.encoding import encode
 
-_APPROVAL = Approval(by="nobody", mode="imported")
+_APPROVAL = Permission(by="nobody", mode="imported")
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,14 +37,15 @@ from sii_cli.agent.flow import UNWATCHED, ContextOverflow, RoundOver, Watch
 from sii_cli.agent.history import History
 from sii_cli.agent.model_call import ModelCaller
 from sii_cli.agent.model_client import ModelClient
+from sii_cli.agent.permissions import Permit, permit_all
 from sii_cli.agent.repetition import Repetition
 from sii_cli.agent.sandbox_note import new_sandbox_note
 from sii_cli.agent.stumbles import Stumbles, stumble_note
-from sii_cli.agent.tool_calls import Approve, ToolCaller, allow_all
+from sii_cli.agent.tool_calls import ToolCaller
 from sii_cli.agent.wire import Item, Wire
 from sii_cli.model.control_tokens import neutralise
 from sii_cli.model.types import Model
-from tools.registry import Toolbox
+from tools.toolbox import Toolbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class Loop:
         recorder: Recorder,
         params: dict[str, Any],
         limits: RoundLimits = RoundLimits(),
-        approve: Approve = allow_all,
+        permit: Permit = permit_all,
         on_sandbox_lost: Callable[[str], None] = lambda detail: None,
         look_at_sandbox: Callable[[], None] = lambda: None,
         setup: bool = False,
@@ -124,7 +125,7 @@ class Loop:
         self._tools = ToolCaller(
             toolbox=toolbox,
             wire=self._wire,
-            approve=approve,
+            permit=permit,
             on_sandbox_lost=on_sandbox_lost,
             watch=watch,
         )

@@ -10,7 +10,7 @@ from sii_cli.agent.history import History
 from sii_cli.agent.model_client import ModelClient, response_fields
 from sii_cli.agent.wire import Wire
 from sii_cli.model.continuity import continuity, opens_round
-from sii_cli.model.own_words import defused_turn
+from sii_cli.model.control_tokens import neutralise_turn
 from sii_cli.model.types import ChatRequest, Completion, RequestStarted
 
 
@@ -71,7 +71,7 @@ class ModelCaller:
     def _note_response(self, step: int, done: Completion, history: History) -> ModelResponse:
         span, continues = self._follow_ids(done)
         calls = list(done.calls)
-        sent, found = defused_turn(done.reasoning, done.content, calls)
+        sent, found = neutralise_turn(done.reasoning, done.content, calls)
         response = ModelResponse(
             step=step,
             calls=calls,

@@ -1,37 +1,35 @@
-"""The tools' half of a step: approve and run the calls of a response, told as events."""
+"""The tools' half of a step: permit and run the calls of a response, recorded as events."""
 
 from __future__ import annotations
 
 import asyncio
 import codecs
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from recordings.conversation.outages import TOOL_INFRA
 from recordings.errors import RecordingError
 from recordings.events import (
-    Approval,
     CallRequest,
     Event,
     LiveOutput,
     Neutralised,
     Observation,
     Origin,
+    Permission,
     ToolCall,
     Truncation,
 )
 from sandbox.protocol import SandboxError, SandboxLost, SandboxUnavailable
 from sii_cli.agent.flow import UNWATCHED, RoundOver, Watch
 from sii_cli.agent.history import History
+from sii_cli.agent.permissions import Permit
 from sii_cli.agent.wire import Wire
-from sii_cli.model.control_tokens import neutralise, restore
+from sii_cli.model.control_tokens import neutralise, remove_marks
 from tools.base import ToolResult
-from tools.registry import Toolbox
-
-Approve = Callable[[str, dict[str, Any] | None], Awaitable[Approval]]
-"""Decides whether a call (tool name, parsed arguments) may run."""
+from tools.toolbox import Toolbox
 
 LIVE_OUTPUT_LIMIT = 64 << 10
 """Bytes of one call's output that are streamed to the screen; the observation has the rest."""
@@ -56,11 +54,6 @@ INTERRUPTED = "The human interrupted this call after {seconds:.1f} s."
 STOPPED = "This call was stopped after {seconds:.1f} s: the session was ended here."
 
 
-async def allow_all(name: str, arguments: dict[str, Any] | None) -> Approval:
-    """Let every call run: what runs, runs inside the sandbox."""
-    return Approval(by="mode", mode="auto")
-
-
 class Observed(NamedTuple):
     """An observation and the event that recorded it."""
 
@@ -76,13 +69,13 @@ class ToolCaller:
         *,
         toolbox: Toolbox,
         wire: Wire,
-        approve: Approve,
+        permit: Permit,
         on_sandbox_lost: Callable[[str], None],
         watch: Watch = UNWATCHED,
     ) -> None:
         self._toolbox = toolbox
         self._wire = wire
-        self._approve = approve
+        self._permit = permit
         self._on_sandbox_lost = on_sandbox_lost
         self._watch = watch
         self.stopped_by: Origin = "human"
@@ -134,7 +127,7 @@ class ToolCaller:
 
     async def _run_one(self, step: int, call: CallRequest, observed: dict[int, Observed]) -> None:
         parsed = self._toolbox.parse(call.arguments)
-        approval = await self._approve(call.name, parsed)
+        permission = await self._permit(call.name, parsed)
         self._wire.note(
             ToolCall(
                 step=step,
@@ -143,13 +136,13 @@ class ToolCaller:
                 name=call.name,
                 arguments=call.arguments,
                 parsed=parsed,
-                approval=approval,
+                approval=permission,
             ),
             "model",
         )
         started = time.monotonic()
         try:
-            result = await self._result(call, approval)
+            result = await self._result(call, permission)
         except asyncio.CancelledError:
             seconds = time.monotonic() - started
             words = INTERRUPTED if self.stopped_by == "human" else STOPPED
@@ -160,13 +153,12 @@ class ToolCaller:
         if result.error == "sandbox_unavailable":
             raise RoundOver("infra", result.text)
 
-    async def _result(self, call: CallRequest, approval: Approval) -> ToolResult:
-        if not approval.allowed:
-            words = f" They said: {approval.words}" if approval.words else ""
-            return ToolResult(f"The human did not allow this call.{words}", error="rejected")
+    async def _result(self, call: CallRequest, permission: Permission) -> ToolResult:
+        if not permission.allowed:
+            return ToolResult(_refusal(permission), error="rejected")
         output = _LiveOutput(call.call_id, self._wire)
         try:
-            return await self._toolbox.call(call.name, restore(call.arguments), output.add)
+            return await self._toolbox.call(call.name, remove_marks(call.arguments), output.add)
         except SandboxLost as lost:
             self._on_sandbox_lost(str(lost))
             return ToolResult(SANDBOX_LOST.format(detail=lost), error="sandbox_lost")
@@ -224,6 +216,14 @@ class ToolCaller:
         )
         event = self._wire.note(observation, "tool", sync=sync)
         observed[call.index] = Observed(event, observation)
+
+
+def _refusal(permission: Permission) -> str:
+    """Return what the model reads of a call that may not run."""
+    if permission.by != "human":
+        return f"This call is not allowed. {permission.words or ''}".strip()
+    said = f" They said: {permission.words}" if permission.words else ""
+    return f"The human did not allow this call.{said}"
 
 
 class _LiveOutput:

@@ -56,12 +56,11 @@ def _record(store: RecordingStore, conversation: Conversation, **about: Any) -> 
     from recordings.errors import RecordingFailed
     from recordings.importing.record import Defuse, record_conversation
     from recordings.recorder import Recorder
-    from sii_cli.model.control_tokens import neutralise
-    from sii_cli.model.own_words import defused_turn
+    from sii_cli.model.control_tokens import neutralise, neutralise_turn
 
     name, folder = store.create_folder()
     try:
-        recorder, defuse = Recorder.create(folder, name), Defuse(neutralise, defused_turn)
+        recorder, defuse = Recorder.create(folder, name), Defuse(neutralise, neutralise_turn)
         record_conversation(recorder, conversation, defuse, made_by=__version__, **about)
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)

@@ -26,7 +26,7 @@ from typing import Any
 
 from recordings.events import CallRequest, ModelResponse
 from sii_cli.errors import UsageError
-from sii_cli.model.own_words import defused_turn
+from sii_cli.model.control_tokens import neutralise_turn
 
 _MARK = "%%%"
 _NEEDS_JSON = re.compile("[\r\ud800-\udfff]")
@@ -97,7 +97,7 @@ def edited_response(before: ModelResponse, message: Message) -> ModelResponse:
         CallRequest(index=index, call_id=ids[index], name=name, arguments=arguments)
         for index, (name, arguments) in enumerate(message.calls)
     ]
-    sent, found = defused_turn(message.reasoning, message.content, calls)
+    sent, found = neutralise_turn(message.reasoning, message.content, calls)
     return ModelResponse(
         step=before.step,
         attempt=before.attempt,

@@ -1,7 +1,7 @@
-"""Control tokens in text, defused: a file that says `<|assistant|>` must not forge a turn.
+"""Control tokens in text are neutralised: a file with `<|assistant|>` in it must not forge a turn.
 
-The tokenizer turns such text into the real special tokens wherever it stands, so a zero-width
-character is put before the token's last one. `restore` takes it out again.
+The tokenizer reads such text as the real control tokens wherever it is, so a zero-width character
+(the mark) is put before the token's last character. `remove_marks` takes it out again.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import cache
 from typing import Any
 
+from recordings.events import CallRequest, Neutralised, SentTurn
 from sii_cli.model.profiles import control_tokens
 
 MARK = "\u2060"  # WORD JOINER: shown as nothing, copied with the text, rare in the wild
@@ -21,21 +22,21 @@ ESCAPED_MARK = r"\u2060"
 
 
 def neutralise(text: str) -> tuple[str, list[tuple[str, int]]]:
-    """Return the text with control tokens defused, and each token found with its count."""
+    """Return the text with its control tokens marked, and each token found with its count."""
     counts: dict[str, int] = {}
 
-    def defuse(found: re.Match[str]) -> str:
+    def mark(found: re.Match[str]) -> str:
         token = found.group()
         counts[token] = counts.get(token, 0) + 1
         return token[:-1] + MARK + token[-1]
 
-    return _tokens().sub(defuse, text), sorted(counts.items())
+    return _tokens().sub(mark, text), sorted(counts.items())
 
 
 def neutralise_arguments(arguments: str) -> tuple[str, list[tuple[str, int]]]:
     """Like `neutralise`, for JSON: a template renders its strings, in which escapes are undone.
 
-    Only where a token is hidden in escapes is the JSON written anew.
+    Only where a token is hidden in escapes is the JSON encoded again.
     """
     sent, found = neutralise(arguments)
     if "\\" not in arguments:
@@ -65,13 +66,47 @@ def _neutralise_value(value: Any, counts: Counter[str]) -> Any:
             return value
 
 
-def restore(text: str) -> str:
+def neutralise_turn(
+    reasoning: str | None, content: str | None, calls: Sequence[CallRequest]
+) -> tuple[SentTurn | None, list[Neutralised]]:
+    """Return the model's own turn as it is sent back, and the control tokens found in it.
+
+    It is sent as the model wrote it, with one exception: a control token in its text would be read
+    as the token itself, a turn or a call that was never made. So it is neutralised as in any other
+    text, also where the model generated the real token: the next prompt is a recorded drift then.
+    `None` when there is no such token.
+    """
+    counts: Counter[str] = Counter()
+
+    def kept(result: tuple[str, list[tuple[str, int]]]) -> str:
+        counts.update(dict(result[1]))
+        return result[0]
+
+    sent = SentTurn(
+        reasoning=kept(neutralise(reasoning)) if reasoning else reasoning,
+        content=kept(neutralise(content)) if content else content,
+        calls=[
+            CallRequest(
+                index=call.index,
+                call_id=call.call_id,
+                name=kept(neutralise(call.name)),
+                arguments=kept(neutralise_arguments(call.arguments)),
+            )
+            for call in calls
+        ],
+    )
+    if not counts:
+        return None, []
+    return sent, [Neutralised(token=token, count=count) for token, count in sorted(counts.items())]
+
+
+def remove_marks(text: str) -> str:
     """Undo `neutralise` in what the model quotes: text, or JSON that holds it, escaped or not."""
 
-    def arm(found: re.Match[str]) -> str:
+    def unmark(found: re.Match[str]) -> str:
         return found.group().replace(MARK, "").replace(ESCAPED_MARK, "")
 
-    return _defused().sub(arm, text)
+    return _marked().sub(unmark, text)
 
 
 @cache
@@ -80,7 +115,7 @@ def _tokens() -> re.Pattern[str]:
 
 
 @cache
-def _defused() -> re.Pattern[str]:
+def _marked() -> re.Pattern[str]:
     marks = (MARK, ESCAPED_MARK)
     return _any_of(token[:-1] + mark + token[-1] for token in control_tokens() for mark in marks)
 

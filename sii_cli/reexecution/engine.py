@@ -18,7 +18,8 @@ from sandbox.protocol import SandboxBackend, SandboxSpec, SandboxUnavailable
 from sandbox.snapshots import SnapshotStore
 from sii_cli.agent.flow import RoundOver
 from sii_cli.agent.history import History
-from sii_cli.agent.tool_calls import ToolCaller, allow_all
+from sii_cli.agent.permissions import permit_all
+from sii_cli.agent.tool_calls import ToolCaller
 from sii_cli.agent.wire import Wire
 from sii_cli.reexecution.compare import Observed, compare
 from sii_cli.reexecution.files import FilesReport, RecordedFiles
@@ -33,7 +34,7 @@ from sii_cli.reexecution.recorded import (
 from sii_cli.reexecution.report import CallReport, call_report, call_text, not_begun_report
 from sii_cli.reexecution.rules import Rule
 from sii_cli.session.sandbox_lease import SandboxLease
-from tools.registry import Toolbox
+from tools.toolbox import Toolbox
 from tools.web.settings import WebSettings
 
 Before = Callable[[list[str]], Awaitable[None]]
@@ -177,7 +178,7 @@ class Reexecution:
         caller = ToolCaller(
             toolbox=self._toolbox,
             wire=self._wire,
-            approve=allow_all,
+            permit=permit_all,
             on_sandbox_lost=self._lease.lost,
         )
         patience = _interrupted_after(calls)

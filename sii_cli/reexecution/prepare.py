@@ -23,7 +23,8 @@ from sii_cli.reexecution.limits import lesser_limits, recorded_limits
 from sii_cli.reexecution.recorded import World
 from sii_cli.reexecution.rules import Rule
 from sii_cli.workspace.history import snapshot_store
-from tools.registry import TOOL_NAMES, Toolbox
+from tools.registry import TOOL_NAMES
+from tools.toolbox import Toolbox
 from tools.web.settings import WebSettings
 
 _NO_START = (

@@ -18,7 +18,7 @@ from sii_cli.agent.loop import Loop
 from sii_cli.assembly import Mode, system_prompt
 from sii_cli.config.settings import Settings
 from sii_cli.model.types import ServedModel
-from tools.registry import Toolbox
+from tools.toolbox import Toolbox
 
 SESSION_STATUS: dict[RoundStatus, SessionStatus] = {
     "answered": "done",

@@ -12,6 +12,7 @@ from recordings.store.store import RecordingStore
 from sii_cli.agent.context.compaction import Context
 from sii_cli.agent.flow import UNWATCHED
 from sii_cli.agent.loop import Loop, OpenRound, RoundLimits
+from sii_cli.agent.permissions import Permit
 from sii_cli.assembly import Mode, make_key, make_redactor
 from sii_cli.config.settings import Settings
 from sii_cli.doctor.record import kept_check
@@ -22,7 +23,7 @@ from sii_cli.session.request_params import request_params
 from sii_cli.session.resume import Resumed, reopen, settle
 from sii_cli.session.sandbox_lease import SandboxLease
 from sii_cli.workspace.watch import WorkspaceWatch
-from tools.registry import Toolbox
+from tools.toolbox import Toolbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class RecordingOpener:
     model: Model
     toolbox: Toolbox
     lease: SandboxLease
+    permit: Permit
     watch: WorkspaceWatch | None
 
     async def begin(self, served: ServedModel) -> Opened:
@@ -108,6 +110,7 @@ class RecordingOpener:
             recorder=recorder,
             params=request_params(self.settings, served),
             limits=RoundLimits(max_steps=self.settings.max_steps),
+            permit=self.permit,
             on_sandbox_lost=self.lease.lost,
             look_at_sandbox=self.lease.look,
             setup=bool(self.settings.setup),

@@ -24,6 +24,7 @@ from sandbox.protocol import Sandbox, SandboxBackend, SandboxSpec
 from sii_cli.agent.context.compaction import Compactor
 from sii_cli.agent.flow import RoundOver
 from sii_cli.agent.loop import Loop, OpenRound
+from sii_cli.agent.permissions import Permit, permit_all
 from sii_cli.agent.wire import Item
 from sii_cli.assembly import (
     Mode,
@@ -44,7 +45,8 @@ from sii_cli.session.sandbox_lease import SandboxLease
 from sii_cli.workspace.notes import changed_note, undone_note
 from sii_cli.workspace.undo import Undo, Undone
 from sii_cli.workspace.watch import WorkspaceWatch
-from tools.registry import DEFAULT_TOOLS, Toolbox
+from tools.registry import TOOL_NAMES
+from tools.toolbox import Toolbox
 
 
 class Session:
@@ -64,6 +66,7 @@ class Session:
         spec: SandboxSpec,
         resumed: Resumed | None = None,
         about: About = NO_QUERY,
+        permit: Permit = permit_all,
     ) -> None:
         self.settings = settings
         self.folder = resumed.folder if resumed else None
@@ -71,10 +74,10 @@ class Session:
         self._resumed = resumed
         self._model = model
         self._lease = SandboxLease(backend, spec)
-        self._toolbox = Toolbox(settings.tools or DEFAULT_TOOLS, self._lease.get, settings.web)
+        self._toolbox = Toolbox(settings.tools or TOOL_NAMES, self._lease.get, settings.web)
         self._watch = self._make_watch() if settings.snapshots else None
         self._opener = RecordingOpener(
-            settings, mode, about, model, self._toolbox, self._lease, self._watch
+            settings, mode, about, model, self._toolbox, self._lease, permit, self._watch
         )
         self._undo = Undo(self._watch) if self._watch is not None else None
         self._pending_notes: list[HarnessMessage] = []
@@ -95,11 +98,13 @@ class Session:
         backend: SandboxBackend | None = None,
         resumed: Resumed | None = None,
         about: About = NO_QUERY,
+        permit: Permit = permit_all,
     ) -> Session:
         """Put a session together from settings and begin it; returns at once.
 
         `model` and `backend` stand in for those that the settings name: sessions side by side
-        share a backend. `resumed` is a recording to go on with.
+        share a backend. `resumed` is a recording to continue. `permit` decides of each tool call
+        whether it may run (`sii_cli.agent.permissions`).
         """
         keep_freed_memory()
         leave_out(os.fspath(settings.workspace))
@@ -111,6 +116,7 @@ class Session:
             spec=make_spec(settings),
             resumed=resumed,
             about=about,
+            permit=permit,
         )
         session.begin()
         return session

@@ -209,7 +209,7 @@ def _grep(text: str) -> None:
 
 
 def _tool_arguments(text: str) -> None:
-    from tools.registry import Toolbox
+    from tools.toolbox import Toolbox
     from tools.web.settings import WebSettings
 
     toolbox = Toolbox(["todo", "bash"], None, WebSettings())  # type: ignore[arg-type]
@@ -293,7 +293,7 @@ def _code(text: str) -> None:
 
 
 def _observation(text: str) -> None:
-    from recordings.events import Approval, Observation, ToolCall
+    from recordings.events import Observation, Permission, ToolCall
     from sii_cli.render.calls import call_label, render_call
     from sii_cli.render.observations import render_observation
 
@@ -304,7 +304,7 @@ def _observation(text: str) -> None:
         )
         for fold in (True, False):
             render_observation(observation, 80, fold=fold)
-    approval = Approval(by="mode", mode="auto")
+    approval = Permission(by="mode", mode="auto")
     for name in ("bash", "python", "read_file", "other"):
         key = {"bash": "command", "python": "code"}.get(name, "path")
         call = ToolCall(
@@ -357,13 +357,17 @@ def _words(text: str) -> None:
 
 
 def _neutralise(text: str) -> None:
-    from sii_cli.model.control_tokens import neutralise, neutralise_arguments, restore
-    from sii_cli.model.own_words import defused_turn
+    from sii_cli.model.control_tokens import (
+        neutralise,
+        neutralise_arguments,
+        neutralise_turn,
+        remove_marks,
+    )
 
-    restore(neutralise(text)[0])
+    remove_marks(neutralise(text)[0])
     neutralise_arguments(text)
     neutralise_arguments('{"a": "\\u0041' + text.replace('"', "").replace("\\", "") + '"}')
-    defused_turn(text, text, [])
+    neutralise_turn(text, text, [])
 
 
 def _raw_text(text: str) -> None:
@@ -472,8 +476,8 @@ TAKERS: dict[str, Take] = {
     "tools.filetypes:describe_binary": _tool_output,
     "tools.ripgrep:from_workspace": _grep,
     "tools.ripgrep:Found.counts": _grep,
-    "tools.registry:Toolbox.parse": _tool_arguments,
-    "tools.registry:Toolbox.call": _tool_arguments,
+    "tools.toolbox:Toolbox.parse": _tool_arguments,
+    "tools.toolbox:Toolbox.call": _tool_arguments,
     "tools.schema:parse_arguments": _tool_arguments,
     "tools.schema:wrong_arguments": _tool_arguments,
     "sii_cli.text.sanitise:sanitise": _sanitise,
@@ -504,8 +508,8 @@ TAKERS: dict[str, Take] = {
     "sii_cli.prompt.slash:number_of": _words,
     "sii_cli.model.control_tokens:neutralise": _neutralise,
     "sii_cli.model.control_tokens:neutralise_arguments": _neutralise,
-    "sii_cli.model.control_tokens:restore": _neutralise,
-    "sii_cli.model.own_words:defused_turn": _neutralise,
+    "sii_cli.model.control_tokens:remove_marks": _neutralise,
+    "sii_cli.model.control_tokens:neutralise_turn": _neutralise,
     "sii_cli.model.forms.glm:differences": _raw_text,
     "sii_cli.model.forms.glm:call_style": _raw_text,
     "sii_cli.model.http.sse:EventSplitter.feed": _stream,
@@ -565,8 +569,7 @@ REASONS: dict[str, tuple[str, ...]] = {
         ),
         *(
             "sii_cli.tokenizer.chat_template:*",
-            "sii_cli.agent.tool_calls:*",
-            "sii_cli.agent.model_events:*",
+            "sii_cli.agent.model_client:*",
         ),
         *(
             "recordings.storage.blobs:*",
@@ -607,7 +610,13 @@ REASONS: dict[str, tuple[str, ...]] = {
             "recordings.redaction.secrets:is_of_token",
             "recordings.store.summary:*",
         ),
-        *("tools.registry:Toolbox.*", "tools.text:counted", "tools.command_text:job_command"),
+        *(
+            "sii_cli.agent.permissions:*",
+            "sii_cli.model.errors:*",
+            "sii_cli.model.forms.registry:*",
+        ),
+        *("tools.registry:*", "tools.sources:*"),
+        *("tools.toolbox:Toolbox.*", "tools.text:counted", "tools.command_text:job_command"),
         *("sii_cli.model.endpoints:Endpoints.place", "sii_cli.model.continuity:*"),
         *("sii_cli.model.failures:failure_of_exception", "sii_cli.doctor.server_checks:*"),
         *("sii_cli.render.activity:*", "sii_cli.batch.table:*", "sii_cli.render.figures:*"),

@@ -1,7 +1,6 @@
 """One example of every event, as a short session would record it; the document shows them."""
 
 from recordings.events import (
-    Approval,
     BlobRef,
     CallRequest,
     Check,
@@ -24,6 +23,7 @@ from recordings.events import (
     Neutralised,
     Observation,
     Origin,
+    Permission,
     QueryOutcome,
     RawGeneration,
     Redaction,
@@ -185,7 +185,7 @@ EXAMPLES: list[tuple[EventData, Origin]] = [
             name="bash",
             arguments=COMMAND,
             parsed={"command": "python -m pytest -q"},
-            approval=Approval(by="mode", mode="auto"),
+            approval=Permission(by="mode", mode="auto"),
         ),
         "model",
     ),

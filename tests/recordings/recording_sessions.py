@@ -7,7 +7,6 @@ from pathlib import Path
 from recordings.conversation.ids import IdTrail
 from recordings.conversation.messages import chain_message, encode_message, message_of
 from recordings.events import (
-    Approval,
     CallRequest,
     Event,
     EventData,
@@ -19,6 +18,7 @@ from recordings.events import (
     ModelResponse,
     Observation,
     Origin,
+    Permission,
     RoundEnd,
     SessionEnd,
     SessionStart,
@@ -168,7 +168,7 @@ class FakeSession:
                 name=call.name,
                 arguments=call.arguments,
                 parsed=None,
-                approval=Approval(by="mode", mode="auto"),
+                approval=Permission(by="mode", mode="auto"),
             ),
             "model",
         )

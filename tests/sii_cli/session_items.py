@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 from recordings.events import (
-    Approval,
     CallRequest,
     Event,
     EventData,
@@ -15,6 +14,7 @@ from recordings.events import (
     ModelRequest,
     ModelResponse,
     Observation,
+    Permission,
     RoundEnd,
     SessionStart,
     ToolCall,
@@ -89,7 +89,7 @@ def call(name: str, arguments: dict[str, Any] | str, call_id: str = "c1") -> Eve
             name=name,
             arguments=raw,
             parsed=None if isinstance(arguments, str) else arguments,
-            approval=Approval(by="mode", mode="auto"),
+            approval=Permission(by="mode", mode="auto"),
         )
     )
 

@@ -12,7 +12,8 @@ import pytest
 from sandbox.docker.backend import DockerBackend
 from sandbox.protocol import Limits, Sandbox, SandboxSpec, SandboxUnavailable
 from tools.base import ToolResult
-from tools.registry import TOOL_NAMES, Toolbox
+from tools.registry import TOOL_NAMES
+from tools.toolbox import Toolbox
 from tools.web.settings import WebSettings
 
 LIMITS = Limits(memory=512 << 20, tmp=64 << 20, output=8 << 20)

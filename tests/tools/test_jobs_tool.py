@@ -13,7 +13,8 @@ from sandbox.protocol import Job, JobOutput
 from tests.fakes.fake_sandbox import FakeSandbox
 from tools.base import ToolResult
 from tools.command_text import job_result, job_state
-from tools.registry import TOOL_NAMES, Toolbox
+from tools.registry import TOOL_NAMES
+from tools.toolbox import Toolbox
 from tools.web.settings import WebSettings
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from tests.fakes.fake_sandbox import FakeSandbox
-from tools.registry import DEFAULT_TOOLS, TOOL_NAMES, Toolbox
+from tools.registry import TOOL_NAMES
+from tools.toolbox import Toolbox
 from tools.web.settings import WebSettings
 
 SNAPSHOT = Path(__file__).with_name("tool_descriptions.json")
@@ -55,5 +56,4 @@ def _properties(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def test_the_default_tools_are_these_in_this_order() -> None:
     names = "bash jobs read_file write_file edit_file glob grep python web_search web_fetch todo"
-    assert " ".join(DEFAULT_TOOLS) == names
-    assert [name for name in TOOL_NAMES if name in DEFAULT_TOOLS] == list(DEFAULT_TOOLS)
+    assert " ".join(TOOL_NAMES) == names

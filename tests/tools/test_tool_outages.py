@@ -24,7 +24,8 @@ from tests.fakes.forward_proxy import forward_proxy
 from tools import base
 from tools.base import ToolError, ToolOutage
 from tools.command_text import command_result
-from tools.registry import TOOL_NAMES, Toolbox
+from tools.registry import TOOL_NAMES
+from tools.toolbox import Toolbox
 from tools.web import ddgs_search, search
 from tools.web.fetch import Fetcher
 from tools.web.search import DdgsProvider, SearxngProvider

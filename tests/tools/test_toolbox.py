@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.fakes.fake_sandbox import FakeSandbox
-from tools.base import ToolResult
-from tools.registry import TOOL_NAMES, Toolbox, UnknownTools
+from tools.base import Emit, Params, Tool, ToolResult
+from tools.registry import SOURCES, TOOL_NAMES
+from tools.sources import ToolNeeds
+from tools.toolbox import Toolbox
 from tools.web.settings import WebSettings
 
 
@@ -142,8 +145,45 @@ def test_the_tools_keep_one_order_whatever_order_is_asked_for(tmp_path: Path) ->
     assert one.schemas_json == other.schemas_json
 
 
+class Greet(Tool[Params]):
+    """A tool of another source than sii's own."""
+
+    name = "greet"
+    params = Params
+    description = "Say hello."
+
+    async def run(self, params: Params, emit: Emit) -> ToolResult:
+        return ToolResult("Hello.")
+
+
+class Greetings:
+    """A source of one tool, under any name."""
+
+    def __init__(self, name: str = "greet") -> None:
+        self.names = (name,)
+
+    def make(self, name: str, needs: ToolNeeds) -> Tool[Any]:
+        return Greet()
+
+
+async def test_the_tools_of_another_source_follow_the_built_in_ones(tmp_path: Path) -> None:
+    provide = FakeSandbox(tmp_path).provide
+    plain = Toolbox(["bash"], provide, WebSettings())
+    both = Toolbox(["greet", "bash"], provide, WebSettings(), (*SOURCES, Greetings()))
+    assert both.names == ("bash", "greet")
+    assert both.schemas[1]["function"]["name"] == "greet"
+    assert both.sha256 != plain.sha256
+    assert (await call(both, "greet", {})).text == "Hello."
+
+
+def test_a_name_that_two_sources_have_is_refused(tmp_path: Path) -> None:
+    sources = (*SOURCES, Greetings("bash"))
+    with pytest.raises(ValueError, match="Two sources have a tool bash"):
+        Toolbox(["bash"], FakeSandbox(tmp_path).provide, WebSettings(), sources)
+
+
 def test_a_tool_set_with_unknown_names_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UnknownTools, match="no tool grp; there are: bash, "):
+    with pytest.raises(ValueError, match="no tool grp; there are: bash, "):
         Toolbox(["bash", "grp"], FakeSandbox(tmp_path).provide, WebSettings())
 
 

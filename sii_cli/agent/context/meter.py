@@ -46,14 +46,6 @@ class Meter:
             self._new += await self._counter.count("".join(texts)) + FRAME * len(texts)
         self._covered = len(messages)
 
-    async def count(self, message: bytes) -> int:
-        """Return the tokens of one message."""
-        return await self._counter.count(text_of(message)) + FRAME
-
     def set(self, tokens: int, messages: int) -> None:
         """Take the server's word for the first `messages` messages."""
         self._known, self._covered, self._new = tokens, messages, 0
-
-    def reset(self) -> None:
-        """Forget everything: earlier messages were replaced."""
-        self._known, self._covered, self._new = None, 0, 0

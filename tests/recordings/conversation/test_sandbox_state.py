@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from recordings.conversation.sandbox_state import NEW_SANDBOX, SandboxState, SandboxTrail
 from recordings.events import (
-    Approval,
     Event,
     EventData,
     HarnessMessage,
     Observation,
+    Permission,
     SandboxEnd,
     SandboxStart,
     SessionResume,
@@ -44,7 +44,7 @@ def called(name: str, **arguments: object) -> ToolCall:
         name=name,
         arguments="{}",
         parsed=arguments,
-        approval=Approval(by="mode", mode="auto"),
+        approval=Permission(by="mode", mode="auto"),
     )
 
 

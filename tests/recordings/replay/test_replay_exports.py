@@ -10,7 +10,6 @@ import pytest
 
 from recordings.errors import RecordingFailed, RecordingNotFound
 from recordings.events import (
-    Approval,
     Event,
     EventData,
     LiveDelta,
@@ -19,6 +18,7 @@ from recordings.events import (
     ModelError,
     ModelRequest,
     Observation,
+    Permission,
     ToolCall,
     ToolOutput,
     UserMessage,
@@ -115,7 +115,7 @@ def test_an_attempt_that_failed_is_told_apart_from_the_next() -> None:
 
 
 def test_calls_whose_ids_a_server_uses_again_are_told_apart() -> None:
-    approval = Approval(by="mode", mode="auto")
+    approval = Permission(by="mode", mode="auto")
     call = ToolCall(
         step=1, call_id="0", index=0, name="bash", arguments="{}", parsed={}, approval=approval
     )

@@ -15,7 +15,6 @@ from recordings.conversation.ids import IdTrail
 from recordings.conversation.messages import chain_message, encode_message, message_of
 from recordings.conversation.restore import restore
 from recordings.events import (
-    Approval,
     CallRequest,
     Event,
     EventData,
@@ -25,6 +24,7 @@ from recordings.events import (
     ModelResponse,
     Observation,
     Origin,
+    Permission,
     RoundEnd,
     SessionEnd,
     ToolCall,
@@ -180,7 +180,7 @@ class ToldSession:
 
     def _run(self, call: CallRequest, observed: str, error: str | None) -> None:
         about: dict[str, Any] = {"step": self.steps, "call_id": call.call_id, "name": call.name}
-        approval = Approval(by="mode", mode="auto")
+        approval = Permission(by="mode", mode="auto")
         called = ToolCall(
             **about, index=call.index, arguments=call.arguments, parsed=None, approval=approval
         )

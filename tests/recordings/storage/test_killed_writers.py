@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from recordings.events import (
-    Approval,
     HarnessMessage,
     LiveDelta,
     Observation,
+    Permission,
     ToolCall,
     UserMessage,
 )
@@ -43,7 +43,7 @@ def write_steps(folder: Path, acknowledge: Acknowledge) -> None:
     for step in range(1_000_000):
         for piece in range(5):
             recorder.live(LiveDelta(step, "reasoning", f"word {piece} "))
-        call_id, approval = f"call-{step}", Approval(by="mode", mode="auto")
+        call_id, approval = f"call-{step}", Permission(by="mode", mode="auto")
         call = ToolCall(
             step=step, call_id=call_id, index=0, name="bash", arguments="{}", approval=approval
         )

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from recordings.events import (
-    Approval,
     EventData,
     Observation,
+    Permission,
     SessionEnd,
     SessionResume,
     Snapshot,
@@ -28,7 +28,7 @@ def call(step: int, call_id: str) -> ToolCall:
         index=0,
         name="bash",
         arguments="{}",
-        approval=Approval(by="mode", mode="auto"),
+        approval=Permission(by="mode", mode="auto"),
     )
 
 

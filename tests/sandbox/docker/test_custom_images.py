@@ -15,7 +15,7 @@ from sandbox.client.launch import _BOOT, RUNNER
 from sandbox.docker.backend import DockerBackend
 from sandbox.protocol import Sandbox, SandboxSpec, SandboxUnavailable
 from tests.sandbox import small_images
-from tools.registry import Toolbox
+from tools.toolbox import Toolbox
 from tools.web.settings import WebSettings
 
 pytestmark = pytest.mark.docker

@@ -23,6 +23,7 @@ from recordings.events import (
     ModelRequest,
     ModelResponse,
     Observation,
+    Permission,
     RoundEnd,
     ToolCall,
     UserMessage,
@@ -31,6 +32,7 @@ from recordings.recorder import Recorder
 from recordings.storage.log import read_events
 from sandbox.protocol import SandboxError, SandboxLost, SandboxUnavailable
 from sii_cli.agent.loop import Loop, RoundLimits
+from sii_cli.agent.permissions import PERMISSIONS, Permit
 from sii_cli.agent.tool_calls import MOST_CALLS
 from sii_cli.model.types import ChatRequest, Delta, ModelPart, RequestStarted
 from tests.fakes.scripted_model import Script, ScriptedModel, answer, calls, cut_off, fails
@@ -76,7 +78,14 @@ async def slow(arguments: dict[str, Any], emit: Emit) -> ToolResult:
 class Bench:
     """A loop with its recording."""
 
-    def __init__(self, folder: Path, *scripts: Script, max_steps: int = 50, **tools: Run) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *scripts: Script,
+        max_steps: int = 50,
+        permit: Permit = PERMISSIONS["auto"],
+        **tools: Run,
+    ) -> None:
         self.folder = folder
         self.model = ScriptedModel(*scripts)
         self.toolbox = FakeToolbox(**({"echo": echo, "look": slow, "slow": slow} | tools))
@@ -89,6 +98,7 @@ class Bench:
             recorder=self.recorder,
             params={"model": "scripted"},
             limits=RoundLimits(max_steps=max_steps),
+            permit=permit,
             on_sandbox_lost=self.lost.append,
         )
 
@@ -507,3 +517,37 @@ async def test_every_request_can_be_rebuilt_from_the_recording(folder: Path) -> 
         if request.attempt == 1 and request is not requests[2]:
             assert sent == next(seen)
     assert [type(data) for data in bench.events(ModelResponse)] == [ModelResponse] * 4
+
+
+@pytest.mark.parametrize(
+    ("permission", "words"),
+    [
+        (Permission(by="human", mode="ask", allowed=False), "The human did not allow this call."),
+        (
+            Permission(by="human", mode="ask", allowed=False, words="Not there."),
+            "The human did not allow this call. They said: Not there.",
+        ),
+        (
+            Permission(by="mode", mode="rules", allowed=False, words="No network."),
+            "This call is not allowed. No network.",
+        ),
+    ],
+)
+async def test_a_call_without_permission_is_not_run_and_the_model_reads_why(
+    folder: Path, permission: Permission, words: str
+) -> None:
+    asked: list[tuple[str, dict[str, Any] | None]] = []
+
+    async def refuse(name: str, arguments: dict[str, Any] | None) -> Permission:
+        asked.append((name, arguments))
+        return permission
+
+    bench = Bench(folder, calls(("echo", '{"text": "hi"}')), answer("I see."), permit=refuse)
+    assert (await bench.say("go")).status == "answered"
+    assert asked == [("echo", {"text": "hi"})]
+    assert bench.toolbox.seen == []
+    [call] = bench.events(ToolCall)
+    assert call.approval == permission
+    [observation] = bench.events(Observation)
+    assert (observation.error, observation.text) == ("rejected", words)
+    assert words.encode() in bench.model.requests[-1][-1]

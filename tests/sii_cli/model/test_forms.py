@@ -26,7 +26,7 @@ CACHES = (
     profiles._entries,
     profiles.control_tokens,
     control_tokens._tokens,
-    control_tokens._defused,
+    control_tokens._marked,
 )
 CALL = re.compile(r"<tool_call>(\w+)\s(.*?)</tool_call>", re.DOTALL)
 

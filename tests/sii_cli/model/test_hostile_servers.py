@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from recordings.events import Approval, ModelResponse, ToolCall, Usage
+from recordings.events import ModelResponse, Permission, ToolCall, Usage
 from recordings.storage.encoding import encode
 from recordings.storage.log import LONGEST_LINE
 from sii_cli.model.assemble import Assembler
@@ -31,7 +31,7 @@ from tests.fakes.bomb_server import (
     endless,
 )
 from tests.sii_cli.model.calling import ask, client
-from tools.registry import Toolbox
+from tools.toolbox import Toolbox
 from tools.web.settings import WebSettings
 
 pytestmark = pytest.mark.hostile
@@ -242,7 +242,7 @@ def test_the_longest_answer_fits_a_line_of_a_recording(character: str) -> None:
         name="bash",
         arguments=arguments,
         parsed=Toolbox([], None, WebSettings()).parse(arguments),  # type: ignore[arg-type]
-        approval=Approval(by="mode", mode="auto"),
+        approval=Permission(by="mode", mode="auto"),
     )
     assert len(encode(call)) < LONGEST_LINE * 3 // 4
 

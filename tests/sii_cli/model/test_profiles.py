@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sii_cli.model import control_tokens as neutralising
 from sii_cli.model import profiles
-from sii_cli.model.control_tokens import MARK, neutralise, restore
+from sii_cli.model.control_tokens import MARK, neutralise, remove_marks
 from sii_cli.model.errors import ModelCallRefused
 from sii_cli.model.profiles import control_tokens, profile_of
 
@@ -27,7 +27,7 @@ def user_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 def forget() -> None:
     """Read the files anew."""
-    for cached in (profiles._entries, control_tokens, neutralising._tokens, neutralising._defused):
+    for cached in (profiles._entries, control_tokens, neutralising._tokens, neutralising._marked):
         cached.cache_clear()
 
 
@@ -106,7 +106,7 @@ def test_a_file_that_cannot_be_understood_is_named(user_file: Path, text: str, w
     assert str(user_file) in str(caught.value)
 
 
-def test_control_tokens_are_defused_and_counted() -> None:
+def test_control_tokens_are_marked_and_counted() -> None:
     sent, found = neutralise("a <|assistant|> and <think>, <think>")
     assert found == [("<think>", 2), ("<|assistant|>", 1)]
     assert not any(token in sent for token in control_tokens())
@@ -120,5 +120,5 @@ pieces = st.sampled_from([*control_tokens(), "<", "|>", "think", "é", " ", "\n"
 def test_no_text_keeps_a_control_token_and_every_text_comes_back(text: str) -> None:
     sent, found = neutralise(text)
     assert not any(token in sent for token in control_tokens())
-    assert restore(sent) == text
+    assert remove_marks(sent) == text
     assert bool(found) == (sent != text)

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from recordings.events import (
-    Approval,
     LiveDelta,
     ModelResponse,
     Observation,
+    Permission,
     RoundEnd,
     ToolCall,
     UserMessage,
@@ -44,7 +44,7 @@ def record(shell: Shell, calls: int = 3) -> Path:
             "model",
         )
         command = {"command": f"command-{step}"}
-        approval = Approval(by="mode", mode="auto")
+        approval = Permission(by="mode", mode="auto")
         recorder.record(
             ToolCall(
                 step=step,

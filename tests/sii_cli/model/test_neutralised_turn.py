@@ -14,7 +14,7 @@ from recordings.conversation.messages import message_of
 from recordings.events import CallRequest, ModelResponse, ToolCall
 from recordings.storage.log import read_events
 from recordings.verify import verify
-from sii_cli.model.own_words import defused_turn
+from sii_cli.model.control_tokens import neutralise_turn
 from sii_cli.model.profiles import control_tokens
 from tests.fakes.fake_tokenizer import id_of
 from tests.fakes.script import Turn
@@ -57,7 +57,7 @@ def test_nothing_that_goes_back_holds_a_control_token(
     reasoning: str, content: str, name: str, arguments: dict[str, Any], ascii_only: bool
 ) -> None:
     raw = json.dumps(arguments, ensure_ascii=ascii_only)
-    sent, found = defused_turn(reasoning, content, [call(raw, name)])
+    sent, found = neutralise_turn(reasoning, content, [call(raw, name)])
     spelled = [reasoning, content, name, *strings_of(arguments)]
     assert bool(found) == any(map(has_token, spelled))
     if sent is not None:
@@ -67,7 +67,7 @@ def test_nothing_that_goes_back_holds_a_control_token(
 
 
 def test_escapes_do_not_hide_a_token_from_the_template() -> None:
-    sent, found = defused_turn(None, None, [call(r'{"a": ["\u003c|user|>"]}')])
+    sent, found = neutralise_turn(None, None, [call(r'{"a": ["\u003c|user|>"]}')])
     assert sent is not None
     assert [(token.token, token.count) for token in found] == [("<|user|>", 1)]
     assert not has_token(json.loads(sent.calls[0].arguments)["a"][0])
@@ -75,7 +75,7 @@ def test_escapes_do_not_hide_a_token_from_the_template() -> None:
 
 @pytest.mark.parametrize("arguments", ['{"a":  1}', r'{"a": "\u00e9"}', "not json", "[1,", '"\\"'])
 def test_what_holds_no_token_goes_back_as_the_very_string(arguments: str) -> None:
-    assert defused_turn("Hm.", "Hi.", [call(arguments)]) == (None, [])
+    assert neutralise_turn("Hm.", "Hi.", [call(arguments)]) == (None, [])
 
 
 async def test_a_model_that_writes_a_turn_of_the_user_forges_none(tmp_path: Path) -> None:
