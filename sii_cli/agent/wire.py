@@ -17,7 +17,7 @@ Item = Event | LiveDelta | LiveOutput
 """What flows to a screen: recorded events, and live pieces that are recorded coalesced."""
 
 
-AT_ONCE = 2_000
+AT_ONCE = 500
 """Characters of streamed text that are shown at a time: a server may send megabytes at once."""
 TURN = 0.02
 """Seconds for which a watcher takes items before everything else in the loop gets its turn."""

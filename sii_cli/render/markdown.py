@@ -17,8 +17,12 @@ HEADING = re.compile(r"#{1,6} ")
 CODE_CHUNK = 30
 """Lines of code that are rendered at a time; longer code does not wait for its end."""
 LONGEST = 4_000
-"""Characters of a block that are waited for: a longer one is drawn in parts, so that a piece costs
-no more after a long text than after a short one."""
+"""The weight of a block that is waited for: a heavier one is drawn in parts, so that a piece costs
+no more after a long text than after a short one, and none takes a tenth of a second."""
+OF_A_LINE = 24
+OF_A_MARK = 8
+"""Weight of a line and of a mark beside that of a character, which is 1: what they take to draw."""
+MARKS = "*_`[<~"
 LONGEST_LINE = 1_000
 """Characters of a line that are waited for; it is parted at a space."""
 
@@ -29,8 +33,8 @@ class MarkdownStream:
     def __init__(self) -> None:
         self._lines = LineStream(None)
         self._block: list[str] = []
-        self._size = 0
-        """Characters of the block."""
+        self._weight = 0
+        """Of the block: what it takes to draw it."""
         self._fence: str | None = None
         self._language = ""
         self._blank = False
@@ -74,8 +78,8 @@ class MarkdownStream:
                 self._block.append("")
             self._blank = False
             self._block.append(line)
-            self._size += len(line) + 1
-            if HEADING.match(line) or self._size > LONGEST:
+            self._weight += _weight(line)
+            if HEADING.match(line) or self._weight > LONGEST:
                 yield from self._flush()
 
     def _take_code(self, line: str) -> Iterator[RenderableType]:
@@ -98,7 +102,7 @@ class MarkdownStream:
             yield self._code()
             return
         text = "\n".join(self._block)
-        self._block, self._size = [], 0
+        self._block, self._weight = [], 0
         yield from self._gap()
         from sii_cli.render.formatted import render_markdown
 
@@ -116,6 +120,12 @@ class MarkdownStream:
         from sii_cli.render.formatted import render_code
 
         return render_code(code, self._language)
+
+
+def _weight(line: str) -> int:
+    if line.startswith("|"):  # a table, which its bars bound (`formatted.MOST_BARS`)
+        return len(line)
+    return len(line) + OF_A_LINE + OF_A_MARK * sum(map(line.count, MARKS))
 
 
 def whole(text: str) -> list[RenderableType]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from functools import lru_cache
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -44,7 +45,7 @@ from sii_cli.render.changes import changes_line
 from sii_cli.render.markdown import MarkdownStream
 from sii_cli.render.observations import BAR, render_observation
 from sii_cli.render.screen import MAX_TAIL, PAPER, Screen, TailLine
-from sii_cli.render.wrap import LineStream, wrap
+from sii_cli.render.wrap import GrowingRows, LineStream, wrap
 from sii_cli.text.sanitise import one_line, sanitise
 
 OUTPUT_ROWS = 6
@@ -257,6 +258,7 @@ class _Prose:
         self.kind = kind
         self.begun = False
         self._width = screen.width
+        self._growing = GrowingRows(screen.width)
         self._dim = kind == "reasoning"
         self._stream: LineStream | MarkdownStream
         if self._dim or not screen.live:
@@ -274,17 +276,24 @@ class _Prose:
         if isinstance(self._stream, LineStream):
             gap = [] if self.begun else [(False, "")]
             return [*gap, (self._dim, self._stream.growing)]
-        rows: list[str] = []
-        for line in reversed(self._stream.growing):
-            rows = wrap(line, self._width) + rows
+        *whole, growing = self._stream.growing
+        rows = self._growing.of(growing)
+        for line in reversed(whole):
             if len(rows) >= MAX_TAIL:
                 break
+            rows = [*_rows_of(line, self._width), *rows]
         return [(False, row) for row in ["", *rows][-MAX_TAIL:]]
 
     def _styled(self, block: RenderableType) -> RenderableType:
         if isinstance(block, str):
             return Text(block, style="dim italic" if self._dim else "")
         return block
+
+
+@lru_cache(maxsize=4 * MAX_TAIL)
+def _rows_of(line: str, width: int) -> tuple[str, ...]:
+    """Break a line of the tail, which is drawn again with every piece that comes."""
+    return tuple(wrap(line, width))
 
 
 class _Output:

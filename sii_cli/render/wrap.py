@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len, get_character_cell_size, set_cell_size
 
 from sii_cli.text.sanitise import sanitise
 
 _SPACES = re.compile(" *")
+_NARROW = re.compile("[ -~\u00a0-\u00ac\u00ae-\u02ff\u0370-\u0482\u2500-\u25fc\u2800-\u28ff]*")
+"""Characters of one cell, as most are: they are not measured one by one."""
+_JOINER, _WIDE_FORM = "\u200d", "\ufe0f"
 
 
 def break_line(line: str, width: int) -> tuple[str, str]:
@@ -19,21 +22,44 @@ def break_line(line: str, width: int) -> tuple[str, str]:
 
 def _head(line: str, start: int, width: int) -> tuple[str, int]:
     """Return what fits of a line from a place on, and the place where the rest begins."""
-    window = line[start : start + width + 1]  # a long line costs no more than a short one
-    if cell_len(window) <= width:  # characters without a width of their own
-        window = line[start : start + 8 * width]
-    if start + len(window) == len(line) and cell_len(window) <= width:
-        return window, len(line)
-    head = set_cell_size(window, width).rstrip(" ") if width > 1 else window[:1]
-    if not window.startswith(head):  # half of a wide character was cut off
-        head = head[:-1]
+    end = _fit(line, start, width)
+    if end == len(line):
+        return line[start:], end
+    head = line[start:end].rstrip(" ")
     if not line.startswith(" ", start + len(head)):
         space = head.rfind(" ")
         if head[: space + 1].strip():
             head = head[:space]
-    head = head or window[0]
+    head = head or line[start]
     spaces = _SPACES.match(line, start + len(head))
     return head, spaces.end() if spaces else len(line)
+
+
+def _fit(line: str, start: int, width: int) -> int:
+    """Return the place up to which a line fits into `width` cells from a place on.
+
+    Of characters without a width of their own a bounded number fits: a long line costs no more
+    than a short one.
+    """
+    narrow = _NARROW.match(line, start, start + width)
+    at = narrow.end() if narrow else start
+    base, cells, size = at - 1, at - start, 1  # `base`: the last character that has a width
+    most = min(len(line), start + 8 * width)
+    while at < most:
+        character = line[at]
+        if character == _JOINER:  # the next one is drawn into the last one
+            at += 2
+            continue
+        if character == _WIDE_FORM:  # the last one takes two cells
+            begin, more = base, int(size == 1)
+        else:
+            begin, more = at, get_character_cell_size(character)
+        if more and (cells := cells + more) > width:
+            return begin
+        if more:
+            base, size = begin, more
+        at += 1
+    return min(at, len(line))
 
 
 def wrap(line: str, width: int) -> list[str]:
@@ -52,6 +78,29 @@ def cut(line: str, width: int) -> str:
     if len(window) == len(line) and cell_len(line) <= width:
         return line
     return set_cell_size(window, width - 1).rstrip() + "…"
+
+
+class GrowingRows:
+    """Breaks a line that grows into rows; a row that is full is broken once."""
+
+    def __init__(self, width: int) -> None:
+        self._width = width
+        self._line = ""
+        self._full: list[str] = []
+        self._after = 0
+        """Where the rows that are full end."""
+
+    def of(self, line: str) -> list[str]:
+        """Return the rows of a line; cheap when it is the last one with more at its end."""
+        if not line.startswith(self._line):
+            self._full, self._after = [], 0
+        self._line = line
+        head, after = _head(line, self._after, self._width)
+        while after < len(line):
+            self._full.append(head)
+            self._after = after
+            head, after = _head(line, after, self._width)
+        return [*self._full, head]
 
 
 class LineStream:

@@ -235,13 +235,17 @@ def _sanitise(text: str) -> None:
 
 def _wrap(text: str) -> None:
     from sii_cli.prompt.view import fit
-    from sii_cli.render.wrap import LineStream, break_line, cut, wrap
+    from sii_cli.render.wrap import GrowingRows, LineStream, break_line, cut, wrap
 
     line = text.replace("\n", "")
     wrap(line, 80)
     break_line(line, 80)
     cut(line, 80)
     fit(line, 80)
+    rows = GrowingRows(80)
+    for start in range(0, len(line), 1_000):
+        for end in range(16, 1_000, 16):
+            rows.of(line[start : start + end])
     for width in (None, 80):
         stream = LineStream(width)
         for piece in _pieces(text):
@@ -486,6 +490,7 @@ TAKERS: dict[str, Take] = {
     "sii_cli.render.wrap:wrap": _wrap,
     "sii_cli.render.wrap:cut": _wrap,
     "sii_cli.render.wrap:LineStream.feed": _wrap,
+    "sii_cli.render.wrap:GrowingRows.of": _wrap,
     "sii_cli.prompt.view:fit": _wrap,
     "sii_cli.render.markdown:MarkdownStream.feed": _markdown_stream,
     "sii_cli.render.markdown:whole": _markdown,

@@ -23,7 +23,7 @@ from tests.fakes.scripted_model import Script, ScriptedModel, answer, calls
 
 pytestmark = pytest.mark.hostile
 
-STALL = 0.5
+STALL = 0.3
 """Seconds of CPU that the loop may be held at a time."""
 DIGITS = "9" * 5_000
 NUMBERS = [*range(60_000), 59_999]
@@ -63,6 +63,9 @@ ATTACKS: dict[str, list[Script]] = {
     "code of many lines": [call("python", code="a = 1\n" * 3_000)],
     "a long list": [call("todo", todos=[{"content": "漢" * 50, "status": "done"}] * 1_500)],
     "a long answer in one piece": [answer("**a** `b` [c](d)\n" * 30_000)],
+    "headings in one piece": [answer("# a\n" * 5_000)],
+    "items in one piece": [answer("- a\n" * 5_000)],
+    "links in one piece": [answer("[c](d) " * 5_000)],
     "long code in one piece": [answer("```python\n" + "def a(): return f'{x}'\n" * 6_000)],
     "a long table in one piece": [answer("|a|b|\n|-|-|\n" + "|a|b|\n" * 20_000)],
     "wide characters in one piece": [answer("漢" * 500_000)],
