@@ -23,6 +23,17 @@ class RecordingDamaged(RecordingError):
     """A recording is not what was written."""
 
 
+class LineChanged(RecordingDamaged):
+    """Raised when a line of a recording, or the chain before it, is not what was written."""
+
+    def __init__(self, recording: str, number: int) -> None:
+        super().__init__(
+            f"Line {number} of the recording {recording} was changed after it was written: "
+            "`sii verify` says more."
+        )
+        self.number = number
+
+
 class RecordingTooNew(RecordingError):
     """The recording was made by a newer version than this one."""
 
@@ -65,4 +76,4 @@ def why_damaged(error: Exception) -> str:
         return "A line is too large or too deep to be read."
     if isinstance(error, RecordingError | OSError):
         return str(error)
-    return f"A line is no event ({fault_of(error)})."
+    return f"A line is not an event ({fault_of(error)})."

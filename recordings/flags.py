@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-FLAGS = {
+from recordings.events.names import Flag
+
+FLAGS: dict[Flag, str] = {
     "usage_missing": "the server counted no tokens",
     "ids_missing": "the server gave no token ids: exact samples cannot be made",
     "ids_count_differs": "the server gave more or fewer generated ids than it counted",
@@ -25,10 +27,10 @@ FLAGS = {
 }
 """By name. A response carries them, or the `raw_generation` that follows it."""
 
-SETTLED = {"redacted", "written_turn", "ids_missing", "usage_missing"}
+SETTLED: set[Flag] = {"redacted", "written_turn", "ids_missing", "usage_missing"}
 """Flags that are the same for every step of a session, or were asked for: told once."""
 
 
-def words_of(flags: Iterable[str]) -> str:
+def words_of(flags: Iterable[Flag]) -> str:
     """Say flags in words; one that is not known stands as it is."""
     return "; ".join(FLAGS.get(flag, flag) for flag in flags)

@@ -10,25 +10,21 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
+from recordings.conversation.ids import CallIds, check_keep, take_ids
 from recordings.conversation.messages import (
     chain_message,
     encode_message,
     instruction_message,
     message_of,
 )
-from recordings.errors import (
-    MALFORMED,
-    RecordingDamaged,
-    RecordingError,
-    RecordingNotFound,
-    fault_of,
-)
+from recordings.errors import RecordingDamaged, RecordingError, RecordingNotFound
 from recordings.events import (
     BlobRef,
     Event,
+    Flag,
     HarnessMessage,
+    IdSpan,
     MessageSpan,
     ModelRequest,
     ModelResponse,
@@ -43,7 +39,7 @@ from recordings.events import (
 )
 from recordings.flags import words_of
 from recordings.storage.blobs import open_blob, stored_blobs
-from recordings.storage.lines import check_line, decode_event, parse_line, peek, prev_of
+from recordings.storage.lines import check_line, decode_event, parse_line, prev_of, read_head
 from recordings.storage.log import Line, is_locked, open_log, read_lines
 
 _CHECKED = {
@@ -121,8 +117,8 @@ class _Verifier:
         self.result = Verification()
         self._folder = folder
         self._blobs: set[str] = set()
-        self._stood = 0
-        """How many ids the last call with ids left behind."""
+        self._id_count = 0
+        """How many ids the last call with ids has."""
         self._unsent: dict[int, bytes] = {}
         """Messages that no request has sent yet, by event."""
         self._places: dict[int, int] = {}
@@ -132,7 +128,7 @@ class _Verifier:
         self._unproven: list[tuple[int, Line]] = []
         """Requests, by event, whose messages are others now."""
         self._end = 0
-        self._flagged: defaultdict[int, dict[str, None]] = defaultdict(dict)
+        self._flagged: defaultdict[int, dict[Flag, None]] = defaultdict(dict)
         """Names of the flags of each step."""
 
     def problem(self, what: str, line: Line | None) -> None:
@@ -149,11 +145,15 @@ class _Verifier:
             result.head = hashlib.sha256(line.text).hexdigest()
         if prev_of(line.text) != before:
             self.problem("the chain is broken: `prev` is not the hash of the line before", line)
-        head = peek(line.text)
-        if head is not None and head.seq != seq:
+        try:
+            head = read_head(line.text)
+        except RecordingError as error:
+            return self.problem(str(error), line)
+        if head.seq != seq:
             self.problem(f"the sequence number is not {seq}", line)
-        if head is None or head.type in _CHECKED:
+        if head.type in _CHECKED:
             self._event(line)
+        return None
 
     def end(self) -> None:
         """Check what is beside the lines."""
@@ -182,8 +182,8 @@ class _Verifier:
     def _event(self, line: Line) -> None:
         try:
             event, ids = _decode(line)
-        except (RecordingError, *MALFORMED) as error:
-            return self.problem(f"the line is no event ({fault_of(error)})", line)
+        except RecordingError as error:
+            return self.problem(str(error), line)
         message = message_of(event.data)
         if message is not None:
             self._unsent[event.seq] = encode_message(message)
@@ -195,21 +195,20 @@ class _Verifier:
                 self.problem(what, line)
         return None
 
-    def _checks(self, event: Event, ids: _IdCounts | None) -> Iterator[str]:
+    def _checks(self, event: Event, ids: CallIds) -> Iterator[str]:
         match event.data:
-            case Observation(full=full, raw=raw):
-                for ref in (full, raw):
-                    if ref is not None:
-                        yield from self._blob(ref)
+            case Observation() as observation:
+                for ref in observation.blobs():
+                    yield from self._blob(ref)
             case RawGeneration(step=step, flags=flags):
                 self._flagged[step] |= dict.fromkeys(flags)
             case ModelResponse() as response:
                 self._flagged[response.step] |= dict.fromkeys(response.flags)
-                if ids is not None:
-                    yield from self._ids(response, ids)
-                    self._stood = ids.keep + ids.new + (ids.generated or 0)
-            case SummaryResponse() as response if ids is not None:
-                yield from self._ids(response, ids)
+                if ids.prompt is not None:
+                    yield from self._ids(response, ids.prompt, ids.generated)
+                    self._id_count = _prompt_size(ids.prompt) + len(ids.generated or ())
+            case SummaryResponse() as response if ids.prompt is not None:
+                yield from self._ids(response, ids.prompt, ids.generated)
             case ModelRequest() as request:
                 yield from self._request(request)
             case SummaryRequest() as request:
@@ -240,17 +239,25 @@ class _Verifier:
         elif size != ref.size:
             yield f"the blob {ref.sha256} has {size} bytes, not {ref.size}"
 
-    def _ids(self, response: ModelResponse | SummaryResponse, ids: _IdCounts) -> Iterator[str]:
-        prompt, usage = ids.keep + ids.new, response.usage
-        if ids.keep > self._stood:
-            yield f"the prompt keeps {ids.keep} ids, but only {self._stood} stood before"
-        self.result.ids += ids.new + (ids.generated or 0)
+    def _ids(
+        self,
+        response: ModelResponse | SummaryResponse,
+        span: IdSpan,
+        generated: list[int] | None,
+    ) -> Iterator[str]:
+        prompt, usage = _prompt_size(span), response.usage
+        try:
+            check_keep(span, self._id_count)
+        except ValueError as error:
+            yield str(error)
+        self.result.ids += len(span.new) + len(generated or ())
         if usage is None or "ids_count_differs" in response.flags:
             return
         if prompt != usage.prompt_tokens:
             yield f"{prompt} prompt ids, but the server counted {usage.prompt_tokens}"
-        if ids.generated is not None and ids.generated != usage.completion_tokens:
-            yield f"{ids.generated} generated ids, but the server counted {usage.completion_tokens}"
+        if generated is not None and len(generated) != usage.completion_tokens:
+            counted = usage.completion_tokens
+            yield f"{len(generated)} generated ids, but the server counted {counted}"
 
     def _request(self, request: ModelRequest) -> Iterator[str]:
         span, sent = request.messages, self._sent
@@ -297,9 +304,9 @@ class _Verifier:
         return encode_message(message_of(_decode(line)[0].data) or {})
 
 
-def _flag_notes(flagged: Mapping[int, Iterable[str]]) -> Iterator[str]:
+def _flag_notes(flagged: Mapping[int, Iterable[Flag]]) -> Iterator[str]:
     """Say for every flag which steps carry it."""
-    steps: defaultdict[str, list[int]] = defaultdict(list)
+    steps: defaultdict[Flag, list[int]] = defaultdict(list)
     for step, flags in flagged.items():
         for flag in flags:
             steps[flag].append(step)
@@ -309,28 +316,15 @@ def _flag_notes(flagged: Mapping[int, Iterable[str]]) -> Iterator[str]:
         yield f"flagged {flag} ({words_of([flag])}): step {first}{more}"
 
 
-class _IdCounts(NamedTuple):
-    keep: int
-    new: int
-    generated: int | None
+def _prompt_size(span: IdSpan) -> int:
+    return span.keep + len(span.new)
 
 
-def _decode(line: Line) -> tuple[Event, _IdCounts | None]:
-    """Return a line's event without its token ids, which are many and only counted."""
+def _decode(line: Line) -> tuple[Event, CallIds]:
+    """Return a line's event without its token ids, which are many. Raises `RecordingError`."""
     parsed = parse_line(line.text)
-    if parsed["type"] not in (ModelResponse.type, SummaryResponse.type):
-        return decode_event(parsed), None
-    span = parsed["data"].pop("prompt_ids", None)
-    generated = parsed["data"].pop("generated_ids", None)
-    if not isinstance(generated, list | None):
-        raise TypeError("`generated_ids` is no list")
-    if span is None:
-        return decode_event(parsed), None
-    keep, new = span["keep"], span["new"]
-    if not isinstance(keep, int) or not isinstance(new, list):
-        raise TypeError("`prompt_ids` are none")
-    counts = _IdCounts(keep, len(new), None if generated is None else len(generated))
-    return decode_event(parsed), counts
+    ids = take_ids(parsed)
+    return decode_event(parsed), ids
 
 
 def describe(problem: Problem) -> str:

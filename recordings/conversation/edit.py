@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from recordings.errors import RecordingDamaged, RecordingNotFound
+from recordings.errors import RecordingNotFound
 from recordings.events import Event, ModelRequest, ModelResponse, ToolCall, UserMessage
-from recordings.storage.lines import check_line
-from recordings.storage.log import event_of, read_lines
+from recordings.storage.log import event_of, read_checked_lines
 
-Part = Literal["message", "reasoning", "content", "calls"]
+EditedPart = Literal["message", "reasoning", "content", "calls"]
 
 
 class NotEditable(RecordingNotFound):
@@ -37,10 +36,8 @@ def edit_point(folder: Path, seq: int) -> EditPoint:
     """
     request = 0
     response: EditPoint | None = None
-    for line in read_lines(folder):
-        event, sha256 = event_of(folder, line), check_line(line.text)
-        if sha256 is None:
-            raise RecordingDamaged(f"Line {line.number} of {folder.name} was changed.")
+    for line, sha256 in read_checked_lines(folder):
+        event = event_of(folder, line)
         match event.data:
             case ModelRequest():
                 request = event.seq
@@ -63,12 +60,12 @@ def _point(event: Event, sha256: str, response: EditPoint | None) -> EditPoint:
     )
 
 
-def changed_parts(before: UserMessage | ModelResponse, after: object) -> list[Part]:
+def changed_parts(before: UserMessage | ModelResponse, after: object) -> list[EditedPart]:
     """Name what differs between an event's data and what stands in its place."""
     if isinstance(before, UserMessage):
         return ["message"] if before != after else []
     assert isinstance(after, ModelResponse)
-    parts: list[tuple[Part, bool]] = [
+    parts: list[tuple[EditedPart, bool]] = [
         ("reasoning", (before.reasoning or "") != (after.reasoning or "")),
         ("content", (before.content or "") != (after.content or "")),
         ("calls", before.calls != after.calls),

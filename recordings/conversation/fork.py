@@ -12,12 +12,9 @@ from recordings.errors import RecordingDamaged, RecordingNotFound
 from recordings.events import BlobRef, Observation, Parent, Redaction
 from recordings.storage.blobs import blob_folder, blob_path
 from recordings.storage.files import PACKED, failure
-from recordings.storage.lines import check_line, parse_line, peek
-from recordings.storage.log import LogWriter, event_of, read_lines
+from recordings.storage.lines import read_head
+from recordings.storage.log import LogWriter, event_of, read_checked_lines, read_lines
 from recordings.storage.opening import HeldFolder
-
-_HEAD = 250
-"""Bytes of a line in which its parent stands."""
 
 
 def copy_until(source: Path, at: int, folder: Path, log: LogWriter) -> Parent:
@@ -25,18 +22,11 @@ def copy_until(source: Path, at: int, folder: Path, log: LogWriter) -> Parent:
 
     Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`, `RecordingFailed`.
     """
-    for line in read_lines(source):
-        sha256 = check_line(line.text)
-        if sha256 is None:
-            raise RecordingDamaged(
-                f"Line {line.number} of the recording {source.name} was changed after it was "
-                "written: `sii verify` says more."
-            )
+    for line, sha256 in read_checked_lines(source):
         event = event_of(source, line)
         if isinstance(event.data, Observation):
-            for ref in (event.data.full, event.data.raw):
-                if ref is not None:
-                    _share_blob(source, folder, ref)
+            for ref in event.data.blobs():
+                _share_blob(source, folder, ref)
         log.append(line.text, durable=event.seq == at)
         if event.seq == at:
             return Parent(source.name, event.seq, sha256)
@@ -50,24 +40,12 @@ def redactions_of(source: Path, at: int) -> Iterator[Redaction]:
     Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
     """
     for line in read_lines(source):
-        head = peek(line.text)
-        if head is not None and (head.type != Redaction.type or head.seq <= at):
+        head = read_head(line.text)
+        if head.type != Redaction.type or head.seq <= at:
             continue
         data = event_of(source, line).data
         if isinstance(data, Redaction) and (shared := [seq for seq in data.seqs if seq <= at]):
             yield data.model_copy(update={"seqs": shared})
-
-
-def parent_of(folder: Path) -> Parent | None:
-    """Return where a recording was forked from, none when it was not.
-
-    Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
-    """
-    found = None
-    for line in read_lines(folder):
-        if b'"parent":{' in line.text[:_HEAD]:
-            found = event_of(folder, line).parent
-    return found
 
 
 def root_of(folder: Path) -> str:
@@ -87,9 +65,7 @@ def ancestors(folder: Path) -> set[str]:
     """
     found: set[str] = set()
     for line in read_lines(folder):
-        session = parse_line(line.text).get("session")
-        if not isinstance(session, str):
-            raise RecordingDamaged(f"Line {line.number} of {folder.name} names no session.")
+        session = read_head(line.text).session
         if session == folder.name:
             break
         found.add(session)

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from recordings.errors import MALFORMED
-from recordings.storage.lines import parse_line, peek
+from recordings.storage.lines import parse_line, read_head
 from recordings.storage.log import read_lines
 
 TOOL_INFRA = "tool_infra"
@@ -27,11 +27,10 @@ def outages_of(folder: Path) -> Counter[str]:
     """
     found: Counter[str] = Counter()
     for line in read_lines(folder):
-        head = peek(line.text)
-        if (head is not None and head.type != "observation") or _MARK not in line.text:
+        if read_head(line.text).type != "observation" or _MARK not in line.text:
             continue
-        with suppress(*MALFORMED):  # what is damaged is told by those who read all of it
-            event = parse_line(line.text)
-            if event["type"] == "observation" and event["data"]["error"] == TOOL_INFRA:
-                found[str(event["data"]["name"])] += 1
+        with suppress(*MALFORMED):  # readers of the whole event report it
+            data = parse_line(line.text)["data"]
+            if data["error"] == TOOL_INFRA:
+                found[str(data["name"])] += 1
     return found

@@ -30,8 +30,8 @@ from recordings.events import (
     Usage,
     UserMessage,
 )
-from recordings.storage.lines import STREAMED, check_line, peek
-from recordings.storage.log import event_of, read_lines
+from recordings.storage.lines import STREAMED, read_head
+from recordings.storage.log import event_of, read_checked_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +88,9 @@ def restore(folder: Path, at: int | None = None) -> Conversation:
     Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
     """
     restorer: _Restorer | None = None
-    for line in read_lines(folder):
-        sha256 = check_line(line.text)
-        if sha256 is None:
-            raise RecordingDamaged(
-                f"Line {line.number} of the recording {folder.name} was changed after it was "
-                "written: `sii verify` says more."
-            )
-        head = peek(line.text)
-        if head is not None and head.type in STREAMED and restorer is not None:
+    for line, sha256 in read_checked_lines(folder):
+        head = read_head(line.text)
+        if head.type in STREAMED and restorer is not None:
             restorer.pass_over(head.seq, sha256)
         else:
             event = event_of(folder, line)
@@ -154,7 +148,7 @@ class _Restorer:
                 self._set_messages(span)
                 state.sent, state.compacted, self._loose = span.keep, True, []
             case SummaryResponse(usage=usage) if usage is not None:
-                self._count(usage)
+                state.usage += usage
             case ModelError(retry_in=None):
                 state.under_way = "nothing"
             case ModelResponse() as response:
@@ -219,14 +213,7 @@ class _Restorer:
         if response.prompt_ids is not None:
             self._follow(response.prompt_ids, response.generated_ids or [])
         if response.usage is not None:
-            self._count(response.usage)
-
-    def _count(self, usage: Usage) -> None:
-        before = self.conversation.usage
-        self.conversation.usage = Usage(
-            prompt_tokens=before.prompt_tokens + usage.prompt_tokens,
-            completion_tokens=before.completion_tokens + usage.completion_tokens,
-        )
+            state.usage += response.usage
 
     def _follow(self, span: IdSpan, generated_ids: list[int]) -> None:
         try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from recordings.events import (
     Event,
@@ -21,7 +21,7 @@ from recordings.events import (
     ToolCall,
 )
 
-NEW_SANDBOX = "new_sandbox"
+NEW_SANDBOX: Final = "new_sandbox"
 """Reason of the note that tells the model what went with its sandbox (`HarnessMessage`)."""
 _WORKSPACE = "/workspace"
 _WRITERS = frozenset({"write_file", "edit_file"})

@@ -15,16 +15,17 @@ from recordings.events.model import (
     RawGeneration,
     ResponseFields,
 )
+from recordings.events.names import Flag, HarnessReason, ModelErrorKind
 from recordings.events.parts import (
     BlobRef,
     CallRequest,
     Continuity,
-    EventData,
+    EventBase,
+    EventPart,
     IdSpan,
     MessageSpan,
     Neutralised,
     Origin,
-    Part,
     SentTurn,
     StreamTiming,
     Truncation,
@@ -46,7 +47,7 @@ from recordings.events.session import (
     UserMessage,
 )
 from recordings.events.tools import Observation, Permission, ToolCall, ToolOutput
-from recordings.events.union import EVENT_TYPES
+from recordings.events.union import EVENT_TYPES, EventData
 from recordings.events.workspace import FileChange, Snapshot, SnapshotFailed
 
 __all__ = [
@@ -59,9 +60,13 @@ __all__ = [
     "Continuity",
     "Edit",
     "Event",
+    "EventBase",
     "EventData",
+    "EventPart",
     "FileChange",
+    "Flag",
     "HarnessMessage",
+    "HarnessReason",
     "IdSpan",
     "Interrupt",
     "LiveDelta",
@@ -69,6 +74,7 @@ __all__ = [
     "MessageSpan",
     "ModelDelta",
     "ModelError",
+    "ModelErrorKind",
     "ModelRequest",
     "ModelResponse",
     "NetworkRequest",
@@ -76,7 +82,6 @@ __all__ = [
     "Observation",
     "Origin",
     "Parent",
-    "Part",
     "Permission",
     "QueryOutcome",
     "QueryStatus",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from recordings.events.parts import EventData, Usage
+from recordings.events.parts import EventBase, Usage
 
 QueryStatus = Literal[
     "solved",
@@ -23,7 +23,7 @@ QueryStatus = Literal[
 `gave_up` when feedback on a failed check moved the model to nothing more."""
 
 
-class Check(EventData):
+class Check(EventBase):
     """The query's own check was run at the end of a round; the model has not seen this."""
 
     type: ClassVar[str] = "check"
@@ -38,7 +38,7 @@ class Check(EventData):
     seconds: float
 
 
-class SimulatedUser(EventData):
+class SimulatedUser(EventBase):
     """A second model played the user; its words follow as a user message of origin `query`."""
 
     type: ClassVar[str] = "simulated_user"
@@ -51,7 +51,7 @@ class SimulatedUser(EventData):
     usage: Usage | None = None
 
 
-class QueryOutcome(EventData):
+class QueryOutcome(EventBase):
     """What became of a batch's session; a session without one was stopped half-way."""
 
     type: ClassVar[str] = "query_outcome"

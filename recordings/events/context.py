@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from recordings.events.parts import EventData, IdSpan, MessageSpan, StreamTiming, Usage
+from recordings.events.names import Flag
+from recordings.events.parts import EventBase, IdSpan, MessageSpan, StreamTiming, Usage
 
 
-class SummaryRequest(EventData):
+class SummaryRequest(EventBase):
     """The model is asked to sum the session up, because its context is full.
 
     Neither the question nor the answer becomes part of the history; what is made of the answer is
@@ -30,7 +31,7 @@ class SummaryRequest(EventData):
     with_tools: bool = True
 
 
-class SummaryResponse(EventData):
+class SummaryResponse(EventBase):
     """What the model answered to a `summary_request`. Stands for a message of the role `system`
     where a `compaction` names it."""
 
@@ -52,10 +53,10 @@ class SummaryResponse(EventData):
     generated_ids: list[int] | None = None
     timing: StreamTiming = StreamTiming()
     fingerprint: str | None = None
-    flags: list[str] = []
+    flags: list[Flag] = []
 
 
-class Stub(EventData):
+class Stub(EventBase):
     """A line in the place of an old observation that was left out to make room."""
 
     type: ClassVar[str] = "stub"
@@ -65,7 +66,7 @@ class Stub(EventData):
     text: str
 
 
-class Compaction(EventData):
+class Compaction(EventBase):
     """From here the model reads another history: earlier messages were left out or summed up."""
 
     type: ClassVar[str] = "compaction"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from recordings.events.parts import EventData, Origin
+from recordings.events.parts import Origin
+from recordings.events.union import EventData
 from recordings.storage.migrations import SCHEMA_VERSION
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal, TypedDict
 
+from recordings.events.names import Flag, ModelErrorKind
 from recordings.events.parts import (
     CallRequest,
     Continuity,
-    EventData,
+    EventBase,
     IdSpan,
     MessageSpan,
     Neutralised,
@@ -17,7 +18,7 @@ from recordings.events.parts import (
 )
 
 
-class ModelRequest(EventData):
+class ModelRequest(EventBase):
     """One attempt of one model call: everything that was sent."""
 
     type: ClassVar[str] = "model_request"
@@ -34,7 +35,7 @@ class ModelRequest(EventData):
     with_tools: bool = True
 
 
-class ModelDelta(EventData):
+class ModelDelta(EventBase):
     """Streamed text, coalesced over about a second. Lost deltas lose nothing but timing."""
 
     type: ClassVar[str] = "model_delta"
@@ -48,7 +49,7 @@ class ModelDelta(EventData):
     `text`; empty: all at once."""
 
 
-class ModelResponse(EventData):
+class ModelResponse(EventBase):
     """A model call that came back whole (it may still have been cut off by a limit).
 
     What follows at once (a call, a note to the model, the round's end) is synced, and it with that.
@@ -72,7 +73,7 @@ class ModelResponse(EventData):
     generated_ids: list[int] | None = None
     timing: StreamTiming = StreamTiming()
     fingerprint: str | None = None
-    flags: list[str] = []
+    flags: list[Flag] = []
     """Doubts about this response, each by name (`recordings.flags`)."""
     neutralised: list[Neutralised] = []
     """Control tokens that the model wrote as text."""
@@ -94,10 +95,10 @@ class ResponseFields(TypedDict):
     generated_ids: list[int] | None
     timing: StreamTiming
     fingerprint: str | None
-    flags: list[str]
+    flags: list[Flag]
 
 
-class RawGeneration(EventData):
+class RawGeneration(EventBase):
     """What a response's ids say where it is not what was shown: the server's parser lost or moved
     something, or a call was not ended. It follows the response, after the calls at the latest.
     """
@@ -105,20 +106,20 @@ class RawGeneration(EventData):
     type: ClassVar[str] = "raw_generation"
     step: int
     attempt: int
-    flags: list[str]
+    flags: list[Flag]
     """What differs, each by name (`recordings.flags`)."""
     text: str
     """As the server spells the ids, control tokens included, without the stop token."""
 
 
-class ModelError(EventData):
+class ModelError(EventBase):
     """An attempt that failed. What had arrived is kept here and never enters the history."""
 
     type: ClassVar[str] = "model_error"
     durable: ClassVar[bool] = True
     step: int
     attempt: int
-    kind: str
+    kind: ModelErrorKind
     message: str
     status: int | None = None
     retry_in: float | None = None

@@ -10,21 +10,21 @@ Origin = Literal["human", "query", "model", "tool", "harness", "annotator", "com
 """Who made the text of an event. Training masks follow from it."""
 
 
-class Part(BaseModel):
+class EventPart(BaseModel):
     """A piece of an event's data: immutable, unknown keys refused."""
 
     # Built when it is first needed: a command meets few of the events that there are.
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
-class EventData(Part):
+class EventBase(EventPart):
     """What one event says. `type` is its name on disk; `durable` events are synced to disk."""
 
     type: ClassVar[str]
     durable: ClassVar[bool] = False
 
 
-class BlobRef(Part):
+class BlobRef(EventPart):
     """Bytes kept beside the log under their hash."""
 
     sha256: str
@@ -32,7 +32,7 @@ class BlobRef(Part):
     """Bytes."""
 
 
-class IdSpan(Part):
+class IdSpan(EventPart):
     """Token ids as `what stood there before + what is new`, so that a log grows linearly.
 
     "Before" is the prompt ids followed by the generated ids of the session's previous response
@@ -43,7 +43,7 @@ class IdSpan(Part):
     new: list[int]
 
 
-class MessageSpan(Part):
+class MessageSpan(EventPart):
     """The messages of a request as `what was sent before + what is new`.
 
     `keep` counts the messages taken from the front of the previous request's list; `new` holds
@@ -54,7 +54,7 @@ class MessageSpan(Part):
     new: list[int]
 
 
-class CallRequest(Part):
+class CallRequest(EventPart):
     """A tool call as the model wrote it; `arguments` is the raw string, valid JSON or not."""
 
     index: int
@@ -63,7 +63,7 @@ class CallRequest(Part):
     arguments: str
 
 
-class Usage(Part):
+class Usage(EventPart):
     """Token counts as the server reports them."""
 
     prompt_tokens: int = 0
@@ -71,8 +71,15 @@ class Usage(Part):
     cached_tokens: int | None = None
     reasoning_tokens: int | None = None
 
+    def __add__(self, other: Usage) -> Usage:
+        """Return the prompt and generated tokens of both; the others are not added up."""
+        return Usage(
+            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
+            completion_tokens=self.completion_tokens + other.completion_tokens,
+        )
 
-class Continuity(Part):
+
+class Continuity(EventPart):
     """How a prompt's ids go on from the session's last call (its prompt, then what it generated).
 
     Only an extension can be trained on together with what stood before it.
@@ -86,7 +93,7 @@ class Continuity(Part):
     """The first id that differs."""
 
 
-class StreamTiming(Part):
+class StreamTiming(EventPart):
     """Seconds from sending the request."""
 
     first_chunk: float | None = None
@@ -95,14 +102,14 @@ class StreamTiming(Part):
     chunks: int = 0
 
 
-class Neutralised(Part):
+class Neutralised(EventPart):
     """Control tokens that stood in a text and were defused before it was sent."""
 
     token: str
     count: int
 
 
-class SentTurn(Part):
+class SentTurn(EventPart):
     """A turn of the model as it goes back to it: what it wrote, with control tokens defused."""
 
     reasoning: str | None = None
@@ -110,7 +117,7 @@ class SentTurn(Part):
     calls: list[CallRequest] = []
 
 
-class Truncation(Part):
+class Truncation(EventPart):
     """What the model was not shown of an output."""
 
     bytes: int

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from recordings.events.parts import EventData
+from recordings.events.parts import EventBase
 
 
-class Edit(EventData):
+class Edit(EventBase):
     """In a fork: the next event, of origin `annotator`, stands in place of one of the parent's.
 
     The parent's event itself is not in the fork, so both can be compared: the two are a pair.
@@ -26,7 +26,7 @@ class Edit(EventData):
     why: str = ""
 
 
-class Redaction(EventData):
+class Redaction(EventBase):
     """Secrets were taken out of earlier events, and the lines chained anew.
 
     What stands there now is `‹redacted:NAME›`; token ids that spelled it are -1.

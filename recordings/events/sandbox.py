@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from recordings.events.parts import EventData
+from recordings.events.parts import EventBase
 
 
-class SandboxStart(EventData):
+class SandboxStart(EventBase):
     """A sandbox is ready. A second one means that the first was lost, or that the session went on
     later: the model is told what is gone (`harness_message` of the reason `new_sandbox`)."""
 
@@ -33,7 +33,7 @@ class SandboxStart(EventData):
     start_seconds: float
 
 
-class SandboxEnd(EventData):
+class SandboxEnd(EventBase):
     """The sandbox is gone, by our doing or not."""
 
     type: ClassVar[str] = "sandbox_end"
@@ -42,7 +42,7 @@ class SandboxEnd(EventData):
     detail: str = ""
 
 
-class NetworkRequest(EventData):
+class NetworkRequest(EventBase):
     """What something in the sandbox asked of the network, told when it was over.
 
     Of a tunnel (`CONNECT`) no more is known than its two ends and what passed.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from recordings.events.parts import EventData, Neutralised, Part, Usage
+from recordings.events.names import HarnessReason
+from recordings.events.parts import EventBase, EventPart, Neutralised, Usage
 
 RoundStatus = Literal[
     "answered", "interrupted", "limit", "cut_off", "empty", "loop", "infra", "failed"
@@ -14,7 +15,7 @@ SessionStatus = Literal[
 ]
 
 
-class SessionStart(EventData):
+class SessionStart(EventBase):
     """The first event: who works where, with which model and tools, under which settings."""
 
     type: ClassVar[str] = "session_start"
@@ -52,7 +53,7 @@ class SessionStart(EventData):
     tags: list[str] = []
 
 
-class SessionResume(EventData):
+class SessionResume(EventBase):
     """The session goes on in a new run, after its end or after a crash.
 
     The clock `mono` begins anew here.
@@ -69,7 +70,7 @@ class SessionResume(EventData):
     """What was under way when the last run died; it is not done again by itself."""
 
 
-class CheckFound(Part):
+class CheckFound(EventPart):
     """What one look of `sii doctor` found."""
 
     name: str
@@ -78,7 +79,7 @@ class CheckFound(Part):
     remedy: str = ""
 
 
-class ServerCheck(EventData):
+class ServerCheck(EventBase):
     """What `sii doctor --record` had found of the server and the machine, shortly before."""
 
     type: ClassVar[str] = "server_check"
@@ -88,7 +89,7 @@ class ServerCheck(EventData):
     checks: list[CheckFound]
 
 
-class UserMessage(EventData):
+class UserMessage(EventBase):
     """What the human (or the query file) said; opens a round."""
 
     type: ClassVar[str] = "user_message"
@@ -100,16 +101,16 @@ class UserMessage(EventData):
     neutralised: list[Neutralised] = []
 
 
-class HarnessMessage(EventData):
+class HarnessMessage(EventBase):
     """A reminder or an error note of ours that the model reads; never posed as a user's."""
 
     type: ClassVar[str] = "harness_message"
     durable: ClassVar[bool] = True
-    reason: str
+    reason: HarnessReason
     text: str
 
 
-class Interrupt(EventData):
+class Interrupt(EventBase):
     """The human stopped the turn."""
 
     type: ClassVar[str] = "interrupt"
@@ -118,7 +119,7 @@ class Interrupt(EventData):
     during: Literal["model", "tool"]
 
 
-class RoundEnd(EventData):
+class RoundEnd(EventBase):
     """The model's turn is over: an answer, a limit, an interrupt or a failure."""
 
     type: ClassVar[str] = "round_end"
@@ -129,7 +130,7 @@ class RoundEnd(EventData):
     reason: str = ""
 
 
-class SessionEnd(EventData):
+class SessionEnd(EventBase):
     """The last event of a session that was closed in order. Missing after a kill."""
 
     type: ClassVar[str] = "session_end"

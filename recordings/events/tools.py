@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from recordings.events.parts import BlobRef, EventData, Neutralised, Part, Truncation
+from recordings.events.parts import BlobRef, EventBase, EventPart, Neutralised, Truncation
 
 
-class Permission(Part):
+class Permission(EventPart):
     """Whether a call may run, and who decided."""
 
     by: Literal["human", "mode", "nobody"]
@@ -16,7 +16,7 @@ class Permission(Part):
     words: str | None = None
 
 
-class ToolCall(EventData):
+class ToolCall(EventBase):
     """A call about to run (or to be refused)."""
 
     type: ClassVar[str] = "tool_call"
@@ -31,7 +31,7 @@ class ToolCall(EventData):
     approval: Permission
 
 
-class ToolOutput(EventData):
+class ToolOutput(EventBase):
     """Live output of a running call, coalesced over about a second; for replays, not for truth."""
 
     type: ClassVar[str] = "tool_output"
@@ -41,7 +41,7 @@ class ToolOutput(EventData):
     """As in `model_delta`."""
 
 
-class Observation(EventData):
+class Observation(EventBase):
     """What a call returned: `text` is what the model reads."""
 
     type: ClassVar[str] = "observation"
@@ -68,3 +68,7 @@ class Observation(EventData):
     """Files of the workspace that the call is known to have changed."""
     details: dict[str, Any] = {}
     """More for the screen and for analysis, by tool: a diff, a todo list, a URL, …"""
+
+    def blobs(self) -> tuple[BlobRef, ...]:
+        """Return the blobs that it refers to."""
+        return tuple(ref for ref in (self.full, self.raw) if ref is not None)

@@ -1,6 +1,8 @@
-"""Every event there is, in the order of the reference."""
+"""All events, as one closed union, in the order of the reference."""
 
 from __future__ import annotations
+
+from typing import get_args
 
 from recordings.events.batch import Check, QueryOutcome, SimulatedUser
 from recordings.events.context import Compaction, Stub, SummaryRequest, SummaryResponse
@@ -11,7 +13,6 @@ from recordings.events.model import (
     ModelResponse,
     RawGeneration,
 )
-from recordings.events.parts import EventData
 from recordings.events.revision import Edit, Redaction
 from recordings.events.sandbox import NetworkRequest, SandboxEnd, SandboxStart
 from recordings.events.session import (
@@ -27,38 +28,39 @@ from recordings.events.session import (
 from recordings.events.tools import Observation, ToolCall, ToolOutput
 from recordings.events.workspace import Snapshot, SnapshotFailed
 
-_EVENTS: tuple[type[EventData], ...] = (
-    SessionStart,
-    SessionResume,
-    ServerCheck,
-    SandboxStart,
-    SandboxEnd,
-    NetworkRequest,
-    UserMessage,
-    HarnessMessage,
-    ModelRequest,
-    ModelDelta,
-    ModelResponse,
-    RawGeneration,
-    ModelError,
-    ToolCall,
-    ToolOutput,
-    Observation,
-    Snapshot,
-    SnapshotFailed,
-    SummaryRequest,
-    SummaryResponse,
-    Stub,
-    Compaction,
-    Interrupt,
-    Check,
-    SimulatedUser,
-    QueryOutcome,
-    RoundEnd,
-    Edit,
-    Redaction,
-    SessionEnd,
+EventData = (
+    SessionStart
+    | SessionResume
+    | ServerCheck
+    | SandboxStart
+    | SandboxEnd
+    | NetworkRequest
+    | UserMessage
+    | HarnessMessage
+    | ModelRequest
+    | ModelDelta
+    | ModelResponse
+    | RawGeneration
+    | ModelError
+    | ToolCall
+    | ToolOutput
+    | Observation
+    | Snapshot
+    | SnapshotFailed
+    | SummaryRequest
+    | SummaryResponse
+    | Stub
+    | Compaction
+    | Interrupt
+    | Check
+    | SimulatedUser
+    | QueryOutcome
+    | RoundEnd
+    | Edit
+    | Redaction
+    | SessionEnd
 )
+"""What one event says: one class for each type of event."""
 
-EVENT_TYPES = {cls.type: cls for cls in _EVENTS}
-"""By their names on disk."""
+EVENT_TYPES: dict[str, type[EventData]] = {cls.type: cls for cls in get_args(EventData)}
+"""The classes by the names of the types on disk."""

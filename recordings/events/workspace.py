@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from recordings.events.parts import EventData, Part
+from recordings.events.parts import EventBase, EventPart
 
 
-class FileChange(Part):
+class FileChange(EventPart):
     """What became of one path of the workspace."""
 
     path: str
@@ -22,7 +22,7 @@ class FileChange(Part):
     """Why its content is in no snapshot: `too large`, `unreadable`, …"""
 
 
-class Snapshot(EventData):
+class Snapshot(EventBase):
     """The workspace as it was at one moment, kept in the store of snapshots under its tree's hash.
 
     Written only when something changed since the one before, at the start, and before an earlier
@@ -52,7 +52,7 @@ class Snapshot(EventData):
     seconds: float
 
 
-class SnapshotFailed(EventData):
+class SnapshotFailed(EventBase):
     """No snapshot could be made; the session goes on. Told once, until one can be made again."""
 
     type: ClassVar[str] = "snapshot_failed"

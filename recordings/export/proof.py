@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from recordings.errors import UNREADABLE, why_damaged
+from recordings.errors import UNREADABLE, LineChanged, why_damaged
 from recordings.export.plan import Source
 from recordings.samples.sample import LeftOut
-from recordings.storage.lines import check_line, prev_of
-from recordings.storage.log import is_locked, read_lines
+from recordings.storage.log import checked_hash, is_locked
 
 
 class Proofs:
@@ -26,15 +25,12 @@ def _problem(source: Source) -> LeftOut | None:
     """Prove every line, the chain, the last line's hash."""
     if is_locked(source.folder):
         return LeftOut(source.id, "being_written", "its session has not ended")
-    before = ""
     try:
-        for line in read_lines(source.folder):
-            sha256 = check_line(line.text)
-            if sha256 is None or prev_of(line.text) != before:
-                return LeftOut(source.id, "damaged", f"line {line.number} is not what was written")
-            before = sha256
+        head = checked_hash(source.folder)
+    except LineChanged as error:
+        return LeftOut(source.id, "damaged", f"line {error.number} is not what was written")
     except UNREADABLE as error:
         return LeftOut(source.id, "damaged", why_damaged(error))
-    if before != source.sha256:
+    if head != source.sha256:
         return LeftOut(source.id, "damaged", "it is not what it was when it was chosen")
     return None

@@ -11,6 +11,7 @@ from recordings.conversation.messages import chain_message, encode_message, mess
 from recordings.events import (
     CallRequest,
     EventData,
+    Flag,
     HarnessMessage,
     MessageSpan,
     ModelRequest,
@@ -159,6 +160,9 @@ class _Writer:
             for index, (call_id, name, arguments) in enumerate(message["calls"])
         ]
         sent, found = self._defuse.turn(message["reasoning"], message["content"], calls)
+        flags: list[Flag] = ["ids_missing"]
+        if found:
+            flags.append("control_tokens_written")
         response = ModelResponse(
             step=self._steps,
             attempt=1,
@@ -167,7 +171,7 @@ class _Writer:
             calls=calls,
             finish_reason="tool_calls" if calls else "stop",
             complete=True,
-            flags=["ids_missing", *(["control_tokens_written"] if found else [])],
+            flags=flags,
             neutralised=found,
             sent=sent,
         )

@@ -5,7 +5,6 @@ Read from the logs as they go by; what is held of a recording is one row of numb
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -15,16 +14,14 @@ from typing import Any
 from recordings.conversation.outages import TOOL_INFRA
 from recordings.errors import UNREADABLE
 from recordings.index.find import Found
-from recordings.storage.lines import parse_line
+from recordings.storage.lines import parse_line, read_head
 from recordings.storage.log import read_lines
 
 LIMI = {"min": 13_000, "mean": 42_400, "max": 152_000}
 """Tokens of LIMI's 78 trajectories (arXiv 2509.17567)."""
 BINS = (0, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000, 256_000)
 """Where the bars of the tokens' histogram begin; the last has no end."""
-_TYPE = re.compile(rb'"type":"([a-z_]+)"')
-_HEAD = 200
-_COUNTED = frozenset({b"model_response", b"model_error", b"observation"})
+_COUNTED = frozenset({"model_response", "model_error", "observation"})
 
 
 @dataclass(slots=True)
@@ -48,16 +45,16 @@ def figures_of(found: Found) -> Figures:
     """Read one recording. Raises `UNREADABLE`."""
     figures = Figures(found)
     for line in read_lines(found.summary.folder):
-        kind = _TYPE.search(line.text[:_HEAD])
-        if kind is None or kind[1] not in _COUNTED:
+        kind = read_head(line.text).type
+        if kind not in _COUNTED:
             continue
         data = parse_line(line.text)["data"]
-        if kind[1] == b"model_response":
+        if kind == "model_response":
             usage = data["usage"] or {"prompt_tokens": 0, "completion_tokens": 0}
             made = usage["completion_tokens"]
             figures.tokens = max(figures.tokens, usage["prompt_tokens"] + made)
             figures.generated += made
-        elif kind[1] == b"model_error":
+        elif kind == "model_error":
             figures.errors[f"model: {data['kind']}"] += 1
         else:
             name, error = _word(data["name"]), data["error"]

@@ -7,12 +7,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from recordings.errors import RecordingDamaged
+from recordings.errors import LineChanged, RecordingDamaged
 from recordings.index.schema import PARTS, UNREAD, spaced, texts_of
 from recordings.reviews.keys import ReviewKeys
 from recordings.reviews.reviews import counted_reviews, read_reviews, tags
-from recordings.storage.lines import check_line, parse_line, peek, prev_of
-from recordings.storage.log import Line, read_lines
+from recordings.storage.lines import parse_line, read_head
+from recordings.storage.log import Line, read_checked_lines
 from recordings.store.summary import is_new_fork
 
 _COLUMNS = (
@@ -63,17 +63,19 @@ class _Indexer:
 
     def read(self) -> None:
         """Take in every line that is new."""
-        row, last = self._row, None
-        for line in read_lines(self._folder, offset=row["offset"], number=row["line"]):
-            if prev_of(line.text) != (row["head"] if last is None else check_line(last)):
-                if row["offset"] and last is None:
-                    raise _Rewritten
-                raise RecordingDamaged(f"Line {line.number}: the chain is broken.")
-            last = line.text
-            self._line(line)
-        if last is not None:
-            row["head"] = check_line(last)
-        if row["head"] is None or not row["line"] > 1:
+        row = self._row
+        offset, first = row["offset"], row["line"]
+        try:
+            for line, sha256 in read_checked_lines(
+                self._folder, offset=offset, number=first, head=row["head"]
+            ):
+                row["head"] = sha256
+                self._line(line)
+        except LineChanged as changed:
+            if offset and changed.number == first:
+                raise _Rewritten from None
+            raise
+        if row["line"] <= 1:
             raise RecordingDamaged("The recording has no whole line.")
 
     def clear(self) -> None:
@@ -128,8 +130,7 @@ class _Indexer:
     def _line(self, line: Line) -> None:
         row = self._row
         row["offset"], row["line"] = line.offset + len(line.text) + 1, line.number + 1
-        head = peek(line.text)
-        if head is not None and head.type in UNREAD:
+        if read_head(line.text).type in UNREAD:
             return
         event = parse_line(line.text)
         if event["type"] == "redaction":

@@ -6,7 +6,14 @@ from functools import cache
 from types import NoneType
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
-from recordings.events import EventData, IdSpan, ModelError, ModelResponse, Part, SummaryResponse
+from recordings.events import (
+    EventData,
+    EventPart,
+    IdSpan,
+    ModelError,
+    ModelResponse,
+    SummaryResponse,
+)
 from recordings.redaction.secrets import Secret, SecretFinder, mask
 
 _Response = TypeVar("_Response", ModelResponse, SummaryResponse)
@@ -82,7 +89,7 @@ def texts_of(data: EventData) -> list[str]:
     return texts
 
 
-def _collect_fields(part: Part, texts: list[str]) -> None:
+def _collect_fields(part: EventPart, texts: list[str]) -> None:
     """Runs over everything that is recorded: fields that never hold text are passed over."""
     fields = part.__dict__
     for name in _text_fields(type(part)):
@@ -104,12 +111,12 @@ def _collect(value: Any, texts: list[str]) -> None:
             texts.append(f"{key}={item}" if isinstance(item, str) else str(key))
             if item and not isinstance(item, str | int | float):
                 _collect(item, texts)
-    elif isinstance(value, Part):
+    elif isinstance(value, EventPart):
         _collect_fields(value, texts)
 
 
 @cache
-def _text_fields(cls: type[Part]) -> tuple[str, ...]:
+def _text_fields(cls: type[EventPart]) -> tuple[str, ...]:
     """Return the fields of a part that may hold a text, by their types."""
     return tuple(name for name, field in cls.model_fields.items() if _holds_text(field.annotation))
 
@@ -117,7 +124,7 @@ def _text_fields(cls: type[Part]) -> tuple[str, ...]:
 def _holds_text(annotation: Any) -> bool:
     if get_origin(annotation) is Literal:
         return False
-    if isinstance(annotation, type) and issubclass(annotation, Part):
+    if isinstance(annotation, type) and issubclass(annotation, EventPart):
         return bool(_text_fields(annotation))
     inner = get_args(annotation)
     if inner:

@@ -54,7 +54,7 @@ def scan(folder: Path, finder: SecretFinder) -> Iterator[Finding]:
     for event in read_events(folder):
         for secret in finder.find("\n".join(texts_of(event.data))):
             yield Finding(event.seq, secret)
-        for ref in _blobs(event.data):
+        for ref in event.data.blobs() if isinstance(event.data, Observation) else ():
             with open_blob(folder, ref) as file:
                 text = file.read(_LARGEST).decode("utf-8", "replace")
             for secret in finder.find(text):
@@ -228,8 +228,3 @@ class _Rewriter:
         clean = put_blob(self._folder, after)
         self._kept_blobs.add(clean.sha256)
         return clean
-
-
-def _blobs(data: EventData) -> Iterator[BlobRef]:
-    if isinstance(data, Observation):
-        yield from (ref for ref in (data.full, data.raw) if ref is not None)

@@ -18,7 +18,7 @@ import orjson
 from pydantic import Field
 
 from recordings.errors import MALFORMED, RecordingDamaged, fault_of
-from recordings.events import Part
+from recordings.events import EventPart
 from recordings.reviews.approval import Verdict
 from recordings.reviews.keys import ReviewKeys
 from recordings.storage.encoding import encode
@@ -51,7 +51,7 @@ COUNTED: frozenset[ReviewOrigin] = frozenset({"own", "person"})
 """Origins of reviews that count."""
 
 
-class StepReview(Part):
+class StepReview(EventPart):
     """What a reviewer says about one event."""
 
     seq: int
@@ -61,7 +61,7 @@ class StepReview(Part):
     """True: not to be trained on; false: taken back; none: nothing said."""
 
 
-class Review(Part):
+class Review(EventPart):
     """One reviewer's words at one time."""
 
     reviewer: str

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator
 from pathlib import Path
 
+from recordings.conversation.ids import CallIds, IdTrail
 from recordings.conversation.messages import instruction_message, message_of
 from recordings.conversation.outages import TOOL_INFRA
 from recordings.errors import RecordingDamaged
@@ -28,7 +29,7 @@ from recordings.events import (
 from recordings.samples.arguments import parse_arguments
 from recordings.samples.loops import Circle
 from recordings.samples.policy import COMPACTION, DEFAULT_POLICY, SamplePolicy, Step, judge
-from recordings.samples.reading import Read, read_samples_events
+from recordings.samples.reading import Read, read_sample_events
 from recordings.samples.sample import LeftOut, Sample, StepKey, Turn
 from recordings.samples.stretch import Stretch
 
@@ -50,7 +51,7 @@ def samples_of(
     Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
     """
     builder = _Builder(folder.name, policy, excluded, claimed)
-    for read in read_samples_events(folder):
+    for read in read_sample_events(folder):
         yield from builder.take(read)
     yield from builder.close()
 
@@ -75,8 +76,8 @@ class _Builder:
         self._summary_request: SummaryRequest | None = None
         self._start: SessionStart | None = None
         self._model = ""
-        self._trail: list[int] = []
-        """The ids of the last call that has any: the stretch's own while it is exact."""
+        self._trail = IdTrail()
+        """The ids of the last call that has any."""
         self._stretch: Stretch | None = None
         self._number = 0
         self._is_broken = False
@@ -164,11 +165,12 @@ class _Builder:
     def _response(
         self, event: Event, response: ModelResponse, read: Read
     ) -> Iterator[Sample | LeftOut]:
-        new = self._extension(event, read.span)
-        if self._breaks(read.span, new):
+        span = read.ids.prompt
+        new = self._extension(event, span)
+        if self._breaks(span, new):
             yield from self.close()
-            self._stretch = self._begin(self._request, is_exact=read.span is not None)
-            new = self._whole(read.span)
+            self._stretch = self._begin(self._request, is_exact=span is not None)
+            new = self._whole(span)
         step = self._step(event, response)
         # What goes back to it with control tokens defused is not what it wrote.
         step.is_plain = response.sent is None and all(
@@ -177,7 +179,7 @@ class _Builder:
         step.is_excluded = event.seq in self._excluded or self._round_excluded
         step.is_repeated = self._circle.goes_on(response)
         step.follows_human_text = self._human_text
-        self._add(step, new, read.generated or [])
+        self._add(step, new, read.ids)
         self._is_broken = False
         self._human_text |= event.origin == "annotator"
 
@@ -187,7 +189,7 @@ class _Builder:
         """A summary is a call beside the history: a sample of its own, if it counts at all."""
         asked, step = self._summary_request, self._step(event, response)
         step.origin, step.is_excluded = "compaction", event.seq in self._excluded
-        self._extension(event, read.span)
+        self._extension(event, read.ids.prompt)
         if not response.summary:  # the harness could not use it
             yield LeftOut(
                 self._recording, COMPACTION[0], "it is no summary", step=step.number, seq=step.seq
@@ -196,7 +198,7 @@ class _Builder:
         if asked is None or judge(step, self._policy) == COMPACTION:
             yield LeftOut(self._recording, *COMPACTION, step=step.number, seq=step.seq)
             return
-        stretch = self._begin(asked, is_exact=read.span is not None)
+        stretch = self._begin(asked, is_exact=read.ids.prompt is not None)
         sent = [*self._sent[: asked.messages.keep], *asked.messages.new]
         said = {"role": "assistant", "content": response.content or ""}
         if response.reasoning:
@@ -207,9 +209,9 @@ class _Builder:
             Turn(event.seq, said, step=step.key, origin="compaction"),
         ]
         stretch.steps.append(step)
-        new = self._whole(read.span)
+        new = self._whole(read.ids.prompt)
         if new is not None:
-            stretch.add_ids(step, new, read.generated or [], sent)
+            stretch.add_ids(step, new, read.ids.generated or [], sent)
         self._number += 1
         yield from stretch.close(self._number, self._policy, self._claimed)
 
@@ -220,17 +222,16 @@ class _Builder:
         """
         if span is None:
             return None
-        if span.keep > len(self._trail):
+        try:
+            return self._trail.extension(span)
+        except ValueError as error:
             raise RecordingDamaged(
-                f"Event {event.seq} of the recording {self._recording} keeps {span.keep} ids, but "
-                f"only {len(self._trail)} stood."
-            )
-        rest = self._trail[span.keep :]
-        return span.new[len(rest) :] if span.new[: len(rest)] == rest else None
+                f"Event {event.seq} of the recording {self._recording}: {error}."
+            ) from None
 
     def _whole(self, span: IdSpan | None) -> list[int] | None:
         """Return all ids of a prompt."""
-        return None if span is None else self._trail[: span.keep] + span.new
+        return None if span is None else self._trail.expand(span)
 
     def _breaks(self, span: IdSpan | None, new: list[int] | None) -> bool:
         """Whether a new stretch begins: told by ids, and by messages where there are none."""
@@ -267,16 +268,17 @@ class _Builder:
             follows_outage=self._outage,
         )
 
-    def _add(self, step: Step, new: list[int] | None, generated: list[int]) -> None:
+    def _add(self, step: Step, new: list[int] | None, ids: CallIds) -> None:
         """Append the request's new messages and the response, and its ids where it has any."""
         stretch = self._stretch
         assert stretch is not None
         unseen = self._unseen()
         stretch.turns += [self._turns[seq] for seq in (*unseen, step.seq)]
         stretch.steps.append(step)
-        if new is not None:
+        if new is not None and ids.prompt is not None:
+            generated = ids.generated or []
             stretch.add_ids(step, new, generated, unseen)
-            self._trail = stretch.ids
+            self._trail.follow(ids.prompt, generated)
 
     def _unseen(self) -> list[int]:
         """The events of the last request's messages that the stretch does not hold yet."""

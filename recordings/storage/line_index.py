@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recordings.errors import RecordingDamaged
-from recordings.storage.lines import decode_event, parse_line
+from recordings.storage.lines import decode_event, parse_line, read_head
 from recordings.storage.log import LONGEST_LINE, Line, open_log, read_lines
 
 if TYPE_CHECKING:
@@ -25,12 +25,10 @@ CALL, ERROR, USER, SHOWN, STEP, SAID = 1, 2, 4, 8, 16, 32
 """Marks of a line: a call begins, something failed, a human spoke, it is shown, a step begins,
 somebody said something (a human, or the model)."""
 
-_HEAD = re.compile(rb'"mono":([0-9.eE+-]+),"type":"([a-z_]+)"')
-_HEAD_BYTES = 250
 _HIDDEN = frozenset(
     {
-        *(b"model_delta", b"tool_output", b"model_request", b"raw_generation", b"session_resume"),
-        *(b"snapshot", b"summary_request", b"summary_response", b"stub", b"query_outcome"),
+        *("model_delta", "tool_output", "model_request", "raw_generation", "session_resume"),
+        *("snapshot", "summary_request", "summary_response", "stub", "query_outcome"),
     }
 )
 _FAILED = re.compile(rb'"error":"|"exit_code":-?[1-9]')
@@ -95,38 +93,39 @@ class LineIndex:
         self._file.close()
 
     def _add(self, line: Line) -> None:
-        text = line.text
-        head = _HEAD.search(text, 0, _HEAD_BYTES)
-        if head is None:
-            raise RecordingDamaged(f"Line {line.number} of {self._folder.name} is no event.")
-        mono, kind = float(head[1]), head[2]
-        begins_anew = kind == b"session_resume" or b'"parent":{' in text[:_HEAD_BYTES]
-        before = self._last if self._last is not None and not begins_anew else mono
-        self._last = mono
+        try:
+            head = read_head(line.text)
+        except RecordingDamaged as error:
+            raise RecordingDamaged(
+                f"Line {line.number} of {self._folder.name} is damaged: {error}."
+            ) from None
+        restarts = head.begins_fork or head.type == "session_resume"
+        before = self._last if self._last is not None and not restarts else head.mono
+        self._last = head.mono
         now = self.times[-1] if self.times else 0.0
         self.offsets.append(line.offset)
-        self.times.append(now + max(0.0, mono - before))
-        self.marks.append(_marks(kind, text))
+        self.times.append(now + max(0.0, head.mono - before))
+        self.marks.append(_marks(head.type, line.text))
 
 
-def _marks(kind: bytes, text: bytes) -> int:
+def _marks(kind: str, text: bytes) -> int:
     marks = 0 if kind in _HIDDEN else SHOWN
     match kind:
-        case b"tool_call":
+        case "tool_call":
             return marks | CALL
-        case b"user_message":
+        case "user_message":
             return marks | USER | STEP | SAID
-        case b"model_request":
+        case "model_request":
             return marks | STEP
-        case b"model_error":
+        case "model_error":
             return marks | ERROR
-        case b"observation" if _FAILED.search(text):
+        case "observation" if _FAILED.search(text):
             return marks | ERROR
-        case b"model_response":
+        case "model_response":
             return marks | SAID | (ERROR if _CUT_OFF in text else 0)
-        case b"round_end" if _BAD_END.search(text):
+        case "round_end" if _BAD_END.search(text):
             return marks | ERROR
-        case b"sandbox_end" if b'"reason":"lost"' in text:
+        case "sandbox_end" if b'"reason":"lost"' in text:
             return marks | ERROR
         case _:
             return marks

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -27,17 +27,46 @@ _PREV_KEY = b'"prev":"'
 _LONGEST_PREV = len(_PREV_KEY) + hashlib.sha256().digest_size * 2 + len(b'"')
 STREAMED = frozenset({"model_delta", "tool_output"})
 """Types of events whose text comes whole in a later one; most of a recording."""
+_NUMBER = rb"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
 _HEAD = re.compile(
-    rb'\{"v":%d,"session":"[^"\\]*","seq":(\d{1,18}),"wall":[0-9.eE+-]+,"mono":[0-9.eE+-]+,'
-    rb'"type":"([a-z_]+)"' % SCHEMA_VERSION
+    rb'\{"v":%d,"session":"([^"\\]*)","seq":(\d{1,18}),"wall":%b,"mono":(%b),"type":"([a-z_]+)",'
+    rb'"origin":"[a-z]+",("parent":)?' % (SCHEMA_VERSION, _NUMBER, _NUMBER)
 )
 
 
-class Head(NamedTuple):
-    """What the beginning of a line says of its event."""
+class Head:
+    """What stands in a line before its data; each value is decoded when it is read."""
 
-    seq: int
-    type: str
+    __slots__ = ("_found",)
+
+    def __init__(self, found: re.Match[bytes] | tuple[bytes, ...]) -> None:
+        """`found`: what `_HEAD` finds, or a tuple of the same groups."""
+        self._found = found
+
+    @property
+    def session(self) -> str:
+        """The session that recorded the line."""
+        return self._found[1].decode("utf-8", "replace")
+
+    @property
+    def seq(self) -> int:
+        """Number of the event."""
+        return int(self._found[2])
+
+    @property
+    def mono(self) -> float:
+        """Seconds of the monotonic clock."""
+        return float(self._found[3])
+
+    @property
+    def type(self) -> str:
+        """Type of the event."""
+        return self._found[4].decode()
+
+    @property
+    def begins_fork(self) -> bool:
+        """It is the first line that a fork adds to its parent's."""
+        return bool(self._found[5])
 
 
 def encode_event(event: Event) -> tuple[bytes, str]:
@@ -82,13 +111,13 @@ def prev_of(line: bytes) -> str:
     return line[start + len(_PREV_KEY) : -_TAIL - 1].decode("ascii", "replace") if start > 0 else ""
 
 
-def peek(line: bytes) -> Head | None:
-    """Read a line's head without parsing the line; none for another schema or what is no event.
+def read_head(line: bytes) -> Head:
+    """Return a line's head; a line of the current schema is not parsed for it.
 
-    Most of a recording is streamed text, which most readers pass over.
+    Most of a recording is streamed text, which most readers skip.
+    Raises `RecordingDamaged`, `RecordingTooNew`.
     """
-    found = _HEAD.match(line)
-    return found and Head(int(found[1]), found[2].decode())
+    return Head(_HEAD.match(line) or _parsed_head(parse_line(line)))
 
 
 def parse_line(line: bytes) -> dict[str, Any]:
@@ -99,16 +128,32 @@ def parse_line(line: bytes) -> dict[str, Any]:
     try:
         parsed = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        raise RecordingDamaged(f"a line is no JSON ({error})") from None
+        raise RecordingDamaged(f"a line is not JSON ({error})") from None
     if not isinstance(parsed, dict) or not isinstance(parsed.get("v"), int):
-        raise RecordingDamaged("a line is no event")
+        raise RecordingDamaged("a line is not an event")
     event = parsed if parsed["v"] == SCHEMA_VERSION else migrate(parsed)
     if not isinstance(event.get("type"), str) or not isinstance(event.get("data"), dict):
-        raise RecordingDamaged("a line is no event")
-    if parsed["v"] == SCHEMA_VERSION and peek(line) != (event.get("seq"), event["type"]):
-        # Else those who read the head alone would pass over what others take in.
-        raise RecordingDamaged("a line's beginning is not that of its event")
+        raise RecordingDamaged("a line is not an event")
+    if parsed["v"] == SCHEMA_VERSION:
+        found = _HEAD.match(line)
+        if found is None or (Head(found).seq, Head(found).type) != (
+            event.get("seq"),
+            event["type"],
+        ):
+            # Else readers of the head alone would skip what others read.
+            raise RecordingDamaged("a line's beginning is not that of its event")
     return event
+
+
+def _parsed_head(parsed: dict[str, Any]) -> tuple[bytes, ...]:
+    """Return what `_HEAD` finds in a line of the current schema."""
+    try:
+        _check_envelope(parsed)
+        values = ("", parsed["session"], int(parsed["seq"]), float(parsed["mono"]), parsed["type"])
+    except MALFORMED as error:
+        raise _malformed(error) from None
+    parent = b"parent" if parsed.get("parent") else b""
+    return (*(str(value).encode() for value in values), parent)
 
 
 def decode_event(parsed: dict[str, Any]) -> Event:
@@ -135,16 +180,20 @@ def decode_event(parsed: dict[str, Any]) -> Event:
             parent=Parent(**parent) if parent else None,
         )
     except MALFORMED as error:
-        raise RecordingDamaged(f"a line is no event ({fault_of(error)})") from None
+        raise _malformed(error) from None
+
+
+def _malformed(error: Exception) -> RecordingDamaged:
+    return RecordingDamaged(f"a line is not an event ({fault_of(error)})")
 
 
 def _check_envelope(parsed: dict[str, Any]) -> None:
     """Check by hand, for every line that is read. Raises `TypeError`."""
     for name in ("session", "origin", "prev"):
         if not isinstance(parsed[name], str):
-            raise TypeError(f"`{name}` is no text")
+            raise TypeError(f"`{name}` is not a string")
     for name in ("wall", "mono"):
         if not isinstance(parsed[name], int | float):
-            raise TypeError(f"`{name}` is no number")
+            raise TypeError(f"`{name}` is not a number")
     if not isinstance(parsed["seq"], int):
-        raise TypeError("`seq` is no number")
+        raise TypeError("`seq` is not a number")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from recordings.errors import (
+    LineChanged,
     RecordingDamaged,
     RecordingFailed,
     RecordingInUse,
@@ -22,7 +23,7 @@ from recordings.errors import (
     RecordingTooNew,
 )
 from recordings.storage.files import failure, open_kept
-from recordings.storage.lines import check_line, decode_event, parse_line
+from recordings.storage.lines import check_line, decode_event, parse_line, prev_of
 from recordings.storage.opening import HeldFolder, open_file
 
 if TYPE_CHECKING:
@@ -218,10 +219,38 @@ def read_lines(folder: Path, *, offset: int = 0, number: int = 1) -> Iterator[Li
             offset += len(text)
 
 
+def read_checked_lines(
+    folder: Path, *, offset: int = 0, number: int = 1, head: str = ""
+) -> Iterator[tuple[Line, str]]:
+    """Yield the whole lines of a recording, each with its sha256, checked as they are read.
+
+    Begins at `offset`, the place of line `number`, after a line with the sha256 `head`.
+    Raises `LineChanged` for a line whose checksum or chain does not hold, and what `read_lines`
+    raises.
+    """
+    for line in read_lines(folder, offset=offset, number=number):
+        sha256 = check_line(line.text)
+        if sha256 is None or prev_of(line.text) != head:
+            raise LineChanged(folder.name, line.number)
+        yield line, sha256
+        head = sha256
+
+
+def checked_hash(folder: Path) -> str:
+    """Return the recording's hash, or an empty string when it has no line; every line is checked.
+
+    Raises what `read_checked_lines` raises.
+    """
+    head = ""
+    for _, sha256 in read_checked_lines(folder):
+        head = sha256
+    return head
+
+
 def read_events(folder: Path) -> Iterator[Event]:
     """Yield the events of a recording in order; a torn last line is left out.
 
-    Checks that every line is an event, not the hash chain (`verify.py` does).
+    Checks that every line is an event, not the chain (`read_checked_lines` does).
     Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
     """
     return (event_of(folder, line) for line in read_lines(folder))

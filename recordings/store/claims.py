@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from recordings.errors import UNREADABLE, RecordingDamaged, RecordingNotFound, why_damaged
+from recordings.errors import UNREADABLE, RecordingNotFound, why_damaged
 from recordings.events import SessionResume, SessionStart, Snapshot
 from recordings.storage.files import kept_status
-from recordings.storage.lines import check_line, decode_event, parse_line, peek, prev_of
-from recordings.storage.log import LOG, read_lines
+from recordings.storage.lines import decode_event, parse_line, read_head
+from recordings.storage.log import LOG, read_checked_lines
 from recordings.store.store import RecordingStore
 
 _READ = frozenset((SessionStart.type, SessionResume.type, Snapshot.type))
@@ -53,14 +53,8 @@ class Claims:
                 self.unknown[session] = why_damaged(error)
 
     def _trees_of(self, folder: Path) -> Iterator[str]:
-        before = ""
-        for line in read_lines(folder):
-            sha256 = check_line(line.text)
-            if sha256 is None or prev_of(line.text) != before:
-                raise RecordingDamaged(f"line {line.number} is not what was written")
-            before = sha256
-            head = peek(line.text)
-            if head is not None and head.type not in _READ:
+        for line, _ in read_checked_lines(folder):
+            if read_head(line.text).type not in _READ:
                 continue
             match decode_event(parse_line(line.text)).data:
                 case Snapshot(tree=tree):

@@ -19,7 +19,7 @@ from recordings.errors import (
     why_damaged,
 )
 from recordings.storage.files import kept_status
-from recordings.storage.lines import parse_line
+from recordings.storage.lines import parse_line, read_head
 from recordings.storage.log import LOG, LONGEST_LINE, is_locked, open_log, read_lines
 
 if TYPE_CHECKING:
@@ -36,8 +36,6 @@ _OUTSIDE = frozenset({"session_start", "round_end", "session_end"})
 """Types of events by which one tells whether a round is open."""
 _HEAD_LINES = 32
 """The first user message comes within the first lines, or the session has none yet."""
-_HEAD_BYTES = 100
-"""Of a line, in which its session stands."""
 _TAIL_BYTES = (1 << 14, 1 << 20)
 """How much of the end is read at first, and at most."""
 
@@ -189,7 +187,7 @@ def _head(folder: Path) -> tuple[dict[str, Any], str]:
     for line in islice(read_lines(folder), _HEAD_LINES):
         if start is None:
             start = parse_line(line.text)
-        elif b'"type":"user_message"' in line.text:
+        elif read_head(line.text).type == "user_message":
             return start, str(parse_line(line.text)["data"]["text"])
     if start is None or start["type"] != "session_start":
         raise RecordingDamaged("The recording has no beginning.")
@@ -198,7 +196,6 @@ def _head(folder: Path) -> tuple[dict[str, Any], str]:
 
 def _forked(folder: Path, default: float) -> float:
     """Return when a fork's own part began: its lines follow all of its parents'."""
-    own = f'"session":"{folder.name}"'.encode()
     with open_log(folder) as file:
         low, high = 0, file.seek(0, os.SEEK_END)
         line = b""
@@ -207,11 +204,19 @@ def _forked(folder: Path, default: float) -> float:
             file.seek(middle)
             file.readline(LONGEST_LINE)
             found = file.readline(LONGEST_LINE)
-            if not found or own in found[:_HEAD_BYTES]:
+            if not found or _is_of(found, folder.name):
                 high, line = middle, found or line
             else:
                 low = middle + 1
     return float(parse_line(line)["wall"]) if line.endswith(b"\n") else default
+
+
+def _is_of(line: bytes, session: str) -> bool:
+    """Tell whether a line is of a session; a torn last line is, for nobody else appends."""
+    try:
+        return read_head(line).session == session
+    except RecordingDamaged:
+        return True
 
 
 def _tail(folder: Path) -> Iterator[dict[str, Any]]:

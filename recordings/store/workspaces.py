@@ -16,7 +16,7 @@ from recordings.events import (
     ToolCall,
     UserMessage,
 )
-from recordings.storage.lines import peek
+from recordings.storage.lines import read_head
 from recordings.storage.log import event_of, read_lines
 
 _SNAPSHOT = frozenset({Snapshot.type})
@@ -137,9 +137,5 @@ class _State:
 
 def _events(recording: Path, types: frozenset[str]) -> Iterator[Event]:
     for line in read_lines(recording):
-        head = peek(line.text)
-        if head is not None and head.type not in types:
-            continue
-        event = event_of(recording, line)
-        if event.type in types:
-            yield event
+        if read_head(line.text).type in types:
+            yield event_of(recording, line)

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Literal
 
 from recordings.errors import MALFORMED, RecordingError
-from recordings.storage.lines import check_line, parse_line, prev_of
-from recordings.storage.log import is_locked, read_lines, recording_hash
+from recordings.storage.lines import parse_line
+from recordings.storage.log import checked_hash, is_locked, recording_hash
 from recordings.trust.grants import is_granted
 from recordings.trust.home_key import HomeKey, find_key
 from recordings.trust.seal import is_sealed
@@ -61,13 +61,7 @@ def _looks(folder: Path) -> int:
 
 def checked_head(folder: Path) -> str:
     """Return the hash of a recording's last line; empty where a line or the chain does not hold."""
-    head = ""
     try:
-        for line in read_lines(folder):
-            sha256 = check_line(line.text)
-            if sha256 is None or prev_of(line.text) != head:
-                return ""
-            head = sha256
+        return checked_hash(folder)
     except (RecordingError, OSError):
         return ""
-    return head

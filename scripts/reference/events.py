@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 
 from recordings import events
-from recordings.events import EVENT_TYPES, Event, Part
+from recordings.events import EVENT_TYPES, Event, EventPart
 from scripts.reference.markdown import fenced, page, table
 from tests.recordings.recording_examples import example_lines
 
@@ -24,8 +24,8 @@ def pages() -> dict[str, str]:
     examples = {event.type: (event, line) for event, line in example_lines()}
     parts = [
         cls
-        for cls in Part.__subclasses__()
-        if cls.__module__.startswith(events.__name__) and cls is not events.EventData
+        for cls in EventPart.__subclasses__()
+        if cls.__module__.startswith(events.__name__) and cls is not events.EventBase
     ]
     return {
         "events.md": page(
@@ -52,7 +52,7 @@ def _event(name: str, event: Event, line: bytes, notes: _Notes) -> str:
     )
 
 
-def _fields(cls: type[Part], notes: _Notes) -> str:
+def _fields(cls: type[EventPart], notes: _Notes) -> str:
     rows = [
         (f"`{name}`", _kind(str(cls.__annotations__[name])), notes.get((cls.__name__, name), ""))
         for name in cls.model_fields

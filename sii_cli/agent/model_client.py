@@ -11,6 +11,7 @@ from uuid import uuid4
 from recordings.conversation.ids import IdTrail
 from recordings.events import (
     EventData,
+    Flag,
     LiveDelta,
     ModelError,
     ResponseFields,
@@ -148,7 +149,7 @@ class _Received:
         )
 
 
-def response_fields(done: Completion, flags: Sequence[str] = ()) -> ResponseFields:
+def response_fields(done: Completion, flags: Sequence[Flag] = ()) -> ResponseFields:
     """Return what the events of a response have in common; `flags` are added to its own."""
     return {
         "attempt": done.attempt,

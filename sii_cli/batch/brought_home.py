@@ -9,7 +9,7 @@ from typing import Any
 
 from recordings.errors import MALFORMED, RecordingError
 from recordings.events import SessionResume, SessionStart
-from recordings.storage.lines import parse_line, peek
+from recordings.storage.lines import parse_line, read_head
 from recordings.storage.log import read_lines
 from recordings.trust.home_key import HomeKey
 from recordings.trust.origin import checked_head
@@ -35,8 +35,7 @@ def _is_of(folder: Path, about: About) -> bool:
         lines = read_lines(folder)
         start: dict[str, Any] = parse_line(next(lines).text)
         for line in lines:
-            head = peek(line.text)
-            if head is None or head.type in (SessionStart.type, SessionResume.type):
+            if read_head(line.text).type in (SessionStart.type, SessionResume.type):
                 return False
         data = SessionStart.model_validate(start["data"])
         told = {name: getattr(data, name) for name in asdict(about)}

@@ -42,7 +42,7 @@ class ServedPin:
         was = self._known.setdefault(varied, now)
         if was != now:
             raise ModelCallFailed(
-                "infra",
+                "unavailable",
                 f"{served.base_url} serves {now}, but the batch is recorded with {was}: serve that "
                 "one, or go on with --accept-changes.",
             )

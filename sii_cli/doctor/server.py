@@ -214,9 +214,17 @@ def _said(done: Completion) -> Message:
     )
 
 
-def _assistant(calls: list[CallRequest], **said: str | None) -> Message:
+def _assistant(
+    calls: list[CallRequest], *, reasoning: str | None = None, content: str | None = None
+) -> Message:
     response = ModelResponse(
-        step=1, attempt=1, finish_reason="tool_calls", complete=True, calls=calls, **said
+        step=1,
+        attempt=1,
+        reasoning=reasoning,
+        content=content,
+        calls=calls,
+        finish_reason="tool_calls",
+        complete=True,
     )
     message = message_of(response)
     assert message is not None

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from recordings.events import CallRequest, Usage
+from recordings.events import CallRequest, Flag, ModelErrorKind, Usage
 from sii_cli.model.bounds import MOST_CALLS, MOST_COUNT, TooMuch, bounds_of, is_count
 from sii_cli.model.errors import ModelCallFailed
 from sii_cli.model.http.sse import BadStream
@@ -204,7 +204,7 @@ class Assembler:
         stopped = self._call_stop is not None and self._stop_reason == self._call_stop
         return stopped or self.finish_reason == "tool_calls"
 
-    def _flags(self) -> Iterator[str]:
+    def _flags(self) -> Iterator[Flag]:
         if self.finish_reason in ENDED and self._ended_at_limit:
             yield "ended_at_limit"
         if not self._calls and self._ended_as_a_call:
@@ -274,7 +274,7 @@ def _server_error(error: Any) -> ModelCallFailed:
         said = error.get("message")
         given = error.get("code")
         code = given if isinstance(given, int) and 100 <= given < 600 else 500
-    kind = "engine_dead" if code >= 500 else "server_error"
+    kind: ModelErrorKind = "engine_dead" if code >= 500 else "server_error"
     message = f"The server failed within its answer: {words_in(said)}"
     return ModelCallFailed(kind, message, status=code)
 

@@ -7,9 +7,12 @@ ModelCallFailed          the server, or the way to it
 
 from __future__ import annotations
 
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from sii_cli.errors import FAILED, INFRASTRUCTURE, LIMIT, SiiError
+
+if TYPE_CHECKING:
+    from recordings.events import ModelErrorKind
 
 
 class ModelCallFailed(SiiError):
@@ -22,7 +25,7 @@ class ModelCallFailed(SiiError):
 
     def __init__(
         self,
-        kind: str,
+        kind: ModelErrorKind,
         message: str,
         *,
         status: int | None = None,
@@ -54,7 +57,7 @@ class ModelCallRefused(ModelCallFailed):
 
     exit_code = FAILED
 
-    def __init__(self, kind: str, message: str, *, status: int | None = None) -> None:
+    def __init__(self, kind: ModelErrorKind, message: str, *, status: int | None = None) -> None:
         super().__init__(kind, message, status=status, retry=False)
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from recordings.events import CallRequest, Usage
+from recordings.events import CallRequest, Flag, Usage
 from sii_cli.model.errors import ModelCallFailed
 
 DeltaKind = Literal["reasoning", "content", "call_name", "call_arguments"]
@@ -88,7 +88,7 @@ class Completion:
     total: float = 0.0
     chunks: int = 0
     fingerprint: str | None = None
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
     """Doubts, each by name (`recordings.flags`)."""
 
 
@@ -96,7 +96,7 @@ class Completion:
 class TextDoubts:
     """How a turn differs from what its ids spell."""
 
-    flags: tuple[str, ...]
+    flags: tuple[Flag, ...]
     """By name (`recordings.flags`); empty when it does not."""
     text: str
     """What the ids spell, control tokens included, the stop token left out."""

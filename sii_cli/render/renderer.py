@@ -17,6 +17,7 @@ from recordings.events import (
     Compaction,
     Edit,
     EventData,
+    Flag,
     HarnessMessage,
     Interrupt,
     LiveDelta,
@@ -156,7 +157,7 @@ class Renderer:
             why = "at its limit" if data.finish_reason == "length" else f"({data.finish_reason})"
             self._section(Text(f"The message was cut off {why}; nothing in it was run.", "yellow"))
 
-    def _flags(self, step: int, flags: Sequence[str]) -> None:
+    def _flags(self, step: int, flags: Sequence[Flag]) -> None:
         """Say what is doubtful about a step; what holds for every step is said once."""
         told = [flag for flag in flags if flag not in self._told]
         self._told |= SETTLED.intersection(told)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recordings.events import HarnessMessage, Snapshot
+from recordings.events import HarnessMessage, HarnessReason, Snapshot
 from sii_cli.model.control_tokens import neutralise
 
 _NAMED = 40
@@ -28,7 +28,7 @@ def undone_note(event: Snapshot, what: str) -> HarnessMessage:
     return _note("undo", _UNDONE.format(what=what, files=_files(event)))
 
 
-def _note(reason: str, text: str) -> HarnessMessage:
+def _note(reason: HarnessReason, text: str) -> HarnessMessage:
     return HarnessMessage(reason=reason, text=neutralise(text)[0])
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from recordings.samples.reading import read_samples_events
+from recordings.samples.reading import read_sample_events
 from recordings.storage.log import read_events
 from recordings.store.store import RecordingStore
 from tests.sii_cli.terminal import clean_environment
@@ -63,7 +63,7 @@ class Home:
         self.sii("-p", round_.user, workspace=workspace)
         folder = RecordingStore(self.root / "home" / "recordings").resolve("last")
         assert list(read_events(folder))
-        return [one.generated for one in read_samples_events(folder) if one.generated]
+        return [one.generated for one in read_sample_events(folder) if one.generated]
 
 
 def test_a_model_trained_on_the_export_makes_the_trajectories_again(

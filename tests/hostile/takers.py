@@ -97,12 +97,13 @@ def _search(text: str) -> None:
 def _lines(text: str) -> None:
     from recordings.errors import RecordingError
     from recordings.storage.encoding import encode
-    from recordings.storage.lines import check_line, parse_line, peek, prev_of
+    from recordings.storage.lines import check_line, parse_line, prev_of, read_head
 
     for line in (_bytes(text), encode({"v": 1, "type": text})):
         check_line(line)
-        peek(line)
         prev_of(line)
+        with suppress(RecordingError):
+            read_head(line)
         with suppress(RecordingError):
             parse_line(line)
 
@@ -460,7 +461,7 @@ TAKERS: dict[str, Take] = {
     "recordings.index.schema:calls_text": _search,
     "recordings.storage.lines:check_line": _lines,
     "recordings.storage.lines:prev_of": _lines,
-    "recordings.storage.lines:peek": _lines,
+    "recordings.storage.lines:read_head": _lines,
     "recordings.storage.lines:parse_line": _lines,
     "recordings.samples.arguments:parse_arguments": _sample_arguments,
     "sandbox.snapshots.text_diff:unified_diff": _text_diff,

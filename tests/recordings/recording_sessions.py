@@ -18,6 +18,7 @@ from recordings.events import (
     ModelResponse,
     Observation,
     Origin,
+    Parent,
     Permission,
     RoundEnd,
     SessionEnd,
@@ -27,6 +28,7 @@ from recordings.events import (
     UserMessage,
 )
 from recordings.recorder import Recorder
+from recordings.storage.log import read_events
 from recordings.trust.home_key import HomeKey
 
 WORDS = [
@@ -55,6 +57,12 @@ def session_start(**changes: object) -> SessionStart:
         "tools_sha256": "",
     }
     return SessionStart.model_validate(fields | changes)
+
+
+def parent_of(folder: Path) -> Parent | None:
+    """Where a recording was forked from."""
+    parents = [event.parent for event in read_events(folder) if event.parent is not None]
+    return parents[-1] if parents else None
 
 
 class FakeSession:

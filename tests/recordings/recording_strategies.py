@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from hypothesis import strategies as st
 
-from recordings.events import EVENT_TYPES, Event, EventData, Part
+from recordings.events import EVENT_TYPES, Event, EventData, EventPart
 from recordings.recorder import Recorder
 
 ORIGINS = ["human", "query", "model", "tool", "harness", "annotator", "compaction"]
@@ -26,7 +26,7 @@ json_objects = st.dictionaries(
 )
 
 
-def parts(cls: type[Part]) -> st.SearchStrategy[Any]:
+def parts(cls: type[EventPart]) -> st.SearchStrategy[Any]:
     return st.builds(
         cls, **{name: field(info.annotation) for name, info in cls.model_fields.items()}
     )
@@ -37,7 +37,7 @@ def field(annotation: Any) -> st.SearchStrategy[Any]:
     plain = {str: texts, int: st.integers(0, 2**31), float: st.floats(0, 1e9), Any: json_values}
     if annotation in plain:
         return plain[annotation]
-    if isinstance(annotation, type) and issubclass(annotation, Part):
+    if isinstance(annotation, type) and issubclass(annotation, EventPart):
         return parts(annotation)
     inner = [
         field(argument)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from recordings.events import EVENT_TYPES, EventData
+from recordings.events import EVENT_TYPES, EventBase
 from recordings.storage.lines import decode_event, parse_line
 from recordings.storage.log import read_events
 from recordings.verify import verify
@@ -14,7 +14,7 @@ from tests.recordings.recording_examples import EXAMPLES, example_lines
 
 
 def test_every_event_can_be_read_back() -> None:
-    assert set(EVENT_TYPES.values()) == set(EventData.__subclasses__())
+    assert set(EVENT_TYPES.values()) == set(EventBase.__subclasses__())
 
 
 def test_every_event_type_has_an_example() -> None:

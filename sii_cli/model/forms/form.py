@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from recordings.events import CallRequest
+from recordings.events import CallRequest, Flag
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class CallStyle:
     """Whether vLLM's grammar for strict tool calls writes them so, whatever the model learned."""
 
 
-Compare = Callable[[str, str | None, str | None, Sequence[CallRequest]], list[str]]
+Compare = Callable[[str, str | None, str | None, Sequence[CallRequest]], list[Flag]]
 """(what the ids of a whole response spell, without the stop token; reasoning; content; calls) →
 the flags of what the server's parser lost or moved (`recordings.flags`)."""
 

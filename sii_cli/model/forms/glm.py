@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from recordings.events import CallRequest
+from recordings.events import CallRequest, Flag
 from sii_cli.model.forms.form import CallStyle, Form
 
 _CALL = re.compile(r"<tool_call>(.*?)(</tool_call>|\Z)", re.DOTALL)
@@ -40,7 +40,7 @@ class _Raw:
 
 def differences(
     raw: str, reasoning: str | None, content: str | None, calls: Sequence[CallRequest]
-) -> list[str]:
+) -> list[Flag]:
     """Return the flags of a whole turn, `raw` without its stop token (`recordings.flags`)."""
     parts = _take_apart(raw)
     thought, answer = _thought_and_answer(parts.before, reasoning)
@@ -99,7 +99,7 @@ def _thought_and_answer(before: str, reasoning: str | None) -> tuple[str, str]:
     return thought, answer
 
 
-def _compare(flag: str, written: str, shown: str) -> Iterator[str]:
+def _compare(flag: Flag, written: str, shown: str) -> Iterator[Flag]:
     if written.strip("\n") == shown.strip("\n"):
         return
     yield "whitespace_differs" if written.strip() == shown.strip() else flag
@@ -107,7 +107,7 @@ def _compare(flag: str, written: str, shown: str) -> Iterator[str]:
 
 def _compare_calls(
     written: Sequence[tuple[str, bool]], shown: Sequence[CallRequest]
-) -> Iterator[str]:
+) -> Iterator[Flag]:
     if not all(ended for _, ended in written):
         yield "call_unterminated"
     if len(written) != len(shown):
@@ -117,7 +117,7 @@ def _compare_calls(
         yield from _compare_call(text, call)
 
 
-def _compare_call(text: str, call: CallRequest) -> Iterator[str]:
+def _compare_call(text: str, call: CallRequest) -> Iterator[Flag]:
     if text.removeprefix(call.name).strip() == call.arguments.strip():
         return  # GLM-4 wrote the arguments as JSON
     try:
@@ -149,7 +149,7 @@ def _arguments(text: str, at: int) -> tuple[list[tuple[str, str]], str]:
     return pairs, "".join([*rest, text[at:]])
 
 
-def _compare_value(written: str, shown: Any) -> Iterator[str]:
+def _compare_value(written: str, shown: Any) -> Iterator[Flag]:
     if isinstance(shown, str):
         if written != shown:
             yield "whitespace_differs" if written.strip() == shown.strip() else "calls_differ"

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recordings.conversation.fork import parent_of
 from recordings.conversation.messages import chain_message
 from recordings.conversation.restore import Conversation, restore
 from recordings.errors import RecordingNotFound
@@ -20,7 +19,7 @@ from recordings.storage.blobs import stored_blobs
 from recordings.storage.log import LOG, read_events, read_lines
 from recordings.storage.pack import pack
 from recordings.verify import verify
-from tests.recordings.recording_sessions import FakeSession, record_session
+from tests.recordings.recording_sessions import FakeSession, parent_of, record_session
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pytest
 
-from recordings.conversation.fork import ancestors, parent_of
+from recordings.conversation.fork import ancestors
 from recordings.conversation.restore import restore
 from recordings.errors import RecordingError
 from recordings.index.find import find, search
@@ -32,7 +32,6 @@ READERS: tuple[Callable[[Path], object], ...] = (
     has_open_round,
     restore,
     verify,
-    parent_of,
     ancestors,
     lambda folder: list(read_events(folder)),
     lambda folder: list(snapshots_of(folder)),

@@ -194,7 +194,7 @@ def test_only_what_is_new_is_read_again(
     before = only(index).summary
     read = []
     monkeypatch.setattr(
-        indexer, "check_line", lambda line, real=indexer.check_line: read.append(line) or real(line)
+        indexer, "read_head", lambda line, real=indexer.read_head: read.append(line) or real(line)
     )
     say(folder, "the aardvark question")
     assert index.refresh() == 1

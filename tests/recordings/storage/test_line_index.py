@@ -88,5 +88,5 @@ def test_a_line_that_is_no_event_is_told(tmp_path: Path) -> None:
     record_session(tmp_path)
     with open(tmp_path / LOG, "ab") as log:
         log.write(b"{}\n")
-    with pytest.raises(RecordingDamaged, match="is no event"):
+    with pytest.raises(RecordingDamaged, match="is not an event"):
         whole(tmp_path)

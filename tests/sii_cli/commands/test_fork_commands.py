@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from recordings.conversation.fork import parent_of
 from recordings.conversation.restore import restore
 from recordings.storage.log import read_events, read_lines
 from recordings.storage.pack import pack
 from recordings.store.summary import summarise
 from recordings.verify import verify
+from tests.recordings.recording_sessions import parent_of
 from tests.sii_cli.shell import Shell
 
 

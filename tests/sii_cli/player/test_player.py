@@ -205,7 +205,7 @@ def test_a_damaged_recording_ends_in_one_sentence(shell: Shell) -> None:
     log.write_bytes(b"".join([*lines[:6], b"{damaged}\n", *lines[7:]]))
     terminal = Terminal(shell.argv("replay", "last"), cwd=shell.workspace, env=shell.env)
     assert terminal.exit_code() == 4
-    assert "is no event" in terminal.everything()
+    assert "is damaged" in terminal.everything()
 
 
 def test_without_a_terminal_it_is_printed(shell: Shell) -> None:
