@@ -28,17 +28,18 @@ from recordings.events import Event, Observation
 from sandbox.protocol import SandboxSpec
 from sii_cli.agent.wire import Item
 from sii_cli.batch import runs
-from sii_cli.batch.executor import Bench, LocalExecutor
-from sii_cli.batch.gate import Gate
-from sii_cli.batch.outcomes import Outcomes, read_outcomes
-from sii_cli.batch.plan import Job, Plan
-from sii_cli.batch.progress import Progress
-from sii_cli.batch.runner import Runner
+from sii_cli.batch.attempts import Attempts, read_attempts
+from sii_cli.batch.plan.plan import Attempt, BatchPlan
+from sii_cli.batch.running.admission import Admission
+from sii_cli.batch.running.progress import Progress
+from sii_cli.batch.running.runner import Runner
+from sii_cli.batch.running.servers import ModelServers
 from sii_cli.batch.runs import Account
-from sii_cli.batch.servers import ModelServers
-from sii_cli.batch.validate import validate
+from sii_cli.batch.sessions.executor import LocalExecutor
+from sii_cli.batch.sessions.session_parts import SessionParts
 from sii_cli.config.settings import Settings
 from sii_cli.queries.queries import Query
+from sii_cli.queries.validate import validate
 
 TOKENS = 200
 TOKEN_SECONDS = 0.02
@@ -106,25 +107,25 @@ class Steps(Progress):
     """Notes when each step ended."""
 
     def __init__(self, total: int) -> None:
-        super().__init__(total, Outcomes())
+        super().__init__(total, Attempts())
         self.ends: defaultdict[str, list[Moment]] = defaultdict(list)
 
-    def item(self, job: Job, item: Item) -> None:
-        super().item(job, item)
+    def item(self, attempt: Attempt, item: Item) -> None:
+        super().item(attempt, item)
         if isinstance(item, Event) and isinstance(item.data, Observation):
-            self.ends[job.name].append(Moment.now())
+            self.ends[attempt.name].append(Moment.now())
 
 
 async def run_batch(url: str, folder: Path, sessions: int, steps: int) -> Run:
     """Run one query so many times at once."""
     settings = Settings(base_url=url, home=folder, workspace=folder, max_steps=steps + 10)
-    plan = Plan("bench", "", str(folder), "", sessions, {}, 0, None, {})
-    bench = Bench(settings, plan)
-    jobs = list(plan.jobs([Query(id="count", query="count")]))
+    plan = BatchPlan("bench", "", str(folder), "", sessions, {}, 0, None, {})
+    bench = SessionParts(settings, plan)
+    attempts = list(plan.all_attempts([Query(id="count", query="count")]))
     executor, servers = LocalExecutor(bench), ModelServers(settings.base_urls, None)
-    watcher = Steps(len(jobs))
-    gate, account = Gate(sessions, servers), Account(runs.Run(time.time()))
-    runner = Runner(jobs, executor, gate=gate, watcher=watcher, account=account)
+    listener = Steps(len(attempts))
+    admission, account = Admission(sessions, servers), Account(runs.Run(time.time()))
+    runner = Runner(attempts, executor, admission=admission, listener=listener, account=account)
     began = Moment.now()
     watching = asyncio.create_task(_watch_memory())
     await runner.run()
@@ -132,9 +133,9 @@ async def run_batch(url: str, folder: Path, sessions: int, steps: int) -> Run:
     watching.cancel()
     with suppress(asyncio.CancelledError):
         await watching
-    outcomes = read_outcomes(folder, "bench", jobs)
-    assert len(outcomes.ended) == sessions, watcher.last_errors
-    return Run(began, ended, list(watcher.ends.values()), _used.most - _used.first)
+    outcomes = read_attempts(folder, "bench", attempts)
+    assert len(outcomes.ended) == sessions, listener.last_errors
+    return Run(began, ended, list(listener.ends.values()), _used.most - _used.first)
 
 
 class _Used:

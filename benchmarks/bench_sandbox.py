@@ -2,8 +2,8 @@
 
     python -m benchmarks.bench_sandbox [--many 100] [--image NAME]
 
-Round trips beside the attached stream's ping (floor) and `docker exec` (peer); starts cold and
-from the pool; files; a gigabyte of output; many sandboxes at once. Figures of a busy machine are
+Round trips beside the attached stream's ping (floor) and `docker exec` (peer); cold
+starts; files; a gigabyte of output; many sandboxes at once. Figures of a busy machine are
 worth little: run it alone.
 """
 
@@ -21,7 +21,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from sandbox.docker.backend import DockerBackend
-from sandbox.pool import SandboxPool
 from sandbox.protocol import Sandbox, SandboxSpec
 
 MIB = 1 << 20
@@ -87,20 +86,6 @@ async def starts(backend: DockerBackend, spec: SandboxSpec, rounds: int) -> None
         closing.append(await time_of(sandbox.close))
     show("cold start and first command", milliseconds(cold))
     show("close", milliseconds(closing))
-
-
-async def warm_starts(backend: DockerBackend, spec: SandboxSpec, rounds: int) -> None:
-    pool = SandboxPool(backend)
-    times = []
-    for _ in range(rounds):
-        pool.prefetch(spec)
-        await asyncio.sleep(1.5)
-        begin = time.perf_counter()
-        sandbox = await pool.start(spec)
-        await sandbox.bash(":")
-        times.append(time.perf_counter() - begin)
-        await sandbox.close()
-    show("first command from the pool", milliseconds(times))
 
 
 async def files(sandbox: Sandbox, rounds: int = 10) -> None:
@@ -169,7 +154,6 @@ async def measure(arguments: argparse.Namespace, workspace: Path) -> None:
     spec = SandboxSpec(workspace=workspace, image=arguments.image)
     backend = DockerBackend()
     await starts(backend, spec, 7)
-    await warm_starts(backend, spec, 5)
     sandbox = await backend.start(spec)
     await round_trips(sandbox, 300)
     docker_exec(sandbox, 10)

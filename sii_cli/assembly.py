@@ -11,6 +11,7 @@ from recordings.redaction.redactor import Redactor
 from recordings.redaction.secrets import SecretFinder, known_secrets
 from recordings.trust.first_start import working_key
 from recordings.trust.home_key import HomeKey
+from sandbox.backends import BACKENDS
 from sandbox.protocol import Limits, Mount, SandboxBackend, SandboxSpec
 from sii_cli.config.project_text import read_project_text, text_sha256
 from sii_cli.config.settings import Settings
@@ -35,13 +36,7 @@ def make_model(settings: Settings) -> Model:
 
 def make_backend(settings: Settings) -> SandboxBackend:
     """Return the sandbox backend that the settings name."""
-    if settings.sandbox == "bubblewrap":
-        from sandbox.bubblewrap.backend import BubblewrapBackend
-
-        return BubblewrapBackend()
-    from sandbox.docker.backend import DockerBackend  # docker is slow to import
-
-    return DockerBackend()
+    return BACKENDS[settings.sandbox].make()
 
 
 def make_spec(settings: Settings) -> SandboxSpec:

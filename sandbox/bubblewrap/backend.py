@@ -58,7 +58,7 @@ _CAPABILITIES = ("CAP_CHOWN", "CAP_KILL", "CAP_SETGID", "CAP_SETUID")
 
 
 class _Process(asyncio.SubprocessProtocol):
-    """The runner's pipes: stdout goes to the stream, stderr is kept for the obituary."""
+    """The runner's pipes: stdout goes to the stream, stderr is kept for the exit reason."""
 
     def __init__(self, stream: RunnerStream) -> None:
         self._stream = stream

@@ -32,14 +32,14 @@ DIRECTORY = "/run/sii"
 DIRECTORY_SIZE = 16 << 20
 NETWORK = "/run/sii-network"
 """Where the proxy's folder is mounted, read-only, when some hosts may be reached."""
-LIFELINE = "/run/sii-lifeline"
-"""Where a container's lifeline is mounted, read-only."""
+CLIENT_PIPE = "/run/sii-client-pipe"
+"""Where a container's client pipe is mounted, read-only."""
 HOSTS = "127.0.0.1 localhost sandbox\n::1 localhost ip6-localhost ip6-loopback\n"
 """The hosts that a sandbox knows by name: itself."""
 HELLO_TIMEOUT = 30.0
 """Seconds that a runner may take until it says hello."""
 
-_TAKEN = (WORKSPACE, "/opt/sii", DIRECTORY, NETWORK, LIFELINE, "/tmp", "/proc", "/sys", "/dev")
+_TAKEN = (WORKSPACE, "/opt/sii", DIRECTORY, NETWORK, CLIENT_PIPE, "/tmp", "/proc", "/sys", "/dev")
 _NAME = re.compile(r"sii-[0-9a-f]{12}")
 _BOOT = """\
 import sys
@@ -59,11 +59,11 @@ def command_line(python: str = "python3") -> list[str]:
 
 
 def first_frame(
-    spec: SandboxSpec, *, lifeline: str | None = None, hosts: str | None = None
+    spec: SandboxSpec, *, client_pipe: str | None = None, hosts: str | None = None
 ) -> Head:
     """Return what the runner is told before all else.
 
-    `lifeline` is a path inside; `hosts` is what the runner writes to `/etc/hosts`.
+    `client_pipe` is a path inside; `hosts` is what the runner writes to `/etc/hosts`.
     """
     limits = spec.limits
     return {
@@ -74,7 +74,7 @@ def first_frame(
         "open_files": limits.open_files,
         "file_size": limits.file_size,
         "env": spec.env,
-        "lifeline": lifeline,
+        "client_pipe": client_pipe,
         "hosts": hosts,
         "proxy": f"{NETWORK}/{SOCKET}" if spec.allow_net else None,
     }

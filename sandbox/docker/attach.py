@@ -19,7 +19,7 @@ _STDERR_KEPT = 4000
 
 
 class Attachment(asyncio.Protocol):
-    """The engine's stream: stdout goes to the runner stream, stderr is kept for the obituary."""
+    """The engine's stream: stdout goes to the runner stream, stderr is kept for the exit reason."""
 
     def __init__(self, stream: RunnerStream, socket_path: str) -> None:
         self._stream = stream

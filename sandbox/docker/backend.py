@@ -18,10 +18,10 @@ from typing import Any, TypeVar
 
 from sandbox.client.calls import RunnerCalls
 from sandbox.client.launch import (
+    CLIENT_PIPE,
     DIRECTORY,
     DIRECTORY_SIZE,
     HOSTS,
-    LIFELINE,
     MOUNTED,
     RUNNER,
     command_line,
@@ -35,11 +35,11 @@ from sandbox.client.launch import (
 )
 from sandbox.client.stream import RunnerStream
 from sandbox.docker.attach import Attachment, attach
+from sandbox.docker.client_pipe import NAME as CLIENT_PIPE_NAME
+from sandbox.docker.client_pipe import ClientPipe
 from sandbox.docker.container_guard import ContainerGuard
 from sandbox.docker.engine import Engine, connect, socket_path, unreachable
-from sandbox.docker.lifeline import NAME as LIFELINE_NAME
-from sandbox.docker.lifeline import Lifeline
-from sandbox.docker.reaper import OWNER_LABEL, owner, reap
+from sandbox.docker.leftovers import OWNER_LABEL, owner, remove_leftovers
 from sandbox.network.resolve import WEB, Reach
 from sandbox.network.sandbox_network import SandboxNetwork
 from sandbox.protocol import (
@@ -70,13 +70,13 @@ class DockerSandbox(RunnerCalls):
         attachment: Attachment,
         info: SandboxInfo,
         network: SandboxNetwork,
-        lifeline: Lifeline,
+        client_pipe: ClientPipe,
     ) -> None:
         super().__init__(stream, info.limits, network)
         self.info = info
         self._engine = engine
         self._attachment = attachment
-        attachment.closed.add_done_callback(lambda _: lifeline.cut())
+        attachment.closed.add_done_callback(lambda _: client_pipe.cut())
 
     async def pause(self) -> None:
         """Freeze everything inside; calls wait. Time limits of running commands go on."""
@@ -125,11 +125,11 @@ class DockerBackend:
         engine, guard = await self._connect()
         name = new_name()
         network = await SandboxNetwork.open(spec, self._reach)
-        lifeline = Lifeline()
-        mounts += (*network.mounts, Mount(lifeline.folder, LIFELINE))
+        client_pipe = ClientPipe()
+        mounts += (*network.mounts, Mount(client_pipe.folder, CLIENT_PIPE))
 
         async def remove() -> None:
-            lifeline.cut()
+            client_pipe.cut()
             self._engine = None  # it may have died: the next start connects and reaps anew
             await network.close()
             await _to_the_end(_remove, engine, name)
@@ -141,15 +141,15 @@ class DockerBackend:
                 digest = await _to_the_end(_create, engine, spec, workspace, mounts, name)
                 stream = RunnerStream()
                 attachment = await attach(engine.socket_path, name, stream)
-                pipe = f"{LIFELINE}/{LIFELINE_NAME}"
-                stream.write(first_frame(spec, lifeline=pipe, hosts=HOSTS))
+                pipe = f"{CLIENT_PIPE}/{CLIENT_PIPE_NAME}"
+                stream.write(first_frame(spec, client_pipe=pipe, hosts=HOSTS))
                 await _to_the_end(_start, engine, spec, name)
                 info = await started(
                     stream, spec, backend=self.name, name=name, begin=begin, image_digest=digest
                 )
-            lifeline.taken()
+            client_pipe.taken()
             guard.release(name)
-            sandbox = DockerSandbox(engine, stream, attachment, info, network, lifeline)
+            sandbox = DockerSandbox(engine, stream, attachment, info, network, client_pipe)
             await sandbox.prepare(spec.setup)
         return sandbox
 
@@ -158,7 +158,7 @@ class DockerBackend:
             if self._engine is None or self._guard is None:
                 self._engine = await asyncio.to_thread(connect)
                 self._guard = await asyncio.to_thread(_guard, self._engine.socket_path)
-                await asyncio.to_thread(reap, self._engine.api)
+                await asyncio.to_thread(remove_leftovers, self._engine.api)
             return self._engine, self._guard
 
 

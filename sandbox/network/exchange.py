@@ -16,7 +16,7 @@ from functools import partial
 
 import h11
 
-from sandbox.network.gate import NO_NETWORK_REASON, Gate, Refused
+from sandbox.network.allowed_hosts import NO_NETWORK_REASON, Gate, Refused
 from sandbox.network.http import PIECE, carry_out, refuse_many_lines
 from sandbox.network.log import NetworkLog
 from sandbox.network.relay import CHUNK, tunnel

@@ -10,7 +10,7 @@ import socket
 
 import h11
 
-from sandbox.network.gate import Refused
+from sandbox.network.allowed_hosts import Refused
 from sandbox.network.relay import CHUNK
 from sandbox.network.target import Target
 from sandbox.network.trace import Trace

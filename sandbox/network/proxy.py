@@ -12,9 +12,9 @@ import socket
 import time
 from pathlib import Path
 
+from sandbox.network.allowed_hosts import Gate
 from sandbox.network.exchange import DEFAULT_TIMEOUTS, Exchange, Timeouts
 from sandbox.network.folder import SocketFolder
-from sandbox.network.gate import Gate
 from sandbox.network.log import NetworkLog
 from sandbox.own_folder import sweep
 

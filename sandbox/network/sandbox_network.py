@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sandbox.client.launch import NETWORK
-from sandbox.network.gate import Gate
+from sandbox.network.allowed_hosts import Gate
 from sandbox.network.hosts import AllowList
 from sandbox.network.log import NetworkLog
 from sandbox.network.resolve import Reach

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from sandbox.network.gate import Refused
+from sandbox.network.allowed_hosts import Refused
 from sandbox.network.hosts import canonical, split_port
 
 _ABSOLUTE = re.compile(r"([a-z][a-z0-9+.-]*)://([^/?#]*)([^#]*)", re.IGNORECASE)

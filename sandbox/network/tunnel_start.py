@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import socket
 
+from sandbox.network.allowed_hosts import Refused
 from sandbox.network.client_hello import HANDSHAKE, MAX_SIZE, Incomplete, server_name
-from sandbox.network.gate import Refused
 from sandbox.network.hosts import as_address, canonical
 from sandbox.network.relay import CHUNK
 from sandbox.network.target import Target

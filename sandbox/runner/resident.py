@@ -239,14 +239,14 @@ class Resident:
         ending = Ending() if self._given_up else Ending.of_status(status)
         self._given_up = False
         if self._call is None:
-            self._lost = self._lost or self._obituary(ending, "after the last command")
+            self._lost = self._lost or self._exit_reason(ending, "after the last command")
             self._next()
             return
-        lost = self._lost or self._obituary(ending, "under this command")
+        lost = self._lost or self._exit_reason(ending, "under this command")
         self._lost = None
         self._finish(Ending(ending.exit_code, ending.signal, lost, ending.cwd))
 
-    def _obituary(self, ending: Ending, when: str) -> str:
+    def _exit_reason(self, ending: Ending, when: str) -> str:
         how = (
             f"was ended by signal {ending.signal}"
             if ending.signal is not None

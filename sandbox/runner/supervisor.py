@@ -63,8 +63,8 @@ class Supervisor:
         _require("bash")
         allow_many_files()
         loop = self.loop = Loop()
-        if config["lifeline"] is not None:
-            _hold_on_to(loop, config["lifeline"])
+        if config["client_pipe"] is not None:
+            _hold_open(loop, config["client_pipe"])
         if config["hosts"] is not None:
             _write_hosts(config["hosts"])
         roles = take_roles(config["workspace"], config["directory"])
@@ -186,7 +186,7 @@ class Supervisor:
         self._channel.send({"id": call_id, "ev": "result"}, urgent=True)
 
 
-def _hold_on_to(loop: Loop, path: str) -> None:
+def _hold_open(loop: Loop, path: str) -> None:
     """End when nobody holds the pipe's other end any more."""
     pipe = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
 

@@ -1,4 +1,4 @@
-"""The first start in a home without a key: what lies there is sealed as the user's, once."""
+"""The first start of this version in a home: what is there is sealed as the user's, once."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ import os
 from sii_cli.config.settings import find_home, find_key_home
 
 _SEALED = "sealed"
-"""The file in a home that says that what was there is sealed (`recordings.trust.first_start`)."""
+"""File of a home: what was there is sealed (`recordings.trust.first_start`)."""
 _BATCHES = "batches"
-_TOUCH_NOTHING = frozenset({"completion", "verify", "doctor", "config", "sandbox", "serve"})
-"""Commands that neither act on recordings nor judge them."""
+_READ_ONLY = frozenset({"completion", "verify", "doctor", "config", "sandbox", "serve"})
+"""Commands that neither change recordings nor judge them."""
 
 
 def seal_at_first_start(command: str | None, arguments: list[str]) -> None:
-    """Seal what lies in the user's home when the first command of this version uses it.
+    """Seal what is in the user's home when the first command of this version uses it.
 
-    Says so in a line. Raises `HomeKeyUnusable`.
+    Reports it in a line. Raises `HomeKeyUnusable`.
     """
     home = find_key_home(os.environ)
-    if command in _TOUCH_NOTHING or {"--validate", "--help"}.intersection(arguments):
+    if command in _READ_ONLY or {"--validate", "--help"}.intersection(arguments):
         return
     if home != find_home(os.environ) or os.path.lexists(home / _SEALED) or not home.is_dir():
         return
     from recordings.errors import RecordingFailed
     from recordings.trust.first_start import seal_what_was_here
     from recordings.trust.home_key import home_key
-    from sii_cli.batch.plan_seal import seal_plans
+    from sii_cli.batch.plan.seal import seal_plans
     from sii_cli.options.recordings import complain
     from sii_cli.render.figures import counted
 
@@ -34,7 +34,7 @@ def seal_at_first_start(command: str | None, arguments: list[str]) -> None:
         if (home / _BATCHES).is_dir():
             seal_plans(home, home_key(home))
         sealed = seal_what_was_here(home)
-    except RecordingFailed as error:  # what only reads goes on
+    except RecordingFailed as error:  # a command that only reads can continue
         complain(f"{error} So what was recorded here counts as foreign.")
         return
     if sealed:

@@ -1,7 +1,7 @@
 """The runs of a batch: each `sii batch` that worked on it, and the time that it used.
 
-What sessions used stands in their recordings; hours stand nowhere else, so they are kept here,
-and a killed run loses no more than the last `KEEP_EVERY` seconds of its account.
+The tokens of sessions are in their recordings. Hours are kept here alone; a killed run loses no
+more than the last `KEEP_EVERY` seconds of its account.
 """
 
 from __future__ import annotations
@@ -21,15 +21,14 @@ from recordings.storage.opening import read_file
 from sii_cli.errors import UsageError
 
 RUNS = "runs.json"
-LARGEST = 16 << 20
-"""Bytes."""
 KEEP_EVERY = 10.0
 """Seconds between writes of the account."""
 _LARGEST = 16 << 20
+"""Bytes."""
 _BEYOND = 1e11
-"""No time in seconds and no count reaches it."""
+"""Every time in seconds and every count is below it."""
 KILLED = "killed"
-"""How a run ended that did not say so; also of one that goes on."""
+"""`Run.ended` of a run that was killed, or that still runs."""
 
 
 @dataclass(slots=True)
@@ -37,7 +36,7 @@ class Run:
     """One run."""
 
     began: float
-    """Seconds since the epoch, by a clock that may be set meanwhile: for reading alone."""
+    """Seconds since the epoch, for display: the clock may be set meanwhile."""
     servers: list[str] = field(default_factory=list)
     concurrency: int = 1
     gpus: int = 1
@@ -45,7 +44,7 @@ class Run:
     gpu_seconds: float = 0.0
     """Times GPUs; not while no server answered."""
     ended: str = KILLED
-    """Why it stopped; empty: everything was done."""
+    """Why it stopped; empty: every attempt had ended."""
 
 
 _RUNS = TypeAdapter(list[Run])
@@ -63,7 +62,7 @@ class Spent:
 
 @dataclass(slots=True)
 class Account:
-    """Adds up what a batch uses. Without a folder nothing is kept."""
+    """Adds up what a batch uses. Without a folder nothing is written."""
 
     run: Run
     folder: Path | None = None
@@ -95,7 +94,7 @@ class Account:
         )
 
     def keep(self) -> None:
-        """Write the runs down; a full disk is told by the recordings, which matter more."""
+        """Write the runs; a full disk is reported by the recordings, which matter more."""
         if self.folder is not None:
             runs = [asdict(run) for run in (*self.before, self.run)]
             with suppress(RecordingFailed):
@@ -107,13 +106,13 @@ def read_runs(folder: Path) -> list[Run]:
     try:
         runs = _RUNS.validate_json(read_file(folder, RUNS, most=_LARGEST), strict=True)
         if not all(_is_sound(run) for run in runs):
-            raise ValueError("a number beyond all measure")
+            raise ValueError("a number that is too large")
     except FileNotFoundError:
         return []
     except (OSError, *MALFORMED) as error:
         raise UsageError(
             f"{folder / RUNS} is damaged: put it back as it was, or remove it to begin the account "
-            "of hours anew."
+            "of hours again."
         ) from error
     return runs
 

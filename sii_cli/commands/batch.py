@@ -5,28 +5,30 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from sii_cli.batch.options import PREFERENCES, BatchOptions
+from sii_cli.batch.outcomes import KEEPABLE
 from sii_cli.errors import USAGE, UsageError
 from sii_cli.options.settings import example, settings_options
 
-KEEPABLE = ("solved", "answered", "unsolved", "gave_up", "limit", "loop", "cut_off")
-PREFERENCES = ("shortest", "fewest-steps", "fewest-errors", "first")
+if TYPE_CHECKING:
+    from sii_cli.queries.query_files import QueryFile
 
 
-class Batch(click.Group):
-    """A group that runs a query file where no command is named."""
+class BatchGroup(click.Group):
+    """A group that runs a query file when no command is named."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put the command in front that is meant."""
+        """Put `run` in front unless a command is named."""
         if not args or args[0] not in self.commands:
             args = ["run", *args]
         return super().parse_args(ctx, args)
 
 
-@click.group("batch", cls=Batch, add_help_option=False)
+@click.group("batch", cls=BatchGroup, add_help_option=False)
 def command() -> None:
     """Run many sessions from a query file."""
 
@@ -60,7 +62,9 @@ def command() -> None:
     type=click.IntRange(0),
     help="Rounds that may follow on a failed check; default 0.",
 )
-@click.option("--simulate-user", metavar="MODEL", help="Let a model play the user in them.")
+@click.option(
+    "--simulate-user", "simulated_user", metavar="MODEL", help="Let a model play the user in them."
+)
 @click.option("--infra-retries", type=click.IntRange(0), default=3, help="Of one session.")
 @click.option("--max-total-tokens", type=click.IntRange(1), help="Budget: tokens generated.")
 @click.option("--max-hours", type=click.FloatRange(0, min_open=True), help="Budget: hours.")
@@ -91,24 +95,26 @@ def command() -> None:
 @click.option("--validate", is_flag=True, help="Find every mistake in FILE; start nothing.")
 @click.option("--schema", is_flag=True, help="Print the JSON schema of a query.")
 @settings_options
-def run(file: Path | None, validate: bool, schema: bool, **options: Any) -> int:
+def run(file: Path | None, validate: bool, schema: bool, **given: Any) -> int:
     """Run, validate, or print the schema."""
     if schema:
         from sii_cli.queries.queries import query_schema
 
         click.echo(json.dumps(query_schema(), indent=2))
         return 0
-    if file is None and options["resume"] is None:
+    if file is None and given["resume"] is None:
         raise UsageError("There is no query file: say `sii batch FILE`, or `--resume DIR`.")
-    if file is not None and not _is_sound(file, quiet=not validate):
+    queries = None if file is None else _read_queries(file, quiet=not validate)
+    if queries is not None and queries.mistakes:
         return USAGE
+    options = BatchOptions.from_command(given)
     if validate:
-        assert file is not None
-        _list_asks(file, options)
+        assert queries is not None
+        _list_requirements(queries, options)
         return 0
     from sii_cli.batch.batch import run_batch
 
-    return run_batch(file, options)
+    return run_batch(options, queries)
 
 
 @command.command("status", help="Show how a batch stands, also one that runs elsewhere.")
@@ -116,35 +122,26 @@ def run(file: Path | None, validate: bool, schema: bool, **options: Any) -> int:
 @click.option("--json", "as_json", is_flag=True, help="The whole report as JSON.")
 def status(folder: Path, as_json: bool) -> None:
     """Print the report of a batch as it stands."""
-    from sii_cli.batch.outcomes import read_outcomes
-    from sii_cli.batch.plan import load_plan
-    from sii_cli.batch.report import make_report, to_json
-    from sii_cli.batch.report_text import status_text
-    from sii_cli.batch.runs import read_runs
+    from dataclasses import asdict
 
-    plan, queries = load_plan(folder)
-    outcomes = read_outcomes(folder, plan.name, plan.jobs(queries))
-    report = make_report(plan, queries, outcomes, read_runs(folder))
+    from sii_cli.batch.attempts import read_attempts
+    from sii_cli.batch.plan.pinned import load_pinned
+    from sii_cli.batch.report.markdown import status_text
+    from sii_cli.batch.report.report import make_report
+    from sii_cli.batch.runs import read_runs
     from sii_cli.text.sanitise import sanitise
 
-    click.echo(json.dumps(to_json(report)) if as_json else sanitise(status_text(report, outcomes)))
+    plan, queries, _ = load_pinned(folder)
+    attempts = read_attempts(folder, plan.name, plan.all_attempts(queries))
+    report = make_report(plan, queries, attempts, read_runs(folder))
+    text = json.dumps(asdict(report)) if as_json else sanitise(status_text(report, attempts))
+    click.echo(text)
 
 
-def _list_asks(file: Path, options: dict[str, Any]) -> None:
-    """Print what a sound query file asks for that the user's own settings do not give."""
-    from sii_cli.batch.planning import query_asks
-    from sii_cli.trust.asks import in_words, kinds_of
-
-    if asks := query_asks(file, options):
-        click.echo(f"It asks for what only you may allow, with --allow {','.join(kinds_of(asks))}:")
-        for line in in_words(asks):
-            click.echo(line)
-
-
-def _is_sound(file: Path, *, quiet: bool) -> bool:
-    """Print every mistake in a query file; say whether there is none."""
-    from sii_cli.batch.validate import validate
+def _read_queries(file: Path, *, quiet: bool) -> QueryFile:
+    """Read a query file and print every mistake in it."""
     from sii_cli.queries.query_files import is_plain
+    from sii_cli.queries.validate import validate
     from sii_cli.render.figures import counted
     from sii_cli.text.sanitise import sanitise
 
@@ -158,4 +155,16 @@ def _is_sound(file: Path, *, quiet: bool) -> bool:
         queries = counted(len(read.queries), "query", "queries")
         form = ", one a line" if is_plain(file) else ""
         click.echo(f"{file}: {queries}{form}, no mistake.", file=sys.stdout)
-    return not read.mistakes
+    return read
+
+
+def _list_requirements(file: QueryFile, options: BatchOptions) -> None:
+    """Print what a query file requires beyond the user's own settings."""
+    from sii_cli.batch.plan.opening import query_requirements
+    from sii_cli.trust.requirements import kinds_of, lines_of
+
+    if required := query_requirements(file, options.flags):
+        kinds = ",".join(kinds_of(required))
+        click.echo(f"It asks for what only you may allow, with --allow {kinds}:")
+        for line in lines_of(required):
+            click.echo(line)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from sii_cli.config.settings import SETTING_NAMES
-from sii_cli.options.asking import trust_project
+from sii_cli.options.allow import trust_project
 from sii_cli.options.settings import example, load, settings_options
 from sii_cli.text.sanitise import one_line, sanitise
 

@@ -26,7 +26,7 @@ def command(
     at_prompt = at_prompt and sys.stdin.isatty() and sys.stdout.isatty()
     resumed = find_resumed(flags, by_human=at_prompt)
     if at_prompt:
-        from sii_cli.options.asking import ask_about_project
+        from sii_cli.options.allow import ask_about_project
         from sii_cli.prompt.app import run_prompt
 
         ask_about_project(flags)

@@ -14,7 +14,7 @@ from sii_cli.options.settings import example, load, settings_options
 from sii_cli.render.checks import report
 
 if TYPE_CHECKING:
-    from sandbox.running import Found
+    from sandbox.running_sandboxes import RunningSandbox
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
@@ -37,17 +37,17 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def list_command(as_json: bool) -> None:
     """List sandboxes."""
-    from sandbox.running import census
+    from sandbox.running_sandboxes import running_sandboxes
     from sii_cli.session.running import session_of
 
-    seen = census()
-    for one in seen.found:
+    listed = running_sandboxes()
+    for one in listed.found:
         session = session_of(one)
         facts = {**asdict(one), "session": session}
         click.echo(json.dumps(facts) if as_json else _line(one, session))
-    if seen.unseen:
-        complain(f"Docker's sandboxes are not listed: {seen.unseen}")
-    elif not seen.found and not as_json:
+    for backend, why in listed.unseen.items():
+        complain(f"{backend.capitalize()}'s sandboxes are not listed: {why}")
+    if not (listed.unseen or listed.found or as_json):
         click.echo("There are no sandboxes.", err=True)
 
 
@@ -60,9 +60,9 @@ def list_command(as_json: bool) -> None:
 def reap_command() -> None:
     """Remove what is left over."""
     from sandbox.docker.engine import connect
-    from sandbox.docker.reaper import reap
+    from sandbox.docker.leftovers import remove_leftovers
 
-    count = reap(connect().api)
+    count = remove_leftovers(connect().api)
     words = "1 container" if count == 1 else f"{count} containers"
     click.echo(f"Removed {words} of dead owners." if count else "Nothing is left over.")
 
@@ -99,7 +99,7 @@ def doctor_command(as_json: bool, **flags: Any) -> int:
     return asyncio.run(report(examine_sandbox(settings), as_json))
 
 
-def _line(one: Found, session: str | None) -> str:
+def _line(one: RunningSandbox, session: str | None) -> str:
     from sii_cli.text.sanitise import one_line
 
     memory = "–" if one.memory is None else f"{one.memory / (1 << 20):.0f} MiB"

@@ -21,7 +21,7 @@ from sii_cli.config.project_text import read_project_text, text_sha256
 from sii_cli.config.settings import CONFIG_FILE, PROJECT_FOLDER, SETTING_FIELDS, Settings, Stricter
 from sii_cli.config.values import Source, check_place, check_tools, check_value
 from sii_cli.errors import UsageError
-from sii_cli.trust.asks import Ask
+from sii_cli.trust.requirements import Requirement
 
 LARGEST = 8 << 10
 """Bytes: TOML's reader needs the square of a long key's time."""
@@ -47,10 +47,10 @@ class ProjectFile:
     mistakes: tuple[str, ...]
 
     @property
-    def asks(self) -> tuple[Ask, ...]:
-        """What it asks for that is not simply stricter, to be shown before it is trusted."""
+    def requirements(self) -> tuple[Requirement, ...]:
+        """Its settings that are not simply stricter, to be shown before it is trusted."""
         return tuple(
-            Ask("settings", f"{name} = {_shown(value)}")
+            Requirement("settings", f"{name} = {_shown(value)}")
             for name, value in self.values.items()
             if not _is_stricter(name, value, Settings.__dataclass_fields__[name].default)
         )
@@ -127,8 +127,8 @@ def stricter_values(project: ProjectFile, set_by_user: Mapping[str, Any]) -> dic
 def notes_about(project: ProjectFile, *, trusted: bool) -> tuple[str, ...]:
     """Say what of the file is ignored, and the remedy."""
     notes = [f"{mistake}: ignored." for mistake in project.mistakes[:3]]
-    if project.asks and not trusted:
-        names = ", ".join(ask.value.partition(" = ")[0] for ask in project.asks)
+    if project.requirements and not trusted:
+        names = ", ".join(one.value.partition(" = ")[0] for one in project.requirements)
         notes.append(
             f"{project.path} is not trusted yet; ignored: {names} (`sii config --trust` shows "
             "and trusts it)."

@@ -15,8 +15,11 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from sandbox.backends import DEFAULT_BACKEND
+
 if TYPE_CHECKING:
     from sii_cli.config.types import (
+        Backend,
         Bytes,
         Count,
         CountOrZero,
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
 CONFIG_FILE = "config.toml"
 PROJECT_FOLDER = ".sii"
 BATCH_FILE = "batch.json"
+BATCH_QUERIES = "queries.jsonl"
 """What makes a folder a batch's."""
 _DEFAULT_HOME = "~/.sii"
 KEY_HOME = "SII_KEY_HOME"
@@ -99,7 +103,7 @@ class Settings:
     home: PathValue = _setting(Path(_DEFAULT_HOME), "Where recordings and history are kept.", HOME)
     workspace: PathValue = _setting(Path(), "Directory that the model works in.", AT_START)
     image: Name = _setting("sii-sandbox:latest", "Docker image of the sandbox.", OWN)
-    sandbox: Literal["docker", "bubblewrap"] = _setting("docker", "What runs the sandbox.", OWN)
+    sandbox: Backend = _setting(DEFAULT_BACKEND, "What runs the sandbox.", OWN)
     allow_net: Hosts = _setting((), "Hosts for the sandbox to reach; without it none.", OWN)
     memory: Bytes = _setting(4 << 30, 'Memory of the sandbox, such as "4g".', OWN, stricter="lower")
     cpus: Cpus = _setting(2.0, "Processors of the sandbox.", OWN, stricter="lower")

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
+from sandbox.backends import BACKENDS
 from sandbox.network.addresses import is_public
 from sandbox.network.hosts import as_address, parse_pattern
 
@@ -148,4 +149,8 @@ Temperature = Annotated[
 Fraction = Annotated[
     float, BeforeValidator(_number), Field(gt=0, le=1, title="a number above 0, up to 1")
 ]
+if TYPE_CHECKING:
+    Backend = str
+else:
+    Backend = Literal[tuple(BACKENDS)]
 Switch = Annotated[bool, Field(title="true or false")]

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import click
 
+from sandbox.backends import BACKENDS
 from sii_cli.config.settings import SETTING_FIELDS, Settings, flag_of
 
 SWITCHES = {
@@ -29,7 +30,7 @@ PLACEHOLDERS = {
     "memory": "SIZE",
     "tools": "NAMES",
     "allow_net": "HOSTS",
-    "sandbox": "docker|bubblewrap",
+    "sandbox": "|".join(BACKENDS),
     "search_provider": "ddgs|searxng",
     "model": "NAME",
     "image": "NAME",

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from recordings.events import SandboxStart, Snapshot
 from recordings.store.workspaces import snapshots_of
+from sandbox.backends import BACKENDS, DEFAULT_BACKEND
 from sandbox.own_folder import OwnFolder
 from sandbox.protocol import SandboxSpec
 from sandbox.snapshots import SnapshotNotFound
@@ -76,10 +77,9 @@ def prepare(
     Of a recording that is not own the settings choose the backend and the image.
     """
     recorded = world.sandbox if is_own else None
-    if recorded is not None and recorded.backend == "bubblewrap":
-        settings = replace(settings, sandbox="bubblewrap")
-    elif recorded is not None:
-        settings = replace(settings, sandbox="docker")
+    if recorded is not None:
+        known = recorded.backend in BACKENDS
+        settings = replace(settings, sandbox=recorded.backend if known else DEFAULT_BACKEND)
     return Reexecution(
         folder=folder,
         backend=make_backend(settings),

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from recordings.storage.log import LOG
 from recordings.storage.opening import open_file
-from sandbox.running import Found
+from sandbox.running_sandboxes import RunningSandbox
 
 
-def session_of(sandbox: Found) -> str | None:
+def session_of(sandbox: RunningSandbox) -> str | None:
     """Return the id of the session; none before its first message, or where we may not look."""
     if sandbox.owner is None or not sandbox.owner_lives:
         return None

@@ -16,8 +16,8 @@ import pytest
 
 from recordings.store.store import RecordingStore
 from recordings.verify import verify
-from sandbox.docker.reaper import OWNER_LABEL, owner_pid
-from sii_cli.batch.outcomes import job_of
+from sandbox.docker.leftovers import OWNER_LABEL, owner_pid
+from sii_cli.batch.attempts import attempt_name_of
 from tests.fakes.killed_server import served
 from tests.sii_cli.batch.recomputed import recomputed, reported
 from tests.sii_cli.terminal import clean_environment
@@ -95,7 +95,7 @@ def test_whatever_is_killed_every_session_is_accounted_for_once(tmp_path: Path) 
     assert reported(json.loads((out / "report.json").read_text())) == recomputed(out)
     recordings = list(RecordingStore(out / "recordings").list())
     counted = [one for one in recordings if one.outcome not in (None, "infra")]
-    assert Counter(map(job_of, counted)) == Counter(
+    assert Counter(map(attempt_name_of, counted)) == Counter(
         {f"q{n}#{attempt}": 1 for n in range(25) for attempt in (1, 2)}
     )
     assert all(verify(one.folder).whole for one in counted)

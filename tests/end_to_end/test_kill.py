@@ -19,7 +19,7 @@ from recordings.storage.log import read_events
 from recordings.store.store import RecordingStore
 from recordings.store.workspaces import snapshots_of
 from recordings.verify import verify
-from sandbox.docker.reaper import OWNER_LABEL
+from sandbox.docker.leftovers import OWNER_LABEL
 from sii_cli.workspace.history import materialise
 from tests.fakes.script import Turn
 from tests.fakes.scripted_server import ScriptedServer

@@ -17,7 +17,7 @@ import pytest
 
 from recordings.store.store import RecordingStore
 from recordings.verify import verify
-from sii_cli.batch.outcomes import job_of
+from sii_cli.batch.attempts import attempt_name_of
 from tests.fakes.batch_server import BatchServer
 from tests.fakes.threads import in_a_thread
 from tests.sii_cli.batch.recomputed import recomputed, reported
@@ -68,7 +68,7 @@ class Place:
     def counted(self) -> Counter[str]:
         """How often each session has an outcome that counts."""
         found = RecordingStore(self.out / "recordings").list()
-        return Counter(job_of(one) for one in found if one.outcome not in (None, "infra"))
+        return Counter(attempt_name_of(one) for one in found if one.outcome not in (None, "infra"))
 
     def check(self) -> None:
         """The batch has come to its end, with every session once and nothing left over."""

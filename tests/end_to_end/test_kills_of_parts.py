@@ -26,7 +26,7 @@ from requests.exceptions import RequestException
 
 from recordings.events import Event, Observation, RoundEnd
 from recordings.verify import verify
-from sandbox.docker.reaper import OWNER_LABEL
+from sandbox.docker.leftovers import OWNER_LABEL
 from sandbox.runner.processes import with_descendants
 from sii_cli.config.settings import Settings
 from sii_cli.model.types import ChatRequest, ModelPart

@@ -28,8 +28,6 @@ from recordings.storage.zstd import compress
 from recordings.verify import verify
 from sandbox.network.client_hello import Incomplete, server_name
 from sandbox.runner.frames import FrameDecoder, FrameError, encode
-from sii_cli.batch.extraction import extract
-from sii_cli.batch.tar_members import ArchiveRefused
 from sii_cli.config.project_settings import find_project_file
 from sii_cli.errors import UsageError
 from sii_cli.model.assemble import Assembler
@@ -38,6 +36,8 @@ from sii_cli.model.errors import ModelCallFailed
 from sii_cli.model.forms.glm import differences
 from sii_cli.model.http.sse import BadStream, EventSplitter
 from sii_cli.queries.query_files import read_query_file
+from sii_cli.queries.workspaces.errors import SourceRefused
+from sii_cli.queries.workspaces.extraction import extract
 from sii_cli.text.sanitise import sanitise
 
 _WIRE = Path(__file__).parents[1] / "wire"
@@ -102,7 +102,7 @@ def _reviews(data: bytes) -> None:
 
 def _archive(data: bytes) -> None:
     """A workspace as a tarball."""
-    with _folder() as folder, suppress(ArchiveRefused, OSError):
+    with _folder() as folder, suppress(SourceRefused, OSError):
         (folder / "archive").write_bytes(data)
         (folder / "out").mkdir()
         with open(folder / "archive", "rb") as file:

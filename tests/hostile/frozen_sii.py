@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from sii_cli.batch import batch
-from sii_cli.batch.executor import Bench, LocalExecutor
-from sii_cli.batch.servers import ModelServers
+from sii_cli.batch.running.servers import ModelServers
+from sii_cli.batch.sessions.executor import LocalExecutor
+from sii_cli.batch.sessions.session_parts import SessionParts
 from sii_cli.main import main
 from sii_cli.model.endpoints import Load
 from sii_cli.reexecution import prepare
@@ -42,10 +43,10 @@ async def _idle(self: ModelServers) -> Load:
     return Load(0, 0)
 
 
-def _scripted_executor(bench: Bench, ray: str | None) -> LocalExecutor:
-    model = session.make_model(bench.settings)
+def _scripted_executor(parts: SessionParts, ray: str | None) -> LocalExecutor:
+    model = session.make_model(parts.settings)
     return LocalExecutor(
-        bench, make_model=lambda settings: model, backend=scripted_sii.FakeBackend()
+        parts, make_model=lambda settings: model, backend=scripted_sii.FakeBackend()
     )
 
 
@@ -57,7 +58,7 @@ if __name__ == "__main__":
         answer("Never."),
     ]
     scripted_sii.pretend("freeze")
-    batch._executor = _scripted_executor
-    ModelServers.look = _idle  # type: ignore[method-assign]
+    batch.make_executor = _scripted_executor
+    ModelServers.current_load = _idle  # type: ignore[method-assign]
     prepare.make_backend = lambda settings: scripted_sii.FakeBackend()
     main()

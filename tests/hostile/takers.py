@@ -439,7 +439,7 @@ def _comparison(text: str) -> None:
 
 
 def _card(text: str) -> None:
-    from sii_cli.batch.report import DIGITS
+    from sii_cli.batch.report.report import DIGITS
 
     DIGITS.sub("N", text)
 
@@ -545,7 +545,7 @@ REASONS: dict[str, tuple[str, ...]] = {
         ),
         *("sii_cli.options.*", "sii_cli.headless.*", "sii_cli.prompt.*", "sii_cli.demo.*"),
         *("sii_cli.fork.edit:*", "sii_cli.fork.workspace:*", "sii_cli.review.*"),
-        *("sii_cli.batch.vary:*", "recordings.index.find:*", "recordings.store.store:*"),
+        *("sii_cli.batch.plan.variants:*", "recordings.index.find:*", "recordings.store.store:*"),
         *(
             "sii_cli.agent.loop:Loop.round",
             "sii_cli.session.session:Session.send",
@@ -599,7 +599,7 @@ REASONS: dict[str, tuple[str, ...]] = {
             "sandbox.client.launch:*",
         ),
         *(
-            "sandbox.docker.reaper:*",
+            "sandbox.docker.leftovers:*",
             "sandbox.seccomp:*",
             "sii_cli.session.sandbox_lease:*",
             "sii_cli.agent.flow:*",
@@ -625,7 +625,7 @@ REASONS: dict[str, tuple[str, ...]] = {
         *("tools.toolbox:Toolbox.*", "tools.text:counted", "tools.command_text:job_command"),
         *("sii_cli.model.endpoints:Endpoints.place", "sii_cli.model.continuity:*"),
         *("sii_cli.model.failures:failure_of_exception", "sii_cli.doctor.server_checks:*"),
-        *("sii_cli.render.activity:*", "sii_cli.batch.table:*", "sii_cli.render.figures:*"),
+        *("sii_cli.render.activity:*", "sii_cli.batch.running.table:*", "sii_cli.render.figures:*"),
         *("sii_cli.render.plot:*", "sii_cli.render.screen:*", "sii_cli.render.stats:*"),
         *("sii_cli.render.terminal:*", "sii_cli.import_path:*"),
     ),

@@ -16,8 +16,8 @@ from recordings.export.card import _cell, _license
 from recordings.markdown import escape_markdown
 from recordings.recorder import Recorder
 from recordings.replay.cast import write_cast
-from sii_cli.batch.report_text import _cell as report_cell
-from sii_cli.batch.report_text import _table
+from sii_cli.batch.report.markdown import _cell as report_cell
+from sii_cli.batch.report.markdown import _table
 from tests.recordings.recording_sessions import session_start
 
 pytestmark = pytest.mark.hostile

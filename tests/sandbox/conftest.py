@@ -5,20 +5,28 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sandbox.bubblewrap.backend import BubblewrapBackend
+from sandbox.conformance.fixtures import Start, needs, sandbox, start, workspace
 from sandbox.docker.backend import DockerBackend
-from sandbox.protocol import Limits, Sandbox, SandboxBackend, SandboxSpec, SandboxUnavailable
+from sandbox.protocol import Sandbox, SandboxBackend, SandboxSpec
 
 IMAGE = os.environ.get("SII_TEST_IMAGE", "sii-sandbox:latest")
 
-Start = Callable[..., Awaitable[Sandbox]]
+__all__ = [
+    "IMAGE",
+    "Start",
+    "backend",
+    "containers_of",
+    "needs",
+    "sandbox",
+    "spec",
+    "start",
+    "workspace",
+]
 
 
 @pytest.fixture(params=[pytest.param("docker", marks=pytest.mark.docker), "bubblewrap"])
@@ -31,40 +39,8 @@ def backend(request: pytest.FixtureRequest) -> SandboxBackend:
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Path:
-    path = tmp_path / "workspace"
-    path.mkdir()
-    return path
-
-
-@pytest.fixture
-async def start(backend: SandboxBackend, workspace: Path) -> AsyncIterator[Start]:
-    """Start sandboxes over the workspace; all are closed at the end."""
-    async with AsyncExitStack() as stack:
-
-        async def start(limits: Limits | None = None, **fields: object) -> Sandbox:
-            spec = SandboxSpec(workspace=workspace, image=IMAGE, limits=limits or Limits())
-            try:
-                sandbox = await backend.start(replace(spec, **fields))  # type: ignore[arg-type]
-            except SandboxUnavailable as error:
-                if "image" in str(error) and not fields:
-                    pytest.skip(str(error))
-                raise
-            stack.push_async_callback(sandbox.close)
-            return sandbox
-
-        yield start
-
-
-@pytest.fixture
-async def sandbox(start: Start) -> Sandbox:
-    return await start()
-
-
-def needs(sandbox: Sandbox, limit: str) -> None:
-    """Skip where the backend says that it cannot hold a limit."""
-    if limit in sandbox.info.unlimited:
-        pytest.skip(f"{sandbox.info.backend} does not limit {limit}")
+def spec(workspace: Path) -> SandboxSpec:
+    return SandboxSpec(workspace=workspace, image=IMAGE)
 
 
 def containers_of(sandbox: Sandbox) -> str:

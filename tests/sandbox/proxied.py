@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from sandbox.network.allowed_hosts import Gate
 from sandbox.network.exchange import Timeouts
 from sandbox.network.folder import SOCKET
-from sandbox.network.gate import Gate
 from sandbox.network.hosts import AllowList
 from sandbox.network.log import NetworkLog
 from sandbox.network.proxy import AllowListProxy

@@ -20,8 +20,7 @@ import requests
 
 from sandbox.client.launch import new_name
 from sandbox.docker.backend import DockerBackend
-from sandbox.docker.reaper import OWNER_LABEL, is_dead, owner, reap
-from sandbox.pool import SandboxPool
+from sandbox.docker.leftovers import OWNER_LABEL, is_dead, owner, remove_leftovers
 from sandbox.protocol import (
     Sandbox,
     SandboxBackend,
@@ -131,51 +130,6 @@ async def test_a_paused_container_does_nothing_until_it_is_resumed(workspace: Pa
         await sandbox.close()
 
 
-async def test_a_prefetched_sandbox_is_handed_out_once(
-    backend: SandboxBackend, workspace: Path
-) -> None:
-    pool = SandboxPool(backend)
-    spec = SandboxSpec(workspace=workspace, image=IMAGE)
-    for _ in range(2):
-        pool.prefetch(spec)
-    first, second = await pool.start(spec), await pool.start(spec)
-    third = await pool.start(spec)
-    try:
-        assert first is not second
-        assert third not in (first, second)
-        assert (await first.bash("echo ready")).output == b"ready\n"
-    finally:
-        for sandbox in (first, second, third):
-            await sandbox.close()
-        await pool.close()
-
-
-async def test_a_prefetched_sandbox_that_died_is_replaced(
-    backend: SandboxBackend, workspace: Path
-) -> None:
-    pool = SandboxPool(backend)
-    spec = SandboxSpec(workspace=workspace, image=IMAGE)
-    pool.prefetch(spec)
-    first = await pool.start(spec)
-    pool.prefetch(spec)
-    await asyncio.sleep(1.5)
-    await first.close()
-    ((_, waiting),) = pool._ready
-    await (await waiting).close()
-    replaced = await pool.start(spec)
-    assert (await replaced.bash("echo ready")).output == b"ready\n"
-    await replaced.close()
-    await pool.close()
-
-
-async def test_what_nobody_took_is_ended_with_the_pool(workspace: Path) -> None:
-    before = _mine()
-    pool = SandboxPool(DockerBackend())
-    pool.prefetch(SandboxSpec(workspace=workspace, image=IMAGE))
-    await pool.close()
-    assert await eventually(lambda: not (_mine() - before))
-
-
 async def test_cancelling_a_start_leaves_no_container(workspace: Path) -> None:
     before = _mine()
     for delay in (0.02, 0.1, 0.2, 0.3):
@@ -223,7 +177,7 @@ def test_the_reaper_takes_what_a_dead_client_made_and_nothing_else() -> None:
     dead = f"{boot}:{namespace}:{gone.pid}:1"
     made = [_create(label) for label in (dead, owner(), f"elsewhere:{namespace}:{pid}:1")]
     try:
-        reap()
+        remove_leftovers()
         assert [_exists(one) for one in made] == [False, True, False]
     finally:
         subprocess.run(["docker", "rm", "-f", *made], capture_output=True, check=False)

@@ -11,7 +11,7 @@ import pytest
 
 from sandbox.docker.backend import DockerBackend
 from sandbox.protocol import Sandbox, SandboxSpec
-from sandbox.running import census
+from sandbox.running_sandboxes import running_sandboxes
 from tests.sandbox.conftest import IMAGE
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
@@ -32,8 +32,8 @@ async def test_a_hundred_at_once(tmp_path: Path) -> None:
     try:
         outputs = await asyncio.gather(*(sandbox.bash("cat name") for sandbox in sandboxes))
         assert [output.output for output in outputs] == [b"%d" % n for n in range(COUNT)]
-        seen = await asyncio.to_thread(census)
-        held = [found for found in seen.found if found.sandbox_id in names]
+        there = await asyncio.to_thread(running_sandboxes)
+        held = [found for found in there.found if found.sandbox_id in names]
         memory = statistics.median(found.memory or 0 for found in held)
     finally:
         began = time.monotonic()
@@ -49,7 +49,7 @@ async def test_a_hundred_at_once(tmp_path: Path) -> None:
 
 
 async def listed() -> set[str]:
-    return {found.sandbox_id for found in (await asyncio.to_thread(census)).found}
+    return {found.sandbox_id for found in (await asyncio.to_thread(running_sandboxes)).found}
 
 
 async def one(backend: DockerBackend, workspace: Path) -> Sandbox:

@@ -17,7 +17,7 @@ import pytest
 
 from sandbox.bubblewrap import backend as bubblewrap
 from sandbox.bubblewrap.backend import BubblewrapBackend
-from sandbox.docker.reaper import OWNER_LABEL
+from sandbox.docker.leftovers import OWNER_LABEL
 from sandbox.protocol import SandboxSpec, SandboxUnavailable
 from tests.sandbox.conftest import IMAGE
 

@@ -15,7 +15,6 @@ from sandbox.bubblewrap.backend import BubblewrapBackend
 from sandbox.client.calls import RunnerCalls
 from sandbox.docker.backend import DockerBackend
 from sandbox.network.resolve import Reach
-from sandbox.pool import SandboxPool
 from sandbox.protocol import NetworkUse, Sandbox, SandboxBackend, SandboxSpec
 from tests.fakes.fake_site import Answer, FakeSite, fake_site
 from tests.sandbox.conftest import IMAGE, Start
@@ -302,21 +301,18 @@ async def test_a_forwarder_with_many_connections_copies_all(
     assert len(await told(uses, 40)) == 40
 
 
-async def test_a_sandbox_that_died_in_the_pool_leaves_no_socket(
+async def test_a_sandbox_that_died_leaves_no_socket(
     backend: SandboxBackend, workspace: Path
 ) -> None:
     before = sockets()
-    pool = SandboxPool(backend)
     spec = SandboxSpec(workspace, IMAGE, allow_net=("site.test",))
-    pool.prefetch(spec)
-    ((_, starting),) = pool._ready
-    first = await starting
+    first = await backend.start(spec)
     assert isinstance(first, RunnerCalls)
     first._stream.end("it died")
-    second = await pool.start(spec)
+    await first.close()
+    second = await backend.start(spec)
     assert len(sockets() - before) == 1
     await second.close()
-    await pool.close()
     assert not sockets() - before
 
 

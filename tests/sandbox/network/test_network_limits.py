@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.docker.reaper import reap
+from sandbox.docker.leftovers import remove_leftovers
 from sandbox.network.exchange import HEAD_SIZE, Timeouts
 from sandbox.network.folder import SocketFolder
 from sandbox.network.proxy import Pace
@@ -214,5 +214,5 @@ def test_the_folder_of_a_killed_owner_is_removed_by_the_next() -> None:
     os.kill(owner.pid, signal.SIGKILL)
     owner.wait()
     owner.stdout.close()
-    reap()
+    remove_leftovers()
     assert not shared.parent.exists()

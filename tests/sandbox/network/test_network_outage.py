@@ -51,7 +51,7 @@ async def test_a_machine_without_a_route_is_not_a_host_that_refuses(
     async def fails(address: str, port: int) -> socket.socket:
         raise OSError(number, "why")
 
-    monkeypatch.setattr("sandbox.network.gate._connect", fails)
+    monkeypatch.setattr("sandbox.network.allowed_hosts._connect", fails)
     async with proxied(Host()) as client:
         await client.say(get())
         assert (await client.use()).reason == reason

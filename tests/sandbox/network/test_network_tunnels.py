@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sandbox.network.allowed_hosts import Refused
 from sandbox.network.client_hello import Incomplete, server_name
-from sandbox.network.gate import Refused
 from sandbox.network.target import Target
 from sandbox.network.tunnel_start import check_start
 from tests.sandbox.proxied import Host, proxied

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.protocol import CommandResult, Sandbox, SandboxLost, SandboxSpec, SandboxUnavailable
-from sii_cli.batch import executor
-from sii_cli.batch.executor import Bench, LocalExecutor
+from sii_cli.batch.sessions import executor
+from sii_cli.batch.sessions.executor import LocalExecutor
+from sii_cli.batch.sessions.session_parts import SessionParts
 from sii_cli.main import main
 from tests.fakes.fake_sandbox import FakeSandbox, new_root
 
@@ -47,7 +48,7 @@ class FaultyBackend:
         return FaultySandbox(new_root(self._home), spec.workspace, self._faults)
 
 
-def with_fake_sandboxes(bench: Bench) -> LocalExecutor:
+def with_fake_sandboxes(bench: SessionParts) -> LocalExecutor:
     """What each machine of a cluster runs sessions with."""
     return LocalExecutor(bench, backend=FaultyBackend(0.0, bench.settings.home))
 

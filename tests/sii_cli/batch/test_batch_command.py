@@ -20,7 +20,7 @@ from recordings.storage.log import read_events
 from recordings.store.store import RecordingStore
 from recordings.store.summary import RecordingSummary
 from recordings.verify import verify
-from sii_cli.batch.outcomes import job_of
+from sii_cli.batch.attempts import attempt_name_of
 from tests.fakes.batch_server import BatchServer
 from tests.fakes.threads import in_a_thread
 from tests.sii_cli.batch.recomputed import recomputed, reported
@@ -97,7 +97,7 @@ class Place:
     def check_every_session_counts_once(self, queries: int, attempts: int) -> None:
         """Each job has one recording with an outcome that counts, and every recording is whole."""
         counted = Counter(
-            job_of(one) for one in self.recordings() if one.outcome not in (None, "infra")
+            attempt_name_of(one) for one in self.recordings() if one.outcome not in (None, "infra")
         )
         assert len(counted) == queries * attempts
         assert set(counted.values()) == {1}
@@ -375,7 +375,7 @@ def test_ctrl_c_finishes_what_runs_and_twice_stops_it(place: Place) -> None:
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 130
-    assert "go on with `sii batch --resume" in err
+    assert "resume with `sii batch --resume" in err
     ended = place.recordings()
     assert all(one.outcome == "answered" for one in ended)
     assert len(ended) < 12
@@ -431,7 +431,7 @@ def test_kill_9_at_random_moments_loses_and_doubles_nothing(place: Place) -> Non
             process = place.start("--resume", "out", "--concurrency", "6")
     assert process.wait(120) == 0
     process.communicate()
-    counted = Counter(job_of(one) for one in place.recordings() if one.outcome == "solved")
+    counted = Counter(attempt_name_of(one) for one in place.recordings() if one.outcome == "solved")
     assert counted == Counter({f"q{n}#1": 1 for n in range(20)})
 
 

@@ -13,7 +13,8 @@ from recordings.events import QueryOutcome, SessionEnd, Usage, UserMessage
 from recordings.recorder import Recorder
 from recordings.store.store import RecordingStore
 from recordings.trust.home_key import HomeKey
-from sii_cli.batch.plan import Plan, pin
+from sii_cli.batch.plan.pinned import pin
+from sii_cli.batch.plan.plan import BatchPlan
 from sii_cli.queries.queries import Query
 from tests.recordings.recording_sessions import session_start
 from tests.sii_cli.commands.test_hostile_recordings import make_nonsense
@@ -40,7 +41,7 @@ def test_nonsense_in_a_batchs_recording_hides_no_other(
 ) -> None:
     folder = tmp_path / "batch"
     folder.mkdir()
-    plan = Plan("monday", "q", "/", "", 1, {}, 0, None, {})
+    plan = BatchPlan("monday", "q", "/", "", 1, {}, 0, None, {})
     pin(folder, plan, [Query(id="a", query="Go."), Query(id="b", query="Go.")], HomeKey(bytes(32)))
     store = RecordingStore(folder / "recordings")
     _record(store.create_folder()[1], query="a")

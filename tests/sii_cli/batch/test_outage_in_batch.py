@@ -13,20 +13,20 @@ import pytest
 from recordings.events import Check, Event, ModelResponse, Observation, QueryOutcome
 from recordings.storage.log import read_events
 from sandbox.protocol import SandboxSpec
-from sii_cli.batch import runner
-from sii_cli.batch.check import Checker
-from sii_cli.batch.executor import OnItem
-from sii_cli.batch.gate import Gate
-from sii_cli.batch.job import Result, run_job
-from sii_cli.batch.outcomes import Outcomes, read_outcomes
-from sii_cli.batch.plan import Job, Plan
-from sii_cli.batch.progress import Progress
-from sii_cli.batch.report import make_report
-from sii_cli.batch.report_text import report_markdown
-from sii_cli.batch.runner import Runner
+from sii_cli.batch.attempts import Attempts, read_attempts
+from sii_cli.batch.plan.plan import Attempt, BatchPlan
+from sii_cli.batch.report.markdown import report_markdown
+from sii_cli.batch.report.report import make_report
+from sii_cli.batch.running import runner
+from sii_cli.batch.running.admission import Admission
+from sii_cli.batch.running.progress import Progress
+from sii_cli.batch.running.runner import Runner
 from sii_cli.batch.runs import Account, Run
+from sii_cli.batch.sessions.executor import OnItem
+from sii_cli.batch.sessions.rounds import AttemptResult, run_attempt
 from sii_cli.config.settings import Settings
 from sii_cli.model.endpoints import Load
+from sii_cli.queries.check.check import Checker
 from sii_cli.queries.queries import Query
 from sii_cli.session.events import About
 from sii_cli.session.session import Session
@@ -54,7 +54,7 @@ class Service:
 
 
 class IdleServers:
-    async def look(self) -> Load | None:
+    async def current_load(self) -> Load | None:
         return Load()
 
 
@@ -68,18 +68,20 @@ class Sessions:
         self.models: list[ScriptedModel] = []
         self.seen: list[Any] = []
 
-    async def run(self, job: Job, on_item: OnItem) -> Result:
+    async def run(self, attempt: Attempt, on_item: OnItem) -> AttemptResult:
         self.models.append(ScriptedModel(*self.script))
         session = await Session.open(
             Settings(home=self.home, workspace=self.workspace, snapshots=False),
             mode="batch",
             model=self.models[-1],
             backend=FakeBackend(),
-            about=About(query=job.query.id, batch="night", attempt=1),
+            about=About(query=attempt.query.id, batch="night", attempt=1),
         )
         try:
             checker = Checker("true", (), FakeBackend(), SandboxSpec(self.workspace), Path)
-            return await run_job(job, session, checker, watch=lambda item: on_item(job, item))
+            return await run_attempt(
+                attempt, session, checker, on_item=lambda item: on_item(attempt, item)
+            )
         finally:
             await session.close()
 
@@ -89,7 +91,7 @@ class Sessions:
 
 @pytest.fixture(autouse=True)
 def without_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "LOOK", 0.01)
+    monkeypatch.setattr(runner, "CHECK_EVERY", 0.01)
     monkeypatch.setattr(runner, "REST", 0.01)
 
 
@@ -98,13 +100,13 @@ def service(monkeypatch: pytest.MonkeyPatch, down: int) -> None:
     monkeypatch.setattr("tools.registry.make_provider", lambda settings: one)
 
 
-async def run(sessions: Sessions, *jobs: Job) -> Progress:
-    progress = Progress(len(jobs), Outcomes())
+async def run(sessions: Sessions, *attempts: Attempt) -> Progress:
+    progress = Progress(len(attempts), Attempts())
     running = Runner(
-        jobs,
+        attempts,
         sessions,
-        gate=Gate(1, IdleServers()),
-        watcher=progress,
+        admission=Admission(1, IdleServers()),
+        listener=progress,
         account=Account(Run(time.time())),
     )
     await running.run()
@@ -116,12 +118,12 @@ async def test_it_is_run_again_and_the_report_says_why(
 ) -> None:
     service(monkeypatch, down=1)
     sessions = Sessions(tmp_path, SEARCH, answer("Nobody does."))
-    job = Job(QUERY, 1)
-    progress = await run(sessions, job)
-    assert (progress.statuses, progress.falls) == ({"solved": 1}, 1)
-    outcomes = read_outcomes(tmp_path, "night", [job])
+    attempt = Attempt(QUERY, 1)
+    progress = await run(sessions, attempt)
+    assert (progress.outcomes, progress.failures) == ({"solved": 1}, 1)
+    outcomes = read_attempts(tmp_path, "night", [attempt])
     assert (len(outcomes.ended), len(outcomes.infra)) == (1, 1)
-    plan = Plan("night", "", "", "", 1, {}, 0, None, {})
+    plan = BatchPlan("night", "", "", "", 1, {}, 0, None, {})
     text = report_markdown(make_report(plan, [QUERY], outcomes, []))
     assert "1 ended by the infrastructure" in text
     assert "| infra | tool_infra: web_search: The search failed. No search engine answered" in text
@@ -132,7 +134,7 @@ async def test_it_ends_where_the_outage_was_and_no_check_is_run(
 ) -> None:
     service(monkeypatch, down=99)
     sessions = Sessions(tmp_path, SEARCH, [0.5, *answer("Smith et al. show it.")])
-    result = await sessions.run(Job(QUERY, 1), lambda job, item: None)
+    result = await sessions.run(Attempt(QUERY, 1), lambda attempt, item: None)
     assert result.outcome == QueryOutcome(status="infra", reason=result.outcome.reason)
     assert result.outcome.reason.startswith("tool_infra: web_search: The search failed.")
     [folder] = (tmp_path / "recordings").iterdir()
@@ -157,11 +159,11 @@ async def test_calls_beside_it_are_ended_with_words_that_are_true(
     sessions = Sessions(tmp_path, both)
     seen: list[Observation] = []
 
-    def watch(job: Job, item: Any) -> None:
+    def watch(attempt: Attempt, item: Any) -> None:
         if isinstance(item, Event) and isinstance(item.data, Observation):
             seen.append(item.data)
 
-    result = await asyncio.wait_for(sessions.run(Job(QUERY, 1), watch), 20)
+    result = await asyncio.wait_for(sessions.run(Attempt(QUERY, 1), watch), 20)
     assert result.outcome.status == "infra"
     assert [one.error for one in seen] == ["tool_infra", "interrupted"]
     assert seen[1].text.endswith("s: the session was ended here.")
@@ -172,6 +174,6 @@ async def test_one_that_is_always_down_is_given_up_and_never_counts(
 ) -> None:
     service(monkeypatch, down=99)
     sessions = Sessions(tmp_path, SEARCH, answer("Smith et al. show it."))
-    progress = await run(sessions, Job(QUERY, 1))
+    progress = await run(sessions, Attempt(QUERY, 1))
     assert (progress.done, len(sessions.models)) == (0, 4)
-    assert "No search engine answered" in progress.fallen["q#1"]
+    assert "No search engine answered" in progress.last_failures["q#1"]

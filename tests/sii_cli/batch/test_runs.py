@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sii_cli.batch.runner import Budget
+from sii_cli.batch.running.budget import BatchBudget
 from sii_cli.batch.runs import KEEP_EVERY, KILLED, RUNS, Account, Run, read_runs
 from sii_cli.errors import UsageError
 
@@ -51,11 +51,11 @@ def test_a_run_goes_on_with_the_account_of_those_before(tmp_path: Path) -> None:
     assert spent.tokens == 107
     assert spent.seconds == 2 * KEEP_EVERY + 10.0
     assert spent.gpu_seconds == 8 * 2 * KEEP_EVERY + 2 * 10.0
-    assert Budget(hours=30 / 3600).used_up(spent) == "0.00833333 hours"
-    assert Budget(hours=31 / 3600).used_up(spent) is None
-    assert Budget(gpu_hours=180 / 3600).used_up(spent) == "0.05 GPU-hours"
-    assert Budget(tokens=107).used_up(spent) == "107 tokens"
-    assert Budget(tokens=108).used_up(spent) is None
+    assert BatchBudget(hours=30 / 3600).used_up(spent) == "0.00833333 hours"
+    assert BatchBudget(hours=31 / 3600).used_up(spent) is None
+    assert BatchBudget(gpu_hours=180 / 3600).used_up(spent) == "0.05 GPU-hours"
+    assert BatchBudget(tokens=107).used_up(spent) == "107 tokens"
+    assert BatchBudget(tokens=108).used_up(spent) is None
 
 
 def test_an_account_that_cannot_be_read_is_told(tmp_path: Path) -> None:

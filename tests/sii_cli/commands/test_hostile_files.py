@@ -19,7 +19,7 @@ import pytest
 
 from recordings.reviews.reviews import add_review
 from recordings.storage.pack import pack
-from sii_cli.batch import executor
+from sii_cli.batch.sessions import executor
 from sii_cli.config.running_server import note_server
 from tests.fakes.batch_server import BatchServer
 from tests.fakes.threads import in_a_thread

@@ -18,7 +18,7 @@ from recordings.store.claims import Claims
 from sandbox.bubblewrap.backend import ID_VARIABLE
 from sandbox.client.launch import MOUNTED, new_name
 from sandbox.docker.backend import _no_image
-from sandbox.docker.reaper import OWNER_LABEL, is_dead, owner_pid, reap
+from sandbox.docker.leftovers import OWNER_LABEL, is_dead, owner_pid, remove_leftovers
 from sandbox.protocol import WORKSPACE
 from tests.sii_cli.shell import Done, Shell
 
@@ -79,9 +79,9 @@ class _Api:
 @pytest.mark.parametrize("name", ["/database", "/sii-", "/sii-0123456789ag", "/x-sii-0123456789ab"])
 def test_a_container_that_only_has_the_label_is_never_removed(name: str) -> None:
     api = _Api(name, "another-boot:1:2:3")
-    assert (reap(api), api.removed) == (0, [])
+    assert (remove_leftovers(api), api.removed) == (0, [])
     api = _Api(f"/{new_name()}", "another-boot:1:2:3")
-    assert (reap(api), api.removed) == (1, ["c"])
+    assert (remove_leftovers(api), api.removed) == (1, ["c"])
 
 
 @pytest.mark.parametrize("pid", ["²", "٣", "9" * 5000, "-1", "", "1 "])
@@ -105,9 +105,9 @@ def posing(request: pytest.FixtureRequest) -> Iterator[None]:
 def test_a_process_that_poses_as_a_sandbox_writes_nothing_into_the_list(
     posing: None, tmp_path: Path
 ) -> None:
-    from sandbox.running import _namespaces
+    from sandbox.bubblewrap.running import running
 
-    assert all(re.fullmatch("sii-[0-9a-f]{12}", one.sandbox_id) for one in _namespaces())
+    assert all(re.fullmatch("sii-[0-9a-f]{12}", one.sandbox_id) for one in running())
 
 
 @pytest.mark.parametrize(

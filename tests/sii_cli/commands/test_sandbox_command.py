@@ -16,7 +16,7 @@ from recordings.recorder import Recorder
 from sandbox.client.launch import new_name
 from sandbox.docker import image
 from sandbox.docker.backend import DockerBackend
-from sandbox.docker.reaper import OWNER_LABEL, owner
+from sandbox.docker.leftovers import OWNER_LABEL, owner
 from sandbox.protocol import SandboxBackend, SandboxSpec
 from sii_cli.commands.sandbox import _age
 from sii_cli.commands.sandbox import command as sandbox_command

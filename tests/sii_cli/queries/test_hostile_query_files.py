@@ -15,16 +15,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recordings.storage.log import read_events
-from sii_cli.batch import executor, validate
-from sii_cli.batch.executor import Bench
-from sii_cli.batch.places import find_homes, place_of
-from sii_cli.batch.plan import Plan
-from sii_cli.batch.query_asks import asks_of_all
-from sii_cli.batch.workspaces import WorkspaceUnavailable
+from sii_cli.batch.plan.plan import BatchPlan
+from sii_cli.batch.sessions import session_parts
+from sii_cli.batch.sessions.session_parts import SessionParts
 from sii_cli.config.settings import Settings
+from sii_cli.queries import validate
 from sii_cli.queries.queries import Query
 from sii_cli.queries.query_files import MOST_MISTAKES, read_query_file
-from sii_cli.trust.asks import KINDS, Allowed, refused
+from sii_cli.queries.requirements import requirements_of_all
+from sii_cli.queries.workspaces.errors import WorkspaceUnavailable
+from sii_cli.queries.workspaces.workspace_sources import find_kept_folders, source_of
+from sii_cli.trust.requirements import KINDS, Granted, not_granted
 from tests.fakes.batch_server import BatchServer
 from tests.fakes.threads import in_a_thread
 from tests.sii_cli.batch.test_batch_command import PROGRAM, ROOT, Place
@@ -87,8 +88,8 @@ def place(tmp_path: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Iter
         ("home/recordings", "is part of sii's own folder"),
         ("../home/config.toml", "is part of sii's own folder"),
         ("keys/..", "holds your home directory"),
-        ({"git": "ext::sh -c id", "commit": "abcdef1"}, "is no https, ssh or git URL"),
-        ({"git": "--upload-pack=id:x", "commit": "abcdef1"}, "is no https, ssh or git URL"),
+        ({"git": "ext::sh -c id", "commit": "abcdef1"}, "is not an https, ssh or git URL"),
+        ({"git": "--upload-pack=id:x", "commit": "abcdef1"}, "is not an https, ssh or git URL"),
         ({"git": "file:///", "commit": "abcdef1"}, "holds sii's own folder"),
         ({"git": "~", "commit": "abcdef1"}, "holds your home directory"),
     ],
@@ -206,7 +207,7 @@ def test_checking_looks_at_nothing_outside_and_starts_no_program(
     looked: list[str] = []
     monkeypatch.setattr(
         validate,
-        "fault_of",
+        "workspace_fault",
         lambda query, base: looked.append(query.id),  # type: ignore[func-returns-value]
     )
     monkeypatch.setenv("SII_HOME", str(place.folder / "home"))
@@ -259,24 +260,26 @@ class TestAtATerminal:
         assert "--allow paths" in place.shell.sii("batch", str(other)).stderr
 
 
-def bench_of(place: Attacked, *queries: Query, **own: Any) -> Bench:
+def parts_of(place: Attacked, *queries: Query, **own: Any) -> SessionParts:
     """What would run these once all that they ask for was allowed as they are now."""
     base, out = place.files, place.folder / "out"
     mine = replace(Settings(), home=out, workspace=out, tools=("bash", "python"), **own)
-    asks = asks_of_all(queries, base, mine, find_homes(place.folder / "home"))
-    allowed = [(one.kind, one.value) for one in asks]
-    return Bench(mine, Plan("b", "", str(base), "", 1, {}, 0, None, {}, allowed))
+    requirements = requirements_of_all(
+        queries, base, mine, find_kept_folders(place.folder / "home")
+    )
+    allowed = [(one.kind, one.value) for one in requirements]
+    return SessionParts(mine, BatchPlan("b", "", str(base), "", 1, {}, 0, None, {}, allowed))
 
 
 def test_a_link_that_leads_elsewhere_when_its_turn_comes_is_not_followed(place: Attacked) -> None:
     (place.files / "link").symlink_to("mine")
     one = Query(id="a", query="x", workspace="link")
-    bench = bench_of(place, one)
-    assert (bench.make_workspace(one) / "file").exists()
+    parts = parts_of(place, one)
+    assert (parts.make_workspace(one) / "file").exists()
     (place.files / "link").unlink()
     (place.files / "link").symlink_to(place.user / ".ssh")
     with pytest.raises(WorkspaceUnavailable, match="was not allowed when the batch began"):
-        bench.make_workspace(one)
+        parts.make_workspace(one)
 
 
 @pytest.mark.parametrize("workspace", ["mine", "mine/in", "mine/t.tar"])
@@ -289,16 +292,16 @@ def test_nor_one_that_takes_its_place_between_the_look_and_the_copy(
     for name in ("in", "t.tar"):
         (place.user / ".ssh" / name).symlink_to(place.user / ".ssh")
     one = Query(id="a", query="x", workspace=workspace)
-    bench, held = bench_of(place, one), executor.held
+    parts, open_source = parts_of(place, one), session_parts.open_source
 
     def swapped(*arguments: Any) -> Any:
         (place.files / "mine").rename(place.files / "was")
         (place.files / "mine").symlink_to(place.user / ".ssh")
-        return held(*arguments)
+        return open_source(*arguments)
 
-    monkeypatch.setattr(executor, "held", swapped)
+    monkeypatch.setattr(session_parts, "open_source", swapped)
     with pytest.raises(WorkspaceUnavailable):
-        bench.make_workspace(one)
+        parts.make_workspace(one)
     assert not list((place.folder / "out" / "workspaces").glob("*/*"))
 
 
@@ -328,18 +331,18 @@ def test_whatever_runs_was_allowed(
 ) -> None:
     monkeypatch.setenv("SII_HOME", str(place.folder / "home"))
     one = Query.model_validate(written)
-    full = bench_of(place, one, allow_net=("a.org",), image="own", env=("A=1",), max_steps=50)
+    full = parts_of(place, one, allow_net=("a.org",), image="own", env=("A=1",), max_steps=50)
     mine = full.settings
     allowed = [pair for pair in full.plan.allowed if pair[0] in kinds]
-    bench = replace(full, plan=replace(full.plan, allowed=allowed))
+    parts = replace(full, plan=replace(full.plan, allowed=allowed))
     try:
-        made = bench.make_workspace(one)
+        made = parts.make_workspace(one)
     except WorkspaceUnavailable:
         return
-    job = next(iter(bench.plan.jobs([one])))
-    runs = bench.settings_of(job, made)
-    homes = find_homes(place.folder / "home")
-    lies = place_of(one, place.files, homes)
+    attempt = next(iter(parts.plan.all_attempts([one])))
+    runs = parts.settings_of(attempt, made)
+    homes = find_kept_folders(place.folder / "home")
+    lies = source_of(one, place.files, homes)
     if lies is not None and not lies.inside:
         assert "paths" in kinds
     assert SECRET not in "".join(p.read_text() for p in made.rglob("id_rsa")) or "paths" in kinds
@@ -348,8 +351,8 @@ def test_whatever_runs_was_allowed(
     assert {*runs.env} <= {"A=1"} or "env" in kinds
     assert set(runs.tools) <= set(mine.tools)
     assert runs.max_steps <= mine.max_steps
-    asks = asks_of_all([one], place.files, mine, homes)
-    assert refused(asks, Allowed(frozenset(kinds))) == []
+    requirements = requirements_of_all([one], place.files, mine, homes)
+    assert not_granted(requirements, Granted(frozenset(kinds))) == []
 
 
 def test_a_query_file_without_an_end_is_a_sentence(

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sii_cli.batch.plan import sha256_of
-from sii_cli.batch.validate import validate
+from sii_cli.batch.plan.plan import sha256_of
 from sii_cli.errors import UsageError
 from sii_cli.queries.queries import Query, query_schema
 from sii_cli.queries.query_files import read_query_file
+from sii_cli.queries.validate import validate
 
 QUERY = {
     "id": "sum",
@@ -95,7 +95,7 @@ def test_all_mistakes_are_found_at_once_each_with_its_line(tmp_path: Path) -> No
     assert found[0] == "2: id: 'a' is taken by line 1."
     assert "did you mean 'query'?" in " ".join(found[1:3])
     assert "not valid JSON" in found[3]
-    assert "nowhere is no directory" in found[8]
+    assert "nowhere is neither a directory" in found[8]
     assert "there is no 'sudo'" in found[9]
 
 

@@ -15,7 +15,7 @@ from recordings.storage.log import is_locked
 from recordings.store.summary import summarise
 from sandbox.own_folder import OwnFolder
 from sandbox.snapshots.usage import Hold, alone, at_work, cleaning
-from sii_cli.batch.guards import locked
+from sii_cli.batch.running.lock import locked
 from sii_cli.errors import explain
 from tests.recordings.recording_sessions import record_session
 

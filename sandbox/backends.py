@@ -1,0 +1,49 @@
+"""The sandbox backends by name: the one place where a backend is added.
+
+A backend is a package of its own. Its module `backend` has a class that implements
+`sandbox.protocol.SandboxBackend`; its module `running` has `running()`, which lists the sandboxes
+of that kind on this machine. `sandbox.conformance` tests whether it does what the protocol says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sandbox.protocol import SandboxBackend
+    from sandbox.running_sandboxes import RunningSandbox
+
+
+@dataclass(frozen=True, slots=True)
+class BackendEntry:
+    """Where a backend's code is. It is imported when it is used."""
+
+    package: str
+    class_name: str
+
+    def make(self) -> SandboxBackend:
+        """Return a new backend."""
+        backend: SandboxBackend = getattr(
+            import_module(f"{self.package}.backend"), self.class_name
+        )()
+        return backend
+
+    def running(self) -> Iterable[RunningSandbox]:
+        """Return its sandboxes on this machine. Blocks.
+
+        Raises `SandboxUnavailable` when they cannot be seen, as without an engine, and another
+        `SandboxError` when looking for them fails.
+        """
+        found: Iterable[RunningSandbox] = import_module(f"{self.package}.running").running()
+        return found
+
+
+DEFAULT_BACKEND = "docker"
+BACKENDS = {
+    "docker": BackendEntry("sandbox.docker", "DockerBackend"),
+    "bubblewrap": BackendEntry("sandbox.bubblewrap", "BubblewrapBackend"),
+}

@@ -1,0 +1,246 @@
+"""Opens a batch: what the command line asks for, and the user's grant of what it requires."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from recordings.trust.grants import grant, is_granted
+from sandbox.own_folder import OwnFolder
+from sii_cli.batch.options import BatchOptions
+from sii_cli.batch.plan.pinned import Pinned, check_is_new, is_batch, load_pinned, refuse_links
+from sii_cli.batch.plan.plan import UNPINNED, BatchPlan, differences, pinned_settings, sha256_of
+from sii_cli.batch.plan.requirements import lowered_to, plan_requirements
+from sii_cli.config.home_key import reading_key
+from sii_cli.config.settings import Settings, find_home, find_key_home
+from sii_cli.config.values import PLACES
+from sii_cli.errors import UsageError
+from sii_cli.options.allow import settle
+from sii_cli.options.settings import load
+from sii_cli.queries.queries import Query
+from sii_cli.queries.query_files import QueryFile
+from sii_cli.queries.requirements import lowered, requirements_of_all
+from sii_cli.queries.workspaces.copies import workspace_fault
+from sii_cli.queries.workspaces.workspace_sources import (
+    KeptFolders,
+    find_kept_folders,
+    sources_of,
+    why_forbidden,
+)
+from sii_cli.trust.requirements import Granted, Requirement
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What is to be run; the user granted all that it requires."""
+
+    folder: Path
+    settings: Settings
+    """`home` is the batch's folder."""
+    plan: BatchPlan
+    queries: Sequence[Query]
+    own: bool
+    """It was not begun by another home."""
+    options: BatchOptions
+    is_changed: bool
+    """The folder does not hold this plan yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What a batch is opened from."""
+
+    folder: Path
+    file: QueryFile | None
+    pinned: Pinned | None
+    """What the folder holds of a batch that is resumed."""
+
+    @property
+    def queries(self) -> Sequence[Query]:
+        if self.file is not None:
+            return self.file.queries
+        return self.pinned.queries if self.pinned else ()
+
+    @property
+    def base(self) -> Path:
+        """Paths in the queries are relative to it."""
+        if self.file is not None:
+            return self.file.path.absolute().parent
+        return Path(self.pinned.plan.query_folder) if self.pinned else Path()
+
+    @property
+    def own(self) -> bool:
+        return self.pinned is None or self.pinned.own
+
+
+def open_batch(options: BatchOptions, file: QueryFile | None) -> Batch:
+    """Return the batch that a command line means.
+
+    Raises `UsageError`, also for what it requires and the user does not grant.
+    """
+    folder = _folder(options, file)
+    pinned = load_pinned(folder, reading_key()) if options.resume is not None else None
+    given = _Given(folder, file, pinned)
+    queries, base = given.queries, given.base
+    kept = find_kept_folders(find_key_home(os.environ))
+    inherited = _inherited(pinned.plan, options.flags) if pinned else {}
+    if given.own:
+        settings = _load(dict(options.flags) | inherited, folder)
+        required = requirements_of_all(queries, base, settings, kept)
+    else:
+        settings, inherited = _lowered(options.flags, inherited, folder)
+        required = plan_requirements(base, queries, inherited, settings, kept)
+    _refuse_forbidden(queries, base, kept)
+    _settle(given, required, inherited, options)
+    if not given.own:  # only now: paths in these settings are looked at
+        settings = _load(dict(options.flags) | inherited, folder)
+    _check_outside(queries, base, kept)
+    for line in lowered(queries, settings):
+        click.echo(f"sii: {line}", err=True)
+    plan = _plan(given, settings, options)
+    plan = replace(plan, allowed=sorted((one.kind, one.value) for one in required))
+    is_changed = file is not None or options.accept_changes or not given.own
+    return Batch(folder, settings, plan, queries, given.own, options, is_changed)
+
+
+def query_requirements(file: QueryFile, flags: Mapping[str, Any]) -> Counter[Requirement]:
+    """Return what a query file requires beyond the user's own settings."""
+    folder, kept = file.path.absolute().parent, find_kept_folders(find_key_home(os.environ))
+    return requirements_of_all(file.queries, folder, _load(flags, folder), kept)
+
+
+def _folder(options: BatchOptions, file: QueryFile | None) -> Path:
+    if options.resume is not None:
+        if not is_batch(options.resume):
+            raise UsageError(
+                f"{options.resume} is not the folder of a batch: begin one with `sii batch FILE`."
+            )
+        return options.resume.absolute()
+    out = options.out
+    if out is None:
+        assert file is not None
+        stamp = time.strftime("%Y%m%d-%H%M%S")
+        out = find_home(os.environ) / "batches" / f"{file.path.stem}-{stamp}"
+    check_is_new(out)
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is not a directory: name another with --out DIR.")
+    refuse_links(out)
+    return out.absolute()
+
+
+def _inherited(plan: BatchPlan, flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the pinned settings that hold where no flag is given."""
+    return {
+        name: value
+        for name, value in plan.settings.items()
+        if "flag" in PLACES.get(name, ()) and name not in UNPINNED and flags.get(name) is None
+    }
+
+
+def _lowered(
+    flags: Mapping[str, Any], inherited: dict[str, Any], folder: Path
+) -> tuple[Settings, dict[str, Any]]:
+    """Return the user's own settings, and what a foreign plan would add to them."""
+    own = _load(flags, folder)
+    inherited = lowered_to(own, inherited)
+    if set(inherited.get("env") or ()) <= set(own.without_secrets()["env"]):
+        inherited.pop("env", None)  # the user's own have values
+    return own, inherited
+
+
+def _load(flags: Mapping[str, Any], folder: Path) -> Settings:
+    """Return the settings of all sessions. The workspace of each comes from its query."""
+    with OwnFolder("nowhere") as nowhere:
+        settings = load({**flags, "workspace": str(nowhere)})
+    return replace(settings, home=folder, workspace=folder)
+
+
+def _settle(
+    given: _Given,
+    required: Counter[Requirement],
+    inherited: dict[str, Any],
+    options: BatchOptions,
+) -> None:
+    """Raise `UsageError` unless the user grants all that is required.
+
+    A kept grant holds for exactly this content and what it requires.
+    """
+    home = find_key_home(os.environ)
+    path = given.file.path if given.file else given.folder
+    name = os.path.realpath(path)
+    content = sha256_of(given.queries) + json.dumps(inherited, sort_keys=True, default=str)
+    listed = "".join(f"{one.kind}\0{one.value}\0" for one in sorted(required))
+    sha256 = hashlib.sha256(f"{content}\0{listed}".encode()).hexdigest()
+    before = given.pinned.plan.granted if given.pinned and given.pinned.own else frozenset()
+    settle(
+        required,
+        Granted(options.allow, before),
+        of=str(path),
+        was_granted=lambda: is_granted(home, "query_file", name, sha256),
+        keep_grant=lambda: grant(home, "query_file", name, sha256),
+    )
+
+
+def _refuse_forbidden(queries: Sequence[Query], base: Path, kept: KeptFolders) -> None:
+    """Raise `UsageError` for a workspace that no query may have."""
+    for query, source in zip(queries, sources_of(queries, base, kept), strict=True):
+        if why := why_forbidden(query, source, kept):
+            raise UsageError(f"{query.id}: workspace: {why}")
+
+
+def _check_outside(queries: Sequence[Query], base: Path, kept: KeptFolders) -> None:
+    """Raise `UsageError` for a missing workspace outside the file's folder."""
+    for query, source in zip(queries, sources_of(queries, base, kept), strict=True):
+        if source is not None and not source.inside and (fault := workspace_fault(query, base)):
+            raise UsageError(f"{query.id}: workspace: {fault}")
+
+
+def _plan(given: _Given, settings: Settings, options: BatchOptions) -> BatchPlan:
+    """Return what is to be run. Raises `UsageError` where it differs from what was pinned."""
+    plan = BatchPlan(
+        name=given.folder.name,
+        query_file=str(given.file.path.absolute()) if given.file else "",
+        query_folder=str(given.base),
+        queries_sha256=sha256_of(given.queries),
+        attempts=options.attempts or 1,
+        vary=options.vary,
+        feedback_rounds=options.feedback_rounds or 0,
+        simulated_user=options.simulated_user,
+        settings=pinned_settings(settings),
+    )
+    if given.pinned is None:
+        return plan
+    before = given.pinned.plan
+    plan = replace(
+        plan,
+        name=before.name,
+        query_file=plan.query_file or before.query_file,
+        attempts=options.attempts or before.attempts,
+        vary=options.vary or before.vary,
+        feedback_rounds=(
+            before.feedback_rounds if options.feedback_rounds is None else options.feedback_rounds
+        ),
+        simulated_user=(
+            before.simulated_user if options.simulated_user is None else options.simulated_user
+        ),
+    )
+    # An earlier version wrote queries with fewer fields; a foreign batch's settings are not kept.
+    before = replace(before, queries_sha256=sha256_of(given.pinned.queries))
+    if not given.pinned.own:
+        before = replace(before, settings=plan.settings)
+    changed = differences(before, plan)
+    if changed and not options.accept_changes:
+        raise UsageError(
+            f"The batch in {given.folder} was begun otherwise: {'; '.join(changed)}. Run it as it "
+            "was, or say --accept-changes."
+        )
+    return plan

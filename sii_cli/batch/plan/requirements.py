@@ -1,0 +1,98 @@
+"""What a foreign plan of a batch requires, beyond what its queries require.
+
+A plan pins settings. Those that change only the sampling or the work in the sandbox are accepted,
+limits are lowered to the user's own, and everything else needs a grant.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from sii_cli.config.settings import SETTING_FIELDS, Settings
+from sii_cli.queries.queries import Query
+from sii_cli.queries.requirements import canonical_host, requirements_of_all
+from sii_cli.queries.workspaces.workspace_sources import KeptFolders, sources_of
+from sii_cli.trust.requirements import Kind, Requirement
+
+HARMLESS = frozenset(
+    (
+        "model",
+        "temperature",
+        "top_p",
+        "seed",
+        "enable_thinking",
+        "keep_reasoning",
+        "compact",
+        "snapshots",
+        "setup",
+    )
+)
+"""Settings that open nothing: they change what the user's own server or the sandbox does."""
+_STRICTER = {field.name: field.metadata["stricter"] for field in SETTING_FIELDS}
+_LISTED: dict[str, Kind] = {"allow_net": "net", "env": "env", "mounts": "mounts"}
+"""Settings that hold several values, each a requirement by itself."""
+
+
+def plan_requirements(
+    base: Path,
+    queries: Sequence[Query],
+    pinned: dict[str, Any],
+    own: Settings,
+    kept: KeptFolders,
+) -> Counter[Requirement]:
+    """Return what a foreign plan requires, and how often.
+
+    `pinned` are the plan's settings, `own` the user's without them.
+    """
+    requirements = requirements_of_all(queries, base, own, kept)
+    inside = [source for source in sources_of(queries, base, kept) if source and source.inside]
+    if inside:  # the author of the plan chose this folder
+        requirements[Requirement("paths", os.path.realpath(base))] = len(inside)
+    requirements.update(_of_settings(pinned, own))
+    return requirements
+
+
+def lowered_to(own: Settings, pinned: dict[str, Any]) -> dict[str, Any]:
+    """Return pinned settings with limits and tools that are at most the user's own."""
+    mine = own.without_secrets()
+    return {name: _lowered(name, value, mine[name]) for name, value in pinned.items()}
+
+
+def _of_settings(pinned: dict[str, Any], own: Settings) -> Iterator[Requirement]:
+    plain = own.without_secrets()
+    for name, value in pinned.items():
+        if name in HARMLESS or _STRICTER[name] or value in (None, plain[name]):
+            continue
+        if kind := _LISTED.get(name):
+            for one in set(map(str, value)) - set(plain[name]):
+                yield Requirement(kind, _shown(name, one))
+        else:
+            kind = "image" if name == "image" else "settings"
+            yield Requirement(kind, value if name == "image" else f"{name} = {value}")
+
+
+def _shown(name: str, value: str) -> str:
+    if name == "allow_net":
+        return canonical_host(value)
+    if name == "env":
+        variable, given, _ = value.partition("=")
+        return variable if given else f"{variable}, with the value that it has here"
+    return value
+
+
+def _lowered(name: str, value: Any, mine: Any) -> Any:
+    match _STRICTER[name]:
+        case "lower" if isinstance(value, int | float):
+            return value if mine is None else min(value, mine)
+        case "fewer" if isinstance(value, list):
+            return [one for one in value if one in mine] or mine
+        case "on":
+            return bool(value or mine)
+        case None:
+            return value
+        case _:
+            return mine

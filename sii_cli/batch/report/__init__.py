@@ -1,0 +1,1 @@
+"""What came of a batch: the report, its rates, and the sessions chosen for review."""

@@ -1,0 +1,98 @@
+"""What each session of a batch is made of: its workspace, its settings, its description."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from sii_cli.batch.plan.plan import Attempt, BatchPlan
+from sii_cli.batch.sessions.served_model import KnownModels
+from sii_cli.config.settings import Settings, find_key_home
+from sii_cli.queries.queries import Query
+from sii_cli.queries.requirements import requirements_of
+from sii_cli.queries.workspaces.copies import make_workspace
+from sii_cli.queries.workspaces.errors import WorkspaceUnavailable
+from sii_cli.queries.workspaces.workspace_sources import (
+    find_kept_folders,
+    open_source,
+    source_of,
+    why_forbidden,
+)
+from sii_cli.session.events import About
+from sii_cli.trust.requirements import Granted, not_granted
+
+WORKSPACES = "workspaces"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionParts:
+    """What the sessions of a batch are put together from; can be sent to another machine."""
+
+    settings: Settings
+    """`home` is the batch's folder."""
+    plan: BatchPlan
+    served: KnownModels = field(default_factory=dict)
+    """The models that answered the sessions so far."""
+
+    @property
+    def workspaces(self) -> Path:
+        """Folder of the sessions' copies of their workspaces."""
+        return self.settings.home / WORKSPACES
+
+    def make_workspace(self, query: Query) -> Path:
+        """Return a new copy of a query's workspace. Blocks.
+
+        Raises `WorkspaceUnavailable`, also when the query requires what was not granted: a path
+        may lead elsewhere since the batch was opened.
+        """
+        kept = find_kept_folders(find_key_home(os.environ))
+        source = source_of(query, Path(self.plan.query_folder), kept)
+        why = why_forbidden(query, source, kept)
+        left = not_granted(
+            requirements_of(query, source, self.settings), Granted(requirements=self.plan.granted)
+        )
+        if why or left:
+            why = why or f"{left[0].value} was not allowed when the batch began."
+            raise WorkspaceUnavailable(f"The workspace of {query.id} cannot be made: {why}")
+        try:
+            with open_source(query, source) as (opened, base):
+                return make_workspace(opened, base, self.workspaces, self.settings.disk)
+        except OSError as error:
+            raise WorkspaceUnavailable(
+                f"The workspace of {query.id} cannot be made: {error.strerror}."
+            ) from error
+
+    def settings_of(self, attempt: Attempt, workspace: Path) -> Settings:
+        """Return a session's settings: the batch's, then the query's, then the variant's."""
+        query, own = attempt.query, self.settings
+        changes: dict[str, Any] = {"workspace": workspace}
+        for name in ("image", "allow_net", "setup"):
+            if value := getattr(query, name):
+                changes[name] = value
+        if query.tools:
+            changes["tools"] = tuple(name for name in query.tools if name in own.tools)
+        if query.env:
+            changes["env"] = (*own.env, *(f"{k}={v}" for k, v in query.env.items()))
+        if query.limits.steps is not None:
+            changes["max_steps"] = min(query.limits.steps, own.max_steps)
+        if query.limits.output is not None:
+            changes["output_size"] = min(query.limits.output, own.output_size)
+        if own.seed is not None:  # each attempt is another sample, and can be repeated
+            changes["seed"] = own.seed + attempt.number - 1
+        return replace(own, **(changes | attempt.variant))
+
+    def about(self, attempt: Attempt) -> About:
+        """Return what a session's recording says of its query."""
+        query = attempt.query
+        return About(
+            query=query.id,
+            batch=self.plan.name,
+            attempt=attempt.number,
+            variant=attempt.variant,
+            source=query.source,
+            license=query.license,
+            rubric=query.rubric,
+            tags=list(query.tags),
+        )

@@ -1,0 +1,90 @@
+"""What a query requires beyond the user's settings, and what is lowered to them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from sandbox.network.hosts import WEB_PORTS, AllowList, parse_pattern
+from sii_cli.config.settings import Settings
+from sii_cli.queries.queries import GitWorkspace, Query
+from sii_cli.queries.workspaces.repositories import is_remote
+from sii_cli.queries.workspaces.workspace_sources import (
+    KeptFolders,
+    WorkspaceSource,
+    sources_of,
+    without_user,
+)
+from sii_cli.trust.requirements import Requirement
+
+
+def requirements_of(
+    query: Query, source: WorkspaceSource | None, own: Settings
+) -> Iterator[Requirement]:
+    """Yield what a query requires beyond the user's own settings.
+
+    `source` is where its workspace lies.
+    """
+    for host in query.allow_net:
+        if not _reaches(own, host):
+            yield Requirement("net", canonical_host(host))
+    if query.image not in (None, own.image):
+        yield Requirement("image", str(query.image))
+    for name, value in query.env.items():
+        if f"{name}={value}" not in own.env:
+            yield Requirement("env", name)
+    if source is not None and not source.inside:
+        yield Requirement("paths", str(source.path))
+    if isinstance(query.workspace, GitWorkspace) and is_remote(query.workspace.git):
+        yield Requirement("git", without_user(query.workspace.git))
+
+
+def requirements_of_all(
+    queries: Iterable[Query], base: Path, own: Settings, kept: KeptFolders
+) -> Counter[Requirement]:
+    """Return what queries require, and how many of them require each."""
+    return Counter(
+        one
+        for query, source in zip(queries, sources_of(queries, base, kept), strict=True)
+        for one in requirements_of(query, source, own)
+    )
+
+
+def lowered(queries: Iterable[Query], own: Settings) -> Iterator[str]:
+    """Yield a sentence for each limit or tool of queries that is lowered to the user's own."""
+    for name, limit in (("steps", own.max_steps), ("output", own.output_size)):
+        above = [one.id for one in queries if (getattr(one.limits, name) or 0) > limit]
+        if above:
+            yield f"limits.{name} is lowered to your own {limit} in {_some(above)}."
+    wider = [one.id for one in queries if set(one.tools) - set(own.tools)]
+    if wider:
+        yield f"tools that you have not given are left out in {_some(wider)}."
+
+
+def canonical_host(text: str) -> str:
+    """Return a host in its canonical form, so that no letter looks like another."""
+    try:
+        pattern = parse_pattern(text)
+    except ValueError:
+        return text  # reported as a mistake of the file
+    name = f"*.{pattern.name}" if pattern.subdomains else pattern.name
+    ports = "" if pattern.ports == WEB_PORTS else f":{min(pattern.ports)}"
+    return (f"[{name}]" if ":" in name and ports else name) + ports
+
+
+def _reaches(own: Settings, text: str) -> bool:
+    """Tell whether the user's own list opens all that a host of a file stands for."""
+    try:
+        pattern, mine = parse_pattern(text), AllowList(own.allow_net)
+        if pattern.subdomains:
+            return canonical_host(text) in {canonical_host(one) for one in own.allow_net}
+        return all(mine.allows(pattern.name, port) for port in pattern.ports)
+    except ValueError:
+        return False
+
+
+def _some(ids: list[str]) -> str:
+    more = len(ids) - 3
+    shown = ", ".join(ids[:3])
+    return f"{shown} and {more} more" if more > 0 else shown

@@ -1,0 +1,76 @@
+"""Finds every mistake in a query file before anything starts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from sandbox.network.hosts import AllowList
+from sii_cli.config.settings import find_key_home
+from sii_cli.queries.queries import GitWorkspace, Query
+from sii_cli.queries.query_files import Mistake, QueryFile, read_query_file
+from sii_cli.queries.workspaces.copies import workspace_fault
+from sii_cli.queries.workspaces.errors import SourceRefused
+from sii_cli.queries.workspaces.git_objects import holds, opened
+from sii_cli.queries.workspaces.repositories import is_remote, local_path
+from sii_cli.queries.workspaces.workspace_sources import (
+    KeptFolders,
+    WorkspaceSource,
+    find_kept_folders,
+    sources_of,
+    why_forbidden,
+)
+from tools.registry import TOOL_NAMES
+
+
+def validate(path: Path) -> QueryFile:
+    """Read a query file and check what it names: tools, directories and commits in its folder.
+
+    What lies elsewhere is not read: that needs a grant. Blocks.
+    Raises `UsageError` when there is nothing to read.
+    """
+    read = read_query_file(path)
+    homes = find_kept_folders(find_key_home(os.environ))
+    found = [
+        Mistake(line, text)
+        for query, line, place in zip(
+            read.queries, read.lines, sources_of(read.queries, path.parent, homes), strict=True
+        )
+        for text in _faults(query, path.parent, place, homes)
+    ]
+    mistakes = sorted([*read.mistakes, *found], key=lambda mistake: mistake.line)
+    return QueryFile(read.path, read.queries, read.lines, tuple(mistakes))
+
+
+def _faults(
+    query: Query, base: Path, place: WorkspaceSource | None, homes: KeptFolders
+) -> Iterator[str]:
+    unknown = [name for name in query.tools if name not in TOOL_NAMES]
+    if unknown:
+        yield f"tools: there is no {unknown[0]!r}; there are {', '.join(TOOL_NAMES)}."
+    try:
+        AllowList(query.allow_net)
+    except ValueError as error:
+        yield f"allow_net: {error}"
+    if (fault := why_forbidden(query, place, homes)) is not None:
+        yield f"workspace: {fault}"
+    elif place is None or not place.inside:
+        return
+    elif (fault := workspace_fault(query, base)) is not None:
+        yield f"workspace: {fault}"
+    elif isinstance(query.workspace, GitWorkspace):
+        git, commit = query.workspace.git, query.workspace.commit
+        if not is_remote(git) and (fault := _commit_fault(local_path(git, base), commit)):
+            yield f"workspace: {git}: {fault}."
+
+
+@cache
+def _commit_fault(repository: Path, commit: str) -> str | None:
+    """Return why a repository does not have a commit, or None. No program runs on it."""
+    try:
+        with opened(repository) as held:
+            return None if holds(held, commit) else f"it has no commit {commit}"
+    except (SourceRefused, OSError) as error:
+        return str(error)

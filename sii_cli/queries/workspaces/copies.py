@@ -1,0 +1,187 @@
+"""Each session's own copy of its query's workspace: from a directory, a tarball or a repository."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from threading import Lock
+from typing import IO
+
+from sandbox.protocol import Limits
+from sandbox.snapshots import remove_folder
+from sii_cli.config.settings import BATCH_FILE, BATCH_QUERIES
+from sii_cli.queries.queries import GitWorkspace, Query
+from sii_cli.queries.workspaces.errors import SourceRefused, WorkspaceUnavailable
+from sii_cli.queries.workspaces.extraction import MAX_MEMBERS, extract
+from sii_cli.queries.workspaces.repositories import check_out, is_remote, local_path
+
+_RANDOM = "[a-z0-9_]{8}"
+"""What `mkdtemp` appends to a name."""
+_CLONE = re.compile(rf"[0-9a-f]{{16}}-{_RANDOM}")
+REPOSITORIES = ".repositories"
+"""Folder beside the copies that holds each commit's repository, made once."""
+TARBALLS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
+
+
+def workspace_fault(query: Query, base: Path) -> str | None:
+    """Return what is wrong with a query's workspace, without making it, or None."""
+    match query.workspace:
+        case None:
+            return None
+        case GitWorkspace(git=git):
+            there = is_remote(git) or local_path(git, base).is_dir()
+            return None if there else f"there is no repository {git}."
+        case str(name):
+            path = base / Path(name).expanduser()
+            if path.is_dir() or (path.is_file() and name.endswith(TARBALLS)):
+                return None
+            return f"{name} is neither a directory nor a tarball ({', '.join(TARBALLS)})."
+
+
+def make_workspace(query: Query, base: Path, parent: Path, max_bytes: int = Limits().disk) -> Path:
+    """Return a new folder under `parent` with the query's workspace in it.
+
+    `base` is what paths in the query are relative to; what is unpacked or checked out may take
+    `max_bytes`. Blocks. Raises `WorkspaceUnavailable`.
+    """
+    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{query.id}-", dir=parent))
+    try:
+        _fill(folder, query, base, parent / REPOSITORIES, max_bytes)
+    except (OSError, shutil.Error, SourceRefused) as error:
+        remove_workspace(folder)
+        raise WorkspaceUnavailable(
+            f"The workspace of {query.id} cannot be made: {_reason(error)}."
+        ) from error
+    return folder
+
+
+def remove_workspace(folder: Path) -> None:
+    """Remove a session's copy, whatever commands made in it. Blocks.
+
+    Never raises: what cannot be removed is left, for the session's outcome matters more.
+    """
+    with suppress(OSError):
+        remove_folder(folder)
+
+
+def remove_leftover_copies(parent: Path, queries: Iterable[str]) -> None:
+    """Remove the copies under `parent` that killed runs left, and clones that are not complete.
+
+    Removes only folders named like copies of these queries' workspaces, and nothing through a link.
+    Blocks; no session may run there.
+    """
+    names = "|".join(map(re.escape, queries))
+    copy = re.compile(rf"(?:{names})-{_RANDOM}")
+    for folder, made in ((parent, copy), (parent / REPOSITORIES, _CLONE)):
+        if folder.is_symlink():
+            return
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+            for entry in entries:
+                if made.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
+                    remove_workspace(folder / entry.name)
+
+
+def _fill(folder: Path, query: Query, base: Path, repositories: Path, max_bytes: int) -> None:
+    match query.workspace:
+        case None:
+            return
+        case GitWorkspace(git=git, commit=commit):
+            source = git if is_remote(git) else local_path(git, base)
+            _copy(_repository(source, commit, repositories, max_bytes), folder, max_bytes)
+        case str(name):
+            path = base / Path(name).expanduser()
+            if path.is_dir():
+                _copy(path, folder, max_bytes)
+            else:
+                with _open_archive(path) as archive:
+                    extract(archive, folder, max_bytes=max_bytes)
+
+
+def _open_archive(path: Path) -> IO[bytes]:
+    """Open a regular file, and wait for nothing else. Raises `OSError`."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    file = open(os.open(path, flags), "rb")  # noqa: SIM115
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, f"{path} is not a regular file")
+    return file
+
+
+def _copy(source: Path, folder: Path, max_bytes: int) -> None:
+    """Copy a directory. Raises `SourceRefused` before a folder that exceeds the limits."""
+    files = size = 0
+
+    def ignored(inside: str, names: list[str]) -> list[str]:
+        nonlocal files, size
+        left = _not_copied(inside, names)
+        files += len(names)
+        modes = [Path(inside, name).lstat() for name in set(names).difference(left)]
+        size += sum(one.st_size for one in modes if stat.S_ISREG(one.st_mode))
+        if size > max_bytes or files > MAX_MEMBERS:
+            raise SourceRefused(
+                f"it has more than the disk limit of {max_bytes:,} bytes or {MAX_MEMBERS:,} "
+                "files: name a narrower directory, or raise `disk` in your settings"
+            )
+        return left
+
+    shutil.copytree(source, folder, symlinks=True, dirs_exist_ok=True, ignore=ignored)
+
+
+def _not_copied(folder: str, names: list[str]) -> list[str]:
+    """Return what is not part of a workspace: batches, for they hold other sessions'
+    answers (first of all the one that runs); and sockets and the like, which have no content.
+    """
+    paths = {name: Path(folder, name) for name in names}
+    return [name for name, path in paths.items() if _is_batch(path) or _is_special(path)]
+
+
+def _is_batch(path: Path) -> bool:
+    return (path / BATCH_FILE).is_file() and (path / BATCH_QUERIES).is_file()
+
+
+def _is_special(path: Path) -> bool:
+    mode = path.lstat().st_mode
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode))
+
+
+_cloning = Lock()
+_cloned: set[Path] = set()
+"""Clones that this process made: others may have come with the batch's folder."""
+
+
+def _repository(source: str | Path, commit: str, repositories: Path, max_bytes: int) -> Path:
+    """Return a repository at the commit without anything newer: no later fix may be in it."""
+    key = hashlib.sha256(f"{source}\0{commit}".encode()).hexdigest()[:16]
+    kept = repositories / key
+    with _cloning:
+        if kept in _cloned and kept.is_dir():
+            return kept
+        repositories.mkdir(mode=0o700, exist_ok=True)
+        if repositories.is_symlink():
+            raise OSError(errno.EINVAL, f"{repositories} is a link: remove it")
+        remove_workspace(kept)
+        new = Path(tempfile.mkdtemp(prefix=f"{key}-", dir=repositories))
+        try:
+            check_out(source, commit, new, max_bytes)
+            new.replace(kept)
+            _cloned.add(kept)
+        except BaseException:
+            remove_workspace(new)
+            raise
+    return kept
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, shutil.Error):  # all that could not be copied
+        failed: list[tuple[str, str, str]] = error.args[0]
+        return f"{len(failed)} files cannot be copied, such as {failed[0][0]} ({failed[0][2]})"
+    return str(error).rstrip(".")

@@ -1,0 +1,99 @@
+"""The runner tells a bad beginning from a machine on which nothing works."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+
+import pytest
+
+from recordings.events import QueryOutcome
+from sii_cli.batch.attempts import Attempts
+from sii_cli.batch.plan.plan import Attempt
+from sii_cli.batch.running import admission as admission
+from sii_cli.batch.running import runner
+from sii_cli.batch.running.admission import FAILURES_IN_A_ROW, Admission
+from sii_cli.batch.running.progress import Progress
+from sii_cli.batch.running.runner import Runner
+from sii_cli.batch.runs import Account, Run
+from sii_cli.batch.sessions.executor import OnItem
+from sii_cli.batch.sessions.rounds import AttemptResult
+from sii_cli.errors import SiiError
+from sii_cli.model.endpoints import Load
+from sii_cli.queries.queries import Query
+
+
+@pytest.fixture(autouse=True)
+def without_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "CHECK_EVERY", 0.01)
+    monkeypatch.setattr(runner, "REST", 0.01)
+    monkeypatch.setattr(admission, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(admission, "LONGEST_PAUSE", 0.02)
+
+
+JOBS = [Attempt(Query(id=f"q{n}", query="x"), 1) for n in range(20)]
+
+
+class IdleServers:
+    async def current_load(self) -> Load | None:
+        return Load()
+
+
+class FakeExecutor:
+    """Sessions end well after a while; the first attempts of some fail at once."""
+
+    def __init__(self, failing: int, *, times: int = 1) -> None:
+        self._failing = failing
+        self._times = times
+        self.attempts: Counter[str] = Counter()
+
+    async def run(self, attempt: Attempt, on_item: OnItem) -> AttemptResult:
+        self.attempts[attempt.name] += 1
+        if int(attempt.query.id[1:]) < self._failing and self.attempts[attempt.name] <= self._times:
+            raise SiiError("The engine answers with an error.")
+        await asyncio.sleep(0.1)
+        return AttemptResult(QueryOutcome(status="answered"), "a-session")
+
+    async def aclose(self) -> None:
+        pass
+
+
+async def run(executor: FakeExecutor) -> tuple[str, Progress]:
+    progress = Progress(len(JOBS), Attempts())
+    running = Runner(
+        JOBS,
+        executor,
+        admission=Admission(len(JOBS), IdleServers()),
+        listener=progress,
+        account=Account(Run(time.time())),
+    )
+    return await running.run(), progress
+
+
+async def test_failures_that_come_before_the_first_success_do_not_end_the_batch() -> None:
+    executor = FakeExecutor(failing=FAILURES_IN_A_ROW + 1)
+    why, progress = await run(executor)
+    assert why == ""
+    assert progress.done == len(JOBS)
+    assert executor.attempts.total() == len(JOBS) + FAILURES_IN_A_ROW + 1
+
+
+async def test_when_everything_that_was_started_has_failed_the_batch_ends_with_the_reason() -> None:
+    why, progress = await run(FakeExecutor(failing=len(JOBS)))
+    assert why == "The engine answers with an error."
+    assert progress.done == 0
+    assert progress.notice == "No more sessions are started: The engine answers with an error."
+
+
+async def test_sessions_that_never_work_are_given_up_and_do_not_keep_the_batch_from_its_end() -> (
+    None
+):
+    executor = FakeExecutor(failing=2, times=99)
+    why, progress = await run(executor)
+    assert why == ""
+    assert progress.done == len(JOBS) - 2
+    assert progress.last_failures == dict.fromkeys(
+        ("q0#1", "q1#1"), "The engine answers with an error."
+    )
+    assert executor.attempts["q0#1"] == executor.attempts["q1#1"] == 4
