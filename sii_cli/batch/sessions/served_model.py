@@ -43,7 +43,7 @@ class ModelPin:
         before = self._known.setdefault(varied, now)
         if before != now:
             raise ModelCallFailed(
-                "infra",
+                "unavailable",
                 f"{served.base_url} serves {now}, but the batch is recorded with {before}: serve "
                 "that one, or resume with --accept-changes.",
             )
