@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterable
 from importlib import resources
 
 from scripts.reference.markdown import fenced, page, plain, table
@@ -29,6 +30,7 @@ def pages() -> dict[str, str]:
     shipped = [
         (name, ", ".join(f"`{pattern}`" for pattern in match)) for name, match in families + models
     ]
+    families = [(form.name, _code(form.match), _code(form.parsers)) for form in FORMS]
     return {
         "models.md": page(
             f"Model profiles: `{USER_FILE}`",
@@ -42,8 +44,15 @@ def pages() -> dict[str, str]:
             table(("field", ""), [(f"`{name}`", plain(what)) for name, what in fields(text)]),
             "## Shipped profiles",
             table(("name", "match"), shipped),
+            "## Families",
+            "A family's own profile comes before all others.",
+            table(("family", "match", "tool call parsers"), families),
         )
     }
+
+
+def _code(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def fields(text: str) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 SHELLS = {"console", "sh"}
 _FENCE = re.compile(r"^( *)```(\w*)\s*$")
-_INLINE = re.compile(r"`((?:[A-Z_]+=\S+ )*(?:sii|make|pip install)(?: [^`]+)?)`")
+_INLINE = re.compile(r"`((?:[A-Z_]+=\S+ )*(?:sii|make|pipx? install|uv tool)(?: [^`]+)?)`")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=.*", re.DOTALL)
 _ENDS = {"|", "||", "&&", ";", "&"}
 _INNER = re.compile(r"\$\(([^)]*)\)")

@@ -26,6 +26,7 @@ from tests.docs.shown import (
     name_of,
 )
 
+INSTALLERS = ("pip", "pipx", "uv")
 OTHER_PROGRAMS = {
     "git": "clones the repository, whose address each reader knows",
     "cd": "the shell's",
@@ -133,7 +134,7 @@ def _mistake(command: Command) -> str | None:
     elif program == "make":
         missing = {one for one in arguments if "=" not in one} - _targets()
         what = f"there is no target {missing}" if missing else None
-    elif program == "pip":
+    elif program in INSTALLERS:
         extras = {one for word in arguments for one in re.findall(r"sii-cli\[(\w+)\]", word)}
         missing = extras - _extras()
         what = f"there is no extra {missing}" if missing else None

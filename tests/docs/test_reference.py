@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import tomllib
 import typing
 from collections.abc import Iterator
 from dataclasses import fields
@@ -53,6 +54,12 @@ def test_every_field_of_a_profile_is_described() -> None:
 def test_every_reason_for_leaving_out_is_explained() -> None:
     text = (FOLDER / "samples.md").read_text("utf-8")
     assert not [one for one in typing.get_args(Reason) if f"| `{one}` |" not in text]
+
+
+def test_every_extra_is_explained() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    text = (ROOT / "docs/guides/install.md").read_text("utf-8")
+    assert not [one for one in project["optional-dependencies"] if f"| `{one}` |" not in text]
 
 
 def test_every_variable_that_the_code_reads_is_described() -> None:
