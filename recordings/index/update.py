@@ -25,6 +25,9 @@ _EARLIEST, _LATEST = -62_135_596_800, 253_402_300_800
 """Seconds since the epoch at the beginning of the year 1 and the end of the year 9999."""
 _LARGEST = (1 << 63) - 1
 """Of a number in a row: a server may count beyond it."""
+_LONGEST = 1 << 18
+"""Characters of a text in a row: a list reads the rows of all recordings."""
+_MOST_TAGS = 1000
 
 
 def index_recording(db: sqlite3.Connection, folder: Path, keys: ReviewKeys | None = None) -> None:
@@ -161,10 +164,10 @@ class _Indexer:
                 row.update(query=data.get("query"), batch=data.get("batch"))
                 self._db.executemany(
                     "INSERT OR IGNORE INTO tags VALUES (?, ?, 1)",
-                    [(self._number, tag) for tag in data.get("tags", ())],
+                    [(self._number, _bounded(tag)) for tag in data.get("tags", ())[:_MOST_TAGS]],
                 )
             case "user_message":
-                row["first_message"] = row["first_message"] or data["text"]
+                row["first_message"] = row["first_message"] or _bounded(data["text"])
                 row["rounds"] = data["round"]
             case "model_response" if data["usage"]:
                 usage = data["usage"]
@@ -180,4 +183,6 @@ class _Indexer:
 
 
 def _bounded(value: Any) -> Any:
+    if isinstance(value, str):
+        return value[:_LONGEST]
     return max(-_LARGEST, min(value, _LARGEST)) if isinstance(value, int) else value

@@ -20,12 +20,10 @@ from recordings.storage.blobs import LARGEST_BLOB, blob_folders
 from recordings.storage.files import PACKED, failure
 from recordings.storage.log import LOG, LogWriter
 from recordings.storage.opening import HeldFolder
-from recordings.storage.zstd import compress, open_compressed
+from recordings.storage.zstd import MOST_TIMES, compress, is_bomb, open_compressed
 
 _MUCH = 1 << 30
 """Bytes that any recording may take unpacked."""
-_MOST_TIMES = 100
-"""How many times smaller a larger one may be packed; real ones are 4 to 20 times smaller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +83,7 @@ def _check_room(folder: Path) -> None:
                     plain += contents.seek(0, os.SEEK_END)
             except OSError as error:
                 raise failure(held.path / name, error) from error
-    if plain > max(_MUCH, packed * _MOST_TIMES):
+    if plain > max(_MUCH, packed * MOST_TIMES):
         raise RecordingDamaged(
             f"The recording {folder.name} would take {plain:,} bytes, packed in {packed:,}: no "
             "session is so much smaller packed, so it is not unpacked."
@@ -130,8 +128,10 @@ def _replace(
                 convert(plain, converted, held.path / source)
                 converted.flush()
                 os.fdatasync(converted.fileno())
-                is_smaller = converted.tell() < size
-        if is_smaller or not only_smaller:
+                written = converted.tell()
+        if convert is _compress and is_bomb(written, size):  # it would not be read again
+            return
+        if written < size or not only_smaller:
             held.rename(temporary, target)
             held.sync()
             held.remove(source)

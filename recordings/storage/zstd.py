@@ -22,6 +22,10 @@ from recordings.errors import RecordingDamaged
 FRAME = 1 << 20
 """Bytes of one frame, uncompressed."""
 LEVEL = 9
+MUCH = 32 << 20
+"""Bytes that any file may take unpacked."""
+MOST_TIMES = 100
+"""How many times smaller a larger one may be packed; real ones are 4 to 20 times smaller."""
 _MOST_FRAMES = 1 << 18
 """Of a file that is read: 256 GiB, whose table takes 6 MiB of memory."""
 
@@ -45,6 +49,11 @@ def compress(source: BinaryIO, target: BinaryIO) -> None:
         entries.append(_ENTRY.pack(len(frame), len(data)))
     table = b"".join(entries) + _FOOTER.pack(len(entries), 0, _SEEKABLE)
     target.write(_HEADER.pack(_SKIPPABLE, len(table)) + table)
+
+
+def is_bomb(packed: int, plain: int) -> bool:
+    """Tell whether a file would take much more room unpacked than any that is packed here."""
+    return plain > max(MUCH, packed * MOST_TIMES)
 
 
 def open_compressed(file: BinaryIO, path: Path) -> BinaryIO:
@@ -72,6 +81,11 @@ class _Reader(io.RawIOBase):
         self._position = 0
         self._frame = -1
         self._data = b""
+        packed, plain = file.seek(0, io.SEEK_END), self._offsets[-1]
+        if is_bomb(packed, plain):
+            raise ValueError(
+                f"{plain:,} bytes packed in {packed:,}: no session is so much smaller packed"
+            )
 
     def readable(self) -> bool:
         return True

@@ -8,7 +8,14 @@ from typing import Any
 import orjson
 
 from recordings.events import CallRequest, Flag, ModelErrorKind, Usage
-from sii_cli.model.bounds import MOST_CALLS, MOST_COUNT, TooMuch, bounds_of, is_count
+from sii_cli.model.bounds import (
+    LARGEST_CONTEXT,
+    MOST_CALLS,
+    MOST_COUNT,
+    TooMuch,
+    bounds_of,
+    is_count,
+)
 from sii_cli.model.errors import ModelCallFailed
 from sii_cli.model.http.sse import BadStream
 from sii_cli.model.types import Completion, Delta
@@ -93,6 +100,8 @@ class Assembler:
             self._fingerprint = _word(chunk["system_fingerprint"])
         if chunk.get("prompt_token_ids") is not None:
             self._prompt_ids = _ids(chunk["prompt_token_ids"])
+            if len(self._prompt_ids) > LARGEST_CONTEXT:
+                raise TooMuch(f"more than {LARGEST_CONTEXT:,} ids of a prompt")
         if chunk.get("usage"):
             self._usage = _usage(chunk["usage"])
 
@@ -117,7 +126,7 @@ class Assembler:
         if choice.get("finish_reason"):
             self.finish_reason = _word(choice["finish_reason"])
             stop = choice.get("stop_reason")
-            self._stop_reason = stop if isinstance(stop, str) or is_count(stop) else None
+            self._stop_reason = _word(stop) if isinstance(stop, str) else _count_or_none(stop)
 
     def _add_call(self, piece: dict[str, Any]) -> Iterator[Delta]:
         index = _count(piece["index"])
@@ -237,8 +246,7 @@ def _usage(usage: Any) -> Usage | None:
 
 def _detail(usage: dict[str, Any], group: str, name: str) -> int | None:
     details = usage.get(group)
-    value = details.get(name) if isinstance(details, dict) else None
-    return value if is_count(value) else None
+    return _count_or_none(details.get(name)) if isinstance(details, dict) else None
 
 
 def _text(value: Any) -> str:
@@ -251,6 +259,10 @@ def _word(value: Any) -> str:
     if len(_text(value)) > MAX_WORD:
         raise TypeError(f"a name of more than {MAX_WORD:,} characters")
     return value  # type: ignore[no-any-return]
+
+
+def _count_or_none(value: Any) -> int | None:
+    return value if is_count(value) else None
 
 
 def _count(value: Any) -> int:

@@ -20,8 +20,11 @@ it."""
 EVENTS_A_TOKEN = 4
 BYTES_A_TOKEN = 2048
 """Of the stream: a token's event has 300, with log probabilities 1,500."""
-LINE_BYTES_A_TOKEN = 16
+LINE_BYTES_A_TOKEN = 8
 """Of one event: prompt ids come as one line, six to eight bytes each."""
+LARGE_EVENT = 1 << 20
+MOST_LARGE = 8
+"""Events of more bytes than that in one answer: each takes the loop a noticeable time to read."""
 SPARE_BYTES = 1 << 20
 
 MOST_CALLS = 256

@@ -32,6 +32,8 @@ def main() -> None:
 def _guided(atheris: Any, name: str, seconds: float) -> None:
     with atheris.instrument_imports(include=["recordings", "sandbox", "sii_cli", "tools"]):
         target = importlib.import_module("tests.fuzz.targets").targets()[name]
+        for seed in target.seeds:  # so that what is imported late is instrumented, too
+            target.run(seed)
     corpus = Path(tempfile.mkdtemp(prefix=f"sii-fuzz-{name}-"))
     for number, seed in enumerate(target.seeds):
         (corpus / str(number)).write_bytes(seed)

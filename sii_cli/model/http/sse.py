@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sii_cli.model.bounds import TooMuch
+from sii_cli.model.bounds import LARGE_EVENT, MOST_LARGE, TooMuch
 
 DONE = b"[DONE]"
 MAX_LINE = 16 << 20
@@ -26,6 +26,7 @@ class EventSplitter:
         self._longest = longest
         self._rest = bytearray()
         self._skipped = 0
+        self._large = 0
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         """Yield the data of every event line that is whole now.
@@ -43,8 +44,8 @@ class EventSplitter:
         self._rest = bytearray(rest)
         for line in lines:
             if line.startswith(b"data:"):
-                data = line[5:].strip()
-                if data:
+                if data := line[5:].strip():
+                    self._count(data)
                     yield data
                 continue
             self._skipped += len(line) + 1
@@ -52,3 +53,8 @@ class EventSplitter:
                 raise BadStream(f"a line that is no event: {line[:80]!r}")
         if self._skipped > MAX_SKIPPED:
             raise TooMuch(f"more than {MAX_SKIPPED:,} bytes between its events")
+
+    def _count(self, data: bytes) -> None:
+        self._large += len(data) > LARGE_EVENT
+        if self._large > MOST_LARGE:
+            raise TooMuch(f"more than {MOST_LARGE} events of over {LARGE_EVENT:,} bytes")

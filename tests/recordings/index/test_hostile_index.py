@@ -10,12 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from recordings.events import UserMessage
+from recordings.index.find import find, search
 from recordings.index.index import INDEX, RecordingIndex
 from recordings.index.schema import TABLES, VERSION
 from recordings.reviews.keys import ReviewKeys
 from recordings.storage.log import recording_hash
 from recordings.store.store import RecordingStore
 from tests.fakes.planted_journal import plant_journal
+from tests.recordings.recording_sessions import FakeSession, record_session
 from tests.sii_cli.shell import Shell
 
 pytestmark = pytest.mark.hostile
@@ -136,3 +139,23 @@ def test_a_home_without_a_key_keeps_its_index(shell: Shell) -> None:
     made = (shell.store.root / INDEX).stat().st_ino
     assert shell.sii("list").returncode == 0
     assert (shell.store.root / INDEX).stat().st_ino == made
+
+
+def test_rows_of_texts_without_an_end_stay_small(tmp_path: Path) -> None:
+    store = RecordingStore(tmp_path / "recordings")
+    long = "word " * 400_000
+
+    def say(session: FakeSession) -> None:
+        session.note(UserMessage(round=1, text=long), "human")
+        session.end()
+
+    folder = store.create_folder()[1]
+    tags = [f"{number}{long[:100_000]}" for number in range(20)] + ["t"] * 2_000
+    record_session(folder, rounds=0, change=say, model=long, query=long, batch=long, tags=tags)
+    with RecordingIndex(store) as index:
+        index.refresh()
+        (one,) = find(index)
+        assert next(search(index, "word")).id == folder.name
+    texts = [one.summary.first_message, one.summary.model, one.query, one.batch, *one.tags]
+    assert max(len(text or "") for text in texts) <= 1 << 18
+    assert len(one.tags) <= 1_000

@@ -15,6 +15,7 @@ import pytest
 import zstandard
 
 from recordings.errors import RecordingDamaged, RecordingFailed
+from recordings.events import UserMessage
 from recordings.index.index import RecordingIndex
 from recordings.storage import zstd
 from recordings.storage.log import LOG, read_lines
@@ -22,7 +23,7 @@ from recordings.storage.pack import pack, unpack
 from recordings.store.store import RecordingStore
 from recordings.store.summary import summarise
 from recordings.verify import verify
-from tests.recordings.recording_sessions import record_session
+from tests.recordings.recording_sessions import FakeSession, record_session
 
 pytestmark = pytest.mark.hostile
 
@@ -170,6 +171,36 @@ def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
         unpack(folder)
     assert not (folder / LOG).exists()
     assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("frames", [16, 48])
+def test_what_grows_a_hundredfold_is_read_up_to_the_size_of_a_small_log(
+    tmp_path: Path, frames: int
+) -> None:
+    log = tmp_path / LOG
+    log.write_bytes((b"x" * ((1 << 20) - 1) + b"\n") * frames)
+    _packed(tmp_path / PACKED, log.read_bytes())
+    log.unlink()
+    if frames < 32:
+        assert sum(1 for _ in read_lines(tmp_path)) == frames
+    else:
+        with pytest.raises(RecordingDamaged, match="no session is so much smaller packed"):
+            list(read_lines(tmp_path))
+
+
+def test_what_would_not_be_read_again_is_not_packed(tmp_path: Path) -> None:
+    folder = tmp_path / "20261123-204950-a3f9c2"
+    folder.mkdir()
+
+    def repeat(session: FakeSession) -> None:
+        for _ in range(30):
+            session.note(UserMessage(round=3, text="same " * (1 << 18)), "human")
+        session.end()
+
+    record_session(folder, change=repeat)
+    pack(folder)
+    assert not (folder / PACKED).exists()
+    assert verify(folder).whole
 
 
 def test_what_takes_half_the_free_disk_is_not_unpacked(

@@ -77,7 +77,15 @@ BOMBS: dict[str, tuple[Bytes, str]] = {
         "token ids",
     ),
     "lists in lists": ([UNTIL_CLOSED, b"data: " + b"[" * 1_000_000, b"\n\n", END], "no JSON"),
-    "a million lists": ([UNTIL_CLOSED, b'data: {"a":[' + b"[]," * 900_000, b"[]]}\n\n"], "shape"),
+    "a million lists": ([UNTIL_CLOSED, b'data: {"a":[' + b"[]," * 600_000, b"[]]}\n\n"], "shape"),
+    "large events": (
+        endless(UNTIL_CLOSED, b'data: {"choices":[],"a":"' + b"x" * 1_200_000 + b'"}\n\n'),
+        "8 events of over 1,048,576 bytes",
+    ),
+    "a long reason": (
+        [UNTIL_CLOSED, event({"choices": [{"finish_reason": "stop", "stop_reason": "s" * 2000}]})],
+        "a name of more than 1,000",
+    ),
     "interim answers": (endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), "interim answers (1xx)"),
     "a status line": (endless(b"HTTP/1.1 200 ", b"x" * 1000), "does not speak HTTP"),
     "no HTTP": (endless(b"", b"x" * 1000), "does not speak HTTP"),
