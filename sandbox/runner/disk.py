@@ -25,7 +25,7 @@ _SOONEST = 0.005
 _FASTEST = 16 << 30
 """Bytes a second that nothing here writes faster than."""
 _UNSTOPPED = 16 << 20
-"""Bytes that a held file may grow by while all is stopped."""
+"""Bytes that a disk may grow by while all is being stopped, and a held file afterwards."""
 _TIDY = 16 << 20
 """Bytes that others may write at least while commands tidy up."""
 _LOOK_AT_HELD = 0.01
@@ -84,7 +84,7 @@ class DiskWatch:
             self._grown, self._lowest = 0, used
             self._loop.call_later(_EVERY, self._look)
         elif self._grown > self._limit:
-            self._everything.stop()
+            self._everything.stop(lambda: self._used() - used > _UNSTOPPED)
             self._measure(self._judge)
         else:
             self._look_in_time(self._limit - self._grown)
@@ -96,6 +96,8 @@ class DiskWatch:
     def _judge(self, written: int) -> None:
         if written > self._limit:
             self._on_full()
+            # What was written until all had ended is not written by commands that come now.
+            self._last = self._used()
             # Commands that tidy up may run; growing further by a sixteenth is stopped again.
             written = self._limit - max(self._limit // 16, _TIDY)
         self._everything.go_on()

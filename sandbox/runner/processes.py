@@ -76,17 +76,18 @@ class Everything:
         self._held = False
         self.go_on()
 
-    def stop(self) -> None:
+    def stop(self, is_urgent: Callable[[], bool] = lambda: False) -> None:
         """Stop all.
 
         The shells that the supervisor started are stopped before what runs in them: they would
-        tell of a command that is stopped, and take it for ended.
+        tell of a command that is stopped, and take it for ended. When it is urgent they are not
+        waited for.
         """
         shells = self._shells()
         for pid in shells:
             _send(pid, signal.SIGSTOP)
         until = time.monotonic() + _STOPS_WITHIN
-        while not all(map(_rests, shells)) and time.monotonic() < until:
+        while not all(map(_rests, shells)) and time.monotonic() < until and not is_urgent():
             time.sleep(0.0005)
         with suppress(ProcessLookupError):
             os.kill(-1, signal.SIGSTOP)

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -165,6 +165,28 @@ def test_the_watch_forgives_growth_that_was_not_ours(
     assert full == ["ours"]
 
 
+def test_what_was_written_before_the_end_ends_nothing_that_comes_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = iter(mib * MIB for mib in (0, 70, 110, 110, 130, 130))
+    monkeypatch.setattr(DiskWatch, "_used", lambda self: next(used))
+    ended: list[str] = []
+    watch = DiskWatch(
+        _NoLoop(),
+        [str(tmp_path)],
+        64 * MIB,
+        NOTHING,
+        lambda then: then(70 * MIB),
+        lambda: ended.append("ours"),
+        lambda: ended.append("the machine's"),
+    )
+    watch._look()
+    watch._look()
+    assert ended == ["ours"], "nothing was written since"
+    watch._look()
+    assert ended == ["ours", "ours"]
+
+
 STOPPED_UNSEEN = """
 import os, subprocess, sys, time
 sys.path.insert(0, sys.argv[1])
@@ -202,7 +224,7 @@ class _Nothing(Everything):
     def __init__(self) -> None:
         pass
 
-    def stop(self) -> None:
+    def stop(self, is_urgent: Callable[[], bool] = bool) -> None:
         pass
 
     def go_on(self) -> None:
