@@ -21,7 +21,7 @@ from pathlib import Path
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from recordings.conversation.messages import encode_message
-from recordings.conversation.restore import Message
+from recordings.conversation.restore import SentMessage
 from sii_cli.agent.context import plan
 from sii_cli.agent.context.meter import Meter
 from sii_cli.agent.context.tokens import FileCounter, text_of
@@ -77,7 +77,7 @@ async def measure(folder: Path, tokens: int) -> None:
         plan.to_stub(plan.measure(messages, whole.used), tokens // 2)
 
     meter = Meter(counter)
-    messages = [Message(seq, encoded) for seq, encoded in enumerate(history)]
+    messages = [SentMessage(seq, encoded) for seq, encoded in enumerate(history)]
     for name, run in (
         ("one message", one_new),
         ("  tiktoken alone", floor),

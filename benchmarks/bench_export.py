@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from recordings.export.plan import ExportOptions, Source
+from recordings.export.plan import ChosenRecording, ExportOptions
 from recordings.export.run import export
 from recordings.export.target import find_target
 from recordings.redaction.secrets import SecretFinder
@@ -67,7 +67,7 @@ def compare(root: Path, folders: list[Path], megabytes: float, floor: float) -> 
 
 
 def make(out: Path, folders: list[Path], format_: str) -> None:
-    sources = [Source(folder, recording_hash(folder)) for folder in folders]
+    sources = [ChosenRecording(folder, recording_hash(folder)) for folder in folders]
     options = ExportOptions()
     export(sources, out, find_target(format_), options, SecretFinder(), "bench")
 

@@ -61,7 +61,7 @@ def why_unparsable(error: Exception) -> str:
     return "a number of too many digits" if text.startswith("Exceeds the limit") else text
 
 
-def fault_of(error: Exception) -> str:
+def describe_malformed(error: Exception) -> str:
     """Say in a few words what is wrong with a malformed line."""
     details = getattr(error, "errors", None)  # pydantic's are many lines; it is slow to import
     if details is None:
@@ -76,4 +76,4 @@ def why_damaged(error: Exception) -> str:
         return "A line is too large or too deep to be read."
     if isinstance(error, RecordingError | OSError):
         return str(error)
-    return f"A line is not an event ({fault_of(error)})."
+    return f"A line is not an event ({describe_malformed(error)})."

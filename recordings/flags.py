@@ -31,6 +31,6 @@ SETTLED: set[Flag] = {"redacted", "written_turn", "ids_missing", "usage_missing"
 """Flags that are the same for every step of a session, or were asked for: told once."""
 
 
-def words_of(flags: Iterable[Flag]) -> str:
+def describe_flags(flags: Iterable[Flag]) -> str:
     """Say flags in words; one that is not known stands as it is."""
     return "; ".join(FLAGS.get(flag, flag) for flag in flags)

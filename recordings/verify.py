@@ -37,7 +37,7 @@ from recordings.events import (
     SummaryResponse,
     UserMessage,
 )
-from recordings.flags import words_of
+from recordings.flags import describe_flags
 from recordings.storage.blobs import open_blob, stored_blobs
 from recordings.storage.lines import check_line, decode_event, parse_line, prev_of, read_head
 from recordings.storage.log import Line, is_locked, open_log, read_lines
@@ -313,7 +313,7 @@ def _flag_notes(flagged: Mapping[int, Iterable[Flag]]) -> Iterator[str]:
     for flag, found in steps.items():
         first = ", ".join(map(str, found[:_STEPS_TOLD]))
         more = f" and {len(found) - _STEPS_TOLD} more" if len(found) > _STEPS_TOLD else ""
-        yield f"flagged {flag} ({words_of([flag])}): step {first}{more}"
+        yield f"flagged {flag} ({describe_flags([flag])}): step {first}{more}"
 
 
 def _prompt_size(span: IdSpan) -> int:

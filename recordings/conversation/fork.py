@@ -14,7 +14,7 @@ from recordings.storage.blobs import blob_folder, blob_path
 from recordings.storage.files import PACKED, failure
 from recordings.storage.lines import read_head
 from recordings.storage.log import LogWriter, event_of, read_checked_lines, read_lines
-from recordings.storage.opening import HeldFolder
+from recordings.storage.opening import OpenFolder
 
 
 def copy_until(source: Path, at: int, folder: Path, log: LogWriter) -> Parent:
@@ -93,7 +93,7 @@ def _share_blob(source: Path, folder: Path, ref: BlobRef) -> None:
         raise failure(path, error) from error
 
 
-def _share(held: HeldFolder, own: HeldFolder, name: str) -> None:
+def _share(held: OpenFolder, own: OpenFolder, name: str) -> None:
     with held.reader(name) as file:
         try:
             if os.fstat(file.fileno()).st_uid != os.geteuid():
@@ -106,7 +106,7 @@ def _share(held: HeldFolder, own: HeldFolder, name: str) -> None:
     own.sync()
 
 
-def _copy(file: BinaryIO, own: HeldFolder, name: str) -> None:
+def _copy(file: BinaryIO, own: OpenFolder, name: str) -> None:
     temporary = f".{name}.{os.getpid()}"
     own.remove(temporary)  # of a process that had our number and was killed
     try:

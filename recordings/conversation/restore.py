@@ -35,7 +35,7 @@ from recordings.storage.log import event_of, read_checked_lines
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class SentMessage:
     """A message as it is sent, and the event it came from."""
 
     seq: int
@@ -53,7 +53,7 @@ class Conversation:
     """The last event that is in it."""
     sha256: str = ""
     """Hash of that event's line."""
-    messages: list[Message] = field(default_factory=list)
+    messages: list[SentMessage] = field(default_factory=list)
     """Everything the model would be sent, in the order of sending."""
     sent: int = 0
     """How many of them the last request sent; the next one's `MessageSpan` is by these."""
@@ -115,10 +115,10 @@ class _Restorer:
         self.conversation = Conversation(first.data, first.data.workspace)
         self._encoded: dict[int, bytes] = {}
         """Messages by event."""
-        self._loose: list[Message] = []
+        self._loose: list[SentMessage] = []
         """Messages since the last request, in the order of events."""
         self._calls: dict[str, CallRequest] = {}
-        self._observed: dict[str, Message] = {}
+        self._observed: dict[str, SentMessage] = {}
 
     def pass_over(self, seq: int, sha256: str) -> None:
         """Take a line that adds nothing but its place."""
@@ -180,7 +180,7 @@ class _Restorer:
         self._encoded[event.seq] = encoded
         if isinstance(event.data, Stub | SummaryResponse):
             return  # a compaction says where it stands
-        kept = Message(event.seq, encoded)
+        kept = SentMessage(event.seq, encoded)
         self._loose.append(kept)
         if isinstance(event.data, Observation):
             self._observed[event.data.call_id] = kept
@@ -196,7 +196,7 @@ class _Restorer:
     def _set_messages(self, span: MessageSpan) -> None:
         state = self.conversation
         try:
-            new = [Message(seq, self._encoded[seq]) for seq in span.new]
+            new = [SentMessage(seq, self._encoded[seq]) for seq in span.new]
         except KeyError as error:
             raise RecordingDamaged(
                 f"Event {state.seq} names the message of event {error}, which is not there."
@@ -224,7 +224,7 @@ class _Restorer:
     def _is_observed(self, call: CallRequest) -> bool:
         return call.call_id in self._observed
 
-    def _ordered(self) -> list[Message]:
+    def _ordered(self) -> list[SentMessage]:
         """Observations in the order of their calls, whatever order they came in."""
         observed = iter(
             [self._observed[call_id] for call_id in self._calls if call_id in self._observed]

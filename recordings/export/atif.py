@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from recordings.export.chat import chat_message
-from recordings.export.target import Row, Target, not_expressible
-from recordings.samples.sample import LeftOut, Sample, Turn
+from recordings.export.target import ExportTarget, Row, not_expressible
+from recordings.samples.sample import LeftOut, Sample, SampleTurn
 
 VERSION = "ATIF-v1.7"
 _SOURCES = {"system": "system", "user": "user", "assistant": "agent"}
@@ -41,7 +41,7 @@ def rows(sample: Sample) -> Iterator[Row | LeftOut]:
     }
 
 
-def _step(sample: Sample, turn: Turn, number: int) -> dict[str, Any]:
+def _step(sample: Sample, turn: SampleTurn, number: int) -> dict[str, Any]:
     message = chat_message(turn)
     step: dict[str, Any] = {
         "step_id": number,
@@ -69,7 +69,7 @@ def _step(sample: Sample, turn: Turn, number: int) -> dict[str, Any]:
     return step
 
 
-def _metrics(sample: Sample, turn: Turn) -> dict[str, Any] | None:
+def _metrics(sample: Sample, turn: SampleTurn) -> dict[str, Any] | None:
     for span in sample.spans:
         if span.seq == turn.seq and span.kind == "generated":
             return {
@@ -80,4 +80,4 @@ def _metrics(sample: Sample, turn: Turn) -> dict[str, Any] | None:
     return None
 
 
-TARGET = Target("atif", "text", rows)
+TARGET = ExportTarget("atif", "text", rows)

@@ -14,7 +14,7 @@ import orjson
 
 from recordings.export.plan import ExportOptions
 from recordings.export.report import ExportReport, spread
-from recordings.export.target import Target
+from recordings.export.target import ExportTarget
 from recordings.index.stats import LIMI
 from recordings.markdown import escape_markdown
 
@@ -56,7 +56,11 @@ _REASONS = {
 
 
 def write_manifest(
-    folder: Path, target: Target[Any], options: ExportOptions, report: ExportReport, made_by: str
+    folder: Path,
+    target: ExportTarget[Any],
+    options: ExportOptions,
+    report: ExportReport,
+    made_by: str,
 ) -> None:
     """Write `manifest.json`: every file and every source with its hash."""
     policy = asdict(options.policy)
@@ -96,7 +100,7 @@ def write_manifest(
 
 
 def write_card(
-    folder: Path, target: Target[Any], options: ExportOptions, report: ExportReport
+    folder: Path, target: ExportTarget[Any], options: ExportOptions, report: ExportReport
 ) -> None:
     """Write `README.md`, the data set's card as the Hugging Face hub reads it."""
     parts = [
@@ -117,7 +121,7 @@ def write_card(
     (folder / "README.md").write_text("\n".join(parts), "utf-8")
 
 
-def _front_matter(target: Target[Any], report: ExportReport) -> str:
+def _front_matter(target: ExportTarget[Any], report: ExportReport) -> str:
     names = sorted(report.licenses)
     size = next((word for limit, word in _SIZES if report.rows < limit), "n>1M")
     data = [file.name for file in report.files if file.name.startswith(("train", "validation"))]

@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from recordings.samples.sample import Sample, Turn
+from recordings.samples.sample import Sample, SampleTurn
 
 Message = dict[str, Any]
 
 
-def chat_message(turn: Turn) -> Message:
+def chat_message(turn: SampleTurn) -> Message:
     """Return a turn's message with its calls' arguments as objects, as chat templates take them.
 
     Arguments that are no object were sent as `{}` and stand so.

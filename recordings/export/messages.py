@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from recordings.export.chat import chat_messages, trained_runs
-from recordings.export.target import Row, Target
+from recordings.export.target import ExportTarget, Row
 from recordings.samples.sample import LeftOut, Sample
 
 
@@ -21,4 +21,4 @@ def rows(sample: Sample) -> Iterator[Row | LeftOut]:
         }
 
 
-TARGET = Target("messages", "text", rows)
+TARGET = ExportTarget("messages", "text", rows)

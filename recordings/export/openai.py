@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from recordings.export.target import Row, Target
+from recordings.export.target import ExportTarget, Row
 from recordings.samples.sample import LeftOut, Sample
 
 
@@ -19,4 +19,4 @@ def rows(sample: Sample) -> Iterator[Row | LeftOut]:
     yield {"messages": messages, **({"tools": sample.tools} if sample.tools else {})}
 
 
-TARGET = Target("openai", "text", rows)
+TARGET = ExportTarget("openai", "text", rows)

@@ -8,7 +8,7 @@ from itertools import takewhile, zip_longest
 from typing import Any
 
 from recordings.export.rendered import first_difference
-from recordings.samples.sample import LeftOut, Reason, Sample, Turn
+from recordings.samples.sample import LeftOut, Reason, Sample, SampleTurn
 
 Found = Sample | LeftOut
 
@@ -53,12 +53,12 @@ def pair_up(
     """Yield what is left out of two recordings, then their pair or why there is none.
 
     `names`: the recordings; `chosen`, `rejected`: what `samples_of` finds in them. They must part
-    in the last stretch of both: no row has a place for a further one. Holds two stretches.
+    in the last segment of both: no row has a place for a further one. Holds two segments.
     """
     left_out: list[LeftOut] = []
     last: tuple[Found | None, Found | None] = (None, None)
     has_parted = is_early = False
-    for last in zip_longest(_stretches(chosen, left_out), _stretches(rejected, left_out)):
+    for last in zip_longest(_segments(chosen, left_out), _segments(rejected, left_out)):
         is_early |= has_parted
         has_parted |= not _go_on_alike(*last)
         yield from left_out
@@ -70,8 +70,8 @@ def pair_up(
         yield LeftOut(names[0], why.reason, why.detail, rejected=names[1])
 
 
-def _stretches(found: Iterable[Found], left_out: list[LeftOut]) -> Iterator[Found]:
-    """Yield each stretch once: its sample, or that it has none; the rest is put aside."""
+def _segments(found: Iterable[Found], left_out: list[LeftOut]) -> Iterator[Found]:
+    """Yield each segment once: its sample, or that it has none; the rest is put aside."""
     for one in found:
         if isinstance(one, LeftOut):
             left_out.append(one)
@@ -80,11 +80,11 @@ def _stretches(found: Iterable[Found], left_out: list[LeftOut]) -> Iterator[Foun
 
 
 def _go_on_alike(one: Found | None, other: Found | None) -> bool:
-    """Whether nothing is known in which two stretches of the same place differ."""
+    """Whether nothing is known in which two segments of the same place differ."""
     if one is None or other is None:
         return False
     if not (isinstance(one, Sample) and isinstance(other, Sample)):
-        return True  # what the next stretch was sent has them in it
+        return True  # what the next segment was sent has them in it
     if one.ids and other.ids:
         return _shared_ids(one, other) == min(len(one.ids), len(other.ids))
     return _shared_turns(one, other) == min(len(one.turns), len(other.turns))
@@ -126,8 +126,8 @@ def _place(chosen: Sample, rejected: Sample, turns: int, ids: int) -> tuple[int,
 
 
 def _openings(sample: Sample) -> dict[int, int]:
-    """Return where the stretch's own turns of the model begin: by place of the turn, the id."""
-    if not sample.ids:  # a user's message begins a stretch then
+    """Return where the segment's own turns of the model begin: by place of the turn, the id."""
+    if not sample.ids:  # a user's message begins a segment then
         asked = max((n for n, one in enumerate(sample.turns) if _is_users(one)), default=-1)
         return {n: 0 for n, one in enumerate(sample.turns) if n > asked and one.step is not None}
     starts = {span.seq: span.start for span in sample.spans if span.kind == "generated"}
@@ -172,12 +172,12 @@ def _shared_turns(one: Sample, other: Sample) -> int:
     return sum(1 for _ in takewhile(lambda pair: _said(pair[0]) == _said(pair[1]), pairs))
 
 
-def _said(turn: Turn) -> dict[str, Any]:
+def _said(turn: SampleTurn) -> dict[str, Any]:
     message = turn.message | {"tool_call_id": None}
     if "tool_calls" in message:
         message["tool_calls"] = [call["function"] for call in message["tool_calls"]]
     return message
 
 
-def _is_users(turn: Turn) -> bool:
+def _is_users(turn: SampleTurn) -> bool:
     return bool(turn.message["role"] == "user")

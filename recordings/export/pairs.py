@@ -14,7 +14,7 @@ import orjson
 from recordings.conversation.fork import root_of
 from recordings.errors import UNREADABLE
 from recordings.export.files import ExportFailed
-from recordings.export.plan import Source, SourcePair
+from recordings.export.plan import ChosenPair, ChosenRecording
 from recordings.samples.sample import LeftOut
 from recordings.storage.opening import read_named
 
@@ -57,11 +57,11 @@ def _named(path: Path, number: int, line: bytes) -> NamedPair:
 
 def choose_pairs(
     named: Iterable[NamedPair],
-    sources: Mapping[str, Source],
+    sources: Mapping[str, ChosenRecording],
     known: Collection[str],
     *,
     approved: bool,
-) -> Iterator[SourcePair | LeftOut]:
+) -> Iterator[ChosenPair | LeftOut]:
     """Yield the named pairs of the `sources` (by id) that were chosen, and what is left out.
 
     `known`: all recordings there are; `approved`: the better one must be.
@@ -78,15 +78,15 @@ def choose_pairs(
             detail = f"it is {chosen.approval}"
             yield LeftOut(one.chosen, "unapproved", detail, rejected=one.rejected)
         else:
-            yield SourcePair(chosen, rejected, one.because)
+            yield ChosenPair(chosen, rejected, one.because)
 
 
-def reviewed_pairs(sources: Iterable[Source]) -> list[SourcePair]:
+def reviewed_pairs(sources: Iterable[ChosenRecording]) -> list[ChosenPair]:
     """Return every approved recording beside every rejected one that it can be compared with: of
     its forks' family, or of its query in its batch.
     """
-    approved: defaultdict[tuple[str, ...], list[Source]] = defaultdict(list)
-    rejected: defaultdict[tuple[str, ...], list[Source]] = defaultdict(list)
+    approved: defaultdict[tuple[str, ...], list[ChosenRecording]] = defaultdict(list)
+    rejected: defaultdict[tuple[str, ...], list[ChosenRecording]] = defaultdict(list)
     for source in sources:
         for group in _groups(source):
             if source.approval == "approved":
@@ -94,14 +94,14 @@ def reviewed_pairs(sources: Iterable[Source]) -> list[SourcePair]:
             elif source.approval == "rejected":
                 rejected[group].append(source)
     found = {
-        (better.id, worse.id): SourcePair(better, worse, "rejected")
+        (better.id, worse.id): ChosenPair(better, worse, "rejected")
         for group, those in approved.items()
         for better, worse in product(those, rejected[group])
     }
     return list(found.values())
 
 
-def _groups(source: Source) -> Iterator[tuple[str, ...]]:
+def _groups(source: ChosenRecording) -> Iterator[tuple[str, ...]]:
     if source.approval in ("approved", "rejected"):
         with suppress(*UNREADABLE):  # of which it is told when its lines are proven
             yield "family", root_of(source.folder)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from recordings.export.rendered import Renderer
+from recordings.export.rendered import TemplateRenderer
 from recordings.reviews.approval import ApprovalState
 from recordings.reviews.keys import ReviewKeys
 from recordings.samples.policy import DEFAULT_POLICY, SamplePolicy
@@ -16,7 +16,7 @@ Dedupe = Literal["off", "exact", "report", "near"]
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ChosenRecording:
     """A recording that was chosen, as it stood then."""
 
     folder: Path
@@ -37,7 +37,7 @@ class Source:
         return self.folder.name
 
     @property
-    def sources(self) -> tuple[Source, ...]:
+    def sources(self) -> tuple[ChosenRecording, ...]:
         """The recording itself: examples of one, where a pair's are of two."""
         return (self,)
 
@@ -56,11 +56,11 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class SourcePair:
+class ChosenPair:
     """Two recordings of which one is the better."""
 
-    chosen: Source
-    rejected: Source
+    chosen: ChosenRecording
+    rejected: ChosenRecording
     because: str = ""
     """What is wrong with the other, in a word."""
 
@@ -70,7 +70,7 @@ class SourcePair:
         return f"{self.chosen.id} over {self.rejected.id}"
 
     @property
-    def sources(self) -> tuple[Source, ...]:
+    def sources(self) -> tuple[ChosenRecording, ...]:
         """The better and the worse."""
         return self.chosen, self.rejected
 
@@ -94,7 +94,7 @@ class ExportOptions:
     parquet: bool = False
     with_script: bool = False
     """Write the target's launch script beside the data."""
-    renderer: Renderer | None = None
+    renderer: TemplateRenderer | None = None
     """Gives ids to samples that have none, and checks those that have."""
     license: str | None = None
     """For recordings that name none."""

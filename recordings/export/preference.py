@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from recordings.export.chat import chat_messages
 from recordings.export.pair_samples import Pair
-from recordings.export.target import Row, Target
+from recordings.export.target import ExportTarget, Row
 from recordings.samples.sample import LeftOut, Sample
 
 
@@ -32,4 +32,4 @@ def _completion(name: str, sample: Sample, at: int) -> Row:
     }
 
 
-TARGET = Target("preference", "both", rows, of_pairs=True)
+TARGET = ExportTarget("preference", "both", rows, of_pairs=True)

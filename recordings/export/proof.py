@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recordings.errors import UNREADABLE, LineChanged, why_damaged
-from recordings.export.plan import Source
+from recordings.export.plan import ChosenRecording
 from recordings.samples.sample import LeftOut
 from recordings.storage.log import checked_hash, is_locked
 
@@ -14,14 +14,14 @@ class Proofs:
     def __init__(self) -> None:
         self._problems: dict[str, LeftOut | None] = {}
 
-    def problem(self, source: Source) -> LeftOut | None:
+    def problem(self, source: ChosenRecording) -> LeftOut | None:
         """Return what is wrong with a recording; none when it is what was chosen."""
         if source.id not in self._problems:
             self._problems[source.id] = _problem(source)
         return self._problems[source.id]
 
 
-def _problem(source: Source) -> LeftOut | None:
+def _problem(source: ChosenRecording) -> LeftOut | None:
     """Prove every line, the chain, the last line's hash."""
     if is_locked(source.folder):
         return LeftOut(source.id, "being_written", "its session has not ended")

@@ -6,24 +6,24 @@ from collections.abc import Callable
 from typing import Any
 
 from recordings.export.pair_samples import Pair
-from recordings.export.plan import Source, SourcePair
+from recordings.export.plan import ChosenPair, ChosenRecording
 from recordings.samples.sample import Sample
 
 
 def origin_of(
-    example: Sample | Pair, unit: Source | SourcePair, license_of: Callable[[Sample], str]
+    example: Sample | Pair, unit: ChosenRecording | ChosenPair, license_of: Callable[[Sample], str]
 ) -> dict[str, Any]:
     """Return where an example comes from; of a pair the better one, the worse under `rejected`."""
     first, *others = (
         _origin(sample, source, license_of(sample))
         for sample, source in zip(example.samples, unit.sources, strict=True)
     )
-    if isinstance(unit, SourcePair):
+    if isinstance(unit, ChosenPair):
         first |= {"because": unit.because, "rejected": others[0]}
     return first
 
 
-def _origin(sample: Sample, source: Source, license_name: str) -> dict[str, Any]:
+def _origin(sample: Sample, source: ChosenRecording, license_name: str) -> dict[str, Any]:
     start = sample.start
     return {
         "sample": sample.id,

@@ -25,7 +25,7 @@ class RenderFailed(Exception):
     """The template does not take some messages; says why."""
 
 
-class Renderer(Protocol):
+class TemplateRenderer(Protocol):
     """A model's chat template and its tokenizer."""
 
     special: frozenset[str]
@@ -50,7 +50,7 @@ class _Refused(Exception):
         self.reason, self.detail, self.seq = reason, detail, seq
 
 
-def render_sample(sample: Sample, renderer: Renderer) -> Sample | LeftOut:
+def render_sample(sample: Sample, renderer: TemplateRenderer) -> Sample | LeftOut:
     """Return a sample with the ids, spans and mask that its messages are rendered to."""
     try:
         return _render(sample, renderer)
@@ -61,7 +61,7 @@ def render_sample(sample: Sample, renderer: Renderer) -> Sample | LeftOut:
         return LeftOut(sample.recording, *about, seq=refused.seq)
 
 
-def missing_role_marker(sample: Sample, renderer: Renderer) -> LeftOut | None:
+def missing_role_marker(sample: Sample, renderer: TemplateRenderer) -> LeftOut | None:
     """Say where the template's opening of a turn does not stand before a trained generation."""
     try:
         before = renderer.render([_ASKED], sample)
@@ -85,7 +85,7 @@ def first_difference(one: Sequence[int], two: Sequence[int]) -> int | None:
     return next((place for place, (a, b) in pairs if a != b), min(len(one), len(two)))
 
 
-def _render(sample: Sample, renderer: Renderer) -> Sample:
+def _render(sample: Sample, renderer: TemplateRenderer) -> Sample:
     _refuse_control_tokens(sample, renderer)
     messages = chat_messages(sample)
     whole = renderer.render(messages, sample)
@@ -117,7 +117,7 @@ def _render(sample: Sample, renderer: Renderer) -> Sample:
 
 def _generation(
     sample: Sample,
-    renderer: Renderer,
+    renderer: TemplateRenderer,
     seq: int,
     message: Mapping[str, Any],
     before: str,
@@ -134,7 +134,7 @@ def _generation(
     return len(through) + len(stop), text + stop
 
 
-def _closing_token(sample: Sample, renderer: Renderer, *, with_call: bool) -> str | None:
+def _closing_token(sample: Sample, renderer: TemplateRenderer, *, with_call: bool) -> str | None:
     """Return the stop token that the template begins the next message with."""
     said = {**_SAID, "tool_calls": [_CALL]} if with_call else _SAID
     follows = _OBSERVED if with_call else _ASKED
@@ -143,7 +143,7 @@ def _closing_token(sample: Sample, renderer: Renderer, *, with_call: bool) -> st
     return next((stop for stop in renderer.stops if after.startswith(stop)), None)
 
 
-def _refuse_control_tokens(sample: Sample, renderer: Renderer) -> None:
+def _refuse_control_tokens(sample: Sample, renderer: TemplateRenderer) -> None:
     """A control token that stands in a message would become one."""
     for turn in sample.turns:
         for text in turn.texts():

@@ -21,13 +21,13 @@ from recordings.export.card import write_card, write_manifest
 from recordings.export.dedupe import Duplicates
 from recordings.export.files import ExportFailed, JsonLines, Parquet, RowWriter
 from recordings.export.pair_samples import Pair, pair_up
-from recordings.export.plan import ExportOptions, Source, SourcePair
+from recordings.export.plan import ChosenPair, ChosenRecording, ExportOptions
 from recordings.export.proof import Proofs
 from recordings.export.provenance import origin_of
 from recordings.export.rendered import first_difference, missing_role_marker, render_sample
 from recordings.export.report import ExportReport
 from recordings.export.split import validation_ids
-from recordings.export.target import Target
+from recordings.export.target import ExportTarget
 from recordings.redaction.secrets import SecretFinder
 from recordings.reviews.reviews import counted_reviews, excluded
 from recordings.samples.build import samples_of
@@ -51,9 +51,9 @@ _NO_PAIR = (
 
 
 def export(
-    units: Sequence[Source | SourcePair],
+    units: Sequence[ChosenRecording | ChosenPair],
     out: Path,
-    target: Target[Any],
+    target: ExportTarget[Any],
     options: ExportOptions,
     finder: SecretFinder,
     made_by: str,
@@ -87,7 +87,7 @@ def export(
 
 class _Export:
     def __init__(
-        self, folder: Path, target: Target[Any], options: ExportOptions, finder: SecretFinder
+        self, folder: Path, target: ExportTarget[Any], options: ExportOptions, finder: SecretFinder
     ) -> None:
         self._folder = folder
         self._target = target
@@ -115,11 +115,11 @@ class _Export:
         self._left_out = JsonLines(folder / "left_out.jsonl")
 
     def run(
-        self, units: Sequence[Source | SourcePair], left_out: Sequence[LeftOut]
+        self, units: Sequence[ChosenRecording | ChosenPair], left_out: Sequence[LeftOut]
     ) -> ExportReport:
         ordered = sorted(units, key=lambda unit: unit.id)
         for unit in ordered:
-            if isinstance(unit, Source) and unit.parent is not None:
+            if isinstance(unit, ChosenRecording) and unit.parent is not None:
                 with suppress(*UNREADABLE):  # told when its lines are proven
                     self._shared |= ancestors(unit.folder)
         for_validation = validation_ids(ordered, self._options.validation)
@@ -144,7 +144,7 @@ class _Export:
         self._report.files = [writer.close() for writer in writers]
         return self._report
 
-    def _export(self, unit: Source | SourcePair, split: str) -> None:
+    def _export(self, unit: ChosenRecording | ChosenPair, split: str) -> None:
         problems = [told for one in unit.sources if (told := self._proofs.problem(one)) is not None]
         for source in unit.sources:
             self._recordings.setdefault(
@@ -177,7 +177,7 @@ class _Export:
             else:
                 self._write(checked, unit, split)
 
-    def _readable(self, unit: Source | SourcePair) -> Iterator[Sample | Pair | LeftOut]:
+    def _readable(self, unit: ChosenRecording | ChosenPair) -> Iterator[Sample | Pair | LeftOut]:
         """Yield the examples as far as they can be read, then what is wrong with the rest."""
         try:
             yield from self._examples(unit)
@@ -185,9 +185,9 @@ class _Export:
             for source in unit.sources:
                 yield LeftOut(source.id, "damaged", why_damaged(error))
 
-    def _examples(self, unit: Source | SourcePair) -> Iterator[Sample | Pair | LeftOut]:
+    def _examples(self, unit: ChosenRecording | ChosenPair) -> Iterator[Sample | Pair | LeftOut]:
         """Yield a recording's samples, or the pair of two; what is left out of them only once."""
-        if isinstance(unit, Source):
+        if isinstance(unit, ChosenRecording):
             yield from self._samples(unit)
             return
         names = (unit.chosen.id, unit.rejected.id)
@@ -197,7 +197,7 @@ class _Export:
                 yield one
         self._told.update(names)
 
-    def _samples(self, source: Source) -> Iterator[Sample | LeftOut]:
+    def _samples(self, source: ChosenRecording) -> Iterator[Sample | LeftOut]:
         return samples_of(
             source.folder,
             self._policy,
@@ -241,7 +241,9 @@ class _Export:
         self._report.near.append((example.id, like, round(likeness, 3)))
         return ("near_duplicate", f"{likeness:.0%} like {like}") if dedupe == "near" else None
 
-    def _write(self, example: Sample | Pair, unit: Source | SourcePair, split: str) -> None:
+    def _write(
+        self, example: Sample | Pair, unit: ChosenRecording | ChosenPair, split: str
+    ) -> None:
         rows = 0
         for row in self._target.rows(example):
             if isinstance(row, LeftOut):

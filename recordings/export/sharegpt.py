@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from recordings.export.chat import Message, chat_messages, is_trained_whole, with_think
-from recordings.export.target import Row, Target, not_expressible
+from recordings.export.target import ExportTarget, Row, not_expressible
 from recordings.samples.sample import LeftOut, Sample
 
 _BETWEEN_RESPONSES = "\n</tool_response>\n<tool_response>\n"
@@ -85,4 +85,4 @@ def _said(message: Message) -> dict[str, str]:
     }
 
 
-TARGET = Target("sharegpt", "text", rows)
+TARGET = ExportTarget("sharegpt", "text", rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from recordings.export.target import Row, Target, read_beside
+from recordings.export.target import ExportTarget, Row, read_beside
 from recordings.samples.sample import LeftOut, Sample
 
 ROLLOUT = "sii_rollout.py"
@@ -24,7 +24,7 @@ def rows(sample: Sample) -> Iterator[Row | LeftOut]:
     }
 
 
-TARGET = Target(
+TARGET = ExportTarget(
     "slime",
     "ids",
     rows,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from recordings.export.chat import chat_message
-from recordings.export.target import Row, Target
+from recordings.export.target import ExportTarget, Row
 from recordings.samples.sample import LeftOut, Sample
 
 
@@ -24,4 +24,4 @@ def rows(sample: Sample) -> Iterator[Row | LeftOut]:
     }
 
 
-TARGET = Target("slime_messages", "text", rows)
+TARGET = ExportTarget("slime_messages", "text", rows)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from recordings.export.chat import chat_messages, with_think
-from recordings.export.target import Row, Target
+from recordings.export.target import ExportTarget, Row
 from recordings.samples.sample import LeftOut, Sample
 
 
@@ -32,4 +32,4 @@ def _call(function: dict[str, Any]) -> dict[str, Any]:
     return {"role": "tool_call", "content": json.dumps(call, ensure_ascii=False)}
 
 
-TARGET = Target("swift", "text", rows)
+TARGET = ExportTarget("swift", "text", rows)

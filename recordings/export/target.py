@@ -18,7 +18,7 @@ Example = TypeVar("Example", Sample, Pair)
 
 
 @dataclass(frozen=True, slots=True)
-class Target(Generic[Example]):
+class ExportTarget(Generic[Example]):
     """One format that samples, or pairs of them, are exported to."""
 
     name: str
@@ -59,10 +59,10 @@ TARGETS = {
 """Name of each target, its module's too, and what it is for."""
 
 
-def find_target(name: str) -> Target[Any]:
+def find_target(name: str) -> ExportTarget[Any]:
     """Import a target by its name."""
     target = import_module(f"recordings.export.{name}").TARGET
-    assert isinstance(target, Target)
+    assert isinstance(target, ExportTarget)
     return target
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from recordings.export.target import Row, Target
+from recordings.export.target import ExportTarget, Row
 from recordings.samples.sample import LeftOut, Sample
 
 if TYPE_CHECKING:
@@ -60,4 +60,4 @@ def schema() -> pyarrow.Schema:
     )
 
 
-TARGET = Target("tokens", "ids", rows, schema=schema)
+TARGET = ExportTarget("tokens", "ids", rows, schema=schema)

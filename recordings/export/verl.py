@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from recordings.export.chat import is_trained_whole
-from recordings.export.target import Row, Target, not_expressible
+from recordings.export.target import ExportTarget, Row, not_expressible
 from recordings.samples.sample import LeftOut, Sample
 
 if TYPE_CHECKING:
@@ -62,4 +62,4 @@ def schema() -> pyarrow.Schema:
     )
 
 
-TARGET = Target("verl", "text", rows, schema=schema, is_table=True)
+TARGET = ExportTarget("verl", "text", rows, schema=schema, is_table=True)

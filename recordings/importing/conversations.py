@@ -23,7 +23,7 @@ class NotImportable(RecordingError):
 
 
 @dataclass(frozen=True, slots=True)
-class Conversation:
+class ImportedConversation:
     """A conversation in the form of chat messages, arguments as strings."""
 
     messages: list[dict[str, Any]]
@@ -33,7 +33,7 @@ class Conversation:
     """File and line."""
 
 
-def read_conversations(path: Path) -> Iterator[Conversation]:
+def read_conversations(path: Path) -> Iterator[ImportedConversation]:
     """Yield the conversations of a file: JSON lines, or one JSON document.
 
     Raises `NotImportable`.
@@ -83,12 +83,12 @@ def _whole(path: Path, first: str, rest: Iterator[str]) -> str:
     return "".join(pieces)
 
 
-def _conversation(document: Any, place: str) -> Conversation:
+def _conversation(document: Any, place: str) -> ImportedConversation:
     try:
         if "schema_version" in document and "steps" in document:
             return _from_atif(document, place)
         tools = document.get("tools") or []
-        return Conversation(
+        return ImportedConversation(
             messages=list(map(_message, document["messages"])),
             tools=_tools(json.loads(tools) if isinstance(tools, str) else tools),
             model=str(document.get("model") or "unknown"),
@@ -158,7 +158,7 @@ def _text(content: Any) -> str:
     return "".join(part["text"] for part in content)
 
 
-def _from_atif(document: dict[str, Any], place: str) -> Conversation:
+def _from_atif(document: dict[str, Any], place: str) -> ImportedConversation:
     messages: list[dict[str, Any]] = []
     for step in document["steps"]:
         role = {"system": "system", "user": "user", "agent": "assistant"}[step["source"]]
@@ -184,7 +184,7 @@ def _from_atif(document: dict[str, Any], place: str) -> Conversation:
                 for result in results
             ]
     agent = document["agent"]
-    return Conversation(
+    return ImportedConversation(
         messages=messages,
         tools=_tools(agent.get("tool_definitions") or []),
         model=str(agent.get("model_name") or "unknown"),

@@ -27,7 +27,7 @@ from recordings.events import (
     ToolCall,
     UserMessage,
 )
-from recordings.importing.conversations import Conversation
+from recordings.importing.conversations import ImportedConversation
 from recordings.recorder import Recorder
 from recordings.samples.arguments import parse_arguments
 from recordings.storage.encoding import encode
@@ -36,7 +36,7 @@ _APPROVAL = Permission(by="nobody", mode="imported")
 
 
 @dataclass(frozen=True, slots=True)
-class Defuse:
+class Neutraliser:
     """Makes control tokens in text harmless, so that no text can pose as a turn."""
 
     text: Callable[[str], tuple[str, list[tuple[str, int]]]]
@@ -49,8 +49,8 @@ class Defuse:
 
 def record_conversation(
     recorder: Recorder,
-    conversation: Conversation,
-    defuse: Defuse,
+    conversation: ImportedConversation,
+    neutraliser: Neutraliser,
     *,
     made_by: str,
     batch: str | None = None,
@@ -61,7 +61,7 @@ def record_conversation(
     messages = list(conversation.messages)
     prompt = ""
     if messages and messages[0]["role"] == "system":
-        prompt = defuse.text(messages.pop(0)["content"])[0]
+        prompt = neutraliser.text(messages.pop(0)["content"])[0]
     start = SessionStart(
         sii_version=made_by,
         mode="imported",
@@ -77,7 +77,7 @@ def record_conversation(
         tags=list(tags),
     )
     try:
-        writer = _Writer(recorder, defuse)
+        writer = _Writer(recorder, neutraliser)
         writer.begin(start)
         for message in messages:
             writer.add(message)
@@ -87,9 +87,9 @@ def record_conversation(
 
 
 class _Writer:
-    def __init__(self, recorder: Recorder, defuse: Defuse) -> None:
+    def __init__(self, recorder: Recorder, neutraliser: Neutraliser) -> None:
         self._recorder = recorder
-        self._defuse = defuse
+        self._neutraliser = neutraliser
         self._unsent: list[int] = []
         self._sent = self._rounds = self._steps = self._round_steps = 0
         self._sha256 = ""
@@ -131,7 +131,7 @@ class _Writer:
         )
 
     def _text(self, text: str) -> tuple[str, list[Neutralised]]:
-        sent, found = self._defuse.text(text)
+        sent, found = self._neutraliser.text(text)
         return sent, [Neutralised(token=token, count=count) for token, count in found]
 
     def end(self) -> None:
@@ -159,7 +159,7 @@ class _Writer:
             )
             for index, (call_id, name, arguments) in enumerate(message["calls"])
         ]
-        sent, found = self._defuse.turn(message["reasoning"], message["content"], calls)
+        sent, found = self._neutraliser.turn(message["reasoning"], message["content"], calls)
         flags: list[Flag] = ["ids_missing"]
         if found:
             flags.append("control_tokens_written")

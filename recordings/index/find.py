@@ -57,7 +57,7 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundRecording:
     """One recording in a list."""
 
     summary: RecordingSummary
@@ -97,7 +97,7 @@ def find(
     ascending: bool = False,
     limit: int | None = None,
     policy: Policy = "any",
-) -> list[Found]:
+) -> list[FoundRecording]:
     """Return the recordings that pass a filter; the index is as of its last `refresh`."""
     column = {"duration": "ended - started"}.get(sort, sort)
     conditions, values = _conditions(where)
@@ -213,7 +213,7 @@ def _outages(index: RecordingIndex) -> dict[int, int]:
 
 def _found(
     index: RecordingIndex, row: dict[str, Any], reviews: list[_Review], policy: Policy
-) -> Found:
+) -> FoundRecording:
     folder = index.store.root / row["id"]
     status: SummaryStatus = row["status"] or ("open" if is_locked(folder) else "crashed")
     started, ended = row["started"], row["ended"]
@@ -232,7 +232,7 @@ def _found(
         bytes=row["size"] or 0,
         why=row["why"],
     )
-    return Found(
+    return FoundRecording(
         summary=summary,
         sha256=row["head"],
         approval=standing(reviews, row["head"], policy).state if reviews else "unreviewed",
@@ -245,7 +245,7 @@ def _found(
     )
 
 
-def _with(found: Found, tags: list[str], outages: int) -> Found:
+def _with(found: FoundRecording, tags: list[str], outages: int) -> FoundRecording:
     return replace(found, tags=tuple(tags), outages=outages) if tags or outages else found
 
 

@@ -20,7 +20,7 @@ from recordings.index.texts import indexed_texts
 from recordings.reviews.keys import ReviewKeys
 from recordings.storage.files import PACKED, REVIEWS
 from recordings.storage.log import LOG
-from recordings.storage.opening import HeldFolder, UnexpectedFile, kind_of
+from recordings.storage.opening import OpenFolder, UnexpectedFile, kind_of
 from recordings.store.store import RecordingStore
 
 INDEX = ".index.sqlite"
@@ -235,7 +235,7 @@ class RecordingIndex:
         )
 
 
-def purge(folder: Path, keys: ReviewKeys | None = None) -> None:
+def remove_from_index(folder: Path, keys: ReviewKeys | None = None) -> None:
     """Take a recording and its words out of its store's index, so that no page of it has them.
 
     Call it while the log is still what was indexed. An index that resists, or was not made with
@@ -275,7 +275,7 @@ def _is_damage(code: int) -> bool:
 
 def delete_index(path: Path) -> None:
     """Delete an index's file; the next index is built again. What is no file of ours stays."""
-    with suppress(FileNotFoundError), HeldFolder(path.parent) as folder:
+    with suppress(FileNotFoundError), OpenFolder(path.parent) as folder:
         for end in _ENDS:
             with suppress(UnexpectedFile):
                 folder.remove(path.name + end)
@@ -283,7 +283,7 @@ def delete_index(path: Path) -> None:
 
 def _refuse_others(path: Path) -> None:
     """Raise `UnexpectedFile` unless what stands in the place of an index's files are files."""
-    with HeldFolder(path.parent) as folder:
+    with OpenFolder(path.parent) as folder:
         for end in _ENDS:
             status = folder.status(path.name + end)
             if status is not None and not stat.S_ISREG(status.st_mode):
@@ -296,7 +296,7 @@ def _delete_planted_journal(path: Path) -> None:
 
     Such a journal is written only where one transaction changes several databases.
     """
-    with suppress(FileNotFoundError), HeldFolder(path.parent) as folder:
+    with suppress(FileNotFoundError), OpenFolder(path.parent) as folder:
         with folder.reader(f"{path.name}-journal") as journal:
             size = journal.seek(0, os.SEEK_END)
             journal.seek(max(0, size - len(_JOURNAL_MAGIC)))

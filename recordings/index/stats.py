@@ -13,7 +13,7 @@ from typing import Any
 
 from recordings.conversation.outages import TOOL_INFRA
 from recordings.errors import UNREADABLE
-from recordings.index.find import Found
+from recordings.index.find import FoundRecording
 from recordings.storage.lines import parse_line, read_head
 from recordings.storage.log import read_lines
 
@@ -28,7 +28,7 @@ _COUNTED = frozenset({"model_response", "model_error", "observation"})
 class Figures:
     """One recording in numbers."""
 
-    found: Found
+    found: FoundRecording
     tokens: int = 0
     """The longest prompt with what was generated on it: the trajectory as the model last saw it."""
     generated: int = 0
@@ -41,7 +41,7 @@ class Figures:
     """By kind: of calls, and of attempts of the model."""
 
 
-def figures_of(found: Found) -> Figures:
+def figures_of(found: FoundRecording) -> Figures:
     """Read one recording. Raises `UNREADABLE`."""
     figures = Figures(found)
     for line in read_lines(found.summary.folder):
@@ -75,7 +75,7 @@ def _word(value: object) -> str:
     return value
 
 
-def summarise_all(recordings: Iterable[Found]) -> dict[str, Any]:
+def summarise_all(recordings: Iterable[FoundRecording]) -> dict[str, Any]:
     """Return the figures of many recordings, and of each model, query and batch among them."""
     rows, unread = [], 0
     for found in recordings:

@@ -23,7 +23,7 @@ from recordings.events import (
     Redaction,
     SummaryResponse,
 )
-from recordings.index.index import purge
+from recordings.index.index import remove_from_index
 from recordings.redaction.redactor import Redactor, blank_prompt, texts_of
 from recordings.redaction.secrets import Secret, SecretFinder
 from recordings.reviews.keys import ReviewKeys
@@ -31,7 +31,7 @@ from recordings.storage.blobs import blob_folders, open_blob, put_blob, read_blo
 from recordings.storage.files import PACKED, failure, packed_path
 from recordings.storage.lines import encode_event
 from recordings.storage.log import LOG, LogWriter, read_events, recording_hash
-from recordings.storage.opening import HeldFolder
+from recordings.storage.opening import OpenFolder
 from recordings.storage.pack import unpack
 from recordings.trust.home_key import HomeKey
 from recordings.trust.seal import SEAL, SealWriter
@@ -117,13 +117,13 @@ class _Rewriter:
     def run(self) -> Redaction | None:
         old = recording_hash(self._folder)
         temporary = f".{LOG}.{os.getpid()}"
-        with HeldFolder(self._folder.parent, self._folder.name) as held:
+        with OpenFolder(self._folder.parent, self._folder.name) as held:
             held.remove(temporary)  # of a process that had our number and was killed
             try:
                 last = self._write(held.create(temporary), old)
                 if last is None:
                     return None
-                purge(
+                remove_from_index(
                     self._folder, self._keys
                 )  # before: it is by the old text that words are found
                 self._replace_log(held, temporary, old)
@@ -131,7 +131,7 @@ class _Rewriter:
                 held.remove(temporary)
         return last
 
-    def _replace_log(self, held: HeldFolder, rewritten: str, old: str) -> None:
+    def _replace_log(self, held: OpenFolder, rewritten: str, old: str) -> None:
         """Put the rewritten log in its place; killed before or after, its seal fits."""
         seal = SealWriter.begin(self._folder, self._key, old) if self._key is not None else None
         try:
@@ -153,7 +153,7 @@ class _Rewriter:
                 sha256 = held.path.name + name.removesuffix(PACKED)
                 if sha256 not in self._kept_blobs and held.is_file(name):
                     held.remove(name)
-        with HeldFolder(self._folder.parent, self._folder.name) as held:
+        with OpenFolder(self._folder.parent, self._folder.name) as held:
             for name in held.names():
                 if name.startswith((f".{LOG}", f".{SEAL}.")) and held.is_file(name):
                     held.remove(name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from recordings.replay.items import Item, screenplay
+from recordings.replay.items import ReplayItem, replay_items
 from recordings.storage.encoding import encode
 from recordings.storage.files import failure
 from recordings.storage.log import read_events
@@ -46,7 +46,7 @@ def write_cast(folder: Path, target: Path, *, width: int = 100, height: int = 30
         with open(target, "wb") as cast:
             cast.write(encode(header) + b"\n")
             now, terminal = 0.0, _Terminal()
-            for item in screenplay(read_events(folder)):
+            for item in replay_items(read_events(folder)):
                 now += item.wait
                 text = "".join(terminal.show(item)).replace("\n", "\r\n")
                 if text:
@@ -62,7 +62,7 @@ class _Terminal:
         self._key = ""
         self._streamed: set[str] = set()
 
-    def show(self, item: Item) -> Iterator[str]:
+    def show(self, item: ReplayItem) -> Iterator[str]:
         text = item.text.translate(_PICTURES)
         if item.key != self._key or item.kind in ("call", "observation"):
             yield "\n" if self._key else ""
@@ -82,7 +82,7 @@ class _Terminal:
             case "note":
                 yield f"{_RED if item.error else _DIM}{text}{_RESET}"
 
-    def _observation(self, item: Item, text: str) -> Iterator[str]:
+    def _observation(self, item: ReplayItem, text: str) -> Iterator[str]:
         if item.key not in self._streamed:
             lines = text.splitlines()
             left = len(lines) - _LINES

@@ -6,7 +6,7 @@ from importlib import resources
 from pathlib import Path
 
 from recordings.conversation.outages import outages_of
-from recordings.replay.items import screenplay
+from recordings.replay.items import replay_items
 from recordings.storage.encoding import encode
 from recordings.storage.files import failure
 from recordings.storage.log import read_events
@@ -27,7 +27,7 @@ def write_html(folder: Path, target: Path) -> None:
         with open(target, "wb") as page:
             page.write(before.encode() + b'{"about":' + _safe(about) + b',"items":[')
             separator = b""
-            for item in screenplay(read_events(folder)):
+            for item in replay_items(read_events(folder)):
                 more = {"about": item.about, "error": item.error} if item.about or item.error else 0
                 row = [round(item.wait, 3), item.kind, item.key, item.text, more]
                 page.write(separator + _safe(row))

@@ -33,7 +33,7 @@ ItemKind = Literal["user", "reasoning", "content", "call", "output", "observatio
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class ReplayItem:
     """One change of what is shown."""
 
     wait: float
@@ -47,14 +47,14 @@ class Item:
     error: bool = False
 
 
-def screenplay(events: Iterable[Event]) -> Iterator[Item]:
+def replay_items(events: Iterable[Event]) -> Iterator[ReplayItem]:
     """Yield what a replay shows, in order; waits of events that show nothing are added up."""
     writer = _Writer()
     wait = 0.0
     for seconds, shown in timeline(events):
         wait += seconds
         for item in writer.items(shown):
-            yield Item(wait, *item)
+            yield ReplayItem(wait, *item)
             wait = 0.0
 
 

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import orjson
 from pydantic import Field
 
-from recordings.errors import MALFORMED, RecordingDamaged, fault_of
+from recordings.errors import MALFORMED, RecordingDamaged, describe_malformed
 from recordings.events import EventPart
 from recordings.reviews.approval import Verdict
 from recordings.reviews.keys import ReviewKeys
@@ -130,7 +130,7 @@ def reviewed_lines(folder: Path, keys: ReviewKeys | None) -> list[ReviewLine]:
             line, said = _read(text, folder.name, keys)
         except MALFORMED as error:
             raise RecordingDamaged(
-                f"Line {number} of {folder / REVIEWS} is damaged ({fault_of(error)}): "
+                f"Line {number} of {folder / REVIEWS} is damaged ({describe_malformed(error)}): "
                 "correct or remove it."
             ) from None
         if line.review is None and line.origin == "own":

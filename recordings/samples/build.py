@@ -1,6 +1,6 @@
-"""Reads a recording and yields its samples: one for every prefix-consistent stretch of calls.
+"""Reads a recording and yields its samples: one for every prefix-consistent segment of calls.
 
-Reads as it goes: what is held is one recording's messages and the ids of one stretch.
+Reads as it goes: what is held is one recording's messages and the ids of one segment.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from recordings.events import (
     UserMessage,
 )
 from recordings.samples.arguments import parse_arguments
-from recordings.samples.loops import Circle
-from recordings.samples.policy import COMPACTION, DEFAULT_POLICY, SamplePolicy, Step, judge
-from recordings.samples.reading import Read, read_sample_events
-from recordings.samples.sample import LeftOut, Sample, StepKey, Turn
-from recordings.samples.stretch import Stretch
+from recordings.samples.policy import COMPACTION, DEFAULT_POLICY, SamplePolicy, SampleStep, judge
+from recordings.samples.reading import SampleEvent, read_sample_events
+from recordings.samples.repetition import RepeatedSteps
+from recordings.samples.sample import LeftOut, Sample, SampleTurn, StepKey
+from recordings.samples.segment import Segment
 
 _NO_STEPS: frozenset[StepKey] = frozenset()
 
@@ -47,7 +47,7 @@ def samples_of(
 
     `excluded`: the events that reviewers excluded (`recordings.reviews.reviews.excluded`), each
     standing for its step, a user's message for its round. `claimed`: steps that other recordings of
-    the family train on; asked when a stretch ends, so it may grow between samples.
+    the family train on; asked when a segment ends, so it may grow between samples.
     Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
     """
     builder = _Builder(folder.name, policy, excluded, claimed)
@@ -68,7 +68,7 @@ class _Builder:
         self._policy = policy
         self._excluded = excluded
         self._claimed = claimed
-        self._turns: dict[int, Turn] = {}
+        self._turns: dict[int, SampleTurn] = {}
         """Messages by event."""
         self._sent: list[int] = []
         """The events whose messages the last request sent."""
@@ -78,18 +78,18 @@ class _Builder:
         self._model = ""
         self._trail = IdTrail()
         """The ids of the last call that has any."""
-        self._stretch: Stretch | None = None
+        self._segment: Segment | None = None
         self._number = 0
         self._is_broken = False
         """Messages were replaced or the model changed since the last response."""
-        self._circle = Circle()
+        self._repeated = RepeatedSteps()
         self._round_excluded = False
         self._human_text = False
         self._outage = False
         """A call of the round failed for a reason of the installation."""
         self._excluded_steps: set[int] = set()
 
-    def take(self, read: Read) -> Iterator[Sample | LeftOut]:
+    def take(self, read: SampleEvent) -> Iterator[Sample | LeftOut]:
         """Take account of an event."""
         event = read.event
         self._note(event)
@@ -99,14 +99,14 @@ class _Builder:
             yield from self._summary(event, event.data, read)
 
     def close(self) -> Iterator[Sample | LeftOut]:
-        """Yield the sample of the stretch that stands."""
-        stretch, self._stretch = self._stretch, None
-        if stretch is None:
+        """Yield the sample of the segment that stands."""
+        segment, self._segment = self._segment, None
+        if segment is None:
             return
-        for step in stretch.steps:
+        for step in segment.steps:
             step.is_excluded |= step.number in self._excluded_steps
         self._number += 1
-        yield from stretch.close(self._number, self._policy, self._claimed)
+        yield from segment.close(self._number, self._policy, self._claimed)
 
     def _note(self, event: Event) -> None:
         """Take account of what an event says, but for a response's ids."""
@@ -115,7 +115,7 @@ class _Builder:
         message = message_of(data)
         if message is not None:
             key = (event.session, event.seq) if is_response else None
-            self._turns[event.seq] = Turn(event.seq, message, step=key, origin=event.origin)
+            self._turns[event.seq] = SampleTurn(event.seq, message, step=key, origin=event.origin)
         if event.seq in self._excluded and isinstance(number := getattr(data, "step", None), int):
             self._excluded_steps.add(number)
         match data:
@@ -125,7 +125,7 @@ class _Builder:
                 self._is_broken |= data.model != self._model
                 self._model = data.model
             case UserMessage():
-                self._circle = Circle()
+                self._repeated = RepeatedSteps()
                 self._round_excluded = event.seq in self._excluded
                 self._outage = False
             case ModelRequest():
@@ -139,15 +139,15 @@ class _Builder:
                 self._outage |= error == TOOL_INFRA
                 for step in self._last_step(data.step):
                     step.errors.append(error)
-            case HarnessMessage(reason="repetition") if self._stretch and self._stretch.steps:
-                self._stretch.steps[-1].is_repeated = True
-                self._circle.told()
+            case HarnessMessage(reason="repetition") if self._segment and self._segment.steps:
+                self._segment.steps[-1].is_repeated = True
+                self._repeated.reported()
         if message is not None and event.origin == "annotator" and not is_response:
             self._human_text = True
 
-    def _last_step(self, number: int) -> list[Step]:
+    def _last_step(self, number: int) -> list[SampleStep]:
         """Return the last step if it is this one."""
-        steps = self._stretch.steps[-1:] if self._stretch else []
+        steps = self._segment.steps[-1:] if self._segment else []
         return [step for step in steps if step.number == number]
 
     def _take_request(self, event: Event, request: ModelRequest) -> None:
@@ -163,13 +163,13 @@ class _Builder:
         self._request = request
 
     def _response(
-        self, event: Event, response: ModelResponse, read: Read
+        self, event: Event, response: ModelResponse, read: SampleEvent
     ) -> Iterator[Sample | LeftOut]:
         span = read.ids.prompt
         new = self._extension(event, span)
         if self._breaks(span, new):
             yield from self.close()
-            self._stretch = self._begin(self._request, is_exact=span is not None)
+            self._segment = self._begin(self._request, is_exact=span is not None)
             new = self._whole(span)
         step = self._step(event, response)
         # What goes back to it with control tokens defused is not what it wrote.
@@ -177,14 +177,14 @@ class _Builder:
             parse_arguments(call.arguments) is not None for call in response.calls
         )
         step.is_excluded = event.seq in self._excluded or self._round_excluded
-        step.is_repeated = self._circle.goes_on(response)
+        step.is_repeated = self._repeated.continues(response)
         step.follows_human_text = self._human_text
         self._add(step, new, read.ids)
         self._is_broken = False
         self._human_text |= event.origin == "annotator"
 
     def _summary(
-        self, event: Event, response: SummaryResponse, read: Read
+        self, event: Event, response: SummaryResponse, read: SampleEvent
     ) -> Iterator[Sample | LeftOut]:
         """A summary is a call beside the history: a sample of its own, if it counts at all."""
         asked, step = self._summary_request, self._step(event, response)
@@ -198,22 +198,22 @@ class _Builder:
         if asked is None or judge(step, self._policy) == COMPACTION:
             yield LeftOut(self._recording, *COMPACTION, step=step.number, seq=step.seq)
             return
-        stretch = self._begin(asked, is_exact=read.ids.prompt is not None)
+        segment = self._begin(asked, is_exact=read.ids.prompt is not None)
         sent = [*self._sent[: asked.messages.keep], *asked.messages.new]
         said = {"role": "assistant", "content": response.content or ""}
         if response.reasoning:
             said["reasoning_content"] = response.reasoning
-        stretch.turns = [
+        segment.turns = [
             *(self._turns[seq] for seq in sent),
-            Turn(event.seq, instruction_message(asked)),
-            Turn(event.seq, said, step=step.key, origin="compaction"),
+            SampleTurn(event.seq, instruction_message(asked)),
+            SampleTurn(event.seq, said, step=step.key, origin="compaction"),
         ]
-        stretch.steps.append(step)
+        segment.steps.append(step)
         new = self._whole(read.ids.prompt)
         if new is not None:
-            stretch.add_ids(step, new, read.ids.generated or [], sent)
+            segment.add_ids(step, new, read.ids.generated or [], sent)
         self._number += 1
-        yield from stretch.close(self._number, self._policy, self._claimed)
+        yield from segment.close(self._number, self._policy, self._claimed)
 
     def _extension(self, event: Event, span: IdSpan | None) -> list[int] | None:
         """Return the ids that a prompt adds to the trail; none when it does not go on from it.
@@ -234,20 +234,20 @@ class _Builder:
         return None if span is None else self._trail.expand(span)
 
     def _breaks(self, span: IdSpan | None, new: list[int] | None) -> bool:
-        """Whether a new stretch begins: told by ids, and by messages where there are none."""
-        stretch = self._stretch
-        if stretch is None or self._is_broken:
+        """Whether a new segment begins: told by ids, and by messages where there are none."""
+        segment = self._segment
+        if segment is None or self._is_broken:
             return True
         if span is not None:
-            return new is None or not stretch.is_exact
+            return new is None or not segment.is_exact
         return any(self._turns[seq].message["role"] == "user" for seq in self._unseen())
 
-    def _begin(self, request: ModelRequest | SummaryRequest | None, *, is_exact: bool) -> Stretch:
+    def _begin(self, request: ModelRequest | SummaryRequest | None, *, is_exact: bool) -> Segment:
         start = self._start
         if start is None:
             raise RecordingDamaged(f"The recording {self._recording} has no `session_start`.")
         kwargs = request.params.get("chat_template_kwargs") if request else None
-        return Stretch(
+        return Segment(
             recording=self._recording,
             start=start,
             model=self._model,
@@ -256,8 +256,8 @@ class _Builder:
             is_exact=is_exact,
         )
 
-    def _step(self, event: Event, response: ModelResponse | SummaryResponse) -> Step:
-        return Step(
+    def _step(self, event: Event, response: ModelResponse | SummaryResponse) -> SampleStep:
+        return SampleStep(
             number=response.step,
             seq=event.seq,
             key=(event.session, event.seq),
@@ -268,18 +268,18 @@ class _Builder:
             follows_outage=self._outage,
         )
 
-    def _add(self, step: Step, new: list[int] | None, ids: CallIds) -> None:
+    def _add(self, step: SampleStep, new: list[int] | None, ids: CallIds) -> None:
         """Append the request's new messages and the response, and its ids where it has any."""
-        stretch = self._stretch
-        assert stretch is not None
+        segment = self._segment
+        assert segment is not None
         unseen = self._unseen()
-        stretch.turns += [self._turns[seq] for seq in (*unseen, step.seq)]
-        stretch.steps.append(step)
+        segment.turns += [self._turns[seq] for seq in (*unseen, step.seq)]
+        segment.steps.append(step)
         if new is not None and ids.prompt is not None:
             generated = ids.generated or []
-            stretch.add_ids(step, new, generated, unseen)
+            segment.add_ids(step, new, generated, unseen)
             self._trail.follow(ids.prompt, generated)
 
     def _unseen(self) -> list[int]:
-        """The events of the last request's messages that the stretch does not hold yet."""
-        return self._sent[len(self._stretch.turns) if self._stretch else 0 :]
+        """The events of the last request's messages that the segment does not hold yet."""
+        return self._sent[len(self._segment.turns) if self._segment else 0 :]

@@ -24,7 +24,7 @@ class SamplePolicy:
     """Whether the ids are trained on, or the messages, to be rendered anew by the trainer; `both`:
     what counts must count as either."""
     without_ids: Literal["leave_out", "text"] = "leave_out"
-    """`text`: a stretch that no ids are known of is judged by its messages, to be rendered."""
+    """`text`: a segment that no ids are known of is judged by its messages, to be rendered."""
     human_text: Literal["train", "mask", "drop"] = "mask"
     """What annotators wrote in the model's place; `drop` also leaves out all that follows it."""
     failed_calls: Literal["train", "mask"] = "train"
@@ -47,7 +47,7 @@ AFTER_OUTAGE: tuple[Reason, str] = "after_outage", "an earlier call of its round
 
 
 @dataclass(slots=True)
-class Step:
+class SampleStep:
     """A model call, with all that says whether it counts."""
 
     number: int
@@ -56,7 +56,7 @@ class Step:
     origin: str
     complete: bool
     start: int = 0
-    """Of the generated ids in the stretch."""
+    """Of the generated ids in the segment."""
     end: int = 0
     has_ids: bool = False
     is_plain: bool = True
@@ -75,7 +75,7 @@ class Step:
     """An earlier call of its round failed for a reason of the installation."""
 
 
-def judge(step: Step, policy: SamplePolicy) -> tuple[Reason, str] | None:
+def judge(step: SampleStep, policy: SamplePolicy) -> tuple[Reason, str] | None:
     """Return why a step is not trained on, and more about it; none when it is."""
     by_human = step.origin == "annotator"
     harmless = HARMLESS_TO_IDS if policy.by == "ids" else HARMLESS
@@ -97,14 +97,14 @@ def judge(step: Step, policy: SamplePolicy) -> tuple[Reason, str] | None:
     return next(((reason, detail) for holds, reason, detail in rules if holds), None)
 
 
-def _ids_rules(step: Step) -> Iterator[tuple[bool, Reason, str]]:
+def _ids_rules(step: SampleStep) -> Iterator[tuple[bool, Reason, str]]:
     yield not step.has_ids, "ids_missing", "the server gave no token ids"
     # The server names the token it stopped at; it must be the last that was generated.
     lacks_stop = isinstance(step.stop_reason, int) and step.last_id != step.stop_reason
     yield lacks_stop, "stop_token_missing", f"it does not end with {step.stop_reason}"
 
 
-def _text_rules(step: Step) -> Iterator[tuple[bool, Reason, str]]:
+def _text_rules(step: SampleStep) -> Iterator[tuple[bool, Reason, str]]:
     yield not step.is_plain, "not_expressible", "it does not read back as it was written"
 
 

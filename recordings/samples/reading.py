@@ -16,14 +16,14 @@ _SKIPPED = STREAMED | {NetworkRequest.type, Snapshot.type}
 """Events that no model reads; they are most of a recording's lines."""
 
 
-class Read(NamedTuple):
+class SampleEvent(NamedTuple):
     """An event, and the ids of a response beside it."""
 
     event: Event
     ids: CallIds
 
 
-def read_sample_events(folder: Path) -> Iterator[Read]:
+def read_sample_events(folder: Path) -> Iterator[SampleEvent]:
     """Yield the events of a recording that samples are built from.
 
     Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
@@ -33,7 +33,7 @@ def read_sample_events(folder: Path) -> Iterator[Read]:
             yield _read(line, folder.name)
 
 
-def _read(line: Line, recording: str) -> Read:
+def _read(line: Line, recording: str) -> SampleEvent:
     try:
         parsed = parse_line(line.text)
         ids = take_ids(parsed)
@@ -44,4 +44,4 @@ def _read(line: Line, recording: str) -> Read:
         raise RecordingDamaged(
             f"Line {line.number} of the recording {recording} is damaged: {error}."
         ) from None
-    return Read(event, ids)
+    return SampleEvent(event, ids)

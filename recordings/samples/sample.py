@@ -44,7 +44,7 @@ Reason = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of a sample's ids and the event that holds them."""
+    """A segment of a sample's ids and the event that holds them."""
 
     start: int
     end: int
@@ -58,7 +58,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class SampleTurn:
     """A message of a sample, as it was sent to the model or came from it."""
 
     seq: int
@@ -94,7 +94,7 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One prefix-consistent stretch of model calls, cut after the last id that is trained."""
+    """One prefix-consistent segment of model calls, cut after the last id that is trained."""
 
     recording: str
     number: int
@@ -110,7 +110,7 @@ class Sample:
     """As the server saw and made them; empty when it gave none."""
     spans: tuple[Span, ...]
     """Of all ids, in order, without a gap."""
-    turns: tuple[Turn, ...]
+    turns: tuple[SampleTurn, ...]
     keys: tuple[StepKey, ...]
     """The steps that are trained on."""
     rendered: bool = False

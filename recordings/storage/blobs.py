@@ -12,8 +12,8 @@ from typing import BinaryIO
 
 from recordings.errors import RecordingDamaged, RecordingNotFound
 from recordings.events import BlobRef
-from recordings.storage.files import PACKED, failure, open_kept
-from recordings.storage.opening import HeldFolder
+from recordings.storage.files import PACKED, failure, open_stored
+from recordings.storage.opening import OpenFolder
 
 BLOBS = "blobs"
 _PREFIX = 2
@@ -43,9 +43,9 @@ def put_blob(folder: Path, data: bytes) -> BlobRef:
     return ref
 
 
-def blob_folder(folder: Path, sha256: str, *, make: bool = False) -> HeldFolder:
-    """Open the folder in which a recording keeps a blob. Raises as `HeldFolder` does."""
-    return HeldFolder(folder.parent, folder.name, BLOBS, sha256[:_PREFIX], make=make)
+def blob_folder(folder: Path, sha256: str, *, make: bool = False) -> OpenFolder:
+    """Open the folder in which a recording keeps a blob. Raises as `OpenFolder` does."""
+    return OpenFolder(folder.parent, folder.name, BLOBS, sha256[:_PREFIX], make=make)
 
 
 def open_blob(folder: Path, ref: BlobRef) -> BinaryIO:
@@ -55,7 +55,7 @@ def open_blob(folder: Path, ref: BlobRef) -> BinaryIO:
     """
     try:
         path = blob_path(folder, ref.sha256)
-        return open_kept(folder, BLOBS, path.parent.name, path.name)
+        return open_stored(folder, BLOBS, path.parent.name, path.name)
     except FileNotFoundError:
         raise RecordingNotFound(f"The recording has lost the blob {ref.sha256}.") from None
 
@@ -71,14 +71,14 @@ def read_blob(folder: Path, ref: BlobRef) -> bytes:
     return data
 
 
-def blob_folders(folder: Path) -> Iterator[HeldFolder]:
+def blob_folders(folder: Path) -> Iterator[OpenFolder]:
     """Yield the folders of a recording's blobs, each open until the next; links are passed over.
 
     Raises `OSError`.
     """
     with (
         suppress(FileNotFoundError, NotADirectoryError),
-        HeldFolder(folder.parent, folder.name, BLOBS) as blobs,
+        OpenFolder(folder.parent, folder.name, BLOBS) as blobs,
     ):
         for held in blobs.folders():
             if len(held.path.name) == _PREFIX:
@@ -93,7 +93,7 @@ def stored_blobs(folder: Path) -> Iterator[str]:
                 yield held.path.name + name.removesuffix(PACKED)
 
 
-def _put(held: HeldFolder, name: str, data: bytes) -> None:
+def _put(held: OpenFolder, name: str, data: bytes) -> None:
     temporary = f".{name}.{os.getpid()}"
     held.remove(temporary)  # of a process that had our number and was killed
     fd = held.create(temporary)

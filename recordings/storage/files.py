@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from recordings.errors import RecordingDamaged, RecordingFailed
-from recordings.storage.opening import HeldFolder, UnexpectedFile
+from recordings.storage.opening import OpenFolder, UnexpectedFile
 
 REVIEWS = "reviews.jsonl"
 PACKED = ".zst"
@@ -42,7 +42,7 @@ def packed_path(path: Path) -> Path:
     return path.with_name(path.name + PACKED)
 
 
-def kept_status(path: Path) -> os.stat_result | None:
+def stored_status(path: Path) -> os.stat_result | None:
     """Return what stands in a file's place, or in its packed form's; None when neither is there.
 
     Raises `OSError` where that cannot be seen.
@@ -53,7 +53,7 @@ def kept_status(path: Path) -> os.stat_result | None:
     return None
 
 
-def open_kept(folder: Path, *names: str) -> BinaryIO:
+def open_stored(folder: Path, *names: str) -> BinaryIO:
     """Open a file of a recording, packed or not, to read from any place.
 
     Raises `FileNotFoundError`, `RecordingDamaged`, `OSError`.
@@ -62,7 +62,7 @@ def open_kept(folder: Path, *names: str) -> BinaryIO:
     for _ in range(2):  # twice: it may be packed in the moment between the two attempts
         with (
             suppress(FileNotFoundError, NotADirectoryError),
-            HeldFolder(folder.parent, folder.name, *folders) as held,
+            OpenFolder(folder.parent, folder.name, *folders) as held,
         ):
             try:
                 with suppress(FileNotFoundError):
@@ -80,7 +80,7 @@ def replace_file(root: Path, name: str, data: bytes) -> None:
     """
     temporary = f".{name}.new"
     try:
-        with HeldFolder(root) as folder:
+        with OpenFolder(root) as folder:
             folder.remove(temporary)  # of a process that was killed
             with open(folder.create(temporary, mode=0o666), "wb") as file:
                 file.write(data)
@@ -101,7 +101,7 @@ def sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
-def _open_packed(held: HeldFolder, name: str) -> BinaryIO:
+def _open_packed(held: OpenFolder, name: str) -> BinaryIO:
     file = held.reader(name)
     from recordings.storage.zstd import open_compressed  # slow to import, seldom needed
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from recordings.errors import MALFORMED, RecordingDamaged, RecordingTooNew, fault_of
+from recordings.errors import MALFORMED, RecordingDamaged, RecordingTooNew, describe_malformed
 from recordings.storage.encoding import encode
 from recordings.storage.migrations import SCHEMA_VERSION, migrate
 
@@ -184,7 +184,7 @@ def decode_event(parsed: dict[str, Any]) -> Event:
 
 
 def _malformed(error: Exception) -> RecordingDamaged:
-    return RecordingDamaged(f"a line is not an event ({fault_of(error)})")
+    return RecordingDamaged(f"a line is not an event ({describe_malformed(error)})")
 
 
 def _check_envelope(parsed: dict[str, Any]) -> None:

@@ -22,9 +22,9 @@ from recordings.errors import (
     RecordingNotFound,
     RecordingTooNew,
 )
-from recordings.storage.files import failure, open_kept
+from recordings.storage.files import failure, open_stored
 from recordings.storage.lines import check_line, decode_event, parse_line, prev_of
-from recordings.storage.opening import HeldFolder, open_file
+from recordings.storage.opening import OpenFolder, open_file
 
 if TYPE_CHECKING:
     from recordings.events import Event
@@ -65,7 +65,7 @@ class LogWriter:
         """Begin a log in a folder that has none. Raises `RecordingFailed`."""
         path = folder / name
         try:
-            with HeldFolder(folder.parent, folder.name) as held:
+            with OpenFolder(folder.parent, folder.name) as held:
                 fd = held.create(name, os.O_APPEND)
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 held.sync()
@@ -160,7 +160,7 @@ def open_log(folder: Path) -> BinaryIO:
     Raises `RecordingNotFound`, `RecordingDamaged`.
     """
     try:
-        file = open_kept(folder, LOG)
+        file = open_stored(folder, LOG)
     except FileNotFoundError:
         raise RecordingNotFound(f"There is no recording in {folder}.") from None
     if file.seek(0, os.SEEK_END) > LARGEST_LOG:

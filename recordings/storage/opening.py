@@ -39,7 +39,7 @@ class UnexpectedFile(OSError):
         return f"{self.filename}: {self.strerror}"
 
 
-class HeldFolder:
+class OpenFolder:
     """A folder below a root, held by a descriptor. A context manager.
 
     What takes the place of its path later is neither read nor written to.
@@ -137,7 +137,7 @@ class HeldFolder:
         """Return the names of what stands in it. Raises `OSError`."""
         return os.listdir(self.fd)
 
-    def folders(self) -> Iterator[HeldFolder]:
+    def folders(self) -> Iterator[OpenFolder]:
         """Yield the folders in it, each open until the next; links are passed over."""
         for name in sorted(self.names()):
             status = self.status(name)
@@ -145,9 +145,9 @@ class HeldFolder:
                 with self.inner(name) as folder:
                     yield folder
 
-    def inner(self, name: str, *, make: bool = False) -> HeldFolder:
+    def inner(self, name: str, *, make: bool = False) -> OpenFolder:
         """Return a folder in it, which is the caller's to close. Raises as the constructor."""
-        inner = HeldFolder.__new__(HeldFolder)
+        inner = OpenFolder.__new__(OpenFolder)
         inner.path, inner.fd, inner._owners = self.path, os.dup(self.fd), self._owners
         try:
             inner._enter(name, make)
@@ -198,7 +198,7 @@ def open_file(root: Path, *names: str, flags: int = os.O_RDONLY) -> int:
     Raises `FileNotFoundError`, `NotADirectoryError`, `UnexpectedFile`, `OSError`.
     """
     *folders, name = names
-    with HeldFolder(root, *folders) as folder:
+    with OpenFolder(root, *folders) as folder:
         return folder.open(name, flags)
 
 

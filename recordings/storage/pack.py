@@ -19,7 +19,7 @@ from recordings.errors import RecordingDamaged
 from recordings.storage.blobs import LARGEST_BLOB, blob_folders
 from recordings.storage.files import PACKED, failure
 from recordings.storage.log import LOG, LogWriter
-from recordings.storage.opening import HeldFolder
+from recordings.storage.opening import OpenFolder
 from recordings.storage.zstd import MOST_TIMES, compress, is_bomb, open_compressed
 
 _MUCH = 1 << 30
@@ -93,14 +93,14 @@ def _check_room(folder: Path) -> None:
         raise failure(folder, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
 
 
-def _packed_folders(folder: Path) -> Iterator[HeldFolder]:
+def _packed_folders(folder: Path) -> Iterator[OpenFolder]:
     with _held(folder) as held:
         yield held
     yield from blob_folders(folder)
 
 
-def _held(folder: Path) -> HeldFolder:
-    return HeldFolder(folder.parent, folder.name)
+def _held(folder: Path) -> OpenFolder:
+    return OpenFolder(folder.parent, folder.name)
 
 
 def _has(folder: Path, name: str) -> bool:
@@ -112,7 +112,7 @@ def _has(folder: Path, name: str) -> bool:
 
 
 def _replace(
-    held: HeldFolder,
+    held: OpenFolder,
     source: str,
     target: str,
     convert: Callable[[BinaryIO, BinaryIO, Path], None],
@@ -151,7 +151,7 @@ def _decompress(source: BinaryIO, target: BinaryIO, path: Path) -> None:
         shutil.copyfileobj(plain, target)
 
 
-def _plain_or_packed(held: HeldFolder, *, packed: bool) -> Iterator[str]:
+def _plain_or_packed(held: OpenFolder, *, packed: bool) -> Iterator[str]:
     """Yield the names of the blobs of one kind; what cannot be one is left as it is."""
     for name in sorted(held.names()):
         status = held.status(name)

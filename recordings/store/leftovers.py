@@ -11,7 +11,7 @@ from pathlib import Path
 
 from recordings.storage.blobs import BLOBS, blob_folders
 from recordings.storage.log import LOG, is_locked
-from recordings.storage.opening import HeldFolder
+from recordings.storage.opening import OpenFolder
 from recordings.store.store import RecordingStore
 from recordings.trust.seal import SEAL
 
@@ -20,20 +20,20 @@ _STALE = 3600.0
 of processes in another container, or on another machine, nothing is seen here."""
 
 
-def half_written(store: RecordingStore) -> Iterator[tuple[HeldFolder, str]]:
+def half_written(store: RecordingStore) -> Iterator[tuple[OpenFolder, str]]:
     """Yield the files that were being packed, redacted or kept when their process died.
 
     Each with its folder, which is open until the next.
     """
     for session in store.ids():
-        with suppress(OSError), HeldFolder(store.root, session) as folder:
+        with suppress(OSError), OpenFolder(store.root, session) as folder:
             yield from _half_written(folder, f".{LOG}")
             yield from _half_written(folder, f".{SEAL}.")
             for blobs in blob_folders(folder.path):
                 yield from _half_written(blobs, ".")
 
 
-def _half_written(folder: HeldFolder, beginning: str) -> Iterator[tuple[HeldFolder, str]]:
+def _half_written(folder: OpenFolder, beginning: str) -> Iterator[tuple[OpenFolder, str]]:
     for name in folder.names():
         pid = name.rpartition(".")[2]
         if name.startswith(beginning) and pid.isdigit() and not os.path.exists(f"/proc/{pid}"):
@@ -55,7 +55,7 @@ def _is_empty(folder: Path) -> bool:
     if is_locked(folder):
         return False
     try:
-        with HeldFolder(folder.parent, folder.name) as held:
+        with OpenFolder(folder.parent, folder.name) as held:
             return _is_stale(os.fstat(held.fd)) and {LOG, BLOBS, SEAL}.issuperset(held.names())
     except OSError:
         return False

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from recordings.errors import RecordingNotFound
-from recordings.storage.files import failure, kept_status, sync_folder
+from recordings.storage.files import failure, stored_status, sync_folder
 from recordings.storage.log import LOG
 from recordings.store.summary import RecordingSummary, summarise
 
@@ -102,7 +102,7 @@ class RecordingStore:
         What cannot be looked at may be one: whoever reads it says why that is so.
         """
         try:
-            status = kept_status(self.root / name / LOG)
+            status = stored_status(self.root / name / LOG)
         except OSError:
             return True
         return status is not None and (status.st_size > 0 or not stat.S_ISREG(status.st_mode))

@@ -18,7 +18,7 @@ from recordings.errors import (
     RecordingTooNew,
     why_damaged,
 )
-from recordings.storage.files import kept_status
+from recordings.storage.files import stored_status
 from recordings.storage.lines import parse_line, read_head
 from recordings.storage.log import LOG, LONGEST_LINE, is_locked, open_log, read_lines
 
@@ -128,7 +128,7 @@ def _summarise(folder: Path) -> RecordingSummary:
         steps=end["steps"] if end else _latest(tail, "step"),
         tokens=usage["prompt_tokens"] + usage["completion_tokens"] if usage else None,
         duration=max(0.0, last["wall"] - started),
-        bytes=log.st_size if (log := kept_status(folder / LOG)) else 0,
+        bytes=log.st_size if (log := stored_status(folder / LOG)) else 0,
         batch=start["data"].get("batch"),
         query=start["data"].get("query"),
         attempt=start["data"].get("attempt"),

@@ -11,7 +11,7 @@ from pathlib import Path
 from recordings.errors import RecordingError
 from recordings.reviews.keys import ReviewKeys
 from recordings.reviews.reviews import vouch
-from recordings.storage.files import REVIEWS, failure, kept_status
+from recordings.storage.files import REVIEWS, failure, stored_status
 from recordings.storage.lines import check_line
 from recordings.storage.log import LOG, is_locked, last_line, read_lines, recording_hash
 from recordings.trust.home_key import HomeKey, home_key
@@ -28,11 +28,11 @@ def working_key(home: Path) -> HomeKey:
     Raises `HomeKeyUnusable`, `RecordingFailed`.
     """
     key = home_key(home)
-    seal_what_was_here(home)
+    seal_existing(home)
     return key
 
 
-def seal_what_was_here(home: Path) -> int:
+def seal_existing(home: Path) -> int:
     """Seal the recordings and reviews that a home holds, unless that was done; return how many.
 
     Of each recording its two ends are read. Only what belongs to the user, and what was made
@@ -56,7 +56,7 @@ def seal_what_was_here(home: Path) -> int:
 
 
 def _seal(folder: Path, key: HomeKey) -> bool:
-    log = kept_status(folder / LOG)
+    log = stored_status(folder / LOG)
     if log is None or log.st_uid != os.geteuid() or os.path.lexists(folder / SEAL):
         return False
     last, first = last_line(folder), next(read_lines(folder), None)

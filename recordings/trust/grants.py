@@ -22,10 +22,10 @@ GRANTS = "grants.jsonl"
 _LARGEST = 16 << 20
 """Bytes: what is longer is not ours."""
 
-Kind = Literal["project_settings", "query_file", "recording", "person", "batch"]
+GrantKind = Literal["project_settings", "query_file", "recording", "person", "batch"]
 
 
-def is_granted(home: Path, kind: Kind, name: str, sha256: str) -> bool:
+def is_granted(home: Path, kind: GrantKind, name: str, sha256: str) -> bool:
     """Tell whether the user has allowed this before. Writes nothing. Raises `HomeKeyUnusable`."""
     key = find_key(home)
     if key is None:
@@ -42,7 +42,7 @@ def is_granted(home: Path, kind: Kind, name: str, sha256: str) -> bool:
     return False
 
 
-def grant(home: Path, kind: Kind, name: str, sha256: str) -> None:
+def grant(home: Path, kind: GrantKind, name: str, sha256: str) -> None:
     """Keep that the user allows this. Raises `HomeKeyUnusable`, `RecordingFailed`."""
     line = {
         "v": 1,

@@ -12,14 +12,14 @@ from recordings.trust.grants import is_granted
 from recordings.trust.home_key import HomeKey, find_key
 from recordings.trust.seal import is_sealed
 
-Origin = Literal["own", "trusted", "foreign"]
+RecordingOrigin = Literal["own", "trusted", "foreign"]
 """Who made a recording: this home; somebody else, and the user said yes to it; somebody else."""
 
 _LOOKS = 5
 """How often what is being written is looked at: a head and its seal are two files."""
 
 
-def origin_of(folder: Path, home: Path) -> Origin:
+def origin_of(folder: Path, home: Path) -> RecordingOrigin:
     """Return whose a recording is, every line and the chain checked: ask before acting on it.
 
     What is damaged, or was imported, is foreign. Raises `HomeKeyUnusable`, `RecordingNotFound`.

@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 
 from recordings.storage.files import failure
-from recordings.storage.opening import HeldFolder
+from recordings.storage.opening import OpenFolder
 from recordings.trust.home_key import HomeKey
 
 SEAL = "seal"
@@ -38,7 +38,7 @@ class SealWriter:
         """
         draft = f".{SEAL}.{os.getpid()}"
         try:
-            with HeldFolder(folder.parent, folder.name) as held:
+            with OpenFolder(folder.parent, folder.name) as held:
                 held.remove(draft)  # of a process that had our number and was killed
                 fd = held.create(draft)
                 try:
@@ -97,7 +97,7 @@ def is_sealed(folder: Path, key: HomeKey | None, head: str) -> bool:
 def _proofs(folder: Path) -> tuple[str, ...]:
     """Return what a seal holds; nothing for what is no seal."""
     try:
-        with HeldFolder(folder.parent, folder.name) as held, held.reader(SEAL) as file:
+        with OpenFolder(folder.parent, folder.name) as held, held.reader(SEAL) as file:
             text = file.read(_SIZE + 1)
     except OSError:
         return ()

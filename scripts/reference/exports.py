@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from recordings.export.target import TARGETS, Target, find_target
+from recordings.export.target import TARGETS, ExportTarget, find_target
 from scripts.reference.markdown import page, table
 
 _HOLDS = {"ids": "token ids", "text": "messages", "both": "token ids and messages"}
@@ -41,7 +41,7 @@ def _target(name: str) -> Iterator[str]:
     yield target.usage
 
 
-def _facts(target: Target[Any]) -> Iterator[str]:
+def _facts(target: ExportTarget[Any]) -> Iterator[str]:
     if target.is_table:
         yield "Parquet."
     elif target.schema is not None:

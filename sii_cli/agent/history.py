@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import takewhile
 
 from recordings.conversation.messages import chain_message, encode_message, message_of
-from recordings.conversation.restore import Message
+from recordings.conversation.restore import SentMessage
 from recordings.events import Event, MessageSpan
 
 
@@ -14,7 +14,7 @@ class History:
     """What the model has been told, as encoded messages with the events they came from."""
 
     def __init__(
-        self, messages: Sequence[Message] = (), sent: int = 0, *, replaced: bool = False
+        self, messages: Sequence[SentMessage] = (), sent: int = 0, *, replaced: bool = False
     ) -> None:
         """`messages` are those of a restored session, of which the first `sent` were sent."""
         self.replaced = replaced
@@ -34,18 +34,18 @@ class History:
             self._append(event.seq, encode_message(message))
 
     @property
-    def messages(self) -> list[Message]:
+    def messages(self) -> list[SentMessage]:
         """All messages, with the events they came from."""
-        return [Message(*pair) for pair in zip(self._sources, self.encoded, strict=True)]
+        return [SentMessage(*pair) for pair in zip(self._sources, self.encoded, strict=True)]
 
-    def span_of(self, messages: Sequence[Message]) -> MessageSpan:
+    def span_of(self, messages: Sequence[SentMessage]) -> MessageSpan:
         """Return another list expressed by the one sent before."""
         seqs = [message.seq for message in messages]
         pairs = zip(self._sources[: self._sent], seqs, strict=False)
         keep = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
         return MessageSpan(keep=keep, new=seqs[keep:])
 
-    def replace(self, messages: Sequence[Message]) -> None:
+    def replace(self, messages: Sequence[SentMessage]) -> None:
         """Go on with another list; the next `span` says how it differs from the one sent."""
         self._sent = self.span_of(messages).keep
         self.replaced = True
@@ -67,7 +67,7 @@ class History:
         self.replaced = False
         return span
 
-    def _set(self, messages: Sequence[Message]) -> None:
+    def _set(self, messages: Sequence[SentMessage]) -> None:
         self.encoded, self._sources, self.sha256 = [], [], ""
         for message in messages:
             self._append(message.seq, message.encoded)

@@ -24,7 +24,7 @@ def seal_at_first_start(command: str | None, arguments: list[str]) -> None:
     if home != find_home(os.environ) or os.path.lexists(home / _SEALED) or not home.is_dir():
         return
     from recordings.errors import RecordingFailed
-    from recordings.trust.first_start import seal_what_was_here
+    from recordings.trust.first_start import seal_existing
     from recordings.trust.home_key import home_key
     from sii_cli.batch.plan.seal import seal_plans
     from sii_cli.options.recordings import complain
@@ -33,7 +33,7 @@ def seal_at_first_start(command: str | None, arguments: list[str]) -> None:
     try:
         if (home / _BATCHES).is_dir():
             seal_plans(home, home_key(home))
-        sealed = seal_what_was_here(home)
+        sealed = seal_existing(home)
     except RecordingFailed as error:  # a command that only reads can continue
         complain(f"{error} So what was recorded here counts as foreign.")
         return

@@ -15,9 +15,9 @@ from sii_cli.options.recordings import open_store
 from sii_cli.options.settings import example, load_for_recordings
 
 if TYPE_CHECKING:
-    from recordings.export.plan import ExportOptions, Source, SourcePair
+    from recordings.export.plan import ChosenPair, ChosenRecording, ExportOptions
     from recordings.export.report import ExportReport
-    from recordings.export.target import Target
+    from recordings.export.target import ExportTarget
     from recordings.samples.sample import LeftOut
     from sii_cli.tokenizer.chat_template import ChatTemplate
 
@@ -126,7 +126,12 @@ def command(out: Path, format_: str, approved: bool, everything: bool, **options
 
 
 def _refuse(
-    target: Target[Any], format_: str, *, everything: bool, approved: bool, options: dict[str, Any]
+    target: ExportTarget[Any],
+    format_: str,
+    *,
+    everything: bool,
+    approved: bool,
+    options: dict[str, Any],
 ) -> None:
     """Refuse options that do not go together. Raises `UsageError`."""
     if everything and (approved or options["approval"]):
@@ -150,8 +155,8 @@ def _refuse(
 
 
 def _units(
-    target: Target[Any], options: dict[str, Any], *, everything: bool
-) -> tuple[Sequence[Source | SourcePair], list[LeftOut]]:
+    target: ExportTarget[Any], options: dict[str, Any], *, everything: bool
+) -> tuple[Sequence[ChosenRecording | ChosenPair], list[LeftOut]]:
     """Return what is exported, and what is known already to be left out."""
     from recordings.export.pairs import choose_pairs, read_pairs, reviewed_pairs
     from recordings.samples.sample import LeftOut
@@ -175,15 +180,15 @@ def _units(
     return pairs, left_out
 
 
-def _sources(options: dict[str, Any]) -> list[Source]:
-    from recordings.export.plan import Source
+def _sources(options: dict[str, Any]) -> list[ChosenRecording]:
+    from recordings.export.plan import ChosenRecording
     from recordings.index.find import find
 
     where = make_filter({name: value for name, value in options.items() if name != "max_tokens"})
     with open_index() as index:
         found = find(index, where, policy=load_for_recordings().approval_policy)
     return [
-        Source(
+        ChosenRecording(
             folder=one.summary.folder,
             sha256=one.sha256,
             approval=one.approval,

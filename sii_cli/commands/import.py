@@ -13,7 +13,7 @@ from sii_cli.options.recordings import open_store
 from sii_cli.options.settings import example
 
 if TYPE_CHECKING:
-    from recordings.importing.conversations import Conversation
+    from recordings.importing.conversations import ImportedConversation
     from recordings.store.store import RecordingStore
 
 
@@ -51,17 +51,18 @@ def command(
     click.echo(f"{made} of {found} trajectories are recordings now", err=True)
 
 
-def _record(store: RecordingStore, conversation: Conversation, **about: Any) -> str:
+def _record(store: RecordingStore, conversation: ImportedConversation, **about: Any) -> str:
     """Record a conversation whole, or not at all; return its id. Raises `RecordingFailed`."""
     from recordings.errors import RecordingFailed
-    from recordings.importing.record import Defuse, record_conversation
+    from recordings.importing.record import Neutraliser, record_conversation
     from recordings.recorder import Recorder
     from sii_cli.model.control_tokens import neutralise, neutralise_turn
 
     name, folder = store.create_folder()
     try:
-        recorder, defuse = Recorder.create(folder, name), Defuse(neutralise, neutralise_turn)
-        record_conversation(recorder, conversation, defuse, made_by=__version__, **about)
+        recorder = Recorder.create(folder, name)
+        neutraliser = Neutraliser(neutralise, neutralise_turn)
+        record_conversation(recorder, conversation, neutraliser, made_by=__version__, **about)
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, RecordingFailed):

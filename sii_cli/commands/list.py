@@ -19,7 +19,7 @@ from sii_cli.options.settings import example, load_for_recordings
 from sii_cli.options.times import ago
 
 if TYPE_CHECKING:
-    from recordings.index.find import Found
+    from recordings.index.find import FoundRecording
 
 NEWEST = 20
 LONGEST_TASK, SHORTEST_TASK = 60, 20
@@ -78,7 +78,9 @@ def command(everything: bool, as_json: bool, sort: Any, reverse: bool, **options
         click.echo(f"(the {which} ones; --all lists them all)", err=True)
 
 
-def _find(options: dict[str, Any], sort: Any, reverse: bool, limit: int | None) -> list[Found]:
+def _find(
+    options: dict[str, Any], sort: Any, reverse: bool, limit: int | None
+) -> list[FoundRecording]:
     from recordings.index.find import find
 
     where = make_filter(options)
@@ -104,7 +106,7 @@ class OriginOf:
         self.foreign = 0
         """Recordings of a list that are marked as foreign."""
 
-    def __call__(self, found: Found) -> str:
+    def __call__(self, found: FoundRecording) -> str:
         """Return `own`, `trusted` or `foreign`."""
         from recordings.trust.grants import is_granted
         from recordings.trust.origin import seems_own
@@ -116,7 +118,7 @@ class OriginOf:
         return "trusted" if is_trusted else "foreign"
 
 
-def line_of(found: Found, width: int | None, origin: OriginOf | None = None) -> str:
+def line_of(found: FoundRecording, width: int | None, origin: OriginOf | None = None) -> str:
     """Return a recording's line; in a terminal of `width` columns its task is cut to fit, or
     stands below where it would have no room.
     """
@@ -145,7 +147,7 @@ def line_of(found: Found, width: int | None, origin: OriginOf | None = None) -> 
     return f"{facts}  {cut(task, room)}"
 
 
-def _facts(found: Found, origin: OriginOf) -> dict[str, Any]:
+def _facts(found: FoundRecording, origin: OriginOf) -> dict[str, Any]:
     summary = found.summary
     return {
         "id": summary.id,

@@ -13,9 +13,9 @@ from sii_cli.options.settings import example
 from sii_cli.render.figures import counted
 
 if TYPE_CHECKING:
-    from recordings.index.find import Found
+    from recordings.index.find import FoundRecording
 
-Forks = Mapping[str, list["Found"]]
+Forks = Mapping[str, list["FoundRecording"]]
 
 
 @click.command(
@@ -34,14 +34,14 @@ def command(ref: str) -> None:
     asked = folder.name
     with open_index() as index:
         known = {one.summary.id: one for one in find(index, sort="id", ascending=True)}
-    forks: dict[str, list[Found]] = {}
+    forks: dict[str, list[FoundRecording]] = {}
     for one in known.values():
         forks.setdefault(one.parent or "", []).append(one)
     for line in _lines(_oldest(known[asked], known), forks, asked):
         click.echo(line)
 
 
-def _oldest(found: Found, known: Mapping[str, Found]) -> Found:
+def _oldest(found: FoundRecording, known: Mapping[str, FoundRecording]) -> FoundRecording:
     """Return the oldest ancestor that is there."""
     passed = {found.summary.id}
     while found.parent and found.parent in known and found.parent not in passed:
@@ -50,7 +50,7 @@ def _oldest(found: Found, known: Mapping[str, Found]) -> Found:
     return found
 
 
-def _lines(root: Found, forks: Forks, asked: str) -> Iterator[str]:
+def _lines(root: FoundRecording, forks: Forks, asked: str) -> Iterator[str]:
     """Yield the tree's lines; a recording is shown once, whatever recordings say of parents."""
     if root.parent is not None:
         yield f"{_short(root.parent)}  (not here)"
@@ -69,7 +69,7 @@ def _lines(root: Found, forks: Forks, asked: str) -> Iterator[str]:
             waiting.append((fork, indent + joint, indent + below))
 
 
-def _line(found: Found, asked: str) -> str:
+def _line(found: FoundRecording, asked: str) -> str:
     summary = found.summary
     at = f"  forked at {found.parent_seq}" if found.parent is not None else ""
     mark = "  ←" if summary.id == asked else ""

@@ -16,7 +16,7 @@ from sii_cli.options.recordings import REFS_HELP, complain, find_all, refs_optio
 from sii_cli.options.settings import example
 
 if TYPE_CHECKING:
-    from recordings.trust.origin import Origin
+    from recordings.trust.origin import RecordingOrigin
 
 
 @click.command(
@@ -57,7 +57,7 @@ class _Shown:
 
     folder: Path
     head: str
-    origin: Origin
+    origin: RecordingOrigin
 
 
 def _show(folder: Path) -> _Shown | None:

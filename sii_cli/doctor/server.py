@@ -10,7 +10,7 @@ from uuid import uuid4
 from recordings.conversation.ids import IdTrail
 from recordings.conversation.messages import encode_message, message_of
 from recordings.events import CallRequest, ModelResponse
-from recordings.flags import words_of
+from recordings.flags import describe_flags
 from recordings.storage.encoding import encode
 from sii_cli.doctor import server_checks as checks
 from sii_cli.doctor.server_checks import Check
@@ -134,7 +134,9 @@ class Probe:
             return Check("text and ids", "warn", "what the ids say cannot be compared")
         lost = [flag for flag in doubts.flags if flag != "call_form_forced"]
         if lost:
-            return Check("text and ids", "fail", words_of(lost), "update vLLM, see the parsers")
+            return Check(
+                "text and ids", "fail", describe_flags(lost), "update vLLM, see the parsers"
+            )
         return Check("text and ids", "ok", "what was shown is what the ids say")
 
     async def _form(self, served: ServedModel, done: Completion, profile: Profile) -> Check:

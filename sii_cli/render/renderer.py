@@ -39,7 +39,7 @@ from recordings.events import (
     ToolOutput,
     UserMessage,
 )
-from recordings.flags import SETTLED, words_of
+from recordings.flags import SETTLED, describe_flags
 from sii_cli.agent.wire import Item
 from sii_cli.render.calls import call_label, render_call
 from sii_cli.render.changes import changes_line
@@ -162,7 +162,7 @@ class Renderer:
         told = [flag for flag in flags if flag not in self._told]
         self._told |= SETTLED.intersection(told)
         if told:
-            self._section(Text(one_line(f"step {step}: {words_of(told)}", 300), "dim yellow"))
+            self._section(Text(one_line(f"step {step}: {describe_flags(told)}", 300), "dim yellow"))
 
     def _end_prose(self) -> None:
         if self._prose is None:

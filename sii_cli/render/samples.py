@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from rich.text import Text
 
-from recordings.samples.sample import LeftOut, Sample, Span, Turn
+from recordings.samples.sample import LeftOut, Sample, SampleTurn, Span
 from sii_cli.render.figures import counted
 from sii_cli.text.sanitise import one_line, sanitise
 
@@ -98,7 +98,7 @@ def _cut(line: Text) -> Text:
     return Text.assemble(line[:WIDE], (f" … {more:,} characters", "dim italic"))
 
 
-def _texts(turn: Turn) -> Iterator[str]:
+def _texts(turn: SampleTurn) -> Iterator[str]:
     message = turn.message
     if message.get("reasoning_content"):
         yield f"[reasoning] {message['reasoning_content']}\n"

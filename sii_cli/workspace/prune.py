@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from itertools import starmap
 from pathlib import Path
 
-from recordings.store.claims import Claims
 from recordings.store.leftovers import empty_folders, half_written
+from recordings.store.references import References
 from recordings.store.store import RecordingStore
 from sandbox.snapshots import Pruner, SnapshotDamaged, SnapshotError, remove_folder, size_of
 from sii_cli.workspace.history import forks_folder, snapshot_store
@@ -58,7 +58,7 @@ class _Cleaning:
     def __init__(self, home: Path, store: RecordingStore, freed: Freed, dry_run: bool) -> None:
         self._home = home
         self._store = store
-        self._claims = Claims(store)
+        self._claims = References(store)
         self._freed = freed
         self._dry_run = dry_run
 

@@ -117,12 +117,12 @@ def _sample_arguments(text: str) -> None:
 
 def _timeline(text: str) -> None:
     from recordings.events import Event, ModelDelta
-    from recordings.replay.items import screenplay
+    from recordings.replay.items import replay_items
 
     pieces = [(i, 1) for i in range(len(text))]
     delta = ModelDelta(step=1, kind="content", index=0, text=text, pieces=pieces)
     event = Event("s", 0, 0.0, 0.0, "model", delta)
-    for _ in screenplay([event]):
+    for _ in replay_items([event]):
         pass
 
 

@@ -19,13 +19,13 @@ import orjson
 import pytest
 
 from recordings.conversation.restore import restore
-from recordings.export.plan import ExportOptions, Source, SourcePair
+from recordings.export.plan import ChosenPair, ChosenRecording, ExportOptions
 from recordings.export.run import export
 from recordings.export.target import TARGETS, find_target
 from recordings.redaction.secrets import SecretFinder
 from recordings.replay.cast import write_cast
 from recordings.replay.html import write_html
-from recordings.replay.items import screenplay
+from recordings.replay.items import replay_items
 from recordings.reviews.approval import standing
 from recordings.reviews.reviews import read_reviews
 from recordings.storage.lines import decode_event, encode_event, parse_line
@@ -94,7 +94,7 @@ def test_its_conversation_is_rebuilt_as_it_was(recording: str) -> None:
 @pytest.mark.parametrize("recording", IDS)
 def test_it_is_replayed_as_it_was(recording: str, tmp_path: Path) -> None:
     folder = STORE.root / recording
-    items = list(screenplay(read_events(folder)))
+    items = list(replay_items(read_events(folder)))
     texts = "".join(item.text for item in items if item.kind != "note")
     kinds = Counter(item.kind for item in items)
     digest = hashlib.sha256(texts.encode("utf-8", "surrogatepass")).hexdigest()
@@ -110,18 +110,18 @@ def test_it_is_exported_to_the_same_bytes(target: str, tmp_path: Path) -> None:
     out = tmp_path / "out"
     sources = {name: _source(STORE.root / recording) for name, recording in NAMES.items()}
     units = list(sources.values())
-    pair = SourcePair(sources["better"], sources["worse"], "rejected")
+    pair = ChosenPair(sources["better"], sources["worse"], "rejected")
     options = ExportOptions(validation=0.2, dedupe="report")
     finder = SecretFinder({})
     export([pair] if found.of_pairs else units, out, found, options, finder, "sii 0")
     check_expected("exports", target, dict(_digests(out)))
 
 
-def _source(folder: Path) -> Source:
+def _source(folder: Path) -> ChosenRecording:
     sha256, reviews = recording_hash(folder), read_reviews(folder)
     parent = [event.parent.session for event in read_events(folder) if event.parent]
     start = summarise(folder)
-    return Source(
+    return ChosenRecording(
         folder,
         sha256,
         standing(reviews, sha256, "all").state,

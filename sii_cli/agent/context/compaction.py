@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from recordings.conversation.messages import encode_message, message_of
-from recordings.conversation.restore import Message
+from recordings.conversation.restore import SentMessage
 from recordings.events import Compaction, EventData, ModelResponse, Stub
 from sii_cli.agent.context import plan
 from sii_cli.agent.context.budget import UNLIMITED, Budget, Fill
@@ -270,7 +270,7 @@ class Compactor:
         return f"the context is full ({about}{self.meter.used:,}{length} tokens)"
 
 
-def _message(seq: int, data: EventData) -> Message:
+def _message(seq: int, data: EventData) -> SentMessage:
     message = message_of(data)
     assert message is not None
-    return Message(seq, encode_message(message))
+    return SentMessage(seq, encode_message(message))

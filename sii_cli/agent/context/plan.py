@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from recordings.conversation.restore import Message
+from recordings.conversation.restore import SentMessage
 from sii_cli.agent.context.tokens import FRAME, estimate, text_of
 
 STUB_TOKENS = 24
@@ -19,7 +19,7 @@ STUB_TOKENS = 24
 class Entry:
     """A message of the history and its share of the context."""
 
-    message: Message
+    message: SentMessage
     role: str
     tokens: int
     call_id: str = ""
@@ -33,7 +33,7 @@ Unit = list[Entry]
 returned."""
 
 
-def measure(messages: Sequence[Message], total: int) -> list[Entry]:
+def measure(messages: Sequence[SentMessage], total: int) -> list[Entry]:
     """Share the tokens of the whole history out to its messages, by their length."""
     guesses = [estimate(text_of(message.encoded)) + FRAME for message in messages]
     scale = total / max(1, sum(guesses))
@@ -122,7 +122,7 @@ def without_oldest(entries: Sequence[Entry], too_many: int) -> list[Entry]:
     return front + [entry for unit in kept for entry in unit]
 
 
-def stubbed(entry: Entry, message: Message) -> Entry:
+def stubbed(entry: Entry, message: SentMessage) -> Entry:
     """Return the entry of an observation with a stub in its place."""
     return replace(entry, message=message, tokens=STUB_TOKENS)
 
@@ -133,7 +133,7 @@ def _last_step(entries: Sequence[Entry]) -> int:
     return max((at for at, role in enumerate(roles) if role in ("user", "assistant")), default=0)
 
 
-def _entry(message: Message, tokens: int) -> Entry:
+def _entry(message: SentMessage, tokens: int) -> Entry:
     parsed: dict[str, Any] = orjson.loads(message.encoded)
     call_id = str(parsed.get("tool_call_id", ""))
     return Entry(message, parsed["role"], tokens, call_id, len(parsed.get("content") or ""))

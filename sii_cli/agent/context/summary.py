@@ -8,7 +8,7 @@ from importlib import resources
 from typing import Any
 
 from recordings.conversation.messages import chain_message, encode_message, instruction_message
-from recordings.conversation.restore import Message
+from recordings.conversation.restore import SentMessage
 from recordings.events import (
     Event,
     MessageSpan,
@@ -37,7 +37,7 @@ class Summariser:
         self._wire = wire
 
     async def summarise(
-        self, step: int, messages: Sequence[Message], span: MessageSpan, max_tokens: int
+        self, step: int, messages: Sequence[SentMessage], span: MessageSpan, max_tokens: int
     ) -> Event:
         """Return the event of a response that holds a summary of the messages.
 
@@ -60,7 +60,7 @@ class Summariser:
         return params
 
     async def _ask(
-        self, step: int, messages: Sequence[Message], span: MessageSpan, params: dict[str, Any]
+        self, step: int, messages: Sequence[SentMessage], span: MessageSpan, params: dict[str, Any]
     ) -> Event:
         asked = SummaryRequest(
             step=step,

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from recordings.export.plan import ExportOptions, Source
+from recordings.export.plan import ChosenRecording, ExportOptions
 from recordings.export.report import ExportReport
 from recordings.export.run import export
 from recordings.export.target import find_target
@@ -14,13 +14,15 @@ from recordings.redaction.secrets import SecretFinder
 from recordings.storage.log import recording_hash
 
 
-def source(folder: Path, **about: Any) -> Source:
-    return Source(folder, recording_hash(folder), **about)
+def source(folder: Path, **about: Any) -> ChosenRecording:
+    return ChosenRecording(folder, recording_hash(folder), **about)
 
 
-def exported(out: Path, format_: str, *sources: Path | Source, **options: Any) -> ExportReport:
+def exported(
+    out: Path, format_: str, *sources: Path | ChosenRecording, **options: Any
+) -> ExportReport:
     """Export recordings (or sources) in a format."""
-    chosen = [one if isinstance(one, Source) else source(one) for one in sources]
+    chosen = [one if isinstance(one, ChosenRecording) else source(one) for one in sources]
     target = find_target(format_)
     finder = SecretFinder({"DEPLOY_KEY": "correct-horse-battery"})
     return export(chosen, out, target, ExportOptions(**options), finder, "sii 0")

@@ -13,7 +13,7 @@ import pytest
 
 from recordings.export.files import ExportFailed
 from recordings.export.pair_samples import Pair, pair_up
-from recordings.export.plan import ExportOptions, Source, SourcePair
+from recordings.export.plan import ChosenPair, ChosenRecording, ExportOptions
 from recordings.export.report import ExportReport
 from recordings.export.run import export
 from recordings.export.target import find_target
@@ -33,11 +33,13 @@ Tell = Callable[[ToldSession], object]
 
 
 def exported_pairs(
-    out: Path, *pairs: tuple[Path | Source, Path | Source], **options: Any
+    out: Path, *pairs: tuple[Path | ChosenRecording, Path | ChosenRecording], **options: Any
 ) -> ExportReport:
     """Export pairs of recordings: the better, the worse."""
     units = [
-        SourcePair(*(one if isinstance(one, Source) else source(one) for one in pair), "unsolved")
+        ChosenPair(
+            *(one if isinstance(one, ChosenRecording) else source(one) for one in pair), "unsolved"
+        )
         for pair in pairs
     ]
     finder = SecretFinder({"DEPLOY_KEY": "correct-horse-battery"})

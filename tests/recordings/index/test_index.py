@@ -11,7 +11,7 @@ import pytest
 
 from recordings.events import UserMessage
 from recordings.index import update as indexer
-from recordings.index.find import Filter, Found, children, find, search
+from recordings.index.find import Filter, FoundRecording, children, find, search
 from recordings.index.index import RecordingIndex, delete_index
 from recordings.recorder import Recorder
 from recordings.reviews.reviews import add_review
@@ -51,7 +51,7 @@ def found(index: RecordingIndex, where: Filter = EVERYTHING, **options: Any) -> 
     return [one.summary.id for one in find(index, where, **options)]
 
 
-def only(index: RecordingIndex) -> Found:
+def only(index: RecordingIndex) -> FoundRecording:
     index.refresh()
     (one,) = find(index)
     return one

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from recordings.replay.html import write_html
-from recordings.replay.items import Item, screenplay
+from recordings.replay.items import ReplayItem, replay_items
 from recordings.storage.log import read_events
 from tests.recordings.recording_sessions import FakeSession, record_session
 
@@ -99,7 +99,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     try:
         page = Page(to_browser[1], from_browser[0])
         page.open(target.as_uri())
-        page.items = list(screenplay(read_events(folder)))
+        page.items = list(replay_items(read_events(folder)))
         yield page
     finally:
         browser.kill()
@@ -159,7 +159,7 @@ def test_it_seeks_steps_and_goes_back(page: Page) -> None:
     ],
 )
 def test_it_jumps_to_the_next_of_a_kind(
-    page: Page, button: str, wanted: Callable[[Item], bool]
+    page: Page, button: str, wanted: Callable[[ReplayItem], bool]
 ) -> None:
     seek(page, 1)
     press(page, button)
@@ -175,7 +175,7 @@ def test_it_jumps_to_the_next_of_a_kind(
         ("U", lambda item: item.kind == "user"),
     ],
 )
-def test_a_capital_jumps_back(page: Page, key: str, wanted: Callable[[Item], bool]) -> None:
+def test_a_capital_jumps_back(page: Page, key: str, wanted: Callable[[ReplayItem], bool]) -> None:
     found = [number for number, item in enumerate(page.items) if wanted(item)]
     for last in reversed(found):
         seek(page, min(last + 2, len(page.items)))

@@ -25,7 +25,7 @@ from recordings.events import (
 )
 from recordings.replay.cast import write_cast
 from recordings.replay.html import write_html
-from recordings.replay.items import screenplay
+from recordings.replay.items import replay_items
 from recordings.storage.log import read_events
 from recordings.storage.pack import pack
 from tests.recordings.recording_sessions import FakeSession, record_session
@@ -60,7 +60,7 @@ def cast_lines(path: Path) -> list[Any]:
 def test_the_page_holds_everything_that_was_shown(folder: Path, tmp_path: Path) -> None:
     write_html(folder, tmp_path / "page.html")
     data = page_data((tmp_path / "page.html").read_text("utf-8"))
-    items = list(screenplay(read_events(folder)))
+    items = list(replay_items(read_events(folder)))
     assert [item[1:4] for item in data["items"]] == [[i.kind, i.key, i.text] for i in items]
     observed = [e.data.text for e in read_events(folder) if isinstance(e.data, Observation)]
     assert [item[3] for item in data["items"] if item[1] == "observation"] == observed
@@ -83,7 +83,7 @@ def test_the_page_is_self_contained_and_no_text_of_it_is_markup(
 
 def test_streamed_text_is_shown_once(folder: Path) -> None:
     reasoning = {}
-    for item in screenplay(read_events(folder)):
+    for item in replay_items(read_events(folder)):
         if item.kind == "reasoning":
             reasoning[item.key] = reasoning.get(item.key, "") + item.text
     whole = [one.data.reasoning for one in read_events(folder) if one.type == "model_response"]
@@ -108,7 +108,7 @@ def test_an_attempt_that_failed_is_told_apart_from_the_next() -> None:
     failed = ModelError(step=1, attempt=1, kind="timeout", message="gone", retry_in=1.0)
     datas = (request(1), half("It is"), failed, request(1), half("No: "), half("it is not."))
     texts: dict[str, str] = {}
-    for item in screenplay(event(seq, data) for seq, data in enumerate(datas)):
+    for item in replay_items(event(seq, data) for seq, data in enumerate(datas)):
         if item.kind == "content":
             texts[item.key] = texts.get(item.key, "") + item.text
     assert list(texts.values()) == ["It is", "No: it is not."]
@@ -122,7 +122,7 @@ def test_calls_whose_ids_a_server_uses_again_are_told_apart() -> None:
     seen = Observation(step=1, call_id="0", name="bash", text="seen", seconds=0.1)
     never = Observation(step=3, call_id="0", name="grep", text="Not run", seconds=0.0)
     datas = (call, ToolOutput(call_id="0", text="s"), seen, call, seen, never)
-    items = list(screenplay(event(seq, data) for seq, data in enumerate(datas)))
+    items = list(replay_items(event(seq, data) for seq, data in enumerate(datas)))
     told = [(item.kind, item.text) for item in items]
     one = [("call", "bash {}"), ("observation", "seen")]
     assert told == [

@@ -19,7 +19,7 @@ from recordings.storage.blobs import blob_path, put_blob, stored_blobs
 from recordings.storage.files import REVIEWS
 from recordings.storage.lines import seal
 from recordings.storage.log import LOG, LONGEST_LINE, LogWriter, read_lines
-from recordings.storage.opening import HeldFolder, UnexpectedFile, read_file
+from recordings.storage.opening import OpenFolder, UnexpectedFile, read_file
 from recordings.store.store import RecordingStore
 from recordings.verify import verify
 from tests.recordings.recording_sessions import record_session, session_start
@@ -216,7 +216,7 @@ def test_what_belongs_to_somebody_else_is_read_and_not_written(
 ) -> None:
     (tmp_path / "file").write_bytes(b"theirs")
     monkeypatch.setattr(os, "geteuid", lambda: 12345)
-    with HeldFolder(tmp_path) as folder:
+    with OpenFolder(tmp_path) as folder:
         folder._owners = {12345}
         assert read_file(tmp_path, "file", most=6) == b"theirs"
         for act in (
@@ -236,6 +236,6 @@ def test_what_takes_a_files_place_while_it_is_opened_is_not_read(
     (tmp_path / "file").write_bytes(b"ours")
     os.mkfifo(tmp_path / "pipe")
     looked_at = (tmp_path / "file").stat()
-    monkeypatch.setattr(HeldFolder, "status", lambda *_: looked_at)
+    monkeypatch.setattr(OpenFolder, "status", lambda *_: looked_at)
     with pytest.raises(UnexpectedFile, match="named pipe"):
         read_file(tmp_path, "pipe", most=6)

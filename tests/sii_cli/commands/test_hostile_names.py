@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from recordings.store.claims import Claims
+from recordings.store.references import References
 from sandbox.bubblewrap.backend import ID_VARIABLE
 from sandbox.client.launch import MOUNTED, new_name
 from sandbox.docker.backend import _no_image
@@ -50,7 +50,7 @@ def test_a_folder_whose_name_is_more_than_a_word_is_no_recording(shell: Shell) -
 def test_what_a_folder_without_an_id_names_is_kept_all_the_same(shell: Shell) -> None:
     name = _import(shell, SAID).stdout.split()[0]
     (shell.store.root / name).rename(shell.store.root / "my good run")
-    claims = Claims(shell.store)
+    claims = References(shell.store)
     assert list(claims.trees()) == []
     assert list(claims.workspaces) == ["my good run"]
 

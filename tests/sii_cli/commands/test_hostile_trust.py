@@ -23,7 +23,7 @@ from recordings.events import (
 from recordings.reviews.reviews import add_review
 from recordings.storage.lines import seal
 from recordings.storage.log import LOG, read_events, read_lines
-from recordings.trust.first_start import SEALED, seal_what_was_here
+from recordings.trust.first_start import SEALED, seal_existing
 from recordings.trust.home_key import KEY, HomeKey
 from recordings.trust.origin import origin_of
 from recordings.trust.seal import SEAL
@@ -348,11 +348,11 @@ def test_a_first_start_that_was_killed_goes_on(
 
     monkeypatch.setattr(first_start, "_seal", killed)
     with pytest.raises(KeyboardInterrupt):
-        seal_what_was_here(shell.home)
+        seal_existing(shell.home)
     assert not (shell.home / SEALED).exists()
     monkeypatch.undo()
-    assert seal_what_was_here(shell.home) == 2
-    assert seal_what_was_here(shell.home) == 0
+    assert seal_existing(shell.home) == 2
+    assert seal_existing(shell.home) == 0
 
 
 def test_what_is_damaged_is_not_sealed(shell: Shell) -> None:
@@ -360,7 +360,7 @@ def test_what_is_damaged_is_not_sealed(shell: Shell) -> None:
     record_session(folder, rounds=1)
     log = folder / LOG
     log.write_bytes(log.read_bytes()[:-3] + b"x}\n")
-    assert seal_what_was_here(shell.home) == 0
+    assert seal_existing(shell.home) == 0
     assert not (folder / SEAL).exists()
 
 
@@ -370,7 +370,7 @@ def test_links_are_not_followed_when_sealing(shell: Shell, tmp_path: Path) -> No
     record_session(outside, rounds=1)
     shell.store.root.mkdir(parents=True)
     (shell.store.root / outside.name).symlink_to(outside)
-    assert seal_what_was_here(shell.home) == 0
+    assert seal_existing(shell.home) == 0
     assert not (outside / SEAL).exists()
 
 

@@ -12,7 +12,7 @@ LONGEST = 4
 _Calls = tuple[tuple[str, str], ...]
 
 
-class Circle:
+class RepeatedSteps:
     """The calls of a round's last steps, and those that are known to be a circle."""
 
     def __init__(self) -> None:
@@ -20,7 +20,7 @@ class Circle:
         """The oldest first."""
         self._known: frozenset[_Calls] = frozenset()
 
-    def goes_on(self, response: ModelResponse) -> bool:
+    def continues(self, response: ModelResponse) -> bool:
         """Take a step; say whether it is one more of a circle that the model was told of."""
         calls = tuple((call.name, call.arguments) for call in response.calls)
         self._last.append(calls)
@@ -28,7 +28,7 @@ class Circle:
             self._known = frozenset()
         return calls in self._known
 
-    def told(self) -> None:
+    def reported(self) -> None:
         """The model was told that its last steps are a circle."""
         last = list(self._last)
         length = next((n for n in range(1, LONGEST + 1) if last[-n:] == last[-2 * n : -n]), 1)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from recordings.errors import UNREADABLE, RecordingNotFound, why_damaged
 from recordings.events import SessionResume, SessionStart, Snapshot
-from recordings.storage.files import kept_status
+from recordings.storage.files import stored_status
 from recordings.storage.lines import decode_event, parse_line, read_head
 from recordings.storage.log import LOG, read_checked_lines
 from recordings.store.store import RecordingStore
@@ -22,7 +22,7 @@ _State = tuple[int, int, int]
 """Inode, size and mtime of a log."""
 
 
-class Claims:
+class References:
     """The claims of all recordings of a store; what grew or came since is read by the next look."""
 
     def __init__(self, store: RecordingStore) -> None:
@@ -67,5 +67,5 @@ class Claims:
 
 def _state(folder: Path) -> _State | None:
     """Return what tells whether a log was written to; none when there is none. Raises `OSError`."""
-    status = kept_status(folder / LOG)
+    status = stored_status(folder / LOG)
     return None if status is None else (status.st_ino, status.st_size, status.st_mtime_ns)

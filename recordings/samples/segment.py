@@ -1,4 +1,4 @@
-"""One prefix-consistent stretch of calls while it grows, and the sample it becomes."""
+"""One prefix-consistent segment of calls while it grows, and the sample it becomes."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 from recordings.events import SessionStart
 from recordings.redaction.redactor import BLANK
-from recordings.samples.policy import SamplePolicy, Step, judge
-from recordings.samples.sample import LeftOut, Reason, Sample, Span, StepKey, Turn
+from recordings.samples.policy import SamplePolicy, SampleStep, judge
+from recordings.samples.sample import LeftOut, Reason, Sample, SampleTurn, Span, StepKey
 
 
 @dataclass(slots=True)
-class Stretch:
+class Segment:
     """Calls of which each went on exactly where the one before stopped."""
 
     recording: str
@@ -27,10 +27,12 @@ class Stretch:
     """Some of the ids were taken out by a redaction."""
     ids: list[int] = field(default_factory=list)
     spans: list[Span] = field(default_factory=list)
-    turns: list[Turn] = field(default_factory=list)
-    steps: list[Step] = field(default_factory=list)
+    turns: list[SampleTurn] = field(default_factory=list)
+    steps: list[SampleStep] = field(default_factory=list)
 
-    def add_ids(self, step: Step, new: list[int], generated: list[int], sources: list[int]) -> None:
+    def add_ids(
+        self, step: SampleStep, new: list[int], generated: list[int], sources: list[int]
+    ) -> None:
         """Append a call's new prompt ids and what it generated; mark the step's place."""
         if new:
             start, end = self._append(new)
@@ -93,5 +95,5 @@ class Stretch:
             keys=tuple(step.key for step in self.steps if step.key in trained),
         )
 
-    def _left_out(self, reason: Reason, detail: str, number: int, step: Step) -> LeftOut:
+    def _left_out(self, reason: Reason, detail: str, number: int, step: SampleStep) -> LeftOut:
         return LeftOut(self.recording, reason, detail, number, step.number, step.seq)
