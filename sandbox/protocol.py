@@ -1,4 +1,4 @@
-"""What every sandbox can do: the one protocol that backends implement and tools use."""
+"""The protocol of sandboxes: backends implement it, tools use it."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class Limits:
     tmp: int = 1 << 30
     """Size of /tmp (its pages count as memory)."""
     disk: int = 16 << 30
-    """What may be written to the workspace and the image's own directories in one session."""
+    """What one session may write to the workspace and the image's own directories."""
     file_size: int = 8 << 30
     open_files: int = 4096
     output: int = 16 << 20
     """Bytes of one command's output that are kept; the rest is counted and dropped."""
     command_timeout: float = 120.0
-    """Time limit of a command that asks for none."""
+    """Time limit of a command for which the caller gives none."""
     command_timeout_max: float = 3600.0
 
 
@@ -50,7 +50,7 @@ class SandboxSpec:
     image: str = "sii-sandbox:latest"
     limits: Limits = Limits()
     allow_net: tuple[str, ...] = ()
-    """Hosts that may be reached; empty: no network."""
+    """Allowed hosts; empty means no network."""
     env: dict[str, str] = field(default_factory=dict)
     mounts: tuple[Mount, ...] = ()
     setup: tuple[str, ...] = ()
@@ -96,7 +96,7 @@ class CommandResult:
     signal: int | None = None
     timed_out: bool = False
     out_of_memory: bool = False
-    """The engine says that the memory limit killed something meanwhile."""
+    """The engine reports that the memory limit killed a process meanwhile."""
     dropped: int = 0
     dropped_at: int = 0
     output_held: bool = False
@@ -108,14 +108,14 @@ class CommandResult:
     """Limits that the command ran into. `memory` and `pids` are the kernel's counts for the whole
     sandbox meanwhile; `open_files` is read from the words of a command that failed."""
     outage: bool = False
-    """Something that ran meanwhile found no network on this machine, through an open host."""
+    """A process that ran meanwhile found this machine without a network, at an allowed host."""
     refused: tuple[str, ...] = ()
-    """What the network refused to whatever ran meanwhile, in sentences with the remedy."""
+    """What the network refused meanwhile, in sentences with the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A command in the background: what is known of it now."""
+    """The state of a command in the background."""
 
     job_id: int
     command: str
@@ -132,7 +132,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class JobOutput:
-    """What a job wrote since it was last read."""
+    """Output of a job since it was last read."""
 
     data: bytes
     missed: int
@@ -159,7 +159,7 @@ class FileData:
 
 @dataclass(frozen=True, slots=True)
 class ProcessResult:
-    """How a program run to its end outside the persistent shell ended."""
+    """How a program ended that ran outside the persistent shell."""
 
     exit_code: int
     stdout: bytes
@@ -169,10 +169,10 @@ class ProcessResult:
 
 @dataclass(frozen=True, slots=True)
 class NetworkUse:
-    """What something inside asked of the network, and what became of it. Sizes in bytes."""
+    """A request from inside to the network, and its result. Sizes in bytes."""
 
     host: str
-    """As it was asked for, in canonical form where it has one; empty when none could be read."""
+    """As it was requested, in canonical form where it has one; empty when it could not be read."""
     port: int
     method: str
     """`CONNECT` for a tunnel, otherwise the HTTP method."""
@@ -184,7 +184,7 @@ class NetworkUse:
     address: str | None = None
     """What was connected to."""
     status: int | None = None
-    """HTTP status that the client was answered with; none when it left before."""
+    """HTTP status that the client received; None when it left before."""
     sent: int = 0
     """Bytes of bodies, or through the tunnel; `received` alike."""
     received: int = 0
@@ -196,19 +196,23 @@ OnNetworkUse = Callable[[NetworkUse], None]
 
 
 class SandboxError(Exception):
-    """Base of what a sandbox raises. The message is one sentence with the remedy."""
+    """The base of this package's errors. The message is one sentence with the remedy.
+
+    SandboxUnavailable, SandboxLost, FileError, UnknownJob; `sandbox.snapshots.SnapshotError` with
+    SnapshotNotFound and SnapshotDamaged.
+    """
 
 
 class SandboxUnavailable(SandboxError):
-    """No engine, no image or no rights: nothing can be started here."""
+    """Raised when nothing can be started here: no engine, no image or no rights."""
 
 
 class SandboxLost(SandboxError):
-    """The sandbox died under a call; another can be started."""
+    """Raised when the sandbox died during a call; another can be started."""
 
 
 class FileError(SandboxError):
-    """A file operation was refused; `kind` says why, the message is for the model.
+    """Raised when a file operation is refused; `kind` says why, the message is for the model.
 
     Kinds: not_found, is_directory, not_a_file, permission, read_only, too_large, changed,
     no_space, invalid_path, timeout, other.
@@ -220,26 +224,26 @@ class FileError(SandboxError):
 
 
 class UnknownJob(SandboxError):
-    """There is no job of that id; the message names those there are."""
+    """Raised when no job has an id; the message names the existing ones."""
 
 
-class Jobs(Protocol):
-    """Commands in the background. They start where the session's shell is, with its environment."""
+class JobControl(Protocol):
+    """Commands in the background. They start in the shell's directory, with its environment."""
 
     async def start_job(self, command: str) -> Job:
-        """Start a command that runs on while others are called."""
+        """Start a command that runs beside later calls."""
         ...
 
     def jobs(self) -> list[Job]:
-        """Every job of the session, ended ones too, in order."""
+        """Return every job of the session, also ended ones, in order."""
         ...
 
     def ended_jobs(self) -> list[Job]:
-        """Return the jobs that ended since this was last asked: each is told once."""
+        """Return the jobs that ended since the last call: each is returned once."""
         ...
 
     async def read_job(self, job_id: int, *, limit: int = 1 << 20) -> JobOutput:
-        """What the job wrote since the last reading, stdout and stderr in order."""
+        """Return what the job wrote since the last read, stdout and stderr in order."""
         ...
 
     async def wait_job(
@@ -247,16 +251,16 @@ class Jobs(Protocol):
     ) -> Job:
         """Wait until the job has ended, or `timeout` seconds.
 
-        `on_output` gets what it writes meanwhile; `read_job` returns it all the same.
+        `on_output` receives what it writes meanwhile; `read_job` returns it as well.
         """
         ...
 
     async def stop_job(self, job_id: int) -> Job:
-        """End the job and what it started: TERM, then KILL."""
+        """End the job and its processes: TERM, then KILL."""
         ...
 
 
-class Sandbox(Jobs, Protocol):
+class Sandbox(JobControl, Protocol):
     """A started sandbox. Methods raise `SandboxLost` when it is gone.
 
     Cancelling a call ends what it runs (the shell and its state stay).
@@ -270,7 +274,7 @@ class Sandbox(Jobs, Protocol):
 
     @property
     def lost(self) -> str | None:
-        """Why it is gone; none while it is there, as far as is known without asking it."""
+        """Why it is gone; None while it runs, as far as is known without a request."""
         ...
 
     async def bash(
@@ -327,11 +331,11 @@ class Sandbox(Jobs, Protocol):
         ...
 
     def watch_network(self, watcher: OnNetworkUse | None) -> None:
-        """Tell of every request to the network from now on, and of those not told yet."""
+        """Report every request to the network from now on, and those not reported yet."""
         ...
 
     async def ping(self) -> float:
-        """Seconds for a round trip; answers while commands run."""
+        """Return the seconds of a round trip; works while commands run."""
         ...
 
     async def kill_all(self) -> None:
@@ -339,11 +343,11 @@ class Sandbox(Jobs, Protocol):
         ...
 
     async def hold(self) -> None:
-        """Stop every process but the runner, until `release`; they do not notice."""
+        """Freeze every process but the runner until `release`."""
         ...
 
     async def release(self) -> None:
-        """Let what was held go on."""
+        """Continue the frozen processes."""
         ...
 
     async def close(self) -> None:
@@ -362,4 +366,4 @@ class SandboxBackend(Protocol):
 
 
 SandboxProvider = Callable[[], Awaitable[Sandbox]]
-"""How tools get the session's sandbox: waits while it starts, replaces it when it was lost."""
+"""Returns the session's sandbox: waits while it starts, replaces it when it was lost."""

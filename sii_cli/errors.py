@@ -1,6 +1,29 @@
-"""Exit codes, and the errors a user may meet: one sentence with the remedy, never a traceback."""
+"""Exit codes, and the errors that a user may see: one sentence with the remedy, no traceback.
+
+SiiError                        1
+├── InfrastructureError         4
+├── ModelCallFailed             4  sii_cli.model.errors
+│   ├── ModelCallRefused        1  sii_cli.model.errors
+│   └── PromptTooLong           3  sii_cli.model.errors
+├── ServeFailed                 4  sii_cli.serve.server
+├── SourceRefused               1  sii_cli.queries.workspaces.errors
+│   └── GitFailed               1  sii_cli.queries.workspaces.errors
+├── UsageError                  2
+├── WorkerLost                  1  sii_cli.batch.sessions.ray_executor
+└── WorkspaceUnavailable        1  sii_cli.queries.workspaces.errors
+
+The packages below have one root each, and `explain` gives them their exit codes:
+`recordings.errors.RecordingError`, `sandbox.protocol.SandboxError`. A `tools.base.ToolError` is
+an observation for the model and ends no command.
+"""
 
 from __future__ import annotations
+
+TYPE_CHECKING = False  # importing `typing` takes a third of the time of `sii --version`
+if TYPE_CHECKING:
+    from typing import ClassVar
+
+    from recordings.events import RoundStatus
 
 DONE = 0
 FAILED = 1
@@ -19,7 +42,7 @@ Exit codes:
   130  interrupted
 """
 
-ROUND_EXIT_CODES = {
+ROUND_EXIT_CODES: dict[RoundStatus, int] = {
     "answered": DONE,
     "failed": FAILED,
     "limit": LIMIT,
@@ -29,42 +52,45 @@ ROUND_EXIT_CODES = {
     "infra": INFRASTRUCTURE,
     "interrupted": INTERRUPTED,
 }
-"""By the status of the last round (`recordings.events.RoundStatus`)."""
+"""By the end of the last round."""
 
 
 class SiiError(Exception):
-    """Something the user should know: the message is one sentence with the remedy."""
+    """Raised when a command cannot do what was asked; the base of sii's errors."""
 
-    exit_code = FAILED
+    exit_code: ClassVar[int] = FAILED
 
 
 class UsageError(SiiError):
-    """The command line or a setting is wrong."""
+    """Raised when the command line or a setting is wrong."""
 
     exit_code = USAGE
 
 
-def explain(error: Exception) -> SiiError | None:
-    """Turn an error that speaks to the user into one with an exit code; none for a bug of ours.
+class InfrastructureError(SiiError):
+    """Raised when a server, the sandbox or the disk fails: an error of a package below."""
 
-    The imports are here because an error is rare and a start is not.
+    exit_code = INFRASTRUCTURE
+
+
+def explain(error: Exception) -> SiiError | None:
+    """Return an error with its exit code, or None for a bug.
+
+    Errors of the packages below become one of the classes here. The imports are in the function
+    because errors are rare and starts are not.
     """
     from recordings.errors import RecordingError, RecordingNotFound
     from sandbox.protocol import SandboxError
-    from sandbox.snapshots import SnapshotError
 
-    if isinstance(error, SiiError):
-        return error
     match error:
+        case SiiError():
+            return error
         case RecordingNotFound():
-            code = USAGE
-        case SandboxError() | SnapshotError() | RecordingError():
-            code = INFRASTRUCTURE
+            return UsageError(str(error))
+        case SandboxError() | RecordingError():
+            return InfrastructureError(str(error))
         case OSError():
             where = f"{error.filename}: " if error.filename else ""
             return SiiError(f"{where}{error.strerror or error}.")
         case _:
             return None
-    explained = SiiError(str(error))
-    explained.exit_code = code
-    return explained

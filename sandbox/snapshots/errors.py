@@ -1,9 +1,11 @@
-"""What can go wrong with snapshots; every message is one sentence with the remedy."""
+"""Errors of snapshots; every message is one sentence with the remedy."""
 
 from __future__ import annotations
 
 import errno
 from pathlib import Path
+
+from sandbox.protocol import SandboxError
 
 _REMEDIES = {
     errno.ENOSPC: "the disk is full: free some space",
@@ -18,20 +20,20 @@ _REMEDIES = {
 }
 
 
-class SnapshotError(Exception):
-    """Base of what snapshots raise."""
+class SnapshotError(SandboxError):
+    """Raised when a snapshot cannot be taken or read; the base of this package's errors."""
 
 
 class SnapshotNotFound(SnapshotError):
-    """The store has no such tree, or the tree no such path."""
+    """Raised when the store does not have a tree, or a tree does not have a path."""
 
 
 class SnapshotDamaged(SnapshotError):
-    """An object is not what was stored, or no tree at all."""
+    """Raised when an object differs from what was stored, or is not a tree."""
 
 
 class Stopped(Exception):
-    """The work was cancelled; never leaves this package."""
+    """Raised to stop work that was cancelled; never leaves this package."""
 
 
 def failure(what: str, path: Path | str, error: OSError) -> SnapshotError:

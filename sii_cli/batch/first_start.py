@@ -27,7 +27,7 @@ def seal_at_first_start(command: str | None, arguments: list[str]) -> None:
     from recordings.trust.first_start import seal_existing
     from recordings.trust.home_key import home_key
     from sii_cli.batch.plan.seal import seal_plans
-    from sii_cli.options.recordings import complain
+    from sii_cli.options.recordings import warn
     from sii_cli.render.figures import counted
 
     try:
@@ -35,9 +35,9 @@ def seal_at_first_start(command: str | None, arguments: list[str]) -> None:
             seal_plans(home, home_key(home))
         sealed = seal_existing(home)
     except RecordingFailed as error:  # a command that only reads can continue
-        complain(f"{error} So what was recorded here counts as foreign.")
+        warn(f"{error} So what was recorded here counts as foreign.")
         return
     if sealed:
         count = counted(sealed, "recording", "recordings")
         verb = "is" if sealed == 1 else "are"
-        complain(f"{count} of this home {verb} sealed as yours (docs/explanation/security.md).")
+        warn(f"{count} of this home {verb} sealed as yours (docs/explanation/security.md).")

@@ -12,7 +12,7 @@ import click
 
 from sii_cli.config.settings import find_home
 from sii_cli.errors import SiiError, UsageError
-from sii_cli.options.recordings import REFS_HELP, complain, find_one, warn_when_void
+from sii_cli.options.recordings import REFS_HELP, find_one, warn, warn_when_void
 from sii_cli.options.settings import example
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def command(ref: str, step: int | None, stat: bool) -> None:
         _print_diff(diff)
     if not diffs:
         what = folder.name if step is None else _step_of(folder, step)
-        complain(f"{what} changed no file of the workspace.")
+        warn(f"{what} changed no file of the workspace.")
 
 
 def _step_of(folder: Path, step: int) -> str:

@@ -13,7 +13,7 @@ import click
 from sii_cli.config.settings import find_home, find_key_home
 from sii_cli.errors import UsageError
 from sii_cli.fork.workspace import Placed, place_workspace
-from sii_cli.options.recordings import REFS_HELP, complain, find_one, open_store, warn_when_void
+from sii_cli.options.recordings import REFS_HELP, find_one, open_store, warn, warn_when_void
 from sii_cli.options.settings import example, load_for_recordings
 from sii_cli.review.verdicts import speaker_option
 
@@ -112,12 +112,12 @@ def command(
         err=True,
     )
     if not is_own:
-        complain(
+        warn(
             f"This home cannot prove that it made {parent.name}: what the fork shares with "
             f"it counts as foreign (`sii trust {name}` trusts it)."
         )
     for doubt in placed.doubts:
-        complain(doubt)
+        warn(doubt)
 
 
 def _fork(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sii_cli.errors import DONE, FAILED, UsageError
-from sii_cli.options.recordings import complain, find_one, warn_when_void
+from sii_cli.options.recordings import find_one, warn, warn_when_void
 from sii_cli.options.settings import example, load_for_recordings
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def command(ref: str, number: int | None, tokenizer: Path | None, text: bool, fu
         spell = token_text.pieces if token_text and not text else None
         screen.print(*render_sample(one, spell, fold=not full))
     if not shown:
-        complain(_without(folder.name, number))
+        warn(_without(folder.name, number))
     return DONE if shown else FAILED
 
 

@@ -14,7 +14,7 @@ import click
 from sii_cli.config.home_key import reading_key
 from sii_cli.config.settings import find_key_home
 from sii_cli.options.filters import filter_options, make_filter, open_index
-from sii_cli.options.recordings import complain, open_store
+from sii_cli.options.recordings import open_store, warn
 from sii_cli.options.settings import example, load_for_recordings
 from sii_cli.options.times import ago
 
@@ -66,7 +66,7 @@ def command(everything: bool, as_json: bool, sort: Any, reverse: bool, **options
     if not as_json and (unnamed := store.unnamed()):
         from sii_cli.render.figures import counted
 
-        complain(
+        warn(
             f"Not listed: {counted(len(unnamed), 'folder', 'folders')} in {store.root} with a name "
             f"that is no id, such as {min(unnamed)!r}: rename it with letters, digits and ._-"
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from sii_cli.errors import DONE, FAILED
-from sii_cli.options.recordings import REFS_HELP, complain, find_all, refs_option, warn_when_void
+from sii_cli.options.recordings import REFS_HELP, find_all, refs_option, warn, warn_when_void
 from sii_cli.options.settings import example
 
 
@@ -34,7 +34,7 @@ def _pack(folder: Path, undo: bool) -> bool:
         result = unpack(folder) if undo else pack(folder)
         warn_when_void(folder)
     except (RecordingError, OSError) as error:
-        complain(str(error))
+        warn(str(error))
         return False
     click.echo(
         f"{folder.name}  {result.before / 1e3:>9,.1f} kB → {result.after / 1e3:>9,.1f} kB  "

@@ -7,7 +7,7 @@ import os
 import click
 
 from sii_cli.config.settings import find_key_home
-from sii_cli.options.recordings import complain
+from sii_cli.options.recordings import warn
 from sii_cli.options.settings import example
 from sii_cli.review.verdicts import find_reviewer, speaker_option
 
@@ -80,4 +80,4 @@ def list_command() -> None:
         for key in keys:
             click.echo(line_of(name, key))
     if not people:
-        complain("No keys of people are known here.")
+        warn("No keys of people are known here.")

@@ -11,7 +11,7 @@ import click
 
 from sii_cli.config.settings import find_home
 from sii_cli.errors import DONE, FAILED
-from sii_cli.options.recordings import complain
+from sii_cli.options.recordings import warn
 from sii_cli.options.settings import example
 from sii_cli.render.figures import counted, size
 
@@ -39,7 +39,7 @@ def command(dry_run: bool, as_json: bool) -> int:
     else:
         click.echo(_sentence(freed, dry_run))
         for reason in freed.kept:
-            complain(reason)
+            warn(reason)
     return FAILED if freed.kept else DONE
 
 

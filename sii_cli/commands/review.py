@@ -15,9 +15,9 @@ from sii_cli.errors import SiiError, UsageError
 from sii_cli.options.filters import filter_options, make_filter, open_index
 from sii_cli.options.recordings import (
     REFS_HELP,
-    complain,
     find_all,
     open_store,
+    warn,
     warn_of_outages,
     warn_when_void,
 )
@@ -108,7 +108,7 @@ def _review_all(ids: list[str], reviewer: _Reviewer) -> None:
             if not reviewer.review(root / name):
                 return
         except (SiiError, RecordingDamaged, RecordingNotFound, RecordingTooNew) as error:
-            complain(str(error))
+            warn(str(error))
     if ids:
         click.echo(f"That was the last of {len(ids)}.", err=True)
 

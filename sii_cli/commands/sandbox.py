@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sii_cli.options.recordings import complain
+from sii_cli.options.recordings import warn
 from sii_cli.options.settings import example, load, settings_options
 from sii_cli.render.checks import report
 
@@ -46,7 +46,7 @@ def list_command(as_json: bool) -> None:
         facts = {**asdict(one), "session": session}
         click.echo(json.dumps(facts) if as_json else _line(one, session))
     for backend, why in listed.unseen.items():
-        complain(f"{backend.capitalize()}'s sandboxes are not listed: {why}")
+        warn(f"{backend.capitalize()}'s sandboxes are not listed: {why}")
     if not (listed.unseen or listed.found or as_json):
         click.echo("There are no sandboxes.", err=True)
 

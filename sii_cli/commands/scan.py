@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sii_cli.errors import DONE, FAILED
-from sii_cli.options.recordings import REFS_HELP, complain, find_all, warn_when_void
+from sii_cli.options.recordings import REFS_HELP, find_all, warn, warn_when_void
 from sii_cli.options.secrets import SECRETS_HELP, make_finder, secret_options
 from sii_cli.options.settings import example
 from sii_cli.render.figures import counted
@@ -54,7 +54,7 @@ def _scan(folder: Path, finder: SecretFinder, as_json: bool) -> bool:
             if as_json:
                 click.echo(json.dumps(_facts(folder.name, finding)))
     except UNREADABLE as error:
-        complain(f"{folder.name}: {why_damaged(error)}")
+        warn(f"{folder.name}: {why_damaged(error)}")
         return False
     if not as_json:
         for line in describe(folder.name, found):

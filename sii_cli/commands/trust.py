@@ -12,7 +12,7 @@ import click
 
 from sii_cli.config.settings import find_key_home
 from sii_cli.errors import DONE, FAILED, UsageError
-from sii_cli.options.recordings import REFS_HELP, complain, find_all, refs_option
+from sii_cli.options.recordings import REFS_HELP, find_all, refs_option, warn
 from sii_cli.options.settings import example
 
 if TYPE_CHECKING:
@@ -70,10 +70,10 @@ def _show(folder: Path) -> _Shown | None:
         named = named_by(folder)
         origin = origin_of(folder, find_key_home(os.environ))
     except RecordingError as error:
-        complain(str(error))
+        warn(str(error))
         return None
     if origin == "foreign" and not named.whole:
-        complain(f"{folder.name} is broken, so there is nothing to trust: see `sii verify`.")
+        warn(f"{folder.name} is broken, so there is nothing to trust: see `sii verify`.")
         return None
     click.echo("\n".join([folder.name, *(f"  {line}" for line in named.lines)]))
     return _Shown(folder, named.head, origin)
@@ -94,7 +94,7 @@ def _trust(shown: _Shown, *, reviews: bool) -> bool:
         if reviews:
             vouch(folder, review_keys(), for_signed=True)
     except RecordingError as error:
-        complain(str(error))
+        warn(str(error))
         return False
     click.echo(f"{folder.name}  {'is yours already' if shown.origin == 'own' else 'is trusted'}")
     return True

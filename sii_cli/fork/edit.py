@@ -19,7 +19,7 @@ from sii_cli.fork.document import (
     write_document,
 )
 from sii_cli.model.control_tokens import neutralise
-from sii_cli.options.recordings import complain
+from sii_cli.options.recordings import warn
 from sii_cli.review.verdicts import find_reviewer
 from sii_cli.text.sanitise import one_line
 
@@ -90,7 +90,7 @@ def _in_editor(document: str, point: EditPoint) -> str:
     """Open $EDITOR. Raises `UsageError` where there is none to open, or nothing was saved."""
     if not sys.stdin.isatty():
         raise UsageError("There is no terminal to edit in: give the words with --replace FILE.")
-    complain(f"event {point.event.seq} opens in your editor; save it to fork")
+    warn(f"event {point.event.seq} opens in your editor; save it to fork")
     try:
         edited = click.edit(document, extension=".txt", require_save=True)
     except click.ClickException as error:

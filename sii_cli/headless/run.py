@@ -18,7 +18,7 @@ from sii_cli.config.settings import Settings
 from sii_cli.errors import UsageError, explain
 from sii_cli.headless.reports import Outcome, Report, TextReport, make_report
 from sii_cli.model.types import Model
-from sii_cli.options.recordings import complain, outage_sentence
+from sii_cli.options.recordings import outage_sentence, warn
 from sii_cli.options.settings import OutputFormat
 from sii_cli.session import watchdog
 from sii_cli.session.resume import Resumed
@@ -98,7 +98,7 @@ async def _run(opening: Opening, task: str | None, report: Report) -> int:
     if outcome.reason and not (told and isinstance(report, TextReport)):
         click.echo(f"sii: {outcome.reason}", err=True)
     if outcome.outages:
-        complain(outage_sentence(outcome.outages))
+        warn(outage_sentence(outcome.outages))
     return outcome.exit_code
 
 

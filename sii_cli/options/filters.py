@@ -1,4 +1,4 @@
-"""Options that say which recordings a command is about; the index answers."""
+"""Options that select recordings, and the index that finds them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import click
 from sii_cli.config.home_key import review_keys
 from sii_cli.config.settings import find_key_home
 from sii_cli.errors import SiiError
-from sii_cli.options.recordings import complain, open_store
-from sii_cli.options.times import moment, span
+from sii_cli.options.recordings import open_store, warn
+from sii_cli.options.times import parse_duration, parse_time
 
 if TYPE_CHECKING:
     from recordings.index.find import Filter
@@ -43,9 +43,9 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("mode", {"metavar": "MODE", "help": "interactive, headless, batch, demo, imported."}),
     (
         "since",
-        {"type": moment, "metavar": "TIME", "help": "Begun since: 2026-11-23, 3d."},
+        {"type": parse_time, "metavar": "TIME", "help": "Begun since: 2026-11-23, 3d."},
     ),
-    ("until", {"type": moment, "metavar": "TIME", "help": "Begun before."}),
+    ("until", {"type": parse_time, "metavar": "TIME", "help": "Begun before."}),
     ("tag", {"metavar": "TAG", "help": "Tagged so."}),
     ("query", {"metavar": "NAME", "help": "Made from this query."}),
     ("batch", {"metavar": "NAME", "help": "Part of this batch."}),
@@ -60,12 +60,12 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
 _RANGES: tuple[tuple[str, Any, str], ...] = (
     ("tokens", click.IntRange(min=0), "N"),
     ("steps", click.IntRange(min=0), "N"),
-    ("duration", span, "TIME"),
+    ("duration", parse_duration, "TIME"),
 )
 
 
 def filter_options_but(*names: str) -> Decorator:
-    """Return what gives a command an option for every field of a `Filter` but these."""
+    """Return a decorator that gives a command an option for every field of a `Filter` but these."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         for name, kind, metavar in reversed(_RANGES):
@@ -84,11 +84,11 @@ def filter_options_but(*names: str) -> Decorator:
 
 
 filter_options = filter_options_but()
-"""Gives a command an option for every field of a `Filter`, for `make_filter`."""
+"""Decorator that gives a command an option for every field of a `Filter`."""
 
 
 def make_filter(options: dict[str, Any]) -> Filter:
-    """Return the filter that the options ask for."""
+    """Return the filter of the options."""
     from recordings.index.find import Filter
 
     values = {name: options[name] for name, _ in _OPTIONS if name in options}
@@ -100,9 +100,9 @@ def make_filter(options: dict[str, Any]) -> Filter:
 
 @contextmanager
 def open_index() -> Iterator[RecordingIndex]:
-    """Open the index, brought up to date. Raises `SiiError` when it cannot be used.
+    """Open the index and update it. Raises `SiiError` when it cannot be used.
 
-    Where it cannot be written, a copy serves that is thrown away.
+    An index that cannot be written is copied; the copy is removed afterwards.
     """
     import sqlite3
 
@@ -124,7 +124,7 @@ def open_index() -> Iterator[RecordingIndex]:
 
 
 def _own_index(store: RecordingStore, stack: ExitStack) -> RecordingIndex | None:
-    """Return the store's own index; none where it cannot be written."""
+    """Return the store's own index, or None if it cannot be written."""
     import sqlite3
 
     from recordings.index.index import INDEX, RecordingIndex
@@ -136,7 +136,7 @@ def _own_index(store: RecordingStore, stack: ExitStack) -> RecordingIndex | None
         index = stack.enter_context(RecordingIndex(store, keys=_index_keys()))
         index.refresh()
     except UnexpectedFile as error:
-        complain(f"{error}: one made for now is used; remove it to keep an index.")
+        warn(f"{error}: a temporary index is used; remove it to keep an index.")
         return None
     except sqlite3.OperationalError as error:
         if not _is_full(error):
@@ -166,9 +166,9 @@ def _copied_index(store: RecordingStore, stack: ExitStack) -> RecordingIndex:
 
 
 def _index_keys() -> ReviewKeys:
-    """Return the keys of the user's home, made when there is none: they prove whose the index is.
+    """Return the keys of the user's home, made if need be: they prove who wrote the index.
 
-    Where none can be made, an index made for now is used. Raises `HomeKeyUnusable`,
+    If none can be made, a temporary index is used. Raises `HomeKeyUnusable`,
     `PeopleUnusable`, `KeysMissing`.
     """
     from recordings.errors import RecordingFailed
@@ -187,7 +187,7 @@ def _is_held(error: Exception) -> bool:
 
 
 def _is_full(error: Exception) -> bool:
-    """Tell whether a disk is full; where that is seen in shared memory, SQLite says I/O error."""
+    """Tell whether a disk is full; in shared memory SQLite reports that as an I/O error."""
     import sqlite3
 
     if isinstance(error, sqlite3.OperationalError):

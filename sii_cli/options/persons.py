@@ -1,4 +1,4 @@
-"""Going on with a session of another person, in a home that several share: asked once, by name."""
+"""Resuming a session of another person, in a home that several share: asked once, by name."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from sii_cli.options.settings import load_for_recordings
 def allow_person(
     folder: Path, recorded: str | None, speaker: str | None, allowed: str | None, by_human: bool
 ) -> None:
-    """Make sure that the user may go on with a session whose speaker was `recorded`.
+    """Make sure that the user may resume a session whose speaker was `recorded`.
 
-    `speaker` and `allowed` are what the command line says; a yes is kept. Raises `UsageError`,
+    `speaker` and `allowed` come from the command line; a yes is kept. Raises `UsageError`,
     `RecordingError`.
     """
     person = _other_person(folder, recorded, speaker)
@@ -37,12 +37,11 @@ def allow_person(
     if allowed != person:
         if not by_human:
             raise UsageError(
-                f"{folder.name} is a session of {shown}: to go on with it, and with others of "
+                f"{folder.name} is a session of {shown}: to resume it, and others of "
                 f"theirs from now on, say --allow-person {shlex.quote(shown)}."
             )
         click.confirm(
-            f"{folder.name} is a session of {shown}. Go on with it, and with others of theirs "
-            "from now on?",
+            f"{folder.name} is a session of {shown}. Resume it, and others of theirs from now on?",
             abort=True,
             err=True,
         )
@@ -51,7 +50,7 @@ def allow_person(
 
 
 def _other_person(folder: Path, recorded: str | None, speaker: str | None) -> str | None:
-    """Return who it was; None when it was the user, or nobody says."""
+    """Return who it was; None when it was the user, or is not recorded."""
     owner = folder.stat().st_uid
     if owner != os.geteuid():
         try:

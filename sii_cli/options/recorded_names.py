@@ -1,4 +1,4 @@
-"""What a recording names of the machine it comes to, in words: read before anybody says yes."""
+"""What a recording names of the machine it is on, in lines that a user reads before trusting it."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ class Named:
 
     lines: tuple[str, ...]
     head: str
-    """The recording's hash: what a yes is said to."""
+    """The recording's hash, which a grant is kept for."""
     whole: bool
-    """Every line and the chain hold."""
+    """Every line and the chain are valid."""
 
 
 def pending_calls(restored: Conversation) -> list[CallRequest]:
-    """Return the calls that would be run when the session goes on."""
+    """Return the calls that would run when the session is resumed."""
     return [] if restored.begun else restored.unanswered
 
 
 def call_lines(calls: list[CallRequest]) -> list[str]:
-    """Name calls, one a line."""
+    """Return a line for each call."""
     from sii_cli.text.sanitise import one_line
 
     lines = [one_line(f"{call.name} {call.arguments}", _LONGEST) for call in calls[:_CALLS]]

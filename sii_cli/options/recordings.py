@@ -1,4 +1,4 @@
-"""Recordings that a command line names, and whether their approval still holds."""
+"""Recordings that a command line names, and warnings about them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def find_all(refs: Sequence[str], everything: bool) -> list[Path]:
 def _resolve(store: RecordingStore, ref: str) -> Path:
     """Return the folder of a recording; `last` is the newest that this home made.
 
-    Where the home has no key nothing can be told of any, and `last` is the newest.
+    For a home without a key `last` is the newest recording.
     Raises `RecordingNotFound`, `HomeKeyUnusable`.
     """
     if ref != LAST:
@@ -82,12 +82,12 @@ def _resolve(store: RecordingStore, ref: str) -> Path:
         raise RecordingNotFound(
             f"No recording in {store.root} is yours ({passed_over}): name one by its id."
         )
-    complain(f"`last` is {own}: {passed_over}, which is newer. Name it by its id if you mean it.")
+    warn(f"`last` is {own}: {passed_over}, which is newer. Name it by its id if you mean it.")
     return store.root / own
 
 
 def warn_when_void(folder: Path) -> None:
-    """Say on stderr that a recording's approval no longer holds, where that is so."""
+    """Warn if a recording's approval no longer holds."""
     from recordings.errors import UNREADABLE, why_damaged
     from recordings.storage.files import REVIEWS
 
@@ -101,14 +101,14 @@ def warn_when_void(folder: Path) -> None:
     try:
         stands = standing(counted_reviews(folder, review_keys()), recording_hash(folder))
     except UNREADABLE as error:
-        complain(why_damaged(error))
+        warn(why_damaged(error))
         return
     if stands.void:
-        complain(void_sentence(folder.name, stands.void))
+        warn(void_sentence(folder.name, stands.void))
 
 
 def warn_of_outages(folder: Path) -> None:
-    """Say on stderr that calls failed for a reason of the installation, where that is so."""
+    """Warn if calls failed for a reason of the installation."""
     from recordings.conversation.outages import outages_of
     from recordings.errors import UNREADABLE
 
@@ -117,11 +117,11 @@ def warn_of_outages(folder: Path) -> None:
     except UNREADABLE:
         return  # the command itself says what is wrong with it
     if outages:
-        complain(outage_sentence(outages))
+        warn(outage_sentence(outages))
 
 
 def outage_sentence(outages: Counter[str]) -> str:
-    """Say what calls hit an outage, and what that means."""
+    """Return a sentence that names the calls that hit an outage, and what follows."""
     tools = ", ".join(f"{name} {count}" for name, count in outages.most_common())
     return (
         f"Calls failed for a reason of the installation, not of the model (tool_infra: {tools}): "
@@ -131,15 +131,15 @@ def outage_sentence(outages: Counter[str]) -> str:
 
 
 def void_sentence(name: str, reviewers: Sequence[str]) -> str:
-    """Say whose verdicts on a recording no longer hold."""
+    """Return a sentence that names the reviewers whose verdicts no longer hold."""
     return (
         f"The recording {name} has changed since it was reviewed by {', '.join(reviewers)}: "
         "that verdict no longer holds (`sii review` judges it again)."
     )
 
 
-def complain(text: str) -> None:
-    """Say something on stderr that keeps the command from nothing."""
+def warn(text: str) -> None:
+    """Print a warning on stderr; the command continues."""
     from sii_cli.text.sanitise import one_line
 
     click.echo(f"sii: {one_line(text, 1000)}", err=True)

@@ -1,4 +1,4 @@
-"""Options to go on with a recorded session, and finding it."""
+"""Options that resume a recorded session, and finding it; `--restore` included."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sii_cli.errors import UsageError
-from sii_cli.options.recordings import LAST, complain, find_one, warn_when_void
+from sii_cli.options.recordings import LAST, find_one, warn, warn_when_void
 
 if TYPE_CHECKING:
     from recordings.conversation.restore import Conversation
+    from sii_cli.config.settings import Settings
     from sii_cli.session.resume import Resumed
+    from sii_cli.workspace.watch import BroughtBack
 
 
 def resume_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -25,29 +27,29 @@ def resume_options(function: Callable[..., Any]) -> Callable[..., Any]:
         "--allow-person",
         "allowed_person",
         metavar="NAME",
-        help="Going on: also with a session of this person, from now on.",
+        help="Resuming: also sessions of this person, from now on.",
     )(function)
     function = click.option(
         "--run-pending",
         "runs_pending",
         is_flag=True,
-        help="Going on with a foreign recording: run the calls that it left.",
+        help="Resuming a foreign recording: run the calls that it left.",
     )(function)
     function = click.option(
         "--restore",
-        "bring_back",
+        "restores",
         is_flag=True,
-        help="Going on: bring the workspace back to its last snapshot first.",
+        help="Resuming: restore the workspace to its last snapshot first.",
     )(function)
     function = click.option(
         "-r",
         "--resume",
         "ref",
         metavar="ID",
-        help="Go on with this recording (or `last`); a round that was left open goes on by itself.",
+        help="Resume this recording (or `last`); a round that was left open continues by itself.",
     )(function)
     return click.option(
-        "-c", "--continue", "go_on", is_flag=True, help="Go on with the last recording."
+        "-c", "--continue", "go_on", is_flag=True, help="Resume the last recording."
     )(function)
 
 
@@ -57,24 +59,24 @@ class _Asked:
 
     go_on: bool
     ref: str | None
-    bring_back: bool
+    restores: bool
     runs_pending: bool
     allowed_person: str | None
     by_human: bool
-    """Somebody is there who can be asked."""
+    """A person can be asked at the terminal."""
 
 
 def find_resumed(flags: dict[str, Any], *, by_human: bool) -> Resumed | None:
-    """Return the recording to go on with; its workspace becomes the session's.
+    """Return the recording to resume; its workspace becomes the session's.
 
     Takes the options of `resume_options` out of `flags`. `by_human`: questions can be asked.
     Raises `UsageError`, `RecordingError`, `SnapshotError`.
     """
-    names = ("go_on", "ref", "bring_back", "runs_pending", "allowed_person")
+    names = ("go_on", "ref", "restores", "runs_pending", "allowed_person")
     asked = _Asked(**{name: flags.pop(name) for name in names}, by_human=by_human)
     if not asked.go_on and asked.ref is None:
         given = {
-            "--restore": asked.bring_back,
+            "--restore": asked.restores,
             "--run-pending": asked.runs_pending,
             "--allow-person": asked.allowed_person,
         }
@@ -103,24 +105,24 @@ def find_resumed(flags: dict[str, Any], *, by_human: bool) -> Resumed | None:
 
 
 def _foreign(folder: Path, restored: Conversation, asked: _Asked, flags: dict[str, Any]) -> Resumed:
-    """Let a recording that somebody else made rule nothing. Raises `UsageError`."""
+    """Resume a foreign recording, which decides nothing. Raises `UsageError`."""
     from sii_cli.session.resume import Resumed
     from sii_cli.text.sanitise import one_line
 
-    if flags.get("workspace") is None or asked.bring_back:
+    if flags.get("workspace") is None or asked.restores:
         where = one_line(restored.workspace, 200)
         names = f", and it names the directory {where}" if where else ""
-        restores = " and without --restore" if asked.bring_back else ""
+        without = " and without --restore" if asked.restores else ""
         raise UsageError(
             f"This home cannot prove that it made the recording {folder.name}{names}: go on in a "
-            f"directory of your choice with --workspace DIR{restores}, or trust all that it names "
+            f"directory of your choice with --workspace DIR{without}, or trust all that it names "
             f"with `sii trust {folder.name}`."
         )
     return Resumed(folder, is_own=False, runs_pending=_runs_pending(folder, restored, asked))
 
 
 def _runs_pending(folder: Path, restored: Conversation, asked: _Asked) -> bool:
-    """Tell whether calls that somebody else's recording left are to be run."""
+    """Tell whether the calls that a foreign recording left are run."""
     from sii_cli.options.recorded_names import call_lines, pending_calls
     from sii_cli.render.figures import counted
 
@@ -132,32 +134,30 @@ def _runs_pending(folder: Path, restored: Conversation, asked: _Asked) -> bool:
         click.echo(f"The recording {folder.name} left calls that were not run:\n{listed}", err=True)
         return click.confirm("Run them?", err=True)
     count = counted(len(calls), "call", "calls")
-    complain(f"Not run: {count} that the recording left (--run-pending runs them).")
+    warn(f"Not run: {count} that the recording left (--run-pending runs them).")
     return False
 
 
 def _place(folder: Path, restored: Conversation, asked: _Asked, flags: dict[str, Any]) -> None:
-    """Say where a session of this home goes on, its files brought back if that was asked.
+    """Set the workspace of a session of this home, restored if that was asked.
 
     Raises `UsageError`, `RecordingError`, `SnapshotError`.
     """
     from recordings.store.workspaces import last_settled
 
-    if asked.bring_back and flags.get("workspace") is not None:
+    if asked.restores and flags.get("workspace") is not None:
         raise UsageError(
-            "--restore brings back the recorded workspace: leave --workspace away (`sii fork` "
+            "--restore restores the recorded workspace: leave --workspace away (`sii fork` "
             "writes the files elsewhere)."
         )
     if flags.get("workspace") is None:
         flags["workspace"] = _still_there(restored.workspace)
-    if asked.bring_back:
-        from sii_cli.options.bring_back import bring_workspace_back
-
-        bring_workspace_back(folder, flags)
+    if asked.restores:
+        _restore_workspace(folder, flags)
     elif last_settled(folder)[1]:
-        complain(
-            "Bringing an earlier state of the workspace back was interrupted, so its files may "
-            "stand in between: --restore brings them back as they were left before."
+        warn(
+            "Restoring an earlier state of the workspace was interrupted, so its files may be "
+            "incomplete: --restore restores them."
         )
 
 
@@ -173,3 +173,44 @@ def _still_there(workspace: str) -> str:
             f"--workspace {shlex.quote(now)}."
         )
     return workspace
+
+
+def _restore_workspace(folder: Path, flags: dict[str, Any]) -> None:
+    """Restore the workspace to its last snapshot, record that, and print what changed.
+
+    Raises `UsageError`, `RecordingError`, `SnapshotError`.
+    """
+    import asyncio
+
+    from sii_cli.options.settings import load
+    from sii_cli.render.changes import change_lines
+
+    back = asyncio.run(_restored(folder, load(flags)))
+    if back is None:
+        click.echo("The workspace is as its last snapshot has it.", err=True)
+        return
+    missing = [f"  not restored: {path}" for path in back.missing]
+    lines = ["The workspace is as it was:", *change_lines(back.event), *missing]
+    click.echo("\n".join(lines), err=True)
+
+
+async def _restored(folder: Path, settings: Settings) -> BroughtBack | None:
+    from recordings.recorder import Recorder
+    from recordings.store.workspaces import last_settled
+    from sii_cli.assembly import make_key
+    from sii_cli.workspace.watch import WorkspaceWatch
+
+    watch = WorkspaceWatch(settings, may_change=lambda name: True)
+    recorder = Recorder.resume(folder, key=make_key(settings))
+    try:
+        watch.go_on_with(folder)
+        last, _ = last_settled(folder)
+        if last is None:
+            raise UsageError(
+                f"{folder.name} has no snapshot of its workspace: resume without --restore."
+            )
+        watch.report_to(lambda data: recorder.record(data, "harness"))
+        return await watch.bring_back(last.tree, "restore", last.step)
+    finally:
+        await watch.close()
+        recorder.close()

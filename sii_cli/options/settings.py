@@ -1,4 +1,4 @@
-"""Options that commands share: one for every setting that a flag may give."""
+"""The options of settings: one for every setting that a flag may give."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _option(name: str, help_text: str) -> Decorator:
 
 
 def _none_if_empty(_ctx: object, _parameter: object, values: tuple[str, ...]) -> Any:
-    """A flag that was not given sets nothing."""
+    """Return None for a flag that was not given."""
     return list(values) or None
 
 
@@ -78,8 +78,8 @@ def load(flags: dict[str, Any]) -> Settings:
 
 
 def load_for_recordings(flags: dict[str, Any] | None = None) -> Settings:
-    """Put the settings together for a command that works in no workspace: it may be run anywhere,
-    in the home directory too.
+    """Put the settings together for a command without a workspace: it may be run anywhere, also in
+    the home directory.
     """
     import os
 

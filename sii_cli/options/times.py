@@ -12,16 +12,16 @@ UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|h|d|w)?")
 
 
-def span(text: str) -> float:
+def parse_duration(text: str) -> float:
     """Return the seconds of a duration: `90`, `5min`, `2h`, `3d`. Raises `click.BadParameter`."""
     seconds = _seconds(text)
     if seconds is None:
-        raise click.BadParameter(f"{text!r} is no duration, such as 90, 5min, 2h or 3d")
+        raise click.BadParameter(f"{text!r} is not a duration, such as 90, 5min, 2h or 3d")
     return seconds
 
 
-def moment(text: str) -> float:
-    """Return the seconds since the epoch of a time of this machine's clock, or of how long ago.
+def parse_time(text: str) -> float:
+    """Return the seconds since the epoch of a local time, or of a duration ago:
 
     `2026-11-23`, `2026-11-23T20:49`, `3d`. Raises `click.BadParameter`.
     """
@@ -32,7 +32,7 @@ def moment(text: str) -> float:
         return datetime.fromisoformat(text).timestamp()
     except (ValueError, OverflowError, OSError):
         raise click.BadParameter(
-            f"{text!r} is no time, such as 2026-11-23, 2026-11-23T20:49 or 3d"
+            f"{text!r} is not a time, such as 2026-11-23, 2026-11-23T20:49 or 3d"
         ) from None
 
 

@@ -15,7 +15,7 @@ import click
 
 from sii_cli.config.settings import find_key_home
 from sii_cli.errors import DONE, FAILED
-from sii_cli.options.recordings import complain
+from sii_cli.options.recordings import warn
 from sii_cli.options.settings import load_for_recordings
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def execute(
     is_own = origin_of(folder, find_key_home(os.environ)) != "foreign"
     with start_workspace(folder, world, workspace, settings.home) as copy:
         for doubt in doubts(world, is_own=is_own):
-            complain(doubt)
+            warn(doubt)
         again = prepare(folder, world, settings, copy, loaded, image, is_own=is_own)
         recorded = recorded_calls(read_events(folder), until)
         report = watchdog.run(_run(again, recorded, by_step=by_step, as_json=as_json))

@@ -11,7 +11,7 @@ import click
 
 from sii_cli.config.settings import CONFIG_FILE, find_key_home
 from sii_cli.errors import SiiError, UsageError
-from sii_cli.options.recordings import complain, void_sentence
+from sii_cli.options.recordings import void_sentence, warn
 from sii_cli.options.settings import load_for_recordings
 
 if TYPE_CHECKING:
@@ -115,11 +115,11 @@ def tell_standing(folder: Path) -> None:
     by = f" ({count} reviewers, policy {policy})" if count > 1 else ""
     click.echo(f"{folder.name}  {STATES[stands.state]}{by}")
     if stands.void:
-        complain(void_sentence(folder.name, stands.void))
+        warn(void_sentence(folder.name, stands.void))
     uncounted = len(read_reviews(folder)) - len(reviews)
     if uncounted:
         told = counted(uncounted, "review", "reviews")
-        complain(
+        warn(
             f"{told} of {folder.name} not counted: not written by this home, nor signed with a key "
             f"that it knows (`sii trust {folder.name} --reviews` counts them)."
         )

@@ -36,7 +36,7 @@ Say = Callable[[str], None]
 
 
 class ServeFailed(SiiError):
-    """The server did not start, or ended by itself."""
+    """Raised when the server does not start, or ends by itself."""
 
     exit_code = INFRASTRUCTURE
 

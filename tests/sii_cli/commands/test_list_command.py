@@ -101,8 +101,8 @@ def test_the_choices_are_those_there_are() -> None:
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        (["--since", "soon"], "'soon' is no time"),
-        (["--min-duration", "long"], "'long' is no duration"),
+        (["--since", "soon"], "'soon' is not a time"),
+        (["--min-duration", "long"], "'long' is not a duration"),
         (["--status", "great"], "'great' is not one of"),
         (["--min-steps", "-1"], "--min-steps"),
         (["--min-steps", "x"], "'x' is not a whole number"),
