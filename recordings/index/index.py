@@ -6,6 +6,7 @@ may use and refresh it at once.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
 import stat
@@ -26,6 +27,8 @@ from recordings.store.store import RecordingStore
 INDEX = ".index.sqlite"
 _ENDS = ("", "-wal", "-shm", "-journal")
 """What the names of an index's files end with."""
+_CHANGES = ("-wal", "-journal")
+"""Those that hold what is to be written into it."""
 _SOUND = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL)
 _UNREADABLE = (sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ)
 _PATIENCE = 30.0
@@ -75,15 +78,14 @@ class RecordingIndex:
         self.path = path or store.root / INDEX
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _refuse_others(self.path)
-        _delete_planted_journal(self.path)
+        self._in_use = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            self.db = self._open()
-        except sqlite3.DatabaseError as error:
-            if not _is_damage(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)):
-                raise
-            delete_index(self.path)
-            self._inode = 0
-            self.db = self._open()
+            if path is None:  # else it is a copy, in a folder that is locked already
+                _share(self._in_use, self.path)
+            self.db = self._open_or_make()
+        except BaseException:
+            os.close(self._in_use)
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -92,8 +94,11 @@ class RecordingIndex:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file. May be called twice."""
         self.db.close()
+        in_use, self._in_use = self._in_use, -1
+        if in_use >= 0:
+            os.close(in_use)
 
     def refresh(self) -> int:
         """Take in what is new in the store; return how many recordings had changed.
@@ -144,6 +149,16 @@ class RecordingIndex:
             self.db.execute("ROLLBACK")
             raise
         self.db.execute("COMMIT")
+
+    def _open_or_make(self) -> sqlite3.Connection:
+        try:
+            return self._open()
+        except sqlite3.DatabaseError as error:
+            if not _is_damage(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)):
+                raise
+            delete_index(self.path)
+            self._inode = 0
+            return self._open()
 
     def _open(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
@@ -289,6 +304,28 @@ def _refuse_others(path: Path) -> None:
             if status is not None and not stat.S_ISREG(status.st_mode):
                 what = f"it is {kind_of(status)}, where a file should be"
                 raise UnexpectedFile(folder.path / (path.name + end), what)
+
+
+def _share(folder: int, path: Path) -> None:
+    """Say that an index of a folder is in use, until the folder is closed.
+
+    Where none was, changes beside it that SQLite would write into it are deleted with it, if there
+    is room to make it again. A killed process leaves them, but so does an archive of somebody's.
+    """
+    _delete_planted_journal(path)
+    with suppress(OSError):  # others use it, or the file system has no locks on folders
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if any(os.path.lexists(f"{path}{end}") for end in _CHANGES) and _has_room(path):
+            delete_index(path)
+    with suppress(OSError):
+        fcntl.flock(folder, fcntl.LOCK_SH)
+
+
+def _has_room(path: Path) -> bool:
+    if not os.path.lexists(path):
+        return True
+    space = os.statvfs(path.parent)
+    return space.f_bavail * space.f_frsize > os.stat(path, follow_symlinks=False).st_size
 
 
 def _delete_planted_journal(path: Path) -> None:

@@ -159,3 +159,51 @@ def test_rows_of_texts_without_an_end_stay_small(tmp_path: Path) -> None:
     texts = [one.summary.first_message, one.summary.model, one.query, one.batch, *one.tags]
     assert max(len(text or "") for text in texts) <= 1 << 18
     assert len(one.tags) <= 1_000
+
+
+@pytest.mark.parametrize("end", ["-wal", "-journal"])
+def test_a_planted_log_of_changes_changes_no_row(shell: Shell, tmp_path: Path, end: str) -> None:
+    """SQLite would take it for what a killed process left, and write it into the index."""
+    folder = shell.recorded()
+    told = shell.sii("list", "--json").stdout
+    path = shell.store.root / INDEX
+    lie = f"""INSERT INTO verdicts SELECT number, 'ann', 1, '{recording_hash(folder)}', 'approve'
+        FROM recordings"""
+    copy = Path(shutil.copy(path, tmp_path / "copy"))
+    if end == "-wal":
+        with closing(sqlite3.connect(copy)) as db:
+            db.execute(lie)
+            db.commit()
+            shutil.copy(f"{copy}{end}", f"{path}{end}")
+    else:  # it holds the pages to go back to: those with the lie
+        with closing(sqlite3.connect(copy, isolation_level=None)) as db:
+            db.execute(lie)
+            db.execute("PRAGMA journal_mode = DELETE")
+            db.execute("PRAGMA cache_spill = 1")
+            db.execute("BEGIN IMMEDIATE")
+            db.execute("DELETE FROM verdicts")
+            shutil.copy(f"{copy}{end}", f"{path}{end}")
+            _sync_header(Path(f"{path}{end}"))
+    assert shell.sii("list", "--json").stdout == told
+    assert folder.name not in shell.sii("list", "--approval", "approved").stdout
+
+
+def _sync_header(journal: Path) -> None:
+    """Write the number of its pages into a journal that was not synced."""
+    data = bytearray(journal.read_bytes())
+    sector, page = int.from_bytes(data[20:24]), int.from_bytes(data[24:28])
+    data[:8] = bytes.fromhex("d9d505f920a163d7")
+    data[8:12] = ((len(data) - sector) // (page + 8)).to_bytes(4)
+    journal.write_bytes(data)
+
+
+def test_one_that_others_have_open_is_used_as_it_is(shell: Shell) -> None:
+    shell.recorded()
+    keys = ReviewKeys(shell.key)
+    with RecordingIndex(shell.store, keys=keys) as first:
+        first.refresh()
+        with RecordingIndex(shell.store, keys=keys) as second:
+            assert second.refresh() == 0
+        assert first.refresh() == 0
+    with RecordingIndex(shell.store, keys=keys) as third:
+        assert third.refresh() == 0

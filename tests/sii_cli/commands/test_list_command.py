@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -20,6 +18,7 @@ from recordings.index.find import find
 from recordings.index.index import INDEX, RecordingIndex
 from recordings.recorder import Recorder
 from recordings.reviews.approval import ApprovalState
+from recordings.reviews.keys import ReviewKeys
 from recordings.reviews.reviews import add_review
 from sii_cli.commands.list import line_of
 from sii_cli.options.filters import APPROVALS, STATUSES
@@ -39,8 +38,8 @@ def test_an_index_that_another_process_holds_is_said_to_be_held(
     shell.recorded()
     shell.sii("list")
     monkeypatch.setattr("recordings.index.index._PATIENCE", 0.05)
-    with closing(sqlite3.connect(shell.store.root / INDEX)) as other:
-        other.execute("BEGIN EXCLUSIVE")
+    with RecordingIndex(shell.store, keys=ReviewKeys(shell.key)) as other:
+        other.db.execute("BEGIN EXCLUSIVE")
         done = shell.sii("list")
     assert done.returncode == 1
     assert "another process holds " in done.stderr
