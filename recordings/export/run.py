@@ -29,7 +29,7 @@ from recordings.export.report import ExportReport
 from recordings.export.split import validation_ids
 from recordings.export.target import ExportTarget
 from recordings.redaction.secrets import SecretFinder
-from recordings.reviews.reviews import counted_reviews, excluded
+from recordings.reviews.reviews import counted_reviews, excluded_events
 from recordings.samples.build import samples_of
 from recordings.samples.sample import LeftOut, Reason, Sample, StepKey
 from recordings.storage.files import failure
@@ -201,7 +201,7 @@ class _Export:
         return samples_of(
             source.folder,
             self._policy,
-            excluded=excluded(counted_reviews(source.folder, self._options.keys)),
+            excluded=excluded_events(counted_reviews(source.folder, self._options.keys)),
             claimed=self._claimed,
         )
 

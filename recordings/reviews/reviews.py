@@ -112,7 +112,7 @@ def counted_reviews(folder: Path, keys: ReviewKeys | None) -> list[Review]:
     return sorted(counted, key=lambda review: review.time)  # the order of lines is not proved
 
 
-def excluded(reviews: Iterable[Review]) -> set[int]:
+def excluded_events(reviews: Iterable[Review]) -> set[int]:
     """Return the events that some reviewer excludes from training."""
     words = {
         (review.reviewer, step.seq): step.exclude

@@ -45,9 +45,9 @@ def samples_of(
 ) -> Iterator[Sample | LeftOut]:
     """Yield a recording's samples in order, and before each what is left out of it.
 
-    `excluded`: the events that reviewers excluded (`recordings.reviews.reviews.excluded`), each
-    standing for its step, a user's message for its round. `claimed`: steps that other recordings of
-    the family train on; asked when a segment ends, so it may grow between samples.
+    `excluded`: the events that reviewers excluded (`reviews.excluded_events`); one excludes its
+    step, a user's message its round. `claimed`: steps that other recordings of the family train on;
+    read when a segment ends, so it may grow between samples.
     Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
     """
     builder = _Builder(folder.name, policy, excluded, claimed)

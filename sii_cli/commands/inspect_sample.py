@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 @click.option("--full", is_flag=True, help="All of what is not trained, not folded.")
 def command(ref: str, number: int | None, tokenizer: Path | None, text: bool, full: bool) -> int:
     """Show samples."""
-    from recordings.reviews.reviews import counted_reviews, excluded
+    from recordings.reviews.reviews import counted_reviews, excluded_events
     from recordings.samples.build import samples_of
     from recordings.samples.policy import SamplePolicy
     from recordings.samples.sample import LeftOut
@@ -53,7 +53,7 @@ def command(ref: str, number: int | None, tokenizer: Path | None, text: bool, fu
     token_text = _load(tokenizer) if tokenizer else None
     shown = 0
     policy = SamplePolicy(by="text" if text else "ids")
-    left_out = excluded(counted_reviews(folder, review_keys()))
+    left_out = excluded_events(counted_reviews(folder, review_keys()))
     for one in samples_of(folder, policy, excluded=left_out):
         if isinstance(one, LeftOut):
             if number in (None, one.sample):

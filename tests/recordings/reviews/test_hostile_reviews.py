@@ -12,7 +12,7 @@ from recordings.reviews.lines import StepReview
 from recordings.reviews.reviews import (
     add_review,
     counted_reviews,
-    excluded,
+    excluded_events,
     judged_reviews,
     read_reviews,
     vouch,
@@ -54,7 +54,7 @@ def test_a_review_that_arrives_is_shown_and_not_counted(folder: Path, key: HomeK
     add_review(folder, "ada", verdict="approve", steps=[StepReview(seq=3, exclude=True)], key=key)
     assert origins(folder) == ["foreign"]
     assert counted_reviews(folder, KEYS) == []
-    assert excluded(counted_reviews(folder, KEYS)) == set()
+    assert excluded_events(counted_reviews(folder, KEYS)) == set()
     assert len(read_reviews(folder)) == 1
 
 

@@ -16,7 +16,7 @@ from recordings.reviews.reviews import (
     REVIEWS,
     StepReview,
     add_review,
-    excluded,
+    excluded_events,
     read_reviews,
     tags,
 )
@@ -110,9 +110,9 @@ def test_steps_are_excluded_until_the_same_reviewer_takes_it_back(folder: Path) 
         folder, "ada", steps=[StepReview(seq=4, exclude=True), StepReview(seq=6, exclude=True)]
     )
     add_review(folder, "bob", steps=[StepReview(seq=4, exclude=False)])
-    assert excluded(read_reviews(folder)) == {4, 6}
+    assert excluded_events(read_reviews(folder)) == {4, 6}
     add_review(folder, "ada", steps=[StepReview(seq=6, exclude=False)])
-    assert excluded(read_reviews(folder)) == {4}
+    assert excluded_events(read_reviews(folder)) == {4}
 
 
 def test_tags_are_added_and_removed(folder: Path) -> None:
