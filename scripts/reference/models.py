@@ -25,12 +25,11 @@ sampling = { temperature = 0.7, top_p = 0.95 }
 def pages() -> dict[str, str]:
     """Return the page of model profiles."""
     text = resources.files("sii_cli.model").joinpath("profiles.toml").read_text("utf-8")
-    families = [(form.name, form.match) for form in FORMS]
-    models = [(one["name"], one["match"]) for one in tomllib.loads(text)["profile"]]
     shipped = [
-        (name, ", ".join(f"`{pattern}`" for pattern in match)) for name, match in families + models
+        *((form.name, _code(form.match)) for form in FORMS),
+        *((one["name"], _code(one["match"])) for one in tomllib.loads(text)["profile"]),
     ]
-    families = [(form.name, _code(form.match), _code(form.parsers)) for form in FORMS]
+    families = [(form.name, _code(form.parsers)) for form in FORMS]
     return {
         "models.md": page(
             f"Model profiles: `{USER_FILE}`",
@@ -45,8 +44,9 @@ def pages() -> dict[str, str]:
             "## Shipped profiles",
             table(("name", "match"), shipped),
             "## Families",
-            "A family's own profile comes before all others.",
-            table(("family", "match", "tool call parsers"), families),
+            "A family is a way to write reasoning and calls as text. Its profile comes before all "
+            "others.",
+            table(("family", "tool call parsers that read it"), families),
         )
     }
 
