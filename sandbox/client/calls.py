@@ -110,7 +110,9 @@ class RunnerCalls:
             return CommandResult(output=words.encode(), exit_code=2, seconds=0.0)
         log = self._network.log
         refused, outages = log.refused, log.outages
-        reply = await self._stream.call({**head, "timeout": limit}, source, on_output=on_output)
+        head = {**head, "timeout": limit}
+        asks = self._limits.output
+        reply = await self._stream.call(head, source, on_output=on_output, asks=asks)
         with self._stream.understood():
             lost = [*self._lost_unseen, text_or_none(reply.head, "lost")]
             result = _command_result(reply, lost, log.refused_since(refused))
@@ -132,7 +134,7 @@ class RunnerCalls:
     ) -> ProcessResult:
         """Run a program to its end. Raises `TimeoutError`."""
         head = {"op": "run", "argv": argv, "timeout": timeout, "cwd": cwd, "max_output": max_output}
-        reply = await self._stream.call(head)
+        reply = await self._stream.call(head, asks=2 * max_output)
         with self._stream.understood():
             timed_out = flag(reply.head, "timed_out")
             result = ProcessResult(
@@ -148,7 +150,7 @@ class RunnerCalls:
     async def read_file(self, path: str, *, offset: int = 0, limit: int = 64 << 20) -> FileData:
         """Read a regular file. Raises `FileError`."""
         head = {"op": "read", "path": path, "offset": offset, "limit": limit}
-        reply = await self._stream.call(head)
+        reply = await self._stream.call(head, asks=limit)
         with self._stream.understood():
             return _file_data(reply.head, reply.output)
 

@@ -88,7 +88,7 @@ class JobTable:
     async def _read_from(self, job_id: int, offset: int, limit: int) -> tuple[int, bytes]:
         """Return what is kept from `offset` on, and where that really begins."""
         head = {"op": "job_read", "job": job_id, "offset": offset, "limit": limit}
-        reply = await self._stream.call(head)
+        reply = await self._stream.call(head, asks=limit)
         with self._stream.understood():
             return whole(reply.head, "offset"), reply.output
 

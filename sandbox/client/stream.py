@@ -18,8 +18,12 @@ from sandbox.runner.frames import CHUNK, MAX_BODY, FrameDecoder, FrameError, Hea
 _CHECK_EVERY = 15.0
 """Seconds after which a runner that owes a result is asked whether it lives."""
 _PING_TIMEOUT = 15.0
-_LARGEST_REPLY = 256 << 20
-"""Bytes: more than any limit of a call; what sends that is no runner of ours."""
+_SLACK = 48 << 20
+"""Bytes that a reply may have beyond what its call asks for: the frames of an hour's command."""
+_OF_A_FRAME = 32
+"""Bytes that a frame counts for beside its body."""
+_MOST_UNASKED = 10_000
+"""Frames that may come between two calls and belong to none, as the end of a cancelled one does."""
 
 
 @dataclass(slots=True)
@@ -27,6 +31,8 @@ class _Pending:
     """A call that waits for its result."""
 
     result: asyncio.Future[Head]
+    most: int
+    """Bytes that may come for it."""
     on_output: OnOutput | None = None
     size: int = 0
     """Bytes of all that came for it."""
@@ -56,6 +62,8 @@ class RunnerStream:
         """What to call when the sandbox is gone."""
         self._decoder = FrameDecoder()
         self._pending: dict[int, _Pending] = {}
+        self._unasked = 0
+        """Frames since the last call that belong to none."""
         self._ids = itertools.count(1)
         self._transport: asyncio.WriteTransport | None = None
         self._writable = asyncio.Event()
@@ -127,25 +135,30 @@ class RunnerStream:
 
     def _on_frame(self, head: Head, body: bytes) -> None:
         event = head["ev"]
-        if event == "hello":
-            if not self.hello.done():
-                self.hello.set_result(head)
-            return
         pending = self._pending.get(head["id"]) if "id" in head else None
         if pending is None:
-            if event in self.on_event:
-                self.on_event[event](head, body)
+            self._on_unasked(event, head, body)
             return
+        pending.size += len(body) + _OF_A_FRAME
+        if pending.size > pending.most:
+            raise FrameError("it sends more than the call asks for")
         if body:
-            pending.size += len(body)
-            if pending.size > _LARGEST_REPLY:
-                raise FrameError("it sends more than any call asks for")
             kept = pending.stderr if event == "stderr" else pending.output
             kept += body
             if pending.on_output is not None and event != "tail" and not pending.result.done():
                 _tell(pending, body)
         if event in {"result", "done"} and not pending.result.done():
             pending.result.set_result(head)
+
+    def _on_unasked(self, event: str, head: Head, body: bytes) -> None:
+        self._unasked += 1
+        if self._unasked > _MOST_UNASKED:
+            raise FrameError("it sends what no call asks for")
+        if event == "hello":
+            if not self.hello.done():
+                self.hello.set_result(head)
+        elif event in self.on_event:
+            self.on_event[event](head, body)
 
     # What calls are made of.
 
@@ -174,10 +187,16 @@ class RunnerStream:
         *,
         on_output: OnOutput | None = None,
         upload: bytes | None = None,
+        asks: int = 0,
     ) -> Reply:
-        """Send a request, wait for its result. Cancelling aborts it inside."""
+        """Send a request, wait for its result. Cancelling aborts it inside.
+
+        `asks`: bytes that the result may have; a runner that sends many more is lost.
+        """
         call_id = next(self._ids)
-        pending = _Pending(asyncio.get_running_loop().create_future(), on_output)
+        result = asyncio.get_running_loop().create_future()
+        pending = _Pending(result, asks + _SLACK, on_output)
+        self._unasked = 0
         self._pending[call_id] = pending
         if self._check is None:
             self._arm_check()
@@ -185,8 +204,8 @@ class RunnerStream:
             self.write({"id": call_id, **head}, body)
             if upload is not None:
                 await self._upload(call_id, upload)
-            result = await pending.result
-            return Reply(result, bytes(pending.output), bytes(pending.stderr))
+            end = await pending.result
+            return Reply(end, bytes(pending.output), bytes(pending.stderr))
         except BaseException:  # also what the caller's `on_output` raised: nobody waits any more
             if self._lost is None:
                 self.write({"op": "abort", "target": call_id})

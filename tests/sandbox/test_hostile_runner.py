@@ -152,6 +152,31 @@ async def test_small_pieces_take_no_more_memory_than_their_bytes() -> None:
     call.cancel()
 
 
+@pytest.mark.parametrize(
+    ("head", "body"),
+    [
+        ({"ev": "x"}, b""),
+        ({"ev": "hello"}, b""),
+        ({"ev": "output", "id": 99}, b""),
+        ({"ev": "output", "id": 1}, b""),
+        ({"ev": "output", "id": 1}, bytes(1 << 20)),
+    ],
+)
+async def test_frames_without_an_end_lose_the_sandbox(head: Head, body: bytes) -> None:
+    stream = RunnerStream()
+    stream.connect(Answers(stream, {"ev": "output"}))
+    call = asyncio.create_task(stream.call({"op": "bash"}, asks=1 << 20))
+    await asyncio.sleep(0)
+    frame, fed = encode(head, body), 0
+    many = frame * (1 + (1 << 16) // len(frame))
+    while stream.lost is None and fed < 200 << 20:
+        stream.feed(many)
+        fed += len(many)
+    with pytest.raises(SandboxLost, match="it sends"):
+        await call
+    assert fed < 100 << 20
+
+
 async def test_losses_that_nobody_asked_for_do_not_pile_up() -> None:
     stream = RunnerStream()
     calls = RunnerCalls(stream, Limits(), SandboxNetwork(NetworkLog(), None))
