@@ -14,6 +14,9 @@ ChangeKind = Literal["added", "modified", "deleted", "mode", "type"]
 
 MAX_TREE = 1 << 30
 """Bytes of one directory's tree."""
+MAX_DIFFERING = 500_000
+"""Paths that differ between two trees: a few small trees that name each other would be a billion
+files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +68,12 @@ def differing(
 
     Raises `SnapshotNotFound`, `SnapshotDamaged`.
     """
-    if before != after:
-        yield from _walk(objects, before, after, "", 0)
+    if before == after:
+        return
+    for number, one in enumerate(_walk(objects, before, after, "", 0)):
+        if number == MAX_DIFFERING:
+            raise SnapshotDamaged(f"More than {MAX_DIFFERING:,} files and directories differ.")
+        yield one
 
 
 def find(objects: Objects, tree: str, path: str) -> Entry | None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import stat
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
 from sandbox.snapshots.changes import Change, Pair, compare, pairs
 from sandbox.snapshots.entries import MAX_DEPTH, Entry, kept_mode
-from sandbox.snapshots.errors import SnapshotDamaged, Stopped, failure
+from sandbox.snapshots.errors import SnapshotDamaged, SnapshotError, Stopped, failure
 from sandbox.snapshots.exclude import Exclude
 from sandbox.snapshots.objects import Objects, write_all
 from sandbox.snapshots.opening import (
@@ -55,6 +56,7 @@ def restore(
     wanted = tuple(compare(objects, before, tree))
     if not wanted:
         return Restored(before, (), ())
+    _check_room(workspace, wanted)
     try:
         _Restorer(objects, exclude, stop).run(workspace, before, tree)
     except OSError as error:
@@ -65,6 +67,24 @@ def restore(
     return Restored(
         after, tuple(compare(objects, before, after)), tuple(compare(objects, after, tree))
     )
+
+
+def _check_room(workspace: HeldWorkspace, wanted: Iterable[Change]) -> None:
+    """Raise `SnapshotError` where the files grow by more than the disk has: a content that is kept
+    once may stand in half a million places.
+    """
+    written = [one for one in wanted if one.not_kept is None]
+    growth = sum((one.size_after or 0) - (one.size_before or 0) for one in written)
+    fd = workspace.open()
+    try:
+        space = os.fstatvfs(fd)
+    finally:
+        os.close(fd)
+    if growth > space.f_bavail * space.f_frsize:
+        raise SnapshotError(
+            f"The files of the snapshot take {growth:,} bytes more than those that are in "
+            f"{workspace.path}, and the disk has not as many: make room."
+        )
 
 
 class _Restorer:

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.snapshots.errors import SnapshotError
+from sandbox.snapshots.entries import Entry, encode_entry, encode_tree
+from sandbox.snapshots.errors import SnapshotDamaged, SnapshotError
 from sandbox.snapshots.index import _TABLES, ObjectIndex
 from sandbox.snapshots.pack import read_block
+from sandbox.snapshots.store import SnapshotStore
 from sandbox.snapshots.usage import at_work, cleaning, held
 from tests.fakes.planted_journal import plant_journal
 
@@ -130,3 +132,39 @@ def test_a_block_that_claims_more_than_its_pack_holds_takes_no_memory(tmp_path: 
     pack.write_bytes(b"sii1" + b"\xff" * 4 + (9).to_bytes(8, "big"))
     with pytest.raises(SnapshotError):
         read_block(str(pack), 0, None)
+
+
+def _tree(store: SnapshotStore, *entries: Entry) -> str:
+    return store.objects.put(encode_tree({one.name: encode_entry(one) for one in entries}))
+
+
+async def test_small_trees_that_are_a_billion_files_are_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sandbox.snapshots.changes.MAX_DIFFERING", 1000)
+    store = SnapshotStore(tmp_path / "store")
+    with store.objects.at_work():
+        tree = _tree(store, Entry("f", "file", 0o644, 1, store.objects.put(b"x")))
+        for _ in range(40):
+            tree = _tree(store, *(Entry(name, "directory", 0o755, 0, tree) for name in "ab"))
+        store.objects.commit()
+    for work in (
+        lambda: store.materialise(tree, tmp_path / "new"),
+        lambda: store.diff(None, tree),
+        lambda: store.changes(None, tree),
+        lambda: store.count_lines(None, tree, 10),
+    ):
+        with pytest.raises(SnapshotDamaged, match="More than 1,000 files"):
+            await work()
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+async def test_a_tree_that_the_disk_cannot_hold_is_not_begun(tmp_path: Path) -> None:
+    store = SnapshotStore(tmp_path / "store")
+    with store.objects.at_work():
+        zeros = store.objects.put(b"x")
+        tree = _tree(store, *(Entry(f"f{n}", "file", 0o644, 1 << 50, zeros) for n in range(9)))
+        store.objects.commit()
+    with pytest.raises(SnapshotError, match="make room"):
+        await store.materialise(tree, tmp_path / "new")
+    assert list((tmp_path / "new").iterdir()) == []
