@@ -4,6 +4,8 @@ The names below are for other programs; `docs/reference/python.md` shows how to 
 imported when it is first used, because some commands need few of them and must start fast.
 """
 
+__distribution__ = "sii-cli"
+
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
