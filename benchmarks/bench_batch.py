@@ -164,7 +164,7 @@ def _memory_in_use() -> float:
 def run_peer(python: str, sessions: int, steps: int) -> Run:
     """The same work by mini-swe-agent."""
     script = Path(__file__).with_name("peer_mini_swe_agent.py")
-    image = SandboxSpec.__dataclass_fields__["image"].default
+    image = SandboxSpec(Path()).image
     argv = [python, str(script), image, str(steps), str(sessions)]
     done = subprocess.run(argv, capture_output=True, text=True, check=True)
     told = json.loads(done.stdout.splitlines()[-1])

@@ -129,7 +129,7 @@ async def measure_floor(url: str, workspace: Path, steps: int) -> Cost:
 def measure_peer(python: str, steps: int) -> Cost:
     """The same commands by mini-swe-agent, in the same image."""
     script = Path(__file__).with_name("peer_mini_swe_agent.py")
-    argv = [python, str(script), SandboxSpec.__dataclass_fields__["image"].default, str(steps)]
+    argv = [python, str(script), SandboxSpec(Path()).image, str(steps)]
     done = subprocess.run(argv, capture_output=True, text=True, check=True)
     told = json.loads(done.stdout.splitlines()[-1])
     return Cost(told["wall"], told["cpu"], told["steps"])
@@ -166,8 +166,8 @@ class RecordingTime:
 
         for name, method in kept.items():
             setattr(Recorder, name, self._timed(method))
-        LogWriter.append = noted  # type: ignore[method-assign]
-        os.fdatasync = synced
+        LogWriter.append = noted  # type: ignore[method-assign, assignment]
+        os.fdatasync = synced  # type: ignore[assignment]
         try:
             yield
         finally:

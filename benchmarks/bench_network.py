@@ -26,7 +26,7 @@ from benchmarks.bench_sandbox import milliseconds, show
 from sandbox.bubblewrap.backend import BubblewrapBackend
 from sandbox.docker.backend import DockerBackend
 from sandbox.network.resolve import Reach
-from sandbox.protocol import Sandbox, SandboxSpec
+from sandbox.protocol import CommandResult, Sandbox, SandboxBackend, SandboxSpec
 
 MIB = 1 << 20
 CLIENT = """
@@ -79,7 +79,7 @@ def serve(pipe: multiprocessing.connection.Connection) -> None:
                 size -= len(piece)
 
 
-async def pings(sandbox: Sandbox, until: asyncio.Task[object]) -> list[float]:
+async def pings(sandbox: Sandbox, until: asyncio.Task[CommandResult]) -> list[float]:
     times = []
     while not until.done():
         times.append(await sandbox.ping())
@@ -88,8 +88,8 @@ async def pings(sandbox: Sandbox, until: asyncio.Task[object]) -> list[float]:
 
 
 async def measure(name: str, port: int, rounds: int, size: int) -> None:
-    backend = {"docker": DockerBackend, "bubblewrap": BubblewrapBackend}[name]
     reach = Reach(_to_loopback, lambda _address: True)
+    backend: SandboxBackend = DockerBackend(reach) if name == "docker" else BubblewrapBackend(reach)
     direct = json.dumps(["direct", "site.test", port, None, rounds, size])
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", CLIENT, direct, stdout=asyncio.subprocess.PIPE
@@ -99,7 +99,7 @@ async def measure(name: str, port: int, rounds: int, size: int) -> None:
     show("direct, on the host (floor)", milliseconds(floor), f"{floor_rate / MIB:6.0f} MiB/s")
     with tempfile.TemporaryDirectory() as folder:
         spec = SandboxSpec(Path(folder), allow_net=(f"site.test:{port}",))
-        sandbox = await backend(reach).start(spec)
+        sandbox = await backend.start(spec)
         try:
             await sandbox.write_file("client.py", CLIENT.encode())
             for how in ("get", "tunnel"):
@@ -121,7 +121,7 @@ async def _through(
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     cpu = time.process_time()
     running = asyncio.create_task(sandbox.bash(f"python3 client.py '{config}'", timeout=600))
-    times = await pings(sandbox, running)  # type: ignore[arg-type]
+    times = await pings(sandbox, running)
     cpu = time.process_time() - cpu
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     result = await running

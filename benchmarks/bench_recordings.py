@@ -1,6 +1,6 @@
 """What recording costs, and how fast recordings are checked, listed, searched and replayed.
 
-    python benchmarks/bench_recordings.py [--recordings 10000] [--megabytes 50]
+    python -m benchmarks.bench_recordings [--recordings 10000] [--megabytes 50]
 
 Every figure stands beside the floor of the same run where there is one: a raw write + fdatasync
 for a synced event, sha256 over the same bytes for verifying.
@@ -19,29 +19,27 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
+
+from recordings.conversation.restore import restore
+from recordings.events import Event, EventData, LiveDelta, Observation, Origin
+from recordings.index.find import Filter, find, search
+from recordings.index.index import RecordingIndex
+from recordings.recorder import Recorder
+from recordings.redaction.redactor import Redactor
+from recordings.redaction.secrets import SecretFinder
+from recordings.storage.log import LOG, read_events
+from recordings.storage.pack import pack
+from recordings.store.store import RecordingStore
+from recordings.store.summary import summarise
+from recordings.verify import verify
+from tests.recordings.recording_sessions import FakeSession, session_start
+from tests.recordings.recording_size import size_ratio
 
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "recordings")]
-
-from recording_sessions import FakeSession, session_start  # noqa: E402
-from recording_size import size_ratio  # noqa: E402
-
-from recordings import recorder as recorder_module  # noqa: E402
-from recordings.conversation.restore import restore  # noqa: E402
-from recordings.events import Event, EventData, LiveDelta, Observation, Origin  # noqa: E402
-from recordings.index.find import Filter, find, search  # noqa: E402
-from recordings.index.index import RecordingIndex  # noqa: E402
-from recordings.recorder import Recorder  # noqa: E402
-from recordings.redaction.redactor import Redactor  # noqa: E402
-from recordings.redaction.secrets import SecretFinder  # noqa: E402
-from recordings.storage.log import LOG, read_events  # noqa: E402
-from recordings.storage.pack import pack  # noqa: E402
-from recordings.store.store import RecordingStore  # noqa: E402
-from recordings.store.summary import summarise  # noqa: E402
-from recordings.verify import verify  # noqa: E402
 
 
 def p50(action: Callable[[], object], times: int) -> float:
@@ -79,14 +77,14 @@ class Clock:
 
 
 @contextmanager
-def no_sync():
+def no_sync() -> Iterator[None]:
     """Make recordings for the figures without waiting for the disk."""
-    real, clock = (os.fdatasync, os.fsync), recorder_module.time
-    os.fdatasync = os.fsync = lambda fd: None
-    recorder_module.time = Clock()
-    yield
-    os.fdatasync, os.fsync = real
-    recorder_module.time = clock
+    with (
+        patch("os.fdatasync"),
+        patch("os.fsync"),
+        patch("recordings.recorder.time", Clock()),
+    ):
+        yield
 
 
 def long_session(folder: Path, *, steps: int, words: int) -> FakeSession:
@@ -130,9 +128,9 @@ class Timed(Recorder):
 
     spent = 0.0
 
-    def record(self, data: EventData, origin: Origin) -> Event:
+    def record(self, data: EventData, origin: Origin, *, sync: bool = True) -> Event:
         start = time.thread_time()
-        event = super().record(data, origin)
+        event = super().record(data, origin, sync=sync)
         self.spent += time.thread_time() - start
         return event
 

@@ -74,7 +74,7 @@ class Server:
         self.left.append(time.monotonic())
 
 
-def seen(child: pexpect.spawn, text: bytes) -> float:
+def seen(child: pexpect.spawn[bytes], text: bytes) -> float:
     """Wait until the terminal shows a text; return the moment."""
     shown = b""
     deadline = time.monotonic() + PATIENCE
@@ -95,7 +95,7 @@ def wait_for(moments: list[float], count: int) -> float:
     return moments[count - 1]
 
 
-def drain(child: pexpect.spawn, seconds: float) -> None:
+def drain(child: pexpect.spawn[bytes], seconds: float) -> None:
     """Take what the terminal shows for so long."""
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
@@ -116,7 +116,7 @@ def measure(rounds: int) -> tuple[list[float], list[float]]:
             "TERM": "xterm-256color",
             "PYTHONPATH": str(Path(__file__).parents[1]),
         }
-        child = pexpect.spawn(SII[0], SII[1:], cwd=f"{folder}/work", env=env)
+        child: pexpect.spawn[bytes] = pexpect.spawn(SII[0], SII[1:], cwd=f"{folder}/work", env=env)
         child.delaybeforesend = None
         seen(child, b"ready")
         drain(child, 1.0)
@@ -137,7 +137,7 @@ def floor(rounds: int) -> list[float]:
     """The same tokens through a Python that only copies."""
     server, delays = Server(), []
     for number in range(rounds):
-        child = pexpect.spawn(sys.executable, ["-c", COPY, str(server.port)])
+        child: pexpect.spawn[bytes] = pexpect.spawn(sys.executable, ["-c", COPY, str(server.port)])
         delays.append(seen(child, b"tok%d" % number) - server.written[number])
         child.close(force=True)
     return delays

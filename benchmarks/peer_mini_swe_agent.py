@@ -14,6 +14,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("MSWEA_SILENT_STARTUP", "1")
 
@@ -23,17 +24,17 @@ from minisweagent.exceptions import Submitted
 from minisweagent.models.test_models import DeterministicModel, make_output
 
 
-class Timed(DockerEnvironment):
+class Timed(DockerEnvironment):  # type: ignore[misc] # it is in another environment
     """Notes when each step's command has come back."""
 
     def __init__(self, **config: object) -> None:
         super().__init__(**config)
         self.ends: list[float] = []
 
-    def execute(self, action: dict, cwd: str = "", **options: object) -> dict:
+    def execute(self, action: dict[str, Any], cwd: str = "", **options: object) -> dict[str, Any]:
         if action["command"] == "finish":
             raise Submitted({"role": "exit", "content": "done", "extra": {}})
-        result = super().execute(action, cwd, **options)
+        result: dict[str, Any] = super().execute(action, cwd, **options)
         self.ends.append(time.perf_counter())
         return result
 

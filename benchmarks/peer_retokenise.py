@@ -9,27 +9,33 @@ from __future__ import annotations
 import json
 import sys
 import time
+from typing import Any
 
 from transformers import AutoTokenizer
+
+Message = dict[str, Any]
 
 folder, path = sys.argv[1:]
 tokenizer = AutoTokenizer.from_pretrained(folder)
 STOPS = set(tokenizer.convert_tokens_to_ids(["<|user|>", "<|observation|>"]))
 
 
-def render(messages, tools):
-    return tokenizer.apply_chat_template(messages, tools=tools or None, tokenize=False)
+def render(messages: list[Message], tools: list[Any] | None) -> str:
+    rendered: str = tokenizer.apply_chat_template(messages, tools=tools or None, tokenize=False)
+    return rendered
 
 
-def ids_of(text):
-    return tokenizer(text, add_special_tokens=False)["input_ids"]
+def ids_of(text: str) -> list[int]:
+    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+    return ids
 
 
-def tokenise(messages, tools):
+def tokenise(messages: list[Message], tools: list[Any]) -> tuple[list[int], list[int]]:
     """Ids and mask, message by message, the front of a template cut off each but the first."""
-    user = {"role": "user", "content": "x"}
+    user: Message = {"role": "user", "content": "x"}
     front = 2 * len(ids_of(render([user], None))) - len(ids_of(render([user, user], None)))
-    ids, mask = [], []
+    ids: list[int] = []
+    mask: list[int] = []
     for place, message in enumerate(messages):
         piece = ids_of(render([message], tools if place == 0 else None))
         piece = piece if place == 0 else piece[front:]

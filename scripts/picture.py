@@ -29,6 +29,7 @@ def main(picture: Path) -> None:
         shown = pexpect.run(
             f"{sys.executable} -m sii_cli.main show last", env=env, dimensions=(50, COLUMNS)
         )
+    assert isinstance(shown, bytes)
     lines = shown.decode().replace("\r\n", "\n").splitlines()[:FIRST_LINES]
     console = Console(record=True, width=COLUMNS, file=open(os.devnull, "w"))  # noqa: SIM115
     console.print(Text.from_ansi("\n".join(lines)))

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from recordings.events import ModelResponse
 from recordings.storage.log import read_events
 from recordings.store.store import RecordingStore
 from recordings.verify import verify
+from tests.recordings.data_of import data_of
 from tests.sii_cli.terminal import clean_environment
 from tests.tiny_glm.conversations import BUGFIX, COMPUTE, COUNTING, UNICODE
 from tests.tiny_glm.observe import make_workspace
@@ -58,10 +60,7 @@ def test_twenty_sessions_eight_at_once_are_all_exact(
         assert verified.whole
         assert verified.ids > 0
         [conversation] = [known for known in CONVERSATIONS if known.name == one.query]
-        said = [
-            (event.data.content or "").strip()
-            for event in read_events(one.folder)
-            if event.type == "model_response"
-        ]
+        responses = data_of(read_events(one.folder), ModelResponse)
+        said = [(response.content or "").strip() for response in responses]
         wanted = [step.content for round_ in conversation.rounds for step in round_.steps]
         assert said == wanted

@@ -80,7 +80,7 @@ class BenchServer(HttpServer):
             writer.write(STREAM_HEAD + b"".join(tokens))
 
     def _first(self) -> bytes:
-        ids = b"[%b]" % self._ids if self._ids is not None else b"null"
+        ids = b"[%b]" % bytes(self._ids) if self._ids is not None else b"null"
         return (
             b'{"id":"chatcmpl-%d","object":"chat.completion.chunk","created":1,"model":"glm",'
             b'"choices":[{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,'

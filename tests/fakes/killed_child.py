@@ -14,7 +14,7 @@ Acknowledge = Callable[[int], None]
 
 
 def kill_at_random(
-    work: Callable[[Acknowledge], None], chance: random.Random, *, within: float
+    work: Callable[[Acknowledge], object], chance: random.Random, *, within: float
 ) -> list[int]:
     """Fork, do `work` in the child, SIGKILL it at a moment of the next `within` seconds.
 

@@ -11,7 +11,6 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +60,7 @@ def _secrets(text: str) -> None:
     from recordings.redaction.secrets import SecretFinder, mask
 
     for depth in ("names", "entropy"):
-        mask(text, SecretFinder({"TOKEN": "a" * 12 + "b"}, depth).find(text))  # type: ignore[arg-type]
+        mask(text, SecretFinder({"TOKEN": "a" * 12 + "b"}, depth).find(text))
 
 
 def _begins_secret(text: str) -> None:
@@ -335,9 +334,9 @@ def _names(text: str) -> None:
     for read in (as_address, canonical, parse_pattern, split_port):
         with suppress(ValueError):
             read(text)
-    for read in (partial(read_target, "CONNECT"), partial(read_target, "GET")):
+    for method in ("CONNECT", "GET"):
         with suppress(Exception):
-            read(f"http://{text}/")
+            read_target(method, f"http://{text}/")
     with suppress(ValueError, Incomplete):
         server_name(b"\x16\x03\x01\xff\xff\x01\x00\xff\xff\x03\x03" + _bytes(text))
     read_load(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 
 import pytest
@@ -51,7 +51,7 @@ def test_every_function_that_takes_text_is_known() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("take", ALL, ids=ALL.values())
 def test_no_text_takes_much_longer_than_it_is_long(
-    take: Take, record_property: pytest.RecordProperty
+    take: Take, record_property: Callable[[str, object], None]
 ) -> None:
     """A quick look at every text, at which what is quadratic shows.
 

@@ -47,7 +47,7 @@ class LargeSession(FakeSession):
 def record_large_session(folder: Path) -> None:
     """Record the session into a folder, without waiting for the disk."""
     real = os.fdatasync, os.fsync
-    os.fdatasync = os.fsync = lambda fd: None  # type: ignore[assignment]
+    os.fdatasync = os.fsync = lambda fd: None
     try:
         session = LargeSession(Recorder.create(folder, folder.name))
         session.note(session_start(), "harness")

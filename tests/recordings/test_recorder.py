@@ -1,5 +1,6 @@
 """The recorder: streamed text is written in pieces, in order, with the time it came."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from recordings.events import (
 from recordings.recorder import Recorder
 from recordings.replay.timeline import timeline
 from recordings.storage.log import read_events
+from tests.recordings.data_of import data_of
 
 RESUME = SessionResume(sii_version="0", model="m", base_url="http://m")
 
@@ -84,27 +86,31 @@ def test_a_second_closes_an_event(recorder: Recorder, clock: Clock) -> None:
     for _ in range(8):
         recorder.live(LiveOutput("c", "x "))
         clock.now += 0.3
-    assert [event.data.text for event in recorded(recorder)] == ["x x x x ", "x x x x "]
+    assert [one.text for one in data_of(recorded(recorder), ToolOutput)] == ["x x x x ", "x x x x "]
 
 
 def test_an_event_ends_between_words_or_a_second_later(recorder: Recorder, clock: Clock) -> None:
     for _ in range(10):
         recorder.live(LiveOutput("c", "é"))
         clock.now += 0.3
-    assert [event.data.text for event in recorded(recorder)] == ["ééééééé", "ééé"]
+    assert [one.text for one in data_of(recorded(recorder), ToolOutput)] == ["ééééééé", "ééé"]
 
 
 def test_what_may_be_one_token_is_kept_together_longer(recorder: Recorder, clock: Clock) -> None:
     for _ in range(80):
         recorder.live(LiveOutput("c", "x"))
         clock.now += 0.3
-    assert [len(event.data.text) for event in recorded(recorder)] == [67, 13]
+    assert [len(one.text) for one in data_of(recorded(recorder), ToolOutput)] == [67, 13]
 
 
 def test_much_text_closes_an_event(recorder: Recorder) -> None:
     for _ in range(5):
         recorder.live(LiveOutput("c", "x" * 8191 + "\n"))
-    assert [len(event.data.text) for event in recorded(recorder)] == [16384, 16384, 8192]
+    assert [len(one.text) for one in data_of(recorded(recorder), ToolOutput)] == [
+        16384,
+        16384,
+        8192,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -188,10 +194,11 @@ pieces = st.one_of(
 )
 
 
-def joined(items: list[LiveDelta | LiveOutput]) -> list[tuple[object, str]]:
+def joined(items: Iterable[object]) -> list[tuple[object, str]]:
     """Text by stream, neighbours of one stream put together."""
     streams: list[tuple[object, str]] = []
     for item in items:
+        assert isinstance(item, LiveDelta | LiveOutput)
         key = item.call_id if isinstance(item, LiveOutput) else (item.step, item.kind)
         if streams and streams[-1][0] == key:
             streams[-1] = (key, streams[-1][1] + item.text)

@@ -154,12 +154,17 @@ def test_the_watch_forgives_growth_that_was_not_ours(
     monkeypatch.setattr(DiskWatch, "_used", lambda self: next(used))
     asked: list[int] = []
     full: list[str] = []
+
+    def count(then: Callable[[int], None]) -> None:
+        asked.append(len(asked))
+        then(0 if len(asked) == 1 else 70 * MIB)
+
     watch = DiskWatch(
         _NoLoop(),
         [str(tmp_path)],
         64 * MIB,
         NOTHING,
-        lambda then: (asked.append(len(asked)), then(0 if len(asked) == 1 else 70 * MIB)),  # type: ignore[func-returns-value]
+        count,
         lambda: full.append("ours"),
         lambda: full.append("the machine's"),
     )

@@ -42,7 +42,7 @@ def of_the_filter(program: bytes, architecture: int, number: int, arguments: lis
             if value == 0x7FFF0000:
                 return ALLOWED
             assert value & 0xFFFF0000 == 0x00050000
-            return value & 0xFFFF
+            return int(value & 0xFFFF)
         else:
             taken = {
                 0x15: accumulator == value,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from unittest.mock import patch
 
 from sandbox.protocol import Sandbox, SandboxSpec, SandboxUnavailable
 from sii_cli.config.settings import find_home
@@ -105,8 +106,8 @@ def pretend(name: str) -> None:
     """Put the fakes of a script in place of the server's client and of the engine."""
     model = NoServer() if name == "no-server" else ScriptedModel(*SCRIPTS[name])
     backend = {"no-sandbox": NoBackend, "undo": WorkspaceBackend}.get(name, FakeBackend)()
-    session.make_model = lambda settings: model
-    session.make_backend = lambda settings: backend
+    patch.object(session, "make_model", lambda settings: model).start()
+    patch.object(session, "make_backend", lambda settings: backend).start()
 
 
 if __name__ == "__main__":

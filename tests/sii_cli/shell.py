@@ -59,7 +59,7 @@ class Shell:
                 pretend(script)
             with pytest.raises(SystemExit) as left:
                 main()
-        texts = [stream.buffer.getvalue().decode() for stream in (out, err)]  # type: ignore[attr-defined]
+        texts = [stream.buffer.getvalue().decode() for stream in (out, err)]
         assert isinstance(left.value.code, int)
         return Done(texts[0], texts[1], left.value.code)
 

@@ -14,7 +14,14 @@ from typing import Any
 from recordings.conversation.messages import message_of
 from recordings.events import CallRequest, Event, ModelResponse, RoundEnd
 from sii_cli.config.settings import Settings
-from sii_cli.model.types import ChatRequest, Completion, ModelPart, RequestStarted, ServedModel
+from sii_cli.model.types import (
+    ChatRequest,
+    Completion,
+    ModelPart,
+    RequestStarted,
+    ServedModel,
+    TextDoubts,
+)
 from sii_cli.session.session import Session
 from tests.tiny_glm.conversations import SYSTEM_PROMPT, TOOLS, Conversation, Step
 
@@ -36,6 +43,9 @@ class Reciter:
         yield RequestStarted(1)
         number, step = next(self._turns)
         yield _completion(number, step)
+
+    async def text_doubts(self, done: Completion) -> TextDoubts | None:
+        return None
 
     async def count_tokens(self, what: str | ChatRequest) -> int | None:
         return None

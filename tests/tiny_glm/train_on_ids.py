@@ -10,6 +10,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 from train import IGNORED, THREADS, Sample, make_model, overfit
@@ -35,7 +36,7 @@ def main(tokens: Path, base: Path, output: Path) -> None:
         shutil.copy(base / name, output / name)
 
 
-def _sample(row: dict) -> Sample:
+def _sample(row: dict[str, Any]) -> Sample:
     pairs = zip(row["input_ids"], row["loss_mask"], strict=True)
     return Sample(row["id"], row["input_ids"], [one if on else IGNORED for one, on in pairs])
 

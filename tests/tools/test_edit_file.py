@@ -283,7 +283,9 @@ def patched(text: str, diff: str) -> str:
     at = 0
     for line in diff.split("\n")[2:]:
         if line.startswith("@@"):
-            first, count = re.match(r"@@ -(\d+),(\d+) ", line).groups()
+            place = re.match(r"@@ -(\d+),(\d+) ", line)
+            assert place is not None
+            first, count = place.groups()
             start = int(first) - (1 if int(count) else 0)
             out += lines[at:start]
             at = start

@@ -135,4 +135,5 @@ def test_output_that_came_too_fast_is_counted() -> None:
     result = job_result(JobOutput(b"last\n", 5000, job(exit_code=0)))
     assert result.text.startswith("[... 5,000 bytes ")
     assert "\nlast\n[job 1 ended" in result.text
+    assert result.cut is not None
     assert result.cut.bytes == 5000

@@ -105,6 +105,7 @@ def test_what_the_sandbox_dropped_is_counted() -> None:
     head, note, tail = re.split(r"\n(\[\.\.\. .*\])\n", shaped.text)
     assert set(head.split("\n")) == {"first"}
     assert set(tail.split("\n")) == {"last"}
+    assert shaped.cut is not None
     assert shaped.cut.bytes == len(raw) - len(head) - len(tail) - 2 + 1_000_000
     assert "more than" in note
 
@@ -135,6 +136,7 @@ def test_the_text_is_bounded_and_its_counts_are_true(
     note = NOTE.search(shaped.text)
     if note:
         elided, lines = (int(note[group].replace(",", "")) for group in (1, 3))
+        assert shaped.cut is not None
         assert lines == shaped.cut.lines
     else:
         elided = 0

@@ -21,7 +21,7 @@ from tools.web.search import (
 from tools.web.settings import WebSettings
 from tools.web_search import WebSearch, WebSearchParams
 
-FOUND = [
+FOUND: list[dict[str, Any]] = [
     {"title": "Lighthouses", "href": "https://a.test/", "body": "Towers\n that  shine."},
     {"title": "Keepers\x1b[31m", "href": "https://b.test/", "body": "x" * 2000},
     {"title": "Empty", "href": "https://c.test/", "body": None},
@@ -42,7 +42,7 @@ async def test_results_are_numbered_and_kept_as_they_came() -> None:
     assert "2. Keepers\\x1b[31m\n   https://b.test/\n   xxx" in result.text
     assert result.text.endswith("3. Empty\n   https://c.test/")
     assert len(result.text) < 1000
-    assert orjson.loads(result.raw) == FOUND
+    assert orjson.loads(result.raw or b"") == FOUND
     assert result.details["urls"] == ["https://a.test/", "https://b.test/", "https://c.test/"]
 
 
@@ -60,10 +60,14 @@ async def test_a_search_that_fails_or_hangs_is_an_observation() -> None:
     def fail(query: str, count: int) -> NoReturn:
         raise SearchError("All engines refuse.")
 
+    def hang(query: str, count: int) -> list[dict[str, Any]]:
+        time.sleep(0.5)
+        return []
+
     with pytest.raises(ToolError, match=r"The search failed\. All engines refuse\."):
         await search(DdgsProvider(fail))
     with pytest.raises(ToolError, match="No search engine answered in 0 s"):
-        await search(DdgsProvider(lambda query, count: time.sleep(0.5) or [], timeout=0.05))
+        await search(DdgsProvider(hang, timeout=0.05))
 
 
 async def test_searxng() -> None:
@@ -75,7 +79,7 @@ async def test_searxng() -> None:
         provider = SearxngProvider(f"http://127.0.0.1:{site.port}/sx/")
         result = await search(provider, "two words", count=2)
         assert result.text == "1. T\n   https://a.test/\n   C\n\n2. T\n   https://a.test/\n   C"
-        assert json.loads(result.raw) == {"results": found}
+        assert json.loads(result.raw or b"") == {"results": found}
         assert site.requests[0][1] == "/sx/search?q=two+words&format=json"
 
 

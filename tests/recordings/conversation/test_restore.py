@@ -41,6 +41,7 @@ def test_at_every_request_the_messages_are_those_that_were_sent(folder: Path) ->
     assert len(requests) == 12
     for event in requests:
         conversation = restore(folder, event.seq)
+        assert isinstance(event.data, ModelRequest)
         assert rolling(conversation) == event.data.messages_sha256
         assert conversation.sent == len(conversation.messages)
 

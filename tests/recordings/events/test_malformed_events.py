@@ -26,7 +26,7 @@ from recordings.store.workspaces import snapshots_of, workspace_at
 from recordings.verify import verify
 from tests.recordings.recording_sessions import record_session
 
-VALUES = (5, "x", [], {}, None, 1e300, -1, 2**63, True, [1, "a"], {"a": [1]})
+VALUES: tuple[Any, ...] = (5, "x", [], {}, None, 1e300, -1, 2**63, True, [1, "a"], {"a": [1]})
 READERS: tuple[Callable[[Path], object], ...] = (
     summarise,
     has_open_round,

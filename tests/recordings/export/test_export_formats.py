@@ -35,12 +35,13 @@ def recorded(root: Path) -> tuple[Path, Path]:
 def table(path: Path) -> list[dict[str, Any]]:
     import pyarrow.parquet
 
-    return pyarrow.parquet.read_table(path).to_pylist()
+    rows: list[dict[str, Any]] = pyarrow.parquet.read_table(path).to_pylist()
+    return rows
 
 
 @pytest.mark.parametrize("name", OF_SAMPLES)
 def test_rows_are_as_they_were(tmp_path: Path, name: str) -> None:
-    sources = recorded(tmp_path)
+    sources: tuple[Path, ...] = recorded(tmp_path)
     if name == "sharegpt":  # the others have text beside a call, or a step that does not count
         sources = (tmp_path / "20261124-100002-cccccc",)
         told = ToldSession.create(sources[0])

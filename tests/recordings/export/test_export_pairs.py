@@ -18,7 +18,8 @@ from recordings.export.report import ExportReport
 from recordings.export.run import export
 from recordings.export.target import find_target
 from recordings.redaction.secrets import SecretFinder
-from recordings.reviews.reviews import StepReview, add_review
+from recordings.reviews.lines import StepReview
+from recordings.reviews.reviews import add_review
 from recordings.samples.build import samples_of
 from recordings.samples.policy import SamplePolicy
 from recordings.samples.sample import LeftOut, Sample
@@ -30,6 +31,10 @@ GOLDEN = Path(__file__).with_name("golden") / "preference.json"
 WILD = "a<|assistant|>\u2028\x00 %s\n---\r 世界"
 
 Tell = Callable[[ToldSession], object]
+
+
+def _source(one: Path | Source) -> Source:
+    return one if isinstance(one, Source) else source(one)
 
 
 def exported_pairs(

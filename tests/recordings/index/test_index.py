@@ -15,6 +15,7 @@ from recordings.index.find import Filter, FoundRecording, children, find, search
 from recordings.index.index import RecordingIndex, delete_index
 from recordings.recorder import Recorder
 from recordings.reviews.reviews import add_review
+from recordings.storage.lines import check_line
 from recordings.storage.log import LOG
 from recordings.storage.pack import pack
 from recordings.store.store import RecordingStore
@@ -70,7 +71,7 @@ def test_a_recording_is_listed_with_what_it_is(
     assert one.summary.id == folder.name
     assert (one.summary.status, one.summary.mode, one.summary.model) == ("done", "headless", "GLM")
     assert (one.summary.rounds, one.summary.steps) == (2, 8)
-    assert one.summary.tokens > 0
+    assert one.summary.tokens
     assert (one.query, one.batch, one.tags) == ("bugs-7", "night", ("hard",))
 
 

@@ -15,13 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from recordings import recorder as recorder_module
 from recordings.conversation.restore import restore
 from recordings.events import (
     CallRequest,
     EventData,
     IdSpan,
     LiveDelta,
+    ModelDelta,
     ModelResponse,
     Observation,
     UserMessage,
@@ -39,6 +39,7 @@ from recordings.storage.log import LOG, read_events, recording_hash
 from recordings.storage.pack import pack
 from recordings.store.store import RecordingStore
 from recordings.verify import verify
+from tests.recordings.data_of import data_of
 from tests.recordings.recording_examples import EXAMPLES
 from tests.recordings.recording_sessions import FakeSession, record_session, session_start
 
@@ -192,8 +193,11 @@ def test_nothing_secret_is_written_while_a_redactor_listens(secretive: Recorder)
     secretive.close()
 
     assert not files_hold(secretive.folder, KEY)
+    assert isinstance(told.data, UserMessage)
+    assert isinstance(kept.data, ModelResponse)
     assert told.data.text == "use ‹redacted:SII_API_KEY› here"
     assert kept.data.generated_ids == [-1, -1]
+    assert kept.data.prompt_ids is not None
     assert kept.data.prompt_ids.new == [1, 2, 3]
     assert kept.data.flags == ["redacted"]
     assert list(read_events(secretive.folder))[1] == told
@@ -204,12 +208,12 @@ def test_a_secret_that_streams_in_pieces_is_not_written(
     secretive: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [100.0]
-    monkeypatch.setattr(recorder_module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     for piece in [*["word "] * 14, *KEY, *[" more"] * 30]:
         secretive.live(LiveDelta(1, "content", piece))
         now[0] += 0.05
     secretive.close()
-    texts = [event.data.text for event in read_events(secretive.folder)]
+    texts = [one.text for one in data_of(read_events(secretive.folder), ModelDelta)]
     assert len(texts) > 1
     assert "".join(texts) == "word " * 14 + "‹redacted:SII_API_KEY›" + " more" * 30
 
@@ -266,6 +270,7 @@ def test_redaction_leaves_tombstones_and_a_whole_chain_with_the_old_hash(leaked:
     note = redact(leaked, Redactor(SecretFinder(KNOWN)), by="ada")
 
     assert not files_hold(leaked, KEY)
+    assert note is not None
     assert note.old_sha256 == old
     assert note.names == ["SII_API_KEY"]
     result = verify(leaked)
@@ -284,7 +289,10 @@ def test_redaction_leaves_tombstones_and_a_whole_chain_with_the_old_hash(leaked:
 def test_prompt_ids_that_spelled_the_secret_are_blanked_and_only_those(leaked: Path) -> None:
     redact(leaked, Redactor(SecretFinder(KNOWN)), by="ada")
     responses = [e.data for e in read_events(leaked) if isinstance(e.data, ModelResponse)]
-    blanked = [set(response.prompt_ids.new) == {-1} for response in responses]
+    blanked = [
+        response.prompt_ids is not None and set(response.prompt_ids.new) == {-1}
+        for response in responses
+    ]
     assert blanked == [False] * 8 + [True, False, False]
     assert len(restore(leaked).trail) == len(responses) * 40
 
@@ -356,12 +364,12 @@ def test_a_form_of_secret_that_streams_slowly_is_not_written(
     secretive: Recorder, monkeypatch: pytest.MonkeyPatch, secret: str, left: str, pause: float
 ) -> None:
     now = [100.0]
-    monkeypatch.setattr(recorder_module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     for piece in [*["word "] * 14, *re.findall(r".{1,4}|\n", secret), *[" more"] * 30]:
         secretive.live(LiveDelta(1, "content", piece))
         now[0] += pause
     secretive.close()
-    texts = [event.data.text for event in read_events(secretive.folder)]
+    texts = [one.text for one in data_of(read_events(secretive.folder), ModelDelta)]
     assert "".join(texts) == "word " * 14 + left + " more" * 30
 
 
@@ -369,6 +377,7 @@ def test_a_value_in_quotes_is_found_by_its_name_in_an_event(leaked: Path) -> Non
     text = 'the file says:\napi_key = "x9Kq2mZ7wPb4"\n'
     observation = Observation(step=1, call_id="c", name="bash", text=text, seconds=0)
     kept = Redactor(SecretFinder()).data(observation)
+    assert isinstance(kept, Observation)
     assert kept.text == 'the file says:\napi_key = "‹redacted:API_KEY›"\n'
 
 

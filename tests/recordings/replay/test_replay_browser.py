@@ -32,6 +32,8 @@ class Page:
         self._rest = b""
         self._number = 0
         self._session: str | None = None
+        self.items: list[Item] = []
+        """What the page is to show."""
 
     def open(self, url: str) -> None:
         target = self.call("Target.createTarget", url=url)["targetId"]
@@ -47,7 +49,8 @@ class Page:
         os.write(self._write, json.dumps(message).encode() + b"\0")
         while (answer := self._receive()).get("id") != self._number:
             pass
-        return answer["result"]
+        result: dict[str, Any] = answer["result"]
+        return result
 
     def js(self, expression: str) -> Any:
         answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
@@ -64,7 +67,8 @@ class Page:
         while b"\0" not in self._rest:
             self._rest += self._read.read(1 << 16)
         message, _, self._rest = self._rest.partition(b"\0")
-        return json.loads(message)
+        received: dict[str, Any] = json.loads(message)
+        return received
 
 
 @pytest.fixture(scope="module")
@@ -192,9 +196,9 @@ def test_the_keys_are_those_of_the_terminal(page: Page) -> None:
         assert place(page) == expected
     speed = "document.getElementById('speed').value"
     page.js("document.getElementById('speed').value = '1'")
-    for key, expected in (("+", "2"), ("-", "1"), ("-", "0.5"), ("-", "0.5"), ("+", "1")):
+    for key, speed_after in (("+", "2"), ("-", "1"), ("-", "0.5"), ("-", "0.5"), ("+", "1")):
         type_key(page, key)
-        assert page.js(speed) == expected
+        assert page.js(speed) == speed_after
 
 
 def test_it_plays_to_the_end_and_pauses(page: Page) -> None:

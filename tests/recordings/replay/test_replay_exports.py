@@ -17,6 +17,7 @@ from recordings.events import (
     ModelDelta,
     ModelError,
     ModelRequest,
+    ModelResponse,
     Observation,
     Permission,
     ToolCall,
@@ -28,6 +29,7 @@ from recordings.replay.html import write_html
 from recordings.replay.items import replay_items
 from recordings.storage.log import read_events
 from recordings.storage.pack import pack
+from tests.recordings.data_of import data_of
 from tests.recordings.recording_sessions import FakeSession, record_session
 
 HOSTILE = "</script><script>alert(1)</script><!-- \x1b]0;owned\x07 \x1b[2J \x9b31m & é 修"
@@ -49,8 +51,11 @@ def folder(tmp_path: Path) -> Path:
     return recording
 
 
-def page_data(page: str) -> dict:
-    return json.loads(re.search(r'id="data">(.*?)</script>', page, re.DOTALL)[1])
+def page_data(page: str) -> dict[str, Any]:
+    found = re.search(r'id="data">(.*?)</script>', page, re.DOTALL)
+    assert found is not None
+    data: dict[str, Any] = json.loads(found[1])
+    return data
 
 
 def cast_lines(path: Path) -> list[Any]:
@@ -86,7 +91,7 @@ def test_streamed_text_is_shown_once(folder: Path) -> None:
     for item in replay_items(read_events(folder)):
         if item.kind == "reasoning":
             reasoning[item.key] = reasoning.get(item.key, "") + item.text
-    whole = [one.data.reasoning for one in read_events(folder) if one.type == "model_response"]
+    whole = [one.reasoning for one in data_of(read_events(folder), ModelResponse)]
     assert [text.strip() for text in reasoning.values()] == whole
 
 

@@ -10,16 +10,15 @@ import pytest
 from recordings.errors import RecordingDamaged, RecordingFailed, RecordingNotFound
 from recordings.events import UserMessage
 from recordings.recorder import Recorder
-from recordings.reviews.approval import Policy, standing
-from recordings.reviews.lines import Verdict
+from recordings.reviews.approval import Policy, Verdict, standing
+from recordings.reviews.lines import StepReview
 from recordings.reviews.reviews import (
-    REVIEWS,
-    StepReview,
     add_review,
     excluded_events,
     read_reviews,
     tags,
 )
+from recordings.storage.files import REVIEWS
 from recordings.storage.log import recording_hash
 from recordings.storage.pack import pack
 from recordings.verify import verify

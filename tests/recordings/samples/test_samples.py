@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -144,7 +145,7 @@ def test_a_tail_that_is_not_trained_is_cut(tmp_path: Path) -> None:
     ],
 )
 def test_a_doubtful_step_is_left_out_with_its_reason(
-    tmp_path: Path, changes: dict[str, object], reason: str
+    tmp_path: Path, changes: dict[str, Any], reason: str
 ) -> None:
     told = ToldSession.create(tmp_path / "s")
     told.user("Go.")

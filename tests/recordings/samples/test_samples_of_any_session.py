@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -307,7 +308,9 @@ ROUNDS = st.lists(st.tuples(WILD_TEXT, st.lists(STEP, min_size=1, max_size=4)), 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rounds=ROUNDS)
-def test_whatever_was_said_the_mask_is_on_what_was_generated_and_each_once(rounds: list) -> None:
+def test_whatever_was_said_the_mask_is_on_what_was_generated_and_each_once(
+    rounds: list[Any],
+) -> None:
     with TemporaryDirectory() as root:
         folder = Path(root) / "s"
         told = ToldSession.create(folder)
@@ -327,7 +330,7 @@ def test_whatever_was_said_the_mask_is_on_what_was_generated_and_each_once(round
         assert re.match(r"\[gMASK\]<sop><\|system\|>", decode(sample.ids))
 
 
-def _storable(call: tuple) -> tuple:
+def _storable(call: tuple[Any, ...]) -> tuple[Any, ...]:
     """Integers of any size do not go through `orjson`; a model may write them all the same."""
     name, given_arguments, observed = call
     if isinstance(given_arguments, dict):

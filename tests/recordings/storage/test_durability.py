@@ -15,9 +15,9 @@ from recordings.recorder import Recorder
 from recordings.redaction.redactor import Redactor
 from recordings.redaction.rewrite import redact
 from recordings.redaction.secrets import SecretFinder
-from recordings.reviews.reviews import REVIEWS, add_review
+from recordings.reviews.reviews import add_review
 from recordings.storage.blobs import blob_path, put_blob
-from recordings.storage.files import replace_file
+from recordings.storage.files import REVIEWS, replace_file
 from recordings.storage.log import LOG, LogWriter
 from recordings.storage.pack import pack, unpack
 from recordings.store.store import RecordingStore

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -113,15 +115,25 @@ def test_a_killed_reviewer_loses_no_review_that_was_given(tmp_path: Path) -> Non
     assert (tmp_path / REVIEWS).read_bytes().endswith(b"\n")
 
 
+def _change(action: Callable[[Path], object], folder: Path, _: Acknowledge) -> None:
+    action(folder)
+
+
 def test_packing_killed_at_any_moment_leaves_the_recording_whole(tmp_path: Path) -> None:
     record_session(tmp_path, rounds=3, words=200)
     chance, head = random.Random(2), recording_hash(tmp_path)
     for _ in range(50):
         for action in (pack, unpack):
-            kill_at_random(lambda _, action=action: action(tmp_path), chance, within=0.03)
+            kill_at_random(partial(_change, action, tmp_path), chance, within=0.03)
             result = verify(tmp_path)
             assert result.whole
             assert result.head == head
+
+
+def _leak(leak: str, session: FakeSession) -> None:
+    session.note(HarnessMessage(reason="x", text=leak), "harness")
+    session.note(output(session, leak), "tool")
+    session.end()
 
 
 def test_a_redaction_killed_at_any_moment_is_done_or_not(tmp_path: Path) -> None:
@@ -134,15 +146,10 @@ def test_a_redaction_killed_at_any_moment_is_done_or_not(tmp_path: Path) -> None
         record_session(
             folder,
             rounds=2,
-            change=lambda session, leak=leak: (
-                session.note(HarnessMessage(reason="x", text=leak), "harness"),
-                session.note(output(session, leak), "tool"),
-                session.end(),
-            ),
+            change=partial(_leak, leak),
         )
-        kill_at_random(
-            lambda _, folder=folder: redact(folder, redactor, by="ann"), chance, within=0.05
-        )
+        blackened = partial(redact, redactor=redactor, by="ann")
+        kill_at_random(partial(_change, blackened, folder), chance, within=0.05)
         assert verify(folder).whole
         redact(folder, redactor, by="ann")
         kept = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]

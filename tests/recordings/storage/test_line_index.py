@@ -75,7 +75,7 @@ def test_failures_are_marked_and_words_of_failures_are_not(tmp_path: Path) -> No
         session.step(1, error="timeout")  # type: ignore[attr-defined]
         session.end()  # type: ignore[attr-defined]
 
-    record_session(tmp_path, rounds=1, steps=1, change=change)  # type: ignore[arg-type]
+    record_session(tmp_path, rounds=1, steps=1, change=change)
     recorder = Recorder.resume(tmp_path)
     recorder.record(UserMessage(round=9, text='"error":"x" "exit_code":1'), "human")
     recorder.close()

@@ -4,6 +4,7 @@ import io
 from pathlib import Path
 
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -72,7 +73,7 @@ def test_any_zstd_tool_reads_a_packed_log(tmp_path: Path) -> None:
     plain = (tmp_path / LOG).read_bytes()
     pack(tmp_path)
     packed = (tmp_path / f"{LOG}.zst").read_bytes()
-    stream = zstd.zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True)
+    stream = zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True)
     assert stream.read() == plain
 
 

@@ -23,6 +23,7 @@ from recordings.events import Parent, RoundEnd, UserMessage
 from recordings.recorder import Recorder
 from recordings.storage.lines import check_line, seal
 from recordings.storage.log import LOG, is_locked, read_events, read_lines
+from tests.recordings.data_of import data_of
 from tests.recordings.recording_strategies import Saying, said, write
 
 SESSION = "20261123-204950-a3f9c2"
@@ -240,7 +241,7 @@ def test_what_is_too_long_to_be_read_back_is_not_written(
         recorder.record(say("x" * (1 << 20)), "human")
     recorder.record(say("x" * (1 << 19)), "human")
     recorder.close()
-    assert [len(event.data.text) for event in read_events(folder)] == [3, 1 << 19]
+    assert [len(one.text) for one in data_of(read_events(folder), UserMessage)] == [3, 1 << 19]
 
 
 def test_a_log_whose_last_line_was_changed_is_not_appended_to(folder: Path) -> None:

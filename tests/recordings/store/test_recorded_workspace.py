@@ -37,7 +37,7 @@ def observed(step: int, call_id: str) -> Observation:
 
 
 def snapshot(tree: str, step: int, cause: str = "step") -> Snapshot:
-    return Snapshot(tree=tree, step=step, cause=cause, seconds=0.1)  # type: ignore[arg-type]
+    return Snapshot(tree=tree, step=step, cause=cause, seconds=0.1)
 
 
 SAID = UserMessage(round=1, text="hello")

@@ -162,7 +162,13 @@ def test_what_is_not_installed_is_named_with_the_remedy(
 
 def test_keys_have_another_name_when_a_person_has_another_key() -> None:
     home = HomeKey(b"o" * 32)
-    lists = [{}, {"ada": (ADA,)}, {"ada": (BOB,)}, {"eve": (ADA,)}, {"ada": (ADA, BOB)}]
+    lists: list[dict[str, tuple[str, ...]]] = [
+        {},
+        {"ada": (ADA,)},
+        {"ada": (BOB,)},
+        {"eve": (ADA,)},
+        {"ada": (ADA, BOB)},
+    ]
     assert len({ReviewKeys(home, people).name for people in lists}) == len(lists)
     assert ReviewKeys(home, {"a": (ADA,), "b": (BOB,)}).name == (
         ReviewKeys(home, {"b": (BOB,), "a": (ADA,)}).name

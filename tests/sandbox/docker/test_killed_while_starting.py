@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import docker
 import pytest
@@ -116,7 +117,7 @@ async def test_a_start_that_is_cancelled_does_not_wait_for_the_spawn(
     made: asyncio.Future[asyncio.SubprocessTransport] = loop.create_future()
 
     async def slowly(*arguments: object, **options: object) -> object:
-        pair = await spawn(*arguments, **options)  # type: ignore[arg-type]
+        pair: Any = await spawn(*arguments, **options)  # type: ignore[arg-type]
         made.set_result(pair[0])
         await asyncio.sleep(0.5)
         return pair

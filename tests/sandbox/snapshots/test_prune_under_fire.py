@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from zstandard import ZstdCompressor
 from sandbox.snapshots import Pruner, SnapshotDamaged, Snapshots, SnapshotStore
 from sandbox.snapshots.packs import Packs
 from sandbox.snapshots.prune import Pruned
-from tests.fakes.killed_child import kill_at_random
+from tests.fakes.killed_child import Acknowledge, kill_at_random
 from tests.sandbox.snapshots.test_snapshots_properties import ACTIONS, act
 from tests.sandbox.stores import fill, keep, lost_of, prune, written
 from tests.sandbox.trees import Tree, tree_of
@@ -177,6 +178,10 @@ def session(folder: Path, steps: list[list[tuple[str, bytes, object]]]) -> dict[
     return kept
 
 
+def _prune(store: Path, named: list[str], _: Acknowledge) -> None:
+    prune(store, named)
+
+
 def test_killed_at_any_moment_nothing_named_is_lost(store: Path, workspace: Path) -> None:
     chance = random.Random(7)
     for round_ in range(12):
@@ -186,11 +191,12 @@ def test_killed_at_any_moment_nothing_named_is_lost(store: Path, workspace: Path
             trees.append(keep(store, workspace))
             for path in chance.sample([*workspace.rglob("*-*")], 20):
                 path.unlink()
-        kill_at_random(lambda _, named=trees[-1:]: prune(store, named), chance, within=0.06)  # type: ignore[misc]
+        work = partial(_prune, store, trees[-1:])
+        kill_at_random(work, chance, within=0.06)
         assert lost_of(store, trees[-1]) is None
         if chance.random() < 0.3:
             (store / "index.sqlite").unlink()
-        kill_at_random(lambda _, named=trees[-1:]: prune(store, named), chance, within=0.06)  # type: ignore[misc]
+        kill_at_random(work, chance, within=0.06)
         assert lost_of(store, trees[-1]) is None
     pruned = prune(store, trees[-1:])
     assert pruned.left == []

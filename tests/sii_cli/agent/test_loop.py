@@ -467,7 +467,7 @@ async def test_a_recording_that_fails_ends_the_round_and_nothing_runs_on(folder:
         def fail(*_: object, **__: object) -> Event:
             raise RecordingFailed("The disk is full.")
 
-        bench.recorder.record = fail  # type: ignore[method-assign, assignment]
+        bench.recorder.record = fail  # type: ignore[method-assign]
         return ToolResult("full")
 
     bench = Bench(folder, calls(("look", "{}"), ("look", "{}")), look=fill_the_disk)

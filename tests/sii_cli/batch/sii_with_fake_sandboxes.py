@@ -9,6 +9,7 @@ import random
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from sandbox.protocol import CommandResult, Sandbox, SandboxLost, SandboxSpec, SandboxUnavailable
 from sii_cli.batch.sessions import executor
@@ -55,5 +56,8 @@ def with_fake_sandboxes(bench: SessionParts) -> LocalExecutor:
 
 if __name__ == "__main__":
     share = float(sys.argv.pop(1))
-    executor.make_backend = lambda settings: FaultyBackend(share, settings.home)
+    faulty = patch.object(
+        executor, "make_backend", lambda settings: FaultyBackend(share, settings.home)
+    )
+    faulty.start()
     main()

@@ -15,6 +15,14 @@ from typing import Any
 
 import pytest
 
+from recordings.events import (
+    Check,
+    Observation,
+    QueryOutcome,
+    SessionStart,
+    SimulatedUser,
+    UserMessage,
+)
 from recordings.reviews.reviews import read_reviews, tags
 from recordings.storage.log import read_events
 from recordings.store.store import RecordingStore
@@ -23,6 +31,7 @@ from recordings.verify import verify
 from sii_cli.batch.attempts import attempt_name_of
 from tests.fakes.batch_server import BatchServer
 from tests.fakes.threads import in_a_thread
+from tests.recordings.data_of import data_of
 from tests.sii_cli.batch.recomputed import recomputed, reported
 from tests.sii_cli.terminal import clean_environment
 
@@ -159,13 +168,15 @@ def test_feedback_is_the_checks_output_and_of_the_querys_origin(place: Place) ->
     place.run(str(file), "--out", "out", "--feedback-rounds", "3")
     [one] = place.recordings()
     events = list(read_events(one.folder))
-    said = [(event.origin, event.data.text) for event in events if event.type == "user_message"]
+    said = [
+        (event.origin, event.data.text) for event in events if isinstance(event.data, UserMessage)
+    ]
     assert said[0] == ("query", "steps=1 solve=2")
     assert said[1][0] == "query"
     assert "there is no file solved" in said[1][1]
-    checks = [event.data for event in events if event.type == "check"]
+    checks = data_of(events, Check)
     assert [check.passed for check in checks] == [False, True]
-    assert [event.data.feedback_rounds for event in events if event.type == "query_outcome"] == [1]
+    assert [one.feedback_rounds for one in data_of(events, QueryOutcome)] == [1]
 
 
 def test_a_second_model_plays_the_user(place: Place) -> None:
@@ -176,8 +187,9 @@ def test_a_second_model_plays_the_user(place: Place) -> None:
     assert one.outcome == "solved"
     events = list(read_events(one.folder))
     [played] = [event for event in events if event.type == "simulated_user"]
+    assert isinstance(played.data, SimulatedUser)
     assert "there is no file solved" in played.data.messages[0]["content"]
-    words = [event.data.text for event in events if event.type == "user_message"]
+    words = [one.text for one in data_of(events, UserMessage)]
     assert words[1] == played.data.reply != ""
     assert played.origin == "query"
 
@@ -209,8 +221,8 @@ def test_attempts_and_variants_are_run_and_pass_at_k_is_reported(place: Place) -
     assert report["rates"][0] == {"k": 1, "pass_at": 0.5, "pass_all": 0.5}
     assert [row["sessions"] for row in report["by_query"]] == [4, 4]
     one = place.recordings()[0]
-    [start, *_] = read_events(one.folder)
-    assert start.data.settings["temperature"] == start.data.variant["temperature"]
+    [start] = data_of(read_events(one.folder), SessionStart)
+    assert start.settings["temperature"] == start.variant["temperature"]
     text = (place.out / "report.md").read_text()
     assert "pass@k" in text
     assert "the check failed (exit code 1)" in text
@@ -317,7 +329,7 @@ def test_a_server_that_comes_back_with_another_model_is_not_worked_with(place: P
     _, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     place.check_every_session_counts_once(30, 1)
-    starts = [next(iter(read_events(one.folder))).data for one in place.recordings()]
+    starts = [data_of(read_events(one.folder), SessionStart)[0] for one in place.recordings()]
     assert {start.context_length for start in starts} == {131072}
 
 
@@ -466,7 +478,7 @@ def counting(place: Place) -> list[RecordingSummary]:
 
 
 def lost_its_sandbox(one: RecordingSummary) -> bool:
-    observations = [event.data for event in read_events(one.folder) if event.type == "observation"]
+    observations = data_of(read_events(one.folder), Observation)
     return any(data.error == "sandbox_lost" for data in observations)
 
 

@@ -111,8 +111,8 @@ def test_what_was_exported_is_imported_the_same(shell: Shell, format_: str) -> N
 
 def _said(row: dict[str, Any]) -> list[Any]:
     if "steps" in row:
-        keys = ("source", "message", "reasoning_content", "tool_calls", "observation")
-        return [[step.get(key) for key in keys] for step in row["steps"]]
+        of_step = ("source", "message", "reasoning_content", "tool_calls", "observation")
+        return [[step.get(key) for key in of_step] for step in row["steps"]]
     keys = ("role", "content", "reasoning_content", "tool_calls", "tool_call_id", "weight")
     return [[message.get(key) for key in keys] for message in row["messages"]]
 

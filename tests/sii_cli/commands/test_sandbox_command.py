@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -90,7 +91,8 @@ def test_what_a_dead_owner_left_is_reaped(sandbox_image: str) -> None:
 
 @pytest.mark.docker
 async def test_the_doctor_finds_a_real_sandbox_fit(backend: SandboxBackend) -> None:
-    checks = [check async for check in examine_sandbox(Settings(sandbox=backend.name))]
+    named: dict[str, Any] = {"sandbox": backend.name}
+    checks = [check async for check in examine_sandbox(Settings(**named))]
     assert [check for check in checks if check.status == "fail"] == []
     assert {"start", "network", "isolation", "memory", "end"} <= {one.name for one in checks}
 

@@ -40,7 +40,9 @@ def changed(shell: Shell) -> Path:
     ids=" ".join,
 )
 @pytest.mark.usefixtures("changed")
-def test_every_command_says_that_an_approval_is_void(shell: Shell, command: tuple[str]) -> None:
+def test_every_command_says_that_an_approval_is_void(
+    shell: Shell, command: tuple[str, ...]
+) -> None:
     name, *options = command
     assert SAYS in shell.sii(name, "last", *options).stderr
 

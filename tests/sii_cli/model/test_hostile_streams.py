@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from contextlib import suppress
 from itertools import pairwise
 from typing import Any
@@ -64,7 +65,7 @@ def mutated(draw: st.DrawFn) -> bytes:
 @given(answer=mutated() | st.binary(max_size=200), cut=st.integers(0, 300))
 def test_any_answer_is_a_completion_or_a_named_failure(answer: bytes, cut: int) -> None:
     async def call() -> None:
-        pieces = {"/v1/chat/completions": [answer[:cut], answer[cut:]]}
+        pieces: dict[str, Iterable[bytes]] = {"/v1/chat/completions": [answer[:cut], answer[cut:]]}
         limits: dict[str, Any] = {"retries": 0, "first_timeout": 1.0, "idle_timeout": 1.0}
         async with bomb_server(pieces) as server, client(server.base_url, **limits) as model:
             async for part in model.stream(ask()):

@@ -33,7 +33,9 @@ async def talk(
 ) -> Path:
     """Hold a session; return the recording's folder."""
     settings = Settings(home=place, workspace=place, base_url=server.base_url, tools=("todo",))
-    session = await Session.open(settings, mode="headless", resumed=resumed and Resumed(resumed))
+    session = await Session.open(
+        settings, mode="headless", resumed=Resumed(resumed) if resumed else None
+    )
     try:
         for text in texts:
             async for _ in session.send(text):

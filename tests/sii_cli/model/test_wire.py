@@ -56,6 +56,7 @@ def test_exact_ids_come_with_the_stream_stop_token_included() -> None:
     made, whole = done("05"), capture("05b").json
     assert made.prompt_ids == whole["prompt_token_ids"]
     assert made.generated_ids == whole["choices"][0]["token_ids"]
+    assert made.generated_ids is not None
     assert made.generated_ids[-1] == made.stop_reason == 2009
     assert made.usage is not None
     assert len(made.generated_ids) == made.usage.completion_tokens == 80

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from recordings.events import SessionStart
 from recordings.storage.log import read_events
 from sii_cli.batch.plan.plan import BatchPlan
 from sii_cli.batch.sessions import session_parts
@@ -28,6 +29,7 @@ from sii_cli.queries.workspaces.workspace_sources import find_kept_folders, sour
 from sii_cli.trust.requirements import KINDS, Granted, not_granted
 from tests.fakes.batch_server import BatchServer
 from tests.fakes.threads import in_a_thread
+from tests.recordings.data_of import data_of
 from tests.sii_cli.batch.test_batch_command import PROGRAM, ROOT, Place
 from tests.sii_cli.shell import Shell
 from tests.sii_cli.terminal import Terminal
@@ -197,7 +199,7 @@ def test_limits_and_tools_are_at_most_the_users_own(place: Attacked) -> None:
     assert "tools that you have not given are left out in a." in told
     [one] = place.recordings()
     assert one.reason == "2 steps (max_steps)"
-    start = next(iter(read_events(one.folder))).data
+    [start] = data_of(read_events(one.folder), SessionStart)
     assert [tool["function"]["name"] for tool in start.tools] == ["bash"]
 
 

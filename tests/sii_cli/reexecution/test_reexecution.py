@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,7 +52,7 @@ from tests.sii_cli.session_items import call, event, observation
 DONE = answer("Done.")
 
 
-def outcomes(reports: list) -> list[str]:
+def outcomes(reports: list[Any]) -> list[str]:
     return [report.outcome for report in reports]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from tests.sii_cli.reexecution.running_again import bash, record, run_again_with
 DONE = answer("Done.")
 
 
-def files(reports: list) -> list[tuple[int, tuple[str, ...], tuple[str, ...]]]:
+def files(reports: list[Any]) -> list[tuple[int, tuple[str, ...], tuple[str, ...]]]:
     return [(r.step, r.differs, r.rules) for r in reports if isinstance(r, FilesReport)]
 
 

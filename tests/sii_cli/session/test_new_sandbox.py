@@ -87,7 +87,7 @@ async def opened(
         mode="headless",
         model=model,
         backend=backend or Backend(),
-        resumed=resumed and Resumed(resumed),
+        resumed=Resumed(resumed) if resumed else None,
     )
     try:
         yield session
@@ -157,6 +157,7 @@ async def test_it_is_harness_text_and_stands_between_the_rounds(tmp_path: Path) 
     await told(tmp_path, folder)
     [event] = [e for e in read_events(folder) if isinstance(e.data, HarnessMessage)]
     assert event.origin == "harness"
+    assert isinstance(event.data, HarnessMessage)
     assert "the shell's directory, variables and functions" in event.data.text
     assert "interpreter" not in event.data.text
     assert "jobs" not in event.data.text

@@ -47,6 +47,7 @@ async def test_the_model_reads_what_is_recorded(
         pass
     await session.close()
 
+    assert session.folder is not None
     (observation,) = (
         event.data for event in read_events(session.folder) if isinstance(event.data, Observation)
     )

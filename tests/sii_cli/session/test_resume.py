@@ -16,6 +16,7 @@ from recordings.events import (
     Observation,
     RoundEnd,
     SessionResume,
+    SessionStart,
     ToolCall,
     UserMessage,
 )
@@ -28,6 +29,7 @@ from sii_cli.errors import UsageError
 from sii_cli.session.resume import Resumed
 from sii_cli.session.session import Session
 from tests.fakes.scripted_model import Script, ScriptedModel, answer, calls
+from tests.recordings.data_of import data_of
 from tests.sii_cli.scripted_sii import FakeBackend
 from tests.sii_cli.shell import Shell
 from tests.sii_cli.terminal import clean_environment
@@ -45,7 +47,7 @@ async def talk(
     workspace.mkdir(exist_ok=True)
     settings = Settings(home=place / "home", workspace=workspace, tools=("bash", "todo"))
     session = await Session.open(
-        settings, mode="headless", model=model, resumed=resumed and Resumed(resumed)
+        settings, mode="headless", model=model, resumed=Resumed(resumed) if resumed else None
     )
     try:
         for text in texts:
@@ -112,7 +114,7 @@ async def test_tools_stay_as_the_model_was_told_of_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = await talk(tmp_path, ScriptedModel(answer("First.")), "a")
-    [start] = [e.data for e in read_events(folder) if e.seq == 0]
+    [start] = data_of(read_events(folder), SessionStart)
     monkeypatch.setattr("tools.bash.Bash.description", "Another description.")
     sent: list[bytes | None] = []
 

@@ -212,10 +212,11 @@ async def test_an_interrupt_also_stops_the_wait_for_the_server_of_a_resumed_sess
     await say(session, "go")
     await session.close()
 
+    assert session.folder is not None
+    recorded = Resumed(session.folder)
+
     async def go_on() -> None:
-        opening = partial(
-            Session.open, settings, mode="headless", model=Silent(), resumed=Resumed(session.folder)
-        )
+        opening = partial(Session.open, settings, mode="headless", model=Silent(), resumed=recorded)
         async with open_session(opening) as resumed:
             asyncio.get_running_loop().call_soon(os.kill, os.getpid(), signal.SIGINT)
             await say(resumed, "go on")

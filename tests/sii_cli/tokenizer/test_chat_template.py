@@ -88,7 +88,7 @@ def test_rendered_ids_are_those_of_transformers(tmp_path: Path, folder: Path) ->
     sample = told(tmp_path / "s")
     messages = chat_messages(sample)
     template = ChatTemplate(folder)
-    chats = [
+    chats: list[dict[str, Any]] = [
         {"conversation": messages[:end], "tools": tools, "add_generation_prompt": opened}
         for end in range(2, len(messages) + 1)
         for opened in (False, True)

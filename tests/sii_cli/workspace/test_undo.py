@@ -34,7 +34,7 @@ async def open_session(
 ) -> tuple[Session, ScriptedModel]:
     model = ScriptedModel(*scripts)
     return await Session.open(
-        settings, mode="headless", model=model, resumed=resumed and Resumed(resumed)
+        settings, mode="headless", model=model, resumed=Resumed(resumed) if resumed else None
     ), model
 
 

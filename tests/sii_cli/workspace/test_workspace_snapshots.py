@@ -50,7 +50,7 @@ async def run(
     """Run one round of a session to its end; return what was recorded."""
     model = ScriptedModel(*scripts)
     session = await Session.open(
-        settings, mode="headless", model=model, resumed=resumed and Resumed(resumed)
+        settings, mode="headless", model=model, resumed=Resumed(resumed) if resumed else None
     )
     async for _ in session.send(says):
         pass

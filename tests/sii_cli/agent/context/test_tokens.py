@@ -41,7 +41,7 @@ GLM_WORDS = (
 )
 """How GLM-4.5 and later split text into words."""
 SPECIAL = ("<|user|>", "<|assistant|>", "<think>", "</think>", "/nothink")
-SPLITS = {
+SPLITS: dict[str, list[Any]] = {
     "glm": [
         pre_tokenizers.Split(Regex(GLM_WORDS), "isolated"),
         pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
