@@ -22,7 +22,7 @@ OTHERS = {
     "sii_cli.commands.",
     "benchmarks.bench_",
 }
-SCRIPTS = ["Makefile", *ROOT.glob("scripts/*.sh"), *ROOT.glob(".github/**/*.yml")]
+SCRIPTS = [ROOT / "Makefile", *ROOT.glob("scripts/*.sh"), *ROOT.glob(".github/**/*.yml")]
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 
 
@@ -40,7 +40,7 @@ def test_no_string_names_a_module_in_parts() -> None:
         for path, node in _nodes()
         if isinstance(node, ast.JoinedStr)
         for part in node.values[:1]
-        if isinstance(part, ast.Constant) and BEGINNING.match(part.value)
+        if isinstance(part, ast.Constant) and BEGINNING.match(str(part.value))
     }
     assert not {text: where for text, where in begun.items() if text not in OTHERS}
 
@@ -64,7 +64,7 @@ def _named() -> Iterator[tuple[str, str]]:
                 yield node.value, where
             for module, name, alone in IMPORT.findall(node.value):
                 yield alone or f"{module}:{name}", where
-    for path in map(ROOT.joinpath, (*SCRIPTS, *DOCUMENTS)):
+    for path in (*SCRIPTS, *DOCUMENTS):
         for name in RUN.findall(path.read_text("utf-8")):
             yield name, path.name
 

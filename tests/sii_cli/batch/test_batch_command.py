@@ -17,6 +17,7 @@ import pytest
 
 from recordings.events import (
     Check,
+    ModelResponse,
     Observation,
     QueryOutcome,
     SessionStart,
@@ -87,9 +88,8 @@ class Place:
         """Tokens of the answers that stand in each recording."""
         return [
             sum(
-                event.data.usage.completion_tokens
-                for event in read_events(one.folder)
-                if event.type == "model_response"
+                response.usage.completion_tokens if response.usage else 0
+                for response in data_of(read_events(one.folder), ModelResponse)
             )
             for one in self.recordings()
         ]
