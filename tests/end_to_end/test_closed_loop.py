@@ -63,7 +63,7 @@ class Home:
         self.sii("-p", round_.user, workspace=workspace)
         folder = RecordingStore(self.root / "home" / "recordings").resolve("last")
         assert list(read_events(folder))
-        return [one.generated for one in read_sample_events(folder) if one.generated]
+        return [one.ids.generated for one in read_sample_events(folder) if one.ids.generated]
 
 
 def test_a_model_trained_on_the_export_makes_the_trajectories_again(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 
-from recordings.events import CallRequest, Usage
+from recordings.events import CallRequest, ModelErrorKind, Usage
 from sii_cli.model.errors import ModelCallFailed, ModelCallRefused, PromptTooLong
 from sii_cli.model.types import (
     ChatRequest,
@@ -39,7 +39,7 @@ def cut_off(content: str, *wanted: tuple[str, str]) -> Script:
     return [RequestStarted(1), _completion(content, "", made, finish="length")]
 
 
-def fails(kind: str, *, retry_in: float | None = None) -> RequestFailed:
+def fails(kind: ModelErrorKind, *, retry_in: float | None = None) -> RequestFailed:
     """A failed request; with `retry_in` another one follows."""
     message = f"It failed: {kind}."
     failure = ModelCallFailed(kind, message)

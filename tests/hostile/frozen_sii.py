@@ -11,7 +11,6 @@ import re
 import sys
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 from sii_cli.batch import batch
 from sii_cli.batch.running.servers import ModelServers
@@ -20,7 +19,7 @@ from sii_cli.batch.sessions.session_parts import SessionParts
 from sii_cli.main import main
 from sii_cli.model.endpoints import Load
 from sii_cli.reexecution import prepare
-from tests.fakes.scripted_model import ScriptedModel, answer
+from tests.fakes.scripted_model import answer
 from tests.sii_cli import scripted_sii
 from tools.base import Emit, ToolResult
 from tools.bash import Bash
@@ -44,7 +43,7 @@ async def _idle(self: ModelServers) -> Load:
 
 
 def _scripted_executor(parts: SessionParts, ray: str | None) -> LocalExecutor:
-    model = session.make_model(parts.settings)
+    model = ScriptedModel(*scripted_sii.SCRIPTS["freeze"])
     return LocalExecutor(
         parts, make_model=lambda settings: model, backend=scripted_sii.FakeBackend()
     )
@@ -58,7 +57,7 @@ if __name__ == "__main__":
         answer("Never."),
     ]
     scripted_sii.pretend("freeze")
-    batch.make_executor = _scripted_executor
+    patch.object(batch, "make_executor", _scripted_executor).start()
     ModelServers.current_load = _idle  # type: ignore[method-assign]
-    prepare.make_backend = lambda settings: scripted_sii.FakeBackend()
+    patch.object(prepare, "make_backend", lambda settings: scripted_sii.FakeBackend()).start()
     main()

@@ -15,7 +15,7 @@ from recordings.index.find import Filter, FoundRecording, children, find, search
 from recordings.index.index import RecordingIndex, delete_index
 from recordings.recorder import Recorder
 from recordings.reviews.reviews import add_review
-from recordings.storage.lines import check_line
+from recordings.storage.lines import Head, read_head
 from recordings.storage.log import LOG
 from recordings.storage.pack import pack
 from recordings.store.store import RecordingStore
@@ -193,10 +193,13 @@ def test_only_what_is_new_is_read_again(
     assert index.refresh() == 1
     assert index.refresh() == 0
     before = only(index).summary
-    read = []
-    monkeypatch.setattr(
-        indexer, "read_head", lambda line, real=indexer.read_head: read.append(line) or real(line)
-    )
+    read: list[bytes] = []
+
+    def noted(line: bytes) -> Head:
+        read.append(line)
+        return read_head(line)
+
+    monkeypatch.setattr(indexer, "read_head", noted)
     say(folder, "the aardvark question")
     assert index.refresh() == 1
     assert len(read) == 1

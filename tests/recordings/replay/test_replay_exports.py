@@ -111,7 +111,14 @@ def test_an_attempt_that_failed_is_told_apart_from_the_next() -> None:
         return ModelDelta(step=1, kind="content", text=text)
 
     failed = ModelError(step=1, attempt=1, kind="timeout", message="gone", retry_in=1.0)
-    datas = (request(1), half("It is"), failed, request(1), half("No: "), half("it is not."))
+    datas: tuple[EventData, ...] = (
+        request(1),
+        half("It is"),
+        failed,
+        request(1),
+        half("No: "),
+        half("it is not."),
+    )
     texts: dict[str, str] = {}
     for item in replay_items(event(seq, data) for seq, data in enumerate(datas)):
         if item.kind == "content":

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from recordings.errors import RecordingDamaged
 from recordings.events import (
     Compaction,
+    Flag,
     IdSpan,
     MessageSpan,
     ModelError,
@@ -266,7 +267,7 @@ def test_an_attempt_at_a_summary_that_is_none_is_never_trained(tmp_path: Path) -
     ],
 )
 def test_a_doubt_that_came_after_the_response_counts(
-    tmp_path: Path, flag: str, by_ids: bool, by_text: bool
+    tmp_path: Path, flag: Flag, by_ids: bool, by_text: bool
 ) -> None:
     told = ToldSession.create(tmp_path / "s")
     told.user("Go.")

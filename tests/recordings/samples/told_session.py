@@ -19,6 +19,7 @@ from recordings.events import (
     Event,
     EventData,
     HarnessMessage,
+    HarnessReason,
     MessageSpan,
     ModelRequest,
     ModelResponse,
@@ -110,7 +111,7 @@ class ToldSession:
         self.rounds += 1
         return self.note(UserMessage(round=self.rounds, text=text), origin)
 
-    def harness(self, text: str, reason: str = "repetition") -> Event:
+    def harness(self, text: str, reason: HarnessReason = "repetition") -> Event:
         return self.note(HarnessMessage(reason=reason, text=text), "harness")
 
     def request(self, **params: Any) -> list[int]:

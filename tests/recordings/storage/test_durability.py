@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from recordings.conversation.fork import copy_until
-from recordings.events import Observation, UserMessage
+from recordings.events import BlobRef, Observation, UserMessage
 from recordings.recorder import Recorder
 from recordings.redaction.redactor import Redactor
 from recordings.redaction.rewrite import redact
@@ -51,7 +51,7 @@ def syncs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Syncs:
     return counted
 
 
-def observation(ref: object = None) -> Observation:
+def observation(ref: BlobRef | None = None) -> Observation:
     return Observation(step=1, call_id="c", name="bash", text="out", seconds=0.1, full=ref)
 
 

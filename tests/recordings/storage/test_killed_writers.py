@@ -131,7 +131,7 @@ def test_packing_killed_at_any_moment_leaves_the_recording_whole(tmp_path: Path)
 
 
 def _leak(leak: str, session: FakeSession) -> None:
-    session.note(HarnessMessage(reason="x", text=leak), "harness")
+    session.note(HarnessMessage(reason="undo", text=leak), "harness")
     session.note(output(session, leak), "tool")
     session.end()
 

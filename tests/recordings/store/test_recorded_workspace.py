@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -36,14 +37,14 @@ def observed(step: int, call_id: str) -> Observation:
     return Observation(step=step, call_id=call_id, name="bash", text="", seconds=0.1)
 
 
-def snapshot(tree: str, step: int, cause: str = "step") -> Snapshot:
+def snapshot(tree: str, step: int, cause: Literal["start", "step"] = "step") -> Snapshot:
     return Snapshot(tree=tree, step=step, cause=cause, seconds=0.1)
 
 
 SAID = UserMessage(round=1, text="hello")
 END = SessionEnd(status="done", rounds=1, steps=1)
 RESUMED = SessionResume(sii_version="0", model="m", base_url="")
-STEP = [call(1, "a"), observed(1, "a"), call(1, "b"), observed(1, "b")]
+STEP: list[EventData] = [call(1, "a"), observed(1, "a"), call(1, "b"), observed(1, "b")]
 
 
 @pytest.mark.parametrize(

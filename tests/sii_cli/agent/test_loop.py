@@ -455,7 +455,7 @@ async def test_an_interrupt_waits_for_every_call_to_end(folder: Path) -> None:
 
 async def test_an_interrupt_before_anything_happened_ends_the_round(folder: Path) -> None:
     bench = Bench(folder, [RequestStarted(1), 30.0])
-    bench.loop.note(HarnessMessage(reason="test", text="There from the start."), "harness")
+    bench.loop.note(HarnessMessage(reason="undo", text="There from the start."), "harness")
     async for _ in bench.loop.round("go"):
         bench.loop.interrupt()
     [end] = bench.events(RoundEnd)

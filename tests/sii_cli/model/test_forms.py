@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from recordings.events import CallRequest
+from recordings.events import CallRequest, Flag
 from sii_cli.doctor.server import Probe
 from sii_cli.doctor.server_checks import Check
 from sii_cli.model import control_tokens, profiles
@@ -33,7 +33,7 @@ CALL = re.compile(r"<tool_call>(\w+)\s(.*?)</tool_call>", re.DOTALL)
 
 def compare(
     raw: str, reasoning: str | None, content: str | None, calls: Sequence[CallRequest]
-) -> list[str]:
+) -> list[Flag]:
     """Compare calls that are written as a name and one JSON object."""
     written = [(name, json.loads(arguments)) for name, arguments in CALL.findall(raw)]
     shown = [(call.name, json.loads(call.arguments)) for call in calls]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recordings.events import CallRequest, ModelResponse, RawGeneration, RoundEnd
+from recordings.events import CallRequest, Flag, ModelResponse, RawGeneration, RoundEnd
 from recordings.flags import FLAGS
 from recordings.recorder import Recorder
 from recordings.storage.log import read_events
@@ -49,7 +49,7 @@ def calls(*wanted: tuple[str, Any]) -> list[CallRequest]:
 
 def found(
     raw: str, reasoning: str | None = "I look.", content: str | None = "Two at once.", *made: Any
-) -> list[str]:
+) -> list[Flag]:
     return differences(raw, reasoning, content, calls(*(made or CALLS)))
 
 

@@ -25,7 +25,7 @@ from sii_cli.queries.queries import Query
 from sii_cli.queries.query_files import MOST_MISTAKES, read_query_file
 from sii_cli.queries.requirements import requirements_of_all
 from sii_cli.queries.workspaces.errors import WorkspaceUnavailable
-from sii_cli.queries.workspaces.workspace_sources import find_kept_folders, source_of
+from sii_cli.queries.workspaces.workspace_sources import find_kept_folders, open_source, source_of
 from sii_cli.trust.requirements import KINDS, Granted, not_granted
 from tests.fakes.batch_server import BatchServer
 from tests.fakes.threads import in_a_thread
@@ -210,7 +210,7 @@ def test_checking_looks_at_nothing_outside_and_starts_no_program(
     monkeypatch.setattr(
         validate,
         "workspace_fault",
-        lambda query, base: looked.append(query.id),  # type: ignore[func-returns-value]
+        lambda query, base: looked.append(query.id),
     )
     monkeypatch.setenv("SII_HOME", str(place.folder / "home"))
     workspaces = ["keys", "~/nowhere", "/nowhere", {"git": "~/x", "commit": "abcdef1"}, "mine"]
@@ -269,7 +269,7 @@ def parts_of(place: Attacked, *queries: Query, **own: Any) -> SessionParts:
     requirements = requirements_of_all(
         queries, base, mine, find_kept_folders(place.folder / "home")
     )
-    allowed = [(one.kind, one.value) for one in requirements]
+    allowed: list[tuple[str, str]] = [(one.kind, one.value) for one in requirements]
     return SessionParts(mine, BatchPlan("b", "", str(base), "", 1, {}, 0, None, {}, allowed))
 
 
@@ -294,7 +294,7 @@ def test_nor_one_that_takes_its_place_between_the_look_and_the_copy(
     for name in ("in", "t.tar"):
         (place.user / ".ssh" / name).symlink_to(place.user / ".ssh")
     one = Query(id="a", query="x", workspace=workspace)
-    parts, open_source = parts_of(place, one), session_parts.open_source
+    parts = parts_of(place, one)
 
     def swapped(*arguments: Any) -> Any:
         (place.files / "mine").rename(place.files / "was")

@@ -234,8 +234,9 @@ HOSTILE = "\x1b]0;owned\x07\x1b[2J\x1b[31m[bold red]x[/] \u202ey\x9b1m \x1b"
 
 
 def test_doubts_about_a_step_are_told_in_words_and_those_of_every_step_once() -> None:
+    newer = {"step": 2, "attempt": 1, "flags": ["calls_differ", "new_one"], "text": "<x>"}
     doubtful = replace(response("Hi."), data=replace_flags("ids_missing", "ids_count_differs"))
-    raw = event(RawGeneration(step=2, attempt=1, flags=["calls_differ", "new_one"], text="<x>"))
+    raw = event(RawGeneration.model_validate(newer))
     shown = plain(doubtful, raw, doubtful)
     assert shown.count("exact samples cannot be made") == 1
     assert shown.count("step 1:") == 2
@@ -263,7 +264,7 @@ def test_nothing_that_others_wrote_reaches_the_terminal_as_a_command(window: Win
         observation(HOSTILE, HOSTILE, details={"todos": [{"content": HOSTILE, "status": HOSTILE}]}),
         call("bash", {"command": HOSTILE}, "2"),
         observation("bash", HOSTILE, "3", details={"diff": HOSTILE}),
-        event(HarnessMessage(reason="x", text=HOSTILE)),
+        event(HarnessMessage(reason="undo", text=HOSTILE)),
         end("failed", HOSTILE),
     )
     window.renderer.finish()

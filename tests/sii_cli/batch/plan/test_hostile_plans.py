@@ -291,7 +291,7 @@ def test_a_batch_elsewhere_is_looked_at_with_the_key_of_the_home_that_ran_it(
 
 
 def test_what_a_home_held_before_plans_had_a_proof_is_its_own(place: Received) -> None:
-    asks = Query(id="a", query="steps=1", workspace="/etc", image="x:1", allow_net=["x.org"])
+    asks = Query(id="a", query="steps=1", workspace="/etc", image="x:1", allow_net=("x.org",))
     place.plant([asks])
     batches = place.folder / "home" / "batches"
     batches.mkdir()

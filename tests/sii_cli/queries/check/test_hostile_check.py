@@ -286,7 +286,7 @@ def test_only_what_is_not_kept_is_brought(tmp_path: Path) -> None:
         (folder / "tests").mkdir(parents=True)
         for name in ("a.py", "tests/t.py", f"only_{word}.py", f"tests/only_{word}.py"):
             (folder / name).write_text(word)
-    ResultFiles(str(source), str(target), ["tests"]).bring()
+    ResultFiles(str(source), str(target), ["tests"]).copy()
     found = {str(path.relative_to(target)): path.read_text() for path in target.rglob("*.py")}
     assert found == {
         "a.py": "new",
