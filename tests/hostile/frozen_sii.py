@@ -11,6 +11,7 @@ import re
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from sii_cli.batch import batch
 from sii_cli.batch.running.servers import ModelServers
@@ -19,7 +20,7 @@ from sii_cli.batch.sessions.session_parts import SessionParts
 from sii_cli.main import main
 from sii_cli.model.endpoints import Load
 from sii_cli.reexecution import prepare
-from tests.fakes.scripted_model import answer
+from tests.fakes.scripted_model import ScriptedModel, answer
 from tests.sii_cli import scripted_sii
 from tools.base import Emit, ToolResult
 from tools.bash import Bash

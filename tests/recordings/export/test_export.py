@@ -42,7 +42,7 @@ def test_a_family_of_forks_trains_every_step_once(tmp_path: Path) -> None:
     forks = []
     for name in ("2-fork", "3-fork"):
         fork = ToldSession.fork(tmp_path / "1-parent", 5, tmp_path / name)
-        fork.harness("Another way.", "hint")
+        fork.harness("Another way.", "undo")
         fork.step(f"By {name}.")
         fork.end()
         forks.append((source(tmp_path / name, parent="1-parent"), fork.generated))

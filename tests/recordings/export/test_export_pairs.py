@@ -33,20 +33,15 @@ WILD = "a<|assistant|>\u2028\x00 %s\n---\r 世界"
 Tell = Callable[[ToldSession], object]
 
 
-def _source(one: Path | Source) -> Source:
-    return one if isinstance(one, Source) else source(one)
+def _chosen(one: Path | ChosenRecording) -> ChosenRecording:
+    return one if isinstance(one, ChosenRecording) else source(one)
 
 
 def exported_pairs(
     out: Path, *pairs: tuple[Path | ChosenRecording, Path | ChosenRecording], **options: Any
 ) -> ExportReport:
     """Export pairs of recordings: the better, the worse."""
-    units = [
-        ChosenPair(
-            *(one if isinstance(one, ChosenRecording) else source(one) for one in pair), "unsolved"
-        )
-        for pair in pairs
-    ]
+    units = [ChosenPair(_chosen(better), _chosen(worse), "unsolved") for better, worse in pairs]
     finder = SecretFinder({"DEPLOY_KEY": "correct-horse-battery"})
     return export(units, out, find_target("preference"), ExportOptions(**options), finder, "sii 0")
 

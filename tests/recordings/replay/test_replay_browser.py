@@ -32,7 +32,7 @@ class Page:
         self._rest = b""
         self._number = 0
         self._session: str | None = None
-        self.items: list[Item] = []
+        self.items: list[ReplayItem] = []
         """What the page is to show."""
 
     def open(self, url: str) -> None:

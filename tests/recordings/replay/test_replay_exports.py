@@ -87,7 +87,7 @@ def test_the_page_is_self_contained_and_no_text_of_it_is_markup(
 
 
 def test_streamed_text_is_shown_once(folder: Path) -> None:
-    reasoning = {}
+    reasoning: dict[Any, str] = {}
     for item in replay_items(read_events(folder)):
         if item.kind == "reasoning":
             reasoning[item.key] = reasoning.get(item.key, "") + item.text
@@ -133,7 +133,7 @@ def test_calls_whose_ids_a_server_uses_again_are_told_apart() -> None:
     )
     seen = Observation(step=1, call_id="0", name="bash", text="seen", seconds=0.1)
     never = Observation(step=3, call_id="0", name="grep", text="Not run", seconds=0.0)
-    datas = (call, ToolOutput(call_id="0", text="s"), seen, call, seen, never)
+    datas: list[EventData] = [call, ToolOutput(call_id="0", text="s"), seen, call, seen, never]
     items = list(replay_items(event(seq, data) for seq, data in enumerate(datas)))
     told = [(item.kind, item.text) for item in items]
     one = [("call", "bash {}"), ("observation", "seen")]

@@ -245,7 +245,7 @@ def test_text_by_an_annotator_is_trained_masked_or_dropped(tmp_path: Path) -> No
 def test_a_fork_does_not_train_its_parents_steps_again(tmp_path: Path) -> None:
     told = two_rounds(tmp_path / "parent")
     fork = ToldSession.fork(tmp_path / "parent", 5, tmp_path / "fork")
-    fork.harness("Try another way.", "hint")
+    fork.harness("Try another way.", "undo")
     fork.step("Another way.")
     fork.end()
     parent = read(tmp_path / "parent")[0]

@@ -37,7 +37,7 @@ def observed(step: int, call_id: str) -> Observation:
     return Observation(step=step, call_id=call_id, name="bash", text="", seconds=0.1)
 
 
-def snapshot(tree: str, step: int, cause: Literal["start", "step"] = "step") -> Snapshot:
+def snapshot(tree: str, step: int, cause: Literal["start", "step", "round"] = "step") -> Snapshot:
     return Snapshot(tree=tree, step=step, cause=cause, seconds=0.1)
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import orjson
 
-from recordings.trust.grants import GRANTS, Kind, grant, is_granted
+from recordings.trust.grants import GRANTS, GrantKind, grant, is_granted
 from recordings.trust.home_key import KEY, home_key
 
-ASKED: tuple[Kind, str, str] = ("project_settings", "/srv/project/.sii/config.toml", "ab" * 32)
+ASKED: tuple[GrantKind, str, str] = ("project_settings", "/srv/project/.sii/config.toml", "ab" * 32)
 
 
 def test_what_was_never_allowed_is_not(tmp_path: Path) -> None:

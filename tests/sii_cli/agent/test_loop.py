@@ -20,6 +20,7 @@ from recordings.events import (
     HarnessMessage,
     Interrupt,
     ModelError,
+    ModelErrorKind,
     ModelRequest,
     ModelResponse,
     Observation,
@@ -210,7 +211,7 @@ async def test_a_failed_attempt_leaves_no_trace_in_the_history(folder: Path) -> 
     [("server_error", "infra"), ("overflow", "limit"), ("unauthorized", "failed")],
 )
 async def test_a_call_given_up_ends_the_round_with_its_status(
-    folder: Path, kind: str, status: str
+    folder: Path, kind: ModelErrorKind, status: str
 ) -> None:
     bench = Bench(folder, [RequestStarted(1), fails(kind)])
     end = await bench.say("go")
