@@ -21,7 +21,7 @@ from sii_cli.config.settings import BATCH_FILE, BATCH_QUERIES
 from sii_cli.queries.queries import GitWorkspace, Query
 from sii_cli.queries.workspaces.errors import SourceRefused, WorkspaceUnavailable
 from sii_cli.queries.workspaces.extraction import MAX_MEMBERS, extract
-from sii_cli.queries.workspaces.repositories import check_out, is_remote, local_path
+from sii_cli.queries.workspaces.repositories import check_out, is_remote, local_path, path_from
 
 _RANDOM = "[a-z0-9_]{8}"
 """What `mkdtemp` appends to a name."""
@@ -33,6 +33,13 @@ TARBALLS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 
 def workspace_fault(query: Query, base: Path) -> str | None:
     """Return what is wrong with a query's workspace, without making it, or None."""
+    try:
+        return _fault(query, base)
+    except OSError as error:  # a name that is too long
+        return f"{error.strerror}."
+
+
+def _fault(query: Query, base: Path) -> str | None:
     match query.workspace:
         case None:
             return None
@@ -40,7 +47,7 @@ def workspace_fault(query: Query, base: Path) -> str | None:
             there = is_remote(git) or local_path(git, base).is_dir()
             return None if there else f"there is no repository {git}."
         case str(name):
-            path = base / Path(name).expanduser()
+            path = path_from(base, name)
             if path.is_dir() or (path.is_file() and name.endswith(TARBALLS)):
                 return None
             return f"{name} is neither a directory nor a tarball ({', '.join(TARBALLS)})."
@@ -98,7 +105,7 @@ def _fill(folder: Path, query: Query, base: Path, repositories: Path, max_bytes:
             source = git if is_remote(git) else local_path(git, base)
             _copy(_repository(source, commit, repositories, max_bytes), folder, max_bytes)
         case str(name):
-            path = base / Path(name).expanduser()
+            path = path_from(base, name)
             if path.is_dir():
                 _copy(path, folder, max_bytes)
             else:

@@ -34,7 +34,15 @@ def local_path(git: str, base: Path) -> Path:
     """Return the path of a local repository."""
     if git.startswith("file://"):
         return Path(unquote(urlsplit(git).path))
-    return base / Path(git).expanduser()
+    return path_from(base, git)
+
+
+def path_from(base: Path, name: str) -> Path:
+    """Return a path of a query file; a `~` with an unknown user is a name like any other."""
+    try:
+        return base / Path(name).expanduser()
+    except RuntimeError:
+        return base / name
 
 
 def check_out(source: str | Path, commit: str, folder: Path, max_bytes: int) -> None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
 from sii_cli.queries.queries import GitWorkspace, Query
-from sii_cli.queries.workspaces.repositories import is_remote, local_path
+from sii_cli.queries.workspaces.repositories import is_remote, local_path, path_from
 
 BATCHES = "batches"
 POOL = "pool"
@@ -56,7 +56,7 @@ def source_of(query: Query, base: Path, homes: KeptFolders) -> WorkspaceSource |
                 return None
             path = local_path(git, base)
         case name:
-            path = base / Path(name).expanduser()
+            path = path_from(base, name)
     path = Path(os.path.realpath(path))
     folder = Path(os.path.realpath(base))
     own = not homes.user.is_relative_to(folder)  # a file in ~ does not make all of ~ its own

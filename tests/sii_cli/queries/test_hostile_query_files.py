@@ -407,3 +407,19 @@ def test_aliases_that_stand_for_little_are_read(tmp_path: Path) -> None:
     )
     [a, b] = read_query_file(file).queries
     assert (a.tags, b.id, b.query) == (("t", "t"), "b", "x")
+
+
+@pytest.mark.parametrize(
+    "workspace",
+    [
+        "~nobody-of-this-name/x",
+        "~x.tar",
+        "a/" * 3000,
+        {"git": "~nobody-of-this-name/x", "commit": "1234567"},
+    ],
+)
+def test_a_path_that_cannot_be_is_one_mistake(place: Attacked, workspace: object) -> None:
+    file = place.write({"id": "a", "workspace": workspace}, {"id": "b", "tools": ["none"]})
+    told = place.told("--validate", str(file), code=2)
+    assert "queries.jsonl:1: workspace: " in told
+    assert "queries.jsonl:2: tools: " in told
