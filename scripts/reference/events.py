@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import inspect
-import re
+import types
+import typing
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -14,6 +16,14 @@ from recordings.events import EVENT_TYPES, Event, EventPart
 from scripts.reference.markdown import fenced, page, table
 from tests.recordings.recording_examples import example_lines
 
+_JSON = {
+    str: "string",
+    int: "integer",
+    float: "number",
+    bool: "boolean",
+    type(None): "null",
+    Any: "any value",
+}
 _Notes = dict[tuple[str, str], str]
 """What is said of a field, by its class and its name."""
 
@@ -53,18 +63,32 @@ def _event(name: str, event: Event, line: bytes, notes: _Notes) -> str:
 
 
 def _fields(cls: type[EventPart], notes: _Notes) -> str:
+    hints = typing.get_type_hints(cls)
     rows = [
-        (f"`{name}`", _kind(str(cls.__annotations__[name])), notes.get((cls.__name__, name), ""))
+        (f"`{name}`", _kind(hints[name]), notes.get((cls.__name__, name), ""))
         for name in cls.model_fields
     ]
     return table(("field", "type", ""), rows)
 
 
-def _kind(annotation: str) -> str:
-    """Write a type as a reader of JSON would say it: the values that are possible, or its name."""
-    text = re.sub(r"Literal\[(.*?)\]", lambda one: one[1].replace(",", " |"), annotation)
-    text = re.sub(r"'(\w+)'", r"`\1`", text).replace("None", "null")
-    return text.replace("|", "or").replace("[", r"\[")
+def _kind(hint: Any) -> str:
+    """Say in JSON's words what a field holds: a kind, the values that are possible, a part."""
+    arguments = typing.get_args(hint)
+    if hint in _JSON:
+        return _JSON[hint]
+    if typing.get_origin(hint) is typing.Literal:
+        return " or ".join(f"`{value}`" for value in arguments)
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):
+        return " or ".join(_kind(one) for one in arguments)
+    if typing.get_origin(hint) is list:
+        kind = _kind(arguments[0])
+        return f"list of {kind}s" if kind.isalpha() else f"list of {kind}"
+    if typing.get_origin(hint) is dict:
+        return "object" if arguments[1] is Any else f"object of {_kind(arguments[1])}s"
+    if typing.get_origin(hint) is tuple:
+        return f"[{', '.join(map(_kind, arguments))}]".replace("[", r"\[")
+    assert issubclass(hint, EventPart), hint
+    return f"[{hint.__name__}](#{hint.__name__.lower()})"
 
 
 def _field_notes() -> _Notes:
