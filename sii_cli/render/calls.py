@@ -17,6 +17,8 @@ from sii_cli.text.sanitise import one_line, sanitise
 MAX_LINES = 20
 """Lines of a command or of code that are shown."""
 MAX_LINE = 200
+MAX_PROGRAM_LINE = 2_000
+"""Characters of a line of a command or of code that are shown."""
 MARK = "● "
 
 Arguments = dict[str, Any]
@@ -53,11 +55,12 @@ def _text(arguments: Arguments, name: str) -> str:
 
 def _program(call: ToolCall, text: str, fold: bool) -> list[Text]:
     """Return a command or code; what is folded costs nothing."""
-    lines = sanitise(text).strip("\n").split("\n")
+    lines = text.strip("\n").split("\n")
     if call.name == "python":
         lines = ["", *lines]  # code begins below its name
     more = len(lines) - MAX_LINES if fold else 0
-    first, *rest = lines[:MAX_LINES] if more > 1 else lines
+    shown = lines[:MAX_LINES] if more > 1 else lines
+    first, *rest = (_program_line(line, fold) for line in shown)
     if call.name == "python":
         from sii_cli.render.formatted import render_code
 
@@ -67,6 +70,13 @@ def _program(call: ToolCall, text: str, fold: bool) -> list[Text]:
         body = [Text(f"    {line}") for line in rest]
     left = [Text(f"    … +{more} lines", style="dim")] if more > 1 else []
     return [_head(call.name, first), *body, *left]
+
+
+def _program_line(line: str, fold: bool) -> str:
+    """Return a line as it is shown, a very long one in part: its end is data or an attack."""
+    if not fold or len(line) <= MAX_PROGRAM_LINE:
+        return sanitise(line)
+    return sanitise(line[:MAX_PROGRAM_LINE]) + "…"
 
 
 def _read_file(name: str, arguments: Arguments) -> list[Text]:

@@ -59,6 +59,7 @@ ATTACKS: dict[str, list[Script]] = {
     "a million values": [calls(("bash", f'{{"a": {MANY}}}'))],
     "many wrong values": [call("edit_file", path="a", edits=[{"old": 1, "bad": 2}] * 100_000)],
     "many names": [call("bash", **{f"k{i}": 1 for i in range(150_000)})],
+    "a command of one long line": [call("bash", command="\x01" * 300_000)],
     "a command of many lines": [call("bash", command=":\n" * 300_000)],
     "code of many lines": [call("python", code="a = 1\n" * 3_000)],
     "a long list": [call("todo", todos=[{"content": "漢" * 50, "status": "done"}] * 1_500)],

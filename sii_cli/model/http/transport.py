@@ -6,6 +6,7 @@ is kept, and a proxy is used only before public hosts.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +24,8 @@ CONNECT_TIMEOUT = 10.0
 MAX_HEADER = 64 << 10
 """Bytes of a response's status line, and of a header."""
 MAX_HEADERS = 128
+PIECE = 16 << 10
+"""Bytes of a body that are read at a time."""
 MAX_INTERIM = 16
 """Interim answers (1xx) before the answer; real servers send one at most."""
 MAX_HEADS = 2 << 20
@@ -118,7 +121,9 @@ class Answer:
 
         Raises `TooMuch`, `aiohttp.ClientError`.
         """
-        data = await self._response.content.readany()
+        data = await self._response.content.read(PIECE)
+        if len(data) == PIECE:  # more is there, as of a flood: others in the loop come first
+            await asyncio.sleep(0)
         self._left -= len(data)
         if self._left < 0:
             raise TooMuch(f"more than {self._limit:,} bytes")

@@ -8,12 +8,13 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
+from sii_cli.model.http.transport import PIECE
 from sii_cli.model.retry import Waits
 from sii_cli.model.types import Completion
 from sii_cli.model.vllm import VllmModel
-from tests.fakes.bomb_server import OK, PeakMemory
+from tests.fakes.bomb_server import OK, UNTIL_CLOSED, PeakMemory, bomb_server
 from tests.fakes.http_server import HttpServer, write
-from tests.sii_cli.model.calling import ask, completion_of, parts_of
+from tests.sii_cli.model.calling import ask, client, completion_of, parts_of
 from tests.sii_cli.model.test_hostile_servers import END, delta
 
 pytestmark = pytest.mark.hostile
@@ -96,3 +97,27 @@ async def test_a_session_does_not_jump_between_busy_servers_without_a_rest(
     one, other = Busy(503, *headers), Busy(503, *headers, takes=0)
     async with one, other, asked_again(one, other):
         assert one.chats + other.chats < 10
+
+
+async def test_others_get_their_turn_while_tiny_events_flood() -> None:
+    event = delta(content="x")
+    turn = 0
+
+    async def count_turns() -> None:
+        nonlocal turn
+        while True:
+            turn += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count_turns())
+    most = together = last = 0
+    body = [UNTIL_CLOSED, event * 15_000, END]
+    async with (
+        bomb_server({"/v1/chat/completions": body}) as server,
+        client(server.base_url, retries=0) as model,
+    ):
+        async for _ in model.stream(ask(max_tokens=1000)):
+            together = together + 1 if turn == last else 1
+            most, last = max(most, together), turn
+    counting.cancel()
+    assert most <= 2 * PIECE // len(event) + 2
