@@ -59,6 +59,11 @@ _CHECKED = {
 _UNPROVEN = "the request's messages are not those that were sent (`messages_sha256`)"
 _CHUNK = 1 << 18
 _MOST_PROBLEMS = 1000
+_AGAIN = 1 << 28
+_TIMES_AGAIN = 100
+"""Messages that were sent before are read again: so many bytes, and so many times the log's."""
+_ONE_AGAIN = 1 << 15
+"""Bytes that a message counts at least: it is sought, and perhaps unpacked."""
 _STEPS_TOLD = 10
 """Steps that a note on a flag names."""
 
@@ -128,6 +133,8 @@ class _Verifier:
         self._unproven: list[tuple[int, Line]] = []
         """Requests, by event, whose messages are others now."""
         self._end = 0
+        self._again = 0
+        """Bytes that were read again."""
         self._flagged: defaultdict[int, dict[Flag, None]] = defaultdict(dict)
         """Names of the flags of each step."""
 
@@ -190,7 +197,7 @@ class _Verifier:
             self._places[event.seq] = line.offset
         for what in self._checks(event, ids):
             if what == _UNPROVEN:
-                self._unproven.append((event.seq, line))
+                self._unproven.append((event.seq, line._replace(text=b"")))
             else:
                 self.problem(what, line)
         return None
@@ -301,6 +308,11 @@ class _Verifier:
         if unsent is not None:
             return unsent
         line = next(read_lines(self._folder, offset=self._places[seq]))
+        self._again += max(len(line.text), _ONE_AGAIN)
+        if self._again > _AGAIN + _TIMES_AGAIN * self._end:
+            raise RecordingDamaged(
+                "its requests send what was sent before far more often than any session does"
+            )
         return encode_message(message_of(_decode(line)[0].data) or {})
 
 

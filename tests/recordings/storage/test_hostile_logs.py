@@ -10,7 +10,7 @@ import pytest
 
 from recordings.conversation.restore import restore
 from recordings.errors import RecordingDamaged, RecordingFailed, RecordingInUse
-from recordings.events import BlobRef, Observation, UserMessage
+from recordings.events import BlobRef, MessageSpan, ModelRequest, Observation, UserMessage
 from recordings.index.find import find
 from recordings.index.index import RecordingIndex
 from recordings.recorder import Recorder
@@ -121,6 +121,26 @@ def test_verify_stops_where_nothing_is_sound(tmp_path: Path) -> None:
     problems = verify(tmp_path).problems
     assert 1000 < len(problems) < 2100
     assert "nothing was checked beyond" in problems[-2].what + problems[-1].what
+
+
+def test_verify_reads_no_message_without_an_end_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few bytes of a request have a message of megabytes read again."""
+    monkeypatch.setattr("recordings.verify._AGAIN", 1 << 20)
+    recorder = Recorder.create(tmp_path, "s")
+    recorder.record(session_start(), "harness")
+    seq = recorder.record(UserMessage(round=1, text="x" * 100_000), "human").seq
+    span = MessageSpan(keep=0, new=[seq] * 100_000)
+    asked = ModelRequest(
+        step=1, attempt=1, request_id="r", messages=span, messages_sha256="", params={}
+    )
+    recorder.record(asked, "harness")
+    recorder.close()
+    began = time.process_time()
+    [problem] = verify(tmp_path).problems
+    assert "far more often than any session does" in problem.what
+    assert time.process_time() - began < 5
 
 
 def test_a_line_that_is_too_long_is_neither_written_nor_read(tmp_path: Path) -> None:
