@@ -33,7 +33,7 @@ test: engine ## Run all tests, those with Docker and with a real vLLM server too
 	@scripts/test_tools.sh
 	@$(MAKE) -j2 sandbox server
 	@$(PYTHON) -m tests.tiny_glm build
-	@$(PYTHON) -m pytest $(PYTEST_ARGS)
+	@scripts/run_tests.sh $(PYTEST_ARGS)
 
 attack: sandbox ## Attack sii with what others might send, and count what held
 	@scripts/test_tools.sh

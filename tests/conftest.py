@@ -2,6 +2,11 @@
 
 A test marked `docker` or `vllm` gets them without asking. Where they cannot be had the test fails
 in continuous integration and is skipped, with the reason, elsewhere.
+
+With pytest-xdist the tests of a file run in one process, one after another, as do all that need a
+model server. A slow test runs wherever there is room, unless its file shares what is slow to make:
+then it names its group. Tests marked `alone` need the machine to themselves: `scripts/run_tests.sh`
+runs them after the others.
 """
 
 from __future__ import annotations
@@ -20,6 +25,28 @@ from tests.tiny_glm.cache import cache_folder, locked
 from tests.tiny_glm.environment import is_ready
 from tests.tiny_glm.server import TinyGlmServer, serve
 from tests.tiny_glm.shared import shared
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    choices = ("together", "alone")
+    parser.addoption("--part", choices=choices, help="only tests that are (not) marked `alone`")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if part := config.getoption("--part"):
+        others = [item for item in items if _is(item, "alone") != (part == "alone")]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if _is(item, "alone") == (part == "alone")]
+    for item in items:
+        if _is(item, "vllm"):
+            item.add_marker(pytest.mark.xdist_group("vllm"))
+        elif not _is(item, "slow"):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    items.sort(key=lambda item: (not _is(item, "vllm"), not _is(item, "slow")))  # the longest first
+
+
+def _is(item: pytest.Item, marker: str) -> bool:
+    return item.get_closest_marker(marker) is not None
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ import pytest
 from tests.hostile.takers import MORE, REASONS, TAKERS, Take, collect
 from tests.hostile.texts import TEXTS, Text
 
-pytestmark = pytest.mark.hostile
+pytestmark = [pytest.mark.hostile, pytest.mark.alone]
 
 LEAST = 0.02
 """Seconds of CPU from which on a time is compared."""

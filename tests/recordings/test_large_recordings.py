@@ -11,7 +11,7 @@ import pytest
 from tests.recordings.large_sessions import NEEDLE, record_large_session
 from tests.sii_cli.terminal import clean_environment
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group(__name__)]
 
 ID = "20261124-120000-000000"
 ALLOWED = 100.0

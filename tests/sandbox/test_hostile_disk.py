@@ -11,7 +11,7 @@ from sandbox.docker.backend import DockerBackend
 from sandbox.protocol import Limits, Sandbox, SandboxSpec
 from tests.sandbox.conftest import IMAGE, Start
 
-pytestmark = pytest.mark.hostile
+pytestmark = [pytest.mark.hostile, pytest.mark.alone]
 
 MIB = 1 << 20
 LIMIT = 256 * MIB

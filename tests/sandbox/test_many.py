@@ -14,7 +14,7 @@ from sandbox.protocol import Sandbox, SandboxSpec
 from sandbox.running_sandboxes import running_sandboxes
 from tests.sandbox.conftest import IMAGE
 
-pytestmark = [pytest.mark.docker, pytest.mark.slow]
+pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.alone]
 
 COUNT = 100
 START, END = 20.0, 6.0

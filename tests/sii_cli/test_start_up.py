@@ -53,6 +53,7 @@ def test_a_replay_shows_its_beginning_before_what_formats_answers_is_imported() 
     assert not imported(code) & {"markdown_it", "pygments", "httpx", "docker"}
 
 
+@pytest.mark.alone
 def test_the_version_is_there_at_once() -> None:
     def seconds() -> float:
         begun = time.monotonic()
@@ -64,6 +65,7 @@ def test_the_version_is_there_at_once() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_the_prompt_takes_keys_soon(tmp_path: Path) -> None:
     workspace = tmp_path / "workspace"
     workspace.mkdir()

@@ -18,6 +18,7 @@ from tests.recordings.recording_sessions import FakeSession, record_session
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.xdist_group(__name__),
     pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here"),
 ]
 HOSTILE = "</script><script>document.title='owned'</script><b id=owned>bold</b>"
