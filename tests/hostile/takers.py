@@ -556,6 +556,7 @@ REASONS: dict[str, tuple[str, ...]] = {
         "sii_cli.queries.*",
     ),
     "runs within the sandbox, for the model alone": ("sandbox.runner.*",),
+    "tests of a sandbox": ("sandbox.conformance.*",),
     "hands a text on to the sandbox or to a server, or keeps it as it is": (
         *(
             "sandbox.client.calls:*",
