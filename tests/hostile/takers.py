@@ -584,6 +584,7 @@ REASONS: dict[str, tuple[str, ...]] = {
             "recordings.storage.files:*",
         ),
         *(
+            "recordings.conversation.ids:*",
             "recordings.conversation.messages:*",
             "recordings.storage.lines:*",
             "recordings.storage.migrations:*",
