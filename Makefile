@@ -5,10 +5,10 @@ MAKEFLAGS += --no-print-directory
 PYTHON := .venv/bin/python
 INSTALLED := .venv/.installed
 
-.PHONY: help setup engine sandbox server demo test attack check docs bench clean
+.PHONY: help setup engine sandbox server demo test attack check docs bench bench-compare clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 setup: $(INSTALLED) ## Make the Python environment in .venv
 
@@ -51,8 +51,11 @@ docs: $(INSTALLED) ## Build the documentation as a site, in build/docs
 	@$(PYTHON) -m sphinx -b html -E -W --keep-going -q -d build/doctrees docs build/docs
 	@echo "The site is in build/docs: open build/docs/index.html"
 
-bench: sandbox ## Measure speed and memory, and print the figures
-	@$(PYTHON) -m benchmarks
+bench: sandbox ## Measure speed and memory; the figures also go to benchmarks/results/*.json
+	@$(PYTHON) -m benchmarks $(BENCH)
+
+bench-compare: $(INSTALLED) ## Show two results of bench side by side: A=OLD.json B=NEW.json
+	@$(PYTHON) -m benchmarks.compare $(A) $(B)
 
 clean: ## Remove the environment and what the tools cached in the checkout
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

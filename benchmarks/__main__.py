@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.figures import VARIABLE, write_result
 
 BENCHMARKS = (
-    *(
-        "start",
-        "loop",
-        "batch",
-        "model",
-        "http",
-        "context",
-        "screen",
-        "sandbox",
-        "network",
-        "snapshots",
-    ),
-    *("recordings", "replay", "export"),
+    *("start", "loop", "batch", "model", "http", "context", "screen"),
+    *("sandbox", "tools", "network", "snapshots", "recordings", "replay", "export"),
 )
 
 
-def main() -> int:
-    """Run each in a process of its own; return 1 when one of them failed."""
-    failed = 0
-    for name in BENCHMARKS:
-        print(f"\n== python -m benchmarks.bench_{name}", flush=True)
-        failed |= subprocess.run([sys.executable, "-m", f"benchmarks.bench_{name}"]).returncode
-    return int(failed != 0)
+def main(names: list[str]) -> int:
+    """Run each (or those that are named) in its own process; return 1 when one of them failed."""
+    failed = []
+    with tempfile.NamedTemporaryFile() as figures:
+        env = os.environ | {VARIABLE: figures.name}
+        for name in names or BENCHMARKS:
+            print(f"\n== python -m benchmarks.bench_{name}", flush=True)
+            argv = [sys.executable, "-m", f"benchmarks.bench_{name}"]
+            if subprocess.run(argv, env=env).returncode:
+                failed.append(name)
+        result = write_result(Path(figures.name), failed)
+    print(f"\nWritten to {result}")
+    return int(bool(failed))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.bench_loop import scripted_server
+from benchmarks.figures import figure
 from recordings.events import Event, Observation
 from sandbox.protocol import SandboxSpec
 from sii_cli.agent.wire import Item
@@ -79,13 +80,18 @@ class Run:
     def seconds(self) -> float:
         return self.ended.at - self.began.at
 
-    def __str__(self) -> str:
-        """Say its speed, for a run whose sessions start and end at other times."""
+    def speed(self) -> float:
+        """Return the steps a second in the middle of the run, when most sessions work."""
         ends = sorted(moment.at for session in self.steps for moment in session)
         steps = len(ends)
         quarter, rest = ends[steps // 4], ends[steps * 3 // 4]
-        amid = (steps * 3 // 4 - steps // 4) / (rest - quarter)
-        return f"{amid:7.1f} steps/s amid the run, {steps / self.seconds:7.1f} starts included"
+        return (steps * 3 // 4 - steps // 4) / (rest - quarter)
+
+    def __str__(self) -> str:
+        steps = sum(map(len, self.steps))
+        return (
+            f"{self.speed():7.1f} steps/s amid the run, {steps / self.seconds:7.1f} starts included"
+        )
 
     def amid(self) -> tuple[float, float]:
         """Return the steps a second while all sessions run, and this process's share of a core.
@@ -177,6 +183,8 @@ def bench_fast(sessions: int, steps: int, peer: str | None) -> None:
         ours = asyncio.run(run_batch(url, Path(folder), sessions, steps))
     print(f"sii batch, {sessions} sessions of {steps} steps  {ours}")
     print(f"  CPU of sii                          {ours.ended.cpu_share(ours.began):7.1%}")
+    figure("batch: steps a second", ours.speed(), "/s", more_is_better=True)
+    figure("batch: memory a session", ours.memory / sessions, "MB")
     print(f"  memory a session, engine included   {ours.memory / sessions:7.1f} MB")
     if peer:
         theirs = run_peer(peer, sessions, steps)
@@ -194,6 +202,9 @@ def bench_slow(sessions: int, steps: int) -> None:
     speed, share = run.amid()
     print(f"{sessions} sessions of {steps} steps at 20 ms a token, {step:.2f} s a step at best")
     print(f"  all at once: share of the ideal     {speed * step / sessions:7.1%}")
+    ideal = speed * step / sessions * 100
+    figure("batch: share of the ideal, all at once", ideal, "%", more_is_better=True)
+    figure("batch: CPU of sii, all at once", share * 100, "%")
     print(f"  the whole run ({run.seconds:5.1f} s)           {step * steps / run.seconds:7.1%}")
     whole = run.ended.cpu_share(run.began)
     print(f"  CPU of sii, all at once, whole run  {share:7.1%}{whole:7.1%}")
@@ -218,6 +229,7 @@ def bench_validation() -> None:
         for line in path.open():
             json.loads(line)
         floor = time.perf_counter() - began
+    figure("batch: 5,000 queries validated", seconds, "s", floor=floor)
     print(
         f"5,000 queries validated in {seconds:.2f} s ({seconds / floor:.1f}x of reading the JSON)"
     )

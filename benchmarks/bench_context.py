@@ -20,6 +20,7 @@ from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from benchmarks.figures import figure
 from recordings.conversation.messages import encode_message
 from recordings.conversation.restore import SentMessage
 from sii_cli.agent.context import plan
@@ -84,7 +85,9 @@ async def measure(folder: Path, tokens: int) -> None:
         ("all again", all_again),
         ("plan of stubs", compaction),
     ):
-        print(f"{name:16} {await median(run) * 1e3:8.2f} ms")
+        taken = await median(run) * 1e3
+        figure(f"context: {name.strip()}", taken, "ms")
+        print(f"{name:16} {taken:8.2f} ms")
 
 
 async def median(run: Callable[[], Awaitable[None]], repeats: int = 15) -> float:

@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.figures import figure
 from recordings.export.plan import ChosenRecording, ExportOptions
 from recordings.export.run import export
 from recordings.export.target import find_target
@@ -60,8 +61,11 @@ def compare(root: Path, folders: list[Path], megabytes: float, floor: float) -> 
         taken[format_] = timed(lambda: make(root / format_, folders, format_))  # noqa: B023
         rate = megabytes / taken[format_]
         ratio = taken[format_] / floor
+        floor_rate = megabytes / floor
+        figure(f"export: {format_}", rate, "MB/s", floor=floor_rate, more_is_better=True)
         print(f"export {format_:<22} {rate:8.1f} MB/s  ({ratio:.1f} times the floor)")
     whole = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    figure("export: memory for all", whole / 1024, "MB")
     print(f"peak memory: {small / 1024:.0f} MB for {len(few)}, {whole / 1024:.0f} MB for all")
     return taken["tokens"]
 

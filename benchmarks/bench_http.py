@@ -22,6 +22,7 @@ import httpx
 import orjson
 
 from benchmarks.bench_model import REQUEST, bench_server
+from benchmarks.figures import figure
 from benchmarks.peer_http_by_hand import ByHand
 from benchmarks.peers import httpx_aiohttp
 from sii_cli.model.assemble import Assembler
@@ -109,6 +110,7 @@ async def compare(tokens: int, repeats: int) -> None:
 def _tell(sessions: int, what: str, costs: dict[str, list[float]]) -> None:
     medians = {name: statistics.median(times) for name, times in costs.items()}
     for name, cost in medians.items():
+        figure(f"http: {sessions} sessions, {what}, {name}", cost * 1e6, "µs")
         print(
             f"{sessions:3} sessions   {what:6} {cost * 1e6:7.1f} µs CPU a chunk   {name:15}"
             f"   {cost / medians[OURS]:.2f} of sii's"

@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from benchmarks.figures import figure
 from benchmarks.peers import mini_swe_agent
 from recordings.events import Event, ModelRequest
 from recordings.recorder import Recorder
@@ -232,6 +233,9 @@ async def bench(steps: int, long: int, peer: str | None) -> None:
         print(f"sii, {steps} steps          {ours}")
         print(f"  without snapshots     {bare}")
         print(f"floor (http + command)  {floor}")
+        for what, cost in (("step", ours), ("step without snapshots", bare)):
+            figure(f"loop: {what}, wall", cost.wall * 1e3, "ms", floor=floor.wall * 1e3)
+            figure(f"loop: {what}, CPU", cost.cpu * 1e3, "ms", floor=floor.cpu * 1e3)
         print(f"  sii / floor           wall {ours.wall / floor.wall:.2f}x")
         if peer:
             theirs = measure_peer(peer, steps)
@@ -246,6 +250,8 @@ async def bench(steps: int, long: int, peer: str | None) -> None:
             print(f"sii, {long} steps        {cost}")
             print(f"  last 100 / first 100  {last / first:.2f}x (medians)")
             cpu = cost.cpu * long
+            figure("loop: last 100 steps of a long session", last * 1e3, "ms", floor=first * 1e3)
+            figure("loop: memory of a long session", peak_memory(), "MB")
             raw = recording.floor(Path(folder))
             print(f"  recording             {recording.share(cpu)}")
             print(f"    the writes, alone   {raw / cpu:.1%} (the same bytes and syncs, afterwards)")

@@ -21,6 +21,7 @@ from pathlib import Path
 import httpx
 import orjson
 
+from benchmarks.figures import figure
 from sii_cli.model.assemble import Assembler
 from sii_cli.model.http.sse import EventSplitter
 from sii_cli.model.types import STREAMING, ChatRequest, Completion, Delta
@@ -68,6 +69,7 @@ def chunk_cost(chunks: int = 5000, repeats: int = 7) -> None:
             orjson.loads(event)
 
     ours, alone = (median_cpu(run, repeats) / chunks for run in (whole, floor))
+    figure("model: chunk, CPU", ours * 1e6, "µs", floor=alone * 1e6)
     print(f"chunk          {ours * 1e6:7.1f} µs CPU    orjson alone {alone * 1e6:.1f} µs")
 
 
@@ -93,6 +95,7 @@ async def request_cost(requests: int = 200, repeats: int = 5) -> None:
             ("bare socket", lambda: through_socket(*socket)),
         ):
             cpu, wall = await median_request(call, requests, repeats)
+            figure(f"model: request, CPU, {name}", cpu * 1e3, "ms")
             print(f"request        {cpu * 1e3:7.2f} ms CPU  {wall * 1e3:6.2f} ms wall   {name}")
         await model.aclose()
         await plain.aclose()
@@ -161,6 +164,7 @@ async def first_token(calls: int = 50) -> None:
     await model.aclose()
     server.close()
     await asyncio.sleep(0.01)  # for the server's side to see it
+    figure("model: first token", statistics.median(delays) * 1e3, "ms")
     print(
         f"first token    {statistics.median(delays) * 1e3:7.2f} ms from the server's socket "
         f"(worst of {calls}: {max(delays) * 1e3:.2f})"
@@ -179,6 +183,10 @@ async def many_sessions(sessions: int, rounds: int) -> None:
             started = time.process_time(), time.perf_counter()
             together = await run_sessions(url, sessions, rounds, spread)
             cpu = (time.process_time() - started[0]) / (time.perf_counter() - started[1])
+            share = alone / together * 100
+            figure(
+                f"model: throughput of {sessions} sessions, {how}", share, "%", more_is_better=True
+            )
             print(
                 f"{sessions:3} sessions   {alone / together:7.1%} of the throughput of so many "
                 f"alone, {cpu:.0%} of a core   {how}"

@@ -23,6 +23,7 @@ import time
 from pathlib import Path
 
 from benchmarks.bench_sandbox import milliseconds, show
+from benchmarks.figures import figure
 from sandbox.bubblewrap.backend import BubblewrapBackend
 from sandbox.docker.backend import DockerBackend
 from sandbox.network.resolve import Reach
@@ -128,6 +129,9 @@ async def _through(
     small, rate = json.loads(result.output)
     ratio = statistics.median(small) / statistics.median(floor)
     note = f"{ratio:4.1f} x direct; {rate / MIB:6.0f} MiB/s, {rate / floor_rate:4.2f} x direct"
+    ours, bare = (statistics.median(one) * 1e3 for one in (small, floor))
+    figure(f"network: {how}", ours, "ms", floor=bare)
+    figure(f"network: download, {how}", rate, "B/s", floor=floor_rate, more_is_better=True)
     show(f"{how}, through the proxy", milliseconds(small), note)
     note = f"memory +{grown / 1024:.1f} MiB, CPU {cpu / size * (1 << 30):.2f} s a GiB"
     show("  pings of the sandbox meanwhile", milliseconds(times), note)

@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
+from benchmarks.figures import figure
 from recordings.conversation.restore import restore
 from recordings.events import Event, EventData, LiveDelta, Observation, Origin
 from recordings.index.find import Filter, find, search
@@ -112,6 +113,7 @@ def recording(folder: Path) -> None:
         floor.append(p50(write, 100))
         event.append(p50(lambda: recorder.record(observation, "tool"), 100))
     synced, bare = statistics.median(event) * 1e3, statistics.median(floor) * 1e3
+    figure("recordings: synced event", synced, "ms", floor=bare)
     print(f"synced event       {synced:8.3f} ms p50   floor {bare:.3f} ms, {synced / bare:.2f}x")
     delta = LiveDelta(1, "content", " word")
     start = time.perf_counter()
@@ -147,6 +149,7 @@ def flatness(folder: Path) -> None:
         session.step(calls=1)
         cpu.append(recorder.spent - before)
     first, last = statistics.median(cpu[:100]) * 1e3, statistics.median(cpu[-100:]) * 1e3
+    figure("recordings: step 1,000, CPU", last, "ms", floor=first)
     print(f"1,000 steps        {first:8.3f} ms CPU a step at first, {last:.3f} ms at last")
     recorder.close()
 
@@ -188,6 +191,8 @@ def reading(folder: Path, megabytes: int) -> None:
     assert result.whole, result.problems[:3]
     taken = best(lambda: verify(folder))
     total = result.bytes / 1e6
+    rate = total / taken
+    figure("recordings: verify", rate, "MB/s", floor=log / floor, more_is_better=True)
     print(
         f"verify             {total / taken:8.0f} MB/s      sha256 alone {log / floor:.0f} MB/s "
         f"({total:.0f} MB, {result.lines} lines)"
@@ -229,9 +234,9 @@ def many(root: Path, count: int) -> None:
 
         return best(act)
 
-    print(
-        f"list, 50 newest    {with_index(lambda i: find(i, limit=50)):8.3f} s   (with the refresh)"
-    )
+    newest = with_index(lambda i: find(i, limit=50))
+    figure(f"recordings: list of {count}, 50 newest", newest, "s")
+    print(f"list, 50 newest    {newest:8.3f} s   (with the refresh)")
     print(
         f"list, filtered     "
         f"{with_index(lambda i: find(i, Filter(batch='b1', tool='bash'), limit=50)):8.3f} s"

@@ -20,6 +20,7 @@ from unittest.mock import patch
 import pexpect
 
 from benchmarks.bench_start import SII, median, python
+from benchmarks.figures import figure
 from recordings.events import (
     ModelResponse,
     Observation,
@@ -112,6 +113,9 @@ def main(runs: int, megabytes: float) -> None:
             lines = median(read(folder), runs)
             played = [play(Path(home)) for _ in range(runs + 1)][1:]
             first, end, peak = (statistics.median(values) for values in zip(*played, strict=True))
+            figure(f"replay: first frame of {size:.1f} MB", first * 1e3, "ms", floor=floor * 1e3)
+            figure(f"replay: to the end of {size:.1f} MB", end * 1e3, "ms", floor=lines * 1e3)
+            figure(f"replay: memory at {size:.1f} MB", peak, "MB")
             for name, value in (
                 (f"{size:.1f} MB, first frame", _times(first, floor, "python")),
                 ("  to its end", _times(end, lines, "reading its lines")),

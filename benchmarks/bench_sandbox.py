@@ -20,6 +20,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from benchmarks.figures import figure
 from sandbox.docker.backend import DockerBackend
 from sandbox.protocol import Sandbox, SandboxSpec
 
@@ -64,6 +65,7 @@ async def round_trips(sandbox: Sandbox, rounds: int) -> None:
     for name, seconds in times.items():
         ratio = statistics.median(seconds) / floor
         note = f"{ratio:5.2f} x ping, client CPU {cpu[name] / rounds * 1e3:.2f} ms"
+        figure(f"sandbox: {name.strip()}", statistics.median(seconds) * 1e3, "ms")
         show(name, milliseconds(seconds), note)
 
 
@@ -84,6 +86,7 @@ async def starts(backend: DockerBackend, spec: SandboxSpec, rounds: int) -> None
         await sandbox.bash(":")
         cold.append(time.perf_counter() - begin)
         closing.append(await time_of(sandbox.close))
+    figure("sandbox: cold start and first command", statistics.median(cold) * 1e3, "ms")
     show("cold start and first command", milliseconds(cold))
     show("close", milliseconds(closing))
 
@@ -93,6 +96,8 @@ async def files(sandbox: Sandbox, rounds: int = 10) -> None:
     writes = [await time_of(lambda: sandbox.write_file("f", data)) for _ in range(rounds)]
     reads = [await time_of(lambda: sandbox.read_file("f")) for _ in range(rounds)]
     for name, seconds in (("write", writes), ("read", reads)):
+        rate = 10 / statistics.median(seconds)
+        figure(f"sandbox: {name} 10 MiB", rate, "MiB/s", more_is_better=True)
         show(f"{name} 10 MiB", f"{10 / statistics.median(seconds):8.0f} MiB/s")
 
 
@@ -107,6 +112,7 @@ async def gigabyte(sandbox: Sandbox) -> None:
     seconds = await time_of(lambda: sandbox.bash("head -c 1000000000 /dev/zero"))
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     floor = pipe_to_cat()
+    figure("sandbox: 1 GB of output", seconds, "s", floor=floor)
     show(
         "1 GB of output",
         f"{seconds:8.2f} s",

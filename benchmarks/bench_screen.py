@@ -22,6 +22,7 @@ from threading import Thread
 
 import pexpect
 
+from benchmarks.figures import figure
 from tests.fakes.http_server import STREAM_HEAD, chunked
 
 SII = [sys.executable, "-m", "sii_cli.main"]
@@ -154,9 +155,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     rounds = parser.parse_args().rounds
     to_screen, to_server = measure(rounds)
+    bare = floor(rounds)
     show("first token, socket to screen", to_screen)
-    show("the same, copied by Python", floor(rounds))
+    show("the same, copied by Python", bare)
     show("Ctrl-C to the server", to_server)
+    middle, least = (statistics.median(one) * 1e3 for one in (to_screen, bare))
+    figure("screen: first token", middle, "ms", floor=least)
+    figure("screen: Ctrl-C to the server", statistics.median(to_server) * 1e3, "ms")
 
 
 if __name__ == "__main__":

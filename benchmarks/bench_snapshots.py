@@ -22,6 +22,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.figures import figure
 from sandbox.snapshots import Snapshots, SnapshotStore
 
 _FILES_A_DIRECTORY = 20
@@ -80,6 +81,8 @@ class Cost:
     def show(self, floor: Cost | None = None) -> None:
         wall, cpu = sorted(self.wall), sorted(self.cpu)
         p50 = statistics.median(cpu)
+        least = statistics.median(floor.cpu) if floor else None
+        figure(f"snapshots: {self.what}, CPU", p50, "ms", floor=least)
         note = f"{p50 / statistics.median(floor.cpu):6.2f} × the floor" if floor else ""
         print(
             f"  {self.what:<28} wall min {wall[0]:9.2f}  p50 {statistics.median(wall):9.2f}   "
@@ -132,12 +135,12 @@ async def huge(folder: Path, files: int) -> None:
     memory = resident()
     stalls: list[float] = []
     watching = asyncio.create_task(watch_loop(stalls))
-    first = await once("first snapshot", snapshots.snapshot)
+    first = await once(f"first snapshot of {files:,}", snapshots.snapshot)
     print(f"  {first.wall[0] / min(floor.wall):.1f} × tar (wall)")
     before = await snapshots.snapshot()
     kept, peak = resident() - memory, highest() - memory
     print(f"  memory: {kept / 1e6:.0f} MB kept, {peak / 1e6:.0f} MB at most")
-    nothing = Cost("nothing changed")
+    nothing = Cost(f"nothing of {files:,} changed")
     for _ in range(5):
         with nothing.measured():
             await snapshots.snapshot()
@@ -151,7 +154,7 @@ async def huge(folder: Path, files: int) -> None:
     for path in paths[::1000]:
         path.write_text("changed\n")
     await once(f"{len(paths[::1000])} files changed", snapshots.snapshot)
-    await once("undone (restore)", lambda: snapshots.restore(before.tree_sha256))
+    await once("many undone (restore)", lambda: snapshots.restore(before.tree_sha256))
     unpacked, made = Cost("floor: tar x of the same tree"), Cost("materialised")
     for turn in range(2):
         with unpacked.measured():

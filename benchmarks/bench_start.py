@@ -19,6 +19,8 @@ from pathlib import Path
 
 import pexpect
 
+from benchmarks.figures import figure
+
 SII = str(Path(sys.executable).with_name("sii"))
 KEYS = "echoed"
 
@@ -65,6 +67,7 @@ def main(runs: int) -> None:
     print(f"python -c pass           {floor * 1e3:6.0f} ms")
     for name, run in (("sii --version", version), ("sii to a typed prompt", prompt)):
         took = median(run, runs)
+        figure(f"start: {name}", took * 1e3, "ms", floor=floor * 1e3)
         print(f"{name:<24} {took * 1e3:6.0f} ms  ({took / floor:.1f}x python)")
 
 

@@ -19,6 +19,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from benchmarks.figures import figure
 from sandbox.docker.backend import DockerBackend
 from sandbox.protocol import Sandbox, SandboxSpec
 from tools.toolbox import Toolbox
@@ -89,8 +90,12 @@ async def measure(rounds: int, image: str, workspace: Path) -> None:
         "read_file, first lines": lambda _: tools.call("read_file", path="f"),
         "read_file, last lines": lambda _: tools.call("read_file", path="f", offset=120_000),
     }
+    floor = None
     for name, call in calls.items():
-        show(name, await seconds(rounds, call))
+        taken = await seconds(rounds, call) * 1e3
+        floor = floor or taken
+        figure(f"tools: {name}", taken, "ms", floor=floor)
+        show(name, taken / 1e3)
     await sandbox.close()
 
 
