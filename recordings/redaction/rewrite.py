@@ -51,13 +51,16 @@ class Finding:
 
 def scan(folder: Path, finder: SecretFinder) -> Iterator[Finding]:
     """Yield the secrets of a recording. Raises what `read_events` raises."""
+    known: dict[str, tuple[Secret, ...]] = {}  # by blob: many observations may name one
     for event in read_events(folder):
         for secret in finder.find("\n".join(texts_of(event.data))):
             yield Finding(event.seq, secret)
         for ref in event.data.blobs() if isinstance(event.data, Observation) else ():
-            with open_blob(folder, ref) as file:
-                text = file.read(_LARGEST).decode("utf-8", "replace")
-            for secret in finder.find(text):
+            if ref.sha256 not in known:
+                with open_blob(folder, ref) as file:
+                    text = file.read(_LARGEST).decode("utf-8", "replace")
+                known[ref.sha256] = tuple(finder.find(text))
+            for secret in known[ref.sha256]:
                 yield Finding(event.seq, secret, in_blob=True)
 
 
@@ -109,6 +112,8 @@ class _Rewriter:
         self._by = by
         self._seqs: list[int] = []
         self._kept_blobs: set[str] = set()
+        self._clean_blobs: dict[BlobRef, BlobRef] = {}
+        """By blob: what stands for it."""
         self._tainted = 0
         """Prompts that keep fewer ids than this have tokens of a changed message."""
         self._waiting = False
@@ -216,6 +221,11 @@ class _Rewriter:
         )
 
     def _clean_blob(self, ref: BlobRef) -> BlobRef:
+        if ref not in self._clean_blobs:  # many observations may name one
+            self._clean_blobs[ref] = self._clean_new_blob(ref)
+        return self._clean_blobs[ref]
+
+    def _clean_new_blob(self, ref: BlobRef) -> BlobRef:
         try:
             before = read_blob(self._folder, ref)
         except RecordingError:

@@ -65,8 +65,10 @@ def read_blob(folder: Path, ref: BlobRef) -> bytes:
     if ref.size > LARGEST_BLOB:
         raise RecordingDamaged(f"The blob {ref.sha256} is said to have {ref.size:,} bytes.")
     with open_blob(folder, ref) as file:
-        data = file.read(max(0, ref.size) + 1)  # no more than was written, whatever is there now
-    if hashlib.sha256(data).hexdigest() != ref.sha256:
+        is_whole = file.seek(0, os.SEEK_END) == ref.size
+        file.seek(0)
+        data = file.read(ref.size) if is_whole else b""  # as much as was written, or nothing
+    if not is_whole or hashlib.sha256(data).hexdigest() != ref.sha256:
         raise RecordingDamaged(f"The blob {ref.sha256} in {folder} is not what was written.")
     return data
 

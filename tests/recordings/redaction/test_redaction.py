@@ -29,6 +29,7 @@ from recordings.events import (
 from recordings.index.find import search
 from recordings.index.index import RecordingIndex
 from recordings.recorder import Recorder
+from recordings.redaction import rewrite
 from recordings.redaction.redactor import Redactor
 from recordings.redaction.rewrite import redact, scan
 from recordings.redaction.secrets import SecretFinder, known_secrets, mask
@@ -391,3 +392,30 @@ def test_only_what_is_hardly_ever_wrong_is_looked_for_by_form() -> None:
     finder = SecretFinder(KNOWN, "patterns")
     text = f"{GITHUB} password='x9Kq2mZ7wPb4' https://ada:pa55word@db/x {KEY}"
     assert [secret.name for secret in finder.find(text)] == ["GITHUB_TOKEN", "SII_API_KEY"]
+
+
+@pytest.mark.hostile
+def test_a_blob_that_many_observations_name_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a recording of some megabytes would keep a scan of the whole home busy for days."""
+    folder = tmp_path / "s"
+    folder.mkdir()
+    recorder = Recorder.create(folder, "s")
+    recorder.record(session_start(), "harness")
+    blob = recorder.put_blob(f"the key is {KEY}".encode())
+    for _ in range(50):
+        seen = Observation(step=1, call_id="c", name="bash", text="", full=blob, seconds=0)
+        recorder.record(seen, "tool")
+    recorder.close()
+    reads: list[str] = []
+    opened = rewrite.open_blob
+    monkeypatch.setattr(rewrite, "open_blob", lambda *of: reads.append("scan") or opened(*of))
+    read = rewrite.read_blob
+    monkeypatch.setattr(rewrite, "read_blob", lambda *of: reads.append("redact") or read(*of))
+    assert len([one for one in scan(folder, SecretFinder(KNOWN)) if one.in_blob]) == 50
+    assert reads == ["scan"]
+    redact(folder, Redactor(SecretFinder(KNOWN)), by="ada")
+    assert reads == ["scan", "redact"]
+    assert list(scan(folder, SecretFinder(KNOWN))) == []
+    assert not files_hold(folder / "blobs", KEY)
