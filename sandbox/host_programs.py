@@ -1,4 +1,4 @@
-"""Programs of the host, and children of ours: nothing in a workspace can take their place.
+"""Programs of the host, and sii's own child processes: no file of a workspace can replace them.
 
 A `PATH` such as `.:/usr/bin`, or with the `node_modules/.bin` of a project in it, would find the
 program that somebody's repository, or the model, put there.
@@ -19,7 +19,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 def find_program(name: str) -> str | None:
-    """Return where a program is, by the safe part of PATH; none when it is in none of these."""
+    """Return where a program is, by the safe part of PATH, or None when it is in none of these."""
     for folder in _own(safe_folders(os.environ.get("PATH", os.defpath))):
         path = os.path.join(folder, name)
         if os.path.isfile(path) and os.access(path, os.X_OK):
@@ -28,7 +28,7 @@ def find_program(name: str) -> str | None:
 
 
 def python_command(script: str, *arguments: str) -> list[str]:
-    """Return the command of a child that runs a script of ours with this process' imports.
+    """Return the command of a child that runs a script of sii's with this process' imports.
 
     It looks for modules where this process does, the working directory apart: neither the
     environment nor a `sitecustomize` says otherwise.

@@ -1,7 +1,7 @@
-"""Folders of our own among the machine's temporary files, and the removal of those left behind.
+"""sii's own folders among the machine's temporary files, and the removal of leftover ones.
 
-A folder belongs to whoever holds its lock; the kernel lets go of it when its owner dies, and
-whoever starts next removes it.
+A folder belongs to the process that holds its lock. The kernel releases the lock when its owner
+dies, and the next process that starts removes the folder.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from contextlib import suppress
 from pathlib import Path
 
 _PREFIX = "sii-run-"
-"""What the folders' names begin with; nothing else of ours does."""
+"""What the folders' names begin with; nothing else of sii's does."""
 
 
 class OwnFolder:
-    """A folder that is removed by `close`, or by `sweep` after its owner's death."""
+    """A folder that is removed by `close`, or as a leftover after its owner's death."""
 
     def __init__(self, what: str) -> None:
-        """`what` stands in its name. Raises `OSError`."""
+        """`what` is part of its name. Raises `OSError`."""
         self.path, self._lock = _make(f"{_PREFIX}{what}-")
 
     def __enter__(self) -> Path:
@@ -41,7 +41,7 @@ def _make(prefix: str) -> tuple[Path, int]:
     """Return a new folder (mode 0700) and the descriptor that holds its lock."""
     while True:
         path = Path(tempfile.mkdtemp(prefix=prefix))
-        with suppress(FileNotFoundError):  # swept by another before it was locked: the next one
+        with suppress(FileNotFoundError):  # removed by another before it was locked
             lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
             _lock(path, lock)
             if path.exists():
@@ -59,12 +59,12 @@ def _lock(path: Path, folder: int) -> None:
         raise OSError(error.errno, what, str(path)) from error
 
 
-def sweep() -> int:
-    """Remove the folders of ours whose owner is dead; return how many."""
-    return sum(map(_sweep_one, Path(tempfile.gettempdir()).glob(f"{_PREFIX}*")))
+def remove_leftover_folders() -> int:
+    """Remove sii's folders whose owner is dead; return how many."""
+    return sum(map(_remove_leftover, Path(tempfile.gettempdir()).glob(f"{_PREFIX}*")))
 
 
-def _sweep_one(path: Path) -> bool:
+def _remove_leftover(path: Path) -> bool:
     try:
         folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError:

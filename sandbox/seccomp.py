@@ -1,7 +1,7 @@
 """The system calls of every sandbox: one profile, written for Docker and for bubblewrap.
 
 What is not named here is refused: the names are those of Docker's own default profile for a
-container without capabilities, so nothing that it closes is opened by ours taking its place.
+container without capabilities, so nothing that it closes is opened by this one in its place.
 Beyond it, io_uring is missing, a socket is of a family that has a use inside, and no file is given
 space without being written. Programs of another
 architecture (32-bit ones) have no calls at all, for their arguments stand elsewhere.
@@ -104,7 +104,7 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class SyscallRule:
     """A call that is not always allowed: only when all conditions of an alternative hold."""
 
     name: str
@@ -129,14 +129,14 @@ def _differs(argument: int, value: int, *, mask: int) -> tuple[tuple[Condition, 
 
 CHECKED = (
     # The flags of clone3 lie in memory, where no filter sees them: libraries fall back to clone.
-    Call("clone3", (435, 435), error=errno.ENOSYS),
-    Call("io_uring_setup", (425, 425), error=errno.ENOSYS),
-    Call("io_uring_enter", (426, 426), error=errno.ENOSYS),
-    Call("io_uring_register", (427, 427), error=errno.ENOSYS),
-    Call("clone", (56, 220), ((Condition(0, "has none of", _NAMESPACES),),)),
-    Call("personality", (135, 92), _is_one_of(0, 0, 8, 0x20000, 0x20008, 0xFFFFFFFF)),
+    SyscallRule("clone3", (435, 435), error=errno.ENOSYS),
+    SyscallRule("io_uring_setup", (425, 425), error=errno.ENOSYS),
+    SyscallRule("io_uring_enter", (426, 426), error=errno.ENOSYS),
+    SyscallRule("io_uring_register", (427, 427), error=errno.ENOSYS),
+    SyscallRule("clone", (56, 220), ((Condition(0, "has none of", _NAMESPACES),),)),
+    SyscallRule("personality", (135, 92), _is_one_of(0, 0, 8, 0x20000, 0x20008, 0xFFFFFFFF)),
     # Of netlink only what lists a sandbox's own interfaces (getifaddrs, `ip`).
-    Call(
+    SyscallRule(
         "socket",
         (41, 198),
         (
@@ -144,16 +144,16 @@ CHECKED = (
             (Condition(0, "is", _NETLINK), Condition(2, "is", _NETLINK_ROUTE)),
         ),
     ),
-    Call("socketpair", (53, 199), _is_one_of(0, _UNIX)),
+    SyscallRule("socketpair", (53, 199), _is_one_of(0, _UNIX)),
     # The disk limit is held by looking, and these give a file gigabytes at once. The C library's
     # posix_fallocate writes zeros instead.
-    Call(
+    SyscallRule(
         "fallocate",
         (285, 47),
         ((Condition(1, "has", _PUNCH_HOLE),),),
         error=errno.EOPNOTSUPP,
     ),
-    Call("ioctl", (16, 29), _differs(1, _SPACE_CALLS, mask=0xFFFFFF00)),
+    SyscallRule("ioctl", (16, 29), _differs(1, _SPACE_CALLS, mask=0xFFFFFF00)),
 )
 
 
@@ -211,7 +211,7 @@ def _opposite(condition: Condition) -> dict[str, Any]:
 _MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 """Machine → the column of its numbers, and how the kernel names it."""
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
-"""Where they stand in `seccomp_data`; an argument has its lower half first."""
+"""Their positions in `seccomp_data`; an argument has its lower half first."""
 _LOAD, _AND, _IF_EQUAL, _IF_AT_LEAST, _IF_SET, _RETURN = 0x20, 0x54, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _ERROR = 0x7FFF0000, 0x00050000
 
@@ -221,7 +221,7 @@ _Outcome = tuple[_Line, ...]
 
 
 def call_filter(machine: str | None = None) -> bytes | None:
-    """Return the filter as the kernel takes it; none for a machine whose numbers are not known."""
+    """Return the filter as the kernel takes it; None for a machine whose numbers are not known."""
     known = _MACHINES.get(machine or platform.machine())
     if known is None:
         return None
@@ -270,13 +270,13 @@ def _tree(ranges: list[tuple[int, _Outcome]]) -> list[_Line]:
     return [(_IF_AT_LEAST, len(below), 0, ranges[middle][0]), *below, *above]
 
 
-def _checked(call: Call) -> _Outcome:
+def _checked(call: SyscallRule) -> _Outcome:
     lines = [line for tests in call.alternatives for line in _alternative(tests)]
     return (*lines, *_error(call.error))
 
 
 def _alternative(tests: tuple[Condition, ...]) -> list[_Line]:
-    """Return what allows the call when all tests hold, and goes on behind itself otherwise."""
+    """Return code that allows the call when all tests hold, else continues after itself."""
     lines: list[_Line] = [(_RETURN, 0, 0, _ALLOW)]
     for test in reversed(tests):
         lines = _test(test, len(lines)) + lines

@@ -44,7 +44,7 @@ _ENVIRONMENT = r"{ \command -p env -0; } 2>/dev/null || :"
 """Also where PATH is empty, `env` is a function, or the shell traces or ends with what fails."""
 _TAIL = 4096
 _MOST_LOST = 16
-"""Losses that are kept to be told."""
+"""Losses that are kept to be reported."""
 
 
 class RunnerCalls:
@@ -164,7 +164,7 @@ class RunnerCalls:
             return _file_data(reply.head, b"")
 
     def watch_network(self, watcher: OnNetworkUse | None) -> None:
-        """Tell of every request to the network from now on, and of those not told yet."""
+        """Report every request to the network from now on, and those not reported yet."""
         self._network.watch(watcher)
 
     async def ping(self) -> float:

@@ -16,7 +16,7 @@ from sandbox.runner.frames import Head
 _FOLLOW_EVERY = 0.3
 """Seconds between looks at what a job writes while it is waited for."""
 _NAMED = 20
-"""Jobs that are named to whoever asks for one that there is not: the last ones."""
+"""The last jobs, which are named when one does not exist."""
 _FOLLOWED = 64 << 10
 """Bytes that one look shows at most."""
 
@@ -29,7 +29,7 @@ class _Entry:
     begin: float
     ended: asyncio.Event
     offset: int = 0
-    told: bool = False
+    reported: bool = False
 
 
 class JobTable:
@@ -71,10 +71,10 @@ class JobTable:
         return [_now(entry) for entry in self._entries.values()]
 
     def ended(self) -> list[Job]:
-        """Return jobs whose end was not told yet."""
-        news = [one for one in self._entries.values() if not one.job.running and not one.told]
+        """Return jobs whose end was not reported yet."""
+        news = [one for one in self._entries.values() if not one.job.running and not one.reported]
         for entry in news:
-            entry.told = True
+            entry.reported = True
         return [entry.job for entry in news]
 
     async def read(self, job_id: int, limit: int) -> JobOutput:
@@ -103,7 +103,7 @@ class JobTable:
         if entry.job.running:
             self._stream.check()
         else:
-            entry.told = True
+            entry.reported = True
         return _now(entry)
 
     async def _follow(self, job_id: int, entry: _Entry, on_output: OnOutput) -> None:
@@ -126,7 +126,7 @@ class JobTable:
             await entry.ended.wait()
             if entry.job.running:
                 self._stream.check()
-        entry.told = True
+        entry.reported = True
         return entry.job
 
     def _entry(self, job_id: int) -> _Entry:
@@ -161,7 +161,7 @@ def _now(entry: _Entry) -> Job:
 
 
 def _environment(listing: bytes) -> dict[str, str] | None:
-    """Read the output of `env -0`; none when that failed."""
+    """Read the output of `env -0`, or None when that failed."""
     pairs = (
         entry.partition("=") for entry in listing.decode("utf-8", "surrogateescape").split("\0")
     )

@@ -61,7 +61,7 @@ def command_line(python: str = "python3") -> list[str]:
 def first_frame(
     spec: SandboxSpec, *, client_pipe: str | None = None, hosts: str | None = None
 ) -> Head:
-    """Return what the runner is told before all else.
+    """Return the runner's configuration, the first frame.
 
     `client_pipe` is a path inside; `hosts` is what the runner writes to `/etc/hosts`.
     """

@@ -21,26 +21,26 @@ def whole(head: Head, name: str) -> int:
     """Return a count, a size or a number of something. Raises `FrameError`."""
     value = head.get(name)
     if type(value) is not int or not 0 <= value < _MOST:
-        raise FrameError(f"`{name}` is no number of things")
+        raise FrameError(f"`{name}` is not a count")
     return value
 
 
 def status(head: Head, name: str) -> int | None:
-    """Return an exit status or a signal, none where there is none. Raises `FrameError`.
+    """Return an exit status or a signal, or None. Raises `FrameError`.
 
     A program may end with any number: one that no system knows is the nearest that it does.
     """
     value = head.get(name)
     if value is not None and type(value) is not int:
-        raise FrameError(f"`{name}` is no status")
+        raise FrameError(f"`{name}` is not a status")
     return value if value is None else max(-_MOST_STATUS, min(value, _MOST_STATUS))
 
 
 def seconds(head: Head, name: str) -> float:
     """Return a time. Raises `FrameError`."""
     value: Any = head.get(name)
-    if type(value) not in (int, float) or not abs(value) < _MOST:  # also what is no number
-        raise FrameError(f"`{name}` is no time")
+    if type(value) not in (int, float) or not abs(value) < _MOST:  # also NaN
+        raise FrameError(f"`{name}` is not a time")
     return float(value)
 
 
@@ -53,10 +53,10 @@ def flag(head: Head, name: str) -> bool:
 
 
 def text_or_none(head: Head, name: str) -> str | None:
-    """Return a short text, none where there is none. Raises `FrameError`."""
+    """Return a short text, or None. Raises `FrameError`."""
     value = head.get(name)
     if value is not None and (not isinstance(value, str) or len(value) > MOST_TEXT):
-        raise FrameError(f"`{name}` is no short text")
+        raise FrameError(f"`{name}` is not a short text")
     return value
 
 
@@ -69,10 +69,10 @@ def text(head: Head, name: str) -> str:
 
 
 def part_or_none(head: Head, name: str) -> Head | None:
-    """Return an object within the head, none where there is none. Raises `FrameError`."""
+    """Return an object within the head, or None. Raises `FrameError`."""
     value = head.get(name)
     if value is not None and not isinstance(value, dict):
-        raise FrameError(f"`{name}` is no object")
+        raise FrameError(f"`{name}` is not an object")
     return value
 
 

@@ -80,7 +80,7 @@ class RunnerStream:
 
     @property
     def lost(self) -> str | None:
-        """Why there is no sandbox at the other end any more."""
+        """Why the sandbox at the other end is gone."""
         return self._lost
 
     # What the transport's protocol calls.
@@ -115,7 +115,7 @@ class RunnerStream:
         self.end(f"its stream cannot be understood: {error!r:.200}")
 
     def end(self, reason: str) -> None:
-        """The sandbox is gone: whoever waits is told."""
+        """End the stream: the sandbox is gone, and all waiting calls fail."""
         if self._lost is not None:
             return
         self._lost = reason
@@ -176,7 +176,7 @@ class RunnerStream:
         self._transport.write(frame)
 
     def check(self) -> None:
-        """Raise `SandboxLost` when there is no sandbox at the other end."""
+        """Raise `SandboxLost` when the sandbox at the other end is gone."""
         if self._lost is not None or self._transport is None:
             raise SandboxLost(f"The sandbox is gone: {self._lost or 'it was not started'}.")
 

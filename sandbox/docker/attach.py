@@ -1,7 +1,7 @@
 """Attaches to a container's stdin and stdout over the engine's unix socket, with asyncio.
 
 Docker Engine API, "Attach to a container": the connection is upgraded, then output comes in
-frames `[stream, 0, 0, 0, length >I]` that are no message boundaries.
+frames `[stream, 0, 0, 0, length >I]` that are not message boundaries.
 """
 
 from __future__ import annotations

@@ -91,15 +91,15 @@ class DockerSandbox(RunnerCalls):
     async def close(self) -> None:
         """End the container and all that runs in it. May be called twice."""
         await self._network.close()
-        is_heard = self._stream.lost is None
+        has_answered = self._stream.lost is None
         with suppress(SandboxLost):
             self._stream.write({"op": "end"})
         try:
             await asyncio.wait_for(asyncio.shield(self._attachment.closed), _CLOSE_TIMEOUT)
         except TimeoutError:
-            is_heard = False
+            has_answered = False
             self._stream.end("it was closed")
-        if not is_heard:
+        if not has_answered:
             await asyncio.to_thread(_remove, self._engine, self.info.sandbox_id)
 
 
@@ -130,7 +130,7 @@ class DockerBackend:
 
         async def remove() -> None:
             client_pipe.cut()
-            self._engine = None  # it may have died: the next start connects and reaps anew
+            self._engine = None  # it may have died: the next start connects again
             await network.close()
             await _to_the_end(_remove, engine, name)
             guard.release(name)

@@ -1,7 +1,7 @@
-"""A named pipe that a sandbox reads the end of: when its client dies or lets go, it ends itself.
+"""A named pipe that ends with the client: a sandbox that sees its end exits.
 
-The attached stream says so too, but not always: when the engine is killed, its shim holds the
-runner's pipes open, and the runner would live on unseen. Nothing is ever written to this pipe.
+The attached stream ends too, but not always: when the engine is killed, its shim keeps the
+runner's pipes open, and the runner would run on. Nothing is ever written to this pipe.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ NAME = "pipe"
 
 
 class ClientPipe:
-    """One sandbox's; we hold the writing end."""
+    """The pipe of one sandbox; the client holds the writing end."""
 
     def __init__(self) -> None:
         """Raises `OSError`."""
@@ -31,11 +31,11 @@ class ClientPipe:
         return self._folder.shared
 
     def taken(self) -> None:
-        """The runner holds its end: take the name away, so that no command can hold ours."""
+        """Remove the name, as the runner has opened its end: no command can open the other."""
         self._folder.close()
 
     def cut(self) -> None:
-        """Let the sandbox end. May be called twice."""
+        """Close the client's end, so that the sandbox exits. May be called twice."""
         self._folder.close()
         if self._fd >= 0:
             os.close(self._fd)

@@ -1,7 +1,7 @@
 """A small process that outlives a killed client and removes the containers it was making.
 
 A container that runs ends by itself when its client dies. One that was made and not started has
-nothing inside that could notice; its name is told to this process before it is made. The process
+nothing inside that could notice; this process receives its name before it is made. The process
 ends with its client, and removes what is left of it then: also its folders.
 """
 
@@ -72,9 +72,9 @@ def main(socket_path: str) -> None:
     while names and time.monotonic() < until:
         names = {name for name in names if not _remove(socket_path, name)}
         time.sleep(_EVERY)
-    from sandbox.own_folder import sweep
+    from sandbox.own_folder import remove_leftover_folders
 
-    sweep()
+    remove_leftover_folders()
 
 
 def _remove(socket_path: str, name: str) -> bool:

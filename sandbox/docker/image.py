@@ -59,7 +59,7 @@ def ensure_image(tag: str = TAG, progress: Progress = lambda _: None) -> str:
 
 
 def is_current(labels: Mapping[str, str] | None) -> bool:
-    """Tell whether an image with these labels is up to date; one that is not ours always is."""
+    """Tell whether an image with these labels is up to date; a foreign one always is."""
     built_from = (labels or {}).get(RECIPE_LABEL)
     return built_from is None or built_from == recipe()
 
@@ -210,7 +210,7 @@ def _host_debian() -> tuple[str, str | None]:
 
 
 def _host_mirror(release: str) -> str | None:
-    """Return the address from which the host's apt gets `release`; none: debootstrap's default."""
+    """Return the address from which the host's apt gets `release`; None: debootstrap's default."""
     listing = subprocess.run(
         [
             find_program("apt-get") or "/usr/bin/apt-get",

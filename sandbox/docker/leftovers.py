@@ -1,7 +1,7 @@
-"""Removes what dead clients left: containers and folders, for what nothing else caught.
+"""Removes the containers and folders that dead clients left.
 
-A sandbox ends by itself when its client dies; left over are containers that were made and never
-started, and what an engine lost track of.
+A sandbox ends by itself when its client dies. Left over are containers that were made and never
+started, and those that the engine lost track of.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.client.launch import is_name
-from sandbox.own_folder import sweep
+from sandbox.own_folder import remove_leftover_folders
 
 OWNER_LABEL = "sii.owner"
 """`boot_id:pid_namespace:pid:start_time` of the process that made the container."""
@@ -26,16 +26,16 @@ def owner() -> str:
 
 
 def owner_pid(label: str) -> int | None:
-    """Return the pid in a label; none when it is not one of ours."""
+    """Return the pid in a label, or None when it is not sii's."""
     found = _LABEL.fullmatch(label)
     return int(found["pid"]) if found else None
 
 
 def is_sandbox(container: Any) -> bool:
-    """Tell whether a listed container with our label is a sandbox, by its name.
+    """Tell whether a listed container with sii's label is a sandbox, by its name.
 
-    A label alone shows nothing: an image that is made of a sandbox has it too, or one of anybody,
-    and hands it to every container of its own.
+    A label alone proves nothing: an image made from a sandbox has it too, and passes it on to its
+    containers.
     """
     return any(is_name(name.removeprefix("/")) for name in container["Names"] or ())
 
@@ -43,7 +43,7 @@ def is_sandbox(container: Any) -> bool:
 def is_dead(label: str, *, running: bool) -> bool:
     """Tell whether the labelled owner is certainly gone.
 
-    Of another machine or pid namespace nothing is known: a running container is left to it.
+    An owner on another machine or in another pid namespace may live: its running containers stay.
     """
     found = _LABEL.fullmatch(label)
     if found is None:
@@ -57,12 +57,12 @@ def is_dead(label: str, *, running: bool) -> bool:
 def remove_leftovers(api: Any | None = None) -> int:
     """Remove the containers and folders of dead owners; return how many containers.
 
-    Without an engine there are none.
+    Without an engine none is removed.
     """
     from docker.errors import APIError, DockerException
     from requests.exceptions import RequestException
 
-    sweep()
+    remove_leftover_folders()
     try:
         if api is None:
             from sandbox.docker.engine import connect
@@ -92,7 +92,7 @@ def _pid_namespace() -> str:
 
 
 def _start_time(pid: int) -> str | None:
-    """Clock ticks since boot at which the process started; none when there is no such process."""
+    """Return when a process started, in clock ticks since boot, or None without the process."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
     except OSError:

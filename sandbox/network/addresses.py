@@ -1,6 +1,6 @@
 """Which network addresses may be reached for a model: public ones of other machines.
 
-Looked at after resolution; whoever connects, connects to the very address that was looked at.
+Checked after resolution; connections go to the exact address that was checked.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def is_public(address: str) -> bool:
 
 
 def _unwrapped(address: _Address) -> list[_Address]:
-    """Return the addresses that one stands for: of IPv6, those of IPv4 that it carries."""
+    """Return the addresses that one carries: an IPv6 address may carry IPv4 ones."""
     if isinstance(address, ipaddress.IPv4Address):
         return [address]
     last = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)

@@ -1,4 +1,4 @@
-"""Decides which host may be reached, and connects to the very address that was looked at."""
+"""Decides which hosts may be reached, and connects to the exact address that was checked."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ CONNECT_TIMEOUT = 10.0
 
 
 NO_NETWORK_REASON = "no_network"
-"""Reason of what fails for want of a network on this machine."""
+"""Reason of a failure because this machine has no network."""
 
 
-class Refused(Exception):
-    """A request that is not carried out: HTTP status, reason by name, and a sentence to read."""
+class RequestRefused(Exception):
+    """Raised when a request is refused or fails: HTTP status, reason by name, a sentence."""
 
     def __init__(self, status: int, reason: str, message: str) -> None:
         super().__init__(message)
@@ -29,16 +29,16 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
-    """What may be reached."""
+class AllowedHosts:
+    """The hosts that a sandbox may reach."""
 
     hosts: AllowList
     reach: Reach = WEB
 
     def check(self, host: str, port: int) -> None:
-        """Raise `Refused` unless the host, in canonical form, is on the list."""
+        """Raise `RequestRefused` unless the host, in canonical form, is on the list."""
         if not self.hosts.allows(host, port):
-            raise Refused(
+            raise RequestRefused(
                 403,
                 "not_allowed",
                 f"The host {host} at port {port} is not allowed from this sandbox; allowed: "
@@ -47,7 +47,7 @@ class Gate:
             )
 
     async def connect(self, host: str, port: int) -> tuple[socket.socket, str]:
-        """Connect to an allowed host; return the socket and its address. Raises `Refused`."""
+        """Connect to a host; return the socket and its address. Raises `RequestRefused`."""
         addresses = await self._addresses(host, port)
         failure: OSError | None = None
         for address in addresses:
@@ -59,7 +59,9 @@ class Gate:
         if failure is not None and is_of_this_machine(failure):
             raise _no_network(host)
         words = (failure and failure.strerror) or "no answer in time"
-        raise Refused(502, "unreachable", f"{host} cannot be reached at port {port}: {words}.")
+        raise RequestRefused(
+            502, "unreachable", f"{host} cannot be reached at port {port}: {words}."
+        )
 
     async def _addresses(self, host: str, port: int) -> list[str]:
         literal = as_address(host)
@@ -71,13 +73,13 @@ class Gate:
                 raise _no_network(host) from None
             if isinstance(error, TimeoutError):
                 words = f"The name {host} was not resolved in time."
-                raise Refused(504, "timeout", words) from None
-            raise Refused(502, "unknown_host", f"There is no host {host}.") from None
-        # One address that is not public taints them all: nobody mixes them by accident.
+                raise RequestRefused(504, "timeout", words) from None
+            raise RequestRefused(502, "unknown_host", f"There is no host {host}.") from None
+        # One address that is not public is reason enough: no host mixes them by accident.
         wrong = [address for address in found if not self.reach.may_reach(address)]
         if wrong or not found:
             address = ", ".join(wrong) or "no address"
-            raise Refused(
+            raise RequestRefused(
                 403,
                 "not_public",
                 f"The host {host} is {address}, which is not of the public internet: private, "
@@ -86,8 +88,8 @@ class Gate:
         return found
 
 
-def _no_network(host: str) -> Refused:
-    return Refused(503, NO_NETWORK_REASON, f"{host} cannot be reached. {NO_NETWORK}")
+def _no_network(host: str) -> RequestRefused:
+    return RequestRefused(503, NO_NETWORK_REASON, f"{host} cannot be reached. {NO_NETWORK}")
 
 
 async def _connect(address: str, port: int) -> socket.socket:

@@ -45,9 +45,9 @@ class _Bytes:
 
 
 def server_name(data: bytes) -> str | None:
-    """Return the host that a client's first bytes name; none when they name no host.
+    """Return the host that a client's first bytes name, or None when they name no host.
 
-    Raises `Incomplete`, and `ValueError` for what is no such message.
+    Raises `Incomplete`, and `ValueError` for any other message.
     """
     hello = _hello(_Bytes(data))
     try:

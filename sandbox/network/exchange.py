@@ -1,7 +1,7 @@
 """One client's connection to the proxy: one request, looked at, then carried out or refused.
 
 A connection carries one request, so nothing can be smuggled behind it: the request is read and
-written anew, and the connection is closed after its answer.
+rewritten, and the connection is closed after its answer.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from functools import partial
 
 import h11
 
-from sandbox.network.allowed_hosts import NO_NETWORK_REASON, Gate, Refused
+from sandbox.network.allowed_hosts import NO_NETWORK_REASON, AllowedHosts, RequestRefused
 from sandbox.network.http import PIECE, carry_out, refuse_many_lines
 from sandbox.network.log import NetworkLog
 from sandbox.network.relay import CHUNK, tunnel
-from sandbox.network.target import Target, read_target
+from sandbox.network.target import RequestTarget, read_target
 from sandbox.network.trace import Trace
 from sandbox.network.tunnel_start import first_bytes
 
@@ -47,11 +47,11 @@ class Exchange:
     """Serves one connection; `trace` says what is known of it, at any time."""
 
     def __init__(
-        self, client: socket.socket, gate: Gate, timeouts: Timeouts, log: NetworkLog
+        self, client: socket.socket, allowed: AllowedHosts, timeouts: Timeouts, log: NetworkLog
     ) -> None:
         self.trace = Trace()
         self._client = client
-        self._gate = gate
+        self._allowed = allowed
         self._timeouts = timeouts
         self._log = log
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_SIZE)
@@ -61,7 +61,7 @@ class Exchange:
         trace = self.trace
         try:
             await self._serve()
-        except Refused as refused:
+        except RequestRefused as refused:
             trace.reason = refused.reason
             if refused.status == 403:
                 self._log.refuse(str(refused))
@@ -84,14 +84,14 @@ class Exchange:
         trace = self.trace
         trace.method = request.method.decode("ascii")
         target = trace.target = read_target(trace.method, request.target.decode("latin-1"))
-        self._gate.check(target.host, target.port)
+        self._allowed.check(target.host, target.port)
         trace.allowed = True
-        host, trace.address = await self._gate.connect(target.host, target.port)
+        host, trace.address = await self._allowed.connect(target.host, target.port)
         with host:
             await self._unless_idle(self._carry(request, target, host))
 
     async def _request(self) -> h11.Request | None:
-        """Read a request's head; none when the client leaves or says nothing in time."""
+        """Read a request's head, or None when the client leaves or says nothing in time."""
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._timeouts.head):
@@ -101,15 +101,17 @@ class Exchange:
         except TimeoutError:
             if not self._http.trailing_data[0]:
                 return None
-            raise Refused(408, "bad_request", "The request did not come in time.") from None
+            raise RequestRefused(408, "bad_request", "The request did not come in time.") from None
         return event if isinstance(event, h11.Request) else None
 
-    async def _carry(self, request: h11.Request, target: Target, host: socket.socket) -> None:
+    async def _carry(
+        self, request: h11.Request, target: RequestTarget, host: socket.socket
+    ) -> None:
         if request.method != b"CONNECT":
             await carry_out(request, target, self._client, self._http, host, self.trace)
             return
         if not isinstance(self._http.next_event(), h11.EndOfMessage):
-            raise Refused(400, "bad_request", "A request for a tunnel has no body.")
+            raise RequestRefused(400, "bad_request", "A request for a tunnel has no body.")
         await self._answer(h11.Response(status_code=200, reason=b"Connected", headers=[]))
         first = partial(first_bytes, self._client, self._http.trailing_data[0], target)
         await tunnel(self._client, host, first, self.trace)
@@ -123,7 +125,7 @@ class Exchange:
             await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
             if not working.done():
                 words = f"Nothing came for {self._timeouts.idle:g} s: the connection was closed."
-                raise Refused(504, "timeout", words)
+                raise RequestRefused(504, "timeout", words)
             await working
         finally:
             working.cancel()

@@ -1,7 +1,7 @@
 """The private folder of a socket that a sandbox mounts.
 
-The folder that can be entered lies in one that only its owner can enter: whoever runs inside the
-sandbox reaches the socket by its mount, at whatever uid, and nobody else on the machine does.
+The folder is inside one that only its owner can enter: processes in the sandbox reach the socket
+by its mount, at any uid, and no other user of the machine does.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ _SHARED = "shared"
 
 
 class SocketFolder:
-    """A folder for one socket; removed by `close`, or by `sweep` after its owner's death."""
+    """A folder for one socket; removed by `close`, or as a leftover after its owner's death."""
 
     def __init__(self, what: str = "network") -> None:
-        """`what` stands in its name. Raises `OSError`."""
+        """`what` is part of its name. Raises `OSError`."""
         self._folder = OwnFolder(what)
         self.shared = self._folder.path / _SHARED
         """What to mount, read-only."""

@@ -30,7 +30,7 @@ class HostPattern:
     name: str
     """In canonical form; of `*.example.org` only `example.org`."""
     subdomains: bool
-    """It stands for every name below `name`, and not for `name` itself."""
+    """The pattern matches every name below `name`, but not `name` itself."""
     ports: frozenset[int]
 
     def matches(self, host: str, port: int) -> bool:

@@ -1,4 +1,4 @@
-"""One plain HTTP request, written anew for its host, and the host's answer, written anew.
+"""One plain HTTP request, rewritten for its host, and the host's answer, rewritten.
 
 RFC 9110 and 9112: headers of one hop are left out, `Host` is the target's, bodies are streamed.
 """
@@ -10,9 +10,9 @@ import socket
 
 import h11
 
-from sandbox.network.allowed_hosts import Refused
+from sandbox.network.allowed_hosts import RequestRefused
 from sandbox.network.relay import CHUNK
-from sandbox.network.target import Target
+from sandbox.network.target import RequestTarget
 from sandbox.network.trace import Trace
 
 PIECE = 16 << 10
@@ -38,7 +38,7 @@ Headers = list[tuple[bytes, bytes]]
 
 async def carry_out(
     request: h11.Request,
-    target: Target,
+    target: RequestTarget,
     client: socket.socket,
     client_http: h11.Connection,
     host: socket.socket,
@@ -46,8 +46,8 @@ async def carry_out(
 ) -> None:
     """Send the request to its host and the answer to the client.
 
-    Raises `Refused` for an answer that cannot be understood, `h11.RemoteProtocolError` for a body
-    of the client's that cannot, `OSError` when a side breaks off.
+    Raises `RequestRefused` for an answer that cannot be parsed, `h11.RemoteProtocolError` for a
+    body of the client that cannot, `OSError` when a side breaks off.
     """
     host_http = h11.Connection(h11.CLIENT, max_incomplete_event_size=ANSWER_HEAD_SIZE)
     head = host_http.send(_request_to_host(request, target))
@@ -66,11 +66,13 @@ async def carry_out(
         await asyncio.gather(upload, download, return_exceptions=True)
 
 
-def _request_to_host(request: h11.Request, target: Target) -> h11.Request:
+def _request_to_host(request: h11.Request, target: RequestTarget) -> h11.Request:
     headers = _without_one_hop(request.headers)
     names = {name for name, _ in request.headers}
     if b"content-length" in names and b"transfer-encoding" in names:
-        raise Refused(400, "bad_request", "A request has a length or comes in chunks, not both.")
+        raise RequestRefused(
+            400, "bad_request", "A request has a length or comes in chunks, not both."
+        )
     headers = [(name, value) for name, value in headers if name.lower() != b"host"]
     return h11.Request(
         method=request.method,
@@ -129,7 +131,9 @@ async def _download(
         try:
             event = await _next_event(host, host_http, CHUNK)
         except h11.RemoteProtocolError as error:
-            raise Refused(502, "bad_answer", f"The host's answer is no HTTP: {error}.") from None
+            raise RequestRefused(
+                502, "bad_answer", f"The host's answer is no HTTP: {error}."
+            ) from None
         match event:
             case h11.Response():
                 trace.status = event.status_code

@@ -1,6 +1,6 @@
-"""What a sandbox asked of the network: for whoever records it, and for the model what was refused.
+"""A sandbox's requests to the network: all for the recording, the refused ones for the model.
 
-The recording is told when a request is over, the model before the client is.
+The recording is notified when a request is over, the model before the client.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _REFUSALS = 3
 
 
 class NetworkLog:
-    """Tells a watcher of every request; what came while there was none is told to the next."""
+    """Reports every request to a watcher; requests without a watcher go to the next one."""
 
     def __init__(self) -> None:
         self._watcher: OnNetworkUse | None = None
@@ -28,7 +28,7 @@ class NetworkLog:
         """How many of them failed for want of a network on this machine."""
 
     def watch(self, watcher: OnNetworkUse | None) -> None:
-        """Tell this watcher from now on, and of what was not told yet."""
+        """Report to this watcher from now on, also what was not reported yet."""
         self._watcher = watcher
         while watcher is not None and self._untold:
             watcher(self._untold.popleft())

@@ -24,7 +24,7 @@ _OURS = frozenset(
 
 
 async def resolves_names(resolve: Resolve, timeout: float) -> bool:
-    """Whether names are resolved here at all: told by one that there always is."""
+    """Tell whether names are resolved here at all, by one that always exists."""
     try:
         async with asyncio.timeout(timeout):
             return bool(await resolve(_KNOWN_HOST, 443))

@@ -12,11 +12,11 @@ import socket
 import time
 from pathlib import Path
 
-from sandbox.network.allowed_hosts import Gate
+from sandbox.network.allowed_hosts import AllowedHosts
 from sandbox.network.exchange import DEFAULT_TIMEOUTS, Exchange, Timeouts
 from sandbox.network.folder import SocketFolder
 from sandbox.network.log import NetworkLog
-from sandbox.own_folder import sweep
+from sandbox.own_folder import remove_leftover_folders
 
 CONNECTIONS = 64
 """Served at once; others wait."""
@@ -34,14 +34,14 @@ class AllowListProxy:
 
     def __init__(
         self,
-        gate: Gate,
+        allowed: AllowedHosts,
         log: NetworkLog,
         *,
         timeouts: Timeouts = DEFAULT_TIMEOUTS,
         connections: int = CONNECTIONS,
     ) -> None:
         """Listen at once. Raises `OSError`."""
-        self._gate = gate
+        self._allowed = allowed
         self._log = log
         self._timeouts = timeouts
         self._slots = asyncio.Semaphore(connections)
@@ -57,12 +57,12 @@ class AllowListProxy:
 
     @classmethod
     async def open(
-        cls, gate: Gate, log: NetworkLog, timeouts: Timeouts = DEFAULT_TIMEOUTS
+        cls, allowed: AllowedHosts, log: NetworkLog, timeouts: Timeouts = DEFAULT_TIMEOUTS
     ) -> AllowListProxy:
         """Remove what dead owners left, and listen. Raises `OSError`."""
         _allow_many_files()
-        await asyncio.to_thread(sweep)
-        return cls(gate, log, timeouts=timeouts)
+        await asyncio.to_thread(remove_leftover_folders)
+        return cls(allowed, log, timeouts=timeouts)
 
     @property
     def folder(self) -> Path:
@@ -98,7 +98,7 @@ class AllowListProxy:
         self._slots.release()
 
     async def _serve(self, client: socket.socket) -> None:
-        exchange = Exchange(client, self._gate, self._timeouts, self._log)
+        exchange = Exchange(client, self._allowed, self._timeouts, self._log)
         try:
             with client:
                 await exchange.run()
@@ -137,7 +137,7 @@ def _listen(path: Path) -> socket.socket:
 
 
 def _allow_many_files() -> None:
-    """Raise the soft limit of descriptors: connections of many sandboxes must not use up ours."""
+    """Raise the soft limit of descriptors: many sandboxes have many connections."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _WANTED_FILES if hard == resource.RLIM_INFINITY else min(hard, _WANTED_FILES)
     if soft < wanted:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sandbox.client.launch import NETWORK
-from sandbox.network.allowed_hosts import Gate
+from sandbox.network.allowed_hosts import AllowedHosts
 from sandbox.network.hosts import AllowList
 from sandbox.network.log import NetworkLog
 from sandbox.network.resolve import Reach
@@ -31,8 +31,8 @@ class SandboxNetwork:
         from sandbox.network.proxy import AllowListProxy  # slow to import, not always needed
 
         try:
-            gate = Gate(AllowList(spec.allow_net), reach)
-            return cls(log, await AllowListProxy.open(gate, log))
+            allowed = AllowedHosts(AllowList(spec.allow_net), reach)
+            return cls(log, await AllowListProxy.open(allowed, log))
         except ValueError as error:
             raise SandboxUnavailable(f"--allow-net: {error}") from None
         except OSError as error:
@@ -44,7 +44,7 @@ class SandboxNetwork:
         return () if self._proxy is None else (Mount(self._proxy.folder, NETWORK),)
 
     def watch(self, watcher: OnNetworkUse | None) -> None:
-        """Tell of every request from now on, and of those not told yet."""
+        """Report every request from now on, and those not reported yet."""
         self.log.watch(watcher)
 
     async def close(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from sandbox.network.allowed_hosts import Refused
+from sandbox.network.allowed_hosts import RequestRefused
 from sandbox.network.hosts import canonical, split_port
 
 _ABSOLUTE = re.compile(r"([a-z][a-z0-9+.-]*)://([^/?#]*)([^#]*)", re.IGNORECASE)
@@ -14,7 +14,7 @@ CLEAR_PORT = 80
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class RequestTarget:
     """Where a request goes."""
 
     host: str
@@ -30,8 +30,8 @@ class Target:
         return host if self.port == CLEAR_PORT else f"{host}:{self.port}"
 
 
-def read_target(method: str, target: str) -> Target:
-    """Raises `Refused` for what this proxy cannot be asked."""
+def read_target(method: str, target: str) -> RequestTarget:
+    """Raises `RequestRefused` for what this proxy cannot be asked."""
     try:
         if method == "CONNECT":
             host, port = split_port(target)
@@ -39,14 +39,16 @@ def read_target(method: str, target: str) -> Target:
                 raise ValueError("a tunnel needs a port")
             if port == CLEAR_PORT:
                 raise ValueError("at port 80 ask for http:// without a tunnel")
-            return Target(canonical(host), port)
+            return RequestTarget(canonical(host), port)
         return _absolute(target)
     except ValueError as error:
         shown = target[:100].encode("ascii", "replace").decode()
-        raise Refused(400, "bad_request", f"The proxy cannot read {shown}: {error}.") from None
+        raise RequestRefused(
+            400, "bad_request", f"The proxy cannot read {shown}: {error}."
+        ) from None
 
 
-def _absolute(target: str) -> Target:
+def _absolute(target: str) -> RequestTarget:
     match = _ABSOLUTE.fullmatch(target)
     if match is None:
         raise ValueError("a proxy is asked for whole URLs, such as http://example.org/")
@@ -58,4 +60,4 @@ def _absolute(target: str) -> Target:
     host, port = split_port(authority)
     if not path.startswith("/"):
         path = "/" + path
-    return Target(canonical(host), port or CLEAR_PORT, path)
+    return RequestTarget(canonical(host), port or CLEAR_PORT, path)

@@ -6,7 +6,7 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 
-from sandbox.network.target import Target
+from sandbox.network.target import RequestTarget
 from sandbox.protocol import NetworkUse
 
 
@@ -15,7 +15,7 @@ class Trace:
     """One request so far."""
 
     method: str = ""
-    target: Target | None = None
+    target: RequestTarget | None = None
     allowed: bool = False
     reason: str = ""
     address: str | None = None
@@ -47,7 +47,7 @@ class Trace:
             left = self.last + seconds - time.monotonic()
 
     def use(self) -> NetworkUse | None:
-        """Return what there is to tell; none when nothing was asked."""
+        """Return the request and its result, or None when nothing was requested."""
         if not self.method and not self.reason:
             return None
         return NetworkUse(

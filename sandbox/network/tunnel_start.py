@@ -1,4 +1,4 @@
-"""What a client first sends through a tunnel: TLS must be for the very host that was asked for.
+"""What a client first sends through a tunnel: TLS must be for the same host that was requested.
 
 Otherwise a tunnel to an allowed host would reach every other one that shares its address.
 """
@@ -8,20 +8,20 @@ from __future__ import annotations
 import asyncio
 import socket
 
-from sandbox.network.allowed_hosts import Refused
+from sandbox.network.allowed_hosts import RequestRefused
 from sandbox.network.client_hello import HANDSHAKE, MAX_SIZE, Incomplete, server_name
 from sandbox.network.hosts import as_address, canonical
 from sandbox.network.relay import CHUNK
-from sandbox.network.target import Target
+from sandbox.network.target import RequestTarget
 
 TLS_PORT = 443
 """Here a tunnel carries nothing but TLS."""
 
 
-async def first_bytes(client: socket.socket, early: bytes, target: Target) -> bytes:
+async def first_bytes(client: socket.socket, early: bytes, target: RequestTarget) -> bytes:
     """Return what the client first sends, `early` with it; all of its first message if it is TLS.
 
-    Raises `Refused` for TLS with another host than the tunnel's.
+    Raises `RequestRefused` for TLS with another host than the tunnel's.
     """
     loop = asyncio.get_running_loop()
     data = early or await loop.sock_recv(client, CHUNK)
@@ -37,8 +37,8 @@ async def first_bytes(client: socket.socket, early: bytes, target: Target) -> by
     return data
 
 
-def check_start(data: bytes, target: Target) -> None:
-    """Raise `Refused` for what may not pass, `Incomplete` when that cannot be told yet."""
+def check_start(data: bytes, target: RequestTarget) -> None:
+    """Raise `RequestRefused` for what may not pass, `Incomplete` when more bytes are needed."""
     if data[0] != HANDSHAKE:
         if target.port == TLS_PORT:
             raise _misdirected(target, "carries no TLS")
@@ -54,5 +54,7 @@ def check_start(data: bytes, target: Target) -> None:
         raise _misdirected(target, f"names another host in its TLS (SNI): {host}")
 
 
-def _misdirected(target: Target, what: str) -> Refused:
-    return Refused(403, "misdirected", f"The tunnel to {target.host} at port {target.port} {what}.")
+def _misdirected(target: RequestTarget, what: str) -> RequestRefused:
+    return RequestRefused(
+        403, "misdirected", f"The tunnel to {target.host} at port {target.port} {what}."
+    )

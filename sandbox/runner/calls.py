@@ -10,13 +10,15 @@ from .capture import Capture
 from .channel import Channel
 from .counters import Counters
 from .frames import CHUNK
-from .loop import Loop, Timer
+from .loop import EventLoop, Timer
 
 
-class Context:
+class RunnerContext:
     """What every call needs."""
 
-    def __init__(self, loop: Loop, channel: Channel, counters: Counters, output_limit: int) -> None:
+    def __init__(
+        self, loop: EventLoop, channel: Channel, counters: Counters, output_limit: int
+    ) -> None:
         self.loop = loop
         self.channel = channel
         self.counters = counters
@@ -48,12 +50,12 @@ class Ending:
         return cls(exit_code=os.WEXITSTATUS(status), lost=lost)
 
 
-class Call:
+class RunningCommand:
     """A command from its start to its result."""
 
     def __init__(
         self,
-        context: Context,
+        context: RunnerContext,
         call_id: int,
         text: bytes,
         timeout: float,

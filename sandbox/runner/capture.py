@@ -1,7 +1,7 @@
 """Reads one command's output: the head goes to the client as it comes, of the rest a tail is kept.
 
-A command ends when its process ends; whoever still holds the pipe then is read on and dropped,
-so that background processes never block on it or die of it.
+A command ends when its process ends. Later output of a process that still holds the pipe is read
+and dropped, so that background processes never block on it or die of it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from contextlib import suppress
 
 from .channel import Channel
 from .frames import CHUNK
-from .loop import Callback, Loop
+from .loop import Callback, EventLoop
 
 PIPE_SIZE = 1 << 20
 _F_SETPIPE_SZ = 1031
@@ -84,7 +84,7 @@ class Capture:
 
     def __init__(
         self,
-        loop: Loop,
+        loop: EventLoop,
         channel: Channel,
         fd: int,
         *,
@@ -204,7 +204,7 @@ class Capture:
             self._emit(head)
 
     def _drain(self) -> None:
-        """Read what is in the pipe now, not what a background process goes on to write."""
+        """Read what is in the pipe now, not what a background process writes later."""
         left = unread(self._fd)
         while left > 0:
             size = self._read(min(left, CHUNK))

@@ -1,6 +1,6 @@
 """Frames over non-blocking file descriptors: the supervisor's side of every conversation.
 
-Nothing here waits. What cannot be written now is queued, and whoever produces much asks
+Nothing here waits. What cannot be written now is queued, and a large producer asks
 `congested` first.
 """
 
@@ -12,12 +12,12 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from .frames import FrameDecoder, FrameError, Head, encode
-from .loop import Callback, Loop
+from .loop import Callback, EventLoop
 
 HIGH_WATER = 1 << 20
 """Queued bytes from which producers should pause."""
 READ_SIZE = 64 << 10
-"""Bytes to read at once: for twice as much, memory would be mapped anew at every reading, which
+"""Bytes to read at once: for twice as much, memory would be mapped again at every reading, which
 takes longer than all the rest."""
 
 
@@ -26,7 +26,7 @@ class Channel:
 
     def __init__(
         self,
-        loop: Loop,
+        loop: EventLoop,
         read_fd: int,
         write_fd: int,
         on_frame: Callable[[Head, bytes], None],

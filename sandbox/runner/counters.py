@@ -60,7 +60,7 @@ class Counters:
         """How often everything was ended because too much was written, here or by everyone."""
 
     def read(self) -> Counts:
-        """Return what stands in the counters now, to be compared with later: every command asks."""
+        """Return the counters now, to be compared with later; called by every command."""
         return self._oom.read(), self._pids.read(), dict(self.hit), self._tmp_full()
 
     def hit_since(self, before: Counts) -> list[str]:

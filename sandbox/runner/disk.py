@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import chain
 
-from .loop import Loop
+from .loop import EventLoop
 from .processes import Everything
 
 _EVERY = 1.0
@@ -48,7 +48,7 @@ class DiskWatch:
 
     def __init__(
         self,
-        loop: Loop,
+        loop: EventLoop,
         paths: list[str],
         limit: int,
         everything: Everything,
@@ -133,7 +133,7 @@ def written_since(roots: list[str], begin: float, limit: int) -> int:
     """Return the bytes on disk of what changed below `roots` since `begin`.
 
     Stops counting above `limit`. Files that have no name any more but are held open by a process
-    of ours count too; a directory that was closed to us counts as if it hid the rest. So does a
+    of the runner count too; a directory that it cannot read counts as if it hid the rest. So does a
     file that grows while every process is stopped: one is in the middle of a huge write, which
     only its end stops.
     """

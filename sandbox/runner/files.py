@@ -33,7 +33,7 @@ _KINDS = {
 }
 
 
-class Refused(Exception):
+class FileRefused(Exception):
     """A file operation that cannot be done; `kind` as in the client's `FileError`."""
 
     def __init__(self, kind: str, message: str) -> None:
@@ -41,14 +41,14 @@ class Refused(Exception):
         self.kind = kind
 
 
-def refusal(error: Exception, path: str) -> Refused:
+def refusal(error: Exception, path: str) -> FileRefused:
     """Put an error into words."""
-    if isinstance(error, Refused):
+    if isinstance(error, FileRefused):
         return error
     if isinstance(error, OSError) and error.errno in _KINDS:
         kind, words = _KINDS[error.errno]
-        return Refused(kind, words.format(path=path))
-    return Refused("other", f"{path}: {error}")
+        return FileRefused(kind, words.format(path=path))
+    return FileRefused("other", f"{path}: {error}")
 
 
 def kernel_devices() -> set[int]:
@@ -63,7 +63,7 @@ def kernel_devices() -> set[int]:
     return devices
 
 
-class Files:
+class WorkspaceFiles:
     """Reads and writes below one workspace."""
 
     def __init__(self, workspace: str) -> None:
@@ -71,9 +71,9 @@ class Files:
         self._kernel_devices = kernel_devices()
 
     def absolute(self, path: str) -> str:
-        """Return the path from the root. Raises `Refused`."""
+        """Return the path from the root. Raises `FileRefused`."""
         if not path or "\0" in path:
-            raise Refused("invalid_path", "The path is empty or holds a NUL character.")
+            raise FileRefused("invalid_path", "The path is empty or holds a NUL character.")
         return os.path.join(self._workspace, path)
 
     def read(self, path: str, offset: int, limit: int, emit: Emit) -> Head:
@@ -121,7 +121,7 @@ class Files:
             return self._describe(fd, digest.hexdigest()) | {"path": target}
         except FileExistsError:
             self._discard(temporary)
-            raise Refused("changed", f"{target} was made meanwhile.") from None
+            raise FileRefused("changed", f"{target} was made meanwhile.") from None
         except BaseException:
             self._discard(temporary)
             raise
@@ -138,19 +138,23 @@ class Files:
 
     def _check_regular(self, status: os.stat_result, path: str) -> None:
         if stat.S_ISDIR(status.st_mode):
-            raise Refused("is_directory", f"{path} is a directory.")
+            raise FileRefused("is_directory", f"{path} is a directory.")
         if stat.S_ISLNK(status.st_mode):
             raise OSError(errno.ELOOP, "symbolic links in a circle")
         if not stat.S_ISREG(status.st_mode):
-            raise Refused("not_a_file", f"{path} is {_what(status.st_mode)}, not a regular file.")
+            raise FileRefused(
+                "not_a_file", f"{path} is {_what(status.st_mode)}, not a regular file."
+            )
         if status.st_dev in self._kernel_devices:
-            raise Refused("not_a_file", f"{path} belongs to the kernel: read it with a command.")
+            raise FileRefused(
+                "not_a_file", f"{path} belongs to the kernel: read it with a command."
+            )
 
     def _resolve_target(self, path: str) -> str:
         """Follow symbolic links, also to a file that does not exist yet."""
         target = os.path.realpath(path)
         if path.endswith("/") or os.path.basename(path) in {"", ".", ".."}:
-            raise Refused("is_directory", f"{path} is a directory.")
+            raise FileRefused("is_directory", f"{path} is a directory.")
         return target
 
     def _status(self, path: str) -> os.stat_result | None:
@@ -164,17 +168,17 @@ class Files:
             return
         if old is None:
             if expected:
-                raise Refused("changed", f"{path} is no longer there.")
+                raise FileRefused("changed", f"{path} is no longer there.")
             return
         if not expected:
-            raise Refused("changed", f"{path} exists already.")
+            raise FileRefused("changed", f"{path} exists already.")
         fd = self._open_regular(path)
         with open(fd, "rb", buffering=0) as file:
             digest = hashlib.sha256()
             while data := file.read(CHUNK):
                 digest.update(data)
         if digest.hexdigest() != expected:
-            raise Refused("changed", f"{path} has changed since it was read.")
+            raise FileRefused("changed", f"{path} has changed since it was read.")
 
     def _discard(self, temporary: str) -> None:
         with suppress(OSError):

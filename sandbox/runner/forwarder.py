@@ -13,7 +13,7 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 
-from .loop import Callback, Loop
+from .loop import Callback, EventLoop
 from .privileges import become_worker
 from .spawn import Launcher
 
@@ -30,7 +30,7 @@ _LISTENING = 3
 class Forwarder:
     """Keeps the port open and a process at it."""
 
-    def __init__(self, loop: Loop, launcher: Launcher, proxy: str) -> None:
+    def __init__(self, loop: EventLoop, launcher: Launcher, proxy: str) -> None:
         """Raises `OSError`."""
         self._loop = loop
         self._launcher = launcher
@@ -76,7 +76,7 @@ def _work(fd: int, proxy: str, launcher: Launcher) -> None:
             signal.signal(number, signal.SIG_DFL)
         become_worker(launcher.roles, file_size=launcher.file_size)
         os.chdir("/")
-        loop = Loop()
+        loop = EventLoop()
         _Acceptor(loop, socket.socket(fileno=_LISTENING), proxy)
         loop.run_forever()
     finally:
@@ -86,7 +86,7 @@ def _work(fd: int, proxy: str, launcher: Launcher) -> None:
 class _Acceptor:
     """Takes connections, as many as may be open at once."""
 
-    def __init__(self, loop: Loop, listening: socket.socket, proxy: str) -> None:
+    def __init__(self, loop: EventLoop, listening: socket.socket, proxy: str) -> None:
         self._loop = loop
         self._listening = listening
         self._proxy = proxy
@@ -132,7 +132,7 @@ class _Pair:
     """Two connections whose bytes are copied both ways until both have ended or one breaks."""
 
     def __init__(
-        self, loop: Loop, client: socket.socket, host: socket.socket, on_close: Callback
+        self, loop: EventLoop, client: socket.socket, host: socket.socket, on_close: Callback
     ) -> None:
         self._loop = loop
         self._sockets = [client, host]
@@ -157,7 +157,7 @@ class _Direction:
 
     def __init__(
         self,
-        loop: Loop,
+        loop: EventLoop,
         source: socket.socket,
         sink: socket.socket,
         on_end: Callable[[bool], None],

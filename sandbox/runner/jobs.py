@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 
-from .calls import Context, Ending
+from .calls import Ending, RunnerContext
 from .capture import Capture
 from .counters import Counts
 from .frames import CHUNK, Head
@@ -27,10 +27,10 @@ class _Job:
         self.before = before
 
 
-class Jobs:
+class JobProcesses:
     """Starts jobs, hands out what they wrote, tells the client when they end."""
 
-    def __init__(self, context: Context, launcher: Launcher) -> None:
+    def __init__(self, context: RunnerContext, launcher: Launcher) -> None:
         self._context = context
         self._launcher = launcher
         self._jobs: dict[int, _Job] = {}
@@ -88,7 +88,7 @@ class Jobs:
         self._answer(head, {"offset": offset})
 
     def stop(self, head: Head) -> None:
-        """End a job; its end is told as ever."""
+        """End a job; its end is reported as usual."""
         job = self._jobs[head["job"]]
         if job.pid is not None:
             stop_tree(self._context.loop, job.pid, lambda: job.pid is not None)

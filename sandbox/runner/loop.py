@@ -32,7 +32,7 @@ class Timer:
         self.callback = None
 
 
-class Loop:
+class EventLoop:
     """Waits for everything at once and calls back."""
 
     def __init__(self) -> None:
@@ -90,7 +90,7 @@ class Loop:
         self._children[pid] = on_exit
 
     def _reap(self) -> None:
-        """Collect ended children: ours, and the orphans that the kernel gave us."""
+        """Collect ended children: the runner's own, and the orphans that the kernel gave it."""
         with suppress(BlockingIOError):
             os.read(self._wake, 4096)
         while True:

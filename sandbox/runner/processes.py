@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from .loop import Loop
+from .loop import EventLoop
 
 _STOPS_WITHIN = 0.1
 """Seconds that a shell may take to stop: it sleeps as a rule, and needs only a turn of the CPU."""
@@ -45,7 +45,7 @@ def signal_with_group(pid: int, number: int, *, spared: int | None = None) -> No
             os.killpg(group, number)
 
 
-def stop_tree(loop: Loop, pid: int, runs: Callable[[], bool]) -> None:
+def stop_tree(loop: EventLoop, pid: int, runs: Callable[[], bool]) -> None:
     """End a process and all below it: TERM, and KILL for what is left while `runs()`."""
     tree = with_descendants({pid})
     for one in tree:

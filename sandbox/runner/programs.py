@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from functools import partial
 
-from .calls import Call, Context, Ending
+from .calls import Ending, RunnerContext, RunningCommand
 from .capture import Capture
 from .loop import Timer
 from .processes import stop_tree
@@ -17,12 +17,12 @@ from .spawn import Launcher
 class FreshShells:
     """One bash per command; they share no state and may run at the same time."""
 
-    def __init__(self, context: Context, launcher: Launcher) -> None:
+    def __init__(self, context: RunnerContext, launcher: Launcher) -> None:
         self._context = context
         self._launcher = launcher
         self._running: dict[int, object] = {}
 
-    def submit(self, call: Call) -> None:
+    def submit(self, call: RunningCommand) -> None:
         """Run the call in a bash of its own."""
         reader, writer = os.pipe2(os.O_CLOEXEC)
         argv = ["bash", "--noprofile", "--norc", "-c", os.fsdecode(call.text)]
@@ -48,9 +48,9 @@ class FreshShells:
         stop_tree(self._context.loop, pid, lambda: pid in self._running)
 
     def abort(self, call_id: int) -> bool:
-        """End a call; false when it is not one of ours."""
+        """End a call; False when it is unknown."""
         for pid, call in self._running.items():
-            if isinstance(call, Call) and call.id == call_id:
+            if isinstance(call, RunningCommand) and call.id == call_id:
                 self._stop(pid)
                 return True
         return False
@@ -59,7 +59,7 @@ class FreshShells:
 class Program:
     """A program under way, stdout and stderr read apart."""
 
-    def __init__(self, context: Context, call_id: int, limit: int) -> None:
+    def __init__(self, context: RunnerContext, call_id: int, limit: int) -> None:
         self.id = call_id
         self._context = context
         self._limit = limit
@@ -108,7 +108,7 @@ class Program:
 class Programs:
     """Runs programs (`Sandbox.run`)."""
 
-    def __init__(self, context: Context, launcher: Launcher) -> None:
+    def __init__(self, context: RunnerContext, launcher: Launcher) -> None:
         self._context = context
         self._launcher = launcher
         self._running: dict[int, object] = {}
@@ -148,7 +148,7 @@ class Programs:
         stop_tree(self._context.loop, pid, lambda: pid in self._running)
 
     def abort(self, call_id: int) -> bool:
-        """End a program; false when it is not one of ours."""
+        """End a program; False when it is unknown."""
         for pid, program in self._running.items():
             if isinstance(program, Program) and program.id == call_id:
                 self._stop(pid)

@@ -1,7 +1,7 @@
 """A process that takes one command after another and keeps its state: the shell, the interpreter.
 
 A command's text lies in a file; a short line on the process's stdin says "now"; the output goes
-to a named pipe that is opened anew for every command; the answer comes on a control pipe that
+to a named pipe that is opened again for every command; the answer comes on a control pipe that
 no command inherits. Named pipe and file belong to the supervisor: commands cannot remove them.
 """
 
@@ -13,8 +13,8 @@ import signal
 from collections import deque
 from contextlib import suppress
 
-from .calls import Call, Ending
-from .loop import Callback, Loop
+from .calls import Ending, RunningCommand
+from .loop import Callback, EventLoop
 from .processes import children_of, signal_with_group, with_descendants
 from .spawn import Launcher
 
@@ -37,7 +37,7 @@ class Resident:
     lost_words = "its state is lost"
 
     def __init__(
-        self, loop: Loop, launcher: Launcher, directory: str, end_everything: Callback
+        self, loop: EventLoop, launcher: Launcher, directory: str, end_everything: Callback
     ) -> None:
         self._loop = loop
         self._end_everything = end_everything
@@ -53,8 +53,8 @@ class Resident:
         self._answer = b""
         self._token = b""
         """Ends the answer to the running command, so that no command can give it by accident."""
-        self._waiting: deque[Call] = deque()
-        self._call: Call | None = None
+        self._waiting: deque[RunningCommand] = deque()
+        self._call: RunningCommand | None = None
         self._before: set[int] = set()
         self._stopping: set[int] = set()
         self._restarting = False
@@ -81,18 +81,18 @@ class Resident:
     def _interrupt(self) -> None:
         raise NotImplementedError
 
-    def _began(self, call: Call) -> None:
-        """The process was told to run the call."""
+    def _began(self, call: RunningCommand) -> None:
+        """The process received the call."""
 
     # Commands.
 
-    def submit(self, call: Call) -> None:
+    def submit(self, call: RunningCommand) -> None:
         """Run the call when those before it are done."""
         self._waiting.append(call)
         self._next()
 
     def abort(self, call_id: int) -> bool:
-        """End the call, keep the state; false when it is not one of ours."""
+        """End the call, keep the state; False when it is unknown."""
         for call in list(self._waiting):
             if call.id == call_id:
                 self._waiting.remove(call)
@@ -157,7 +157,7 @@ class Resident:
         self._end(call, ending)
         self._next()
 
-    def _end(self, call: Call, ending: Ending) -> None:
+    def _end(self, call: RunningCommand, ending: Ending) -> None:
         """End the call, and then make the pipe ready for the next one."""
         call.end(ending)
         if call.output_open:
@@ -218,7 +218,7 @@ class Resident:
             self._finish(ending)
 
     def _give_up(self, why: str) -> None:
-        """What the process says means nothing any more: start it anew."""
+        """Restart the process: its messages can no longer be trusted."""
         self._answer = b""
         self._given_up = True
         self._lost = f"the {self.title} was restarted, for {why}: {self.lost_words}"
@@ -265,7 +265,7 @@ class Resident:
             self._give_up("it did not let go")
             return
         self._interrupt()
-        # A process whose parent died is no longer below us: those seen once are kept in mind.
+        # A process whose parent died is no longer a descendant: those seen once are kept in mind.
         seen = self._stopping if step else set()
         self._stopping = seen | with_descendants(self._children() - self._before)
         for pid in self._stopping:

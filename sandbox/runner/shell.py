@@ -6,7 +6,7 @@ import os
 import signal
 from contextlib import suppress
 
-from .calls import Call, Ending
+from .calls import Ending, RunningCommand
 from .capture import unread
 from .loop import Timer
 from .resident import CONTROL_FD, Resident
@@ -56,12 +56,12 @@ class Shell(Resident):
     def _trigger(self, token: bytes) -> bytes:
         return _TRIGGER % token
 
-    def _began(self, call: Call) -> None:
+    def _began(self, call: RunningCommand) -> None:
         if self._next_look is not None:
             self._next_look.cancel()
         self._next_look = self._loop.call_later(_LOOK_EVERY, lambda: self._look(call))
 
-    def _look(self, call: Call) -> None:
+    def _look(self, call: RunningCommand) -> None:
         """See whether bash still works on the command, or has read on without an answer."""
         if self._call is not call:
             return
@@ -85,6 +85,6 @@ class Shell(Resident):
 
 
 def _signal_of(exit_code: int) -> int | None:
-    """Return the signal that a shell's exit code stands for (128 + n)."""
+    """Return the signal that a shell's exit code means (128 + n)."""
     number = exit_code - 128
     return number if number in _SIGNALS else None

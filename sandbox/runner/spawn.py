@@ -35,8 +35,8 @@ class Launcher:
     ) -> int:
         """Start `argv` in a session of its own and return its pid.
 
-        `fds` maps the program's descriptors to ours; those of 0, 1, 2 not in it are /dev/null.
-        Raises `OSError` when no process can be made. A program that cannot be run says so on its
+        `fds` maps the program's descriptors to the runner's; of 0, 1, 2 the others are /dev/null.
+        Raises `OSError` when no process can be made. A program that cannot be run reports it on its
         stderr and ends with 126 or 127, as in a shell.
         """
         pid = os.fork()

@@ -14,7 +14,7 @@ import time
 from contextlib import suppress
 from functools import partial
 
-from .calls import Call, Context
+from .calls import RunnerContext, RunningCommand
 from .capture import widen_pipe
 from .channel import Channel
 from .counters import Counters
@@ -22,8 +22,8 @@ from .disk import DiskWatch
 from .forwarder import Forwarder, proxy_environment
 from .frames import FrameError, Head, read_frame
 from .interpreter import Interpreter
-from .jobs import Jobs
-from .loop import Loop
+from .jobs import JobProcesses
+from .loop import EventLoop
 from .privileges import PrivilegeError, Roles, allow_many_files, take_roles
 from .processes import Everything
 from .programs import FreshShells, Programs
@@ -62,7 +62,7 @@ class Supervisor:
     def __init__(self, config: Head) -> None:
         _require("bash")
         allow_many_files()
-        loop = self.loop = Loop()
+        loop = self.loop = EventLoop()
         if config["client_pipe"] is not None:
             _hold_open(loop, config["client_pipe"])
         if config["hosts"] is not None:
@@ -70,11 +70,13 @@ class Supervisor:
         roles = take_roles(config["workspace"], config["directory"])
         self._channel = Channel(loop, *_take_stream(), self._on_frame, lambda: os._exit(0))
         # Init is shielded from every signal that it has no handler for: python's own goes, and a
-        # handler of ours is set only where no command may send the signal.
+        # handler is set only where no command may send the signal.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         if roles.separate:
             signal.signal(signal.SIGTERM, lambda _number, _frame: os._exit(0))
-        context = self._context = Context(loop, self._channel, Counters("/tmp"), config["output"])
+        context = self._context = RunnerContext(
+            loop, self._channel, Counters("/tmp"), config["output"]
+        )
         launcher = Launcher(
             roles,
             config["workspace"],
@@ -89,7 +91,7 @@ class Supervisor:
         self._interpreter = Interpreter(*resident)
         self._fresh = FreshShells(context, launcher)
         self._programs = Programs(context, launcher)
-        self._jobs = Jobs(context, launcher)
+        self._jobs = JobProcesses(context, launcher)
         self._everything = Everything(lambda: self._workers.pids)
         self._watch_disk(config["workspace"], config["disk"])
         self._hello(roles)
@@ -145,7 +147,7 @@ class Supervisor:
 
     def _command(self, head: Head, body: bytes) -> None:
         restart = head.get("restart", False)
-        call = Call(self._context, head["id"], body, head["timeout"], restart=restart)
+        call = RunningCommand(self._context, head["id"], body, head["timeout"], restart=restart)
         if head["op"] == "python":
             self._interpreter.submit(call)
         elif head["fresh"]:
@@ -186,7 +188,7 @@ class Supervisor:
         self._channel.send({"id": call_id, "ev": "result"}, urgent=True)
 
 
-def _hold_open(loop: Loop, path: str) -> None:
+def _hold_open(loop: EventLoop, path: str) -> None:
     """End when nobody holds the pipe's other end any more."""
     pipe = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
 

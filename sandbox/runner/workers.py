@@ -14,9 +14,9 @@ from contextlib import suppress
 
 from .channel import READ_SIZE, Channel
 from .disk import written_since
-from .files import Files, refusal
+from .files import WorkspaceFiles, refusal
 from .frames import Frame, FrameDecoder, Head, encode
-from .loop import Loop, Timer
+from .loop import EventLoop, Timer
 from .privileges import become_worker
 from .spawn import Launcher
 
@@ -53,11 +53,11 @@ class WorkerPool:
     `most` from the first time that one was busy with another operation.
     """
 
-    def __init__(self, loop: Loop, client: Channel, launcher: Launcher, *, most: int) -> None:
+    def __init__(self, loop: EventLoop, client: Channel, launcher: Launcher, *, most: int) -> None:
         self._loop = loop
         self._client = client
         self._launcher = launcher
-        self._files = Files(launcher.workspace)
+        self._files = WorkspaceFiles(launcher.workspace)
         self._most = most
         self._workers: list[Worker] = []
         self._waiting: deque[Operation] = deque()
@@ -102,7 +102,7 @@ class WorkerPool:
             worker.channel.send(head, body)
 
     def abort(self, call_id: int) -> bool:
-        """End an operation, with its worker; false when it is not one of ours."""
+        """End an operation, with its worker; False when it is unknown."""
         operation = self._operations.pop(call_id, None)
         if operation is None:
             return False
@@ -155,7 +155,7 @@ class WorkerPool:
             os.kill(worker.pid, signal.SIGKILL)
 
     def _on_exit(self, worker: Worker) -> None:
-        """Replace a worker; tell the client what became of its operation."""
+        """Replace a worker; tell the client the result of its operation."""
         operation = worker.operation
         worker.channel.close()
         self._workers.remove(worker)
@@ -200,7 +200,7 @@ class WorkerPool:
         self._assign()
 
 
-def _work(fd: int, launcher: Launcher, files: Files) -> None:
+def _work(fd: int, launcher: Launcher, files: WorkspaceFiles) -> None:
     """Be a worker: one operation after another until the supervisor is gone. Never returns."""
     try:
         os.dup2(fd, 3)
@@ -217,7 +217,7 @@ def _work(fd: int, launcher: Launcher, files: Files) -> None:
 class _Connection:
     """The worker's end of its socket: frames in, frames out, blocking."""
 
-    def __init__(self, fd: int, files: Files) -> None:
+    def __init__(self, fd: int, files: WorkspaceFiles) -> None:
         self._fd = fd
         self._files = files
         self._decoder = FrameDecoder()

@@ -6,22 +6,22 @@ symlink is followed, only regular files are opened, and never so that opening ca
 
 On disk
     A store is a folder of objects, each named by the sha256 of what it holds: a file's content or
-    a directory's tree. Those up to a megabyte stand in packs (`packs/…`, see `pack.py`), one a
+    a directory's tree. Those up to a megabyte are in packs (`packs/…`, see `pack.py`), one a
     process, a few hundred kilobytes to a zstd frame; larger ones are files of one frame each,
     `objects/ab/cdef…`. `index.sqlite` says where in the packs they stand, and is derived. `lock`,
     `cleaning` and `held/` say who uses the store (see `usage.py`).
 
 Trees
     A tree is lines of JSON in ASCII, each ended by a newline, one an entry, in the order of the
-    names' raw bytes; its sha256 is over exactly these bytes. An entry has the fields of `Entry` in
-    their order, without those that have their default value:
+    names' raw bytes; its sha256 is over exactly these bytes. An entry has the fields of
+    `TreeEntry` in their order, without those that have their default value:
 
     - `name`: undecodable bytes as lone surrogates (`"\\udcff"`, Python's surrogateescape);
     - `type`: `file`, `directory`, `symlink` or `special` (a FIFO, a socket, a device);
     - `mode`: permission bits (in decimal), with sticky, and setgid for directories; a file's setuid
       and setgid are never kept: they do nothing in a sandbox and could do harm on the host;
     - `size` (bytes, of files) and `sha256` (of a file's content, of a directory's tree);
-    - `binary`: a NUL stands in the first 8,000 bytes of the file;
+    - `binary`: a NUL is in the first 8,000 bytes of the file;
     - `target`: where a symlink points, or what a special file is;
     - `not_kept`: why the content is not in the store, then without a `sha256`;
     - `stamp`: mtime in nanoseconds of a file that is not kept, so that its changes show.
@@ -46,7 +46,7 @@ from sandbox.snapshots.restore import Restored
 from sandbox.snapshots.scan import NotKept
 from sandbox.snapshots.store import SnapshotStore
 from sandbox.snapshots.text_diff import quoted
-from sandbox.snapshots.workspace import Snapshot, Snapshots
+from sandbox.snapshots.workspace import Snapshots, WorkspaceSnapshot
 
 __all__ = [
     "Change",
@@ -57,12 +57,12 @@ __all__ = [
     "NotKept",
     "Pruner",
     "Restored",
-    "Snapshot",
     "SnapshotDamaged",
     "SnapshotError",
     "SnapshotNotFound",
     "SnapshotStore",
     "Snapshots",
+    "WorkspaceSnapshot",
     "quoted",
     "remove_folder",
     "size_of",

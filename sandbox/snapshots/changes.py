@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from sandbox.snapshots.entries import MAX_DEPTH, Entry, EntryType, decode_entries
+from sandbox.snapshots.entries import MAX_DEPTH, EntryType, TreeEntry, decode_entries
 from sandbox.snapshots.errors import SnapshotDamaged, SnapshotNotFound
 from sandbox.snapshots.objects import Objects
 
@@ -21,17 +21,17 @@ files."""
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What became of one path."""
+    """The change of one path."""
 
     path: str
     """Relative to the workspace; undecodable bytes as lone surrogates (surrogateescape)."""
     kind: ChangeKind
     """`modified`: the content (of a file, of a link), perhaps its mode too. `mode`: that alone.
-    `type`: another type of entry stands there now. What is in a directory has its own changes."""
+    `type`: it is another type of entry now. What is in a directory has its own changes."""
     type: EntryType
-    """What stands there; what stood there, when it was deleted."""
+    """Type of the entry; of a deleted one, what it was."""
     size_before: int | None = None
-    """Bytes; none for what was no file."""
+    """Bytes; None for what was not a file."""
     size_after: int | None = None
     binary: bool = False
     """The file is, or was, binary."""
@@ -39,12 +39,12 @@ class Change:
     """Why the content it has now is not in the store."""
 
 
-Pair = tuple[Entry | None, Entry | None]
+Pair = tuple[TreeEntry | None, TreeEntry | None]
 """A name's entry before and after."""
 
 
 def pairs(objects: Objects, before: str | None, after: str | None) -> dict[str, Pair]:
-    """Return the entries of one directory that differ, by name, sorted; none: an empty tree.
+    """Return the entries of one directory that differ, by name, sorted; `None` means an empty tree.
 
     Raises `SnapshotNotFound`, `SnapshotDamaged`.
     """
@@ -63,7 +63,7 @@ def compare(objects: Objects, before: str | None, after: str | None) -> Iterator
 
 def differing(
     objects: Objects, before: str | None, after: str | None
-) -> Iterator[tuple[str, Entry | None, Entry | None]]:
+) -> Iterator[tuple[str, TreeEntry | None, TreeEntry | None]]:
     """Yield path and entries of all that differs, also directories for what is in them.
 
     Raises `SnapshotNotFound`, `SnapshotDamaged`.
@@ -76,7 +76,7 @@ def differing(
         yield one
 
 
-def find(objects: Objects, tree: str, path: str) -> Entry | None:
+def find(objects: Objects, tree: str, path: str) -> TreeEntry | None:
     """Return the entry of a path in a tree. Raises `SnapshotNotFound` when the tree is missing."""
     *parents, name = path.split("/")
     for parent in parents:
@@ -99,7 +99,7 @@ def read_lines(objects: Objects, tree: str | None) -> set[bytes]:
 
 def _walk(
     objects: Objects, before: str | None, after: str | None, prefix: str, depth: int
-) -> Iterator[tuple[str, Entry | None, Entry | None]]:
+) -> Iterator[tuple[str, TreeEntry | None, TreeEntry | None]]:
     if depth > MAX_DEPTH:
         raise SnapshotDamaged("A tree is deeper than any that is stored.")
     for name, (old, new) in pairs(objects, before, after).items():
@@ -109,8 +109,8 @@ def _walk(
             yield from _walk(objects, *inside, f"{prefix}{name}/", depth + 1)
 
 
-def _kind(old: Entry | None, new: Entry | None) -> ChangeKind | None:
-    """Return the kind of a change; none when only what is inside a directory changed."""
+def _kind(old: TreeEntry | None, new: TreeEntry | None) -> ChangeKind | None:
+    """Return the kind of a change, or None when only the content of a directory changed."""
     if old is None:
         return "added"
     if new is None:
@@ -124,12 +124,12 @@ def _kind(old: Entry | None, new: Entry | None) -> ChangeKind | None:
     return "mode" if _content(old) == _content(new) else "modified"
 
 
-def _content(entry: Entry) -> tuple[object, ...]:
+def _content(entry: TreeEntry) -> tuple[object, ...]:
     return entry.size, entry.sha256, entry.target, entry.not_kept, entry.stamp
 
 
-def change_of(path: str, old: Entry | None, new: Entry | None) -> Change | None:
-    """Return what became of a path; none when only what is inside a directory changed."""
+def change_of(path: str, old: TreeEntry | None, new: TreeEntry | None) -> Change | None:
+    """Return the change of a path, or None when only the content of a directory changed."""
     entry, kind = new or old, _kind(old, new)
     if entry is None or kind is None:
         return None
@@ -144,5 +144,5 @@ def change_of(path: str, old: Entry | None, new: Entry | None) -> Change | None:
     )
 
 
-def _tree_of(entry: Entry | None) -> str | None:
+def _tree_of(entry: TreeEntry | None) -> str | None:
     return entry.sha256 if entry is not None and entry.type == "directory" else None

@@ -16,7 +16,7 @@ class Completeness:
         self._whole: set[str] = set()
 
     def lost(self, tree: str, path: str = "") -> str | None:
-        """Return the path of something in a tree that is lost or damaged; none: it is whole."""
+        """Return the path of a lost or damaged object of a tree; `None` means it is whole."""
         if tree in self._whole:
             return None
         try:

@@ -29,7 +29,7 @@ _DIRECTORY_BITS = 0o7777
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TreeEntry:
     """What stands under a name in a directory; the fields are explained with the format."""
 
     name: str
@@ -61,7 +61,7 @@ def kept_mode(mode: int) -> int:
     return mode & (_DIRECTORY_BITS if stat.S_ISDIR(mode) else _FILE_BITS)
 
 
-def encode_entry(entry: Entry) -> bytes:
+def encode_entry(entry: TreeEntry) -> bytes:
     """Return an entry's line, without its end: what `json.dumps` makes of it, five times faster."""
     text = f'{{"name":{_quote(entry.name)},"type":"{entry.type}"'
     if entry.mode:
@@ -86,12 +86,12 @@ def encode_tree(lines: dict[str, bytes]) -> bytes:
     return b"".join(lines[name] + b"\n" for name in sorted(lines, key=os.fsencode))
 
 
-def decode_entries(lines: Iterable[bytes]) -> dict[str, Entry]:
+def decode_entries(lines: Iterable[bytes]) -> dict[str, TreeEntry]:
     """Return the entries of some lines of one tree, by name; a tree is trusted in nothing.
 
     Raises `SnapshotDamaged`.
     """
-    entries: dict[str, Entry] = {}
+    entries: dict[str, TreeEntry] = {}
     for line in lines:
         entry = _decode_entry(line)
         if entry.name in entries:
@@ -100,18 +100,18 @@ def decode_entries(lines: Iterable[bytes]) -> dict[str, Entry]:
     return entries
 
 
-def _decode_entry(line: bytes) -> Entry:
+def _decode_entry(line: bytes) -> TreeEntry:
     try:
         values = json.loads(line)
-        entry = Entry(**values)
+        entry = TreeEntry(**values)
     except (ValueError, TypeError, RecursionError) as error:
-        raise SnapshotDamaged(f"A tree holds a line that is no entry: {error}.") from None
+        raise SnapshotDamaged(f"A tree holds a line that is not an entry: {error}.") from None
     if not _sound(entry, values):
         raise SnapshotDamaged(f"A tree holds an entry that cannot be: {line[:200]!r}.")
     return entry
 
 
-def _sound(entry: Entry, values: dict[str, Any]) -> bool:
+def _sound(entry: TreeEntry, values: dict[str, Any]) -> bool:
     if not all(isinstance(value, _CHECKS[name]) for name, value in values.items()):
         return False
     if entry.type not in _TYPES or not _is_name(entry.name) or not _is_target(entry):
@@ -130,7 +130,7 @@ def _is_name(name: str) -> bool:
     return _is_encodable(name)
 
 
-def _is_target(entry: Entry) -> bool:
+def _is_target(entry: TreeEntry) -> bool:
     if entry.type == "symlink" and not entry.target:
         return False
     return "\0" not in entry.target and _is_encodable(entry.target)

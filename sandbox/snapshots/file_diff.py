@@ -1,4 +1,4 @@
-"""What became of files between two trees, as text: unified diffs, or why there is none."""
+"""Changes of files between two trees as text: unified diffs, or why there is none."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sandbox.snapshots.changes import Change, change_of, differing, find
-from sandbox.snapshots.entries import Entry
+from sandbox.snapshots.entries import TreeEntry
 from sandbox.snapshots.errors import SnapshotNotFound, Stopped
 from sandbox.snapshots.objects import Objects
 from sandbox.snapshots.text_diff import line_counts, quoted, unified_diff
@@ -20,7 +20,7 @@ _MAX_COUNTED = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class FileDiff:
-    """What became of one path, with its text."""
+    """The change of one path, with its text."""
 
     change: Change
     text: str
@@ -30,7 +30,7 @@ class FileDiff:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What became of one path, with how many lines came and went."""
+    """The change of one path, with the numbers of added and deleted lines."""
 
     change: Change
     added: int | None = None
@@ -89,7 +89,7 @@ def count_lines(
 
 
 def _counted(
-    objects: Objects, change: Change, old: Entry | None, new: Entry | None, *, fits: bool
+    objects: Objects, change: Change, old: TreeEntry | None, new: TreeEntry | None, *, fits: bool
 ) -> Counted:
     is_file = any(entry is not None and entry.type == "file" for entry in (old, new))
     if not is_file or not fits or _content(old) == _content(new):
@@ -111,13 +111,15 @@ def file_diff(objects: Objects, before: str, after: str, path: str) -> str:
     return _mode_lines(old, new) + _content_lines(objects, old, new, path)
 
 
-def _mode_lines(old: Entry | None, new: Entry | None) -> str:
+def _mode_lines(old: TreeEntry | None, new: TreeEntry | None) -> str:
     if old is None or new is None or old.type != new.type or old.mode == new.mode:
         return ""
     return f"old mode {old.mode:o}\nnew mode {new.mode:o}\n"
 
 
-def _content_lines(objects: Objects, old: Entry | None, new: Entry | None, path: str) -> str:
+def _content_lines(
+    objects: Objects, old: TreeEntry | None, new: TreeEntry | None, path: str
+) -> str:
     if _content(old) == _content(new):
         return ""
     try:
@@ -130,14 +132,14 @@ def _differ(path: str, why: str) -> str:
     return f"{quoted('a/' + path)} and {quoted('b/' + path)} differ: {why}\n"
 
 
-def _content(entry: Entry | None) -> tuple[object, ...] | None:
+def _content(entry: TreeEntry | None) -> tuple[object, ...] | None:
     if entry is None or entry.type == "directory":
         return None
     return entry.type, entry.size, entry.sha256, entry.target, entry.not_kept, entry.stamp
 
 
-def _text(objects: Objects, entry: Entry | None) -> str | None:
-    """Return a file's content or a symlink's target; none for what has neither."""
+def _text(objects: Objects, entry: TreeEntry | None) -> str | None:
+    """Return a file's content or a symlink's target; None for what has neither."""
     if entry is None or entry.type in ("directory", "special"):
         return None
     if entry.type == "symlink":

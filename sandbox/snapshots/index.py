@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from sandbox.snapshots.errors import SnapshotError
 from sandbox.snapshots.opening import open_kept
-from sandbox.snapshots.pack import Packed, Place, pack_names, read_table
+from sandbox.snapshots.pack import ObjectLocation, Packed, pack_names, read_table
 
 T = TypeVar("T")
 Row = tuple[bytes, str, int, int, int]
@@ -48,13 +48,13 @@ class ObjectIndex:
         self._db: sqlite3.Connection | None = None
         self._inode = 0
 
-    def find(self, sha256: bytes) -> Place | None:
+    def find(self, sha256: bytes) -> ObjectLocation | None:
         """Return where an object stands. Raises `SnapshotError`."""
         query = f"{_PLACES} WHERE sha256 = ?"
         rows = self._do(lambda db: _checked(db.execute(query, (sha256,)).fetchall()))
-        return Place(*rows[0][1:]) if rows else None
+        return ObjectLocation(*rows[0][1:]) if rows else None
 
-    def places(self, sha256s: Iterable[bytes]) -> dict[bytes, Place]:
+    def places(self, sha256s: Iterable[bytes]) -> dict[bytes, ObjectLocation]:
         """Return where those of many objects stand whose pack is there.
 
         Raises `SnapshotError`.
@@ -64,7 +64,7 @@ class ObjectIndex:
         rows = [row for group in groups for row in self._do(partial(_ask, group))]
         lost = {name for _, name, *_ in rows if not os.path.exists(f"{self._packs}/{name}")}
         if not lost:
-            return {row[0]: Place(*row[1:]) for row in rows}
+            return {row[0]: ObjectLocation(*row[1:]) for row in rows}
         for name in lost:
             self.forget(name)
         return self.places(asked)
@@ -78,7 +78,7 @@ class ObjectIndex:
         self._do(lambda db: _add(db, pack, end, rows))
 
     def forget(self, pack: str) -> None:
-        """Take out a pack that is gone; what stood in it may stand in another by now.
+        """Remove a pack that is gone; its objects may be in another one now.
 
         Raises `SnapshotError`.
         """
@@ -86,7 +86,7 @@ class ObjectIndex:
         self.catch_up()
 
     def counts(self) -> dict[str, int]:
-        """Return how many objects stand in each pack that has any. Raises `SnapshotError`."""
+        """Return how many objects each pack has, if it has any. Raises `SnapshotError`."""
         query = "SELECT name, count(*) FROM objects JOIN packs ON pack = number GROUP BY pack"
         return dict(self._do(lambda db: db.execute(query).fetchall()))
 
@@ -104,7 +104,7 @@ class ObjectIndex:
         self._do(lambda db: _remove(db, rows))
 
     def replace(self, old: str, new: str, end: int, objects: list[Packed]) -> None:
-        """Let a pack of `end` bytes stand in the place of another, with all that is known of it.
+        """Replace a pack by another of `end` bytes, with all that is known of it.
 
         Raises `SnapshotError`.
         """
@@ -122,7 +122,7 @@ class ObjectIndex:
             return False
 
     def catch_up(self) -> None:
-        """Take in what stands in the packs and is not known. Raises `SnapshotError`."""
+        """Read the objects of the packs that are not known. Raises `SnapshotError`."""
         self._do(self._read_packs)
 
     def close(self) -> None:
@@ -132,7 +132,7 @@ class ObjectIndex:
             self._db = None
 
     def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work`, on an index made anew when the file is damaged."""
+        """Run `work`, on a new index when the file is damaged."""
         try:
             try:
                 return work(self._open())
@@ -144,7 +144,7 @@ class ObjectIndex:
         except (sqlite3.Error, OSError) as error:
             raise SnapshotError(
                 f"The index of the snapshots {self._path} cannot be used ({error}): make room and "
-                "check its rights, or delete it (it is made anew)."
+                "check its rights, or delete it (it is made again)."
             ) from error
 
     def _open(self) -> sqlite3.Connection:
@@ -213,7 +213,7 @@ def _checked(rows: list[Row]) -> list[Row]:
 
 
 def _names_another(journal: str) -> bool:
-    """Tell whether a journal names another file: none of ours does, and SQLite deletes it."""
+    """Tell whether a journal names another file: sii's never do, and SQLite would delete it."""
     try:
         with open(open_kept(journal), "rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - len(_JOURNAL_MAGIC)))
@@ -227,7 +227,7 @@ def _refuse_other_schemas(db: sqlite3.Connection) -> None:
     and indexes of expressions make work without an end.
     """
     if not _schema_of(db) <= _own_schema():
-        raise sqlite3.DatabaseError("it holds what no index of ours does")
+        raise sqlite3.DatabaseError("it holds what no index of sii has")
 
 
 @lru_cache

@@ -222,7 +222,7 @@ class Objects:
 
     def _path(self, sha256: str) -> str:
         if not is_sha256(sha256):  # a recording named it: it may be anything
-            raise SnapshotNotFound(f"{sha256[:80]!r} is no sha256 of an object.")
+            raise SnapshotNotFound(f"{sha256[:80]!r} is not the sha256 of an object.")
         return f"{self._root}/objects/{sha256[:2]}/{sha256[2:]}"
 
 

@@ -1,4 +1,4 @@
-"""Opening what stands in a workspace or a store: never through a link, never blocking."""
+"""Opens files of a workspace or a store: never through a link, never blocking."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | _SAFE
 _FILE = os.O_RDONLY | os.O_NONBLOCK | _SAFE
 
 GONE = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.ENODEV))
-"""Something else stands there than a moment ago, or nothing."""
+"""The name has another file than a moment ago, or none."""
 UNREADABLE = frozenset((errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.EOVERFLOW))
 FATAL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE))
 """No other entry fares better."""
 IN_USE = frozenset((errno.EAGAIN, errno.EBUSY, errno.ETXTBSY))
-"""A lease on a file makes an opener wait, or be told this when it will not wait."""
+"""A lease on a file makes an opener wait, or fail with this when it does not wait."""
 
 OWNER_ALL = 0o700
 
 
 def open_directory(name: str, parent: int) -> int:
-    """Open a directory that stands in another. Raises `OSError`."""
+    """Open a directory inside another. Raises `OSError`."""
     return os.open(name, _DIRECTORY, dir_fd=parent)
 
 
@@ -49,7 +49,7 @@ def open_kept(path: str | Path, flags: int = os.O_RDONLY) -> int:
     fd = os.open(path, flags | os.O_NONBLOCK | _SAFE, 0o600)
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
-        raise OSError(errno.EINVAL, "it is no regular file", os.fspath(path))
+        raise OSError(errno.EINVAL, "it is not a regular file", os.fspath(path))
     return fd
 
 
@@ -122,7 +122,7 @@ def writable(fd: int) -> Iterator[None]:
 
 @contextmanager
 def left_if_impossible() -> Iterator[None]:
-    """Go on after an entry that cannot be changed: whoever looks afterwards tells of it."""
+    """Continue after an entry that cannot be changed; a later check reports it."""
     try:
         yield
     except OSError as error:

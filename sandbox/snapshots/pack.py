@@ -31,7 +31,7 @@ _OBJECT = struct.Struct(">32sQ")
 _MAGIC = b"sii1"
 
 
-class Place(NamedTuple):
+class ObjectLocation(NamedTuple):
     """Where an object stands."""
 
     pack: str
@@ -80,7 +80,7 @@ class Block:
         return block
 
     def encode(self, compressor: Any) -> bytes:
-        """Return the block as it stands in a pack."""
+        """Return the block as a pack holds it."""
         frame: bytes = compressor.compress(self.data)
         table = b"".join(_OBJECT.pack(sha256, size) for sha256, (_, size) in self.objects.items())
         return _HEADER.pack(_MAGIC, len(self.objects), len(frame)) + table + frame
@@ -135,7 +135,7 @@ def read_block(path: str, offset: int, decompressor: Any) -> Block:
 
 
 def read_raw(path: str, table: Table) -> bytes:
-    """Return a block as it stands in a pack. Raises `OSError`."""
+    """Return a block as a pack holds it. Raises `OSError`."""
     with _opened(path) as file:
         return os.pread(file.fileno(), table.end - table.block, table.block)
 
@@ -184,7 +184,7 @@ def read_table(path: str, offset: int) -> tuple[list[Packed], int]:
 
 
 def pack_names(folder: str) -> list[str]:
-    """Return the file names of the packs in a folder, the oldest first; none: no folder."""
+    """Return the file names of the packs in a folder, the oldest first; `None` means no folder."""
     try:
         return sorted(name for name in os.listdir(folder) if name.endswith(".pack"))
     except FileNotFoundError:

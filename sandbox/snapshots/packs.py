@@ -13,7 +13,7 @@ from typing import Any
 
 from sandbox.snapshots.errors import SnapshotDamaged
 from sandbox.snapshots.index import ObjectIndex
-from sandbox.snapshots.pack import BLOCK, Block, PackWriter, Place, read_block
+from sandbox.snapshots.pack import BLOCK, Block, ObjectLocation, PackWriter, read_block
 
 _CACHED = 4 << 20
 """Bytes of blocks that are remembered: neighbours in a tree are neighbours in a block."""
@@ -70,7 +70,7 @@ class Packs:
             self._block.add(sha256, data)
 
     def get(self, sha256: bytes) -> bytes | None:
-        """Return an object, none when it is in no pack. Raises `SnapshotError`."""
+        """Return an object, or None when it is in no pack. Raises `SnapshotError`."""
         with self._lock:
             if sha256 in self._block.objects:
                 return self._block.get(sha256)
@@ -82,7 +82,7 @@ class Packs:
             while (place := self._find(sha256)) is not None and place.pack != lost:
                 with suppress(FileNotFoundError):
                     return self._read(place)
-                lost = place.pack  # or cleaned away meanwhile: what it held stands in another
+                lost = place.pack  # or cleaned away meanwhile: its objects are in another
                 self._index.forget(lost)
             if lost:
                 raise SnapshotDamaged(
@@ -129,9 +129,9 @@ class Packs:
         self._flushed += len(encoded)
         self._block = Block()
 
-    def _find(self, sha256: bytes) -> Place | None:
+    def _find(self, sha256: bytes) -> ObjectLocation | None:
         if sha256 in self._unindexed and self._writer is not None:
-            return Place(self._writer.name, *self._unindexed[sha256])
+            return ObjectLocation(self._writer.name, *self._unindexed[sha256])
         if not self._is_there():
             return None
         place = self._index.find(sha256)
@@ -145,7 +145,7 @@ class Packs:
         self._found = self._found or os.path.isdir(self._folder)
         return self._found
 
-    def _read(self, place: Place) -> bytes:
+    def _read(self, place: ObjectLocation) -> bytes:
         """Read an object; its block is remembered, so that its neighbours need no index."""
         block = self._read_block(place)
         self._blocks[place.pack, place.block] = block
@@ -153,7 +153,7 @@ class Packs:
             self._blocks.popitem(last=False)
         return bytes(block.data[place.start : place.start + place.size])
 
-    def _read_block(self, place: Place) -> Block:
+    def _read_block(self, place: ObjectLocation) -> Block:
         from zstandard import ZstdDecompressor
 
         try:

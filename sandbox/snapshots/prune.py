@@ -1,9 +1,9 @@
-"""A store rid of what nothing names any more: beside sessions at work, and killed at any moment.
+"""Deletes from a store what nothing refers to: beside running sessions, and safe to kill.
 
-What is named is marked first, beside everybody. Then, alone in the store for a moment, what came
-meanwhile is marked too, large objects without a mark go, and the small ones leave the index: who
-keeps the same from now on writes it anew. What their packs still hold of others is written into
-new packs, each of which takes its old one's place in a moment alone.
+Objects that are referred to are marked first, while others work in the store. Then, alone in the
+store for a moment, new ones are marked too, large objects without a mark are deleted, and small
+ones leave the index: the same content is written again from now on. What their packs still hold of
+others is written into new packs, each of which replaces its old one in a moment alone.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Pruned:
     left_behind: int = 0
     """Files that killed processes left."""
     bytes: int = 0
-    """On the disk; of packs that are not written anew yet, as far as it can be told."""
+    """On the disk; of packs that are not rewritten yet, an estimate."""
     left: list[str] = field(default_factory=list)
     """Why some of it stays for now, in sentences."""
 
@@ -98,7 +98,7 @@ class Pruner:
         return holdings
 
     def write_anew(self) -> None:
-        """Write the packs anew of which something is no longer in the index."""
+        """Rewrite the packs that hold objects which the index no longer has."""
         repacker = Repacker(self._store, self._index, self._stays)
         for pack in sorted(repacker.survey(), key=lambda pack: pack.live):  # makes room first
             try:

@@ -1,4 +1,4 @@
-"""Removing what stands in a workspace, whatever it is: never through a link, at any depth."""
+"""Removes files of a workspace, whatever they are: never through a link, at any depth."""
 
 from __future__ import annotations
 

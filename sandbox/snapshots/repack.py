@@ -1,4 +1,4 @@
-"""Packs written anew without what the index no longer has in them."""
+"""Rewrites packs without the objects that the index no longer has."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from sandbox.snapshots.pack import (
     BLOCK,
     LEVEL,
     Block,
+    ObjectLocation,
     Packed,
     PackWriter,
-    Place,
     Table,
     pack_names,
     read_block,
@@ -60,9 +60,9 @@ class Repacker:
         return [pack for pack in found if pack is not None]
 
     def replace(self, pack: Surveyed) -> int:
-        """Let a new pack stand in a pack's place; return how many bytes that freed.
+        """Replace a pack by a new one; return how many bytes that freed.
 
-        Killed at any moment, every object stands in one of the two. Raises `SnapshotError`,
+        Killed at any moment, every object is in one of the two. Raises `SnapshotError`,
         `OSError`.
         """
         if pack.is_damaged:
@@ -150,7 +150,7 @@ class Repacker:
                 [
                     packed
                     for packed in table.objects
-                    if places.get(packed[0]) == Place(name, *packed[1:])
+                    if places.get(packed[0]) == ObjectLocation(name, *packed[1:])
                 ],
             )
 

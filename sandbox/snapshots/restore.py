@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from sandbox.snapshots.changes import Change, Pair, compare, pairs
-from sandbox.snapshots.entries import MAX_DEPTH, Entry, kept_mode
+from sandbox.snapshots.entries import MAX_DEPTH, TreeEntry, kept_mode
 from sandbox.snapshots.errors import SnapshotDamaged, SnapshotError, Stopped, failure
 from sandbox.snapshots.exclude import Exclude
 from sandbox.snapshots.objects import Objects, write_all
@@ -146,7 +146,7 @@ class _Restorer:
             self._place_file(fd, new)
 
     def _place_directory(
-        self, fd: int, old: Entry | None, new: Entry, path: str, depth: int
+        self, fd: int, old: TreeEntry | None, new: TreeEntry, path: str, depth: int
     ) -> None:
         before = None
         if old is not None and old.type == "directory" and old.not_kept is None:
@@ -165,7 +165,7 @@ class _Restorer:
         finally:
             os.close(child)
 
-    def _place_symlink(self, fd: int, new: Entry) -> None:
+    def _place_symlink(self, fd: int, new: TreeEntry) -> None:
         temporary = temporary_name()
         os.symlink(new.target, temporary, dir_fd=fd)
         try:
@@ -176,7 +176,7 @@ class _Restorer:
             _discard(temporary, fd)
             raise
 
-    def _place_file(self, fd: int, new: Entry) -> None:
+    def _place_file(self, fd: int, new: TreeEntry) -> None:
         assert new.sha256 is not None
         temporary = temporary_name()
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -202,7 +202,7 @@ class _Restorer:
             os.fchown(fd, *self._owner)
 
 
-def _has_content(old: Entry | None, new: Entry) -> bool:
+def _has_content(old: TreeEntry | None, new: TreeEntry) -> bool:
     return old is not None and old.type == "file" and old.sha256 == new.sha256
 
 
@@ -211,8 +211,8 @@ def _is_linked(name: str, fd: int) -> bool:
     return os.stat(name, dir_fd=fd, follow_symlinks=False).st_nlink > 1
 
 
-def _must_go(old: Entry, new: Entry | None) -> bool:
-    """Whether what stands there has to be removed first; a file replaces a file by itself."""
+def _must_go(old: TreeEntry, new: TreeEntry | None) -> bool:
+    """Tell whether the old entry has to be removed first; a file replaces a file by itself."""
     if new is None:
         return True
     if new.not_kept is not None:

@@ -16,7 +16,7 @@ from operator import attrgetter
 from sandbox.snapshots.entries import (
     MAX_DEPTH,
     MAX_PATH,
-    Entry,
+    TreeEntry,
     encode_entry,
     encode_tree,
     kept_mode,
@@ -45,13 +45,13 @@ _TYPE = 0o170000
 _MAX_LINES = 128 << 20
 """Bytes of all entries' lines, which are remembered: a link's target can take 24 kilobytes."""
 _MOST_NOT_KEPT = 10_000
-"""Entries without content that are told of."""
+"""Entries without content that are reported."""
 
 _Key = tuple[int, int, int, int, int]
 _key: Callable[[os.stat_result], _Key] = attrgetter(
     "st_mode", "st_size", "st_mtime_ns", "st_ctime_ns", "st_ino"
 )
-"""What of a status tells that something else stands there now."""
+"""The fields of a status that differ if the file is another now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ class Scanner:
     def _files(
         self, fd: int, known: _Directory, now: _Directory, path: str
     ) -> list[tuple[str, os.stat_result]]:
-        """Put in `now` what stands in an open directory; return the directories in it.
+        """Put the entries of an open directory into `now`; return the directories in it.
 
         Nearly all of the time goes to files that did not change: for them, no call but `stat`.
         """
@@ -226,19 +226,19 @@ class Scanner:
         path: str,
         depth: int,
     ) -> _Seen | None:
-        """Scan a directory that stands in an open one; put it in `now`."""
+        """Scan a directory inside an open one; put it into `now`."""
         mode = kept_mode(status.st_mode)
         if status.st_dev != self._device:
-            return _left_out(Entry(name, "directory", mode), "another file system")
+            return _left_out(TreeEntry(name, "directory", mode), "another file system")
         if depth >= MAX_DEPTH or len(path) + len(name) > MAX_PATH:
-            return _left_out(Entry(name, "directory", mode), "too deep")
+            return _left_out(TreeEntry(name, "directory", mode), "too deep")
         if (status.st_dev, status.st_ino) == self._store:
             return None
         try:
             child = open_directory(name, fd)
         except OSError as error:
             if error.errno in UNREADABLE:
-                return _left_out(Entry(name, "directory", mode), "unreadable")
+                return _left_out(TreeEntry(name, "directory", mode), "unreadable")
             if error.errno in GONE:
                 return self._look(fd, name, None)
             raise
@@ -256,10 +256,10 @@ class Scanner:
         key = (status.st_mode, 0, 0, 0, 0)
         if seen is not None and seen.key == key and inside.sha256 == before.sha256:
             return seen
-        return _Seen(key, encode_entry(Entry(name, "directory", mode, sha256=inside.sha256)))
+        return _Seen(key, encode_entry(TreeEntry(name, "directory", mode, sha256=inside.sha256)))
 
     def _look(self, fd: int, name: str, status: os.stat_result | None) -> _Seen | None:
-        """Look at what stands under a name and is no directory; none when it is gone."""
+        """Read an entry that is not a directory; return None when it is gone."""
         if self._stop.is_set():
             raise Stopped
         for _ in range(_ATTEMPTS):
@@ -277,12 +277,12 @@ class Scanner:
         if kind == stat.S_IFREG:
             return self._file(fd, name, status)
         if kind == stat.S_IFLNK:
-            entry = Entry(name, "symlink", target=read_link(name, fd))
+            entry = TreeEntry(name, "symlink", target=read_link(name, fd))
             return _Seen(self._settled_key(status), encode_entry(entry))
         if kind == stat.S_IFDIR:  # it was none a moment ago: what is in it is seen next time
-            return _left_out(Entry(name, "directory", kept_mode(status.st_mode)), "in use")
+            return _left_out(TreeEntry(name, "directory", kept_mode(status.st_mode)), "in use")
         what = {stat.S_IFIFO: "fifo", stat.S_IFSOCK: "socket"}.get(kind, "device")
-        entry = Entry(name, "special", kept_mode(status.st_mode), target=what)
+        entry = TreeEntry(name, "special", kept_mode(status.st_mode), target=what)
         return _left_out(entry, what)
 
     def _file(self, fd: int, name: str, status: os.stat_result) -> _Seen:
@@ -308,7 +308,7 @@ class Scanner:
             raise
         finally:
             os.close(file)
-        entry = Entry(
+        entry = TreeEntry(
             name,
             "file",
             kept_mode(status.st_mode),
@@ -322,7 +322,7 @@ class Scanner:
         self, name: str, status: os.stat_result, why: str, *, settled: bool = True
     ) -> _Seen:
         mode, size, stamp = kept_mode(status.st_mode), status.st_size, status.st_mtime_ns
-        entry = Entry(name, "file", mode, size, not_kept=why, stamp=stamp)
+        entry = TreeEntry(name, "file", mode, size, not_kept=why, stamp=stamp)
         key = self._settled_key(status) if settled else None
         return _Seen(key, encode_entry(entry), why)
 
@@ -331,7 +331,7 @@ class Scanner:
         if error.errno in GONE:
             return None
         if error.errno in UNREADABLE:
-            return _left_out(Entry(name, "special", target="unknown"), "unreadable")
+            return _left_out(TreeEntry(name, "special", target="unknown"), "unreadable")
         raise error
 
     def _settled_key(self, status: os.stat_result) -> _Key | None:
@@ -353,9 +353,9 @@ def _same(known: _Directory, now: _Directory) -> bool:
     return True
 
 
-def _left_out(entry: Entry, why: str) -> _Seen:
+def _left_out(entry: TreeEntry, why: str) -> _Seen:
     """Note an entry without its content; it is looked at again every time."""
     line = encode_entry(
-        Entry(entry.name, entry.type, entry.mode, target=entry.target, not_kept=why)
+        TreeEntry(entry.name, entry.type, entry.mode, target=entry.target, not_kept=why)
     )
     return _Seen(None, line, why)

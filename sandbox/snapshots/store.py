@@ -44,7 +44,7 @@ class SnapshotStore:
         return Completeness(self.objects)
 
     async def changes(self, before: str | None, after: str) -> tuple[Change, ...]:
-        """Return what differs between two trees, by path; none: the empty tree.
+        """Return what differs between two trees, by path; `None` means the empty tree.
 
         Raises `SnapshotNotFound`, `SnapshotDamaged`.
         """
@@ -62,7 +62,7 @@ class SnapshotStore:
     async def diff(
         self, before: str | None, after: str, *, max_text: int = MAX_DIFFS
     ) -> tuple[FileDiff, ...]:
-        """Return every change between two trees with its unified diff; none: the empty tree.
+        """Return every change between two trees with its unified diff; `None` means the empty tree.
 
         Beyond `max_text` characters the diffs only say that there is one: see `diff_file`.
         Raises `SnapshotNotFound`, `SnapshotDamaged`.
@@ -72,7 +72,7 @@ class SnapshotStore:
         )
 
     async def diff_file(self, before: str, after: str, path: str) -> str:
-        """Return what became of one file or symlink as a unified diff; empty: nothing did.
+        """Return the change of one file or symlink as a unified diff; empty: none.
 
         What cannot be shown as text is said in a line. Bytes that are not UTF-8 show as `�`.
         Raises `SnapshotNotFound` (the path is in neither tree, too), `SnapshotDamaged`.

@@ -18,7 +18,7 @@ Opcode = tuple[str, int, int, int, int]
 
 
 def unified_diff(before: str | None, after: str | None, path: str) -> str:
-    """Return a unified diff, empty when nothing differs; none: there is no such file."""
+    """Return a unified diff, empty when nothing differs; `None` means there is no such file."""
     old, new = _lines(before or ""), _lines(after or "")
     if old == new:
         return ""
@@ -37,7 +37,7 @@ def line_counts(before: str | None, after: str | None) -> tuple[int, int]:
 
 
 def quoted(path: str) -> str:
-    """Return a path as it can stand in a line."""
+    """Return a path as a line of text can hold it."""
     text = path.encode("utf-8", "backslashreplace").decode()
     return text if text.isprintable() else json.dumps(text)
 
@@ -109,7 +109,7 @@ def _most_steps(old: list[str], new: list[str]) -> int:
 
 
 def _anchors(old: list[str], new: list[str]) -> list[tuple[int, int]]:
-    """Return where lines that match surely stand in both: rising pairs of positions.
+    """Return the positions of lines that surely match, as rising pairs.
 
     The common start and end, and of the lines that are unique in both (as in "patience diff")
     the longest sequence in the same order.

@@ -1,4 +1,4 @@
-"""Runs the blocking work of snapshots in threads of its own, so that the loop goes on."""
+"""Runs the blocking work of snapshots in threads of its own, so that the event loop continues."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from sandbox.snapshots.opening import open_kept
 _LOCK = "lock"
 _CLEANING = "cleaning"
 _HELD = "held"
-"""Folder with a file for each session that holds a tree; it belongs to whoever has its lock."""
+"""Folder with a file for each session that holds a tree; its owner has its lock."""
 _PATIENCE = 60.0
 """Seconds to wait for the lock."""
 _PAUSE = 0.005
@@ -74,7 +74,7 @@ class Hold:
         self._fd = -1
 
     def rely_on(self, trees: Iterable[str]) -> None:
-        """Hold trees in the place of those before; to be called at work. Raises `SnapshotError`."""
+        """Hold trees instead of the earlier ones; to be called at work. Raises `SnapshotError`."""
         data = json.dumps({"workspace": self._workspace, "trees": sorted(trees)}).encode("ascii")
         try:
             if self._fd < 0:
@@ -88,7 +88,7 @@ class Hold:
             raise failure("The snapshot cannot be written to", self._folder, error) from error
 
     def is_lost(self) -> bool:
-        """Whether somebody deleted the mark, and with it perhaps what it stands for."""
+        """Tell whether the mark was deleted, and with it perhaps the trees that it protects."""
         return self._fd >= 0 and os.fstat(self._fd).st_nlink == 0
 
     def close(self) -> None:

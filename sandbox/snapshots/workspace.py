@@ -21,7 +21,7 @@ from sandbox.snapshots.usage import Hold
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class WorkspaceSnapshot:
     """The workspace at one moment."""
 
     tree_sha256: str
@@ -61,10 +61,10 @@ class Snapshots:
         self._hold = Hold(store.objects.folder, workspace)
         self._one_at_a_time = threading.Lock()
 
-    async def snapshot(self) -> Snapshot:
+    async def snapshot(self) -> WorkspaceSnapshot:
         """Keep the workspace as it is now. Raises `SnapshotError`.
 
-        What changes meanwhile may be in it or not, but every file of it did stand there. When
+        What changes meanwhile may be in it or not, but every file of it did exist. When
         cancelled it ends within about a megabyte's reading, and the next one is right.
         """
         return await in_thread(self._snapshot)
@@ -73,7 +73,7 @@ class Snapshots:
         """Bring the workspace to exactly a tree: content, modes, links, what is too much removed.
 
         What it holds now is kept first, so that this can be undone too. Only what differs is
-        touched; what was not kept is left as it stands and told of. Raises `SnapshotError`
+        touched; what was not kept is left as it is and reported. Raises `SnapshotError`
         (`SnapshotNotFound`, `SnapshotDamaged`); the workspace may then be in between.
         """
         return await in_thread(lambda stop: self._restore(tree, stop))
@@ -83,13 +83,13 @@ class Snapshots:
         self._hold.close()
         self._workspace.close()
 
-    def _snapshot(self, stop: threading.Event) -> Snapshot:
+    def _snapshot(self, stop: threading.Event) -> WorkspaceSnapshot:
         begin = time.monotonic()
         with self._at_work(stop):
             tree, not_kept = self._scanner.scan(stop)
             last, self._last = self._last or tree, tree
             changes = tuple(compare(self._objects, last, tree))
-        return Snapshot(tree, changes, not_kept, time.monotonic() - begin)
+        return WorkspaceSnapshot(tree, changes, not_kept, time.monotonic() - begin)
 
     def _restore(self, tree: str, stop: threading.Event) -> Restored:
         with self._at_work(stop):

@@ -215,7 +215,7 @@ def _read_criteria(rubric: Path | None) -> list[str]:
 
 
 def _mark(name: str, before: float | str | None) -> float | str | None:
-    """Ask for a criterion's mark; none: it stays as it was before."""
+    """Ask for a criterion's mark; `None` means it stays as it was before."""
     answer = ask(f"{name} › " if before is None else f"{name} ({before}) › ")
     try:
         number = float(answer)

@@ -154,7 +154,7 @@ class Reexecution:
         return [reports[recorded.seq] for recorded in group.calls]
 
     def _settled(self, recorded: RecordedCall) -> CallReport | None:
-        """Report a call that is not run again; none: it is."""
+        """Report a call that is not run again; `None` means it is."""
         then = recorded.observation
         if then is None:
             return call_report(recorded, "not_run", why="the recording ends while it ran")

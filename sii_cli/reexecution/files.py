@@ -55,7 +55,7 @@ class RecordedFiles:
         self._recorded.close()
 
     async def take(self, snapshot: Snapshot | None) -> list[FilesReport]:
-        """Take what the recording says of the workspace; none: from here on nobody knows.
+        """Take what the recording says of the workspace; `None` means from here on nobody knows.
 
         What others changed between rounds is brought here too. Raises `SnapshotError`.
         """

@@ -59,7 +59,7 @@ class SandboxGone:
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """The workspace as it was then; none: from here on nobody knows."""
+    """The workspace as it was then; `None` means from here on nobody knows."""
 
     snapshot: Snapshot | None
 
@@ -73,7 +73,7 @@ class World:
 
     start: SessionStart
     sandbox: SandboxStart | None
-    """The first one; none: no sandbox was ever ready."""
+    """The first one; `None` means no sandbox was ever ready."""
 
 
 def recorded_world(folder: Path) -> World:

@@ -87,7 +87,7 @@ class Report:
 
     @property
     def score(self) -> float | None:
-        """The part that was reproduced, from 0 to 1; none when nothing was compared."""
+        """The part that was reproduced, from 0 to 1, or None when nothing was compared."""
         return self.reproduced / self.compared if self.compared else None
 
     def as_dict(self) -> Mapping[str, Any]:

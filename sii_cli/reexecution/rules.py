@@ -117,7 +117,7 @@ def apply_all(rules: Sequence[Rule], texts: Texts) -> Texts:
 
 
 def needed(rules: Sequence[Rule], texts: Texts) -> tuple[Rule, ...] | None:
-    """Return the rules without which two texts would differ; none: they differ after all rules.
+    """Return the rules without which two texts would differ; None: they differ.
 
     Earlier rules are preferred to later ones that would do as well.
     """

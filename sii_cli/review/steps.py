@@ -48,7 +48,7 @@ class Steps:
         return Step(range(self._firsts[number], end), self._abouts[number])
 
     def with_event(self, seq: int) -> int | None:
-        """Return the number of the step with an event; none where there is no such event."""
+        """Return the number of the step with an event, or None where there is no such event."""
         return bisect_right(self._firsts, seq) - 1 if seq < len(self.index) else None
 
     def close(self) -> None:

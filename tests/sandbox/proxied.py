@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from sandbox.network.allowed_hosts import Gate
+from sandbox.network.allowed_hosts import AllowedHosts
 from sandbox.network.exchange import Timeouts
 from sandbox.network.folder import SOCKET
 from sandbox.network.hosts import AllowList
@@ -97,8 +97,8 @@ async def proxied(
     uses: list[NetworkUse] = []
     log = NetworkLog()
     log.watch(uses.append)
-    gate = Gate(hosts, Reach(names or Names(), may_reach))
-    proxy = AllowListProxy(gate, log, timeouts=timeouts, connections=connections)
+    allowed = AllowedHosts(hosts, Reach(names or Names(), may_reach))
+    proxy = AllowListProxy(allowed, log, timeouts=timeouts, connections=connections)
     try:
         yield Client(proxy, host.port, uses)
     finally:

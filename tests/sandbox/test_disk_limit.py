@@ -20,7 +20,7 @@ import sandbox
 from sandbox.protocol import Limits, Sandbox, SandboxBackend, SandboxSpec
 from sandbox.runner import disk
 from sandbox.runner.disk import DiskWatch, written_since
-from sandbox.runner.loop import Loop
+from sandbox.runner.loop import EventLoop
 from sandbox.runner.processes import Everything
 from tests.sandbox.conftest import IMAGE, Start
 from tools.command_text import command_result
@@ -243,7 +243,7 @@ class _Nothing(Everything):
 NOTHING = _Nothing()
 
 
-class _NoLoop(Loop):
+class _NoLoop(EventLoop):
     def __init__(self) -> None:
         pass
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.own_folder import OwnFolder, sweep
+from sandbox.own_folder import OwnFolder, remove_leftover_folders
 
 HOSTILE = (
     "import os, sys; os.chdir(sys.argv[1])\n"
@@ -37,7 +37,7 @@ def fill(folder: Path) -> None:
 def test_whatever_was_made_in_it_a_folder_goes_with_its_use(tmp_path: Path) -> None:
     with OwnFolder("test") as folder:
         fill(folder)
-        assert sweep() == 0, "it is in use"
+        assert remove_leftover_folders() == 0, "it is in use"
         assert folder.exists()
     assert list(tmp_path.iterdir()) == []
 
@@ -48,10 +48,10 @@ def test_the_folder_of_a_killed_owner_is_removed_by_the_next(tmp_path: Path) -> 
         assert owner.stdout is not None
         folder = Path(owner.stdout.readline().strip())
         fill(folder)
-        assert sweep() == 0
+        assert remove_leftover_folders() == 0
         owner.kill()
     assert folder.exists()
-    assert sweep() == 1
+    assert remove_leftover_folders() == 1
     assert list(tmp_path.iterdir()) == []
 
 
@@ -59,5 +59,5 @@ def test_what_only_has_such_a_name_and_is_no_folder_stays(tmp_path: Path) -> Non
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "sii-run-link").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "sii-run-file").write_text("x")
-    assert sweep() == 0
+    assert remove_leftover_folders() == 0
     assert len(list(tmp_path.iterdir())) == 3

@@ -23,12 +23,12 @@ class AttemptCounts(NamedTuple):
 
 
 def pass_at(tries: Iterable[AttemptCounts], k: int) -> float | None:
-    """Return pass@k over the queries that have at least k sessions; none without any."""
+    """Return pass@k over the queries that have at least k sessions, or None without any."""
     shares = [1 - comb(one.n - one.c, k) / comb(one.n, k) for one in tries if one.n >= k]
     return fmean(shares) if shares else None
 
 
 def pass_all(tries: Iterable[AttemptCounts], k: int) -> float | None:
-    """Return pass^k over the queries that have at least k sessions; none without any."""
+    """Return pass^k over the queries that have at least k sessions, or None without any."""
     shares = [comb(one.c, k) / comb(one.n, k) for one in tries if one.n >= k]
     return fmean(shares) if shares else None

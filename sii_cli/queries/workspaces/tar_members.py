@@ -93,7 +93,7 @@ class TarReader:
                 extended = {}
 
     def read(self, size: int = 1 << 20) -> bytes:
-        """Return the next bytes of the member's content; none at its end."""
+        """Return the next bytes of the member's content, or None at its end."""
         data = self._take(min(size, self._content))
         self._content -= len(data)
         return data
@@ -119,7 +119,7 @@ class TarReader:
         return data
 
     def _header(self) -> bytes | None:
-        """Return the next header; none at the archive's end."""
+        """Return the next header, or None at the archive's end."""
         first = self._left == self._max_bytes
         header = self._source_read(BLOCK)
         if not header and not first:

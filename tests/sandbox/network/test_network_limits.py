@@ -17,7 +17,7 @@ from sandbox.docker.leftovers import remove_leftovers
 from sandbox.network.exchange import HEAD_SIZE, Timeouts
 from sandbox.network.folder import SocketFolder
 from sandbox.network.proxy import Pace
-from sandbox.own_folder import sweep
+from sandbox.own_folder import remove_leftover_folders
 from tests.sandbox.proxied import Host, get, proxied
 
 PIECE = b"x" * (1 << 20)
@@ -190,7 +190,7 @@ def test_the_folder_is_closed_to_others_and_open_to_whoever_mounts_it() -> None:
     try:
         assert stat.S_IMODE(folder.shared.parent.stat().st_mode) == 0o700
         assert stat.S_IMODE(folder.shared.stat().st_mode) == 0o711
-        assert sweep() == 0
+        assert remove_leftover_folders() == 0
         assert folder.shared.exists()
     finally:
         folder.close()
@@ -209,7 +209,7 @@ def test_the_folder_of_a_killed_owner_is_removed_by_the_next() -> None:
     owner = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert owner.stdout is not None
     shared = Path(owner.stdout.readline().strip())
-    assert sweep() == 0 or shared.exists()
+    assert remove_leftover_folders() == 0 or shared.exists()
     assert shared.exists()
     os.kill(owner.pid, signal.SIGKILL)
     owner.wait()

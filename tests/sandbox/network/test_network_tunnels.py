@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.network.allowed_hosts import Refused
+from sandbox.network.allowed_hosts import RequestRefused
 from sandbox.network.client_hello import Incomplete, server_name
-from sandbox.network.target import Target
+from sandbox.network.target import RequestTarget
 from sandbox.network.tunnel_start import check_start
 from tests.sandbox.proxied import Host, proxied
 
@@ -65,8 +65,8 @@ def test_a_damaged_message_is_read_or_refused(at: int, byte: int) -> None:
 
 @given(st.binary(min_size=1, max_size=300))
 def test_nothing_but_tls_for_the_host_passes_at_port_443(data: bytes) -> None:
-    with pytest.raises((Refused, Incomplete)):
-        check_start(data, Target("a.test", 443))
+    with pytest.raises((RequestRefused, Incomplete)):
+        check_start(data, RequestTarget("a.test", 443))
 
 
 @pytest.mark.parametrize(
@@ -87,10 +87,10 @@ def test_nothing_but_tls_for_the_host_passes_at_port_443(data: bytes) -> None:
 )
 def test_what_passes_where(host: str, port: int, data: bytes, passes: bool) -> None:
     if passes:
-        check_start(data, Target(host, port))
+        check_start(data, RequestTarget(host, port))
     else:
-        with pytest.raises(Refused, match=f"The tunnel to {host}"):
-            check_start(data, Target(host, port))
+        with pytest.raises(RequestRefused, match=f"The tunnel to {host}"):
+            check_start(data, RequestTarget(host, port))
 
 
 @pytest.mark.parametrize("pieces", [1, 100])
