@@ -22,8 +22,8 @@ from sii_cli.options.recordings import (
     warn_when_void,
 )
 from sii_cli.options.settings import example, load_for_recordings
+from sii_cli.review.remarks import HELP, Skip, StepRemarks, Stop, ask
 from sii_cli.review.verdicts import find_reviewer, give_review, hash_to_review, speaker_option
-from sii_cli.review.words import HELP, Skip, StepWords, Stop, ask
 
 if TYPE_CHECKING:
     from recordings.reviews.approval import Verdict
@@ -136,7 +136,7 @@ class _Reviewer:
         warn_of_outages(folder)
         counted = counted_reviews(folder, review_keys())
         own = [review for review in counted if review.reviewer == self.name]
-        words = StepWords(step for review in own for step in review.steps)
+        words = StepRemarks(step for review in own for step in review.steps)
         verdict: Verdict | None = None
         note, goes_on = "", True
         marks: dict[str, float | str] = {}

@@ -163,19 +163,19 @@ class PlayerApp:
     def toggle_fold(self) -> None:
         """Open the last folded output on the screen, or fold it again."""
         self._player.pause()
-        scene, bottom = self._player.scene, self._first_row() + self._height
-        seen = [seq for seq, row in scene.foldable if row < bottom]
+        drawn, bottom = self._player.drawn, self._first_row() + self._height
+        seen = [seq for seq, row in drawn.foldable if row < bottom]
         if not seen:
             self._player.said = "nothing here is folded"
             return
-        scene.toggle(seen[-1])
+        drawn.toggle(seen[-1])
         self._player.redraw(self._player.width)
-        self._top = dict(scene.foldable).get(seen[-1])
+        self._top = dict(drawn.foldable).get(seen[-1])
 
     def scroll(self, pages: float = 0.0, rows: int = 0) -> None:
         """Move over what is there already."""
         rows += int(pages * max(1, self._height - 1))
-        screen = self._player.scene.screen
+        screen = self._player.drawn.screen
         last = screen.dropped + len(screen.rows) - self._height
         top = max(screen.dropped, self._first_row() + rows)
         self._top = None if top >= last else top
@@ -193,7 +193,7 @@ class PlayerApp:
 
     def _first_row(self) -> int:
         """The first row shown, of all that the scene drew."""
-        screen = self._player.scene.screen
+        screen = self._player.drawn.screen
         if self._top is not None:
             return self._top
         return max(screen.dropped, screen.dropped + len(screen.rows) - self._height)
@@ -204,7 +204,7 @@ class PlayerApp:
         columns = self._app.output.get_size().columns
         if columns != self._player.width:
             self._player.redraw(columns)
-        screen, height = self._player.scene.screen, self._height
+        screen, height = self._player.drawn.screen, self._height
         if self._top is not None:
             first = max(0, self._top - screen.dropped)
             return ANSI("\n".join(screen.rows[first : first + height]))

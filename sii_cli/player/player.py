@@ -9,7 +9,7 @@ from collections.abc import Callable
 from recordings.replay.timeline import shown
 from recordings.storage.line_index import SHOWN, LineIndex
 from sii_cli.agent.wire import Item
-from sii_cli.player.scene import Scene
+from sii_cli.player.drawn_rows import DrawnRows
 
 SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 _LOOK = 0.02
@@ -21,7 +21,7 @@ class Player:
 
     def __init__(self, index: LineIndex, changed: Callable[[], None], speed: float = 1.0) -> None:
         self.index = index
-        self.scene = Scene(index)
+        self.drawn = DrawnRows(index)
         self.speed = speed
         self.position = 0
         """Events that were shown, the one that is being shown included."""
@@ -105,7 +105,7 @@ class Player:
         """Draw the scene anew, in so many columns."""
         self.width = width
         self._pending.clear()
-        self.scene.rebuild(self.position, width)
+        self.drawn.rebuild(self.position, width)
 
     @property
     def total(self) -> float:
@@ -151,7 +151,7 @@ class Player:
                 await self._wait(wait)
             self._pending.popleft()
             self._mono = mono
-            self.scene.take(item)
+            self.drawn.take(item)
             self._changed()
 
     async def _load(self) -> bool:

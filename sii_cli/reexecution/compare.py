@@ -18,7 +18,7 @@ MAX_DIFF = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Observed:
+class ComparedObservation:
     """What is compared of an observation."""
 
     text: str
@@ -42,7 +42,9 @@ class Comparison:
     """Of the texts, after all rules: unified, from the recorded one to the one of now."""
 
 
-def compare(call: str, before: Observed, now: Observed, rules: Sequence[Rule]) -> Comparison:
+def compare(
+    call: str, before: ComparedObservation, now: ComparedObservation, rules: Sequence[Rule]
+) -> Comparison:
     """Compare observations of a call, which is given as text: tool and arguments."""
     fitting = [rule for rule in rules if rule.fits(call, before.error)]
     differs = [
@@ -69,7 +71,7 @@ def _needed(rules: Sequence[Rule], texts: tuple[str, str]) -> tuple[Rule, ...] |
     return None if max(map(len, texts)) > MAX_NORMALISED else needed(rules, texts)
 
 
-def _diff(rules: Sequence[Rule], before: Observed, now: Observed) -> str:
+def _diff(rules: Sequence[Rule], before: ComparedObservation, now: ComparedObservation) -> str:
     """Show lines in the order they came in; of an output that was shortened, all of it."""
     ordered = [rule for rule in rules if rule.kind != "unordered"]
     texts = apply_all(ordered, (before.text, now.text))

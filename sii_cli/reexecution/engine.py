@@ -21,8 +21,7 @@ from sii_cli.agent.history import History
 from sii_cli.agent.permissions import permit_all
 from sii_cli.agent.tool_calls import ToolCaller
 from sii_cli.agent.wire import Wire
-from sii_cli.reexecution.compare import Observed, compare
-from sii_cli.reexecution.files import FilesReport, RecordedFiles
+from sii_cli.reexecution.compare import ComparedObservation, compare
 from sii_cli.reexecution.recorded import (
     Group,
     NotBegun,
@@ -33,6 +32,7 @@ from sii_cli.reexecution.recorded import (
 )
 from sii_cli.reexecution.report import CallReport, call_report, call_text, not_begun_report
 from sii_cli.reexecution.rules import Rule
+from sii_cli.reexecution.workspace_files import FilesReport, RecordedFiles
 from sii_cli.session.sandbox_lease import SandboxLease
 from tools.toolbox import Toolbox
 from tools.web.settings import WebSettings
@@ -227,7 +227,9 @@ class Reexecution:
             seconds=now.seconds,
         )
 
-    def _with_full_outputs(self, then: Observation, now: Observation) -> tuple[Observed, Observed]:
+    def _with_full_outputs(
+        self, then: Observation, now: Observation
+    ) -> tuple[ComparedObservation, ComparedObservation]:
         """What is compared; whole outputs only when they are not the same bytes."""
         if then.full and now.full and then.full.sha256 == now.full.sha256:
             return _observed(then, None), _observed(now, None)
@@ -263,8 +265,8 @@ def _keeps_running(call: ToolCall) -> bool:
     return bool(parsed.get("background") or _BACKGROUND.search(str(parsed.get("command", ""))))
 
 
-def _observed(observation: Observation, full: bytes | None) -> Observed:
-    return Observed(
+def _observed(observation: Observation, full: bytes | None) -> ComparedObservation:
+    return ComparedObservation(
         text=observation.text,
         error=observation.error,
         exit_code=observation.exit_code,

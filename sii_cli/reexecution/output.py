@@ -20,9 +20,9 @@ from sii_cli.options.settings import load_for_recordings
 
 if TYPE_CHECKING:
     from sii_cli.reexecution.engine import Reexecution
-    from sii_cli.reexecution.files import FilesReport
     from sii_cli.reexecution.recorded import Recorded
-    from sii_cli.reexecution.report import CallReport, Report
+    from sii_cli.reexecution.report import CallReport, ReexecutionReport
+    from sii_cli.reexecution.workspace_files import FilesReport
 
 _LABEL = 60
 _FILES = 10
@@ -74,10 +74,10 @@ def execute(
 
 async def _run(
     again: Reexecution, recorded: Iterable[Recorded], *, by_step: bool, as_json: bool
-) -> Report:
-    from sii_cli.reexecution.report import CallReport, Report
+) -> ReexecutionReport:
+    from sii_cli.reexecution.report import CallReport, ReexecutionReport
 
-    report = Report()
+    report = ReexecutionReport()
     async with aclosing(again.run(recorded, _ask if by_step else None)) as calls:
         async for found in calls:
             if isinstance(found, CallReport):
@@ -133,7 +133,7 @@ def _print_files(files: FilesReport, *, as_json: bool) -> None:
         click.secho(f"files {where}  DIFFERENT: {one_line(shown, 1000)}{more}", fg="red")
 
 
-def _print_end(report: Report, *, as_json: bool) -> None:
+def _print_end(report: ReexecutionReport, *, as_json: bool) -> None:
     if as_json:
         _print_json({"type": "report", **report.as_dict()})
         return

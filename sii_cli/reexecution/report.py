@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from recordings.events import Observation, ToolCall
-from sii_cli.reexecution.files import FilesReport
 from sii_cli.reexecution.recorded import RecordedCall
+from sii_cli.reexecution.workspace_files import FilesReport
 
 _LABEL = 2_000
 """Characters of a call that stand in its report."""
@@ -44,7 +44,7 @@ class CallReport:
 
 
 @dataclass(slots=True)
-class Report:
+class ReexecutionReport:
     """The calls so far."""
 
     counts: Counter[Outcome] = field(default_factory=Counter)

@@ -14,12 +14,12 @@ import click
 from recordings.storage.line_index import SAID, STEP, LineIndex
 from sii_cli.render.renderer import Renderer
 from sii_cli.render.screen import open_screen
-from sii_cli.review.words import Skip, StepWords, Stop, ask
+from sii_cli.review.remarks import Skip, StepRemarks, Stop, ask
 
 _GOTO = re.compile(r"g\s+@?(\d{1,9})")
 
 
-class Step(NamedTuple):
+class ReviewedStep(NamedTuple):
     """A message of the human's, or a call of the model's, and what came of it."""
 
     events: range
@@ -43,9 +43,9 @@ class Steps:
     def __len__(self) -> int:
         return len(self._firsts)
 
-    def __getitem__(self, number: int) -> Step:
+    def __getitem__(self, number: int) -> ReviewedStep:
         end = self._firsts[number + 1] if number + 1 < len(self) else len(self.index)
-        return Step(range(self._firsts[number], end), self._abouts[number])
+        return ReviewedStep(range(self._firsts[number], end), self._abouts[number])
 
     def with_event(self, seq: int) -> int | None:
         """Return the number of the step with an event, or None where there is no such event."""
@@ -79,7 +79,7 @@ def _find_steps(marks: bytearray) -> Iterator[tuple[int, int]]:
 class Walk:
     """The way through the steps: each is shown, and words about it are taken."""
 
-    def __init__(self, steps: Steps, words: StepWords, *, fold: bool) -> None:
+    def __init__(self, steps: Steps, words: StepRemarks, *, fold: bool) -> None:
         self._steps = steps
         self._words = words
         self._fold = fold

@@ -17,12 +17,12 @@ import pytest
 
 from sandbox.snapshots import (
     Change,
-    Snapshot,
     SnapshotDamaged,
     SnapshotError,
     SnapshotNotFound,
     Snapshots,
     SnapshotStore,
+    WorkspaceSnapshot,
 )
 from tests.sandbox.trees import Tree, tree_of
 
@@ -45,7 +45,7 @@ def kinds(changes: tuple[Change, ...]) -> dict[str, str]:
 
 async def comes_back(
     workspace: Path, snapshots: Snapshots, change: Callable[[], object]
-) -> tuple[Snapshot, Tree]:
+) -> tuple[WorkspaceSnapshot, Tree]:
     """Take a snapshot, change the workspace, restore; return the snapshot of the changed one."""
     before, was = await snapshots.snapshot(), tree_of(workspace)
     change()

@@ -13,10 +13,10 @@ from sandbox.protocol import Sandbox, SandboxBackend, SandboxSpec
 from sii_cli.assembly import make_spec
 from sii_cli.config.settings import Settings
 from sii_cli.reexecution.engine import Reexecution
-from sii_cli.reexecution.files import FilesReport
 from sii_cli.reexecution.recorded import recorded_calls, recorded_world
 from sii_cli.reexecution.report import CallReport
 from sii_cli.reexecution.rules import load_rules
+from sii_cli.reexecution.workspace_files import FilesReport
 from sii_cli.session.session import Session
 from sii_cli.workspace.history import snapshot_store
 from tests.fakes.fake_sandbox import FakeSandbox

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sii_cli.errors import UsageError
-from sii_cli.reexecution.compare import Observed, compare
+from sii_cli.reexecution.compare import ComparedObservation, compare
 from sii_cli.reexecution.rules import apply_all, load_rules, needed
 
 RULES = load_rules()
@@ -59,15 +59,15 @@ def test_the_rule_that_was_needed_is_named(name: str, texts: tuple[str, str]) ->
 def test_some_rules_are_for_some_calls(
     call: str, texts: tuple[str, str], names: tuple[str, ...] | None
 ) -> None:
-    found = compare(call, Observed(texts[0]), Observed(texts[1]), RULES)
+    found = compare(call, ComparedObservation(texts[0]), ComparedObservation(texts[1]), RULES)
     assert found.rules == (names or ())
     assert found.verdict == ("different" if names is None else "equal")
 
 
 def test_a_command_stopped_at_its_limit_may_have_said_more() -> None:
-    before = Observed("1\n2\n[timed out after 2 s]", error="timeout")
-    more = Observed("1\n2\n3\n[timed out after 2 s]", error="timeout")
-    other = Observed("1\n3\n[timed out after 2 s]", error="timeout")
+    before = ComparedObservation("1\n2\n[timed out after 2 s]", error="timeout")
+    more = ComparedObservation("1\n2\n3\n[timed out after 2 s]", error="timeout")
+    other = ComparedObservation("1\n3\n[timed out after 2 s]", error="timeout")
     assert compare("bash seq", before, more, RULES).rules == ("until-the-time-limit",)
     assert compare("bash seq", before, other, RULES).verdict == "different"
 
@@ -119,7 +119,9 @@ def test_any_duration_may_differ(one: float, other: float, unit: str) -> None:
 )
 def test_hostile_text_costs_little(text: str) -> None:
     begun = time.monotonic()
-    compare("bash git ls -i ps find", Observed(text), Observed(f"{text}x"), RULES)
+    compare(
+        "bash git ls -i ps find", ComparedObservation(text), ComparedObservation(f"{text}x"), RULES
+    )
     assert time.monotonic() - begun < 20
 
 
@@ -132,7 +134,10 @@ def test_rules_of_ones_own_come_first_and_replace(tmp_path: Path) -> None:
     rules = load_rules([own])
     assert [rule.name for rule in rules[:2]] == ["build", "durations"]
     assert [rule.name for rule in needed(rules, ("build-1", "build-2")) or ()] == ["build"]
-    assert compare("bash x", Observed("1 s"), Observed("2 s"), rules).verdict == "different"
+    assert (
+        compare("bash x", ComparedObservation("1 s"), ComparedObservation("2 s"), rules).verdict
+        == "different"
+    )
 
 
 @pytest.mark.parametrize(

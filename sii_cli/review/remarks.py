@@ -59,7 +59,7 @@ class _Said:
     exclude: bool | None = None
 
 
-class StepWords:
+class StepRemarks:
     """What was said about the steps so far, now and in the reviewer's earlier reviews."""
 
     def __init__(self, earlier: Iterable[StepReview] = ()) -> None:

@@ -10,10 +10,10 @@ import pytest
 
 from recordings.events import Snapshot, ToolCall
 from recordings.storage.log import read_events
-from sii_cli.reexecution.files import FilesReport
 from sii_cli.reexecution.prepare import start_workspace
 from sii_cli.reexecution.recorded import recorded_world
 from sii_cli.reexecution.report import CallReport
+from sii_cli.reexecution.workspace_files import FilesReport
 from tests.fakes.scripted_model import answer, calls
 from tests.sii_cli.reexecution.running_again import bash, record, run_again_with_files
 

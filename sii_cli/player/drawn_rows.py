@@ -23,7 +23,7 @@ _MORE = "… +"
 """Marks what is folded (`render.calls`, `render.observations`)."""
 
 
-class Rows:
+class RowScreen:
     """A screen of which every row is kept, as text with colours."""
 
     live = True
@@ -49,7 +49,7 @@ class Rows:
         self.growing = [(dim, break_line(text, self.width)[0]) for dim, text in lines]
 
 
-class Scene:
+class DrawnRows:
     """What stands on the screen after a number of events."""
 
     def __init__(self, index: LineIndex) -> None:
@@ -58,12 +58,12 @@ class Scene:
         """Events whose folded output is shown whole."""
         self.foldable: list[tuple[int, int]] = []
         """(event, its first row) of what is folded, or was and is open."""
-        self.screen = Rows(80)
+        self.screen = RowScreen(80)
         self._renderer = Renderer(self.screen)
 
     def rebuild(self, upto: int, width: int) -> None:
         """Draw anew what stands there after the first `upto` events."""
-        self.screen = Rows(width)
+        self.screen = RowScreen(width)
         self._renderer = Renderer(self.screen)
         self.foldable = []
         for event in self._index.events(self._anchor(upto), upto):

@@ -8,8 +8,8 @@ import pytest
 
 from recordings.replay.timeline import shown
 from recordings.storage.line_index import LineIndex
-from sii_cli.player import scene as scenes
-from sii_cli.player.scene import Scene
+from sii_cli.player import drawn_rows as scenes
+from sii_cli.player.drawn_rows import DrawnRows
 from tests.recordings.recording_sessions import record_session
 
 
@@ -26,12 +26,12 @@ def test_a_jump_ends_where_playing_would(
     index: LineIndex, monkeypatch: pytest.MonkeyPatch, seek_back: int
 ) -> None:
     monkeypatch.setattr(scenes, "BACK_LINES", seek_back)
-    played = Scene(index)
+    played = DrawnRows(index)
     played.rebuild(0, 80)
     for number in range(len(index)):
         for _, item in shown(index.event(number)):
             played.take(item)
-        jumped = Scene(index)
+        jumped = DrawnRows(index)
         jumped.rebuild(number + 1, 80)
         seen = jumped.screen.rows[-12:]
         assert played.screen.rows[len(played.screen.rows) - len(seen) :] == seen
@@ -42,9 +42,9 @@ def test_rows_far_back_are_dropped_and_still_counted(
     index: LineIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scenes, "MAX_ROWS", 20)
-    short, whole = Scene(index), Scene(index)
-    for scene in (short, whole):
-        scene.rebuild(0, 80)
+    short, whole = DrawnRows(index), DrawnRows(index)
+    for drawn in (short, whole):
+        drawn.rebuild(0, 80)
     for number in range(len(index)):
         for _, item in shown(index.event(number)):
             short.take(item)
