@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.snapshots.entries import Entry, encode_entry, encode_tree
+from sandbox.snapshots.entries import TreeEntry, encode_entry, encode_tree
 from sandbox.snapshots.errors import SnapshotDamaged, SnapshotError
 from sandbox.snapshots.index import _TABLES, ObjectIndex
 from sandbox.snapshots.pack import read_block
@@ -134,7 +134,7 @@ def test_a_block_that_claims_more_than_its_pack_holds_takes_no_memory(tmp_path: 
         read_block(str(pack), 0, None)
 
 
-def _tree(store: SnapshotStore, *entries: Entry) -> str:
+def _tree(store: SnapshotStore, *entries: TreeEntry) -> str:
     return store.objects.put(encode_tree({one.name: encode_entry(one) for one in entries}))
 
 
@@ -144,9 +144,9 @@ async def test_small_trees_that_are_a_billion_files_are_not_followed(
     monkeypatch.setattr("sandbox.snapshots.changes.MAX_DIFFERING", 1000)
     store = SnapshotStore(tmp_path / "store")
     with store.objects.at_work():
-        tree = _tree(store, Entry("f", "file", 0o644, 1, store.objects.put(b"x")))
+        tree = _tree(store, TreeEntry("f", "file", 0o644, 1, store.objects.put(b"x")))
         for _ in range(40):
-            tree = _tree(store, *(Entry(name, "directory", 0o755, 0, tree) for name in "ab"))
+            tree = _tree(store, *(TreeEntry(name, "directory", 0o755, 0, tree) for name in "ab"))
         store.objects.commit()
     for work in (
         lambda: store.materialise(tree, tmp_path / "new"),
@@ -163,7 +163,7 @@ async def test_a_tree_that_the_disk_cannot_hold_is_not_begun(tmp_path: Path) -> 
     store = SnapshotStore(tmp_path / "store")
     with store.objects.at_work():
         zeros = store.objects.put(b"x")
-        tree = _tree(store, *(Entry(f"f{n}", "file", 0o644, 1 << 50, zeros) for n in range(9)))
+        tree = _tree(store, *(TreeEntry(f"f{n}", "file", 0o644, 1 << 50, zeros) for n in range(9)))
         store.objects.commit()
     with pytest.raises(SnapshotError, match="make room"):
         await store.materialise(tree, tmp_path / "new")
