@@ -123,7 +123,7 @@ def test_a_pack_that_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
     index.catch_up()
     assert index.counts() == {}
     index.close()
-    with pytest.raises(OSError, match="no regular file"):
+    with pytest.raises(OSError, match="not a regular file"):
         read_block(str(tmp_path / "packs/20990101-000000-00000000.pack"), 0, None)
 
 

@@ -276,7 +276,7 @@ def test_what_is_no_archive_is_told_in_a_sentence(place: Path, data: bytes) -> N
 def test_an_archive_that_is_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.tar")
     query = Query.model_validate({"id": "a", "query": "x", "workspace": "a.tar"})
-    with pytest.raises(WorkspaceUnavailable, match="no regular file"):
+    with pytest.raises(WorkspaceUnavailable, match="not a regular file"):
         make_workspace(query, tmp_path, tmp_path / "out")
 
 
