@@ -9,18 +9,14 @@ from collections.abc import Iterator
 from dataclasses import fields
 from importlib import resources
 
-import pytest
-
 from recordings.samples.sample import Reason
 from scripts.reference import models
-from scripts.reference.markdown import NOTICE
-from scripts.reference.pages import FOLDER, all_pages
+from scripts.reference.pages import FOLDER, all_pages, written_pages
 from scripts.reference.settings import OTHER_VARIABLES
 from sii_cli.config.settings import SETTING_NAMES, variable_of
 from sii_cli.model.profiles import Profile
 from tests.docs.shown import ROOT
 
-PAGES = all_pages()
 OF_OTHERS = {
     "XTERM_VERSION": "which terminal it is",
     "STY": "whether GNU screen runs",
@@ -29,20 +25,10 @@ OF_OTHERS = {
 """Variables that no user sets for sii."""
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_up_to_date(name: str) -> None:
-    path = FOLDER / name
-    written = path.read_text("utf-8") if path.exists() else ""
-    assert written == PAGES[name], "run: python -m scripts.reference"
-
-
-def test_no_page_is_left_of_what_is_gone() -> None:
-    written = {
-        str(path.relative_to(FOLDER))
-        for path in FOLDER.rglob("*.md")
-        if path.read_text("utf-8").startswith(NOTICE)
-    }
-    assert written == set(PAGES)
+def test_the_pages_are_up_to_date() -> None:
+    pages, written = all_pages(), written_pages()
+    outdated = [name for name in {*pages, *written} if written.get(name) != pages.get(name)]
+    assert not outdated, "run: python -m scripts.reference"
 
 
 def test_every_field_of_a_profile_is_described() -> None:
