@@ -98,6 +98,7 @@ def _environment(folder: Path, remote: bool) -> dict[str, str]:
         "GIT_CEILING_DIRECTORIES": str(folder.parent),
         "GIT_ATTR_NOSYSTEM": "1",
         "GIT_TERMINAL_PROMPT": "0",
+        "GIT_ASKPASS": "false",  # else a window of SSH_ASKPASS would ask for a password
         "GIT_NO_LAZY_FETCH": "1",
         "GIT_NO_REPLACE_OBJECTS": "1",
         "GIT_ALLOW_PROTOCOL": PROTOCOLS if remote else "",

@@ -411,6 +411,10 @@ def test_a_server_leads_git_nowhere_else_and_no_password_goes_along(
     netrc.write_text("machine localhost login me password secret\n")
     netrc.chmod(0o600)
     monkeypatch.setenv("HOME", str(netrc.parent))
+    asks = tmp_path / "asks"
+    asks.write_text(f"#!/bin/sh\ntouch {tmp_path / 'asked'}; echo me\n")
+    asks.chmod(0o755)
+    monkeypatch.setenv("SSH_ASKPASS", str(asks))
     commit = head(repository)
     (tmp_path / "out").mkdir()
     internal = partial(_Internal, directory=str(repository))
@@ -427,6 +431,7 @@ def test_a_server_leads_git_nowhere_else_and_no_password_goes_along(
         url = place.replace("127.0.0.1", "localhost")
         with pytest.raises(GitFailed):
             check_out(f"{url}/.git", commit, tmp_path / "out", 1 << 30)
+    assert not (tmp_path / "asked").exists()
 
 
 @contextmanager
