@@ -605,7 +605,7 @@ REASONS: dict[str, tuple[str, ...]] = {
             "sii_cli.session.sandbox_lease:*",
             "sii_cli.agent.flow:*",
         ),
-        *("recordings.reviews.approval:*", "recordings.export.*", "recordings.flags:*"),
+        *("recordings.reviews.approval:*", "recordings.export.*"),
         *(
             "recordings.index.index:*",
             "recordings.storage.opening:*",
