@@ -27,7 +27,7 @@ class _OwnPackages:
     def find_spec(
         self, name: str, path: object = None, target: object = None
     ) -> "ModuleSpec | None":
-        """Find a package of ours; nothing else (see `importlib.abc.MetaPathFinder`)."""
+        """Find a package of sii; nothing else (see `importlib.abc.MetaPathFinder`)."""
         if path is None and name in PACKAGES:
             return external.PathFinder.find_spec(name, [_OWN])
         return None
@@ -37,7 +37,7 @@ _own_packages = _OwnPackages()
 
 
 def clean_if_program() -> None:
-    """Clean if this process was started as `sii`, and is no other program that imports it."""
+    """Clean if this process was started as `sii`, and is not another program that imports it."""
     program = sys.modules["__main__"]
     spec = getattr(program, "__spec__", None)
     name = spec.name if spec is not None else os.path.basename(getattr(program, "__file__", ""))

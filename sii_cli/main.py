@@ -1,4 +1,4 @@
-"""The `sii` program: runs a command and turns whatever goes wrong into a sentence and an exit code.
+"""The `sii` program: runs a command and turns errors into a sentence and an exit code.
 
 Imports next to nothing, so that `sii --version` answers at once.
 """
@@ -29,7 +29,7 @@ def main() -> None:
     except KeyboardInterrupt:
         code = INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has gone (`sii list | head`): nothing is left to say.
+        # The reader of the output is gone (`sii list | head`).
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = FAILED
     except Exception as error:
@@ -59,14 +59,16 @@ def _run() -> int:
         error.show()
         return USAGE
     except click.ClickException as error:
-        _say(f"{_in_our_words(error.format_message().rstrip('.'))} (see `{_asked(error)} --help`).")
+        _say(
+            f"{_in_plain_words(error.format_message().rstrip('.'))} (see `{_asked(error)} --help`)."
+        )
         return USAGE
     return code if isinstance(code, int) else DONE
 
 
-def _in_our_words(text: str) -> str:
-    for theirs, ours in (("integer", "whole number"), ("float", "number")):
-        text = text.replace(f"is not a valid {theirs} range", f"is not a {ours}")
+def _in_plain_words(text: str) -> str:
+    for click_word, word in (("integer", "whole number"), ("float", "number")):
+        text = text.replace(f"is not a valid {click_word} range", f"is not a {word}")
     return text
 
 

@@ -36,8 +36,8 @@ def command() -> None:
 @command.command(
     "run",
     help="Run the sessions of a query FILE (JSONL, YAML, CSV, or a query a line), many at once. "
-    "Ctrl-C once finishes what runs, twice stops now; `--resume DIR` goes on, and "
-    "`sii batch status DIR` looks at a batch from another terminal.",
+    "Ctrl-C once finishes what runs, twice stops now; `--resume DIR` continues a batch, and "
+    "`sii batch status DIR` shows one from another terminal.",
     epilog=example(
         "sii batch --validate queries.jsonl",
         "sii batch queries.jsonl -n 4 --concurrency 32 --out runs/monday",
@@ -49,8 +49,8 @@ def command() -> None:
 @click.option("-n", "attempts", type=click.IntRange(1), help="Sessions of each query; default 1.")
 @click.option("--concurrency", type=click.IntRange(1), help="Sessions at once; default 8.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the batch.")
-@click.option("--resume", type=click.Path(path_type=Path), help="Go on with the batch in DIR.")
-@click.option("--accept-changes", is_flag=True, help="Go on though queries or settings changed.")
+@click.option("--resume", type=click.Path(path_type=Path), help="Resume the batch in DIR.")
+@click.option("--accept-changes", is_flag=True, help="Resume although queries or settings changed.")
 @click.option(
     "--vary",
     multiple=True,
@@ -60,7 +60,7 @@ def command() -> None:
 @click.option(
     "--feedback-rounds",
     type=click.IntRange(0),
-    help="Rounds that may follow on a failed check; default 0.",
+    help="Rounds that may follow a failed check; default 0.",
 )
 @click.option(
     "--simulate-user", "simulated_user", metavar="MODEL", help="Let a model play the user in them."
@@ -75,7 +75,7 @@ def command() -> None:
     is_flag=False,
     flag_value="auto",
     metavar="[ADDRESS]",
-    help="Run on the Ray cluster at ADDRESS, or on the one that is found or started here.",
+    help="Run on the Ray cluster at ADDRESS, or on one that is found or started here.",
 )
 @click.option("--keep", multiple=True, type=click.Choice(KEEPABLE), help="Send to review.")
 @click.option("--per-query", type=click.IntRange(1), default=1, help="With --keep: the best N.")
@@ -83,7 +83,7 @@ def command() -> None:
     "--prefer",
     type=click.Choice(PREFERENCES),
     default="shortest",
-    help="Which are best; default shortest.",
+    help="Which are the best; default shortest.",
 )
 @click.option(
     "--allow",

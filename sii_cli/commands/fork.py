@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     "fork",
     help="Begin a session whose history is a recording's up to event SEQ (the bar of "
     "`sii replay`, `sii search` and `sii review` show the numbers of events). Its first event of "
-    f"its own pins the parent by hash; `sii -r` goes on with it. {REFS_HELP}\n\n"
+    f"its own pins the parent by hash; `sii -r` resumes it. {REFS_HELP}\n\n"
     "Its files are those of that moment, in a directory of its own: the recorded workspace is not "
     "touched. Where no snapshots were taken, it works in the recorded workspace, on the files as "
     "they are now.\n\n"
@@ -63,7 +63,7 @@ if TYPE_CHECKING:
 @click.option(
     "--edit",
     is_flag=True,
-    help="Put other words in the place of event SEQ first: a user message, a model's message or a "
+    help="Replace the words of event SEQ first: a user message, a model's message or a "
     "call in it. They open in $EDITOR; what comes after it is not shared.",
 )
 @click.option(

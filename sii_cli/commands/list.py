@@ -68,7 +68,7 @@ def command(everything: bool, as_json: bool, sort: Any, reverse: bool, **options
 
         warn(
             f"Not listed: {counted(len(unnamed), 'folder', 'folders')} in {store.root} with a name "
-            f"that is no id, such as {min(unnamed)!r}: rename it with letters, digits and ._-"
+            f"that is not an id, such as {min(unnamed)!r}: rename it with letters, digits and ._-"
         )
     if not found and not as_json:
         none = f"There are no recordings in {store.root} yet: run `sii` first."

@@ -18,8 +18,8 @@ from sii_cli.review.verdicts import find_reviewer
 
 @click.command(
     "redact",
-    help="Take secrets out of a recording for good: ‹redacted:NAME› stands in their place, the "
-    "lines are chained anew, and the old hash is noted, so that approvals no longer hold. Forks "
+    help="Take secrets out of a recording for good: ‹redacted:NAME› replaces them, the lines are "
+    "chained again, and the old hash is noted, so that approvals no longer hold. Forks "
     f"and copies keep what they have. {REFS_HELP} {SECRETS_HELP}",
     epilog=example("sii redact last", "sii redact 20261123-2049 --variable DB_PASSWORD"),
 )

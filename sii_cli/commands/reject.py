@@ -16,7 +16,7 @@ from sii_cli.review.verdicts import find_reviewer, give_review, hash_to_review, 
     epilog=example("sii reject last --why 'it deleted the failing test'"),
 )
 @click.argument("ref", metavar="ID")
-@click.option("--why", required=True, metavar="TEXT", help="The reason, for whoever reads it.")
+@click.option("--why", required=True, metavar="TEXT", help="The reason, for readers.")
 @speaker_option
 def command(ref: str, why: str, speaker: str | None) -> None:
     """Reject a recording."""

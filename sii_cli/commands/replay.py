@@ -129,7 +129,7 @@ def _export(folder: Path, html: Path | None, cast: Path | None) -> None:
 def _check_target(target: Path) -> None:
     """A file of a recording is never written over."""
     if not target.absolute().parent.is_dir():
-        raise UsageError(f"{target.parent} is no directory: make it, or write to another place.")
+        raise UsageError(f"{target.parent} is not a directory: make it, or write to another place.")
     if target.resolve().is_relative_to(open_store().root.resolve()):
         raise UsageError(f"{target} is among the recordings: write to another place.")
 

@@ -98,7 +98,7 @@ def _choose(options: dict[str, Any], unjudged_by: str | None) -> list[str]:
 
 
 def _review_all(ids: list[str], reviewer: _Reviewer) -> None:
-    """Review one recording after another; what cannot be judged is told and passed over."""
+    """Review one recording after another; those that cannot be judged are reported and skipped."""
     from recordings.errors import RecordingDamaged, RecordingNotFound, RecordingTooNew
 
     root = open_store().root
@@ -145,7 +145,7 @@ class _Reviewer:
                 verdict, note = self._judge(Walk(steps, words, fold=self.fold), len(steps), marks)
             except Skip:
                 pass
-            except (Stop, KeyboardInterrupt):  # a reviewer's words are not lost by a key
+            except (Stop, KeyboardInterrupt):  # a key does not lose a reviewer's remarks
                 click.echo(err=True)
                 goes_on = False
         if verdict is None and not (words or marks):
@@ -176,7 +176,7 @@ class _Reviewer:
 
 
 def _ask_verdict() -> tuple[Verdict | None, str] | None:
-    """Ask for the verdict, and for the reason of one that is no approval.
+    """Ask for the verdict, and for the reason unless it is an approval.
 
     None: back to the last step. Raises `Stop`, `Skip`.
     """
@@ -210,12 +210,12 @@ def _read_criteria(rubric: Path | None) -> list[str]:
     try:
         lines = read_given(rubric, _LARGEST_RUBRIC).decode().splitlines() if rubric else []
     except UnicodeDecodeError:
-        raise UsageError(f"{rubric} is no text.") from None
+        raise UsageError(f"{rubric} is not a text.") from None
     return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
 
 def _mark(name: str, before: float | str | None) -> float | str | None:
-    """Ask for a criterion's mark; `None` means it stays as it was before."""
+    """Ask for a criterion's mark; `None` means the earlier one is kept."""
     answer = ask(f"{name} › " if before is None else f"{name} ({before}) › ")
     try:
         number = float(answer)

@@ -1,4 +1,4 @@
-"""`sii scan`: the secrets that stand in recordings. Their values are not repeated."""
+"""`sii scan`: the secrets in recordings. Their values are not printed."""
 
 from __future__ import annotations
 

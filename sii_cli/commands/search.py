@@ -22,7 +22,7 @@ PLACES = 50
 @click.command(
     "search",
     help="Find TEXT in what was said, thought, called and observed in all recordings. All its "
-    'words must stand in one place; words in "double quotes" stand next to each other. Exits '
+    'words must be in one place; words in "double quotes" are next to each other. Exits '
     "with 1 when nothing is found.",
     epilog=example(
         "sii search rounding error",

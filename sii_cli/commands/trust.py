@@ -1,4 +1,4 @@
-"""`sii trust`: a yes to a recording that somebody else made."""
+"""`sii trust`: trust foreign recordings."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 @click.command(
     "trust",
-    help="Trust recordings that this home cannot prove to have made: when they are gone on with, "
+    help="Trust recordings that this home cannot prove to have made: when they are resumed, "
     "the session works in the directory that they name and runs the calls that they left. What "
     "each names is printed first, then one question is asked. The yes holds for the content as it "
-    f"is now; a recording that is gone on with becomes this home's. {REFS_HELP}",
+    f"is now; a recording that is resumed becomes this home's. {REFS_HELP}",
     epilog=example(
         "sii trust 20261123-2049",
         "SII_HOME=runs/monday sii trust --all --reviews",
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @click.option(
     "--reviews",
     is_flag=True,
-    help="Count their reviews too, whoever wrote them; of "
+    help="Count their reviews too, by any reviewer; of "
     "people whose keys are known (`sii people`) only signed ones count.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sandbox.snapshots.completeness import Completeness
 
 MOST_PROBLEMS = 20
-"""Problems of one recording that are told one by one."""
+"""Problems of one recording that are printed one by one."""
 
 
 @click.command(
@@ -61,8 +61,8 @@ def _verify(folder: Path, snapshots: Completeness) -> bool:
     for note in result.notes:
         click.echo(f"  note: {one_line(note, 300)}")
     _verify_snapshots(folder, snapshots)
-    for told in _whose(folder):
-        click.echo(f"  note: {told}")
+    for note in _whose(folder):
+        click.echo(f"  note: {note}")
     warn_when_void(folder)
     return result.whole
 
@@ -93,7 +93,7 @@ def _whose(folder: Path) -> Iterator[str]:
 
 
 def _verify_snapshots(folder: Path, snapshots: Completeness) -> None:
-    """Say which of the workspace's snapshots are not whole: they stand in a store of their own.
+    """Print which snapshots of the workspace are not whole: they have a store of their own.
 
     The recording is whole without them, but cannot be re-executed or forked with its files.
     """
@@ -107,7 +107,7 @@ def _verify_snapshots(folder: Path, snapshots: Completeness) -> None:
         trees = {data.tree for data in events if isinstance(data, Snapshot)}
         lost = [path for tree in trees if (path := snapshots.lost(tree)) is not None]
     except UNREADABLE:
-        return  # told above
+        return  # printed above
     except SnapshotError as error:
         click.echo(f"  note: {error}")
         return

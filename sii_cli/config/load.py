@@ -102,7 +102,7 @@ def _doubtful_variables(env: Mapping[str, str]) -> list[str]:
         if name.startswith("SII_") and name not in known
     }
     return [
-        f"{name} is no setting and does nothing; did you mean {nearest[0]}?"
+        f"{name} is not a setting and does nothing; did you mean {nearest[0]}?"
         for name, nearest in doubtful.items()
         if nearest
     ]

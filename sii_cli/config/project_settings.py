@@ -1,7 +1,7 @@
 """A project's file of settings: all of it counts once the user trusts it, else what is stricter.
 
-The model, or whoever wrote a cloned repository, writes this file. It is trusted by the hash of
-what it says and of the system prompt that it names: a change asks again.
+The model or the author of a cloned repository may write this file. It is trusted by the hash of
+its content and of the system prompt that it names: a change asks again.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def trusted_source(home: Path, project: ProjectFile | None) -> Source | None:
         return None
     try:
         trusted = is_trusted(home, project)
-    except HomeKeyUnusable:  # told by what needs the key; without it nothing is trusted
+    except HomeKeyUnusable:  # reported by what needs the key; without it nothing is trusted
         trusted = False
     return Source("project", project.values, project.path.parent, project.path) if trusted else None
 

@@ -26,7 +26,7 @@ def read_project_text(path: Path, largest: int = LARGEST) -> str:
     with open(fd, "rb") as file:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode) or status.st_size > largest:
-            raise OSError(f"it is no regular file of at most {largest:,} bytes")
+            raise OSError(f"it is not a regular file of at most {largest:,} bytes")
         return file.read(largest).decode("utf-8")
 
 

@@ -76,7 +76,7 @@ def _path(value: Any) -> Any:
 
 
 def _number(value: Any) -> Any:
-    """A TOML `true` is no number, though Python counts it as 1."""
+    """A TOML `true` is not a number, though Python counts it as 1."""
     if isinstance(value, bool):
         raise ValueError("no number")
     return value

@@ -10,7 +10,7 @@
     %%% argument timeout (json)
     30
 
-An argument is text as it is, or JSON where it says so; `%%% call NAME (raw)` is followed by the
+An argument is text as it is, or JSON if it is marked so; `%%% call NAME (raw)` is followed by the
 arguments as one string, JSON or not. The mark is longer where a text holds such a line itself.
 """
 
@@ -172,7 +172,7 @@ class _Call:
         try:
             self._arguments[key] = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise UsageError(f"The argument {key} of {self._name} is no JSON: {error}.") from None
+            raise UsageError(f"The argument {key} of {self._name} is not JSON: {error}.") from None
 
     def made(self) -> tuple[str, str]:
         if self._raw:
@@ -216,5 +216,5 @@ def _object(arguments: str) -> dict[str, Any] | None:
 
 
 def _is_name(text: str) -> bool:
-    """Whether it can stand in a section's title."""
+    """Tell whether a section's title can hold it."""
     return text.isidentifier() and text.isascii()

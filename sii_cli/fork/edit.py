@@ -1,4 +1,4 @@
-"""`sii fork --edit`: a human's words in the place of what a recording says."""
+"""`sii fork --edit`: a person's words instead of the recorded ones."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _user_message(before: UserMessage, text: str) -> UserMessage:
 def _in_editor(document: str, point: EditPoint) -> str:
     """Open $EDITOR. Raises `UsageError` where there is none to open, or nothing was saved."""
     if not sys.stdin.isatty():
-        raise UsageError("There is no terminal to edit in: give the words with --replace FILE.")
+        raise UsageError("There is no terminal to edit in: give the text with --replace FILE.")
     warn(f"event {point.event.seq} opens in your editor; save it to fork")
     try:
         edited = click.edit(document, extension=".txt", require_save=True)

@@ -35,7 +35,7 @@ def place_workspace(
 
     That is the directory `wanted`, if it is new or empty, or one of the fork's own. A directory
     that holds files is taken as it is; so is the `recorded` one where no snapshot was taken
-    (None: somebody else recorded it, so it is not used).
+    (None: the recording is foreign, so it is not used).
     Raises `UsageError`, `SnapshotError`, `RecordingError`.
     """
     from recordings.store.workspaces import workspace_at
@@ -47,18 +47,18 @@ def place_workspace(
         if wanted is not None and not wanted.is_dir():
             raise UsageError(
                 f"{parent.name} holds no snapshot of its workspace, and {wanted} is not there: "
-                "give --workspace a directory with the files to go on with."
+                "give --workspace a directory with the files to use."
             )
         where = wanted or recorded
         if where is None:
             raise UsageError(
                 f"{parent.name} holds no snapshot of its workspace, and this home cannot prove "
-                "that it made it: give --workspace a directory with the files to go on with."
+                "that it made it: give --workspace a directory with the files to use."
             )
         doubts = (
             ()
             if Path(where).is_dir()
-            else (f"{where} is not there: go on with --workspace DIR, or make it first.",)
+            else (f"{where} is not there: use --workspace DIR, or make it first.",)
         )
         return Placed(str(where), "as they are now: no snapshot was taken then", doubts)
     home = find_home(os.environ)
@@ -81,7 +81,7 @@ def _materialise(parent: Path, seq: int, target: Path, home: Path) -> Placed:
     doubts = []
     if not at.exact:
         doubts.append(
-            f"Event {seq} stands in the midst of a step, or no snapshot was taken after it: the "
+            f"Event {seq} is within a step, or no snapshot was taken after it: the "
             f"files are as they were after step {at.step}."
         )
     if restored.missing:

@@ -98,6 +98,6 @@ def output_format_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--output-format",
         type=click.Choice(["text", "json", "stream-json"]),
-        help="How one task is told: what happens (text, the default), one object at the end "
+        help="How one task is printed: what happens (text, the default), one object at the end "
         "(json), or the recording's lines as they are written (stream-json).",
     )(function)

@@ -42,7 +42,7 @@ class PlayerApp:
         self._speed = speed
         self._paused = paused
         self._top: int | None = None
-        """First row shown, of all that the scene drew; `None` means the last ones are shown."""
+        """First row shown, of all that were drawn; `None` means the last ones are shown."""
         self._reading = threading.Thread(target=self._read, daemon=True)
         self._left = threading.Event()
         self._fault: BaseException | None = None

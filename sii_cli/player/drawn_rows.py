@@ -37,7 +37,7 @@ class RowScreen:
         self._painter = Painter(terminal=True)
 
     def print(self, *renderables: RenderableType) -> None:
-        """Append rows; the tail is gone by it."""
+        """Append rows, which replace the tail."""
         self.growing = []
         self.rows += self._painter.paint(renderables, self.width).split("\n")[:-1]
         if len(self.rows) > 2 * MAX_ROWS:
@@ -45,12 +45,12 @@ class RowScreen:
             del self.rows[:-MAX_ROWS]
 
     def tail(self, lines: Sequence[TailLine]) -> None:
-        """Show what is still growing."""
+        """Show lines that still grow."""
         self.growing = [(dim, break_line(text, self.width)[0]) for dim, text in lines]
 
 
 class DrawnRows:
-    """What stands on the screen after a number of events."""
+    """The rows on the screen after a number of events."""
 
     def __init__(self, index: LineIndex) -> None:
         self._index = index
@@ -62,7 +62,7 @@ class DrawnRows:
         self._renderer = Renderer(self.screen)
 
     def rebuild(self, upto: int, width: int) -> None:
-        """Draw anew what stands there after the first `upto` events."""
+        """Draw the rows after the first `upto` events again."""
         self.screen = RowScreen(width)
         self._renderer = Renderer(self.screen)
         self.foldable = []

@@ -12,12 +12,12 @@ from sii_cli.agent.wire import Item
 from sii_cli.player.drawn_rows import DrawnRows
 
 SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
-_LOOK = 0.02
-"""Seconds between two looks at an index that still grows."""
+_CHECK_EVERY = 0.02
+"""Seconds between checks of an index that still grows."""
 
 
 class Player:
-    """Plays a recording into a scene. `changed` is called when there is something to draw."""
+    """Plays a recording as rows. `changed` is called when there is something to draw."""
 
     def __init__(self, index: LineIndex, changed: Callable[[], None], speed: float = 1.0) -> None:
         self.index = index
@@ -29,9 +29,9 @@ class Player:
         self.seconds = 0.0
         """Of the replay so far."""
         self.said = ""
-        """A word on what a key could not do."""
+        """A sentence about what a key could not do."""
         self.fault: BaseException | None = None
-        """What ended the playing: told when the player is left."""
+        """The error that ended the playing, reported when the player is left."""
         self._changed = changed
         self._pending: deque[tuple[float, Item]] = deque()
         """What is left of the event that is being shown: (seconds of its clock, item)."""
@@ -41,7 +41,7 @@ class Player:
 
     @property
     def playing(self) -> bool:
-        """Whether time runs."""
+        """Whether the clock runs."""
         return self._playing is not None
 
     @property
@@ -50,7 +50,7 @@ class Player:
         return self.index.complete and self.position >= len(self.index) and not self._pending
 
     def play(self) -> None:
-        """Let time run."""
+        """Start the clock."""
         if self._playing is None and not self.ended:
             self._playing = asyncio.create_task(self._play())
             self._playing.add_done_callback(self._stopped)
@@ -68,7 +68,7 @@ class Player:
         self._again()
 
     def jump(self, mark: int, *, back: bool = False) -> None:
-        """Go to the next event with a mark, or back; where there is none, `said` says so."""
+        """Go to the next event with a mark, or back; `said` reports that there is none."""
         self._stop_looking()
         start = self._last_shown() - 1 if back else self.position
         found = self.index.find(mark, start, back=back)
@@ -102,7 +102,7 @@ class Player:
             self._look_for(self.end)
 
     def redraw(self, width: int) -> None:
-        """Draw the scene anew, in so many columns."""
+        """Draw the rows again, in so many columns."""
         self.width = width
         self._pending.clear()
         self.drawn.rebuild(self.position, width)
@@ -136,7 +136,7 @@ class Player:
     def _look_for(self, again: Callable[[], None]) -> None:
         """Try again once more of the recording was read."""
         self.said = "reading on …"
-        self._looking = asyncio.get_running_loop().call_later(_LOOK, again)
+        self._looking = asyncio.get_running_loop().call_later(_CHECK_EVERY, again)
 
     def _stop_looking(self) -> None:
         if self._looking is not None:
@@ -160,7 +160,7 @@ class Player:
             if self.position >= len(self.index):
                 if self.index.complete:
                     return False
-                await asyncio.sleep(_LOOK)
+                await asyncio.sleep(_CHECK_EVERY)
                 continue
             event = self.index.event(self.position)
             self.seconds = self.index.times[self.position - 1] if self.position else 0.0

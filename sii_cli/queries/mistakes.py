@@ -1,4 +1,4 @@
-"""What is wrong with a query, in sentences."""
+"""Sentences about the mistakes in a query."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A query: a task as data. What one may say, and the JSON schema that says so."""
+"""A query: a task as data. Its fields, and their JSON schema."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Query(Part):
     check_files: tuple[FilePattern, ...] = Field(
         (),
         description="Files and folders of the workspace that the check takes as the query has "
-        "them, whatever became of them: paths, with * and **.",
+        "them, whatever the session did to them: paths, with * and **.",
     )
     rubric: Text | None = Field(None, description="What a reviewer should look at.")
     tags: tuple[Text, ...] = ()

@@ -34,7 +34,7 @@ CSV_ENDING = ".csv"
 STRUCTURED = {
     *("followups", "setup", "env", "allow_net", "tools", "limits", "check_files", "tags"),
 }
-"""What a CSV cell holds as JSON; a cell that is no JSON counts as a list of one."""
+"""Columns of CSV that hold JSON; a cell that is not JSON counts as a list of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ def _from_jsonl(text: str) -> Iterator[tuple[int, Entry]]:
 
 
 def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object; a name that stands in it twice would be half lost. Raises `ValueError`."""
+    """Return an object; a name that is given twice would lose one value. Raises `ValueError`."""
     entry = dict(pairs)
     if len(entry) < len(pairs):
         counts = Counter(name for name, _ in pairs)
@@ -196,22 +196,22 @@ def _yaml_items(root: Any) -> list[Any]:
 
 
 def _check_sizes(items: list[Any]) -> None:
-    """Raise `ValueError` where a few lines stand for more than is read of any file.
+    """Raise `ValueError` if a few lines expand to more than is read of any file.
 
-    An alias costs three characters and stands for what it names, which may hold others.
+    An alias costs three characters and repeats what it names, which may hold others.
     """
     known: dict[int, int] = {}
     if sum(_size(node, known) for node in items) > _LARGEST:
-        raise ValueError(f"its aliases stand for more than {_LARGEST:,} characters")
+        raise ValueError(f"its aliases expand to more than {_LARGEST:,} characters")
 
 
 def _size(node: Any, known: dict[int, int]) -> int:
-    """Return how many characters and values a node stands for. `known`: of nodes, by their ids.
+    """Return how many characters and values a node expands to. `known`: of nodes, by their ids.
 
     Raises `ValueError` for what holds itself, and for numbers that take long to read.
     """
     if (size := known.get(id(node), 0)) < 0:
-        raise ValueError("an alias stands for what it is in")
+        raise ValueError("an alias names what it is in")
     if size:
         return size
     known[id(node)] = -1
@@ -221,7 +221,7 @@ def _size(node: Any, known: dict[int, int]) -> int:
         size = len(node.value)
     elif node.id == "mapping":
         if any(map(_is_number, (name for name, _ in node.value))):
-            raise ValueError("a number stands in the place of a name")  # their hashes may be equal
+            raise ValueError("a number instead of a name")  # their hashes may be equal
         size = sum(_size(one, known) for pair in node.value for one in pair)
     else:
         size = sum(_size(one, known) for one in node.value)

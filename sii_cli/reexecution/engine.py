@@ -154,7 +154,7 @@ class Reexecution:
         return [reports[recorded.seq] for recorded in group.calls]
 
     def _settled(self, recorded: RecordedCall) -> CallReport | None:
-        """Report a call that is not run again; `None` means it is."""
+        """Return the report of a call that is not run again; `None` means it is run."""
         then = recorded.observation
         if then is None:
             return call_report(recorded, "not_run", why="the recording ends while it ran")
@@ -183,7 +183,7 @@ class Reexecution:
         )
         patience = _interrupted_after(calls)
         if patience is not None:
-            await self._lease.get()  # its start is no part of that time
+            await self._lease.get()  # its start is not part of that time
         running = asyncio.create_task(
             caller.run(calls[0].call.step, [_request(recorded) for recorded in calls], History())
         )

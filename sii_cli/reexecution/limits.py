@@ -18,7 +18,7 @@ def recorded_limits(recorded: Mapping[str, Any], own: Limits) -> Limits:
 def lesser_limits(recorded: Mapping[str, Any], own: Limits) -> Limits:
     """Return the lesser of the limits that somebody's recording names and one's own.
 
-    What is no number above 0 limits nothing, so one's own stands in its place.
+    What is not a number above 0 limits nothing, so the user's own limit replaces it.
     """
     return Limits(
         **{name: min(_kind(recorded.get(name), mine), mine) for name, mine in asdict(own).items()}

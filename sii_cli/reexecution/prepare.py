@@ -72,7 +72,7 @@ def prepare(
     *,
     is_own: bool,
 ) -> Reexecution:
-    """Put a re-execution together; `image` stands in for the recorded one.
+    """Put a re-execution together; `image` replaces the recorded one.
 
     Of a recording that is not own the settings choose the backend and the image.
     """
@@ -92,12 +92,12 @@ def prepare(
 
 
 def tool_names(world: World) -> list[str]:
-    """Return the names of the tools that the model was told of."""
+    """Return the names of the tools that the model had."""
     return [str(tool["function"]["name"]) for tool in world.start.tools]
 
 
 def doubts(world: World, *, is_own: bool) -> list[str]:
-    """Say what is not as it was, in sentences."""
+    """Return sentences about what differs from the recorded installation."""
     found = []
     names = tool_names(world)
     if missing := [name for name in names if name not in TOOL_NAMES]:

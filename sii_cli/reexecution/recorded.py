@@ -24,7 +24,7 @@ from recordings.storage.log import read_events
 
 @dataclass(frozen=True, slots=True)
 class RecordedCall:
-    """A call, and what it returned; `observation` is none when the recording ends before it."""
+    """A call, and what it returned; `observation` is None when the recording ends before it."""
 
     seq: int
     """Of the event that says that the call was about to run."""
@@ -54,12 +54,12 @@ class SandboxGone:
     """The sandbox ended, or with the session; what follows ran in another."""
 
     resumed: bool
-    """The whole session began anew, and with it what its tools remembered."""
+    """The session was resumed by a new process: its tools lost their state."""
 
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """The workspace as it was then; `None` means from here on nobody knows."""
+    """The workspace as it was then; `None` means it is unknown from here on."""
 
     snapshot: Snapshot | None
 
@@ -73,7 +73,7 @@ class World:
 
     start: SessionStart
     sandbox: SandboxStart | None
-    """The first one; `None` means no sandbox was ever ready."""
+    """The first sandbox; `None` means none was ever ready."""
 
 
 def recorded_world(folder: Path) -> World:

@@ -1,4 +1,4 @@
-"""What came of a re-execution: call by call, and in all."""
+"""The report of a re-execution: call by call, and in all."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sii_cli.reexecution.recorded import RecordedCall
 from sii_cli.reexecution.workspace_files import FilesReport
 
 _LABEL = 2_000
-"""Characters of a call that stand in its report."""
+"""Characters of a call in its report."""
 
 Outcome = Literal["identical", "equal", "different", "answered", "not_compared", "not_run"]
 
@@ -21,7 +21,7 @@ Outcome = Literal["identical", "equal", "different", "answered", "not_compared",
 class CallReport:
     """One call run again.
 
-    `answered`: what an outside service said is taken from the recording. `not_compared`: it was
+    `answered`: the answer of an outside service is taken from the recording. `not_compared`: it was
     run, but what it returned then is not its whole output. `not_run`: it did not run then either,
     or what it did then is not known.
     """

@@ -47,7 +47,7 @@ class _RuleTable(BaseModel):
             try:
                 re.compile(value)
             except re.error as error:
-                raise ValueError(f"is no regular expression: {error}") from None
+                raise ValueError(f"is not a regular expression: {error}") from None
         return value
 
     @model_validator(mode="after")

@@ -27,7 +27,7 @@ class FilesReport:
 
 
 class RecordedFiles:
-    """The workspace of a re-execution, held against the snapshots of a recording.
+    """The workspace of a re-execution, compared with the snapshots of a recording.
 
     Nothing is added to the store that the recording's snapshots are in.
     """
@@ -35,7 +35,7 @@ class RecordedFiles:
     def __init__(
         self, workspace: Path, recorded: SnapshotStore, place: Path, rules: Sequence[Rule]
     ) -> None:
-        """`place` is an empty directory of our own."""
+        """`place` is an empty directory for temporary stores."""
         self._recorded = recorded
         self._place = place
         self._workspace = workspace
@@ -48,16 +48,16 @@ class RecordedFiles:
         self._is_unsure = False
 
     def close(self) -> None:
-        """Let go of both stores."""
+        """Close both stores."""
         if self._snapshots is not None:
             self._snapshots.close()
         self._store.close()
         self._recorded.close()
 
     async def take(self, snapshot: Snapshot | None) -> list[FilesReport]:
-        """Take what the recording says of the workspace; `None` means from here on nobody knows.
+        """Receive a snapshot event; `None` means the workspace is unknown from here on.
 
-        What others changed between rounds is brought here too. Raises `SnapshotError`.
+        Changes by others between rounds are applied here too. Raises `SnapshotError`.
         """
         if snapshot is None or snapshot.cause == "step":
             self._expect(snapshot)
@@ -86,7 +86,7 @@ class RecordedFiles:
         return await self._check(step) if step else []
 
     def not_repeatable(self) -> None:
-        """Say that the step did what cannot be done again: its files are those recorded."""
+        """Note that the step cannot be repeated: its files are taken from the recording."""
         self._is_unsure = True
 
     def _expect(self, snapshot: Snapshot | None) -> None:
@@ -102,7 +102,7 @@ class RecordedFiles:
             self._expect(None)
 
     async def _check(self, step: int) -> list[FilesReport]:
-        """Compare; nothing comes of it where nobody knows how the workspace was."""
+        """Compare; return nothing if the recorded workspace is not known."""
         expected = self._expected
         if expected is None or self._snapshots is None:
             return []
@@ -127,7 +127,7 @@ class RecordedFiles:
         return FilesReport(step, tuple(differs), tuple(used))
 
     async def _known(self, snapshot: Snapshot) -> str:
-        """Have a recorded tree in our own store; return its name there."""
+        """Copy a recorded tree into the own store; return its hash there."""
         with TemporaryDirectory(dir=self._place, ignore_cleanup_errors=True) as folder:
             target = Path(folder) / "tree"
             await self._recorded.materialise(snapshot.tree, target)

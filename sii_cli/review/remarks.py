@@ -1,4 +1,4 @@
-"""What a reviewer types at a step, and what it means."""
+"""What a reviewer types at a step: comments, flags, exclusions."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ _COMMAND = re.compile(r"(?P<word>[cfx])(?:\s+@(?P<seq>\d{1,9}))?(?:\s+(?P<text>.
 
 
 class Stop(Exception):
-    """The reviewer stops here."""
+    """Raised when the reviewer stops."""
 
 
 class Skip(Exception):
-    """The reviewer goes on to the next recording."""
+    """Raised when the reviewer skips to the next recording."""
 
 
 def ask(question: str) -> str:
@@ -60,7 +60,7 @@ class _Said:
 
 
 class StepRemarks:
-    """What was said about the steps so far, now and in the reviewer's earlier reviews."""
+    """The remarks on steps so far, of now and of the reviewer's earlier reviews."""
 
     def __init__(self, earlier: Iterable[StepReview] = ()) -> None:
         self._earlier: dict[int, _Said] = {}
@@ -72,11 +72,11 @@ class StepRemarks:
             said.exclude = said.exclude if step.exclude is None else step.exclude
 
     def __bool__(self) -> bool:
-        """Whether anything is said now."""
+        """Whether there is a remark of now."""
         return bool(self._said)
 
     def take(self, line: str, about: int, events: range) -> None:
-        """Take a line about an event or another of its step, and acknowledge it."""
+        """Take a line about an event or another of its step, and confirm it."""
         match = _COMMAND.fullmatch(line)
         if match is None or (match["text"] is None) is (match["word"] != "x"):
             click.echo(HELP, err=True)
@@ -89,7 +89,7 @@ class StepRemarks:
         click.echo(f"event {seq}: {done}", err=True)
 
     def about(self, events: range) -> list[str]:
-        """Return a line for each of these events that something was said about."""
+        """Return a line for each of these events that has remarks."""
         from sii_cli.text.sanitise import one_line
 
         lines = []
@@ -106,7 +106,7 @@ class StepRemarks:
         return lines
 
     def reviews(self) -> list[StepReview]:
-        """Return what is kept: what was said now."""
+        """Return the remarks of now, to be kept."""
         from recordings.reviews.lines import StepReview
 
         return [

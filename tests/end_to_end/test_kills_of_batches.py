@@ -1,4 +1,4 @@
-"""Thirty kills of whole batches at random moments, each gone on with: nothing lost or twice."""
+"""Thirty kills of whole batches at random moments, each resumed: nothing lost or twice."""
 
 from __future__ import annotations
 

@@ -121,8 +121,8 @@ def _check_size(folder: Path, commit: str, max_bytes: int) -> None:
     with started(folder, *listing, max_bytes=max_bytes) as process:
         assert process.stdout is not None
         for entry in _entries(process.stdout):
-            told, _, path = entry.partition(b"\t")
-            length = told.split()[-1:]
+            facts, _, path = entry.partition(b"\t")
+            length = facts.split()[-1:]
             size += int(length[0]) if length and length[0].isdigit() else 0
             count += 1
             if size > max_bytes or count > MAX_MEMBERS or len(path) > MAX_PATH:

@@ -125,11 +125,11 @@ class TarReader:
         if not header and not first:
             return None  # some programs write no end
         if len(header) < BLOCK:
-            raise SourceRefused("it is no tar archive" if first else "it is cut off")
+            raise SourceRefused("it is not a tar archive" if first else "it is cut off")
         if not header.strip(b"\0"):
             return None
         if _octal(header[148:156]) != _checksum(header):
-            raise SourceRefused("it is no tar archive" if first else "a header is damaged")
+            raise SourceRefused("it is not a tar archive" if first else "a header is damaged")
         return header
 
     def _take(self, size: int) -> bytes:
@@ -230,7 +230,7 @@ def _member(header: bytes, size: int, extended: dict[str, bytes]) -> Member:
         target=extended.get("target", _text(header[157:257])),
     )
     if kind != "file":
-        return member  # whatever size is told: no content follows
+        return member  # whatever its size field says: no content follows
     return replace(member, size=_pax_number(extended["size"]) if "size" in extended else size)
 
 
@@ -285,5 +285,5 @@ def _checksum(header: bytes) -> int:
 
 
 def shown(path: bytes) -> str:
-    """Return a name as it may stand in a sentence."""
+    """Return a name as a sentence can hold it."""
     return repr(path[:200].decode("utf-8", "replace"))

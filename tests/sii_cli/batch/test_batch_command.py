@@ -1,4 +1,4 @@
-"""`sii batch` as a team uses it: run, stopped, killed, gone on with, and read from its report."""
+"""`sii batch` as a team uses it: run, stopped, killed, resumed, and read from its report."""
 
 from __future__ import annotations
 

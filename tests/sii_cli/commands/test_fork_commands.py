@@ -79,7 +79,7 @@ def test_where_a_fork_works_is_said_and_kept(shell: Shell) -> None:
 def test_a_workspace_that_is_gone_is_told(shell: Shell) -> None:
     shell.recorded(workspace="/nowhere/at/all")
     done = shell.sii("fork", "last", "--at", "5")
-    assert "/nowhere/at/all is not there: go on with --workspace DIR" in done.stderr
+    assert "/nowhere/at/all is not there: use --workspace DIR" in done.stderr
 
 
 def test_the_family_is_a_tree(shell: Shell) -> None:

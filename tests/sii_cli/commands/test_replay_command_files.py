@@ -38,7 +38,7 @@ def test_a_recording_is_not_written_over(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        (["--html", "nowhere/a.html"], "nowhere is no directory"),
+        (["--html", "nowhere/a.html"], "nowhere is not a directory"),
         (["--html", "."], "'.' is a directory"),
         (["--html", "a.html", "--step"], "are for the terminal"),
     ],

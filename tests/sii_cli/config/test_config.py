@@ -149,7 +149,7 @@ def test_a_wrong_key_in_a_file_names_the_file_and_the_nearest(place: Place) -> N
 
 def test_a_variable_with_a_typing_error_is_noticed(place: Place) -> None:
     (note,) = place.load({"SII_MODLE": "x"}).notes
-    assert note == "SII_MODLE is no setting and does nothing; did you mean SII_MODEL?"
+    assert note == "SII_MODLE is not a setting and does nothing; did you mean SII_MODEL?"
 
 
 def test_a_file_that_is_no_toml_is_named(place: Place) -> None:

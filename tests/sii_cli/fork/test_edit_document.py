@@ -70,7 +70,7 @@ def test_arguments_that_are_no_object_are_edited_as_they_are() -> None:
         ("%%% thoughts\nx\n", "'thoughts' is not known"),
         ("%%% argument x\n1\n", "'argument x' is not known"),
         ("%%% call bash\nls\n", "say which argument it is"),
-        ("%%% call bash\n%%% argument n (json)\n{\n", "is no JSON"),
+        ("%%% call bash\n%%% argument n (json)\n{\n", "is not JSON"),
         ("%%% call bash\n%%% argument n\n1\n%%% argument n\n2\n", "there twice"),
     ],
 )

@@ -143,7 +143,7 @@ def test_rules_of_ones_own_come_first_and_replace(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("[[rule]]\nname = 'x'\npattern = '('\n", "is no regular expression"),
+        ("[[rule]]\nname = 'x'\npattern = '('\n", "is not a regular expression"),
         ("[[rule]]\nname = 'x'\n", "has a pattern where it needs one"),
         ("[[rule]]\nname = 'x'\npattern = 'a'\nwhat = 1\n", "rule.0.what"),
         ("[[rule", "cannot be read"),

@@ -1,4 +1,4 @@
-"""A batch's folder that somebody else made: it is not gone on with as if it were the user's own."""
+"""A foreign batch folder: it is not resumed as if it were the user's own."""
 
 from __future__ import annotations
 
