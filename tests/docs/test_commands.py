@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import click
 import pytest
 
 from scripts.reference.settings import OTHER_VARIABLES
+from sii_cli.commands.group import PROMPT, cli
 from sii_cli.config.settings import SETTING_NAMES, variable_of
 from sii_cli.errors import SiiError
 from tests.docs.parsing import find, options_of, parse
@@ -42,6 +45,11 @@ OTHER_PROGRAMS = {
 }
 """Programs in documents that no test calls, and what they are there for."""
 
+FLAGS_OF_OTHERS = {
+    *("--tool-call-parser", "--reasoning-parser"),  # vLLM
+    *("--apply-chat-template", "--rollout-max-prompt-len"),  # slime
+    *("--help", "--version"),
+}
 SCRIPTS_OF_TRAINERS = ROOT / "docs/reference/exports.md"
 """Its blocks are what exports say to trainers; the tests of the export run what can be run."""
 
@@ -90,6 +98,12 @@ def test_every_command_in_a_sentence_exists(document: Path) -> None:
         if unknown := flags - options_of(command) - {"--help", "--version"}:
             wrong.append(f"{one.where}: {' '.join(one.words)}: there is no {unknown}")
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_every_flag_in_a_sentence_is_one_of_a_command(document: Path) -> None:
+    named = set(re.findall(r"`(--[a-z][a-z-]*)", document.read_text("utf-8")))
+    assert not named - _all_flags() - FLAGS_OF_OTHERS
 
 
 @pytest.mark.parametrize(
@@ -143,10 +157,21 @@ def _mistake(command: Command) -> str | None:
     return f"{command.where}: {' '.join(command.words)}: {what}" if what else None
 
 
+@cache
+def _all_flags() -> set[str]:
+    return set().union(*(options_of(command) for command in _commands(cli)))
+
+
+def _commands(group: click.Group) -> Iterator[click.Command]:
+    context = click.Context(group)
+    for name in (*group.list_commands(context), *([PROMPT] if group is cli else [])):
+        command = group.get_command(context, name)
+        assert command is not None
+        yield from _commands(command) if isinstance(command, click.Group) else [command]
+
+
 def _targets() -> set[str]:
-    return {"bench-compare"} | set(
-        re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
-    )
+    return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
 
 
 def _extras() -> set[str]:
