@@ -27,7 +27,7 @@ from benchmarks.bench_loop import scripted_server
 from benchmarks.figures import figure
 from recordings.events import Event, Observation
 from sandbox.protocol import SandboxSpec
-from sii_cli.agent.wire import Item
+from sii_cli.agent.event_channel import Item
 from sii_cli.batch import runs
 from sii_cli.batch.attempts import Attempts, read_attempts
 from sii_cli.batch.plan.plan import Attempt, BatchPlan

@@ -23,7 +23,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 from benchmarks.figures import figure
 from recordings.conversation.messages import encode_message
 from recordings.conversation.restore import SentMessage
-from sii_cli.agent.context import plan
+from sii_cli.agent.context import reductions
 from sii_cli.agent.context.meter import Meter
 from sii_cli.agent.context.tokens import FileCounter, text_of
 from sii_cli.tokenizer.tokenizer_file import load_encoding
@@ -75,7 +75,7 @@ async def measure(folder: Path, tokens: int) -> None:
         encoding.encode(text_of(new), allowed_special="all")
 
     async def compaction() -> None:
-        plan.to_stub(plan.measure(messages, whole.used), tokens // 2)
+        reductions.to_stub(reductions.measure(messages, whole.used), tokens // 2)
 
     meter = Meter(counter)
     messages = [SentMessage(seq, encoded) for seq, encoded in enumerate(history)]

@@ -32,17 +32,17 @@ from recordings.events import (
     UserMessage,
 )
 from recordings.recorder import Recorder
-from sii_cli.agent.context.compaction import UNKNOWN, Compactor, Context
-from sii_cli.agent.flow import UNWATCHED, ContextOverflow, RoundOver, Watch
+from sii_cli.agent.context.compaction import UNKNOWN, Compactor, ModelContext
+from sii_cli.agent.event_channel import EventChannel, Item
 from sii_cli.agent.history import History
 from sii_cli.agent.model_call import ModelCaller
 from sii_cli.agent.model_client import ModelClient
 from sii_cli.agent.permissions import Permit, permit_all
 from sii_cli.agent.repetition import Repetition
+from sii_cli.agent.round_control import UNOBSERVED, ContextOverflow, RoundObserver, RoundOver
 from sii_cli.agent.sandbox_note import new_sandbox_note
-from sii_cli.agent.stumbles import Stumbles, stumble_note
 from sii_cli.agent.tool_calls import ToolCaller
-from sii_cli.agent.wire import Item, Wire
+from sii_cli.agent.unusable_responses import UnusableResponses, unusable_note
 from sii_cli.model.control_tokens import neutralise
 from sii_cli.model.types import Model
 from tools.toolbox import Toolbox
@@ -73,7 +73,7 @@ class RoundLimits:
     max_steps: int = 200
 
 
-class Loop:
+class AgentLoop:
     """Runs the rounds of one session, one at a time."""
 
     def __init__(
@@ -89,8 +89,8 @@ class Loop:
         on_sandbox_lost: Callable[[str], None] = lambda detail: None,
         look_at_sandbox: Callable[[], None] = lambda: None,
         setup: bool = False,
-        watch: Watch = UNWATCHED,
-        context: Context = UNKNOWN,
+        observer: RoundObserver = UNOBSERVED,
+        context: ModelContext = UNKNOWN,
         restored: Conversation | None = None,
     ) -> None:
         """`tools` is the JSON array of schemas as sent; `restored` is what to go on with.
@@ -108,26 +108,26 @@ class Loop:
         if restored:
             self._history = History(restored.messages, restored.sent, replaced=restored.compacted)
         self._limits = limits
-        self._watcher = watch
+        self._observer = observer
         self._sandbox = restored.sandbox if restored else SandboxTrail()
         self._look_at_sandbox = look_at_sandbox
         self._setup = setup
-        self._wire = Wire(recorder, follow=self._follow)
+        self._channel = EventChannel(recorder, follow=self._follow)
         client = ModelClient(
             model=model,
             tools=tools,
             params=params,
-            wire=self._wire,
+            channel=self._channel,
             ids=restored.trail if restored else IdTrail(),
         )
-        self._model = ModelCaller(client, self._wire)
-        self.context = Compactor(context, client, self._wire)
+        self._model = ModelCaller(client, self._channel)
+        self.context = Compactor(context, client, self._channel)
         self._tools = ToolCaller(
             toolbox=toolbox,
-            wire=self._wire,
+            channel=self._channel,
             permit=permit,
             on_sandbox_lost=on_sandbox_lost,
-            watch=watch,
+            observer=observer,
         )
         self._running: asyncio.Task[None] | None = None
         self._during: Literal["model", "tool"] = "model"
@@ -142,7 +142,7 @@ class Loop:
 
     def note(self, data: EventData, origin: Origin) -> Event:
         """Record an event and show it; the model reads it if it stands for a message."""
-        event = self._wire.note(data, origin)
+        event = self._channel.note(data, origin)
         self._history.add(event)
         return event
 
@@ -177,14 +177,14 @@ class Loop:
         """Do the work in a task, and yield what it records and shows."""
         self._interrupted = self._begun = False
         self._running = asyncio.create_task(work())
-        self._running.add_done_callback(lambda _: self._wire.end())
+        self._running.add_done_callback(lambda _: self._channel.end())
         is_read = True
         try:
             await asyncio.sleep(0)
             self._begun = True
             if self._interrupted:
                 self._running.cancel()
-            while (item := await self._wire.next()) is not None:
+            while (item := await self._channel.next()) is not None:
                 yield item
             is_read = False
             await self._running
@@ -194,7 +194,7 @@ class Loop:
                 self._running.cancel()
             await asyncio.wait([self._running])
             if is_read:
-                self._wire.skip_round()
+                self._channel.skip_round()
                 self._running.exception()
 
     def interrupt(self, by: Origin = "human") -> None:
@@ -242,7 +242,7 @@ class Loop:
         status: RoundStatus
         fault: Exception | None = None
         try:
-            self._watcher.round_begins(self.steps)
+            self._observer.round_begins(self.steps)
             try:
                 yield
             finally:
@@ -284,7 +284,7 @@ class Loop:
 
     async def _take_steps(self, first: int) -> NoReturn:
         """Take steps until something raises `RoundOver`."""
-        repetition, stumbles = Repetition(), Stumbles()
+        repetition, stumbles = Repetition(), UnusableResponses()
         while True:
             if self.steps - first >= self._limits.max_steps:
                 raise RoundOver("limit", f"{self._limits.max_steps} steps (max_steps)")
@@ -293,12 +293,12 @@ class Loop:
             self._during = "model"
             response = await self._respond()
             cut_by_context = self.context.was_cut_by_context(response)
-            note = stumble_note(response) if cut_by_context else stumbles.step(response)
+            note = unusable_note(response) if cut_by_context else stumbles.step(response)
             if note is not None:
                 self.note(note, "harness")
                 continue
             if not response.calls:
-                await self._watcher.settled()
+                await self._observer.settled()
                 raise RoundOver("answered")
             self._during = "tool"
             observations = await self._tools.run(self.steps, response.calls, self._history)

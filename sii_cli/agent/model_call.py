@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 
 from recordings.events import Continuity, IdSpan, ModelRequest, ModelResponse
+from sii_cli.agent.event_channel import EventChannel
 from sii_cli.agent.generation_check import GenerationCheck
 from sii_cli.agent.history import History
 from sii_cli.agent.model_client import ModelClient, response_fields
-from sii_cli.agent.wire import Wire
 from sii_cli.model.continuity import continuity, opens_round
 from sii_cli.model.control_tokens import neutralise_turn
 from sii_cli.model.types import ChatRequest, Completion, RequestStarted
@@ -17,9 +17,9 @@ from sii_cli.model.types import ChatRequest, Completion, RequestStarted
 class ModelCaller:
     """Calls the model with the history as it stands."""
 
-    def __init__(self, client: ModelClient, wire: Wire) -> None:
+    def __init__(self, client: ModelClient, channel: EventChannel) -> None:
         self._client = client
-        self._wire = wire
+        self._channel = channel
         self._new_round = False
         self._compacted = False
         self._check = GenerationCheck(client.model)
@@ -49,7 +49,7 @@ class ModelCaller:
         """Record what the check of the last response found."""
         found = await self._check.settle()
         if found is not None:
-            self._wire.note(found, "harness")
+            self._channel.note(found, "harness")
 
     def _request_event(
         self, step: int, started: RequestStarted, request: ChatRequest, history: History
@@ -81,7 +81,7 @@ class ModelCaller:
             sent=sent,
             **response_fields(done, flags=["control_tokens_written"] if found else []),
         )
-        history.add(self._wire.note(response, "model"))
+        history.add(self._channel.note(response, "model"))
         return response
 
     def _follow_ids(self, done: Completion) -> tuple[IdSpan | None, Continuity | None]:

@@ -17,8 +17,8 @@ from recordings.events import (
     ResponseFields,
     StreamTiming,
 )
-from sii_cli.agent.flow import ContextOverflow, RoundOver
-from sii_cli.agent.wire import Wire
+from sii_cli.agent.event_channel import EventChannel
+from sii_cli.agent.round_control import ContextOverflow, RoundOver
 from sii_cli.model.errors import ModelCallFailed, ModelCallRefused, PromptTooLong
 from sii_cli.model.types import (
     ChatRequest,
@@ -41,7 +41,7 @@ class ModelClient:
         model: Model,
         tools: bytes | None,
         params: dict[str, Any],
-        wire: Wire,
+        channel: EventChannel,
         ids: IdTrail,
     ) -> None:
         """`tools` is the JSON array of schemas as sent; `params` every other field of a request."""
@@ -49,7 +49,7 @@ class ModelClient:
         self.tools = tools
         self.params = params
         self.ids = ids
-        self._wire = wire
+        self._channel = channel
 
     def request(
         self, messages: Sequence[bytes], params: dict[str, Any] | None = None
@@ -82,10 +82,12 @@ class ModelClient:
                         case Delta():
                             received.add(part)
                             if live:
-                                self._wire.live(LiveDelta(step, part.kind, part.text, part.index))
+                                self._channel.live(
+                                    LiveDelta(step, part.kind, part.text, part.index)
+                                )
                         case RequestStarted():
                             received = _Received(part.attempt)
-                            self._wire.note(describe(part), "harness")
+                            self._channel.note(describe(part), "harness")
                         case RequestFailed():
                             received = _Received(part.attempt)  # the event has what had arrived
                             self._note_failure(step, part)
@@ -94,7 +96,7 @@ class ModelClient:
                         case _:
                             assert_never(part)
         except asyncio.CancelledError:
-            self._wire.note(received.error(step, interrupted), "harness")
+            self._channel.note(received.error(step, interrupted), "harness")
             raise
         raise AssertionError("a model's stream ends with a completion or a final failure")
 
@@ -119,7 +121,7 @@ class ModelClient:
             content=failed.content,
             generated_ids=failed.generated_ids,
         )
-        self._wire.note(error, "harness")
+        self._channel.note(error, "harness")
         if failed.retry_in is None:
             raise _end_of_round(failure)
 

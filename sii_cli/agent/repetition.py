@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from sii_cli.agent.flow import RoundOver
+from sii_cli.agent.round_control import RoundOver
 
 REMIND_AT = 3
 STOP_AT = 5

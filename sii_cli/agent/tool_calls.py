@@ -23,10 +23,10 @@ from recordings.events import (
     Truncation,
 )
 from sandbox.protocol import SandboxError, SandboxLost, SandboxUnavailable
-from sii_cli.agent.flow import UNWATCHED, RoundOver, Watch
+from sii_cli.agent.event_channel import EventChannel
 from sii_cli.agent.history import History
 from sii_cli.agent.permissions import Permit
-from sii_cli.agent.wire import Wire
+from sii_cli.agent.round_control import UNOBSERVED, RoundObserver, RoundOver
 from sii_cli.model.control_tokens import neutralise, remove_marks
 from tools.base import ToolResult
 from tools.toolbox import Toolbox
@@ -68,16 +68,16 @@ class ToolCaller:
         self,
         *,
         toolbox: Toolbox,
-        wire: Wire,
+        channel: EventChannel,
         permit: Permit,
         on_sandbox_lost: Callable[[str], None],
-        watch: Watch = UNWATCHED,
+        observer: RoundObserver = UNOBSERVED,
     ) -> None:
         self._toolbox = toolbox
-        self._wire = wire
+        self._channel = channel
         self._permit = permit
         self._on_sandbox_lost = on_sandbox_lost
-        self._watch = watch
+        self._observer = observer
         self.stopped_by: Origin = "human"
         """Who is told to have stopped a call that is cancelled."""
 
@@ -91,7 +91,7 @@ class ToolCaller:
         """
         observed: dict[int, Observed] = {}
         try:
-            await self._watch.settled()
+            await self._observer.settled()
             for group in self._groups(calls[:MOST_CALLS]):
                 await self._run_group(step, group, observed)
             words = TOO_MANY.format(most=MOST_CALLS, made=len(calls))
@@ -102,7 +102,7 @@ class ToolCaller:
             self._observe_rest(step, calls, result, observed)
             raise
         finally:
-            self._watch.calls_ended(step, [call.name for call in calls[:MOST_CALLS]])
+            self._observer.calls_ended(step, [call.name for call in calls[:MOST_CALLS]])
             for call in calls:
                 if call.index in observed:
                     history.add(observed[call.index].event)
@@ -128,7 +128,7 @@ class ToolCaller:
     async def _run_one(self, step: int, call: CallRequest, observed: dict[int, Observed]) -> None:
         parsed = self._toolbox.parse(call.arguments)
         permission = await self._permit(call.name, parsed)
-        self._wire.note(
+        self._channel.note(
             ToolCall(
                 step=step,
                 call_id=call.call_id,
@@ -156,7 +156,7 @@ class ToolCaller:
     async def _result(self, call: CallRequest, permission: Permission) -> ToolResult:
         if not permission.allowed:
             return ToolResult(_refusal(permission), error="rejected")
-        output = _LiveOutput(call.call_id, self._wire)
+        output = _LiveOutput(call.call_id, self._channel)
         try:
             return await self._toolbox.call(call.name, remove_marks(call.arguments), output.add)
         except SandboxLost as lost:
@@ -209,12 +209,12 @@ class ToolCaller:
             exit_code=result.exit_code,
             seconds=round(seconds, 6),
             truncated=Truncation(bytes=cut.bytes, lines=cut.lines) if cut else None,
-            full=self._wire.keep(full),
-            raw=self._wire.keep(result.raw),
+            full=self._channel.keep(full),
+            raw=self._channel.keep(result.raw),
             changed=list(result.changed),
             details=result.details,
         )
-        event = self._wire.note(observation, "tool", sync=sync)
+        event = self._channel.note(observation, "tool", sync=sync)
         observed[call.index] = Observed(event, observation)
 
 
@@ -229,9 +229,9 @@ def _refusal(permission: Permission) -> str:
 class _LiveOutput:
     """Streams a call's output to the screen, decoded, up to a limit."""
 
-    def __init__(self, call_id: str, wire: Wire) -> None:
+    def __init__(self, call_id: str, channel: EventChannel) -> None:
         self._call_id = call_id
-        self._wire = wire
+        self._channel = channel
         self._room = LIVE_OUTPUT_LIMIT
         self._decode = codecs.getincrementaldecoder("utf-8")("backslashreplace").decode
 
@@ -241,4 +241,4 @@ class _LiveOutput:
         text = self._decode(output[: self._room])
         self._room -= len(output)
         if text:
-            self._wire.live(LiveOutput(self._call_id, text))
+            self._channel.live(LiveOutput(self._call_id, text))

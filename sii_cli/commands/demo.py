@@ -29,7 +29,7 @@ in it, and the recording. With SII_BASE_URL set, the same task goes to that serv
 def command(**flags: Any) -> int:
     """Run the demo."""
     from sii_cli.demo import make_workspace, task
-    from sii_cli.demo.turns_model import TurnsModel, demo_turns
+    from sii_cli.demo.written_model import WrittenModel, demo_responses
     from sii_cli.headless.run import run_task
 
     if flags["workspace"] is not None:
@@ -40,7 +40,7 @@ def command(**flags: Any) -> int:
     model = None
     if not _names_a_server(settings):
         click.secho(NO_MODEL, bold=True)
-        model = TurnsModel(demo_turns())
+        model = WrittenModel(demo_responses())
     click.echo(f"Workspace: {workspace}\n")
     return run_task(settings, task(), "text", mode="demo", model=model)
 

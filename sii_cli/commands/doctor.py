@@ -12,7 +12,7 @@ from sii_cli.options.settings import example, load, settings_options
 from sii_cli.render.checks import report
 
 if TYPE_CHECKING:
-    from sii_cli.doctor.server_checks import Check
+    from sii_cli.doctor.server_checks import DoctorCheck
 
 
 @click.command(
@@ -33,7 +33,7 @@ def command(as_json: bool, record: bool, **flags: Any) -> int:
     from sii_cli.doctor.machine import examine
     from sii_cli.doctor.record import keep_checks
 
-    found: list[Check] = []
+    found: list[DoctorCheck] = []
     code = asyncio.run(report(_kept(examine(settings), found), as_json))
     if record:
         path = keep_checks(settings.home, settings.base_urls, found)
@@ -41,7 +41,9 @@ def command(as_json: bool, record: bool, **flags: Any) -> int:
     return code
 
 
-async def _kept(checks: AsyncIterator[Check], found: list[Check]) -> AsyncIterator[Check]:
+async def _kept(
+    checks: AsyncIterator[DoctorCheck], found: list[DoctorCheck]
+) -> AsyncIterator[DoctorCheck]:
     async for check in checks:
         found.append(check)
         yield check

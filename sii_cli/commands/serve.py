@@ -16,7 +16,7 @@ from sii_cli.errors import DONE, INTERRUPTED
 from sii_cli.options.settings import example
 
 if TYPE_CHECKING:
-    from sii_cli.serve.plan import Plan
+    from sii_cli.serve.command import ServeCommand
 
 
 @click.command(
@@ -37,16 +37,16 @@ if TYPE_CHECKING:
 def command(
     model: str, port: int | None, vllm: str | None, dry_run: bool, extra: tuple[str, ...]
 ) -> int:
-    """Plan, and run until the server ends."""
+    """ServeCommand, and run until the server ends."""
     from sii_cli.config.settings import find_key_home
-    from sii_cli.serve.plan import find_vllm, look_at_machine, plan
+    from sii_cli.serve.command import choose_command, find_vllm, look_at_machine
     from sii_cli.serve.server import free_port
 
     if dry_run:
         ready = _plan_anywhere(model, port, vllm, extra)
     else:
         chosen = free_port(port)
-        ready = plan(model, look_at_machine(), find_vllm(vllm), port=chosen, extra=extra)
+        ready = choose_command(model, look_at_machine(), find_vllm(vllm), port=chosen, extra=extra)
     for note in ready.notes:
         click.echo(f"note: {note}", err=True)
     if dry_run:
@@ -58,10 +58,12 @@ def command(
     return asyncio.run(_run(ready, chosen, home))
 
 
-def _plan_anywhere(model: str, port: int | None, vllm: str | None, extra: tuple[str, ...]) -> Plan:
-    """Plan also where it cannot be carried out: what is missing here becomes a note."""
+def _plan_anywhere(
+    model: str, port: int | None, vllm: str | None, extra: tuple[str, ...]
+) -> ServeCommand:
+    """Choose the command also where it cannot be run: what is missing here becomes a note."""
     from sii_cli.errors import SiiError
-    from sii_cli.serve.plan import find_vllm, look_at_machine, plan, vendors_machine
+    from sii_cli.serve.command import choose_command, find_vllm, look_at_machine, vendors_machine
     from sii_cli.serve.server import FIRST_PORT, free_port
 
     missing = []
@@ -76,15 +78,15 @@ def _plan_anywhere(model: str, port: int | None, vllm: str | None, extra: tuple[
         missing.append(str(error))
         chosen = port or FIRST_PORT
     try:
-        ready = plan(model, look_at_machine(), program, port=chosen, extra=extra)
+        ready = choose_command(model, look_at_machine(), program, port=chosen, extra=extra)
     except SiiError as error:
         machine = vendors_machine(model)
         missing.append(f"{error} The command is for {len(machine.gpus)} × {machine.gpus[0]} GB.")
-        ready = plan(model, machine, program, port=chosen, extra=extra)
+        ready = choose_command(model, machine, program, port=chosen, extra=extra)
     return replace(ready, notes=(*missing, *ready.notes))
 
 
-async def _run(ready: Plan, port: int, home: Path) -> int:
+async def _run(ready: ServeCommand, port: int, home: Path) -> int:
     from sii_cli.serve.server import serve
 
     task = asyncio.current_task()

@@ -18,13 +18,13 @@ from sii_cli.options.settings import example
 def command(ref: str, full: bool) -> None:
     """Print a recording."""
     from recordings.storage.log import read_events
-    from sii_cli.render.renderer import Renderer
+    from sii_cli.render.renderer import EventRenderer
     from sii_cli.render.screen import open_screen
 
     folder = find_one(ref)
     warn_when_void(folder)
     warn_of_outages(folder)
-    renderer = Renderer(open_screen(), fold=not full)
+    renderer = EventRenderer(open_screen(), fold=not full)
     for event in read_events(folder):
         renderer.take(event)
     renderer.finish()

@@ -13,17 +13,17 @@ from pathlib import Path
 from sandbox.protocol import SandboxUnavailable
 from sii_cli.config.settings import Settings
 from sii_cli.doctor.server import Probe
-from sii_cli.doctor.server_checks import Check
+from sii_cli.doctor.server_checks import DoctorCheck
 
 LONGEST = 55.0
 """Seconds that all checks may take together."""
-Checks = asyncio.Queue[Check | Exception | None]
+Checks = asyncio.Queue[DoctorCheck | Exception | None]
 """What one server's examination finds; none at its end."""
 LOW_DISK = 5 << 30
 """Bytes."""
 
 
-async def examine(settings: Settings) -> AsyncIterator[Check]:
+async def examine(settings: Settings) -> AsyncIterator[DoctorCheck]:
     """Yield every check as it is done, the machine's first; never longer than a minute."""
     yield terminal()
     yield disk(settings.home)
@@ -34,7 +34,7 @@ async def examine(settings: Settings) -> AsyncIterator[Check]:
         yield found
 
 
-async def _servers(settings: Settings, deadline: float) -> AsyncIterator[Check]:
+async def _servers(settings: Settings, deadline: float) -> AsyncIterator[DoctorCheck]:
     """Examine all servers at the same time; yield the checks of one after another."""
     urls = settings.base_urls
     queues: list[Checks] = [asyncio.Queue() for _ in urls]
@@ -63,16 +63,18 @@ async def _examine_server(probe: Probe, queue: Checks) -> None:
         await probe.aclose()
 
 
-async def _told(queue: Checks, deadline: float) -> AsyncIterator[Check]:
+async def _told(queue: Checks, deadline: float) -> AsyncIterator[DoctorCheck]:
     """Yield a server's checks until its end or the deadline; raises what its examination raised."""
     try:
         while (check := await _next(queue, deadline)) is not None:
             yield check
     except TimeoutError:
-        yield Check("time", "warn", f"stopped after {LONGEST:.0f} s", "the server is slow or busy")
+        yield DoctorCheck(
+            "time", "warn", f"stopped after {LONGEST:.0f} s", "the server is slow or busy"
+        )
 
 
-async def _next(queue: Checks, deadline: float) -> Check | None:
+async def _next(queue: Checks, deadline: float) -> DoctorCheck | None:
     """Return the next check, none at the end. Raises `TimeoutError`, and what was raised there."""
     async with asyncio.timeout_at(deadline):
         check = await queue.get()
@@ -81,30 +83,30 @@ async def _next(queue: Checks, deadline: float) -> Check | None:
     return check
 
 
-def terminal() -> Check:
+def terminal() -> DoctorCheck:
     """What the screen can show."""
     encoding = (sys.stdout.encoding or "").lower()
     if encoding.replace("-", "") != "utf8":
         found = f"the terminal's encoding is {encoding or 'unknown'}"
-        return Check("terminal", "warn", found, "set LANG to a UTF-8 locale")
-    return Check("terminal", "ok", f"{os.environ.get('TERM', 'none')}, UTF-8")
+        return DoctorCheck("terminal", "warn", found, "set LANG to a UTF-8 locale")
+    return DoctorCheck("terminal", "ok", f"{os.environ.get('TERM', 'none')}, UTF-8")
 
 
-def disk(home: Path) -> Check:
+def disk(home: Path) -> DoctorCheck:
     """Room for recordings."""
     folder = home
     while not folder.exists():
         folder = folder.parent
     if not os.access(folder, os.W_OK):
-        return Check("disk", "fail", f"{folder} cannot be written to", "set SII_HOME")
+        return DoctorCheck("disk", "fail", f"{folder} cannot be written to", "set SII_HOME")
     free = shutil.disk_usage(folder).free
     found = f"{free / 1e9:.0f} GB free at {folder}"
     if free < LOW_DISK:
-        return Check("disk", "warn", found, "make room, or set SII_HOME")
-    return Check("disk", "ok", found)
+        return DoctorCheck("disk", "warn", found, "make room, or set SII_HOME")
+    return DoctorCheck("disk", "ok", found)
 
 
-def engine(image: str) -> list[Check]:
+def engine(image: str) -> list[DoctorCheck]:
     """The Docker engine and the sandbox's image (blocking)."""
     from docker.errors import DockerException, ImageNotFound
 
@@ -114,18 +116,18 @@ def engine(image: str) -> list[Check]:
     try:
         api = connect().api
     except SandboxUnavailable as error:
-        return [Check("docker", "fail", str(error))]
+        return [DoctorCheck("docker", "fail", str(error))]
     try:
-        found = [Check("docker", "ok", f"engine {api.version()['Version']}")]
+        found = [DoctorCheck("docker", "ok", f"engine {api.version()['Version']}")]
         inspected = api.inspect_image(image)
         size = f"{image}, {inspected['Size'] / 1e6:.0f} MB"
         if not is_current(inspected["Config"].get("Labels")):
             words = f"{size}, built from another recipe than this version's"
-            return [*found, Check("image", "warn", words, "sii sandbox build")]
-        return [*found, Check("image", "ok", size)]
+            return [*found, DoctorCheck("image", "warn", words, "sii sandbox build")]
+        return [*found, DoctorCheck("image", "ok", size)]
     except ImageNotFound:
-        return [*found, Check("image", "fail", f"{image} is not there", "sii sandbox build")]
+        return [*found, DoctorCheck("image", "fail", f"{image} is not there", "sii sandbox build")]
     except DockerException as error:
-        return [Check("docker", "fail", str(error))]
+        return [DoctorCheck("docker", "fail", str(error))]
     finally:
         api.close()

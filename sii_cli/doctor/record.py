@@ -14,7 +14,7 @@ from recordings.storage.files import replace_file
 from recordings.storage.opening import read_file
 
 if TYPE_CHECKING:
-    from sii_cli.doctor.server_checks import Check
+    from sii_cli.doctor.server_checks import DoctorCheck
 
 STATE_FILE = "doctor.json"
 _LARGEST = 16 << 20
@@ -24,7 +24,7 @@ VALID = 24 * 3600.0
 _Kept = TypeAdapter(list[ServerCheck])
 
 
-def keep_checks(home: Path, base_urls: Sequence[str], checks: Sequence[Check]) -> Path:
+def keep_checks(home: Path, base_urls: Sequence[str], checks: Sequence[DoctorCheck]) -> Path:
     """Write down what was found of each server, with what was found of the machine.
 
     Raises `RecordingFailed`.

@@ -20,7 +20,7 @@ from sandbox.protocol import (
 from sii_cli.assembly import make_backend, make_spec
 from sii_cli.config.settings import Settings
 from sii_cli.doctor.machine import engine
-from sii_cli.doctor.server_checks import Check
+from sii_cli.doctor.server_checks import DoctorCheck
 
 SMALL = Limits(memory=256 << 20, pids=64, tmp=32 << 20, command_timeout=30.0)
 """Limits that are hit within a moment."""
@@ -55,7 +55,7 @@ for address in (("1.1.1.1", 53), ("172.17.0.1", 80), ("169.254.169.254", 80)):
 """
 
 
-async def examine_sandbox(settings: Settings) -> AsyncIterator[Check]:
+async def examine_sandbox(settings: Settings) -> AsyncIterator[DoctorCheck]:
     """Yield every check as it is done; takes a few seconds and leaves nothing behind."""
     if settings.sandbox == "docker":
         found = await asyncio.to_thread(engine, settings.image)
@@ -70,31 +70,33 @@ async def examine_sandbox(settings: Settings) -> AsyncIterator[Check]:
             yield check
 
 
-async def _try_out(backend: SandboxBackend, spec: SandboxSpec) -> AsyncIterator[Check]:
+async def _try_out(backend: SandboxBackend, spec: SandboxSpec) -> AsyncIterator[DoctorCheck]:
     try:
         sandbox = await backend.start(spec)
     except SandboxUnavailable as error:
-        yield Check("start", "fail", str(error))
+        yield DoctorCheck("start", "fail", str(error))
         return
     yield _timed("start", sandbox.info.start_seconds, SLOW_START)
     try:
         for look in CHECKS:
             yield await look(sandbox)
     except (SandboxError, TimeoutError) as error:
-        yield Check("sandbox", "fail", f"it did not last: {error}")
+        yield DoctorCheck("sandbox", "fail", f"it did not last: {error}")
     began = time.monotonic()
     await sandbox.close()
     yield _timed("end", time.monotonic() - began, SLOW_END)
 
 
-def _timed(name: str, seconds: float, slow: float) -> Check:
+def _timed(name: str, seconds: float, slow: float) -> DoctorCheck:
     found = f"{seconds * 1e3:.0f} ms"
     if seconds > slow:
-        return Check(name, "warn", f"{found}, which is slow", "see whether the machine is busy")
-    return Check(name, "ok", found)
+        return DoctorCheck(
+            name, "warn", f"{found}, which is slow", "see whether the machine is busy"
+        )
+    return DoctorCheck(name, "ok", found)
 
 
-async def _round_trip(sandbox: Sandbox) -> Check:
+async def _round_trip(sandbox: Sandbox) -> DoctorCheck:
     await sandbox.bash("true")
     began = time.monotonic()
     for _ in range(10):
@@ -102,73 +104,79 @@ async def _round_trip(sandbox: Sandbox) -> Check:
     seconds = (time.monotonic() - began) / 10
     if seconds > SLOW_ROUND_TRIP:
         return _timed("round trip", seconds, SLOW_ROUND_TRIP)
-    return Check("round trip", "ok", f"{seconds * 1e3:.1f} ms a command")
+    return DoctorCheck("round trip", "ok", f"{seconds * 1e3:.1f} ms a command")
 
 
-async def _programs(sandbox: Sandbox) -> Check:
+async def _programs(sandbox: Sandbox) -> DoctorCheck:
     names = " ".join(PROGRAMS)
     result = await sandbox.bash(f"for p in {names}; do type $p >/dev/null 2>&1 || echo $p; done")
     missing = result.output.decode("utf-8", "replace").split()
     if missing:
         where = "image" if sandbox.info.image else "machine"
-        return Check("programs", "warn", f"missing: {', '.join(missing)}", f"add to the {where}")
-    return Check("programs", "ok", ", ".join(PROGRAMS))
+        return DoctorCheck(
+            "programs", "warn", f"missing: {', '.join(missing)}", f"add to the {where}"
+        )
+    return DoctorCheck("programs", "ok", ", ".join(PROGRAMS))
 
 
-async def _python(sandbox: Sandbox) -> Check:
+async def _python(sandbox: Sandbox) -> DoctorCheck:
     await sandbox.python("x = 20")
     result = await sandbox.python("x + 1")
     if result.output != b"21\n":
-        return Check("python", "fail", _words(result) or "it said nothing", "rebuild the image")
-    return Check("python", "ok", "keeps its state")
+        return DoctorCheck(
+            "python", "fail", _words(result) or "it said nothing", "rebuild the image"
+        )
+    return DoctorCheck("python", "ok", "keeps its state")
 
 
-async def _files(sandbox: Sandbox) -> Check:
+async def _files(sandbox: Sandbox) -> DoctorCheck:
     data = bytes(range(256)) * 4096
     began = time.monotonic()
     await sandbox.write_file("doctor.bin", data)
     read = await sandbox.read_file("doctor.bin")
     seconds = time.monotonic() - began
     if read.data != data:
-        return Check("files", "fail", "a file came back as another than was written")
-    return Check("files", "ok", f"1 MiB written and read in {seconds * 1e3:.0f} ms")
+        return DoctorCheck("files", "fail", "a file came back as another than was written")
+    return DoctorCheck("files", "ok", f"1 MiB written and read in {seconds * 1e3:.0f} ms")
 
 
-async def _memory(sandbox: Sandbox) -> Check:
+async def _memory(sandbox: Sandbox) -> DoctorCheck:
     if "memory" in sandbox.info.unlimited:
         return _unlimited(sandbox, "memory")
     result = await sandbox.bash("python3 -c 'x = bytearray(1 << 30)'", fresh=True)
     if not result.out_of_memory:
-        return Check("memory", "fail", f"1 GiB was had under a limit of 256 MiB: {_words(result)}")
-    return Check("memory", "ok", "a process that wants too much is killed, and it is said so")
+        return DoctorCheck(
+            "memory", "fail", f"1 GiB was had under a limit of 256 MiB: {_words(result)}"
+        )
+    return DoctorCheck("memory", "ok", "a process that wants too much is killed, and it is said so")
 
 
-async def _processes(sandbox: Sandbox) -> Check:
+async def _processes(sandbox: Sandbox) -> DoctorCheck:
     if "pids" in sandbox.info.unlimited:
         return _unlimited(sandbox, "processes")
     command = "for i in $(seq 200); do sleep 5 & done; true"
     result = await sandbox.bash(command, fresh=True, timeout=10)
     await sandbox.kill_all()
     if "pids" not in result.limits_hit:
-        return Check("processes", "fail", f"200 were had under a limit of {SMALL.pids}")
-    return Check("processes", "ok", f"no more than {SMALL.pids}; the sandbox lives on")
+        return DoctorCheck("processes", "fail", f"200 were had under a limit of {SMALL.pids}")
+    return DoctorCheck("processes", "ok", f"no more than {SMALL.pids}; the sandbox lives on")
 
 
-async def _network(sandbox: Sandbox) -> Check:
+async def _network(sandbox: Sandbox) -> DoctorCheck:
     result = await sandbox.python(NETWORK)
     if result.output or result.exit_code != 0:
-        return Check("network", "fail", _words(result))
-    return Check("network", "ok", "off: nothing is reached")
+        return DoctorCheck("network", "fail", _words(result))
+    return DoctorCheck("network", "ok", "off: nothing is reached")
 
 
-async def _escapes(sandbox: Sandbox) -> Check:
+async def _escapes(sandbox: Sandbox) -> DoctorCheck:
     result = await sandbox.bash(ESCAPES, fresh=True)
     if result.output or result.exit_code != 0:
-        return Check("isolation", "fail", _words(result).replace("\n", "; "))
-    return Check("isolation", "ok", "no capability, no way to the engine or the runner")
+        return DoctorCheck("isolation", "fail", _words(result).replace("\n", "; "))
+    return DoctorCheck("isolation", "ok", "no capability, no way to the engine or the runner")
 
 
-CHECKS: tuple[Callable[[Sandbox], Awaitable[Check]], ...] = (
+CHECKS: tuple[Callable[[Sandbox], Awaitable[DoctorCheck]], ...] = (
     _round_trip,
     _programs,
     _python,
@@ -180,8 +188,8 @@ CHECKS: tuple[Callable[[Sandbox], Awaitable[Check]], ...] = (
 )
 
 
-def _unlimited(sandbox: Sandbox, name: str) -> Check:
-    return Check(name, "warn", f"{sandbox.info.backend} sets no limit", "use Docker")
+def _unlimited(sandbox: Sandbox, name: str) -> DoctorCheck:
+    return DoctorCheck(name, "warn", f"{sandbox.info.backend} sets no limit", "use Docker")
 
 
 def _words(result: CommandResult) -> str:

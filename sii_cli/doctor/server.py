@@ -13,7 +13,7 @@ from recordings.events import CallRequest, ModelResponse
 from recordings.flags import describe_flags
 from recordings.storage.encoding import encode
 from sii_cli.doctor import server_checks as checks
-from sii_cli.doctor.server_checks import Check
+from sii_cli.doctor.server_checks import DoctorCheck
 from sii_cli.model.errors import ModelCallFailed, PromptTooLong
 from sii_cli.model.forms.registry import form_of
 from sii_cli.model.profiles import Profile, profile_of
@@ -58,22 +58,22 @@ class Probe:
         self._server = Server(base_url, api_key)
         self._model = VllmModel(base_url=base_url, model=model, api_key=api_key, retries=0)
 
-    async def checks(self) -> AsyncIterator[Check]:
+    async def checks(self) -> AsyncIterator[DoctorCheck]:
         """Yield what is found; ends early when the server cannot be used at all."""
         try:
             served = await self._model.describe()
         except ModelCallFailed as error:
-            yield Check("server", "fail", str(error))
+            yield DoctorCheck("server", "fail", str(error))
             return
         profile = profile_of(served.name, str(served.details["entry"].get("root") or ""))
-        yield Check("server", "ok", f"{served.base_url} serves {served.name}")
+        yield DoctorCheck("server", "ok", f"{served.base_url} serves {served.name}")
         yield checks.known(profile)
         yield checks.version(served)
         yield checks.context(served, profile)
         greeting = [SYSTEM, _user("Say hello, in one word.")]
         first = await self._ask(served, greeting)
         if isinstance(first, RequestFailed):
-            yield Check("answer", "fail", str(first.failure))
+            yield DoctorCheck("answer", "fail", str(first.failure))
             return
         for check in (checks.ids, checks.usage, checks.stop):
             yield check(first)
@@ -109,7 +109,7 @@ class Probe:
                 return part
         raise AssertionError("a stream ends with a completion or a failure")
 
-    async def _calls(self, served: ServedModel, profile: Profile) -> AsyncIterator[Check]:
+    async def _calls(self, served: ServedModel, profile: Profile) -> AsyncIterator[DoctorCheck]:
         none = await self._ask(served, [_user("Say hello. Call no tool.")], tools=True)
         yield checks.call_count("no call", none, 0, profile)
         question = [_user(ASK_ONE)]
@@ -124,39 +124,43 @@ class Probe:
         two = await self._ask(served, [_user(ASK_TWO)], tools=True)
         yield checks.call_count("parallel calls", two, 2, profile)
 
-    async def _parser(self, done: Completion) -> Check:
+    async def _parser(self, done: Completion) -> DoctorCheck:
         """Whether what the server gave is what the ids say."""
         try:
             doubts = await self._model.text_doubts(done)
         except ModelCallFailed as error:
-            return Check("text and ids", "warn", str(error))
+            return DoctorCheck("text and ids", "warn", str(error))
         if doubts is None:
-            return Check("text and ids", "warn", "what the ids say cannot be compared")
+            return DoctorCheck("text and ids", "warn", "what the ids say cannot be compared")
         lost = [flag for flag in doubts.flags if flag != "call_form_forced"]
         if lost:
-            return Check(
+            return DoctorCheck(
                 "text and ids", "fail", describe_flags(lost), "update vLLM, see the parsers"
             )
-        return Check("text and ids", "ok", "what was shown is what the ids say")
+        return DoctorCheck("text and ids", "ok", "what was shown is what the ids say")
 
-    async def _form(self, served: ServedModel, done: Completion, profile: Profile) -> Check:
+    async def _form(self, served: ServedModel, done: Completion, profile: Profile) -> DoctorCheck:
         """Whether calls are written in the form that the model was trained on."""
         form = form_of(profile.tool_call_parser)
         if form is None:
-            return Check("call form", "warn", "not known: no module in model/forms has its parser")
+            return DoctorCheck(
+                "call form", "warn", "not known: no module in model/forms has its parser"
+            )
         text = ""
         with suppress(ModelCallFailed):
             text = await self._server.detokenize(served.name, done.generated_ids or [])
         style = form.call_style(text)
         if style is None:
-            return Check("call form", "warn", "the generated text cannot be read")
+            return DoctorCheck("call form", "warn", "the generated text cannot be read")
         if style.is_forced and not profile.strict_tool_calls:
-            return Check("call form", "fail", f"{style.name}: forced on {profile.name}", STRICT_OFF)
-        return Check("call form", "ok", style.name)
+            return DoctorCheck(
+                "call form", "fail", f"{style.name}: forced on {profile.name}", STRICT_OFF
+            )
+        return DoctorCheck("call form", "ok", style.name)
 
     async def _round_trip(
         self, served: ServedModel, question: list[Message], done: Completion
-    ) -> Check:
+    ) -> DoctorCheck:
         """Whether the answer, sent back, is rendered as it was generated."""
         trail = IdTrail()
         trail.advance(done.prompt_ids or [], done.generated_ids or [])
@@ -164,16 +168,16 @@ class Probe:
         # Not `/tokenize`: it drops `reasoning_content` (vLLM 0.32), which a request keeps.
         after = await self._ask(served, messages, tools=True, max_tokens=1)
         if isinstance(after, RequestFailed):
-            return Check("template", "fail", str(after.failure))
+            return DoctorCheck("template", "fail", str(after.failure))
         if after.prompt_ids is None or not len(trail):
-            return Check("template", "warn", "the server does not tell its ids")
+            return DoctorCheck("template", "warn", "the server does not tell its ids")
         kept = trail.span(after.prompt_ids).keep
         if kept == len(trail):
-            return Check("template", "ok", "a turn sent back is rendered as it was generated")
+            return DoctorCheck("template", "ok", "a turn sent back is rendered as it was generated")
         found = f"a turn sent back differs from token {kept} of {len(trail)}"
-        return Check("template", "warn", found, "every step may become a sample of its own")
+        return DoctorCheck("template", "warn", found, "every step may become a sample of its own")
 
-    async def _long_argument(self, served: ServedModel) -> Check:
+    async def _long_argument(self, served: ServedModel) -> DoctorCheck:
         """Whether a long argument in the history is taken as it is."""
         arguments = encode({"text": "naïve " * (LONG_ARGUMENT // 6)}).decode()
         said = _assistant(
@@ -184,19 +188,21 @@ class Probe:
             {"model": served.name, "messages": messages, "tools": [NOTE]}
         )
         if ids is None:
-            return Check("long argument", "warn", "an argument of 100 KB was not taken")
-        return Check("long argument", "ok", f"100 KB come to {len(ids)} tokens")
+            return DoctorCheck("long argument", "warn", "an argument of 100 KB was not taken")
+        return DoctorCheck("long argument", "ok", f"100 KB come to {len(ids)} tokens")
 
-    async def _overflow(self, served: ServedModel) -> Check:
+    async def _overflow(self, served: ServedModel) -> DoctorCheck:
         if served.context_length is None or served.context_length > 2_000_000:
-            return Check("overflow", "warn", "not tried: the context length is not known")
+            return DoctorCheck("overflow", "warn", "not tried: the context length is not known")
         answer = await self._ask(served, [_user("word " * (served.context_length + 16))])
         if isinstance(answer, RequestFailed) and isinstance(answer.failure, PromptTooLong):
-            return Check("overflow", "ok", "a prompt too long is refused as one")
+            return DoctorCheck("overflow", "ok", "a prompt too long is refused as one")
         found = "a prompt too long was taken"
         if isinstance(answer, RequestFailed):
             found = str(answer.failure)
-        return Check("overflow", "fail", found, "set --max-model-len to what the model can hold")
+        return DoctorCheck(
+            "overflow", "fail", found, "set --max-model-len to what the model can hold"
+        )
 
 
 def _user(text: str) -> Message:

@@ -18,7 +18,7 @@ Status = Literal["ok", "warn", "fail"]
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class DoctorCheck:
     """What one look found."""
 
     name: str
@@ -29,111 +29,121 @@ class Check:
     """The server that was looked at, where there are several."""
 
 
-def known(profile: Profile) -> Check:
+def known(profile: Profile) -> DoctorCheck:
     """Whether a profile fits the model."""
     if profile.name == UNKNOWN:
         found = "no profile fits its name: its parsers and its form of calls are not known"
-        return Check("profile", "warn", found, "add one in models.toml")
-    return Check("profile", "ok", "; ".join((profile.name, *profile.traps)))
+        return DoctorCheck("profile", "warn", found, "add one in models.toml")
+    return DoctorCheck("profile", "ok", "; ".join((profile.name, *profile.traps)))
 
 
-def version(served: ServedModel) -> Check:
+def version(served: ServedModel) -> DoctorCheck:
     """Which server it is."""
     version = served.details.get("version")
     if version is None:
-        return Check("version", "warn", "not vLLM, or behind a proxy", "ids may be missing")
-    return Check("version", "ok", f"vLLM {version}")
+        return DoctorCheck("version", "warn", "not vLLM, or behind a proxy", "ids may be missing")
+    return DoctorCheck("version", "ok", f"vLLM {version}")
 
 
-def context(served: ServedModel, profile: Profile) -> Check:
+def context(served: ServedModel, profile: Profile) -> DoctorCheck:
     """Whether the whole context can be used."""
     length = served.context_length
     if length is None:
-        return Check("context", "warn", "the server does not tell its context length")
+        return DoctorCheck("context", "warn", "the server does not tell its context length")
     if profile.context_length and length < profile.context_length:
         found = f"{length} tokens of the {profile.context_length} that {profile.name} can hold"
-        return Check("context", "warn", found, "--max-model-len, if the memory allows it")
-    return Check("context", "ok", f"{length} tokens")
+        return DoctorCheck("context", "warn", found, "--max-model-len, if the memory allows it")
+    return DoctorCheck("context", "ok", f"{length} tokens")
 
 
-def ids(done: Completion) -> Check:
+def ids(done: Completion) -> DoctorCheck:
     """Whether the ids are there, and as many as counted."""
     if "ids_missing" in done.flags:
-        return Check("token ids", "fail", "none", "use vLLM 0.10.2 or later (return_token_ids)")
+        return DoctorCheck(
+            "token ids", "fail", "none", "use vLLM 0.10.2 or later (return_token_ids)"
+        )
     if {"ids_count_differs", "prompt_ids_count_differs"} & set(done.flags):
-        return Check("token ids", "fail", "their number is not the usage's", "update vLLM")
-    return Check("token ids", "ok", "prompt and generated, as many as the usage says")
+        return DoctorCheck("token ids", "fail", "their number is not the usage's", "update vLLM")
+    return DoctorCheck("token ids", "ok", "prompt and generated, as many as the usage says")
 
 
-def usage(done: Completion) -> Check:
+def usage(done: Completion) -> DoctorCheck:
     """Whether tokens are counted."""
     if done.usage is None:
-        return Check("usage", "fail", "missing", "update the server")
-    return Check("usage", "ok", f"{done.usage.prompt_tokens} + {done.usage.completion_tokens}")
+        return DoctorCheck("usage", "fail", "missing", "update the server")
+    return DoctorCheck(
+        "usage", "ok", f"{done.usage.prompt_tokens} + {done.usage.completion_tokens}"
+    )
 
 
-def stop(done: Completion) -> Check:
+def stop(done: Completion) -> DoctorCheck:
     """Whether a turn ends on its stop token."""
     if not done.complete:
-        return Check("stop", "warn", f"the answer was cut off ({done.finish_reason})")
+        return DoctorCheck("stop", "warn", f"the answer was cut off ({done.finish_reason})")
     if isinstance(done.stop_reason, int) and (done.generated_ids or [-1])[-1] != done.stop_reason:
         found = f"the ids do not end with the stop token {done.stop_reason}"
-        return Check("stop", "fail", found, "update vLLM")
+        return DoctorCheck("stop", "fail", found, "update vLLM")
     if done.stop_reason is None:
-        return Check("stop", "ok", f"{done.finish_reason}, on the end-of-text token")
-    return Check("stop", "ok", f"{done.finish_reason}, on token {done.stop_reason}")
+        return DoctorCheck("stop", "ok", f"{done.finish_reason}, on the end-of-text token")
+    return DoctorCheck("stop", "ok", f"{done.finish_reason}, on token {done.stop_reason}")
 
 
-def reasoning(done: Completion, profile: Profile) -> Check:
+def reasoning(done: Completion, profile: Profile) -> DoctorCheck:
     """Whether thoughts are apart from the answer."""
     if "<think>" in (done.content or "") or "</think>" in (done.content or ""):
-        return Check("reasoning", "fail", "within the content", profile.reasoning_flags)
-    return Check("reasoning", "ok", "apart from the content" if done.reasoning else "none")
+        return DoctorCheck("reasoning", "fail", "within the content", profile.reasoning_flags)
+    return DoctorCheck("reasoning", "ok", "apart from the content" if done.reasoning else "none")
 
 
-def cache(done: Completion | RequestFailed) -> Check:
+def cache(done: Completion | RequestFailed) -> DoctorCheck:
     """Whether a prompt sent twice is read once."""
     if isinstance(done, RequestFailed):
-        return Check("prefix cache", "fail", str(done.failure))
+        return DoctorCheck("prefix cache", "fail", str(done.failure))
     cached = done.usage.cached_tokens if done.usage else None
     if cached is None:
-        return Check("prefix cache", "warn", "not told", "--enable-prompt-tokens-details")
+        return DoctorCheck("prefix cache", "warn", "not told", "--enable-prompt-tokens-details")
     if not cached:
-        return Check("prefix cache", "warn", "nothing was kept", "--enable-prefix-caching")
-    return Check("prefix cache", "ok", f"{cached} tokens of a prompt sent twice")
+        return DoctorCheck("prefix cache", "warn", "nothing was kept", "--enable-prefix-caching")
+    return DoctorCheck("prefix cache", "ok", f"{cached} tokens of a prompt sent twice")
 
 
-def call_count(name: str, done: Completion | RequestFailed, wanted: int, profile: Profile) -> Check:
+def call_count(
+    name: str, done: Completion | RequestFailed, wanted: int, profile: Profile
+) -> DoctorCheck:
     """Whether as many calls are parsed as were asked for."""
     if isinstance(done, RequestFailed):
-        return Check(name, "fail", str(done.failure))
+        return DoctorCheck(name, "fail", str(done.failure))
     if "call_not_parsed" in done.flags:
-        return Check(name, "fail", "a call was made and not parsed", profile.tool_flags)
+        return DoctorCheck(name, "fail", "a call was made and not parsed", profile.tool_flags)
     if len(done.calls) != wanted:
-        return Check(name, "warn", f"the model made {len(done.calls)}, asked for {wanted}")
+        return DoctorCheck(name, "warn", f"the model made {len(done.calls)}, asked for {wanted}")
     bad = [call for call in done.calls if _object(call.arguments) is None]
     if bad:
-        return Check(name, "fail", f"arguments that are no object: {bad[0].arguments[:60]!r}")
-    return Check(name, "ok", ", ".join(call.arguments[:60] for call in done.calls) or "none made")
+        return DoctorCheck(name, "fail", f"arguments that are no object: {bad[0].arguments[:60]!r}")
+    return DoctorCheck(
+        name, "ok", ", ".join(call.arguments[:60] for call in done.calls) or "none made"
+    )
 
 
-def unicode(done: Completion) -> Check:
+def unicode(done: Completion) -> DoctorCheck:
     """Whether a text of other alphabets arrives in a call."""
     return _argument("unicode", done, "text", TEXT)
 
 
-def nested(done: Completion) -> Check:
+def nested(done: Completion) -> DoctorCheck:
     """Whether values within values arrive in a call, as values."""
     return _argument("nested", done, "tags", TAGS)
 
 
-def _argument(name: str, done: Completion, key: str, wanted: Any) -> Check:
+def _argument(name: str, done: Completion, key: str, wanted: Any) -> DoctorCheck:
     value = (_object(done.calls[0].arguments) or {}).get(key)
     if value == wanted:
-        return Check(name, "ok", f"{value!r} arrives as it was asked for")
+        return DoctorCheck(name, "ok", f"{value!r} arrives as it was asked for")
     if isinstance(value, str) and not isinstance(wanted, str):
-        return Check(name, "fail", f"a value arrives as text: {value!r:.60}", "see the tool parser")
-    return Check(name, "warn", f"the model passed {value!r:.60}, asked for {wanted!r}")
+        return DoctorCheck(
+            name, "fail", f"a value arrives as text: {value!r:.60}", "see the tool parser"
+        )
+    return DoctorCheck(name, "warn", f"the model passed {value!r:.60}, asked for {wanted!r}")
 
 
 def _object(arguments: str) -> dict[str, Any] | None:

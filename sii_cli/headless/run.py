@@ -16,7 +16,7 @@ from recordings.store.summary import has_open_round
 from sii_cli.assembly import Mode
 from sii_cli.config.settings import Settings
 from sii_cli.errors import UsageError, explain
-from sii_cli.headless.reports import Outcome, Report, TextReport, make_report
+from sii_cli.headless.output import Outcome, TaskOutput, TextOutput, make_output
 from sii_cli.model.types import Model
 from sii_cli.options.recordings import outage_sentence, warn
 from sii_cli.options.settings import OutputFormat
@@ -60,22 +60,22 @@ def run_task(
     model: Model | None = None,
     resumed: Resumed | None = None,
 ) -> int:
-    """Work on the task (none: what was left open), report as asked, and return the exit code.
+    """Work on the task (`None`: on the open round), print as asked, and return the exit code.
 
     `model` stands in for the server that the settings name; `resumed` is a recording to go on with.
     """
     for note in settings.notes:
         click.echo(f"sii: {one_line(note, 300)}", err=True)
     opening = partial(Session.open, settings, mode=mode, model=model, resumed=resumed)
-    return watchdog.run(_run(opening, task, make_report(output_format)))
+    return watchdog.run(_run(opening, task, make_output(output_format)))
 
 
-async def _run(opening: Opening, task: str | None, report: Report) -> int:
+async def _run(opening: Opening, task: str | None, output: TaskOutput) -> int:
     outcome = Outcome()
     told = False
     try:
         async with open_session(opening) as session:
-            with _ticking(report):
+            with _ticking(output):
                 for note in session.notes(await session.served()):
                     click.echo(f"sii: {one_line(note, 300)}", err=True)
                 happening = session.resume_round() if task is None else session.send(task)
@@ -85,7 +85,7 @@ async def _run(opening: Opening, task: str | None, report: Report) -> int:
                         outcome.take(item)
                         outcome.fill = session.context.fill if session.context else None
                         if session.folder is not None:
-                            report.take(item, session.folder)
+                            output.take(item, session.folder)
                 told = True
     except asyncio.CancelledError:
         outcome.interrupted()
@@ -94,8 +94,8 @@ async def _run(opening: Opening, task: str | None, report: Report) -> int:
         if known is None:
             raise
         outcome.fail(known)
-    report.end(outcome)
-    if outcome.reason and not (told and isinstance(report, TextReport)):
+    output.end(outcome)
+    if outcome.reason and not (told and isinstance(output, TextOutput)):
         click.echo(f"sii: {outcome.reason}", err=True)
     if outcome.outages:
         warn(outage_sentence(outcome.outages))
@@ -114,13 +114,13 @@ async def open_session(opening: Opening) -> AsyncIterator[Session]:
 
 
 @contextlib.contextmanager
-def _ticking(report: Report) -> Iterator[None]:
-    """Let the report know that time passes, also while nothing happens."""
+def _ticking(output: TaskOutput) -> Iterator[None]:
+    """Let the output know that time passes, also while nothing happens."""
 
     async def tick() -> None:
         while True:
             await asyncio.sleep(TICK)
-            report.tick()
+            output.tick()
 
     ticking = asyncio.create_task(tick())
     try:

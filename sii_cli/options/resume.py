@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from recordings.conversation.restore import Conversation
     from sii_cli.config.settings import Settings
     from sii_cli.session.resume import Resumed
-    from sii_cli.workspace.watch import BroughtBack
+    from sii_cli.workspace.tracker import BroughtBack
 
 
 def resume_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -198,12 +198,12 @@ async def _restored(folder: Path, settings: Settings) -> BroughtBack | None:
     from recordings.recorder import Recorder
     from recordings.store.workspaces import last_settled
     from sii_cli.assembly import make_key
-    from sii_cli.workspace.watch import WorkspaceWatch
+    from sii_cli.workspace.tracker import WorkspaceTracker
 
-    watch = WorkspaceWatch(settings, may_change=lambda name: True)
+    watch = WorkspaceTracker(settings, may_change=lambda name: True)
     recorder = Recorder.resume(folder, key=make_key(settings))
     try:
-        watch.go_on_with(folder)
+        watch.resume(folder)
         last, _ = last_settled(folder)
         if last is None:
             raise UsageError(

@@ -9,8 +9,8 @@ from rich.console import RenderableType
 from recordings.events import Event, Observation, ToolCall
 from recordings.replay.timeline import shown
 from recordings.storage.line_index import STEP, LineIndex
-from sii_cli.agent.wire import Item
-from sii_cli.render.renderer import Renderer
+from sii_cli.agent.event_channel import Item
+from sii_cli.render.renderer import EventRenderer
 from sii_cli.render.screen import Painter, TailLine
 from sii_cli.render.wrap import break_line
 
@@ -59,12 +59,12 @@ class DrawnRows:
         self.foldable: list[tuple[int, int]] = []
         """(event, its first row) of what is folded, or was and is open."""
         self.screen = RowScreen(80)
-        self._renderer = Renderer(self.screen)
+        self._renderer = EventRenderer(self.screen)
 
     def rebuild(self, upto: int, width: int) -> None:
         """Draw the rows after the first `upto` events again."""
         self.screen = RowScreen(width)
-        self._renderer = Renderer(self.screen)
+        self._renderer = EventRenderer(self.screen)
         self.foldable = []
         for event in self._index.events(self._anchor(upto), upto):
             for _, item in shown(event):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from recordings.replay.timeline import shown
 from recordings.storage.line_index import SHOWN, LineIndex
-from sii_cli.agent.wire import Item
+from sii_cli.agent.event_channel import Item
 from sii_cli.player.drawn_rows import DrawnRows
 
 SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)

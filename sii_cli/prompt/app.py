@@ -27,7 +27,7 @@ from sii_cli.prompt.view import View
 from sii_cli.session import watchdog
 
 if TYPE_CHECKING:
-    from sii_cli.prompt.turns import Turns
+    from sii_cli.prompt.session import PromptSession
     from sii_cli.session.resume import Resumed
 
 TWICE = 2.0
@@ -57,7 +57,7 @@ class Chat:
         self._queue: deque[str] = deque()
         self._typed = asyncio.Event()
         self._asked_to_leave = 0.0
-        self._turns: Turns | None = None
+        self._session: PromptSession | None = None
         self._failure: BaseException | None = None
         self._view = View(_open_history(), make_keys(self))
         self._view.status = [("class:dim", "  starting")]
@@ -86,10 +86,10 @@ class Chat:
         """End the session; return its id when it was recorded."""
         worker.cancel()
         await asyncio.wait([worker])
-        if self._turns is None:
+        if self._session is None:
             return None
-        recorded = self._turns.recorded
-        await self._turns.close()
+        recorded = self._session.recorded
+        await self._session.close()
         return recorded
 
     def _say_goodbye(self, recorded: str | None) -> None:
@@ -102,7 +102,7 @@ class Chat:
     @property
     def busy(self) -> bool:
         """Whether a turn is running."""
-        return self._turns is not None and self._turns.busy
+        return self._session is not None and self._session.busy
 
     @property
     def typing(self) -> bool:
@@ -122,7 +122,7 @@ class Chat:
         self._view.input.history.append_string(text)
         self._view.input.reset()
         command = find_command(text)
-        if command in AT_ONCE and (self._turns is not None or command == "/exit"):
+        if command in AT_ONCE and (self._session is not None or command == "/exit"):
             self._command(command)
             return
         self._queue.append(text)
@@ -131,8 +131,8 @@ class Chat:
 
     def interrupt(self) -> None:
         """Stop the running turn."""
-        if self._turns is not None:
-            self._turns.interrupt()
+        if self._session is not None:
+            self._session.interrupt()
 
     def cancel(self) -> None:
         """Clear the input; on an empty one, leave when asked twice."""
@@ -159,13 +159,13 @@ class Chat:
     # What is typed, in order
 
     async def _work(self) -> None:
-        turns_module = await asyncio.to_thread(import_module, "sii_cli.prompt.turns")
-        self._turns = await turns_module.Turns.open(self._view, self._flags, self._resumed)
-        assert self._turns is not None
+        module = await asyncio.to_thread(import_module, "sii_cli.prompt.session")
+        self._session = await module.PromptSession.open(self._view, self._flags, self._resumed)
+        assert self._session is not None
         if self._resumed is not None and await asyncio.to_thread(
             has_open_round, self._resumed.folder
         ):
-            await self._turns.resume_round()
+            await self._session.resume_round()
         while True:
             while not self._queue:
                 self._typed.clear()
@@ -175,31 +175,31 @@ class Chat:
             if is_command(text):
                 await self._late_command(text)
             else:
-                await self._turns.send(text)
+                await self._session.send(text)
 
     async def _late_command(self, text: str) -> None:
-        assert self._turns is not None
+        assert self._session is not None
         command = find_command(text)
         if command == "/new":
-            await self._turns.new()
-            self._turns.say("A new session begins.")
+            await self._session.new()
+            self._session.say("A new session begins.")
         elif command == "/undo":
-            await self._turns.undo(number_of(text))
+            await self._session.undo(number_of(text))
         elif command == "/compact":
-            await self._turns.compact()
+            await self._session.compact()
         elif command is not None:
             self._command(command)
         else:
-            self._turns.say(refusal(text))
+            self._session.say(refusal(text))
 
     def _command(self, command: str | None) -> None:
         match command:
             case "/exit":
                 self.leave()
-            case "/help" if self._turns is not None:
-                self._turns.say(*help_lines())
-            case "/status" if self._turns is not None:
-                self._turns.status()
+            case "/help" if self._session is not None:
+                self._session.say(*help_lines())
+            case "/status" if self._session is not None:
+                self._session.status()
 
     def _worker_ended(self, worker: asyncio.Task[None]) -> None:
         """A fault ends the prompt: it is told once the terminal is as it was."""

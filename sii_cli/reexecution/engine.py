@@ -16,11 +16,11 @@ from recordings.storage.blobs import read_blob
 from sandbox.own_folder import OwnFolder
 from sandbox.protocol import SandboxBackend, SandboxSpec, SandboxUnavailable
 from sandbox.snapshots import SnapshotStore
-from sii_cli.agent.flow import RoundOver
+from sii_cli.agent.event_channel import EventChannel
 from sii_cli.agent.history import History
 from sii_cli.agent.permissions import permit_all
+from sii_cli.agent.round_control import RoundOver
 from sii_cli.agent.tool_calls import ToolCaller
-from sii_cli.agent.wire import Wire
 from sii_cli.reexecution.compare import ComparedObservation, compare
 from sii_cli.reexecution.recorded import (
     Group,
@@ -94,7 +94,7 @@ class Reexecution:
         with OwnFolder("again") as place:
             self._place = place
             self._recorder = Recorder.create(self._place, "again", redactor=self._redactor)
-            self._wire = Wire(self._recorder)
+            self._channel = EventChannel(self._recorder)
             if self._snapshots is not None:
                 own = place / "own"
                 own.mkdir()
@@ -177,7 +177,7 @@ class Reexecution:
         """
         caller = ToolCaller(
             toolbox=self._toolbox,
-            wire=self._wire,
+            channel=self._channel,
             permit=permit_all,
             on_sandbox_lost=self._lease.lost,
         )
@@ -199,9 +199,9 @@ class Reexecution:
         return await self._take_observations()
 
     async def _take_observations(self) -> dict[str, Observation]:
-        self._wire.end()
+        self._channel.end()
         found: dict[str, Observation] = {}
-        while (item := await self._wire.next()) is not None:
+        while (item := await self._channel.next()) is not None:
             if isinstance(item, Event) and isinstance(item.data, Observation):
                 found[item.data.call_id] = item.data
         return found

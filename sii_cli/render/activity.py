@@ -23,7 +23,7 @@ from recordings.events import (
     UserMessage,
 )
 from sii_cli.agent.context.budget import Fill
-from sii_cli.agent.wire import Item
+from sii_cli.agent.event_channel import Item
 from sii_cli.text.sanitise import one_line
 
 FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"

@@ -13,7 +13,7 @@ import click
 from sii_cli.errors import DONE, FAILED
 
 if TYPE_CHECKING:
-    from sii_cli.doctor.server_checks import Check
+    from sii_cli.doctor.server_checks import DoctorCheck
 
 MARKS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
@@ -21,7 +21,7 @@ LONGEST = 300
 """Characters of what was found."""
 
 
-async def report(checks: AsyncIterator[Check], as_json: bool) -> int:
+async def report(checks: AsyncIterator[DoctorCheck], as_json: bool) -> int:
     """Print every check; return the exit code: a failure is one of the command's."""
     from sii_cli.render.figures import counted
     from sii_cli.text.sanitise import one_line

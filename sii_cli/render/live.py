@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
-from sii_cli.agent.wire import Item
+from sii_cli.agent.event_channel import Item
 from sii_cli.render.activity import Activity
-from sii_cli.render.renderer import Renderer
+from sii_cli.render.renderer import EventRenderer
 from sii_cli.render.screen import TerminalScreen, open_screen
 
 
@@ -19,7 +19,7 @@ class LiveRenderer:
         self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._screen = open_screen(stream)
-        self._renderer = Renderer(self._screen)
+        self._renderer = EventRenderer(self._screen)
         self._activity = Activity(clock)
 
     def take(self, item: Item) -> None:

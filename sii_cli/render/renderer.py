@@ -40,7 +40,7 @@ from recordings.events import (
     UserMessage,
 )
 from recordings.flags import SETTLED, describe_flags
-from sii_cli.agent.wire import Item
+from sii_cli.agent.event_channel import Item
 from sii_cli.render.calls import call_label, render_call
 from sii_cli.render.changes import changes_line
 from sii_cli.render.markdown import MarkdownStream
@@ -61,7 +61,7 @@ ENDINGS = {
 }
 
 
-class Renderer:
+class EventRenderer:
     """Draws items on a screen. `fold=False` shows everything of what calls returned."""
 
     def __init__(self, screen: Screen, *, fold: bool = True) -> None:

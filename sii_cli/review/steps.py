@@ -12,7 +12,7 @@ from typing import NamedTuple
 import click
 
 from recordings.storage.line_index import SAID, STEP, LineIndex
-from sii_cli.render.renderer import Renderer
+from sii_cli.render.renderer import EventRenderer
 from sii_cli.render.screen import open_screen
 from sii_cli.review.remarks import Skip, StepRemarks, Stop, ask
 
@@ -83,7 +83,7 @@ class Walk:
         self._steps = steps
         self._words = words
         self._fold = fold
-        self._renderer = Renderer(open_screen(), fold=fold)
+        self._renderer = EventRenderer(open_screen(), fold=fold)
         self._shown = -1
         """The step that was shown last."""
 
@@ -96,7 +96,7 @@ class Walk:
     def _show(self, number: int) -> None:
         if number != self._shown + 1:  # what a renderer drew before is not drawn again by it
             click.echo()
-            self._renderer = Renderer(open_screen(), fold=self._fold)
+            self._renderer = EventRenderer(open_screen(), fold=self._fold)
         self._shown = number
         events = self._steps[number].events
         for event in self._steps.index.events(events.start, events.stop):

@@ -17,7 +17,7 @@ from pathlib import Path
 from recordings.storage.opening import open_file
 from sii_cli.config.running_server import forget_server, note_server
 from sii_cli.errors import INFRASTRUCTURE, SiiError
-from sii_cli.serve.plan import Plan
+from sii_cli.serve.command import ServeCommand
 
 FIRST_PORT = 8000
 PORTS = 100
@@ -52,15 +52,15 @@ def free_port(wanted: int | None) -> int:
     raise SiiError(f"{taken} taken: choose another with --port.")
 
 
-async def serve(plan: Plan, port: int, *, home: Path, log: Path, say: Say) -> None:
+async def serve(chosen: ServeCommand, port: int, *, home: Path, log: Path, say: Say) -> None:
     """Run the server until it ends or is cancelled. Raises `ServeFailed` when it ends by itself."""
     base_url = f"http://127.0.0.1:{port}/v1"
     process = await asyncio.create_subprocess_exec(
-        *plan.command,
+        *chosen.command,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        env=os.environ | {"PYTHONSAFEPATH": "1"} | plan.env,  # of `-m`: not the working directory
+        env=os.environ | {"PYTHONSAFEPATH": "1"} | chosen.env,  # of `-m`: not the working directory
         start_new_session=True,
         preexec_fn=_end_with_parent,
         limit=1 << 20,
@@ -71,8 +71,8 @@ async def serve(plan: Plan, port: int, *, home: Path, log: Path, say: Say) -> No
     started = time.monotonic()
     try:
         if await _until_ready(process, port):
-            note_server(home, base_url, os.getpid(), plan.folder)
-            say(f"ready after {time.monotonic() - started:.0f} s: {plan.name} at {base_url}")
+            note_server(home, base_url, os.getpid(), chosen.folder)
+            say(f"ready after {time.monotonic() - started:.0f} s: {chosen.name} at {base_url}")
             await _exit(process)
     finally:
         forget_server(home, os.getpid())

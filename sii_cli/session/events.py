@@ -14,7 +14,7 @@ from recordings.events import (
     SessionStatus,
 )
 from sii_cli import __version__
-from sii_cli.agent.loop import Loop
+from sii_cli.agent.loop import AgentLoop
 from sii_cli.assembly import Mode, system_prompt
 from sii_cli.config.settings import Settings
 from sii_cli.model.types import ServedModel
@@ -84,7 +84,7 @@ def session_resume(
     )
 
 
-def session_end(loop: Loop) -> SessionEnd:
+def session_end(loop: AgentLoop) -> SessionEnd:
     """Return the last event of a recording."""
     ended = loop.ended
     return SessionEnd(

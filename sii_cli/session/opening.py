@@ -9,10 +9,10 @@ from recordings.conversation.restore import Conversation, restore
 from recordings.recorder import Recorder
 from recordings.storage.encoding import encode
 from recordings.store.store import RecordingStore
-from sii_cli.agent.context.compaction import Context
-from sii_cli.agent.flow import UNWATCHED
-from sii_cli.agent.loop import Loop, OpenRound, RoundLimits
+from sii_cli.agent.context.compaction import ModelContext
+from sii_cli.agent.loop import AgentLoop, OpenRound, RoundLimits
 from sii_cli.agent.permissions import Permit
+from sii_cli.agent.round_control import UNOBSERVED
 from sii_cli.assembly import Mode, make_key, make_redactor
 from sii_cli.config.settings import Settings
 from sii_cli.doctor.record import kept_check
@@ -22,7 +22,7 @@ from sii_cli.session.events import About, session_resume, session_start
 from sii_cli.session.request_params import request_params
 from sii_cli.session.resume import Resumed, reopen, settle
 from sii_cli.session.sandbox_lease import SandboxLease
-from sii_cli.workspace.watch import WorkspaceWatch
+from sii_cli.workspace.tracker import WorkspaceTracker
 from tools.toolbox import Toolbox
 
 
@@ -32,7 +32,7 @@ class Opened:
 
     folder: Path
     recorder: Recorder
-    loop: Loop
+    loop: AgentLoop
     left: OpenRound | None = None
     """The round that was left open, when it is gone on with."""
 
@@ -48,7 +48,7 @@ class RecordingOpener:
     toolbox: Toolbox
     lease: SandboxLease
     permit: Permit
-    watch: WorkspaceWatch | None
+    tracker: WorkspaceTracker | None
 
     async def begin(self, served: ServedModel) -> Opened:
         """Make a recording and say in it what begins. Raises `RecordingFailed`, `UsageError`."""
@@ -88,8 +88,8 @@ class RecordingOpener:
                 left = reopen(loop, restored, runs_pending=runs_pending)
             else:
                 left = settle(loop, restored, runs_pending=runs_pending)
-            if self.watch is not None and resumed.is_own:
-                self.watch.go_on_with(folder)
+            if self.tracker is not None and resumed.is_own:
+                self.tracker.resume(folder)
         except BaseException:
             recorder.close()
             raise
@@ -99,11 +99,11 @@ class RecordingOpener:
         self,
         recorder: Recorder,
         served: ServedModel,
-        context: Context,
+        context: ModelContext,
         tools: bytes,
         restored: Conversation | None = None,
-    ) -> Loop:
-        return Loop(
+    ) -> AgentLoop:
+        return AgentLoop(
             model=self.model,
             toolbox=self.toolbox,
             tools=tools,
@@ -114,7 +114,7 @@ class RecordingOpener:
             on_sandbox_lost=self.lease.lost,
             look_at_sandbox=self.lease.look,
             setup=bool(self.settings.setup),
-            watch=self.watch or UNWATCHED,
+            observer=self.tracker or UNOBSERVED,
             context=context,
             restored=restored,
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from recordings.conversation.restore import Conversation
 from recordings.events import CallRequest, Observation
-from sii_cli.agent.loop import Loop, OpenRound, displaced
+from sii_cli.agent.loop import AgentLoop, OpenRound, displaced
 from sii_cli.agent.tool_calls import NOT_RUN
 
 LOST = (
@@ -29,7 +29,9 @@ class Resumed:
     """Whether calls that it left without beginning them are run."""
 
 
-def settle(loop: Loop, restored: Conversation, *, runs_pending: bool = True) -> OpenRound | None:
+def settle(
+    loop: AgentLoop, restored: Conversation, *, runs_pending: bool = True
+) -> OpenRound | None:
     """Give every unanswered call an observation, and end the round that was open.
 
     Calls that an annotator wrote are there to be run: their round is returned, to be ended by the
@@ -43,7 +45,7 @@ def settle(loop: Loop, restored: Conversation, *, runs_pending: bool = True) -> 
     return None
 
 
-def reopen(loop: Loop, restored: Conversation, *, runs_pending: bool = True) -> OpenRound:
+def reopen(loop: AgentLoop, restored: Conversation, *, runs_pending: bool = True) -> OpenRound:
     """Return the round to go on with, what was under way when it stopped marked as lost.
 
     A call that was not begun is run if `runs_pending`, unless one beside it was lost.
@@ -53,7 +55,7 @@ def reopen(loop: Loop, restored: Conversation, *, runs_pending: bool = True) -> 
     return OpenRound(restored.round_steps, left, restored.answered)
 
 
-def _give_up(loop: Loop, restored: Conversation, calls: Sequence[CallRequest]) -> None:
+def _give_up(loop: AgentLoop, restored: Conversation, calls: Sequence[CallRequest]) -> None:
     """Say of calls that they were not run to their end, each in its place among the others."""
     if not calls:
         return

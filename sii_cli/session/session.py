@@ -22,10 +22,10 @@ from recordings.events import (
 from recordings.recorder import Recorder
 from sandbox.protocol import Sandbox, SandboxBackend, SandboxSpec
 from sii_cli.agent.context.compaction import Compactor
-from sii_cli.agent.flow import RoundOver
-from sii_cli.agent.loop import Loop, OpenRound
+from sii_cli.agent.event_channel import Item
+from sii_cli.agent.loop import AgentLoop, OpenRound
 from sii_cli.agent.permissions import Permit, permit_all
-from sii_cli.agent.wire import Item
+from sii_cli.agent.round_control import RoundOver
 from sii_cli.assembly import (
     Mode,
     make_backend,
@@ -43,8 +43,8 @@ from sii_cli.session.request_params import params_notes
 from sii_cli.session.resume import Resumed
 from sii_cli.session.sandbox_lease import SandboxLease
 from sii_cli.workspace.notes import changed_note, undone_note
+from sii_cli.workspace.tracker import WorkspaceTracker
 from sii_cli.workspace.undo import Undo, Undone
-from sii_cli.workspace.watch import WorkspaceWatch
 from tools.registry import TOOL_NAMES
 from tools.toolbox import Toolbox
 
@@ -75,16 +75,16 @@ class Session:
         self._model = model
         self._lease = SandboxLease(backend, spec)
         self._toolbox = Toolbox(settings.tools or TOOL_NAMES, self._lease.get, settings.web)
-        self._watch = self._make_watch() if settings.snapshots else None
+        self._tracker = self._make_tracker() if settings.snapshots else None
         self._opener = RecordingOpener(
-            settings, mode, about, model, self._toolbox, self._lease, permit, self._watch
+            settings, mode, about, model, self._toolbox, self._lease, permit, self._tracker
         )
-        self._undo = Undo(self._watch) if self._watch is not None else None
+        self._undo = Undo(self._tracker) if self._tracker is not None else None
         self._pending_notes: list[HarnessMessage] = []
         """What the model reads before the next message."""
         self._served: asyncio.Task[ServedModel] | None = None
         self._recorder: Recorder | None = None
-        self._loop: Loop | None = None
+        self._loop: AgentLoop | None = None
         self._left: OpenRound | None = None
         """The round that a restored session left open, with calls that are to be run."""
 
@@ -124,8 +124,8 @@ class Session:
     def begin(self) -> None:
         """Start the sandbox, ask the server and read the workspace in the background."""
         self._lease.begin()
-        if self._watch is not None:
-            self._watch.begin()
+        if self._tracker is not None:
+            self._tracker.begin()
         self._ask_server()
 
     async def served(self) -> ServedModel:
@@ -212,7 +212,7 @@ class Session:
             self._pending_notes.append(undone_note(undone.back.event, undone.what))
         return undone
 
-    def _add_pending_notes(self, loop: Loop) -> None:
+    def _add_pending_notes(self, loop: AgentLoop) -> None:
         while self._pending_notes:
             loop.note(self._pending_notes.pop(0), "harness")
 
@@ -247,8 +247,8 @@ class Session:
         """End the sandbox and the recording, each whatever becomes of the others."""
         async with AsyncExitStack() as stack:
             stack.callback(self._end_recording)
-            if self._watch is not None:
-                stack.push_async_callback(self._watch.close)
+            if self._tracker is not None:
+                stack.push_async_callback(self._tracker.close)
             stack.push_async_callback(self._model.aclose)
             stack.push_async_callback(self._lease.close)
             stack.push_async_callback(self._stop_asking)
@@ -270,8 +270,8 @@ class Session:
     def _leave_recording(self) -> None:
         """Let go of the recording; the next message goes on with it."""
         self._lease.report_to(None)
-        if self._watch is not None:
-            self._watch.report_to(None)
+        if self._tracker is not None:
+            self._tracker.report_to(None)
         self._loop = None
         if self._resumed is None and self.folder is not None:
             self._resumed = Resumed(self.folder)
@@ -283,7 +283,7 @@ class Session:
             self._served = asyncio.create_task(self._model.describe())
         return self._served
 
-    async def _open_recording(self, *, open_round: bool = False) -> Loop:
+    async def _open_recording(self, *, open_round: bool = False) -> AgentLoop:
         """Begin the recording, or go on with it."""
         served = await self.served()
         if self._resumed is None:
@@ -295,20 +295,20 @@ class Session:
         self._recorder = opened.recorder
         self.id, self.folder = opened.folder.name, opened.folder
         self._lease.report_to(lambda data: loop.note(data, "harness"))
-        if self._watch is not None:
-            self._watch.report_to(lambda data: loop.note(data, "harness"))
+        if self._tracker is not None:
+            self._tracker.report_to(lambda data: loop.note(data, "harness"))
             if self._resumed is not None:
                 await self._look_for_changes(loop)
         return loop
 
-    async def _look_for_changes(self, loop: Loop) -> None:
+    async def _look_for_changes(self, loop: AgentLoop) -> None:
         """See what became of the workspace since it was last kept."""
-        if self._watch is not None and self._watch.kept:
-            event = await self._watch.take("resume", loop.steps)
+        if self._tracker is not None and self._tracker.kept:
+            event = await self._tracker.take("resume", loop.steps)
             if event is not None:
                 self._pending_notes.append(changed_note(event))
 
-    def _make_watch(self) -> WorkspaceWatch:
-        return WorkspaceWatch(
+    def _make_tracker(self) -> WorkspaceTracker:
+        return WorkspaceTracker(
             self.settings, may_change=lambda name: not self._toolbox.parallel(name)
         )

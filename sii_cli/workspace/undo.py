@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sii_cli.errors import UsageError
-from sii_cli.workspace.watch import BroughtBack, WorkspaceWatch
+from sii_cli.workspace.tracker import BroughtBack, WorkspaceTracker
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +21,8 @@ class Undone:
 class Undo:
     """The undos of one session."""
 
-    def __init__(self, watch: WorkspaceWatch) -> None:
-        self._watch = watch
+    def __init__(self, tracker: WorkspaceTracker) -> None:
+        self._tracker = tracker
         self._stands_at: int | None = None
         """The step that the last undo went back to."""
         self._rounds = 0
@@ -33,14 +33,14 @@ class Undo:
 
         Raises `UsageError` when there is nothing to go back to, and `SnapshotError`.
         """
-        await self._watch.settled()
-        at = self._stands_at if self._rounds == len(self._watch.rounds) else None
+        await self._tracker.settled()
+        at = self._stands_at if self._rounds == len(self._tracker.rounds) else None
         target, what = self._target(steps, now if at is None else at)
-        kept = [kept for kept in self._watch.kept if kept.step <= target]
+        kept = [kept for kept in self._tracker.kept if kept.step <= target]
         if not kept:
             raise UsageError(f"There is no snapshot of the workspace {what}.")
-        back = await self._watch.bring_back(kept[-1].tree, "undo", now)
-        self._stands_at, self._rounds = target, len(self._watch.rounds)
+        back = await self._tracker.bring_back(kept[-1].tree, "undo", now)
+        self._stands_at, self._rounds = target, len(self._tracker.rounds)
         return Undone(what, back)
 
     def _target(self, steps: int | None, at: int) -> tuple[int, str]:
@@ -49,7 +49,7 @@ class Undo:
             if not 0 < steps <= at:
                 raise UsageError(f"There are {at} steps to undo.")
             return at - steps, f"before step {at - steps + 1}"
-        begins = [number for number, step in enumerate(self._watch.rounds) if step < at]
+        begins = [number for number, step in enumerate(self._tracker.rounds) if step < at]
         if not begins:
             raise UsageError("There is no round to undo.")
-        return self._watch.rounds[begins[-1]], f"before round {begins[-1] + 1}"
+        return self._tracker.rounds[begins[-1]], f"before round {begins[-1] + 1}"

@@ -257,9 +257,9 @@ def _wrap(text: str) -> None:
 
 def _markdown_stream(text: str) -> None:
     from recordings.events import LiveDelta
-    from sii_cli.render.renderer import Renderer
+    from sii_cli.render.renderer import EventRenderer
 
-    renderer = Renderer(_Screen())
+    renderer = EventRenderer(_Screen())
     for piece in _pieces(text):
         renderer.take(LiveDelta(1, "content", piece, 0))
     renderer.finish()
@@ -540,13 +540,13 @@ REASONS: dict[str, tuple[str, ...]] = {
             "sii_cli.config.*",
             "sii_cli.doctor.machine*",
             "sii_cli.doctor.record:*",
-            "sii_cli.serve.plan:*",
+            "sii_cli.serve.command:*",
         ),
         *("sii_cli.options.*", "sii_cli.headless.*", "sii_cli.prompt.*", "sii_cli.demo.*"),
         *("sii_cli.fork.edit:*", "sii_cli.fork.workspace:*", "sii_cli.review.*"),
         *("sii_cli.batch.plan.variants:*", "recordings.index.find:*", "recordings.store.store:*"),
         *(
-            "sii_cli.agent.loop:Loop.round",
+            "sii_cli.agent.loop:AgentLoop.round",
             "sii_cli.session.session:Session.send",
         ),
     ),
@@ -566,7 +566,12 @@ REASONS: dict[str, tuple[str, ...]] = {
         ),
         *("sandbox.client.jobs:*", "sandbox.client.results:*", "sandbox.network.relay:*"),
         *("sandbox.network.log:*",),
-        *("tools.files:*", "tools.ripgrep:Ripgrep.search", "tools.web.*", "sii_cli.agent.wire:*"),
+        *(
+            "tools.files:*",
+            "tools.ripgrep:Ripgrep.search",
+            "tools.web.*",
+            "sii_cli.agent.event_channel:*",
+        ),
         *("sii_cli.model.server:*", "sii_cli.model.http.transport:*", "sii_cli.model.types:*"),
         *(
             "sii_cli.model.vllm:*",
@@ -603,7 +608,7 @@ REASONS: dict[str, tuple[str, ...]] = {
             "sandbox.docker.leftovers:*",
             "sandbox.seccomp:*",
             "sii_cli.session.sandbox_lease:*",
-            "sii_cli.agent.flow:*",
+            "sii_cli.agent.round_control:*",
         ),
         *("recordings.reviews.approval:*", "recordings.export.*"),
         *(

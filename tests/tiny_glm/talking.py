@@ -14,7 +14,7 @@ from recordings.events import Event, EventData, ModelRequest, ModelResponse, Ses
 from recordings.recorder import Recorder
 from recordings.storage.encoding import encode
 from recordings.storage.log import read_events
-from sii_cli.agent.loop import Loop
+from sii_cli.agent.loop import AgentLoop
 from sii_cli.model.vllm import VllmModel
 from sii_cli.session.request_params import request_params
 from tests.tiny_glm.server import TinyGlmServer
@@ -54,7 +54,7 @@ async def hold(
     model = VllmModel(base_url=server.base_url)
     served = await model.describe()
     recorder = Recorder.create(folder, "20261123-204950-a3f9c2")
-    loop = Loop(
+    loop = AgentLoop(
         model=model,
         toolbox=Recited(conversation["messages"]),  # type: ignore[arg-type]
         tools=encode(conversation["tools"]),

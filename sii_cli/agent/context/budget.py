@@ -29,7 +29,7 @@ class Fill:
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
+class ContextBudget:
     """The context of one model, for one session."""
 
     length: int | None
@@ -68,4 +68,4 @@ def context_length(setting: int | None, served: int | None, profile: int | None)
     return setting or served or profile
 
 
-UNLIMITED = Budget(None)
+UNLIMITED = ContextBudget(None)

@@ -9,16 +9,16 @@ from typing import Literal
 from recordings.conversation.messages import encode_message, message_of
 from recordings.conversation.restore import SentMessage
 from recordings.events import Compaction, EventData, ModelResponse, Stub
-from sii_cli.agent.context import plan
-from sii_cli.agent.context.budget import UNLIMITED, Budget, Fill
+from sii_cli.agent.context import reductions
+from sii_cli.agent.context.budget import UNLIMITED, ContextBudget, Fill
 from sii_cli.agent.context.meter import Meter
-from sii_cli.agent.context.plan import Entry
+from sii_cli.agent.context.reductions import HistoryEntry
 from sii_cli.agent.context.summary import INSTRUCTION, Summariser
 from sii_cli.agent.context.tokens import EstimateCounter, TokenCounter
-from sii_cli.agent.flow import ContextOverflow, RoundOver
+from sii_cli.agent.event_channel import EventChannel
 from sii_cli.agent.history import History
 from sii_cli.agent.model_client import ModelClient
-from sii_cli.agent.wire import Wire
+from sii_cli.agent.round_control import ContextOverflow, RoundOver
 
 Cause = Literal["full", "overflow", "asked"]
 Kind = Literal["stubs", "summary"]
@@ -51,17 +51,17 @@ class NothingToSumUp(RoundOver):
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class ModelContext:
     """What a session knows of its model's context."""
 
-    budget: Budget = UNLIMITED
+    budget: ContextBudget = UNLIMITED
     counter: TokenCounter = field(default_factory=EstimateCounter)
     counted_by: str = "an estimate"
     compact: bool = True
     """Whether room is made when it is full; else the round ends."""
 
 
-UNKNOWN = Context()
+UNKNOWN = ModelContext()
 
 
 class Compactor:
@@ -69,16 +69,16 @@ class Compactor:
 
     def __init__(
         self,
-        context: Context,
+        context: ModelContext,
         client: ModelClient,
-        wire: Wire,
+        channel: EventChannel,
     ) -> None:
         self.context = context
         self.budget = context.budget
         self.meter = Meter(context.counter, client.tools)
         self._client = client
-        self._wire = wire
-        self._summariser = Summariser(client, wire)
+        self._channel = channel
+        self._summariser = Summariser(client, channel)
         self._last = -1
         """The step of the last compaction."""
         self._in_a_row = 0
@@ -140,10 +140,10 @@ class Compactor:
         kind: Kind
         length = self.budget.length or before
         total = max(before, length) if cause == "overflow" else before
-        entries = plan.measure(history.messages, total)
+        entries = reductions.measure(history.messages, total)
         too_many = total - round(TARGET * length)
-        stubs = [] if cause == "asked" else plan.to_stub(entries, too_many)
-        if stubs and plan.freed(stubs) >= too_many:
+        stubs = [] if cause == "asked" else reductions.to_stub(entries, too_many)
+        if stubs and reductions.freed(stubs) >= too_many:
             kind, new = "stubs", self._with_stubs(entries, stubs, LEFT_OUT)
         else:
             kind, new = await self._summed_up(step, history, entries, cause)
@@ -161,23 +161,23 @@ class Compactor:
             after=after.used,
             exact=exact and after.exact,
         )
-        self._wire.note(compaction, "compaction")
+        self._channel.note(compaction, "compaction")
         if self._is_full():
             raise RoundOver("limit", f"{self._full()}, and no more of it can be left out")
 
     async def _summed_up(
-        self, step: int, history: History, entries: list[Entry], cause: Cause
-    ) -> tuple[Kind, list[Entry]]:
+        self, step: int, history: History, entries: list[HistoryEntry], cause: Cause
+    ) -> tuple[Kind, list[HistoryEntry]]:
         """Return the history with a summary in the place of all that need not be kept.
 
         When only the last step is too long, its observations are stubbed and no summary is made.
         """
-        length = self.budget.length or plan.size(entries)
-        front, units = plan.split(entries)
+        length = self.budget.length or reductions.size(entries)
+        front, units = reductions.split(entries)
         tail = [] if cause == "asked" else self._tail(units, round(TAIL * length))
         earlier = units[: len(units) - len(tail)]
         is_said_later = any(unit[0].role == "user" for unit in tail)
-        words = plan.user_words(earlier, round(WORDS * length), keep_last=not is_said_later)
+        words = reductions.user_words(earlier, round(WORDS * length), keep_last=not is_said_later)
         last = [entry for unit in tail for entry in unit]
         if len(front) + len(words) + len(last) >= len(entries):
             if last and last != entries[-len(last) :]:
@@ -187,10 +187,12 @@ class Compactor:
         summary = await self._ask(step, history, entries, length)
         return "summary", [*front, *words, summary, *last]
 
-    async def _ask(self, step: int, history: History, entries: list[Entry], length: int) -> Entry:
+    async def _ask(
+        self, step: int, history: History, entries: list[HistoryEntry], length: int
+    ) -> HistoryEntry:
         room = min(SUMMARY, length // 8)
         asking = await self.context.counter.count(INSTRUCTION)
-        too_many = plan.size(entries) + asking + room - length
+        too_many = reductions.size(entries) + asking + room - length
         for _ in range(TRIES):
             shorter = self._shortened(entries, too_many)
             messages = [entry.message for entry in shorter]
@@ -204,41 +206,41 @@ class Compactor:
             return self._entry(event.seq, event.data)
         raise failure
 
-    def _shortened(self, entries: list[Entry], too_many: int) -> list[Entry]:
+    def _shortened(self, entries: list[HistoryEntry], too_many: int) -> list[HistoryEntry]:
         """Return what a summary is asked of: all, or without the oldest observations and steps."""
         if too_many <= 0:
             return entries
-        stubs = plan.to_stub(entries, too_many)
+        stubs = reductions.to_stub(entries, too_many)
         shorter = self._with_stubs(entries, stubs, LEFT_OUT)
-        return plan.without_oldest(shorter, too_many - plan.freed(stubs))
+        return reductions.without_oldest(shorter, too_many - reductions.freed(stubs))
 
-    def _tail(self, units: Sequence[plan.Unit], room: int) -> list[plan.Unit]:
+    def _tail(self, units: Sequence[reductions.Unit], room: int) -> list[reductions.Unit]:
         """Return the last steps that fit; at least the last one, without what its calls returned,
         if it fits then."""
-        kept = plan.last_units(units, room)
+        kept = reductions.last_units(units, room)
         if kept or not units or units[-1][0].role != "assistant":
             return kept
         long = [entry for entry in units[-1] if entry.role == "tool"]
         short = self._with_stubs(units[-1], long, TOO_LONG)
-        return [short] if plan.size(short) <= room else []
+        return [short] if reductions.size(short) <= room else []
 
     def _with_stubs(
-        self, entries: Sequence[Entry], left_out: Sequence[Entry], text: str
-    ) -> list[Entry]:
+        self, entries: Sequence[HistoryEntry], left_out: Sequence[HistoryEntry], text: str
+    ) -> list[HistoryEntry]:
         chosen = {entry.message.seq for entry in left_out}
         return [
             self._stub(entry, text) if entry.message.seq in chosen else entry for entry in entries
         ]
 
-    def _stub(self, entry: Entry, text: str) -> Entry:
+    def _stub(self, entry: HistoryEntry, text: str) -> HistoryEntry:
         stub = Stub(
             of=entry.message.seq, call_id=entry.call_id, text=text.format(chars=entry.chars)
         )
-        event = self._wire.note(stub, "compaction")
-        return plan.stubbed(entry, _message(event.seq, stub))
+        event = self._channel.note(stub, "compaction")
+        return reductions.stubbed(entry, _message(event.seq, stub))
 
-    def _entry(self, seq: int, data: EventData) -> Entry:
-        [entry] = plan.measure([_message(seq, data)], 0)
+    def _entry(self, seq: int, data: EventData) -> HistoryEntry:
+        [entry] = reductions.measure([_message(seq, data)], 0)
         return entry
 
     async def _count_exactly(self, history: History) -> None:

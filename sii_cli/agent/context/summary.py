@@ -15,9 +15,9 @@ from recordings.events import (
     SummaryRequest,
     SummaryResponse,
 )
-from sii_cli.agent.flow import RoundOver
+from sii_cli.agent.event_channel import EventChannel
 from sii_cli.agent.model_client import ModelClient, response_fields
-from sii_cli.agent.wire import Wire
+from sii_cli.agent.round_control import RoundOver
 from sii_cli.model.control_tokens import neutralise
 from sii_cli.model.types import Completion, RequestStarted
 
@@ -32,9 +32,9 @@ INTERRUPTED = "The model was interrupted while it summed the session up."
 class Summariser:
     """Asks for summaries with the model and the tools of the session."""
 
-    def __init__(self, client: ModelClient, wire: Wire) -> None:
+    def __init__(self, client: ModelClient, channel: EventChannel) -> None:
         self._client = client
-        self._wire = wire
+        self._channel = channel
 
     async def summarise(
         self, step: int, messages: Sequence[SentMessage], span: MessageSpan, max_tokens: int
@@ -94,4 +94,4 @@ class Summariser:
             prompt_ids=span,
             **response_fields(done),
         )
-        return self._wire.note(response, "compaction")
+        return self._channel.note(response, "compaction")

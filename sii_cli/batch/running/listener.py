@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from sii_cli.agent.wire import Item
+from sii_cli.agent.event_channel import Item
 from sii_cli.batch.plan.plan import Attempt
 from sii_cli.batch.sessions.rounds import AttemptResult
 

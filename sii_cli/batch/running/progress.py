@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from recordings.events import Event, ModelResponse, Observation, QueryStatus
-from sii_cli.agent.wire import Item
+from sii_cli.agent.event_channel import Item
 from sii_cli.batch.attempts import Attempts
 from sii_cli.batch.plan.plan import Attempt
 from sii_cli.batch.running.admission import FULL

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sandbox.protocol import SandboxBackend
-from sii_cli.agent.wire import Item
+from sii_cli.agent.event_channel import Item
 from sii_cli.assembly import make_backend, make_model, make_spec
 from sii_cli.batch.options import RAY_AUTO
 from sii_cli.batch.plan.plan import Attempt

@@ -24,7 +24,7 @@ from recordings.events import (
     RoundEnd,
 )
 from sandbox.protocol import NetworkUse, SandboxError
-from sii_cli.agent.wire import Item
+from sii_cli.agent.event_channel import Item
 from sii_cli.batch.outcomes import OUTCOME_OF_ROUND
 from sii_cli.batch.plan.plan import Attempt
 from sii_cli.batch.sessions.simulated_user import UserSimulator

@@ -32,7 +32,7 @@ from recordings.events import (
 from recordings.recorder import Recorder
 from recordings.storage.log import read_events
 from sandbox.protocol import SandboxError, SandboxLost, SandboxUnavailable
-from sii_cli.agent.loop import Loop, RoundLimits
+from sii_cli.agent.loop import AgentLoop, RoundLimits
 from sii_cli.agent.permissions import PERMISSIONS, Permit
 from sii_cli.agent.tool_calls import MOST_CALLS
 from sii_cli.model.types import ChatRequest, Delta, ModelPart, RequestStarted
@@ -92,7 +92,7 @@ class Bench:
         self.toolbox = FakeToolbox(**({"echo": echo, "look": slow, "slow": slow} | tools))
         self.lost: list[str] = []
         self.recorder = Recorder.create(folder, "test")
-        self.loop = Loop(
+        self.loop = AgentLoop(
             model=self.model,
             toolbox=self.toolbox,  # type: ignore[arg-type]
             tools=b"[]",

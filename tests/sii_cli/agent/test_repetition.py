@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sii_cli.agent.flow import RoundOver
 from sii_cli.agent.repetition import Repetition
+from sii_cli.agent.round_control import RoundOver
 
 
 def step(name: str, result: str = "same") -> list[tuple[str, str, str]]:

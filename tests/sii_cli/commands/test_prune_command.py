@@ -206,8 +206,8 @@ async def test_beside_a_running_session(shell: Shell, settings: Settings, tmp_pa
     (shell.workspace / "f").write_text("mine\n")
     model = ScriptedModel(*map(bash, ["echo 1 > f", "echo mine > f"]), answer("."), answer("."))
     session = await Session.open(settings, mode="headless", model=model)
-    assert session._watch is not None
-    await session._watch.settled()
+    assert session._tracker is not None
+    await session._tracker.settled()
     for text in ("go", "go on"):
         await asyncio.to_thread(shell.sii, "prune")
         async for _ in session.send(text):

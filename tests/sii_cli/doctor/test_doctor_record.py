@@ -13,7 +13,7 @@ from recordings.storage.log import read_events
 from recordings.verify import verify
 from sii_cli.doctor import record as doctor_record
 from sii_cli.doctor.record import STATE_FILE, keep_checks, kept_check
-from sii_cli.doctor.server_checks import Check
+from sii_cli.doctor.server_checks import DoctorCheck
 from tests.fakes.script import Turn
 from tests.fakes.scripted_server import ScriptedServer
 from tests.fakes.threads import in_a_thread
@@ -23,9 +23,9 @@ from tests.sii_cli.terminal import clean_environment
 
 URL = "http://gpu1:8000/v1"
 FOUND = [
-    Check("docker", "ok", "engine 28"),
-    Check("usage", "ok", "1 + 2", endpoint=URL),
-    Check("usage", "fail", "missing", "update the server", endpoint="http://gpu2:8000/v1"),
+    DoctorCheck("docker", "ok", "engine 28"),
+    DoctorCheck("usage", "ok", "1 + 2", endpoint=URL),
+    DoctorCheck("usage", "fail", "missing", "update the server", endpoint="http://gpu2:8000/v1"),
 ]
 
 

@@ -12,7 +12,7 @@ import pytest
 from sii_cli.config.settings import Settings
 from sii_cli.doctor import machine as doctor
 from sii_cli.doctor.server import Probe
-from sii_cli.doctor.server_checks import TEXT, Check
+from sii_cli.doctor.server_checks import TEXT, DoctorCheck
 from tests.fakes.script import CutOff, HttpError, SilentAfter, Turn
 from tests.fakes.scripted_server import ScriptedServer
 
@@ -23,7 +23,9 @@ SCRIPT = (HELLO, HELLO, HELLO, ONE, HELLO, TWO)
 """The answers to: hello twice, no call, one call, the call sent back, two calls."""
 
 
-async def examined(script: Any = SCRIPT, key: str | None = None, **server: Any) -> list[Check]:
+async def examined(
+    script: Any = SCRIPT, key: str | None = None, **server: Any
+) -> list[DoctorCheck]:
     """Every check of a server that plays the script."""
     settings = {"model": "glm-4.5", "context_length": 1000, **server}
     async with ScriptedServer(script, **settings) as fake:
@@ -33,7 +35,7 @@ async def examined(script: Any = SCRIPT, key: str | None = None, **server: Any) 
     return checks
 
 
-def told(checks: list[Check], name: str) -> Check:
+def told(checks: list[DoctorCheck], name: str) -> DoctorCheck:
     (check,) = (check for check in checks if check.name == name)
     return check
 

@@ -14,7 +14,7 @@ import pytest
 from recordings.events import ModelRequest, ModelResponse
 from recordings.recorder import Recorder
 from recordings.storage.log import read_events
-from sii_cli.agent.loop import Loop
+from sii_cli.agent.loop import AgentLoop
 from sii_cli.model import endpoints
 from sii_cli.model.endpoints import read_load
 from sii_cli.model.errors import ModelCallFailed
@@ -194,7 +194,7 @@ async def test_the_recording_says_who_was_asked(tmp_path: Path) -> None:
         fakes[1].busy_with = 1
         await model.describe()
         recorder = Recorder.create(tmp_path, "20261123-204950-a3f9c2")
-        loop = Loop(
+        loop = AgentLoop(
             model=model,
             toolbox=Toolbox(),  # type: ignore[arg-type]
             tools=b"[]",

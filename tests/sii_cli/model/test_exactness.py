@@ -18,7 +18,7 @@ from recordings.events import (
 )
 from recordings.recorder import Recorder
 from recordings.storage.log import read_events
-from sii_cli.agent.loop import Loop
+from sii_cli.agent.loop import AgentLoop
 from sii_cli.model.types import STREAMING
 from sii_cli.model.vllm import VllmModel
 from tests.fakes.script import BreakAfter, CutOff, HttpError, Turn
@@ -52,7 +52,7 @@ async def responses(
     async with ScriptedServer(script) as server:
         model = VllmModel(base_url=server.base_url, waits=SHORT)
         await model.describe()
-        loop = Loop(
+        loop = AgentLoop(
             model=model,
             toolbox=Toolbox(),  # type: ignore[arg-type]
             tools=b"[]",
@@ -167,7 +167,7 @@ async def test_without_ids_nothing_is_claimed(tmp_path: Path) -> None:
     recorder = Recorder.create(tmp_path, "20261123-204950-a3f9c2")
     async with ScriptedServer([ANSWER], ids=False) as server:
         model = VllmModel(base_url=server.base_url)
-        loop = Loop(
+        loop = AgentLoop(
             model=model,
             toolbox=Toolbox(),  # type: ignore[arg-type]
             tools=b"[]",

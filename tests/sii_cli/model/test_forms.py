@@ -11,7 +11,7 @@ import pytest
 
 from recordings.events import CallRequest, Flag
 from sii_cli.doctor.server import Probe
-from sii_cli.doctor.server_checks import Check
+from sii_cli.doctor.server_checks import DoctorCheck
 from sii_cli.model import control_tokens, profiles
 from sii_cli.model.control_tokens import neutralise
 from sii_cli.model.forms import registry
@@ -92,7 +92,7 @@ async def test_its_raw_text_is_compared_with_what_the_parser_returned(
     assert doubts.flags == flags
 
 
-async def _examined(script: Sequence[Turn], model: str) -> dict[str, Check]:
+async def _examined(script: Sequence[Turn], model: str) -> dict[str, DoctorCheck]:
     async with ScriptedServer(script, model=model, context_length=1000) as fake:
         probe = Probe(fake.base_url, None, None)
         checks = {check.name: check async for check in probe.checks()}

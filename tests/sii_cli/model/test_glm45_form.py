@@ -13,7 +13,7 @@ from recordings.storage.encoding import encode
 from recordings.verify import verify
 from sii_cli.config.settings import Settings
 from sii_cli.doctor.server import Probe
-from sii_cli.doctor.server_checks import Check
+from sii_cli.doctor.server_checks import DoctorCheck
 from sii_cli.model.profiles import profile_of
 from sii_cli.model.types import STREAMING, ChatRequest, Completion
 from sii_cli.model.vllm import VllmModel
@@ -88,7 +88,7 @@ async def test_the_doctor_sees_the_form(server: TinyGlmServer, is_forced: bool) 
         assert form.status == "ok"
 
 
-async def form_seen(server: TinyGlmServer) -> Check:
+async def form_seen(server: TinyGlmServer) -> DoctorCheck:
     """What the doctor says of a call that the model was trained to make.
 
     The doctor's own questions mean nothing to the tiny model.

@@ -28,7 +28,7 @@ from recordings.recorder import Recorder
 from recordings.storage.encoding import encode
 from recordings.storage.log import read_events
 from recordings.verify import verify
-from sii_cli.agent.loop import Loop
+from sii_cli.agent.loop import AgentLoop
 from sii_cli.model.retry import Waits
 from sii_cli.model.types import STREAMING
 from sii_cli.model.vllm import VllmModel
@@ -145,7 +145,7 @@ class Talker:
         recorder = Recorder.create(folder, "20261123-204950-a3f9c2")
         messages = conversation["messages"]
         kwargs = {"chat_template_kwargs": conversation["template_kwargs"]}
-        loop = Loop(
+        loop = AgentLoop(
             model=self._model,
             toolbox=replies,  # type: ignore[arg-type]
             tools=encode(conversation["tools"]),

@@ -16,7 +16,7 @@ from recordings.recorder import Recorder
 from recordings.storage.log import read_events
 from recordings.verify import verify
 from sii_cli.agent import generation_check
-from sii_cli.agent.loop import Loop
+from sii_cli.agent.loop import AgentLoop
 from sii_cli.model.forms.glm import differences
 from sii_cli.model.types import STREAMING
 from sii_cli.model.vllm import VllmModel
@@ -128,7 +128,7 @@ async def run(folder: Path, server: ScriptedServer) -> list[Any]:
     recorder = Recorder.create(folder, "20261123-204950-a3f9c2")
     model = VllmModel(base_url=server.base_url, waits=SHORT)
     await model.describe()
-    loop = Loop(
+    loop = AgentLoop(
         model=model,
         toolbox=Toolbox(),  # type: ignore[arg-type]
         tools=b"[]",

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from recordings.events import LiveDelta
-from sii_cli.render.renderer import Renderer
+from sii_cli.render.renderer import EventRenderer
 from sii_cli.render.wrap import GrowingRows, wrap
 from tests.hostile.takers import _Screen
 
@@ -28,7 +28,7 @@ COSTLY = {
 
 def seconds(text: str) -> float:
     """CPU time of drawing a text that comes character by character."""
-    renderer = Renderer(_Screen())
+    renderer = EventRenderer(_Screen())
     begun = time.process_time()
     for character in text:
         renderer.take(LiveDelta(1, "content", character, 0))

@@ -22,8 +22,8 @@ from recordings.events import (
     RawGeneration,
     SandboxStart,
 )
-from sii_cli.agent.wire import Item
-from sii_cli.render.renderer import Renderer
+from sii_cli.agent.event_channel import Item
+from sii_cli.render.renderer import EventRenderer
 from sii_cli.render.screen import PlainScreen, TerminalScreen
 from tests.sii_cli.session_items import (
     call,
@@ -41,7 +41,7 @@ from tests.sii_cli.session_items import (
 def plain(*items: Item, fold: bool = True) -> str:
     """What a file gets."""
     stream = io.StringIO()
-    renderer = Renderer(PlainScreen(stream), fold=fold)
+    renderer = EventRenderer(PlainScreen(stream), fold=fold)
     for item in items:
         renderer.take(item)
     renderer.finish()
@@ -53,7 +53,7 @@ class Window:
 
     def __init__(self) -> None:
         self.stream = io.StringIO()
-        self.renderer = Renderer(TerminalScreen(self.stream))
+        self.renderer = EventRenderer(TerminalScreen(self.stream))
 
     def take(self, *items: Item) -> Window:
         for item in items:

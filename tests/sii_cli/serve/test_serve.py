@@ -19,7 +19,7 @@ import pytest
 from sii_cli.config.load import load_settings
 from sii_cli.config.running_server import note_server, running_server
 from sii_cli.errors import SiiError
-from sii_cli.serve.plan import Plan
+from sii_cli.serve.command import ServeCommand
 from sii_cli.serve.server import ServeFailed, free_port, serve
 
 FAKE = Path(__file__).parents[2] / "fakes" / "fake_vllm.py"
@@ -33,9 +33,9 @@ def child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     return lambda: int(file.read_text())
 
 
-def fake(model: str, port: int) -> Plan:
+def fake(model: str, port: int) -> ServeCommand:
     command = (sys.executable, str(FAKE), "serve", model, "--port", str(port))
-    return Plan(command=command, name=model)
+    return ServeCommand(command=command, name=model)
 
 
 def is_alive(pid: int) -> bool:

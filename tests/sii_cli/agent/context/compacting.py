@@ -14,10 +14,10 @@ from recordings.conversation.restore import restore
 from recordings.events import Event, RoundEnd
 from recordings.recorder import Recorder
 from recordings.storage.log import read_events
-from sii_cli.agent.context.budget import Budget
-from sii_cli.agent.context.compaction import Context
+from sii_cli.agent.context.budget import ContextBudget
+from sii_cli.agent.context.compaction import ModelContext
 from sii_cli.agent.context.summary import INSTRUCTION
-from sii_cli.agent.loop import Loop
+from sii_cli.agent.loop import AgentLoop
 from sii_cli.model.types import ChatRequest, Completion
 from tests.fakes.scripted_model import Script, ScriptedModel, answer, calls
 from tests.recordings.recording_sessions import session_start
@@ -82,13 +82,13 @@ class Bench:
     def open(
         self, *, compact: bool = True, asked: int | None = None, resumed: bool = False
     ) -> None:
-        self.loop = Loop(
+        self.loop = AgentLoop(
             model=self.model,
             toolbox=Say(),  # type: ignore[arg-type]
             tools=b"[]",
             recorder=self.recorder,
             params={"model": "scripted"},
-            context=Context(Budget(LENGTH, asked), WordCounter(), "words", compact),
+            context=ModelContext(ContextBudget(LENGTH, asked), WordCounter(), "words", compact),
             restored=restore(self.folder) if resumed else None,
         )
 

@@ -25,7 +25,7 @@ from recordings.recorder import Recorder
 from recordings.storage.log import read_events
 from recordings.verify import verify
 from sii_cli.agent.context.summary import INSTRUCTION
-from sii_cli.agent.flow import RoundOver
+from sii_cli.agent.round_control import RoundOver
 from sii_cli.model.types import Completion, RequestStarted
 from tests.fakes.scripted_model import Script, answer, cut_off, fails
 from tests.sii_cli.agent.context.compacting import LENGTH, Bench, say

@@ -16,7 +16,7 @@ STUB_TOKENS = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class HistoryEntry:
     """A message of the history and its share of the context."""
 
     message: SentMessage
@@ -28,12 +28,12 @@ class Entry:
     """Of its content."""
 
 
-Unit = list[Entry]
+Unit = list[HistoryEntry]
 """Messages that stand or fall together: a user's message, or the model's with all that its calls
 returned."""
 
 
-def measure(messages: Sequence[SentMessage], total: int) -> list[Entry]:
+def measure(messages: Sequence[SentMessage], total: int) -> list[HistoryEntry]:
     """Share the tokens of the whole history out to its messages, by their length."""
     guesses = [estimate(text_of(message.encoded)) + FRAME for message in messages]
     scale = total / max(1, sum(guesses))
@@ -43,17 +43,17 @@ def measure(messages: Sequence[SentMessage], total: int) -> list[Entry]:
     ]
 
 
-def size(entries: Sequence[Entry]) -> int:
+def size(entries: Sequence[HistoryEntry]) -> int:
     """Return the tokens of some entries."""
     return sum(entry.tokens for entry in entries)
 
 
-def to_stub(entries: Sequence[Entry], too_many: int) -> list[Entry]:
+def to_stub(entries: Sequence[HistoryEntry], too_many: int) -> list[HistoryEntry]:
     """Return the observations to leave out, oldest first, so that so many tokens are freed.
 
     The last step keeps its own; all there are when they are not enough.
     """
-    chosen: list[Entry] = []
+    chosen: list[HistoryEntry] = []
     for entry in entries[: _last_step(entries)]:
         if too_many <= 0:
             break
@@ -63,12 +63,12 @@ def to_stub(entries: Sequence[Entry], too_many: int) -> list[Entry]:
     return chosen
 
 
-def freed(chosen: Sequence[Entry]) -> int:
+def freed(chosen: Sequence[HistoryEntry]) -> int:
     """Return the tokens that stubs in the place of these observations free."""
     return sum(entry.tokens - STUB_TOKENS for entry in chosen)
 
 
-def split(entries: Sequence[Entry]) -> tuple[list[Entry], list[Unit]]:
+def split(entries: Sequence[HistoryEntry]) -> tuple[list[HistoryEntry], list[Unit]]:
     """Return the system prompt, and what follows it in units."""
     front = 1 if entries and entries[0].role == "system" else 0
     units: list[Unit] = []
@@ -91,7 +91,7 @@ def last_units(units: Sequence[Unit], room: int) -> list[Unit]:
     return kept
 
 
-def user_words(units: Sequence[Unit], room: int, *, keep_last: bool) -> list[Entry]:
+def user_words(units: Sequence[Unit], room: int, *, keep_last: bool) -> list[HistoryEntry]:
     """Return the user's messages that fit: the last and the first before the others, new to old.
 
     With `keep_last` the last one is kept whatever its size.
@@ -110,7 +110,7 @@ def user_words(units: Sequence[Unit], room: int, *, keep_last: bool) -> list[Ent
     return [entry for entry in said if entry.message.seq in chosen]
 
 
-def without_oldest(entries: Sequence[Entry], too_many: int) -> list[Entry]:
+def without_oldest(entries: Sequence[HistoryEntry], too_many: int) -> list[HistoryEntry]:
     """Leave out whole steps, oldest first, so that so many tokens are freed; the user's stay."""
     front, units = split(entries)
     kept = []
@@ -122,18 +122,18 @@ def without_oldest(entries: Sequence[Entry], too_many: int) -> list[Entry]:
     return front + [entry for unit in kept for entry in unit]
 
 
-def stubbed(entry: Entry, message: SentMessage) -> Entry:
+def stubbed(entry: HistoryEntry, message: SentMessage) -> HistoryEntry:
     """Return the entry of an observation with a stub in its place."""
     return replace(entry, message=message, tokens=STUB_TOKENS)
 
 
-def _last_step(entries: Sequence[Entry]) -> int:
+def _last_step(entries: Sequence[HistoryEntry]) -> int:
     """Return where the last step begins."""
     roles = [entry.role for entry in entries]
     return max((at for at, role in enumerate(roles) if role in ("user", "assistant")), default=0)
 
 
-def _entry(message: SentMessage, tokens: int) -> Entry:
+def _entry(message: SentMessage, tokens: int) -> HistoryEntry:
     parsed: dict[str, Any] = orjson.loads(message.encoded)
     call_id = str(parsed.get("tool_call_id", ""))
-    return Entry(message, parsed["role"], tokens, call_id, len(parsed.get("content") or ""))
+    return HistoryEntry(message, parsed["role"], tokens, call_id, len(parsed.get("content") or ""))

@@ -23,7 +23,7 @@ TURN = 0.02
 """Seconds for which a watcher takes items before everything else in the loop gets its turn."""
 
 
-class Wire:
+class EventChannel:
     """Carries what happens to the recording and to whoever watches."""
 
     def __init__(

@@ -55,7 +55,7 @@ class BroughtBack:
     """Paths that are not as they were: their content is in no snapshot, or may not be written."""
 
 
-class WorkspaceWatch:
+class WorkspaceTracker:
     """The snapshots of one session (`flow.Watch`)."""
 
     def __init__(self, settings: Settings, *, may_change: Callable[[str], bool]) -> None:
@@ -90,7 +90,7 @@ class WorkspaceWatch:
         """Record from now on with `note`."""
         self._note = note
 
-    def go_on_with(self, recording: Path) -> None:
+    def resume(self, recording: Path) -> None:
         """Take what a recording tells of its workspace. Raises `RecordingError`."""
         self.kept = [
             Kept(event.data.step, event.data.tree)

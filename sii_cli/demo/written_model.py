@@ -39,7 +39,7 @@ class Turn:
     calls: tuple[tuple[str, str], ...]
 
 
-def demo_turns() -> list[Turn]:
+def demo_responses() -> list[Turn]:
     """Read the turns shipped with the package."""
     lines = resources.files("sii_cli.demo").joinpath(TURNS).read_bytes().splitlines()
     return [_turn(orjson.loads(line)) for line in lines]
@@ -50,7 +50,7 @@ def _turn(line: dict[str, Any]) -> Turn:
     return Turn(line["reasoning"], line["content"], tuple(calls))
 
 
-class TurnsModel:
+class WrittenModel:
     """Plays one turn a request, word by word, at a readable pace."""
 
     def __init__(self, turns: Sequence[Turn], seconds_a_word: float = SECONDS_A_WORD) -> None:

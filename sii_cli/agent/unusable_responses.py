@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from recordings.events import HarnessMessage, ModelResponse, RoundStatus
-from sii_cli.agent.flow import RoundOver
+from sii_cli.agent.round_control import RoundOver
 
-MAX_STUMBLES = 3
+MOST_IN_A_ROW = 3
 """Such answers in a row after which a round stops."""
 
 CUT_OFF = (
@@ -28,7 +28,7 @@ OF_THE_SERVER = ("abort", "error")
 """Finish reasons of an answer that the server gave up, not the model (vLLM's names)."""
 
 
-class Stumbles:
+class UnusableResponses:
     """Counts the stumbles of a round, in a row."""
 
     def __init__(self) -> None:
@@ -39,18 +39,18 @@ class Stumbles:
 
         Raises `RoundOver` when telling did not help.
         """
-        note = stumble_note(response)
+        note = unusable_note(response)
         if note is None:
             self._count = 0
             return None
         self._count += 1
-        if self._count >= MAX_STUMBLES:
+        if self._count >= MOST_IN_A_ROW:
             status, what = _ending(note.reason, response)
             raise RoundOver(status, f"{what} {self._count} times in a row")
         return note
 
 
-def stumble_note(response: ModelResponse) -> HarnessMessage | None:
+def unusable_note(response: ModelResponse) -> HarnessMessage | None:
     """Return what to tell the model of a response that is no answer and makes no call."""
     if not response.complete:
         if response.finish_reason == "length" or "ended_at_limit" in response.flags:

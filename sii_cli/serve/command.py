@@ -36,7 +36,7 @@ class Machine:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ServeCommand:
     """What to start."""
 
     command: tuple[str, ...]
@@ -99,14 +99,14 @@ def _start(program: str) -> tuple[str, ...]:
     return (program, "serve")
 
 
-def plan(
+def choose_command(
     model: str,
     machine: Machine,
     vllm: tuple[str, ...],
     *,
     port: int,
     extra: tuple[str, ...] = (),
-) -> Plan:
+) -> ServeCommand:
     """Choose the flags. Raises `SiiError` for a model that cannot fit."""
     name = Path(model).name if Path(model).is_dir() else model.rsplit("/", 1)[-1]
     profile = profile_of(name, model)
@@ -128,7 +128,7 @@ def plan(
         env |= _cpu_environment(model, name, profile, machine)
         notes.append("no GPU is here: it is served by the CPU, slowly")
     folder = Path(model).absolute() if Path(model).is_dir() else None
-    return Plan((*vllm, model, *flags, *extra), env, name, tuple(notes), folder)
+    return ServeCommand((*vllm, model, *flags, *extra), env, name, tuple(notes), folder)
 
 
 def _gpu_flags(name: str, profile: Profile, machine: Machine) -> list[str]:

@@ -17,7 +17,7 @@ class RoundOver(Exception):
         self.reason = reason
 
 
-class Watch(Protocol):
+class RoundObserver(Protocol):
     """Told by the loop where it stands; what it does then runs beside the model's calls."""
 
     def round_begins(self, step: int) -> None:
@@ -30,7 +30,7 @@ class Watch(Protocol):
         """All calls of a step, to the tools of these names, have ended or were stopped."""
 
 
-class _Unwatched:
+class _NoObserver:
     def round_begins(self, step: int) -> None:
         pass
 
@@ -41,7 +41,7 @@ class _Unwatched:
         pass
 
 
-UNWATCHED: Watch = _Unwatched()
+UNOBSERVED: RoundObserver = _NoObserver()
 """Nobody watches."""
 
 

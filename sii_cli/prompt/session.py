@@ -18,8 +18,8 @@ from recordings.errors import RecordingError
 from sandbox.protocol import SandboxError
 from sii_cli import __version__
 from sii_cli.agent.context.budget import Fill, context_length
-from sii_cli.agent.flow import RoundOver
-from sii_cli.agent.wire import Item
+from sii_cli.agent.event_channel import Item
+from sii_cli.agent.round_control import RoundOver
 from sii_cli.config.load import load_settings
 from sii_cli.config.settings import Settings
 from sii_cli.errors import explain
@@ -27,7 +27,7 @@ from sii_cli.model.errors import ModelCallFailed
 from sii_cli.prompt.view import View
 from sii_cli.render.activity import FRAME, Activity
 from sii_cli.render.changes import change_lines
-from sii_cli.render.renderer import Renderer
+from sii_cli.render.renderer import EventRenderer
 from sii_cli.render.screen import Painter, TailLine
 from sii_cli.render.wrap import break_line
 from sii_cli.session.resume import Resumed
@@ -64,7 +64,7 @@ class PromptScreen:
         self._view.refresh()
 
 
-class Turns:
+class PromptSession:
     """Sessions at the prompt, one at a time."""
 
     def __init__(self, view: View, settings: Settings) -> None:
@@ -72,26 +72,28 @@ class Turns:
         self._settings = settings
         self._screen = PromptScreen(view)
         self._activity = Activity()
-        self._renderer = Renderer(self._screen)
+        self._renderer = EventRenderer(self._screen)
         self._session: Session | None = None
-        self._turn: asyncio.Task[None] | None = None
+        self._round: asyncio.Task[None] | None = None
         self._watchers: list[asyncio.Task[None]] = []
         self._server = ("dim", "asking")
         self._sandbox = ("dim", "starting")
         self._model = ""
 
     @classmethod
-    async def open(cls, view: View, flags: Mapping[str, Any], resumed: Resumed | None) -> Turns:
+    async def open(
+        cls, view: View, flags: Mapping[str, Any], resumed: Resumed | None
+    ) -> PromptSession:
         """Read the settings and open the first session. Raises `UsageError`."""
-        turns = cls(view, await asyncio.to_thread(load_settings, flags, os.environ))
-        turns._say(*turns._settings.notes, style="yellow")
-        await turns.new(resumed)
-        return turns
+        opened = cls(view, await asyncio.to_thread(load_settings, flags, os.environ))
+        opened._say(*opened._settings.notes, style="yellow")
+        await opened.new(resumed)
+        return opened
 
     @property
     def busy(self) -> bool:
         """Whether a turn is running."""
-        return self._turn is not None
+        return self._round is not None
 
     @property
     def recorded(self) -> str | None:
@@ -116,37 +118,37 @@ class Turns:
     async def send(self, text: str) -> None:
         """Run one round to its end, or until it is interrupted."""
         assert self._session is not None
-        await self._take_turn(self._run(self._session.send(text), LOST))
+        await self._run_round(self._draw(self._session.send(text), LOST))
 
     async def resume_round(self) -> None:
         """Run the round that the recording left open."""
         assert self._session is not None
-        await self._take_turn(self._run(self._session.resume_round(), LOST))
+        await self._run_round(self._draw(self._session.resume_round(), LOST))
 
     async def compact(self) -> None:
         """Sum the session up, as a turn of its own."""
         assert self._session is not None
-        await self._take_turn(self._run(self._session.compact()))
+        await self._run_round(self._draw(self._session.compact()))
 
-    async def _take_turn(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _run_round(self, work: Coroutine[Any, Any, None]) -> None:
         self._activity.begin(WAITING)
-        self._turn = asyncio.create_task(work)
+        self._round = asyncio.create_task(work)
         spinner = asyncio.create_task(self._spin())
         try:
-            await asyncio.wait([self._turn])
+            await asyncio.wait([self._round])
         except asyncio.CancelledError:  # the prompt is being left
             self.interrupt()
-            await asyncio.wait([self._turn])
+            await asyncio.wait([self._round])
             raise
         finally:
             spinner.cancel()
-            turn, self._turn = self._turn, None
+            running, self._round = self._round, None
             self._activity.end()
             self._renderer.finish()
             self._view.running = ""
             self._show_status()
         with suppress(asyncio.CancelledError):
-            await turn
+            await running
 
     async def undo(self, steps: int | None) -> None:
         """Bring the workspace back, and list what that changed."""
@@ -168,13 +170,13 @@ class Turns:
 
     def interrupt(self) -> None:
         """Stop the running turn; what was done is kept."""
-        if self._turn is None or self._session is None:
+        if self._round is None or self._session is None:
             return
         self._activity.begin("interrupting")
         self._show_running()
         self._view.refresh()
         if not self._session.hears:  # still waiting for the server: nothing to keep
-            self._turn.cancel()
+            self._round.cancel()
         self._session.interrupt()
 
     def status(self) -> None:
@@ -214,7 +216,7 @@ class Turns:
             session, self._session = self._session, None
             await session.close()
 
-    async def _run(self, happening: AsyncGenerator[Item, None], lost: str = "") -> None:
+    async def _draw(self, happening: AsyncGenerator[Item, None], lost: str = "") -> None:
         """Draw what happens; `lost` is said when that ends with an error."""
         try:
             async with aclosing(happening) as items:
