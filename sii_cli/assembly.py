@@ -15,6 +15,7 @@ from sandbox.backends import BACKENDS
 from sandbox.protocol import Limits, Mount, SandboxBackend, SandboxSpec
 from sii_cli.config.project_text import read_project_text, text_sha256
 from sii_cli.config.settings import Settings
+from sii_cli.debug_log import start_log
 from sii_cli.errors import UsageError
 from sii_cli.model.types import Model
 
@@ -99,6 +100,11 @@ def make_redactor(settings: Settings) -> Redactor:
         known["SII_API_KEY"] = settings.api_key
     finder = SecretFinder(known, settings.redact)
     return Redactor(finder, whole=settings.redact_whole)
+
+
+def start_debug_log(settings: Settings) -> None:
+    """Write the debug log from now on, without the secrets that the settings know."""
+    start_log(settings.key_home or settings.home, lambda: make_redactor(settings).text)
 
 
 def system_prompt(settings: Settings) -> str:

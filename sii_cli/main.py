@@ -23,6 +23,9 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         sys.stdout.write(f"sii {__version__}\n")
         sys.exit(DONE)
+    if sys.argv[1:2] == ["--debug"]:
+        del sys.argv[1]
+        os.environ["SII_DEBUG"] = "1"
     _open_closed_streams()
     try:
         code = _run()
@@ -96,10 +99,23 @@ def _report(error: Exception) -> int:
     known = explain(error)
     if known is None:
         what = f"{type(error).__name__}: {error}"
-        _say(f"a fault of sii itself: {what} (SII_DEBUG=1 shows where).")
+        _say(f"a fault of sii itself: {what} (see {_logged(error)}; SII_DEBUG=1 shows it here).")
         return FAILED
     _say(str(known))
     return known.exit_code
+
+
+def _logged(error: Exception) -> str:
+    """Write a fault of sii to the debug log, and return where that is."""
+    from recordings.redaction.redactor import Redactor
+    from recordings.redaction.secrets import SecretFinder, known_secrets
+    from sii_cli.config.settings import find_key_home
+    from sii_cli.debug_log import LOG, logger, start_log
+
+    home = find_key_home(os.environ)
+    start_log(home, lambda: Redactor(SecretFinder(known_secrets(os.environ, {}))).text)
+    logger("sii_cli.main").error("a fault of sii", exc_info=error)
+    return str(home / LOG)
 
 
 def _say(text: str) -> None:

@@ -30,7 +30,8 @@ _SIZES = ((30, "g"), (20, "m"))
 OTHER_VARIABLES = {
     KEY_HOME: "Your own home, where `SII_HOME` names a batch's folder: its key proves what is "
     "recorded and reviewed.",
-    "SII_DEBUG": "`1` prints the traceback of an error.",
+    "SII_DEBUG": "`1` prints the traceback of an error, and writes requests and sandboxes to "
+    "`debug.log` too (`sii --debug` does the same).",
     "EDITOR": "What `sii fork --edit` opens; `VISUAL` comes first.",
     "TERM": "The terminal's type. `dumb` gives the prompt and the player without a screen.",
     "DOCKER_HOST": "The Docker engine's address.",

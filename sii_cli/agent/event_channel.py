@@ -1,4 +1,4 @@
-"""The wire: what happens is recorded, then shown; recording and screen see the same."""
+"""The event channel: what happens is recorded, then shown, so recording and screen agree."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ if TYPE_CHECKING:
     from recordings.recorder import Recorder
 
 Item = Event | LiveDelta | LiveOutput
-"""What flows to a screen: recorded events, and live pieces that are recorded coalesced."""
+"""What is shown: recorded events, and live pieces of text, which are recorded coalesced."""
 
 
 AT_ONCE = 500
 """Characters of streamed text that are shown at a time: a server may send megabytes at once."""
 TURN = 0.02
-"""Seconds for which a watcher takes items before everything else in the loop gets its turn."""
+"""Seconds for which a reader gets items before other tasks of the event loop run."""
 
 
 class EventChannel:
-    """Carries what happens to the recording and to whoever watches."""
+    """Carries what happens to the recording and to its reader."""
 
     def __init__(
         self, recorder: Recorder, follow: Callable[[Event], None] = lambda event: None
     ) -> None:
-        """`follow` is told of every event once it is recorded."""
+        """`follow` is called with every event once it is recorded."""
         self._recorder = recorder
         self._follow = follow
         self._items: asyncio.Queue[Item | None] = asyncio.Queue()
-        self._turn_began = 0.0
+        self._began = 0.0
 
     def note(self, data: EventData, origin: Origin, *, sync: bool = True) -> Event:
-        """Record an event and show it; without `sync` it is on the disk with the next one.
+        """Record an event and show it; without `sync` it is synced with the next one.
 
-        Raises `RecordingFailed` when it cannot be kept.
+        Raises `RecordingFailed` when it cannot be written.
         """
         event = self._recorder.record(data, origin, sync=sync)
         self._follow(event)
@@ -56,25 +56,25 @@ class EventChannel:
             self._items.put_nowait(replace(piece, text=text))
 
     def keep(self, data: bytes | None) -> BlobRef | None:
-        """Keep bytes beside the log; none stays none."""
+        """Keep bytes as a blob beside the log; `None` stays `None`."""
         return None if data is None else self._recorder.put_blob(data)
 
     def end(self) -> None:
-        """Tell the watcher that a round is over."""
+        """Let the reader know that the round is over."""
         self._items.put_nowait(None)
 
     def skip_round(self) -> None:
-        """Forget what was not watched of a round that is over."""
+        """Drop what was not read of a round that is over."""
         while self._items.get_nowait() is not None:
             pass
 
     async def next(self) -> Item | None:
-        """Wait for the next item; none at the end of a round."""
+        """Wait for the next item; `None` at the end of a round."""
         if self._items.empty():
             item = await self._items.get()
-            self._turn_began = time.monotonic()
+            self._began = time.monotonic()
             return item
-        if time.monotonic() - self._turn_began > TURN:
+        if time.monotonic() - self._began > TURN:
             await asyncio.sleep(0)
-            self._turn_began = time.monotonic()
+            self._began = time.monotonic()
         return self._items.get_nowait()

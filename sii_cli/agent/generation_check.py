@@ -1,4 +1,4 @@
-"""Compares what was shown of a response with what its ids say, while the calls run."""
+"""Compares a response with what its token ids spell, while its calls run."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from sii_cli.model.errors import ModelCallFailed
 from sii_cli.model.types import Completion, Model
 
 PATIENCE = 2.0
-"""Seconds that a server has to say what ids spell; it mostly needs some milliseconds."""
+"""Seconds that a server has to say what ids spell; usually it needs some milliseconds."""
 
 
 class GenerationCheck:
-    """One check at a time: begun after a response, settled before the next request."""
+    """One check at a time: it begins after a response and ends before the next request."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
         self._running: asyncio.Task[RawGeneration | None] | None = None
 
     def begin(self, step: int, done: Completion) -> None:
-        """Ask for the text of a response's ids; nothing waits for it yet."""
+        """Begin the check of a response, in the background."""
         if done.complete and done.generated_ids:
             self._running = asyncio.create_task(self._check(step, done))
 
     async def settle(self) -> RawGeneration | None:
-        """Return what is to be recorded of the last check: nothing when all was the same."""
+        """Wait for the last check; return its event, or `None` when nothing differs."""
         checking, self._running = self._running, None
         return await checking if checking is not None else None
 

@@ -1,4 +1,4 @@
-"""The messages of a session as they are sent: encoded once, appended to, hashed as they come."""
+"""The messages of a session as they are sent: each is encoded and hashed once."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from recordings.events import Event, MessageSpan
 
 
 class History:
-    """What the model has been told, as encoded messages with the events they came from."""
+    """All messages that the model reads, encoded, with the events that they come from."""
 
     def __init__(
         self, messages: Sequence[SentMessage] = (), sent: int = 0, *, replaced: bool = False
     ) -> None:
-        """`messages` are those of a restored session, of which the first `sent` were sent."""
+        """`messages` are those of a rebuilt session, of which the first `sent` were sent."""
         self.replaced = replaced
-        """Messages were replaced since the last `span`."""
+        """Whether messages were replaced since the last `span`."""
         self.encoded: list[bytes] = []
         self.sha256 = ""
         """Rolling hash over all messages (`recordings.conversation.messages.chain_message`)."""
@@ -28,7 +28,7 @@ class History:
             self._append(message.seq, message.encoded)
 
     def add(self, event: Event) -> None:
-        """Append the message that an event stands for, if it stands for one."""
+        """Append the message of an event, if it has one."""
         message = message_of(event.data)
         if message is not None:
             self._append(event.seq, encode_message(message))
@@ -39,20 +39,20 @@ class History:
         return [SentMessage(*pair) for pair in zip(self._sources, self.encoded, strict=True)]
 
     def span_of(self, messages: Sequence[SentMessage]) -> MessageSpan:
-        """Return another list expressed by the one sent before."""
+        """Return another list as the difference from the one sent last."""
         seqs = [message.seq for message in messages]
         pairs = zip(self._sources[: self._sent], seqs, strict=False)
         keep = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
         return MessageSpan(keep=keep, new=seqs[keep:])
 
     def replace(self, messages: Sequence[SentMessage]) -> None:
-        """Go on with another list; the next `span` says how it differs from the one sent."""
+        """Continue with another list; the next `span` says how it differs from the one sent."""
         self._sent = self.span_of(messages).keep
         self.replaced = True
         self._set(messages)
 
     def put_in_order(self, seqs: Sequence[int]) -> None:
-        """Let the messages of these events, none of them sent, stand in this order."""
+        """Put the messages of these events, none of them sent yet, in this order."""
         messages = {message.seq: message for message in self.messages}
         ordered = iter(seqs)
         moved = set(seqs)
@@ -61,7 +61,7 @@ class History:
         )
 
     def span(self) -> MessageSpan:
-        """Return the whole list expressed by the one sent before, and call it sent."""
+        """Return the whole list as the difference from the one sent last, and mark it sent."""
         span = MessageSpan(keep=self._sent, new=self._sources[self._sent :])
         self._sent = len(self._sources)
         self.replaced = False

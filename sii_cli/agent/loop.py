@@ -1,6 +1,6 @@
-"""The loop: user message → model call → tool calls → observations, until an answer or a stop.
+"""The agent loop: user message → model call → tool calls → observations, until an answer or a stop.
 
-It owns no I/O: model, tools and recorder are handed in. Everything it does is an event.
+It does no I/O of its own: model, tools and recorder are passed in. Everything it does is an event.
 """
 
 from __future__ import annotations
@@ -43,9 +43,12 @@ from sii_cli.agent.round_control import UNOBSERVED, ContextOverflow, RoundObserv
 from sii_cli.agent.sandbox_note import new_sandbox_note
 from sii_cli.agent.tool_calls import ToolCaller
 from sii_cli.agent.unusable_responses import UnusableResponses, unusable_note
+from sii_cli.debug_log import logger
 from sii_cli.model.control_tokens import neutralise
 from sii_cli.model.types import Model
 from tools.toolbox import Toolbox
+
+_LOG = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +96,11 @@ class AgentLoop:
         context: ModelContext = UNKNOWN,
         restored: Conversation | None = None,
     ) -> None:
-        """`tools` is the JSON array of schemas as sent; `restored` is what to go on with.
+        """`tools` is the JSON array of schemas as sent; `restored` is the session to continue.
 
-        `watch` is told of rounds and steps, and may hold up a step's calls. `look_at_sandbox` sees
-        to it that a sandbox which is gone is known to be; `setup`: commands set every one up.
+        `permit` decides whether a call may run. `observer` is notified of rounds and steps, and may
+        delay a step's calls. `look_at_sandbox` finds out whether the sandbox is gone; `setup`:
+        commands set every sandbox up.
         """
         self.usage = restored.usage if restored else Usage()
         """Tokens of all model calls of the session."""
@@ -137,17 +141,17 @@ class AgentLoop:
 
     @property
     def breaks(self) -> dict[str, int]:
-        """How often prompts did not extend what stood before, by cause (`Continuity`)."""
+        """How often a prompt did not continue the previous call, by cause (`Continuity`)."""
         return dict(self._model.breaks)
 
     def note(self, data: EventData, origin: Origin) -> Event:
-        """Record an event and show it; the model reads it if it stands for a message."""
+        """Record an event and show it; the model reads it if it is a message."""
         event = self._channel.note(data, origin)
         self._history.add(event)
         return event
 
     def put_in_order(self, observations: Sequence[int]) -> None:
-        """Let the model read these events' observations, which it was not sent, in this order."""
+        """Put the observations of these events, none of them sent yet, in this order."""
         self._history.put_in_order(observations)
 
     def round(
@@ -198,7 +202,7 @@ class AgentLoop:
                 self._running.exception()
 
     def interrupt(self, by: Origin = "human") -> None:
-        """Stop the running round, if any; what was done is kept."""
+        """Interrupt the running round, if any; what was done is kept."""
         if self._running is not None and not self._running.done() and not self._interrupted:
             self._interrupted = True
             self._tools.stopped_by = by
@@ -216,7 +220,7 @@ class AgentLoop:
                 )
 
     async def _compact(self) -> None:
-        with suppress(asyncio.CancelledError):  # then nothing was replaced
+        with suppress(asyncio.CancelledError):  # nothing was replaced then
             await self.context.compact(self.steps, self._history, "asked")
 
     async def _new_round(self, text: str, origin: Origin, left: OpenRound | None) -> None:
@@ -226,7 +230,7 @@ class AgentLoop:
                 await self._run_left_calls(left)
                 self.note(displaced(self.rounds, left.steps), "harness")
             self._open_round(text, origin)
-            await self._take_steps(first)
+            await self._run_steps(first)
 
     async def _resumed_round(self, left: OpenRound) -> None:
         first = self.steps - left.steps
@@ -234,11 +238,11 @@ class AgentLoop:
             if left.answered:
                 raise RoundOver("answered")
             await self._run_left_calls(left)
-            await self._take_steps(first)
+            await self._run_steps(first)
 
     @asynccontextmanager
     async def _round(self, first: int) -> AsyncIterator[None]:
-        """Record how the round ends that is worked on meanwhile; its steps count from `first`."""
+        """Record how the round ends that runs inside; its steps count from `first`."""
         status: RoundStatus
         fault: Exception | None = None
         try:
@@ -255,6 +259,7 @@ class AgentLoop:
             status, reason = "interrupted", ""
         except Exception as error:
             fault = error
+            _LOG.exception("round %d failed", self.rounds)
             status = "infra" if isinstance(error, RecordingError) else "failed"
             reason = f"{type(error).__name__}: {error}"
         steps = self.steps - first
@@ -264,7 +269,7 @@ class AgentLoop:
             raise fault
 
     def _open_round(self, text: str, origin: Origin) -> None:
-        self._tell_new_sandbox()
+        self._note_new_sandbox()
         self.rounds += 1
         sent, found = neutralise(text)
         self.note(
@@ -282,18 +287,18 @@ class AgentLoop:
             self._during = "tool"
             await self._tools.run(self.steps, left.calls, self._history)
 
-    async def _take_steps(self, first: int) -> NoReturn:
-        """Take steps until something raises `RoundOver`."""
-        repetition, stumbles = Repetition(), UnusableResponses()
+    async def _run_steps(self, first: int) -> NoReturn:
+        """Run steps until something raises `RoundOver`."""
+        repetition, unusable = Repetition(), UnusableResponses()
         while True:
             if self.steps - first >= self._limits.max_steps:
                 raise RoundOver("limit", f"{self._limits.max_steps} steps (max_steps)")
-            self._tell_new_sandbox()
+            self._note_new_sandbox()
             self.steps += 1
             self._during = "model"
             response = await self._respond()
             cut_by_context = self.context.was_cut_by_context(response)
-            note = unusable_note(response) if cut_by_context else stumbles.step(response)
+            note = unusable_note(response) if cut_by_context else unusable.step(response)
             if note is not None:
                 self.note(note, "harness")
                 continue
@@ -302,26 +307,26 @@ class AgentLoop:
                 raise RoundOver("answered")
             self._during = "tool"
             observations = await self._tools.run(self.steps, response.calls, self._history)
-            self._tell_repetition(repetition, response, observations)
+            self._note_repetition(repetition, response, observations)
 
     async def _respond(self) -> ModelResponse:
-        """Call the model with room for its answer; once more when the server finds none."""
+        """Call the model with room for its answer; once more when the prompt was too long."""
         max_tokens = await self.context.make_room(self.steps, self._history)
         try:
             response = await self._model.call(self.steps, self._history, max_tokens)
         except ContextOverflow as overflow:
             max_tokens = await self.context.overflowed(self.steps, self._history, overflow)
             response = await self._model.call(self.steps, self._history, max_tokens)
-        await self.context.heard(response, self._history)
+        await self.context.received(response, self._history)
         return response
 
-    def _tell_new_sandbox(self) -> None:
-        """Tell the model what went with its last sandbox, before it counts on it again."""
+    def _note_new_sandbox(self) -> None:
+        """Let the model read what its last sandbox took along, before it relies on it."""
         self._look_at_sandbox()
         if self._sandbox.lost:
             self.note(new_sandbox_note(self._sandbox, setup=self._setup), "harness")
 
-    def _tell_repetition(
+    def _note_repetition(
         self,
         repetition: Repetition,
         response: ModelResponse,

@@ -24,7 +24,7 @@ class ModelCaller:
         self._compacted = False
         self._check = GenerationCheck(client.model)
         self.breaks: Counter[str] = Counter()
-        """How often a prompt did not extend what stood before, by cause."""
+        """How often a prompt did not continue the previous call, by cause."""
 
     async def call(
         self, step: int, history: History, max_tokens: int | None = None
@@ -85,7 +85,7 @@ class ModelCaller:
         return response
 
     def _follow_ids(self, done: Completion) -> tuple[IdSpan | None, Continuity | None]:
-        """Compare the prompt's ids with those of the call before, and stand on these from now."""
+        """Compare the prompt's ids with the previous call's, and keep these for the next one."""
         if done.prompt_ids is None:
             return None, None
         ids = self._client.ids

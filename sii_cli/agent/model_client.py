@@ -19,6 +19,7 @@ from recordings.events import (
 )
 from sii_cli.agent.event_channel import EventChannel
 from sii_cli.agent.round_control import ContextOverflow, RoundOver
+from sii_cli.debug_log import logger
 from sii_cli.model.errors import ModelCallFailed, ModelCallRefused, PromptTooLong
 from sii_cli.model.types import (
     ChatRequest,
@@ -28,6 +29,8 @@ from sii_cli.model.types import (
     RequestFailed,
     RequestStarted,
 )
+
+_LOG = logger(__name__)
 
 INTERRUPTED = "The model was interrupted."
 
@@ -87,6 +90,9 @@ class ModelClient:
                                 )
                         case RequestStarted():
                             received = _Received(part.attempt)
+                            _LOG.debug(
+                                "step %d: request %d to %s", step, part.attempt, part.base_url
+                            )
                             self._channel.note(describe(part), "harness")
                         case RequestFailed():
                             received = _Received(part.attempt)  # the event has what had arrived
@@ -110,6 +116,9 @@ class ModelClient:
     def _note_failure(self, step: int, failed: RequestFailed) -> None:
         """Record a request that failed. Raises `RoundOver` when none follows it."""
         failure = failed.failure
+        _LOG.warning(
+            "step %d: request %d failed: %s: %s", step, failed.attempt, failure.kind, failure
+        )
         error = ModelError(
             step=step,
             attempt=failed.attempt,

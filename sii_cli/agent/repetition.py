@@ -1,4 +1,4 @@
-"""Notices a model that goes in circles: the same calls with the same results, over and over."""
+"""Detects repetition: steps that repeat the same calls with the same observations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sii_cli.agent.round_control import RoundOver
 REMIND_AT = 3
 STOP_AT = 5
 LONGEST = 4
-"""Steps of the longest circle that is noticed."""
+"""Steps of the longest sequence whose repetition is detected."""
 
 REMINDER = (
     "You have made the same tool calls with the same results {count} times in a row. Repeating "
@@ -27,12 +27,12 @@ class Repetition:
         self._last: deque[_Step] = deque(maxlen=LONGEST)
         """Steps, the newest first."""
         self._runs = [0] * LONGEST
-        """For circles of 1, 2, … steps: how many steps were as the one a circle before."""
+        """For sequences of 1, 2, … steps: how many steps equal the one that long before."""
 
     def step(self, calls: _Step) -> str | None:
-        """Take a step's (tool, arguments, observation) triples; return a reminder when it is due.
+        """Count a step's (tool, arguments, observation) triples; return a reminder when it is due.
 
-        Raises `RoundOver` when the reminder did not help.
+        Raises `RoundOver` when the repetition continues after it.
         """
         for place, before in enumerate(self._last):
             self._runs[place] = self._runs[place] + 1 if before == calls else 0

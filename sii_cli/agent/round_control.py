@@ -1,4 +1,4 @@
-"""Joints of the loop: the exception that ends a round, and who watches rounds and steps."""
+"""What controls a round from outside of the loop: the exception that ends it, and its observer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from recordings.events import RoundStatus
 
 
 class RoundOver(Exception):
-    """The round ends here, with this status and, unless it was answered, a reason."""
+    """Raised to end a round, with its status and, unless it was answered, a reason."""
 
     def __init__(self, status: RoundStatus, reason: str = "") -> None:
         super().__init__(reason)
@@ -18,7 +18,7 @@ class RoundOver(Exception):
 
 
 class RoundObserver(Protocol):
-    """Told by the loop where it stands; what it does then runs beside the model's calls."""
+    """Notified by the loop of where a round is; its own work runs beside the model calls."""
 
     def round_begins(self, step: int) -> None:
         """A round begins after `step` steps."""
@@ -42,11 +42,11 @@ class _NoObserver:
 
 
 UNOBSERVED: RoundObserver = _NoObserver()
-"""Nobody watches."""
+"""An observer that does nothing."""
 
 
 class ContextOverflow(RoundOver):
-    """The server says that the prompt does not fit the model's context."""
+    """Raised when the prompt does not fit the model's context, as the server says."""
 
     def __init__(self, reason: str) -> None:
         super().__init__("limit", reason)

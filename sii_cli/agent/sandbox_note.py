@@ -1,4 +1,4 @@
-"""What the model is told when it works on in a new sandbox: what is gone, and what stayed."""
+"""The harness message after a new sandbox: what is lost with the old one, and what remains."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from sii_cli.model.control_tokens import neutralise
 from tools.command_text import job_command
 
 _JOBS = 20
-"""Jobs that are named."""
+"""The most jobs that are named."""
 
 
 def new_sandbox_note(trail: SandboxTrail, *, setup: bool) -> HarnessMessage:
-    """Return the note on what `trail` says is gone; `setup`: commands set every sandbox up."""
+    """Return the message about what is lost; `setup`: commands set every sandbox up."""
     sentences = [
         "The sandbox that you worked in is gone, and a new one has taken its place.",
         f"Gone with it: {'; '.join(_gone(trail.lost))}.",

@@ -27,9 +27,12 @@ from sii_cli.agent.event_channel import EventChannel
 from sii_cli.agent.history import History
 from sii_cli.agent.permissions import Permit
 from sii_cli.agent.round_control import UNOBSERVED, RoundObserver, RoundOver
+from sii_cli.debug_log import logger
 from sii_cli.model.control_tokens import neutralise, remove_marks
 from tools.base import ToolResult
 from tools.toolbox import Toolbox
+
+_LOG = logger(__name__)
 
 LIVE_OUTPUT_LIMIT = 64 << 10
 """Bytes of one call's output that are streamed to the screen; the observation has the rest."""
@@ -44,7 +47,7 @@ FAULT = (
     "wholly or in part: look before you go on, and try another way."
 )
 MOST_CALLS = 128
-"""Calls of one step that are run."""
+"""The most calls of one step that are run."""
 TOO_MANY = (
     "Not run: a message may make {most} calls, and this one made {made}. The first {most} were "
     "run; make the others in later messages, or do more in one call."
@@ -54,15 +57,15 @@ INTERRUPTED = "The human interrupted this call after {seconds:.1f} s."
 STOPPED = "This call was stopped after {seconds:.1f} s: the session was ended here."
 
 
-class Observed(NamedTuple):
-    """An observation and the event that recorded it."""
+class RecordedObservation(NamedTuple):
+    """An observation, and the event that records it."""
 
     event: Event
     observation: Observation
 
 
 class ToolCaller:
-    """Runs calls and turns what they return into observations."""
+    """Runs calls, and makes observations of what they return."""
 
     def __init__(
         self,
@@ -79,17 +82,17 @@ class ToolCaller:
         self._on_sandbox_lost = on_sandbox_lost
         self._observer = observer
         self.stopped_by: Origin = "human"
-        """Who is told to have stopped a call that is cancelled."""
+        """Who stopped the calls, when they are cancelled."""
 
     async def run(
         self, step: int, calls: Sequence[CallRequest], history: History
     ) -> list[Observation]:
         """Run a step's calls; return their observations, in the order of the calls.
 
-        Every call gets an observation in the history, also when the turn is stopped, so that
-        the history stays whole. Raises `RoundOver` when no sandbox can be had.
+        Every call gets an observation in the history, also when the round is interrupted, so that
+        the history stays whole. Raises `RoundOver` when no sandbox is available.
         """
-        observed: dict[int, Observed] = {}
+        observed: dict[int, RecordedObservation] = {}
         try:
             await self._observer.settled()
             for group in self._groups(calls[:MOST_CALLS]):
@@ -109,7 +112,7 @@ class ToolCaller:
         return [observed[call.index].observation for call in calls]
 
     def _groups(self, calls: Sequence[CallRequest]) -> Iterator[list[CallRequest]]:
-        """Neighbouring calls that may run at the same time together; others alone."""
+        """Yield groups: neighbouring calls that may run at the same time, and others alone."""
         for parallel, group in groupby(calls, key=lambda call: self._toolbox.parallel(call.name)):
             if parallel:
                 yield list(group)
@@ -117,15 +120,17 @@ class ToolCaller:
                 yield from ([call] for call in group)
 
     async def _run_group(
-        self, step: int, group: Sequence[CallRequest], observed: dict[int, Observed]
+        self, step: int, group: Sequence[CallRequest], observed: dict[int, RecordedObservation]
     ) -> None:
-        """Run calls at the same time; returns or raises when all of them have ended."""
+        """Run calls at the same time; return or raise when all of them have ended."""
         running = (self._run_one(step, call, observed) for call in group)
         for failed in await asyncio.gather(*running, return_exceptions=True):
             if failed is not None:
                 raise failed
 
-    async def _run_one(self, step: int, call: CallRequest, observed: dict[int, Observed]) -> None:
+    async def _run_one(
+        self, step: int, call: CallRequest, observed: dict[int, RecordedObservation]
+    ) -> None:
         parsed = self._toolbox.parse(call.arguments)
         permission = await self._permit(call.name, parsed)
         self._channel.note(
@@ -169,6 +174,7 @@ class ToolCaller:
         except RecordingError:
             raise
         except Exception as error:
+            _LOG.exception("the tool %.100s failed", call.name)
             what = f"{type(error).__name__}: {error}"
             return ToolResult(FAULT.format(name=call.name, error=what), error=TOOL_INFRA)
 
@@ -177,9 +183,9 @@ class ToolCaller:
         step: int,
         calls: Sequence[CallRequest],
         result: ToolResult,
-        observed: dict[int, Observed],
+        observed: dict[int, RecordedObservation],
     ) -> None:
-        """Give the calls that were not run their observations, all of them with one sync."""
+        """Record an observation for each call that was not run, all of them with one sync."""
         rest = [call for call in calls if call.index not in observed]
         for call in rest:
             self._observe(step, call, result, 0.0, observed, sync=call is rest[-1])
@@ -190,7 +196,7 @@ class ToolCaller:
         call: CallRequest,
         result: ToolResult,
         seconds: float,
-        observed: dict[int, Observed],
+        observed: dict[int, RecordedObservation],
         *,
         sync: bool = True,
     ) -> None:
@@ -215,7 +221,7 @@ class ToolCaller:
             details=result.details,
         )
         event = self._channel.note(observation, "tool", sync=sync)
-        observed[call.index] = Observed(event, observation)
+        observed[call.index] = RecordedObservation(event, observation)
 
 
 def _refusal(permission: Permission) -> str:
@@ -227,7 +233,7 @@ def _refusal(permission: Permission) -> str:
 
 
 class _LiveOutput:
-    """Streams a call's output to the screen, decoded, up to a limit."""
+    """Shows a call's output as it arrives, decoded, up to a limit."""
 
     def __init__(self, call_id: str, channel: EventChannel) -> None:
         self._call_id = call_id

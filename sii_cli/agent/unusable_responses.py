@@ -1,4 +1,4 @@
-"""Answers that a round cannot go on from: told to the model a few times, then the round stops."""
+"""Unusable responses: the model is told what was wrong, a few times; then the round ends."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from recordings.events import HarnessMessage, ModelResponse, RoundStatus
 from sii_cli.agent.round_control import RoundOver
 
 MOST_IN_A_ROW = 3
-"""Such answers in a row after which a round stops."""
+"""Unusable responses in a row after which a round ends."""
 
 CUT_OFF = (
     "Your last message was cut off at {tokens} tokens, before it ended. No tool call in it was "
@@ -25,19 +25,19 @@ EMPTY = (
     "shown to anyone). Go on with the task, or give your answer."
 )
 OF_THE_SERVER = ("abort", "error")
-"""Finish reasons of an answer that the server gave up, not the model (vLLM's names)."""
+"""Finish reasons of a response that the server gave up, not the model (vLLM's names)."""
 
 
 class UnusableResponses:
-    """Counts the stumbles of a round, in a row."""
+    """Counts the unusable responses of a round that follow one another."""
 
     def __init__(self) -> None:
         self._count = 0
 
     def step(self, response: ModelResponse) -> HarnessMessage | None:
-        """Take a response; return what to tell the model of it, none when it is a good one.
+        """Count a response; return the message for the model, or `None` when it is usable.
 
-        Raises `RoundOver` when telling did not help.
+        Raises `RoundOver` after too many of them.
         """
         note = unusable_note(response)
         if note is None:
@@ -51,7 +51,7 @@ class UnusableResponses:
 
 
 def unusable_note(response: ModelResponse) -> HarnessMessage | None:
-    """Return what to tell the model of a response that is no answer and makes no call."""
+    """Return the message for the model after a response that has no answer and no call."""
     if not response.complete:
         if response.finish_reason == "length" or "ended_at_limit" in response.flags:
             tokens = response.usage.completion_tokens if response.usage else "its limit of"

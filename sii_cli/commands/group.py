@@ -103,7 +103,12 @@ class Sii(click.Group):
         assert prompt is not None
         prompt.format_options(click.Context(prompt, parent=ctx), formatter)
         with formatter.section("Other options"):
-            formatter.write_dl([("--version", "Show the version.")])
+            formatter.write_dl(
+                [
+                    ("--version", "Show the version."),
+                    ("--debug", "Before a command: write more to the debug log; show tracebacks."),
+                ]
+            )
 
 
 EPILOG = (
@@ -111,7 +116,9 @@ EPILOG = (
     "  sii                                  the prompt, in this directory\n"
     '  sii -p "Why does test_parser fail?"  one task\n'
     "  sii -p - < task.md                   one task, from a file\n"
-    "\n\b\n" + EXIT_CODES + "\n\b\nSII_DEBUG=1 shows the traceback of an error."
+    "\n\b\n"
+    + EXIT_CODES
+    + "\n\b\nSII_DEBUG=1 shows the traceback of an error, and writes more to ~/.sii/debug.log."
 )
 
 

@@ -74,7 +74,7 @@ async def _run(opening: Opening, task: str | None, output: TaskOutput) -> int:
     outcome = Outcome()
     told = False
     try:
-        async with open_session(opening) as session:
+        async with interruptible_session(opening) as session:
             with _ticking(output):
                 for note in session.notes(await session.served()):
                     click.echo(f"sii: {one_line(note, 300)}", err=True)
@@ -103,8 +103,8 @@ async def _run(opening: Opening, task: str | None, output: TaskOutput) -> int:
 
 
 @asynccontextmanager
-async def open_session(opening: Opening) -> AsyncIterator[Session]:
-    """Open a session and close it whatever happens."""
+async def interruptible_session(opening: Opening) -> AsyncIterator[Session]:
+    """Open a session that signals interrupt, and close it in any case."""
     session = await opening()
     with _interruptible(session):
         try:

@@ -72,9 +72,12 @@ def load(flags: dict[str, Any]) -> Settings:
     """Put the settings together from flags, the environment and the files."""
     import os
 
+    from sii_cli.assembly import start_debug_log
     from sii_cli.config.load import load_settings
 
-    return load_settings(flags, os.environ)
+    settings = load_settings(flags, os.environ)
+    start_debug_log(settings)
+    return settings
 
 
 def load_for_recordings(flags: dict[str, Any] | None = None) -> Settings:

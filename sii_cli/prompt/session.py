@@ -20,6 +20,7 @@ from sii_cli import __version__
 from sii_cli.agent.context.budget import Fill, context_length
 from sii_cli.agent.event_channel import Item
 from sii_cli.agent.round_control import RoundOver
+from sii_cli.assembly import start_debug_log
 from sii_cli.config.load import load_settings
 from sii_cli.config.settings import Settings
 from sii_cli.errors import explain
@@ -86,6 +87,7 @@ class PromptSession:
     ) -> PromptSession:
         """Read the settings and open the first session. Raises `UsageError`."""
         opened = cls(view, await asyncio.to_thread(load_settings, flags, os.environ))
+        start_debug_log(opened._settings)
         opened._say(*opened._settings.notes, style="yellow")
         await opened.new(resumed)
         return opened

@@ -19,6 +19,9 @@ from sandbox.protocol import (
     SandboxLost,
     SandboxSpec,
 )
+from sii_cli.debug_log import logger
+
+_LOG = logger(__name__)
 
 Note = Callable[[EventData], object]
 
@@ -74,6 +77,7 @@ class SandboxLease:
         """
         if self._up is None or self._starting is None:
             return
+        _LOG.warning("the sandbox %s was lost: %s", self._up.info.sandbox_id, detail)
         dead, self._starting = self._starting.result(), None
         self._removals.append(asyncio.create_task(dead.close()))  # it may only have gone silent
         self._ended("lost", detail)
@@ -119,6 +123,7 @@ class SandboxLease:
             await sandbox.close()
             raise
         self._up = sandbox
+        _LOG.debug("the sandbox %s started", sandbox.info.sandbox_id)
         return sandbox
 
     def _introduce(self, sandbox: Sandbox) -> None:

@@ -12,6 +12,7 @@ from contextlib import (
     asynccontextmanager,
     suppress,
 )
+from typing import Any
 
 from recordings.errors import RecordingError
 from recordings.events import (
@@ -32,6 +33,7 @@ from sii_cli.assembly import (
     make_model,
     make_spec,
 )
+from sii_cli.config.load import load_settings
 from sii_cli.config.settings import Settings
 from sii_cli.errors import UsageError
 from sii_cli.import_path import leave_out
@@ -312,3 +314,30 @@ class Session:
         return WorkspaceTracker(
             self.settings, may_change=lambda name: not self._toolbox.parallel(name)
         )
+
+
+@asynccontextmanager
+async def open_session(
+    settings: Settings | None = None,
+    *,
+    model: Model | None = None,
+    backend: SandboxBackend | None = None,
+    resumed: Resumed | None = None,
+    permit: Permit = permit_all,
+    **values: Any,
+) -> AsyncIterator[Session]:
+    """Open a session for a program, and close it in any case.
+
+    Without `settings` they are loaded as a command loads them, with `values` by name over the
+    environment and the files: `workspace="project"`, `base_url="http://gpu-box:8000/v1"`. The rest
+    is as in `Session.open`. Raises `UsageError` for a wrong setting.
+    """
+    if settings is None:
+        settings = await asyncio.to_thread(load_settings, values, os.environ)
+    session = await Session.open(
+        settings, mode="headless", model=model, backend=backend, resumed=resumed, permit=permit
+    )
+    try:
+        yield session
+    finally:
+        await session.close()

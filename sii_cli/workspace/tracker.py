@@ -27,7 +27,10 @@ from sandbox.snapshots import (
     quoted,
 )
 from sii_cli.config.settings import Settings
+from sii_cli.debug_log import logger
 from sii_cli.workspace.history import snapshot_store
+
+_LOG = logger(__name__)
 
 Cause = Literal["start", "step", "round", "resume", "before", "undo", "restore"]
 MAX_NAMED = 200
@@ -181,6 +184,8 @@ class WorkspaceTracker:
             )
         except Exception as error:
             known = isinstance(error, SnapshotError)
+            if not known:
+                _LOG.exception("no snapshot was taken")
             self._failed(step, str(error) if known else f"{type(error).__name__}: {error}")
             return None
         self._record(event)

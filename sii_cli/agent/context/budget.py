@@ -1,4 +1,4 @@
-"""How the context is shared out: what is taken, the room for an answer, when it is full."""
+"""The budget of a context: what is used, the room for an answer, and when it is full."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 ANSWER = 16384
 """Tokens kept free for one answer, in a context that is long enough."""
 ANSWER_SHARE = 4
-"""No more than one of so many parts of the context is kept for an answer."""
+"""At most one of this many parts of the context is kept for an answer."""
 MARGIN = 16
 """Tokens by which a count may be wrong."""
 
@@ -33,9 +33,9 @@ class ContextBudget:
     """The context of one model, for one session."""
 
     length: int | None
-    """Tokens that the model can hold; none: not known, and nothing is limited here."""
+    """Tokens that the context has; `None` means not known, and nothing is limited here."""
     asked: int | None = None
-    """The most tokens of an answer that the user allows."""
+    """The most tokens of an answer, as set by the user."""
 
     @property
     def answer(self) -> int:
@@ -45,16 +45,16 @@ class ContextBudget:
         return min(self.asked or ANSWER, self.length // ANSWER_SHARE)
 
     def left(self, used: int) -> int | None:
-        """Return the tokens that are free; none when the length is not known."""
+        """Return the tokens that are free, or `None` when the length is not known."""
         return None if self.length is None else max(0, self.length - used - MARGIN)
 
     def is_full(self, used: int) -> bool:
-        """Tell whether the room for an answer is taken."""
+        """Return whether the room for an answer is used up."""
         left = self.left(used)
         return left is not None and left < self.answer
 
     def max_tokens(self, used: int) -> int | None:
-        """Return the most tokens that the next answer may have; none: the server decides."""
+        """Return the most tokens of the next answer; `None` means that the server decides."""
         left = self.left(used)
         if left is None:
             return self.asked
@@ -62,7 +62,7 @@ class ContextBudget:
 
 
 def context_length(setting: int | None, served: int | None, profile: int | None) -> int | None:
-    """Return the context's length: as set (no more than is served), as served, as it is known."""
+    """Return the length of a context: as set (at most as served), served, or in the profile."""
     if setting is not None and served is not None:
         return min(setting, served)
     return setting or served or profile

@@ -114,7 +114,7 @@ class Compactor:
             raise RoundOver("limit", overflow.reason) from None
         return self._max_tokens()
 
-    async def heard(self, response: ModelResponse, history: History) -> None:
+    async def received(self, response: ModelResponse, history: History) -> None:
         """Take the server's word for what the history comes to now."""
         usage = response.usage
         if usage is None:

@@ -1,4 +1,4 @@
-"""How full the context is: the server's own numbers, and what has been added since."""
+"""How full the context is: the server's own count, and an estimate of what was added since."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Meter:
         self._counter = counter
         self._tools = (tools or b"").decode()
         self._known: int | None = None
-        """Tokens of the messages counted so far; none when nothing was counted."""
+        """Tokens of the messages counted so far, or `None` before the first count."""
         self._covered = 0
         """How many messages these are."""
         self._new = 0
@@ -23,12 +23,12 @@ class Meter:
 
     @property
     def used(self) -> int:
-        """Tokens of the messages that were taken."""
+        """Tokens of all messages counted so far."""
         return (self._known or 0) + self._new
 
     @property
     def exact(self) -> bool:
-        """Nothing of it is estimated, but for what a template puts around messages."""
+        """Whether nothing is estimated but what a template puts around messages."""
         return self._new == 0 or self._counter.exact
 
     @property
@@ -47,5 +47,5 @@ class Meter:
         self._covered = len(messages)
 
     def set(self, tokens: int, messages: int) -> None:
-        """Take the server's word for the first `messages` messages."""
+        """Set the server's count of the first `messages` messages."""
         self._known, self._covered, self._new = tokens, messages, 0

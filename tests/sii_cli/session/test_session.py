@@ -21,7 +21,7 @@ from recordings.storage.log import LogWriter, read_events
 from recordings.verify import verify
 from sandbox.protocol import SandboxSpec
 from sii_cli.config.settings import Settings
-from sii_cli.headless.run import open_session
+from sii_cli.headless.run import interruptible_session
 from sii_cli.model.types import ServedModel
 from sii_cli.session import session as session_module
 from sii_cli.session.resume import Resumed
@@ -217,7 +217,7 @@ async def test_an_interrupt_also_stops_the_wait_for_the_server_of_a_resumed_sess
 
     async def go_on() -> None:
         opening = partial(Session.open, settings, mode="headless", model=Silent(), resumed=recorded)
-        async with open_session(opening) as resumed:
+        async with interruptible_session(opening) as resumed:
             asyncio.get_running_loop().call_soon(os.kill, os.getpid(), signal.SIGINT)
             await say(resumed, "go on")
 
