@@ -624,6 +624,7 @@ REASONS: dict[str, tuple[str, ...]] = {
         ),
         *(
             "sii_cli.agent.permissions:*",
+            "sii_cli.debug_log:logger",
             "sii_cli.model.errors:*",
             "sii_cli.model.forms.registry:*",
         ),
