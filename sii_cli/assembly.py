@@ -1,4 +1,4 @@
-"""What a session is put together from, made from the settings."""
+"""The parts of a session, made from the settings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Mode = Literal["interactive", "headless", "demo", "batch"]
 
 def make_model(settings: Settings) -> Model:
     """Return the client of the server that the settings name."""
-    from sii_cli.model.vllm import VllmModel  # httpx is slow to import: after the first key
+    from sii_cli.model.vllm import VllmModel  # aiohttp is slow to import: after the first key
 
     return VllmModel(
         base_url=settings.base_url,
@@ -41,7 +41,7 @@ def make_backend(settings: Settings) -> SandboxBackend:
 
 
 def make_spec(settings: Settings) -> SandboxSpec:
-    """Return what sandbox to start for the settings."""
+    """Return the specification of the sandbox that the settings describe."""
     return SandboxSpec(
         workspace=settings.workspace,
         image=settings.image,
@@ -55,7 +55,7 @@ def make_spec(settings: Settings) -> SandboxSpec:
 
 
 def make_limits(settings: Settings) -> Limits:
-    """Return what a sandbox may use up."""
+    """Return the limits of a sandbox."""
     return Limits(
         memory=settings.memory,
         cpus=settings.cpus,
@@ -82,7 +82,7 @@ def _mount(text: str) -> Mount:
 
 
 def make_key(settings: Settings) -> HomeKey | None:
-    """Return the key that proves what is recorded; made when the home has none.
+    """Return the home key, which proves what is recorded; it is created when there is none.
 
     Raises `HomeKeyUnusable`, `RecordingFailed`.
     """
@@ -90,10 +90,10 @@ def make_key(settings: Settings) -> HomeKey | None:
 
 
 def make_redactor(settings: Settings) -> Redactor:
-    """Return what keeps secrets out of the recording.
+    """Return the redactor that keeps secrets out of the recording.
 
-    The model reads what is recorded, so it does not get to see them either. Hence by default only
-    what is hardly ever wrong is masked: a name taken for a secret's would break its edits.
+    The model reads what is recorded, so it does not see them either. By default only what is hardly
+    ever wrong is masked: a wrong guess would break the model's edits.
     """
     known = known_secrets(os.environ, sandbox_env(settings))
     if settings.api_key is not None:

@@ -36,7 +36,7 @@ class ToolResult:
 
     text: str
     error: str | None = None
-    """Kind of the error, none when the call worked."""
+    """Kind of the error, or `None` when the call worked."""
     exit_code: int | None = None
     cut: Cut | None = None
     full: bytes | None = None
@@ -49,7 +49,7 @@ class ToolResult:
 
 
 class ToolError(Exception):
-    """A call that cannot be carried out: the message tells the model the fact and the remedy."""
+    """Raised when a call cannot be run; the message tells the model the fact and the remedy."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -99,6 +99,6 @@ class Tool(ABC, Generic[P]):
     async def run(self, params: P, emit: Emit) -> ToolResult:
         """Carry out one call.
 
-        Raises `ToolError` for what the model can mend, `ToolOutage` for what it cannot. Cancelling
-        ends what the call runs.
+        Raises `ToolError` for what the model can correct, `ToolOutage` for what it cannot.
+        Cancelling ends what the call runs.
         """

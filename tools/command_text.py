@@ -1,4 +1,4 @@
-"""How a command, a piece of python or a job ended, in words for the model."""
+"""How a command, Python code or a job ended, as text for the model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LIMITS: dict[LimitName, str] = {
     "pids": "the limit on processes was reached: some could not be started",
     "open_files": "the limit on open files was reached",
 }
-"""Limits in words; that of time is told as the ending, that of output where some is missing."""
+"""Limits as text; the time limit is reported as the end, that of output where some is missing."""
 _WANTS_INPUT = re.compile(
     rb"EOF when reading|raise EOFError|Inappropriate ioctl for device|not a (?i:terminal|tty)"
     rb"|/dev/tty|failed tty get|terminal is required|terminal prompts disabled"

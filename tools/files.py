@@ -58,7 +58,7 @@ class Files:
         return await sandbox.read_file(path, limit=READ_LIMIT)
 
     async def write(self, path: str, data: bytes, before: FileData | None) -> FileData:
-        """Replace a file that is still as `before` (none: that does not exist)."""
+        """Replace a file that is still as `before` (`None`: that does not exist)."""
         sandbox = await self._sandbox()
         expected = before.sha256 if before else ""
         try:

@@ -36,7 +36,7 @@ class Found:
 
     output: bytes
     visible: frozenset[bytes] | None = None
-    """Paths that count; none: all of them. A glob reaches hidden and ignored files too, which
+    """Paths that are searched; empty for all. A glob reaches hidden and ignored files too, which
     ripgrep lets it overrule."""
     truncated: bool = False
     """There was more than `MAX_OUTPUT`."""
@@ -49,7 +49,7 @@ class Found:
 
     @property
     def notes(self) -> list[str]:
-        """What is missing, in words."""
+        """What is missing, as text."""
         notes = []
         if self.truncated:
             notes.append("[there is more than was looked at: narrow the search]")

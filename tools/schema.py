@@ -1,4 +1,4 @@
-"""A tool's parameters as a JSON schema for models, and what is wrong with arguments in words."""
+"""A tool's parameters as a JSON schema for models, and what is wrong with arguments, as text."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _MAX_DEPTH = 100
 
 
 class BadArguments(ValueError):
-    """The arguments are no JSON object; the message says where and why."""
+    """Raised when arguments are not a JSON object; the message says where and why."""
 
 
 def function_schema(tool: Tool[Any]) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def _plain(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any
         schema = {**variant, **{key: schema[key] for key in schema if key != "anyOf"}}
     plain = {key: schema[key] for key in _KEYS if schema.get(key) is not None}
     if schema["type"] == "object":
-        plain.pop("description", None)  # the docstring of a class of ours
+        plain.pop("description", None)  # the docstring of a class
         plain["properties"] = {
             name: _plain(one, definitions) for name, one in schema["properties"].items()
         }

@@ -31,7 +31,7 @@ class TextFile:
     encoding: str = "utf-8"
     mark: bytes = b""
     note: str = ""
-    """What is special about the encoding, in words; empty for plain UTF-8."""
+    """What is special about the encoding, as text; empty for plain UTF-8."""
     newline: str = "\n"
     """How most lines end."""
     mixed: bool = False
@@ -48,7 +48,7 @@ class TextFile:
 
 
 def decode_text(data: bytes) -> TextFile | None:
-    """Read bytes as a text file; none when they are binary."""
+    """Decode bytes as a text file; `None` when they are binary."""
     for mark, encoding, note in _MARKS:
         if data.startswith(mark):
             try:

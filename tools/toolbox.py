@@ -48,7 +48,7 @@ class Toolbox:
             raise ValueError(f"Two sources have a tool {repeated[0]}.")
         self._provider = sandbox
         self._sandbox: Sandbox | None = None
-        """The one that was used last."""
+        """The sandbox that was used last."""
         needs = ToolNeeds(self._provide, Files(self._provide), web)
         self._tools = {
             name: source.make(name, needs)
@@ -81,17 +81,17 @@ class Toolbox:
         return name in self._tools and self._tools[name].outside
 
     def parse(self, arguments: str) -> dict[str, Any] | None:
-        """Read the raw arguments of a call; none when they are no JSON object."""
+        """Parse the raw arguments of a call; `None` when they are not a JSON object."""
         try:
             return parse_arguments(arguments)
         except BadArguments:
             return None
 
     async def call(self, name: str, arguments: str, emit: Emit) -> ToolResult:
-        """Carry out one call. What the model did wrong becomes the result's text and `error`.
+        """Run one call. What the model did wrong becomes the result's text and `error`.
 
-        Jobs that ended meanwhile are told at the end of the text. Raises what the sandbox raises
-        when it is gone (`SandboxLost`, `SandboxUnavailable`).
+        Jobs that ended meanwhile are reported at the end of the text. Raises what the sandbox
+        raises when it is gone (`SandboxLost`, `SandboxUnavailable`).
         """
         result = await self._carry_out(name, arguments, emit)
         ended = self._sandbox.ended_jobs() if self._sandbox else []

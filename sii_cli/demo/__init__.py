@@ -1,6 +1,6 @@
-"""The demo: a task and a workspace shipped with the package, and model turns to play it with.
+"""The demo: a task and a workspace shipped with the package, and written responses of a model.
 
-Only the model's turns are canned; the loop, the sandbox, the tools and the recording are real.
+Only the responses are written in advance: loop, sandbox, tools and recording are real.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A model that plays written turns: it stands in where no server is, and says so."""
+"""A model that plays written responses, for a demo without a server."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OVER = "The demo's written turns are used up. Set SII_BASE_URL to go on with a r
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class WrittenResponse:
     """What the model is to say at one step; `calls` are (tool, JSON arguments)."""
 
     reasoning: str
@@ -39,22 +39,24 @@ class Turn:
     calls: tuple[tuple[str, str], ...]
 
 
-def demo_responses() -> list[Turn]:
-    """Read the turns shipped with the package."""
+def demo_responses() -> list[WrittenResponse]:
+    """Read the responses shipped with the package."""
     lines = resources.files("sii_cli.demo").joinpath(TURNS).read_bytes().splitlines()
-    return [_turn(orjson.loads(line)) for line in lines]
+    return [_response(orjson.loads(line)) for line in lines]
 
 
-def _turn(line: dict[str, Any]) -> Turn:
+def _response(line: dict[str, Any]) -> WrittenResponse:
     calls = ((call["name"], orjson.dumps(call["arguments"]).decode()) for call in line["calls"])
-    return Turn(line["reasoning"], line["content"], tuple(calls))
+    return WrittenResponse(line["reasoning"], line["content"], tuple(calls))
 
 
 class WrittenModel:
-    """Plays one turn a request, word by word, at a readable pace."""
+    """Plays one response a request, word by word, at a readable pace."""
 
-    def __init__(self, turns: Sequence[Turn], seconds_a_word: float = SECONDS_A_WORD) -> None:
-        self._turns = iter(turns)
+    def __init__(
+        self, responses: Sequence[WrittenResponse], seconds_a_word: float = SECONDS_A_WORD
+    ) -> None:
+        self._responses = iter(responses)
         self._pause = seconds_a_word
         self._step = 0
 
@@ -63,20 +65,20 @@ class WrittenModel:
         return ServedModel(name="demo-turns", base_url="none: written turns, no model")
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ModelPart, None]:
-        """Play the next turn."""
+        """Play the next response."""
         yield RequestStarted(attempt=1)
-        turn = next(self._turns, None)
-        if turn is None:
+        response = next(self._responses, None)
+        if response is None:
             yield RequestFailed(attempt=1, failure=ModelCallRefused("bad_request", OVER))
             return
         self._step += 1
-        async for delta in self._say(turn):
+        async for delta in self._say(response):
             yield delta
         yield Completion(
             attempt=1,
             response_id=None,
-            reasoning=turn.reasoning,
-            content=turn.content,
+            reasoning=response.reasoning,
+            content=response.content,
             calls=tuple(
                 CallRequest(
                     index=index,
@@ -84,20 +86,20 @@ class WrittenModel:
                     name=name,
                     arguments=arguments,
                 )
-                for index, (name, arguments) in enumerate(turn.calls)
+                for index, (name, arguments) in enumerate(response.calls)
             ),
-            finish_reason="tool_calls" if turn.calls else "stop",
+            finish_reason="tool_calls" if response.calls else "stop",
             stop_reason=None,
             complete=True,
             flags=("ids_missing", "written_turn"),
         )
 
-    async def _say(self, turn: Turn) -> AsyncIterator[Delta]:
+    async def _say(self, response: WrittenResponse) -> AsyncIterator[Delta]:
         said: list[tuple[DeltaKind, str, int]] = [
-            ("reasoning", turn.reasoning, 0),
-            ("content", turn.content, 0),
+            ("reasoning", response.reasoning, 0),
+            ("content", response.content, 0),
         ]
-        for index, (name, arguments) in enumerate(turn.calls):
+        for index, (name, arguments) in enumerate(response.calls):
             said += [("call_name", name, index), ("call_arguments", arguments, index)]
         for kind, text, index in said:
             for word in re.findall(r"\s*\S+\s*", text):

@@ -18,7 +18,7 @@ from sii_cli.doctor.server_checks import DoctorCheck
 LONGEST = 55.0
 """Seconds that all checks may take together."""
 Checks = asyncio.Queue[DoctorCheck | Exception | None]
-"""What one server's examination finds; none at its end."""
+"""The checks of one server; `None` at their end."""
 LOW_DISK = 5 << 30
 """Bytes."""
 
@@ -44,7 +44,7 @@ async def _servers(settings: Settings, deadline: float) -> AsyncIterator[DoctorC
     ]
     try:
         for url, queue in zip(urls, queues, strict=True):
-            async for check in _told(queue, deadline):
+            async for check in _checks_of(queue, deadline):
                 yield replace(check, endpoint=url) if len(urls) > 1 else check
     finally:
         for task in tasks:
@@ -63,8 +63,8 @@ async def _examine_server(probe: Probe, queue: Checks) -> None:
         await probe.aclose()
 
 
-async def _told(queue: Checks, deadline: float) -> AsyncIterator[DoctorCheck]:
-    """Yield a server's checks until its end or the deadline; raises what its examination raised."""
+async def _checks_of(queue: Checks, deadline: float) -> AsyncIterator[DoctorCheck]:
+    """Yield a server's checks until their end or the deadline; raise what they raised."""
     try:
         while (check := await _next(queue, deadline)) is not None:
             yield check
@@ -75,7 +75,7 @@ async def _told(queue: Checks, deadline: float) -> AsyncIterator[DoctorCheck]:
 
 
 async def _next(queue: Checks, deadline: float) -> DoctorCheck | None:
-    """Return the next check, none at the end. Raises `TimeoutError`, and what was raised there."""
+    """Return the next check, or `None` at the end. Raises `TimeoutError`, and what they raised."""
     async with asyncio.timeout_at(deadline):
         check = await queue.get()
     if isinstance(check, Exception):
@@ -84,7 +84,7 @@ async def _next(queue: Checks, deadline: float) -> DoctorCheck | None:
 
 
 def terminal() -> DoctorCheck:
-    """What the screen can show."""
+    """Check what the terminal can show."""
     encoding = (sys.stdout.encoding or "").lower()
     if encoding.replace("-", "") != "utf8":
         found = f"the terminal's encoding is {encoding or 'unknown'}"
@@ -93,7 +93,7 @@ def terminal() -> DoctorCheck:
 
 
 def disk(home: Path) -> DoctorCheck:
-    """Room for recordings."""
+    """Check the room for recordings."""
     folder = home
     while not folder.exists():
         folder = folder.parent
@@ -107,7 +107,7 @@ def disk(home: Path) -> DoctorCheck:
 
 
 def engine(image: str) -> list[DoctorCheck]:
-    """The Docker engine and the sandbox's image (blocking)."""
+    """Check the Docker engine and the sandbox's image (blocks)."""
     from docker.errors import DockerException, ImageNotFound
 
     from sandbox.docker.engine import connect

@@ -1,4 +1,4 @@
-"""Whether a sandbox really starts here, runs, and holds what it promises: tried, not read off."""
+"""Whether a sandbox starts here, runs, and keeps its limits: tried, not assumed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sii_cli.doctor.machine import engine
 from sii_cli.doctor.server_checks import DoctorCheck
 
 SMALL = Limits(memory=256 << 20, pids=64, tmp=32 << 20, command_timeout=30.0)
-"""Limits that are hit within a moment."""
+"""Limits that are reached within a moment."""
 SLOW_START = 3.0
 SLOW_ROUND_TRIP = 0.05
 SLOW_END = 3.0

@@ -1,4 +1,4 @@
-"""Whether a model server can be trusted with a recording: asked with a few short requests."""
+"""Whether a model server returns what a recording needs: tried with a few short requests."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from sii_cli.model.types import (
 from sii_cli.model.vllm import VllmModel
 
 MAX_TOKENS = 1024
-"""Tokens of one answer: room for a thought and two calls."""
+"""Tokens of one response: room for reasoning and two calls."""
 LONG_ARGUMENT = 100_000
 """Characters."""
 NOTE: dict[str, Any] = {
@@ -125,7 +125,7 @@ class Probe:
         yield checks.call_count("parallel calls", two, 2, profile)
 
     async def _parser(self, done: Completion) -> DoctorCheck:
-        """Whether what the server gave is what the ids say."""
+        """Check whether what the parser returned is what the ids spell."""
         try:
             doubts = await self._model.text_doubts(done)
         except ModelCallFailed as error:
@@ -140,7 +140,7 @@ class Probe:
         return DoctorCheck("text and ids", "ok", "what was shown is what the ids say")
 
     async def _form(self, served: ServedModel, done: Completion, profile: Profile) -> DoctorCheck:
-        """Whether calls are written in the form that the model was trained on."""
+        """Check whether calls are written in the form that the model was trained on."""
         form = form_of(profile.tool_call_parser)
         if form is None:
             return DoctorCheck(
@@ -161,7 +161,7 @@ class Probe:
     async def _round_trip(
         self, served: ServedModel, question: list[Message], done: Completion
     ) -> DoctorCheck:
-        """Whether the answer, sent back, is rendered as it was generated."""
+        """Check whether a response that is sent back is rendered as it was generated."""
         trail = IdTrail()
         trail.advance(done.prompt_ids or [], done.generated_ids or [])
         messages = [*question, _said(done), *(_noted(call.call_id) for call in done.calls)]
@@ -178,7 +178,7 @@ class Probe:
         return DoctorCheck("template", "warn", found, "every step may become a sample of its own")
 
     async def _long_argument(self, served: ServedModel) -> DoctorCheck:
-        """Whether a long argument in the history is taken as it is."""
+        """Check whether a long argument in the history is accepted."""
         arguments = encode({"text": "naïve " * (LONG_ARGUMENT // 6)}).decode()
         said = _assistant(
             calls=[CallRequest(index=0, call_id="1", name="note", arguments=arguments)]
@@ -214,7 +214,7 @@ def _noted(call_id: str) -> Message:
 
 
 def _said(done: Completion) -> Message:
-    """A turn as a session sends it back."""
+    """Return the message of a response as a session sends it back."""
     return _assistant(
         reasoning=done.reasoning,
         content=done.content,

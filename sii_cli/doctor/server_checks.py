@@ -1,4 +1,4 @@
-"""What the answers to the doctor's questions show: each look, ok or with its remedy."""
+"""The checks of a model server's responses: each ok, or with its remedy."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ Status = Literal["ok", "warn", "fail"]
 
 @dataclass(frozen=True, slots=True)
 class DoctorCheck:
-    """What one look found."""
+    """What one check found."""
 
     name: str
     status: Status
     found: str
     remedy: str = ""
     endpoint: str = ""
-    """The server that was looked at, where there are several."""
+    """The server that was checked, where there are several."""
 
 
 def known(profile: Profile) -> DoctorCheck:
-    """Whether a profile fits the model."""
+    """Check whether a profile fits the model."""
     if profile.name == UNKNOWN:
         found = "no profile fits its name: its parsers and its form of calls are not known"
         return DoctorCheck("profile", "warn", found, "add one in models.toml")
@@ -38,7 +38,7 @@ def known(profile: Profile) -> DoctorCheck:
 
 
 def version(served: ServedModel) -> DoctorCheck:
-    """Which server it is."""
+    """Report which server it is."""
     version = served.details.get("version")
     if version is None:
         return DoctorCheck("version", "warn", "not vLLM, or behind a proxy", "ids may be missing")
@@ -46,7 +46,7 @@ def version(served: ServedModel) -> DoctorCheck:
 
 
 def context(served: ServedModel, profile: Profile) -> DoctorCheck:
-    """Whether the whole context can be used."""
+    """Check whether the whole context can be used."""
     length = served.context_length
     if length is None:
         return DoctorCheck("context", "warn", "the server does not tell its context length")
@@ -57,7 +57,7 @@ def context(served: ServedModel, profile: Profile) -> DoctorCheck:
 
 
 def ids(done: Completion) -> DoctorCheck:
-    """Whether the ids are there, and as many as counted."""
+    """Check whether the ids are there, and as many as counted."""
     if "ids_missing" in done.flags:
         return DoctorCheck(
             "token ids", "fail", "none", "use vLLM 0.10.2 or later (return_token_ids)"
@@ -68,7 +68,7 @@ def ids(done: Completion) -> DoctorCheck:
 
 
 def usage(done: Completion) -> DoctorCheck:
-    """Whether tokens are counted."""
+    """Check whether tokens are counted."""
     if done.usage is None:
         return DoctorCheck("usage", "fail", "missing", "update the server")
     return DoctorCheck(
@@ -77,7 +77,7 @@ def usage(done: Completion) -> DoctorCheck:
 
 
 def stop(done: Completion) -> DoctorCheck:
-    """Whether a turn ends on its stop token."""
+    """Check whether a response ends on its stop token."""
     if not done.complete:
         return DoctorCheck("stop", "warn", f"the answer was cut off ({done.finish_reason})")
     if isinstance(done.stop_reason, int) and (done.generated_ids or [-1])[-1] != done.stop_reason:
@@ -89,14 +89,14 @@ def stop(done: Completion) -> DoctorCheck:
 
 
 def reasoning(done: Completion, profile: Profile) -> DoctorCheck:
-    """Whether thoughts are apart from the answer."""
+    """Check whether the reasoning is apart from the content."""
     if "<think>" in (done.content or "") or "</think>" in (done.content or ""):
         return DoctorCheck("reasoning", "fail", "within the content", profile.reasoning_flags)
     return DoctorCheck("reasoning", "ok", "apart from the content" if done.reasoning else "none")
 
 
 def cache(done: Completion | RequestFailed) -> DoctorCheck:
-    """Whether a prompt sent twice is read once."""
+    """Check whether a prompt sent twice is read once."""
     if isinstance(done, RequestFailed):
         return DoctorCheck("prefix cache", "fail", str(done.failure))
     cached = done.usage.cached_tokens if done.usage else None
@@ -110,7 +110,7 @@ def cache(done: Completion | RequestFailed) -> DoctorCheck:
 def call_count(
     name: str, done: Completion | RequestFailed, wanted: int, profile: Profile
 ) -> DoctorCheck:
-    """Whether as many calls are parsed as were asked for."""
+    """Check whether as many calls are parsed as were asked for."""
     if isinstance(done, RequestFailed):
         return DoctorCheck(name, "fail", str(done.failure))
     if "call_not_parsed" in done.flags:
@@ -126,12 +126,12 @@ def call_count(
 
 
 def unicode(done: Completion) -> DoctorCheck:
-    """Whether a text of other alphabets arrives in a call."""
+    """Check whether a text of other alphabets arrives in a call."""
     return _argument("unicode", done, "text", TEXT)
 
 
 def nested(done: Completion) -> DoctorCheck:
-    """Whether values within values arrive in a call, as values."""
+    """Check whether values within values arrive in a call, as values."""
     return _argument("nested", done, "tags", TAGS)
 
 

@@ -1,4 +1,4 @@
-"""How a task without an input line is told: as text, as one JSON object, or as the recording."""
+"""The output of a task without an input line: text, one JSON object, or the recording."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ STATUS_OF_CODE = {3: "limit", 4: "infra", INTERRUPTED: "interrupted"}
 
 
 class Outcome:
-    """What came of a task, gathered from the items."""
+    """The outcome of a task, collected from the items."""
 
     def __init__(self) -> None:
         self.session: str | None = None
@@ -48,7 +48,7 @@ class Outcome:
         """Calls that failed for a reason of the installation, by tool."""
 
     def take(self, item: Item) -> None:
-        """Take account of an item."""
+        """Count an item."""
         match item:
             case Event(data=ModelResponse() as response):
                 self.steps += 1
@@ -65,13 +65,13 @@ class Outcome:
                     self.answer = None
 
     def fail(self, error: SiiError) -> None:
-        """The task could not be worked on."""
+        """The task failed with an error."""
         self.exit_code = error.exit_code
         self.status = STATUS_OF_CODE.get(error.exit_code, "failed")
         self.reason = str(error)
 
     def interrupted(self) -> None:
-        """The human stopped it."""
+        """The user interrupted it."""
         self.exit_code, self.status = INTERRUPTED, "interrupted"
 
     def _count(self, usage: Usage) -> None:
@@ -82,10 +82,10 @@ class Outcome:
 
 
 class TaskOutput(Protocol):
-    """How a task is told while it runs, and at its end."""
+    """What is printed of a task while it runs, and at its end."""
 
     def take(self, item: Item, folder: Path) -> None:
-        """Tell one item; `folder` is the recording's."""
+        """Print one item; `folder` is the recording's."""
         ...
 
     def tick(self) -> None:
@@ -93,7 +93,7 @@ class TaskOutput(Protocol):
         ...
 
     def end(self, outcome: Outcome) -> None:
-        """Tell the end."""
+        """Print the end."""
         ...
 
 
@@ -129,10 +129,10 @@ class JsonOutput:
     """One object at the end."""
 
     def take(self, item: Item, folder: Path) -> None:
-        """Nothing is told before the end."""
+        """Nothing is printed before the end."""
 
     def tick(self) -> None:
-        """Nothing is told before the end."""
+        """Nothing is printed before the end."""
 
     def end(self, outcome: Outcome) -> None:
         """Print the object."""

@@ -34,7 +34,7 @@ Opening = Callable[[], Awaitable[Session]]
 def read_task(text: str | None, resumed: Resumed | None = None) -> str | None:
     """Return the task: the text given, or standard input where there is none (or `-`).
 
-    None: the recording that is gone on with has an open round, which needs no word.
+    `None`: the recording that is continued has an open round, which needs no message.
     Raises `UsageError` when there is no task.
     """
     needs_none = text is None and resumed is not None and has_open_round(resumed.folder)
@@ -62,7 +62,7 @@ def run_task(
 ) -> int:
     """Work on the task (`None`: on the open round), print as asked, and return the exit code.
 
-    `model` stands in for the server that the settings name; `resumed` is a recording to go on with.
+    `model` replaces the server that the settings name; `resumed` is a recording to continue.
     """
     for note in settings.notes:
         click.echo(f"sii: {one_line(note, 300)}", err=True)
@@ -72,7 +72,7 @@ def run_task(
 
 async def _run(opening: Opening, task: str | None, output: TaskOutput) -> int:
     outcome = Outcome()
-    told = False
+    shown = False
     try:
         async with interruptible_session(opening) as session:
             with _ticking(output):
@@ -86,7 +86,7 @@ async def _run(opening: Opening, task: str | None, output: TaskOutput) -> int:
                         outcome.fill = session.context.fill if session.context else None
                         if session.folder is not None:
                             output.take(item, session.folder)
-                told = True
+                shown = True
     except asyncio.CancelledError:
         outcome.interrupted()
     except Exception as error:
@@ -95,7 +95,7 @@ async def _run(opening: Opening, task: str | None, output: TaskOutput) -> int:
             raise
         outcome.fail(known)
     output.end(outcome)
-    if outcome.reason and not (told and isinstance(output, TextOutput)):
+    if outcome.reason and not (shown and isinstance(output, TextOutput)):
         click.echo(f"sii: {outcome.reason}", err=True)
     if outcome.outages:
         warn(outage_sentence(outcome.outages))
@@ -131,14 +131,14 @@ def _ticking(output: TaskOutput) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _interruptible(session: Session) -> Iterator[None]:
-    """Make Ctrl-C and a polite kill stop the round; the second one stops everything."""
+    """Let Ctrl-C and SIGTERM interrupt the round; a second one stops everything."""
     loop = asyncio.get_running_loop()
     main = asyncio.current_task()
     asked = False
 
     def stop() -> None:
         nonlocal asked
-        if (asked or not session.hears) and main is not None:
+        if (asked or not session.can_interrupt) and main is not None:
             main.cancel()
         asked = True
         session.interrupt()

@@ -1,4 +1,4 @@
-"""Chunks of a streamed chat completion → deltas as they come, the completion at the end."""
+"""Chunks of a streamed chat completion → deltas as they arrive, the whole response at the end."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ from sii_cli.model.http.sse import BadStream
 from sii_cli.model.types import Completion, Delta
 
 ENDED = ("stop", "tool_calls")
-"""Finish reasons of a turn that ended by itself."""
-
+"""Finish reasons of a response that ended by itself."""
 
 MAX_WORD = 1000
 """Characters of a name, an id and the like."""
@@ -39,7 +38,7 @@ class Assembler:
     """Reassembles one streamed completion. Shapes are vLLM's (older names included).
 
     `max_tokens` is what the request allows, `context_length` what the model can hold, `call_stop`
-    the token that ends turns with calls.
+    the token that ends responses with calls.
     """
 
     def __init__(
@@ -67,16 +66,16 @@ class Assembler:
 
     @property
     def reasoning(self) -> str:
-        """What has been thought so far."""
+        """The reasoning so far."""
         return "".join(self._reasoning)
 
     @property
     def content(self) -> str:
-        """What has been said so far."""
+        """The content so far."""
         return "".join(self._content)
 
     def add(self, chunk: Any) -> Iterator[Delta]:
-        """Take a parsed chunk; yield the text in it.
+        """Add a parsed chunk; yield the text in it.
 
         Raises `ModelCallFailed` for an error inside the stream, `BadStream`, `TooMuch`.
         """
@@ -115,11 +114,11 @@ class Assembler:
         delta = choice.get("delta") or {}
         reasoning = delta.get("reasoning") or delta.get("reasoning_content")
         if reasoning:
-            self._reasoning.append(self._taken(reasoning))
+            self._reasoning.append(self._collected(reasoning))
             yield Delta("reasoning", reasoning)
         content = delta.get("content")
         if content:
-            self._content.append(self._taken(content))
+            self._content.append(self._collected(content))
             yield Delta("content", content)
         for piece in delta.get("tool_calls") or ():
             yield from self._add_call(piece)
@@ -141,11 +140,11 @@ class Assembler:
             call.name = _word(call.name + _text(name))
             yield Delta("call_name", name, index)
         if arguments:
-            call.arguments.append(self._taken(arguments))
+            call.arguments.append(self._collected(arguments))
             yield Delta("call_arguments", arguments, index)
 
-    def _taken(self, text: Any) -> str:
-        """Return a text of the answer, as long as there is room for it."""
+    def _collected(self, text: Any) -> str:
+        """Return a text of the response, as long as it is within its bounds."""
         taken = _text(text)
         self._room -= len(taken)
         if self._room < 0:
@@ -162,7 +161,7 @@ class Assembler:
         total: float,
         chunks: int,
     ) -> Completion:
-        """Return the whole; only after a finish reason has come."""
+        """Return the whole response; only after a finish reason has arrived."""
         assert self.finish_reason is not None
         return Completion(
             attempt=attempt,
@@ -185,7 +184,7 @@ class Assembler:
         )
 
     def _whole_calls(self) -> Iterator[CallRequest]:
-        """Every call has an id of its own, also where the server gives none, or one twice."""
+        """Yield the calls, each with its own id, also where the server gives none or one twice."""
         seen: set[str] = set()
         for index, call in sorted(self._calls.items()):
             call_id = call.call_id
@@ -197,8 +196,8 @@ class Assembler:
 
     @property
     def _ended_at_limit(self) -> bool:
-        """A limit was met, whatever the finish reason says: vLLM reports a call that `max_tokens`
-        cut through as `tool_calls` when it does not stream."""
+        """Whether a limit was reached, whatever the finish reason says: vLLM reports a call that
+        `max_tokens` cut off as `tool_calls` when it does not stream."""
         if self._stop_reason is not None or self._usage is None:
             return False
         made = self._usage.completion_tokens
@@ -209,7 +208,7 @@ class Assembler:
 
     @property
     def _ended_as_a_call(self) -> bool:
-        """The turn ended as turns with calls do; the server's parser may have found none."""
+        """Whether the response ended as one with calls; the server's parser may have found none."""
         stopped = self._call_stop is not None and self._stop_reason == self._call_stop
         return stopped or self.finish_reason == "tool_calls"
 
@@ -230,7 +229,7 @@ class Assembler:
 
 
 def _usage(usage: Any) -> Usage | None:
-    """Return what was counted; none when a count is no number of tokens: it is not known then."""
+    """Return the token counts, or `None` when they are not numbers of tokens."""
     if not isinstance(usage, dict):
         return None
     prompt, made = usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0

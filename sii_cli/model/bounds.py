@@ -1,15 +1,15 @@
-"""How much one answer of a model server may be: in proportion to the tokens that it may have."""
+"""The limits of one response of a model server, in proportion to the tokens that it may have."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 UNKNOWN_CONTEXT = 1 << 17
-"""Tokens that are granted where neither the request nor the server names a limit."""
+"""Tokens that are allowed where neither the request nor the server names a limit."""
 LARGEST_CONTEXT = 1 << 20
-"""Tokens beyond which nothing more is granted, whatever the server says of itself."""
+"""The most tokens that are allowed, whatever the server says."""
 SPARE_TOKENS = 4096
-"""What is granted beyond `max_tokens`: servers count a little differently."""
+"""What is allowed beyond `max_tokens`: servers count a little differently."""
 
 CHARACTERS_A_TOKEN = 256
 """The longest tokens of known vocabularies, runs of spaces, have half of it."""
@@ -37,7 +37,7 @@ MOST_COUNT = 2**53
 
 
 class TooMuch(Exception):
-    """A server sends more than an answer can be; the message says what, and how much was granted.
+    """Raised when a server sends more than a response can have; the message says what and how much.
 
     It completes the sentence "The server sent …".
     """
@@ -45,7 +45,7 @@ class TooMuch(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """The limits of one answer."""
+    """The limits of one response."""
 
     tokens: int
     """Tokens that it may have; the others follow from it."""
@@ -59,7 +59,7 @@ class Bounds:
 
 
 def bounds_of(max_tokens: int | None, context_length: int | None) -> Bounds:
-    """Return the limits of an answer to a request."""
+    """Return the limits of the response to a request."""
     context = min(context_length or UNKNOWN_CONTEXT, LARGEST_CONTEXT)
     tokens = min(max_tokens or context, context) + SPARE_TOKENS
     line = LINE_BYTES_A_TOKEN * context + SPARE_BYTES
@@ -73,5 +73,5 @@ def bounds_of(max_tokens: int | None, context_length: int | None) -> Bounds:
 
 
 def is_count(value: object) -> bool:
-    """Tell whether a value from JSON is a number of things, and small enough to be believed."""
+    """Return whether a value from JSON is a count, and small enough to be true."""
     return type(value) is int and 0 <= value < MOST_COUNT

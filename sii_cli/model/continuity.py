@@ -1,4 +1,4 @@
-"""Whether a prompt goes on exactly where the model stopped, or why it does not.
+"""Whether a prompt continues exactly where the model stopped, or why it does not.
 
 Within a round the next prompt must be the last one, what was generated, and something new: only
 then is the whole of it one training sample. This is found by comparing ids, never assumed.
@@ -11,19 +11,19 @@ from collections.abc import Sequence
 from recordings.events import Continuity
 
 _USER = b'{"role":"user"'
-"""How a user's message begins as it is sent (`recordings.conversation.messages.message_of`)."""
+"""How an encoded user message begins (`recordings.conversation.messages.message_of`)."""
 
 
 def opens_round(messages: Sequence[bytes]) -> bool:
-    """Whether a user speaks in these encoded messages."""
+    """Return whether one of these encoded messages is a user's."""
     return any(message.startswith(_USER) for message in messages)
 
 
 def continuity(stood: int, keep: int, *, new_round: bool, compacted: bool) -> Continuity:
-    """Judge a prompt that has its first `keep` ids in common with the `stood` ids before it.
+    """Compare a prompt with the previous call, whose first `keep` of `stood` ids it shares.
 
-    `stood` counts the last prompt's ids and those generated after it; 0 when there was no call.
-    `new_round`: a user has spoken since. `compacted`: earlier messages were replaced.
+    `stood` counts the previous prompt's ids and those generated after it; 0 before the first call.
+    `new_round`: a user message came since. `compacted`: earlier messages were replaced.
     """
     if not stood:
         return Continuity(kind="first")

@@ -1,4 +1,4 @@
-"""Equal servers: a session is placed by their load, keeps to one, and moves when that one dies."""
+"""Endpoints: equal servers, of which a session uses the least busy, and another when it fails."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sii_cli.model.errors import ModelCallFailed, ModelCallRefused
 from sii_cli.model.server import Entry, Server, named
 
 LOOK_TIMEOUT = 5.0
-"""Seconds that one of several servers has to say what it serves and how busy it is."""
+"""Seconds within which one of several servers must say what it serves and how busy it is."""
 GONE = ("connect", "dns", "timeout", "tls", "engine_dead", "unavailable", "bad_url")
 """Failures after which a server is left at once, when there is another."""
 MOST_FAILURES = 2
@@ -29,7 +29,7 @@ _METRIC = re.compile(
     re.MULTILINE,
 )
 _placed: defaultdict[str, deque[float]] = defaultdict(deque)
-"""When sessions of this process were placed, by server: many may start at the same moment."""
+"""When sessions of this process chose a server, by server: many may start at the same moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +37,13 @@ class Load:
     """How busy a server is, over all its engines."""
 
     running: float = 0.0
-    """Requests that are worked on."""
+    """Requests that run."""
     waiting: float = 0.0
-    """Requests that wait for room."""
+    """Requests that wait."""
     cache: float = 0.0
     """Share of the KV cache in use (the fullest engine's), from 0 to 1."""
     preemptions: float = 0.0
-    """Requests thrown out of the cache since the server started."""
+    """Preempted requests since the server started."""
 
     @property
     def requests(self) -> float:
@@ -53,7 +53,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """The model that the servers are asked for, as one of them describes it."""
+    """The model that a session uses, as one server describes it."""
 
     server: Server
     name: str
@@ -106,7 +106,7 @@ class Endpoints:
 
     @property
     def base_urls(self) -> list[str]:
-        """All of them."""
+        """The URLs of all servers."""
         return [server.base_url for server in self._servers]
 
     async def place(self, model: str | None) -> Served:
@@ -140,7 +140,7 @@ class Endpoints:
         return True
 
     def answered(self) -> None:
-        """Note that the server has answered a call whole."""
+        """Note that the server returned a whole response."""
         self._failures = 0
 
     async def aclose(self) -> None:
@@ -155,7 +155,7 @@ class Endpoints:
 
 
 async def _look(server: Server) -> _Seen | ModelCallFailed:
-    """See what a server serves and how busy it is."""
+    """Ask a server what it serves and how busy it is."""
     try:
         async with asyncio.timeout(LOOK_TIMEOUT):
             entries = {entry["id"]: entry for entry in await server.models()}
@@ -167,7 +167,7 @@ async def _look(server: Server) -> _Seen | ModelCallFailed:
 
 
 def _meant(looks: Sequence[_Seen | ModelCallFailed], model: str | None) -> Served:
-    """Return the model that is meant, as the first server describes it that serves it."""
+    """Return the model of a name, as the first server describes it that has it."""
     seen = [look for look in looks if isinstance(look, _Seen)]
     if not seen:
         first = next(look for look in looks if isinstance(look, ModelCallFailed))
@@ -184,7 +184,7 @@ def _meant(looks: Sequence[_Seen | ModelCallFailed], model: str | None) -> Serve
 def _sort_out(
     looks: Sequence[_Seen | ModelCallFailed], served: Served
 ) -> tuple[list[_Seen], tuple[str, ...]]:
-    """Return the servers that are equal to the one described, and why the rest is not used."""
+    """Return the servers that serve the same model, and why the others are left out."""
     equal: list[_Seen] = []
     said: list[str] = []
     for look in looks:
@@ -198,7 +198,7 @@ def _sort_out(
 
 
 def _other(look: _Seen, served: Served) -> str:
-    """Say how a server differs from what is meant; empty when it does not."""
+    """Return how a server differs from the chosen one; empty when it does not."""
     if served.name not in look.entries:
         return f"it serves {named(look.entries)}, not {served.name}"
     length = _length(look.entries[served.name])

@@ -67,7 +67,7 @@ def failure_of_status(
         wait = _seconds(retry_after)
         return ModelCallFailed("unavailable", message, status=503, retry_after=wait)
     if status == 500 and "EngineCore" in said:
-        # vLLM goes on answering so for seconds until its front end has ended, too.
+        # vLLM answers so for some seconds, until its front end has ended, too.
         message = "The server's engine has died (500): it is on its way down, start it again."
         return ModelCallFailed("unavailable", message, status=status)
     if status in RETRIED_STATUS:
@@ -162,14 +162,14 @@ def _start_one() -> str:
 
 
 def shown_name(value: object) -> str:
-    """Return a name or an address that a server gave, for a message: one line, and not long."""
+    """Return a name or an address from a server for a message: one line, cut."""
     text = value if isinstance(value, str) else type(value).__name__
     line = "".join(c if c.isprintable() else "?" for c in text[:LONGEST_NAME])
     return line + "…" * (len(text) > LONGEST_NAME)
 
 
 def _is_about_the_key(said: str) -> bool:
-    """Tell whether a refusal (403) gives no reason, or the key as its reason."""
+    """Return whether a refusal (403) gives no reason, or the key as its reason."""
     words = said.lower()
     return said == NO_REASON or any(word in words for word in _KEY_WORDS)
 
@@ -179,7 +179,7 @@ def _words(error: Exception) -> str:
 
 
 def _said(body: bytes) -> tuple[str, str | None]:
-    """Return what an error body says, and the parameter that it blames."""
+    """Return the message of an error body, and the parameter that it names."""
     try:
         parsed: Any = orjson.loads(body)
     except orjson.JSONDecodeError:

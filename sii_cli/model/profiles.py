@@ -22,7 +22,7 @@ USER_FILE = "models.toml"
 _LARGEST = 16 << 20
 """Bytes of it."""
 UNKNOWN = "unknown"
-"""Name of the profile of a model that none fits."""
+"""Name of the profile of a model that is not known."""
 _ANOTHER = "the parser of the model's family, see vLLM's documentation"
 
 
@@ -77,7 +77,7 @@ def profile_of(*names: str) -> Profile:
 
 @cache
 def control_tokens() -> tuple[str, ...]:
-    """Return the control tokens of all models known: a text may meet any of them."""
+    """Return the control tokens of all known models: a text may be sent to any of them."""
     found = (token for entry in _entries() for token in entry.values.get("control_tokens", ()))
     return tuple(dict.fromkeys(found))
 

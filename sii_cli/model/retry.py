@@ -1,4 +1,4 @@
-"""How long to wait before a failed model call is sent again, and when to give it up."""
+"""How long to wait before a request is sent again, and when the model call has failed."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Waits:
     """Before the second request; doubled for each one after."""
     longest: float = 30.0
     longest_asked: float = 120.0
-    """The longest wait that a server is granted which asks for one (`Retry-After`)."""
+    """The longest wait that a server can ask for (`Retry-After`)."""
     away: float = 600.0
-    """How long a server that has answered before is waited for when it is away or busy."""
+    """How long to wait for a server that has answered before, when it is away or busy."""
 
 
 DEFAULT_WAITS = Waits()
@@ -48,5 +48,5 @@ class Retries:
     def _wait(self, asked: float | None) -> float:
         doubled = self._waits.first * 2.0 ** min(self._failures - 1, 16)
         own = min(self._waits.longest, doubled) * random.uniform(0.5, 1.0)
-        # What a server asks for is the least: one that asks for nothing is not sent a flood.
+        # What a server asks for is the minimum; one that asks for nothing still gets pauses.
         return own if asked is None else max(own, min(asked, self._waits.longest_asked))

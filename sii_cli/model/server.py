@@ -1,4 +1,4 @@
-"""What a model server tells of itself: its models, its version, the tokens of a text."""
+"""What a model server says of itself: its models, its version, the tokens of a text."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from sii_cli.model.failures import failure_of_exception, failure_of_status, show
 from sii_cli.model.http.transport import Answer, Connections
 
 ASK_TIMEOUT = 30.0
-"""Seconds for everything but an answer of the model."""
+"""Seconds for everything but a response of the model."""
 MAX_METRICS = 4 << 20
-"""Bytes of a server's own numbers."""
+"""Bytes of a server's metrics."""
 MAX_MODELS = 8
 """Models that are named in a message."""
 MAX_FIELDS = 32
@@ -34,7 +34,7 @@ Entry = dict[str, Any]
 
 
 class Server:
-    """A server by its URL; connections are made when it is first asked."""
+    """A model server by its URL; connections are made when they are first needed."""
 
     def __init__(self, base_url: str, api_key: str | None) -> None:
         url = base_url.rstrip("/")
@@ -74,14 +74,14 @@ class Server:
         return name, entries[name]
 
     async def version(self) -> str | None:
-        """Return vLLM's version; none of another server."""
+        """Return vLLM's version, or `None` for another server."""
         try:
             return shown_name((await self.ask("GET", "/version"))["version"])
         except (ModelCallFailed, KeyError):
             return None
 
     async def metrics(self) -> str:
-        """Return the server's own numbers (Prometheus text); empty where it does not tell."""
+        """Return the server's metrics (Prometheus text), or an empty text where it has none."""
         try:
             found = await self._ask("GET", "/metrics", limit=MAX_METRICS)
             return found.decode("utf-8", "replace")
@@ -89,8 +89,9 @@ class Server:
             return ""
 
     async def tokenize(self, body: dict[str, Any]) -> list[int] | None:
-        """Return the ids of a prompt, or of messages as the template renders them; none where the
-        server does not tell.
+        """Return the ids of a prompt, or of messages as the template renders them.
+
+        `None` where the server does not say.
         """
         try:
             ids = (await self.ask("POST", "/tokenize", body)).get("tokens")
@@ -99,7 +100,7 @@ class Server:
         return ids if isinstance(ids, list) and all(map(is_count, ids)) else None
 
     async def detokenize(self, model: str, ids: list[int]) -> str:
-        """Return what ids spell. Raises `ModelCallFailed` where the server does not tell."""
+        """Return what ids spell. Raises `ModelCallFailed` where the server does not say."""
         body = {"model": model, "tokens": ids}
         limit = BYTES_A_TOKEN * len(ids) + SPARE_BYTES
         said = self._object(await self._ask("POST", "/detokenize", body, limit))
@@ -109,7 +110,7 @@ class Server:
         return text
 
     async def token_ids(self, model: str, tokens: Sequence[str]) -> dict[str, int]:
-        """Return the ids of control tokens; nothing where they are none, or are not told."""
+        """Return the ids of control tokens, or nothing where the server does not know them."""
         if not tokens:
             return {}
         body = {"model": model, "prompt": "".join(tokens), "add_special_tokens": False}
@@ -119,7 +120,7 @@ class Server:
     async def ask(
         self, method: str, path: str, body: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Return what the server says to a request, as an object. Raises `ModelCallFailed`."""
+        """Send a request and return the object in the answer. Raises `ModelCallFailed`."""
         return self._object(await self._ask(method, path, body))
 
     async def _ask(
@@ -160,7 +161,7 @@ def _is_entry(entry: Any) -> bool:
 
 
 def _plain(entry: Entry) -> Entry:
-    """Keep what may be shown and recorded of a model: short texts and numbers that can be kept."""
+    """Return the fields of a model that may be shown and recorded: short texts, and counts."""
     return {
         name[:MAX_TEXT]: value[:MAX_TEXT] if isinstance(value, str) else value
         for name, value in islice(entry.items(), MAX_FIELDS)

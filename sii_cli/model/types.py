@@ -1,4 +1,4 @@
-"""What passes between the loop and a model: a request in, parts out, a completion at the end."""
+"""What passes between the agent loop and a model: a request in, the parts of a stream out."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STREAMING: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """One model call. The JSON pieces are joined, never parsed again: cost is linear in bytes."""
+    """One request. Its JSON pieces are joined and never parsed again: cost is linear in bytes."""
 
     request_id: str
     """A UUID: some servers refuse an id in another form."""
@@ -78,7 +78,7 @@ class Completion:
     finish_reason: str
     stop_reason: int | str | None
     complete: bool
-    """The turn ended on a stop token, so its calls may be run."""
+    """The response ended on a stop token, so its calls may be run."""
     usage: Usage | None = None
     prompt_ids: list[int] | None = None
     generated_ids: list[int] | None = None
@@ -94,7 +94,7 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class TextDoubts:
-    """How a turn differs from what its ids spell."""
+    """How a response differs from what its ids spell."""
 
     flags: tuple[Flag, ...]
     """By name (`recordings.flags`); empty when it does not."""
@@ -107,7 +107,7 @@ ModelPart = RequestStarted | Delta | RequestFailed | Completion
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """What a server tells of itself and of the model it serves."""
+    """What a server says of itself and of the model that it serves."""
 
     name: str
     base_url: str
@@ -115,20 +115,20 @@ class ServedModel:
     details: dict[str, Any] = field(default_factory=dict)
     """Version, the model's entry in `/v1/models`."""
     stop_token_ids: tuple[int, ...] = ()
-    """Tokens that end a turn, as the profile names and the server counts them."""
+    """Ids of the tokens that end a response: named by the profile, numbered by the server."""
     notes: tuple[str, ...] = ()
-    """Sentences that the user should read."""
+    """Sentences for the user."""
 
 
 class Model(Protocol):
-    """A model behind a server, or a stand-in for one."""
+    """A model behind a server, or something that plays one."""
 
     async def describe(self) -> ServedModel:
         """Ask the server what it serves. Raises `ModelCallFailed`."""
         ...
 
     def stream(self, request: ChatRequest) -> AsyncGenerator[ModelPart, None]:
-        """Send one request; retry what may be retried.
+        """Make one model call; send its request again where that may help.
 
         Yields a `RequestStarted` for every request, its deltas, and ends with a `Completion`, or
         with a `RequestFailed` whose `retry_in` is `None`. Closing the iterator (or cancelling)
@@ -137,7 +137,7 @@ class Model(Protocol):
         ...
 
     async def text_doubts(self, done: Completion) -> TextDoubts | None:
-        """Compare a whole turn with what its generated ids spell.
+        """Compare a whole response with what its generated ids spell.
 
         `None` where that is not known, or the model's form cannot be compared. Raises
         `ModelCallFailed`.

@@ -1,4 +1,4 @@
-"""The client of a vLLM server: streaming chat completions, with retries that double nothing."""
+"""The client of a vLLM server: streamed responses, with retries that repeat nothing."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ from sii_cli.model.types import (
 
 LAST_BYTES_TIMEOUT = 0.5
 MAX_LAST_BYTES = 64 << 10
-"""What may follow the last event of an answer."""
+"""Bytes that may follow the last event of an answer."""
 MAX_ERROR_BODY = 64 << 10
 ERROR_BODY_TIMEOUT = 30.0
 ABORTED = "abort"
-"""How vLLM ends a turn that it gives up, as it does with all of them when it is told to end."""
+"""The finish reason of a response that vLLM gives up, as it does with all when it is stopped."""
 
 
 class VllmModel:
@@ -73,7 +73,7 @@ class VllmModel:
         self._context_length: int | None = None
         self._served_as = model
         self._call_stop: int | None = None
-        """The token that ends turns with calls, where it is known."""
+        """The token that ends responses with calls, where it is known."""
         self._form: Form | None = None
         """The model's form, where it is known and the server says what ids spell."""
         self._strict_calls = True
@@ -117,7 +117,7 @@ class VllmModel:
         )
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ModelPart, None]:
-        """Send one request, again where that may help; see `Model.stream`."""
+        """Make one model call; see `Model.stream`."""
         body = _body(request)
         retries = Retries(
             self._retries, self._waits, known=self._has_answered, now=time.monotonic()
@@ -162,7 +162,7 @@ class VllmModel:
             await asyncio.sleep(wait)
 
     async def text_doubts(self, done: Completion) -> TextDoubts | None:
-        """Ask the server what a turn's ids spell, and compare; see `Model.text_doubts`."""
+        """Ask the server what a response's ids spell, and compare; see `Model.text_doubts`."""
         form, name = self._form, self._served_as
         if form is None or name is None:
             return None
@@ -244,13 +244,13 @@ class VllmModel:
 
 
 async def _next(answer: Answer, seconds: float) -> bytes:
-    """Return what comes next, nothing at the end. Raises `TimeoutError`."""
+    """Return the next bytes, or nothing at the end. Raises `TimeoutError`."""
     async with asyncio.timeout(seconds):
         return await answer.read()
 
 
 async def _error_body(answer: Answer) -> bytes:
-    """Return what an error says, as far as it comes."""
+    """Return the body of an error, as far as it arrives."""
     body = b""
     with closing(answer), suppress(TimeoutError, aiohttp.ClientError):
         async with asyncio.timeout(ERROR_BODY_TIMEOUT):
@@ -260,9 +260,9 @@ async def _error_body(answer: Answer) -> bytes:
 
 
 async def _read_to_the_end(answer: Answer) -> None:
-    """Take what follows the last event, so that the connection can be used again.
+    """Read what follows the last event, so that the connection can be used again.
 
-    The answer is whole: nothing that happens from here on may cost it.
+    The response is whole: nothing that fails from here on may lose it.
     """
     left = MAX_LAST_BYTES
     with suppress(TimeoutError, aiohttp.ClientError, TooMuch):
@@ -286,7 +286,7 @@ def _text_body(model: str | None, text: str) -> dict[str, Any]:
 
 
 def _prompt_body(request: ChatRequest) -> dict[str, Any]:
-    """What renders the prompt of a request.
+    """Return the body that makes `/tokenize` render the prompt of a request.
 
     `/tokenize` knows reasoning by its newer name alone (vLLM 0.32), a request by both.
     """

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from recordings.conversation.restore import Conversation
     from sii_cli.config.settings import Settings
     from sii_cli.session.resume import Resumed
-    from sii_cli.workspace.tracker import BroughtBack
+    from sii_cli.workspace.tracker import RestoredTree
 
 
 def resume_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -194,7 +194,7 @@ def _restore_workspace(folder: Path, flags: dict[str, Any]) -> None:
     click.echo("\n".join(lines), err=True)
 
 
-async def _restored(folder: Path, settings: Settings) -> BroughtBack | None:
+async def _restored(folder: Path, settings: Settings) -> RestoredTree | None:
     from recordings.recorder import Recorder
     from recordings.store.workspaces import last_settled
     from sii_cli.assembly import make_key
@@ -210,7 +210,7 @@ async def _restored(folder: Path, settings: Settings) -> BroughtBack | None:
                 f"{folder.name} has no snapshot of its workspace: resume without --restore."
             )
         watch.report_to(lambda data: recorder.record(data, "harness"))
-        return await watch.bring_back(last.tree, "restore", last.step)
+        return await watch.restore(last.tree, "restore", last.step)
     finally:
         await watch.close()
         recorder.close()

@@ -1,4 +1,4 @@
-"""The prompt: takes keys at once, opens the session in the background, queues what is typed."""
+"""The interactive prompt: reads keys at once, opens the session in the background, queues input."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 TWICE = 2.0
 """Seconds within which a second Ctrl-C leaves."""
 AT_ONCE = ("/help", "/status", "/exit")
-"""Commands that do not wait for the turn's end."""
+"""Commands that do not wait for the round's end."""
 
 
 def run_prompt(flags: Mapping[str, Any], resumed: Resumed | None = None) -> int:
-    """Run the prompt until the human leaves; `resumed` is a recording to go on with.
+    """Run the prompt until the user leaves; `resumed` is a recording to continue.
 
     Raises what makes a session impossible.
     """
@@ -48,7 +48,7 @@ def run_prompt(flags: Mapping[str, Any], resumed: Resumed | None = None) -> int:
 
 
 class Chat:
-    """What keys do (`KeyActions`), and the order in which things typed are dealt with."""
+    """What keys do (`KeyActions`), and the queue of what was typed."""
 
     def __init__(self, flags: Mapping[str, Any], resumed: Resumed | None) -> None:
         self._flags = flags
@@ -63,7 +63,7 @@ class Chat:
         self._view.status = [("class:dim", "  starting")]
 
     async def run(self) -> int:
-        """Take keys until the human leaves; return the exit code."""
+        """Read keys until the user leaves; return the exit code."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.leave)
@@ -101,7 +101,7 @@ class Chat:
 
     @property
     def busy(self) -> bool:
-        """Whether a turn is running."""
+        """Whether a round is running."""
         return self._session is not None and self._session.busy
 
     @property
@@ -111,11 +111,11 @@ class Chat:
 
     @property
     def empty(self) -> bool:
-        """Whether the input line holds nothing."""
+        """Whether the input line is empty."""
         return not self._view.input.text
 
     def submit(self) -> None:
-        """Take the input: a command, or a message to be sent when its time comes."""
+        """Accept the input: a command, or a message that is sent after those before it."""
         text = self._pastes.expand(self._view.input.text)
         if not text.strip():
             return
@@ -130,7 +130,7 @@ class Chat:
         self._typed.set()
 
     def interrupt(self) -> None:
-        """Stop the running turn."""
+        """Interrupt the running round."""
         if self._session is not None:
             self._session.interrupt()
 
@@ -202,7 +202,7 @@ class Chat:
                 self._session.status()
 
     def _worker_ended(self, worker: asyncio.Task[None]) -> None:
-        """A fault ends the prompt: it is told once the terminal is as it was."""
+        """End the prompt after a fault, which is shown once the terminal is restored."""
         if not worker.cancelled():
             self._failure = worker.exception()
             self.leave()
@@ -217,7 +217,7 @@ class Chat:
 
 
 def _open_history() -> History:
-    """Return the history kept across sessions; one for now where none can be kept."""
+    """Return the history kept across sessions, or one in memory where no file can be written."""
     path = find_home(os.environ) / "history"
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The keys of the prompt. What they do is the chat's business; the editing keys are emacs's."""
+"""The keys of the prompt; `app.Chat` does what they ask for. Editing keys are those of emacs."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ class KeyActions(Protocol):
 
     @property
     def busy(self) -> bool:
-        """A turn is running."""
+        """Whether a round is running."""
         ...
 
     @property
     def typing(self) -> bool:
-        """The input line has the focus (a search of the history has not)."""
+        """Whether the input line has the focus, and not a search of the history."""
         ...
 
     @property
     def empty(self) -> bool:
-        """The input line holds nothing."""
+        """Whether the input line is empty."""
         ...
 
     def submit(self) -> None:
@@ -33,7 +33,7 @@ class KeyActions(Protocol):
         ...
 
     def interrupt(self) -> None:
-        """Stop the running turn."""
+        """Interrupt the running round."""
         ...
 
     def cancel(self) -> None:

@@ -1,4 +1,4 @@
-"""The session behind the prompt: opened in the background, its turns drawn as they happen.
+"""The session behind the prompt: opened in the background, its rounds drawn as they run.
 
 Slow to import (rich, pydantic, the model's client): the prompt does so once its line is live.
 """
@@ -54,7 +54,7 @@ class PromptScreen:
         return max(10, self._view.size.columns - 1)
 
     def print(self, *renderables: RenderableType) -> None:
-        """Append lines; the tail is gone by it."""
+        """Append lines; this removes the tail."""
         self._view.tail = ()
         self._view.above(self._painter.paint(renderables, self.width))
 
@@ -94,7 +94,7 @@ class PromptSession:
 
     @property
     def busy(self) -> bool:
-        """Whether a turn is running."""
+        """Whether a round is running."""
         return self._round is not None
 
     @property
@@ -103,7 +103,7 @@ class PromptSession:
         return self._session.id if self._session else None
 
     async def new(self, resumed: Resumed | None = None) -> None:
-        """Open a session, in place of the one before; `resumed`: go on with this recording."""
+        """Open a session instead of the one before; `resumed` is a recording to continue."""
         await self.close()
         self._activity = Activity()
         self._server, self._sandbox = ("dim", "asking"), ("dim", "starting")
@@ -128,7 +128,7 @@ class PromptSession:
         await self._run_round(self._draw(self._session.resume_round(), LOST))
 
     async def compact(self) -> None:
-        """Sum the session up, as a turn of its own."""
+        """Compact the session, between rounds."""
         assert self._session is not None
         await self._run_round(self._draw(self._session.compact()))
 
@@ -153,7 +153,7 @@ class PromptSession:
             await running
 
     async def undo(self, steps: int | None) -> None:
-        """Bring the workspace back, and list what that changed."""
+        """Undo changes of the workspace, and list what that changed."""
         assert self._session is not None
         try:
             undone = await self._session.undo(steps)
@@ -171,18 +171,18 @@ class PromptSession:
         self._say(f"The workspace is as it was {undone.what}:", *lines, *missing)
 
     def interrupt(self) -> None:
-        """Stop the running turn; what was done is kept."""
+        """Interrupt the running round; what was done is kept."""
         if self._round is None or self._session is None:
             return
         self._activity.begin("interrupting")
         self._show_running()
         self._view.refresh()
-        if not self._session.hears:  # still waiting for the server: nothing to keep
+        if not self._session.can_interrupt:  # still waiting for the server: nothing to keep
             self._round.cancel()
         self._session.interrupt()
 
     def status(self) -> None:
-        """Print what there is to know."""
+        """Print the session's status."""
         settings, usage = self._settings, self._activity.usage
         rows = {
             "version": __version__,
@@ -207,7 +207,7 @@ class PromptSession:
         return f"{context.fill} · {kept} · counted by {context.context.counted_by}{rest}"
 
     def say(self, *lines: str) -> None:
-        """Print lines of ours, parted from what is above."""
+        """Print lines of sii, after an empty one."""
         self._say(*lines)
 
     async def close(self) -> None:
@@ -219,7 +219,7 @@ class PromptSession:
             await session.close()
 
     async def _draw(self, happening: AsyncGenerator[Item, None], lost: str = "") -> None:
-        """Draw what happens; `lost` is said when that ends with an error."""
+        """Draw what happens; `lost` is added to the message of an error."""
         try:
             async with aclosing(happening) as items:
                 async for item in items:

@@ -10,8 +10,8 @@ from prompt_toolkit.document import Document
 COMMANDS = {
     "/help": "show the keys and the commands",
     "/status": "show the session, the server, the sandbox and the tokens used",
-    "/undo": "bring the workspace back to before the last round (/undo N: the last N steps)",
-    "/compact": "sum the session up now, to make room in the model's context",
+    "/undo": "restore the workspace to before the last round (/undo N: the last N steps)",
+    "/compact": "summarise the session now, to make room in the model's context",
     "/new": "begin a new session",
     "/exit": "leave",
 }
@@ -19,9 +19,9 @@ COMMANDS = {
 WITH_NUMBER = ("/undo",)
 
 KEYS = {
-    "Enter": "send; while a turn runs: queue",
+    "Enter": "send; while a round runs: queue",
     "Ctrl-J, Alt-Enter": "new line",
-    "Esc, Ctrl-C": "interrupt the turn; what was done is kept",
+    "Esc, Ctrl-C": "interrupt the round; what was done is kept",
     "Ctrl-C": "clear the line; twice on an empty one: leave",
     "Ctrl-D": "leave",
     "Up, Ctrl-R": "recall, search the history",
@@ -29,7 +29,7 @@ KEYS = {
 
 
 def find_command(text: str) -> str | None:
-    """Return the command that a line asks for, also by a beginning that fits one alone."""
+    """Return the command of a line, also by a prefix that is unique."""
     if not text.startswith("/") or "\n" in text:
         return None
     word, number = _split(text)
@@ -44,17 +44,15 @@ def number_of(text: str) -> int | None:
 
 
 def is_command(text: str) -> bool:
-    """Tell whether a line is meant as a command: a slash, a word, perhaps a number; also one of
-    ours with something else behind it.
-
-    `/etc/hosts` is none.
+    """Return whether a line is meant as a command: a slash, a word, perhaps a number; also a known
+    command followed by something else. `/etc/hosts` is not.
     """
     word, _ = _split(text)
     return (word.startswith("/") and word[1:].isalpha()) or _named(text) is not None
 
 
 def refusal(text: str) -> str:
-    """Return what is said of a line that is meant as a command and is none."""
+    """Return the message for a line that is meant as a command and is not one."""
     name = _named(text)
     if name is None:
         return f"There is no command {text.strip()}; there are {', '.join(COMMANDS)}."
@@ -63,7 +61,7 @@ def refusal(text: str) -> str:
 
 
 def _named(text: str) -> str | None:
-    """Return the command that a line begins with in full."""
+    """Return the command that a line begins with, written in full."""
     word, *_ = text.split(maxsplit=1) or [""]
     return word if word in COMMANDS and "\n" not in text.strip() else None
 
@@ -82,7 +80,7 @@ def help_lines() -> list[str]:
 
 
 class SlashCompleter(Completer):
-    """Completes commands while a line holds nothing else."""
+    """Completes commands while a line has nothing else."""
 
     def get_completions(
         self, document: Document, complete_event: CompleteEvent

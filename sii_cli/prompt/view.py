@@ -1,5 +1,7 @@
-"""What stands at the bottom of the terminal: the tail, what runs, the queue, the input line, the
-status. Everything else goes above it, once, and is never drawn again."""
+"""The bottom of the terminal: the tail, what runs, the queue, the input line, the status.
+
+Everything else is printed above it, once, and never drawn again.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,7 @@ from sii_cli.prompt.slash import SlashCompleter
 from sii_cli.render.terminal import BEGIN_UPDATE, END_UPDATE, reflows, rows_of
 
 REDRAW = 1 / 150
-"""Seconds between two drawings at least; the first one is never late."""
+"""Minimum seconds between two drawings; the first one is immediate."""
 INPUT_ROWS = 10
 OTHER_ROWS = 6
 """Rows kept free below the tail."""
@@ -93,7 +95,7 @@ class View:
             min_redraw_interval=REDRAW,
             max_render_postpone_time=REDRAW,
         )
-        # An Esc is told from Alt and from a function key by what follows within these seconds.
+        # An Esc differs from Alt and from a function key by what follows within these seconds.
         self.app.ttimeoutlen = 0.03
         self.app.timeoutlen = 0.05
         self.app.before_render += lambda _: self._write_above()
@@ -110,7 +112,7 @@ class View:
         self.refresh()
 
     def refresh(self) -> None:
-        """Draw anew, soon."""
+        """Draw again, soon."""
         self.app.invalidate()
 
     def take_above(self) -> str:
@@ -205,7 +207,7 @@ def fit(text: str, width: int) -> str:
 
 
 def _lines(text: Callable[[], StyleAndTextTuples]) -> ConditionalContainer:
-    """Rows that take as much room as they have text, down to none."""
+    """Rows of a window as high as its text, which may be empty."""
     return ConditionalContainer(
         Window(FormattedTextControl(text), dont_extend_height=True, height=Dimension(min=0)),
         filter=Condition(lambda: bool(text())),
@@ -224,14 +226,14 @@ def _prompt(line: int, wrapped: int) -> StyleAndTextTuples:
 
 
 class _Input(Vt100Input):
-    """A terminal that still makes a signal of Ctrl-C, which is heard also when nothing reads keys.
+    """A terminal that still makes a signal of Ctrl-C, which works also when nothing reads keys.
 
     Its other two keys for signals, Ctrl-Z and Ctrl-\\, stay keys.
     """
 
     @contextmanager
     def raw_mode(self) -> Iterator[None]:
-        """Read keys one by one, unseen."""
+        """Read single keys, without echo."""
         with super().raw_mode():
             with suppress(termios.error):
                 modes = termios.tcgetattr(self.fileno())
@@ -243,7 +245,7 @@ class _Input(Vt100Input):
 
 
 def _make_input() -> Input:
-    """Return the terminal's keys; where there is no terminal, what the library makes of that."""
+    """Return the terminal as input, or the library's default where there is no terminal."""
     made = create_input()
     return _Input(made.stdin) if type(made) is Vt100Input else made
 

@@ -1,1 +1,1 @@
-"""Rendering: what happens in a session, as lines of a terminal. The one way to a screen."""
+"""Rendering: what happens in a session, as lines of a terminal."""

@@ -1,4 +1,4 @@
-"""What a session is doing right now, in one line that tells the truth."""
+"""What a session is doing right now, in one line."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from sii_cli.text.sanitise import one_line
 
 FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 FRAME = 0.1
-"""Seconds a frame of the spinner stands."""
+"""Seconds that a frame of the spinner is shown."""
 
 
 class Activity:
@@ -50,7 +50,7 @@ class Activity:
 
     @property
     def busy(self) -> bool:
-        """Whether a turn is running."""
+        """Whether a round is running."""
         return self._what is not None
 
     def begin(self, what: str) -> None:
@@ -87,7 +87,7 @@ class Activity:
         return f"{frame} {self._what} {_seconds(now - self._since)}"
 
     def tokens(self, width: int | None = None) -> str:
-        """Return how full the context is, as far as it is known; shorter where `width` asks it."""
+        """Return how full the context is, as far as it is known; shorter for a small `width`."""
         if not self.fill.used:
             return ""
         about = "" if self.fill.exact else "~"

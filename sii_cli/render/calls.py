@@ -25,7 +25,7 @@ Arguments = dict[str, Any]
 
 
 def render_call(call: ToolCall, *, fold: bool = True) -> list[Text]:
-    """Return the lines that tell what a call is about to do."""
+    """Return the lines of a call that is about to run."""
     if call.parsed is None:
         return [_head(call.name, one_line(call.arguments, MAX_LINE))]
     if call.name in _PROGRAMS:

@@ -26,11 +26,11 @@ def change_lines(data: Snapshot, most: int = 20) -> list[str]:
 
 
 def change_words(change: FileChange) -> str:
-    """Return what became of one path: `calc.py +1 −1`."""
+    """Return the change of one path: `calc.py +1 −1`."""
     words = one_line(change.path, 100)
     if change.added is not None and change.removed is not None:
         words += f" +{change.added}" if change.added else ""
         words += f" −{change.removed}" if change.removed else ""
     notes = [_MARKS.get(change.kind, ""), "binary" if change.binary else "", change.not_kept or ""]
-    told = ", ".join(note for note in notes if note)
-    return f"{words} ({told})" if told else words
+    said = ", ".join(note for note in notes if note)
+    return f"{words} ({said})" if said else words

@@ -1,4 +1,4 @@
-"""Counts and sizes in words."""
+"""Counts and sizes as text."""
 
 from __future__ import annotations
 

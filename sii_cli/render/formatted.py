@@ -1,4 +1,4 @@
-"""Whole pieces of markdown and code as something to print. Slow to import, so imported by those who
+"""Whole blocks of markdown and code as rich renderables. Slow to import, so imported by those who
 draw one when they draw it.
 """
 

@@ -1,4 +1,4 @@
-"""A session on a screen without an input line: what happens, and below it what runs right now."""
+"""A session on a screen without an input line: its items, and below them what runs now."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class LiveRenderer:
         self.tick()
 
     def tick(self) -> None:
-        """Draw the spinner anew."""
+        """Draw the spinner again."""
         if isinstance(self._screen, TerminalScreen):
             self._screen.foot(self._activity.line())
 

@@ -22,7 +22,7 @@ TODOS = 60
 ROWS = 3
 """Rows of the screen that one long line may take."""
 SLOW = 1.0
-"""Seconds from which a duration is told."""
+"""Seconds from which a duration is shown."""
 BAR = "  │ "
 
 TODO_MARKS = {"pending": "☐", "in_progress": "▶", "completed": "☑", "done": "☑"}
@@ -32,7 +32,7 @@ DIFF_STYLES = {"+": "green", "-": "red", "@": "cyan"}
 def render_observation(
     observation: Observation, width: int | None, *, fold: bool = True
 ) -> list[Text]:
-    """Return the lines that tell what came of a call; long lines are broken at `width`."""
+    """Return the lines of a call's observation; long lines are broken at `width`."""
     failed = observation.error is not None or observation.exit_code not in (0, None)
     lines: list[Text] = []
     if diff := observation.details.get("diff"):

@@ -70,7 +70,7 @@ class EventRenderer:
         self._prose: _Prose | None = None
         self._streamed: set[str] = set()
         self._asked: dict[str, CallRequest] = {}
-        """Calls of the last message: also those that never began are shown in full."""
+        """Calls of the last response: also those that never began are shown in full."""
         self._calls: dict[str, ToolCall] = {}
         self._outputs: dict[str, _Output] = {}
         self._last_call: str | None = None
@@ -78,8 +78,8 @@ class EventRenderer:
         self._held: list[Text] = []
         """Lines that came while prose was streaming."""
         self._fresh = True
-        self._told = {"ended_at_limit", "call_not_parsed"}
-        """Flags that are said already; of these two a note to the model speaks."""
+        self._shown_flags = {"ended_at_limit", "call_not_parsed"}
+        """Flags that were shown already; harness messages say of these two."""
 
     def take(self, item: Item) -> None:
         """Draw one item; what was drawn before stays as it is."""
@@ -158,11 +158,11 @@ class EventRenderer:
             self._section(Text(f"The message was cut off {why}; nothing in it was run.", "yellow"))
 
     def _flags(self, step: int, flags: Sequence[Flag]) -> None:
-        """Say what is doubtful about a step; what holds for every step is said once."""
-        told = [flag for flag in flags if flag not in self._told]
-        self._told |= SETTLED.intersection(told)
-        if told:
-            self._section(Text(one_line(f"step {step}: {describe_flags(told)}", 300), "dim yellow"))
+        """Show the flags of a step; those that hold for every step once."""
+        new = [flag for flag in flags if flag not in self._shown_flags]
+        self._shown_flags |= SETTLED.intersection(new)
+        if new:
+            self._section(Text(one_line(f"step {step}: {describe_flags(new)}", 300), "dim yellow"))
 
     def _end_prose(self) -> None:
         if self._prose is None:
@@ -176,12 +176,12 @@ class EventRenderer:
         self._show_held()
 
     def _hold(self, data: EventData) -> None:
-        """Draw what comes beside the prose: now, or once that has ended."""
+        """Draw lines beside the prose: now, or once it has ended."""
         self._held = [*self._held, *_note(data, None)]
         self._show_held()
 
     def _show_held(self) -> None:
-        """Print what came while prose was streaming, once that has ended."""
+        """Print the lines that came while prose was streaming, once it has ended."""
         if self._prose is None:
             held, self._held = self._held, []
             if held:
@@ -237,14 +237,14 @@ class EventRenderer:
             self._screen.tail(running.tail())
 
     def _network_request(self, data: NetworkRequest) -> None:
-        """Draw what did not go well while calls run, once for each host and reason."""
+        """Draw refused network requests while calls run, once for each host and reason."""
         text = f"network: {data.host}:{data.port} {data.reason.replace('_', ' ')}"
         if self._calls and data.reason and text not in self._refused:
             self._refused.add(text)
             self._screen.print(Text(BAR + one_line(text, 200), "dim"))
 
     def _section(self, *lines: RenderableType) -> None:
-        """Print lines, parted from what is above by an empty one."""
+        """Print lines after an empty one."""
         if not lines:
             return
         gap = [] if self._fresh else [Text("")]
@@ -322,7 +322,7 @@ _CAUSES = {
 
 
 def _note(data: EventData, width: int | None) -> list[Text]:
-    """Return the lines of an event that is no part of a step."""
+    """Return the lines of an event that does not belong to a step."""
     match data:
         case SessionStart():
             facts = f"{data.model} · {data.base_url} · {data.workspace}"
@@ -349,7 +349,7 @@ def _note(data: EventData, width: int | None) -> list[Text]:
             lost = " What it had said is dropped." if data.reasoning or data.content else ""
             when = f"in {wait:.1f} s" if wait else "now"
             text = f"{one_line(data.message, 300)}{lost} Next try {when}."
-            return [Text(text, "yellow")]  # the last failure is told by the round's end
+            return [Text(text, "yellow")]  # the last failure is shown by the round's end
         case Snapshot() if line := changes_line(data):
             return [Text(f"{_CAUSES.get(data.cause, '')}{line}", "dim")]
         case SnapshotFailed():

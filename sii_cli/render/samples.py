@@ -39,7 +39,7 @@ def render_sample(sample: Sample, spell: Spell | None, *, fold: bool = True) -> 
 
 
 def render_left_out(left_out: LeftOut) -> Text:
-    """Return the line that tells what is left out."""
+    """Return the line about what is left out."""
     place = "" if left_out.step is None else f"step {left_out.step} (event {left_out.seq}): "
     detail = f", {one_line(left_out.detail, 200)}" if left_out.detail else ""
     return Text(f"left out: {place}{left_out.reason}{detail}", "yellow")

@@ -1,5 +1,5 @@
-"""Screens: where rendered lines go. Lines are only ever appended; on a terminal a small tail
-below them shows what is still growing and is drawn anew in place."""
+"""Screens: where rendered lines go. Lines are only appended; on a terminal a small tail below them
+shows what is still growing, and is drawn again in place."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class PlainScreen:
         self._stream.flush()
 
     def tail(self, lines: Sequence[TailLine]) -> None:
-        """Nothing is drawn anew in a file."""
+        """Nothing is drawn again in a file."""
 
 
 class TerminalScreen:
@@ -145,7 +145,7 @@ class TerminalScreen:
         return max(10, self._size().columns - 1)
 
     def print(self, *renderables: RenderableType) -> None:
-        """Append lines above the tail, which is gone by it; the foot stays."""
+        """Append lines above the tail, which this removes; the foot stays."""
         text = self._painter.paint(renderables, self.width)
         self._lines = ()
         self._write(self._clear() + text + self._draw())
@@ -191,7 +191,7 @@ class TerminalScreen:
             columns, rows = os.get_terminal_size(self._stream.fileno())
         except (OSError, ValueError):
             columns, rows = 0, 0
-        # A terminal that nobody gave a size (`script`, `docker exec -t`) says 0.
+        # A terminal without a size (`script`, `docker exec -t`) says 0.
         return os.terminal_size((columns or 80, rows or 24))
 
 

@@ -11,7 +11,7 @@ from sii_cli.text.sanitise import one_line
 _BAR = 40
 """Columns of the longest bar."""
 _GROUPS = 12
-"""Models, queries or batches that are told apart."""
+"""The most models, queries or batches that are listed."""
 
 
 def stats_lines(summary: dict[str, Any]) -> Iterator[str]:

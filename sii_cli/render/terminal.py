@@ -1,4 +1,4 @@
-"""What terminals do: facts that both the prompt and the other screens draw by."""
+"""What terminals do: facts that the prompt and the other screens rely on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ BEGIN_UPDATE, END_UPDATE = "\x1b[?2026h", "\x1b[?2026l"
 
 
 def reflows(env: Mapping[str, str]) -> bool:
-    """Tell whether a narrower window breaks the lines that are there (it does, but for few).
+    """Return whether a narrower window breaks the lines that are there (it does, but for few).
 
     xterm, the Linux console and GNU screen cut them off instead.
     """

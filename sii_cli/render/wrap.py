@@ -148,12 +148,12 @@ class LineStream:
         return sanitise(head)
 
     def end(self) -> list[str]:
-        """Return what is left as lines; none when the text ended with a newline."""
+        """Return what is left as lines; nothing when the text ended with a newline."""
         left = self._take()
         return self._wrap(sanitise(left)) if left else []
 
     def _fits(self, text: str) -> bool:
-        """Tell whether a piece only makes the line longer."""
+        """Return whether a piece only makes the line longer."""
         if "\n" in text or "\r" in text or (self._pieces and self._pieces[-1][-1:] == "\r"):
             return False
         return self._width is None or self.size + len(text) <= self._width

@@ -1,4 +1,4 @@
-"""Which `vllm serve` command fits a model and a machine, or a sentence that says why none does."""
+"""Chooses the `vllm serve` command for a model and a machine, or says why none fits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sii_cli.errors import SiiError
 from sii_cli.model.profiles import Profile, profile_of
 
 CARD, BIG_CARD = 80, 141
-"""GB of an H100 and of an H200, which the vendor counts in."""
+"""GB of an H100 and of an H200, in which the vendor counts."""
 CPU_KV_SHARE = 8
 """One part in so many of the memory is kept for the cache on a machine without a GPU."""
 GPU_FLAGS = ("--gpu-memory-utilization", "0.95", "--max-num-batched-tokens", "32768")
@@ -27,7 +27,7 @@ NO_VLLM = (
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What there is to serve with."""
+    """The hardware to serve with."""
 
     gpus: tuple[int, ...] = ()
     """Memory of each, in GB (10^9 bytes)."""
@@ -37,20 +37,20 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class ServeCommand:
-    """What to start."""
+    """A command that starts a server."""
 
     command: tuple[str, ...]
     env: dict[str, str] = field(default_factory=dict)
-    """What is set beside the environment as it is."""
+    """Variables that are added to the environment."""
     name: str = ""
-    """Under which the model is served."""
+    """The name under which the model is served."""
     notes: tuple[str, ...] = ()
     folder: Path | None = None
     """Of the model, where the user named one."""
 
 
 def look_at_machine() -> Machine:
-    """Return what is here. GPUs are those that `nvidia-smi` shows."""
+    """Return this machine. Its GPUs are those that `nvidia-smi` shows."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return Machine(_gpus(), memory // 10**9)
 
@@ -107,7 +107,7 @@ def choose_command(
     port: int,
     extra: tuple[str, ...] = (),
 ) -> ServeCommand:
-    """Choose the flags. Raises `SiiError` for a model that cannot fit."""
+    """Choose the command. Raises `SiiError` for a model that does not fit."""
     name = Path(model).name if Path(model).is_dir() else model.rsplit("/", 1)[-1]
     profile = profile_of(name, model)
     flags = ["--host", "127.0.0.1", "--port", str(port), "--served-model-name", name]

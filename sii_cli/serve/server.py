@@ -30,13 +30,13 @@ STAGES = (
     (re.compile(rb"Capturing CUDA graphs?.*?(\d+%)"), "capturing graphs"),
     (re.compile(rb"KV cache size"), "making the cache"),
 )
-"""What a line of the server's log says it is doing."""
+"""Stages of the start, by lines of the server's log."""
 
 Say = Callable[[str], None]
 
 
 class ServeFailed(SiiError):
-    """Raised when the server does not start, or ends by itself."""
+    """Raised when the server did not start, or ended by itself."""
 
     exit_code = INFRASTRUCTURE
 
@@ -92,7 +92,7 @@ async def _until_ready(process: asyncio.subprocess.Process, port: int) -> bool:
 
 
 async def _exit(process: asyncio.subprocess.Process) -> None:
-    """Wait for the server alone: `Process.wait` waits for whoever has its stdout, too."""
+    """Wait for the server alone: `Process.wait` waits for all that have its stdout, too."""
     while process.returncode is None:  # noqa: ASYNC110 (asyncio tells by nothing else)
         await asyncio.sleep(POLL_SECONDS)
 
@@ -110,7 +110,7 @@ async def _is_healthy(port: int) -> bool:
 
 
 async def _follow(stream: asyncio.StreamReader, log: Path, last: deque[str], say: Say) -> None:
-    """Write the server's words to the log, and say what it is doing when that changes."""
+    """Write the server's output to the log, and report each new stage."""
     doing = ""
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
     with os.fdopen(open_file(log.parent, log.name, flags=flags), "ab") as file:
@@ -141,9 +141,9 @@ def _cause(last: deque[str]) -> str:
 
 
 def _end_with_parent() -> None:
-    """In the new process: be told to end when `sii serve` is killed (prctl(2), PR_SET_PDEATHSIG).
+    """In the new process: ask for SIGTERM when `sii serve` is killed (prctl(2), PR_SET_PDEATHSIG).
 
-    vLLM ends its engine when it is told to.
+    vLLM ends its engine after that signal.
     """
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 

@@ -1,4 +1,4 @@
-"""What a session says of itself: as it starts, as it goes on, as it ends."""
+"""The events with which a session starts, is resumed and ends."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def session_start(
 def session_resume(
     settings: Settings, served: ServedModel, restored: Conversation
 ) -> SessionResume:
-    """Return the event with which a recording goes on."""
+    """Return the event with which a recording is resumed."""
     return SessionResume(
         sii_version=__version__,
         model=served.name,

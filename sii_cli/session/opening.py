@@ -1,4 +1,4 @@
-"""Opens the recording that a session writes: a new one, or one that is gone on with."""
+"""Opens the recording that a session writes: a new one, or one that is resumed."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from tools.toolbox import Toolbox
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A recording that is written, and the loop that writes it."""
+    """An open recording, and the loop that writes it."""
 
     folder: Path
     recorder: Recorder
     loop: AgentLoop
     left: OpenRound | None = None
-    """The round that was left open, when it is gone on with."""
+    """The round that was left open, when it is continued."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordingOpener:
-    """What the recordings of a session have in common."""
+    """Opens the recordings of one session."""
 
     settings: Settings
     mode: Mode
@@ -51,7 +51,7 @@ class RecordingOpener:
     tracker: WorkspaceTracker | None
 
     async def begin(self, served: ServedModel) -> Opened:
-        """Make a recording and say in it what begins. Raises `RecordingFailed`, `UsageError`."""
+        """Create a recording with the session's start. Raises `RecordingFailed`, `UsageError`."""
         context = await make_context(self.settings, served, self.model)
         start = session_start(self.settings, self.mode, served, self.toolbox, self.about)
         session_id, folder = RecordingStore(self.settings.home / "recordings").create_folder()
@@ -70,10 +70,10 @@ class RecordingOpener:
         return Opened(folder, recorder, loop)
 
     async def resume(self, resumed: Resumed, served: ServedModel, *, open_round: bool) -> Opened:
-        """Go on where a recording stopped, with the tools as the model was told of them.
+        """Continue a recording, with the tool list that the model read at its start.
 
-        A round that was left open is gone on with if `open_round`, else closed (by the next
-        message, where an annotator's calls are to be run first). Raises `RecordingError`.
+        A round that was left open is continued if `open_round`, else closed (by the next message,
+        where an annotator's calls must run first). Raises `RecordingError`.
         """
         context = await make_context(self.settings, served, self.model)
         folder, runs_pending = resumed.folder, resumed.runs_pending

@@ -1,4 +1,4 @@
-"""The fields of every request's body: the settings, over what the model's profile says."""
+"""The fields of every request's body: from the settings, else from the model's profile."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sii_cli.model.types import STREAMING, ServedModel
 def request_params(settings: Settings, served: ServedModel) -> dict[str, Any]:
     """Return every field but `messages` and `tools`.
 
-    What neither a setting nor the profile says is left to the server, which takes the model's own
+    What neither the settings nor the profile say is left to the server, which uses the model's own
     `generation_config.json`.
     """
     profile = served_profile(served)
@@ -33,7 +33,7 @@ def request_params(settings: Settings, served: ServedModel) -> dict[str, Any]:
 
 
 def params_notes(settings: Settings, served: ServedModel) -> list[str]:
-    """Say which settings the served model takes no notice of."""
+    """Return a sentence for each setting that has no effect on the served model."""
     profile = served_profile(served)
     notes = []
     if settings.enable_thinking is False and profile.thinking_off == {}:

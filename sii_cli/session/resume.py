@@ -1,4 +1,4 @@
-"""Going on with a recorded session: what was under way when it died is never run again."""
+"""Resuming a recorded session: a call that was running when it died is never run again."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ LOST = (
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """A recording to go on with, and how far it is believed."""
+    """A recording to resume, and how far it is trusted."""
 
     folder: Path
     is_own: bool = True
-    """This home made it, or the user said yes to it. Else it is not sealed when it goes on, and
-    what it says of the workspace is not used."""
+    """Whether this home wrote it, or the user trusts it. Else it is not sealed when it is
+    continued, and its snapshots are not used."""
     runs_pending: bool = True
-    """Whether calls that it left without beginning them are run."""
+    """Whether its calls that never began are run."""
 
 
 def settle(
     loop: AgentLoop, restored: Conversation, *, runs_pending: bool = True
 ) -> OpenRound | None:
-    """Give every unanswered call an observation, and end the round that was open.
+    """Give every unanswered call an observation, and end the open round.
 
-    Calls that an annotator wrote are there to be run: their round is returned, to be ended by the
-    next message once they were.
+    Calls that an annotator wrote are to be run: their round is returned, and the next message ends
+    it after they ran.
     """
     if runs_pending and restored.edited and restored.unanswered and not restored.begun:
         return OpenRound(restored.round_steps, restored.unanswered)
@@ -46,9 +46,9 @@ def settle(
 
 
 def reopen(loop: AgentLoop, restored: Conversation, *, runs_pending: bool = True) -> OpenRound:
-    """Return the round to go on with, what was under way when it stopped marked as lost.
+    """Return the round to continue; calls that were running are marked as lost.
 
-    A call that was not begun is run if `runs_pending`, unless one beside it was lost.
+    A call that never began is run if `runs_pending`, unless another one was lost.
     """
     left = [call for call in restored.unanswered if runs_pending and not restored.begun]
     _give_up(loop, restored, [call for call in restored.unanswered if call not in left])
@@ -56,7 +56,7 @@ def reopen(loop: AgentLoop, restored: Conversation, *, runs_pending: bool = True
 
 
 def _give_up(loop: AgentLoop, restored: Conversation, calls: Sequence[CallRequest]) -> None:
-    """Say of calls that they were not run to their end, each in its place among the others."""
+    """Record that calls did not end, in the order of the calls."""
     if not calls:
         return
     events = dict(restored.observations)

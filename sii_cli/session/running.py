@@ -1,4 +1,4 @@
-"""Which session a running sandbox belongs to, seen from outside: by the recording it stands in."""
+"""Which session a running sandbox belongs to, found from outside by its recording."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from sandbox.running_sandboxes import RunningSandbox
 
 
 def session_of(sandbox: RunningSandbox) -> str | None:
-    """Return the id of the session; none before its first message, or where we may not look."""
+    """Return the id of the session, or `None` before its first message or without access."""
     if sandbox.owner is None or not sandbox.owner_lives:
         return None
     for log in _open_logs(sandbox.owner):
-        if _names(log, sandbox.sandbox_id.encode()):
+        if _has_start(log, sandbox.sandbox_id.encode()):
             return log.parent.name
     return None
 
@@ -34,8 +34,8 @@ def _open_logs(pid: int) -> set[Path]:
     return logs
 
 
-def _names(log: Path, sandbox_id: bytes) -> bool:
-    """Tell whether the log has the sandbox's start."""
+def _has_start(log: Path, sandbox_id: bytes) -> bool:
+    """Return whether the log has the start of this sandbox."""
     with (
         suppress(OSError, ValueError),
         open(open_file(log.parent.parent, log.parent.name, log.name), "rb") as file,

@@ -1,4 +1,4 @@
-"""The session's hold on its sandbox: started in the background, replaced when it was lost."""
+"""The sandbox of a session: started in the background, replaced when it is lost."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _START_SECONDS = 1.0
 
 
 class SandboxLease:
-    """Starts a sandbox ahead of its first use and hands it to whoever asks."""
+    """Starts a sandbox before its first use, and another one when it is lost."""
 
     def __init__(self, backend: SandboxBackend, spec: SandboxSpec) -> None:
         self._backend = backend
@@ -38,17 +38,17 @@ class SandboxLease:
         self._note: Note | None = None
         self._starting: asyncio.Task[Sandbox] | None = None
         self._up: Sandbox | None = None
-        """The sandbox that is ready for use."""
+        """The sandbox that is ready."""
         self._removals: list[asyncio.Task[None]] = []
-        """What is left of lost ones being ended."""
+        """Lost sandboxes that are being removed."""
 
     def begin(self) -> None:
-        """Start a sandbox in the background; does nothing when one is there."""
+        """Start a sandbox in the background, unless there is one."""
         if self._starting is None:
             self._starting = asyncio.create_task(self._start())
 
     def report_to(self, note: Note | None) -> None:
-        """Tell of starts, ends and requests from now on, and of the sandbox that is already up."""
+        """Record starts, ends and requests from now on, and the sandbox that is ready already."""
         self._note = note
         if self._up is not None:
             self._introduce(self._up)
@@ -61,19 +61,19 @@ class SandboxLease:
         try:
             return await asyncio.shield(starting)
         except Exception:
-            if self._starting is starting:  # and not one that somebody else has begun since
+            if self._starting is starting:  # not one that another caller has begun since
                 self._starting = None
             raise
 
     def look(self) -> None:
-        """Give the sandbox up if it is known to be gone, before a call has to find out."""
+        """Give the sandbox up if it is known to be gone, before a call fails in it."""
         if self._up is not None and self._up.lost is not None:
             self.lost(self._up.lost)
 
     def lost(self, detail: str) -> None:
         """Give the sandbox up: it died. The next `get` starts another.
 
-        Of calls that ran at the same time each says so; the first one counts.
+        Of calls that ran at the same time only the first report counts.
         """
         if self._up is None or self._starting is None:
             return
@@ -84,7 +84,7 @@ class SandboxLease:
 
     @asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
-        """Let nothing run in the sandbox meanwhile, background jobs included."""
+        """Pause everything in the sandbox meanwhile, background jobs included."""
         sandbox = self._up
         if sandbox is None:
             yield
@@ -98,9 +98,9 @@ class SandboxLease:
                 await sandbox.release()
 
     async def close(self) -> None:
-        """End the sandbox, also one that is still starting, and what is left of lost ones.
+        """End the sandbox, also one that is still starting, and remove lost ones.
 
-        A set-up that runs on is ended: whoever leaves does not wait for it.
+        Set-up commands that still run are ended: leaving does not wait for them.
         """
         await asyncio.gather(*self._removals, return_exceptions=True)
         if self._starting is None:
@@ -127,7 +127,7 @@ class SandboxLease:
         return sandbox
 
     def _introduce(self, sandbox: Sandbox) -> None:
-        """Tell of a sandbox, and from then on of what it asks of the network."""
+        """Record the start of a sandbox, and its network requests from then on."""
         note, sandbox_id = self._note, sandbox.info.sandbox_id
         if note is None:
             sandbox.watch_network(None)
@@ -135,7 +135,7 @@ class SandboxLease:
         note(_start_of(sandbox.info, self._spec))
 
         def tell(use: NetworkUse) -> None:
-            with suppress(RecordingError):  # the round's next event fails, too, and is heard
+            with suppress(RecordingError):  # the round's next event fails, too, and ends it
                 note(NetworkRequest(sandbox_id=sandbox_id, **asdict(use)))
 
         sandbox.watch_network(tell)

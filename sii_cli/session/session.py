@@ -1,4 +1,4 @@
-"""A session: one conversation, one recording. Puts model, sandbox, tools and recorder together."""
+"""A session: one conversation, one recording. Assembles model, sandbox, tools and recorder."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ from tools.toolbox import Toolbox
 
 
 class Session:
-    """Opens at once; the server is asked and the sandbox started while the human types.
+    """Opens at once; the server is asked and the sandbox started while the user types.
 
-    The recording begins with the first message, so a session in which nothing was said leaves
-    nothing behind.
+    The recording begins with the first message, so a session without messages leaves nothing
+    behind.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Session:
         self._recorder: Recorder | None = None
         self._loop: AgentLoop | None = None
         self._left: OpenRound | None = None
-        """The round that a restored session left open, with calls that are to be run."""
+        """The round that a resumed session left open, with calls that are to be run."""
 
     @classmethod
     async def open(
@@ -102,10 +102,10 @@ class Session:
         about: About = NO_QUERY,
         permit: Permit = permit_all,
     ) -> Session:
-        """Put a session together from settings and begin it; returns at once.
+        """Make a session from settings and begin it; returns at once.
 
-        `model` and `backend` stand in for those that the settings name: sessions side by side
-        share a backend. `resumed` is a recording to continue. `permit` decides of each tool call
+        `model` and `backend` replace those that the settings name: sessions side by side share a
+        backend. `resumed` is a recording to continue. `permit` decides of each tool call
         whether it may run (`sii_cli.agent.permissions`).
         """
         keep_freed_memory()
@@ -195,13 +195,13 @@ class Session:
 
     @property
     def context(self) -> Compactor | None:
-        """How full the context is; none before the first message."""
+        """How full the context is, or `None` before the first message."""
         return self._loop.context if self._loop else None
 
     async def undo(self, steps: int | None = None) -> Undone:
-        """Bring the workspace back to before the last round, or the last `steps` steps.
+        """Restore the workspace to before the last round, or the last `steps` steps.
 
-        The model is told with the next message. Raises `UsageError`, `SnapshotError`, and as
+        The model reads of it before the next message. Raises `UsageError`, `SnapshotError`, and as
         `send` does.
         """
         if self._undo is None:
@@ -219,34 +219,34 @@ class Session:
             loop.note(self._pending_notes.pop(0), "harness")
 
     def notes(self, served: ServedModel) -> list[str]:
-        """Return what the user should know of what is served."""
+        """Return sentences for the user about the served model."""
         return [*served.notes, *params_notes(self.settings, served)]
 
     async def sandbox(self) -> Sandbox:
-        """Return the sandbox, waiting until it is there. Raises `SandboxUnavailable`."""
+        """Return the sandbox, waiting until it is ready. Raises `SandboxUnavailable`."""
         return await self._lease.get()
 
     def held(self) -> AbstractAsyncContextManager[None]:
-        """Let nothing run in the sandbox meanwhile, background jobs included."""
+        """Pause everything in the sandbox meanwhile, background jobs included."""
         return self._lease.held()
 
     def note(self, data: EventData, origin: Origin) -> None:
-        """Record something about the session, whose first message has been sent."""
+        """Record an event of the session, whose first message was sent."""
         assert self._loop is not None, "a recording begins with the first message"
         self._loop.note(data, origin)
 
     @property
-    def hears(self) -> bool:
-        """Whether a round can be interrupted; before its first message a session can only wait."""
+    def can_interrupt(self) -> bool:
+        """Whether a round can be interrupted; not before the first message."""
         return self._loop is not None
 
     def interrupt(self, by: Origin = "human") -> None:
-        """Stop the running round; what was done is kept."""
+        """Interrupt the running round; what was done is kept."""
         if self._loop is not None:
             self._loop.interrupt(by)
 
     async def close(self) -> None:
-        """End the sandbox and the recording, each whatever becomes of the others."""
+        """End the sandbox and the recording, each also when the others fail."""
         async with AsyncExitStack() as stack:
             stack.callback(self._end_recording)
             if self._tracker is not None:
@@ -270,7 +270,7 @@ class Session:
             self._leave_recording()
 
     def _leave_recording(self) -> None:
-        """Let go of the recording; the next message goes on with it."""
+        """Close the recording; the next message resumes it."""
         self._lease.report_to(None)
         if self._tracker is not None:
             self._tracker.report_to(None)
@@ -286,7 +286,7 @@ class Session:
         return self._served
 
     async def _open_recording(self, *, open_round: bool = False) -> AgentLoop:
-        """Begin the recording, or go on with it."""
+        """Begin the recording, or resume it."""
         served = await self.served()
         if self._resumed is None:
             opened = await self._opener.begin(served)
@@ -304,7 +304,7 @@ class Session:
         return loop
 
     async def _look_for_changes(self, loop: AgentLoop) -> None:
-        """See what became of the workspace since it was last kept."""
+        """Find out what changed in the workspace since its last snapshot."""
         if self._tracker is not None and self._tracker.kept:
             event = await self._tracker.take("resume", loop.steps)
             if event is not None:

@@ -1,6 +1,6 @@
-"""The watchdog's child: ends its parent when a request to stop is not heard (`watchdog.py`).
+"""The watchdog's child: ends its parent when a request to stop is not read (`watchdog.py`).
 
-A script of its own that imports next to nothing: it starts beside every session.
+A script of its own that imports very little: one starts with every session.
 """
 
 import os
@@ -10,7 +10,7 @@ import time
 from _socket import MSG_DONTWAIT, MSG_PEEK, socket  # `socket` takes longer than all the rest
 
 LOOK = 0.1
-"""Seconds between looks at what is not read yet."""
+"""Seconds between checks of what is not read yet."""
 LAST_WORDS = (
     b"sii: it did not hear that it should stop, and was ended. Every completed step is recorded; "
     b"`sii -c` goes on.\n"
@@ -18,7 +18,7 @@ LAST_WORDS = (
 
 
 def main() -> None:
-    """Watch the socket of signals until the parent has ended, or has to be ended."""
+    """Check the socket of signals until the parent has ended, or must be ended."""
     fd, stops, interrupt, patience = sys.argv[1:]
     heard = socket(fileno=int(fd))
     poll = select.poll()
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def _unread(heard: socket) -> bytes | None:
-    """Return the signals that the parent has not read yet; none: it has just read them."""
+    """Return the signals that the parent has not read yet; `None` when it has just read them."""
     try:
         return heard.recv(4096, MSG_PEEK | MSG_DONTWAIT)
     except BlockingIOError:
@@ -58,7 +58,7 @@ def _end(parent: int) -> None:
 
 
 def _restore_terminal() -> None:
-    """Leave a terminal that was reading keys one by one as a shell wants it."""
+    """Reset a terminal that was reading single keys, for the shell."""
     import termios
 
     try:

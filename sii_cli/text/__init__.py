@@ -1,1 +1,1 @@
-"""Text of others, made safe to show."""
+"""Foreign text, made safe to show."""

@@ -2,7 +2,7 @@
 
 Escape sequences are dropped; every other control character and whatever reorders or hides text
 is shown. Tabs become spaces, and of a line drawn over by carriage returns the last state is kept.
-Takes time linear in the text, whatever stands in it.
+Takes time linear in the text, whatever it contains.
 """
 
 from __future__ import annotations

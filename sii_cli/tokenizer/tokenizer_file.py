@@ -19,7 +19,7 @@ _WHOLE = r"[\s\S]+"
 
 
 class UnknownTokenizer(Exception):
-    """A tokenizer that cannot be built here; the message says why."""
+    """Raised when a tokenizer cannot be built; the message says why."""
 
 
 def load_encoding(path: Path) -> Encoding:

@@ -1,1 +1,1 @@
-"""The workspace beside the model: snapshots, undo, notes."""
+"""The workspace of a session: snapshots, undo, and messages about changes."""

@@ -1,4 +1,4 @@
-"""The workspaces of recorded sessions: which snapshots there are, and one written elsewhere."""
+"""The snapshots of recorded workspaces, and writing one into a directory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from recordings.store.workspaces import WorkspaceAt, workspace_at
 from sandbox.snapshots import Restored, SnapshotNotFound, SnapshotStore
 
 MAX_BYTES = 2 << 30
-"""What one session may add to the store; beyond it contents are not kept, and events say so."""
+"""Bytes that one session may add to the store; contents beyond are not kept, as events say."""
 
 
 def snapshot_store(home: Path) -> SnapshotStore:
@@ -25,7 +25,7 @@ def forks_folder(home: Path) -> Path:
 
 @contextmanager
 def keeping_snapshots(home: Path) -> Iterator[None]:
-    """Let nothing be pruned until what was written of it is recorded. Raises `SnapshotError`."""
+    """Prevent pruning of snapshots that no event names yet. Raises `SnapshotError`."""
     store = snapshot_store(home)
     with store.objects.at_work():
         yield
@@ -34,7 +34,7 @@ def keeping_snapshots(home: Path) -> Iterator[None]:
 def materialise(
     recording: Path, seq: int, target: Path, home: Path
 ) -> tuple[WorkspaceAt, Restored]:
-    """Write the workspace of a recording, as it stood right after event `seq`, into a directory.
+    """Write the workspace of a recording, as it was right after event `seq`, into a directory.
 
     `target` is new or empty; `home` is `Settings.home`, under which the snapshots are. Blocks: run
     it in a thread. What comes back says whether the snapshot is of exactly that moment

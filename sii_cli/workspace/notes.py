@@ -1,4 +1,4 @@
-"""What the model is told when others changed the workspace it works in."""
+"""Harness messages about changes of the workspace that the model did not make."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from sii_cli.model.control_tokens import neutralise
 
 _NAMED = 40
 _PATH = 200
-"""Characters of a path that are told: commands may have made any."""
+"""Characters of a path that are shown: commands can make any."""
 _CHANGED = (
     "The workspace was changed by others since you last worked in it ({files}). What you remember "
     "of these files may no longer hold: look again before you rely on it."
@@ -19,12 +19,12 @@ _UNDONE = (
 
 
 def changed_note(event: Snapshot) -> HarnessMessage:
-    """Return the note on what others changed."""
+    """Return the message about changes by others."""
     return _note("workspace_changed", _CHANGED.format(files=_files(event)))
 
 
 def undone_note(event: Snapshot, what: str) -> HarnessMessage:
-    """Return the note on an undo that went back to `what`."""
+    """Return the message about an undo that restored what was `what`."""
     return _note("undo", _UNDONE.format(what=what, files=_files(event)))
 
 

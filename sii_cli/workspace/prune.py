@@ -1,5 +1,5 @@
-"""A home rid of what its recordings need no more: snapshots that none of them names, the
-workspaces of forks that are gone, and what killed processes left.
+"""Prunes a home: deletes snapshots that no recording refers to, the workspaces of deleted forks,
+and files that killed processes left.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sii_cli.workspace.history import forks_folder, snapshot_store
 
 @dataclass(slots=True)
 class Freed:
-    """What went, or would go."""
+    """What was deleted, or would be."""
 
     bytes: int = 0
     contents: int = 0
@@ -28,18 +28,18 @@ class Freed:
     left_behind: int = 0
     """Files."""
     forks: list[str] = field(default_factory=list)
-    """Ids of forks whose workspaces went."""
+    """Ids of forks whose workspaces were deleted."""
     empty: list[str] = field(default_factory=list)
     """Ids of sessions that died before their first event."""
     kept: list[str] = field(default_factory=list)
-    """What could not go, and why, in sentences."""
+    """What could not be deleted, and why, in sentences."""
 
 
 def prune(home: Path, *, dry_run: bool) -> Freed:
-    """Clean a home beside the sessions that run. Blocks.
+    """Prune a home while sessions run. Blocks.
 
-    Where a recording is damaged nothing of the workspaces goes: it may have named any of it. Killed
-    at any moment, nothing is lost, and the next one goes on. Raises `SnapshotError`.
+    Where a recording is damaged no snapshot is deleted: it may have named any. Killed at any
+    moment, nothing is lost, and the next run continues. Raises `SnapshotError`.
     """
     freed = Freed()
     store = RecordingStore(home / "recordings")
@@ -63,7 +63,7 @@ class _Cleaning:
         self._dry_run = dry_run
 
     def run(self) -> None:
-        """Do it. Raises `SnapshotError`."""
+        """Delete. Raises `SnapshotError`."""
         snapshots = snapshot_store(self._home)
         snapshots.objects.prepare()
         pruner = Pruner(snapshots.objects, dry_run=self._dry_run)
@@ -82,7 +82,7 @@ class _Cleaning:
         self._freed.kept += pruner.result.left
 
     def _take_out(self, pruner: Pruner) -> list[Path]:
-        """Take out what nothing names; return the folders of forks that are gone."""
+        """Delete what nothing names; return the folders of deleted forks."""
         try:
             pruner.mark(self._claims.trees())  # beside all sessions, for this takes the longest
             with pruner.alone():
@@ -101,7 +101,7 @@ class _Cleaning:
         return self._gone_forks([held.workspace for held in holdings])
 
     def _gone_forks(self, held: list[str]) -> list[Path]:
-        """Return the folders of forks without a recording, in which nobody works."""
+        """Return the folders of forks that have no recording and are not in use."""
         # Looked at before the recordings: a fork's recording is begun before its files are written.
         folders = _folders_in(forks_folder(self._home))
         there = {*self._store.names(), *self._store.unnamed()} - set(self._freed.empty)
@@ -127,7 +127,7 @@ class _Cleaning:
 
 
 def _refuse_links(home: Path) -> None:
-    """Raise `SnapshotError` for a link in the place of a folder out of which something may go."""
+    """Raise `SnapshotError` for a link instead of a folder in which something may be deleted."""
     snapshots = home / "snapshots"
     places = [snapshots, forks_folder(home)]
     for folder in (snapshots, snapshots / "objects"):
@@ -143,7 +143,7 @@ def _refuse_links(home: Path) -> None:
 def _why_all_stays(session: str, why: str) -> str:
     return (
         f"All snapshots and forks stay, for the recording {session} cannot be read whole ({why}): "
-        "`sii verify` says more; mend it, or delete its folder."
+        "`sii verify` says more; repair it, or delete its folder."
     )
 
 
@@ -159,14 +159,14 @@ def _remove_half_written(store: RecordingStore, freed: Freed, dry_run: bool) -> 
 
 
 def _real_paths(workspaces: Iterable[str]) -> Iterator[Path]:
-    """Yield where they really are; no file system has one with a NUL in its name."""
+    """Yield their real paths; a path with a NUL is in no file system."""
     for workspace in workspaces:
         with suppress(ValueError):
             yield Path(os.path.realpath(workspace))
 
 
 def _folders_in(folder: Path) -> list[Path]:
-    """Return the directories that stand in one, by their real paths."""
+    """Return the real paths of the directories in a folder."""
     try:
         found = sorted(folder.resolve().iterdir())
     except FileNotFoundError:

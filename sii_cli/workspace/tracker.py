@@ -1,6 +1,6 @@
-"""Keeps the workspace of a running session: a snapshot after each step, taken beside the model.
+"""Tracks the workspace of a session: a snapshot after each step, during the next model call.
 
-Nothing that goes wrong with it ends a session.
+No failure of it ends a session.
 """
 
 from __future__ import annotations
@@ -34,35 +34,35 @@ _LOG = logger(__name__)
 
 Cause = Literal["start", "step", "round", "resume", "before", "undo", "restore"]
 MAX_NAMED = 200
-"""Changes that one event names."""
+"""The most changes that one event names."""
 MAX_FILES = 200_000
-"""Entries of a workspace beyond which none is kept: a home directory, a disk."""
+"""Entries of a workspace; of a larger one (a home directory, a disk) no snapshot is taken."""
 _LEAVE = 30.0
 """Seconds that the session's end waits for the last snapshot."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The workspace after a step."""
+    """The snapshot after a step."""
 
     step: int
     tree: str
 
 
 @dataclass(frozen=True, slots=True)
-class BroughtBack:
-    """What bringing an earlier tree back did."""
+class RestoredTree:
+    """The result of restoring an earlier tree."""
 
     event: Snapshot
     missing: tuple[str, ...]
-    """Paths that are not as they were: their content is in no snapshot, or may not be written."""
+    """Paths that could not be restored: not in a snapshot, or not writable."""
 
 
 class WorkspaceTracker:
-    """The snapshots of one session (`flow.Watch`)."""
+    """The snapshots of one session (a `RoundObserver`)."""
 
     def __init__(self, settings: Settings, *, may_change: Callable[[str], bool]) -> None:
-        """`may_change` tells of a tool whether its calls can change the workspace."""
+        """`may_change`: whether the calls of a tool can change the workspace."""
         self._store = snapshot_store(settings.home)
         self._exclude = tuple(settings.snapshot_exclude)
         self._snapshots = Snapshots(
@@ -77,10 +77,10 @@ class WorkspaceTracker:
         self._running: asyncio.Task[None] | None = None
         self._failure = ""
         self._rests = False
-        """After a failure, until the next round."""
-        self._told: set[str] = set()
+        """Whether no snapshots are taken: after a failure, until the next round."""
+        self._reported: set[str] = set()
         self.kept: list[Kept] = []
-        """What was recorded, in order."""
+        """The recorded snapshots, in order."""
         self.rounds: list[int] = []
         """After which step each round began."""
 
@@ -90,11 +90,11 @@ class WorkspaceTracker:
             self._running = asyncio.create_task(self._warm_up())
 
     def report_to(self, note: Callable[[EventData], object] | None) -> None:
-        """Record from now on with `note`."""
+        """Record with `note` from now on."""
         self._note = note
 
     def resume(self, recording: Path) -> None:
-        """Take what a recording tells of its workspace. Raises `RecordingError`."""
+        """Read the snapshots of a recording. Raises `RecordingError`."""
         self.kept = [
             Kept(event.data.step, event.data.tree)
             for event in snapshots_of(recording)
@@ -103,49 +103,49 @@ class WorkspaceTracker:
         self.rounds = list(rounds_of(recording))
 
     def round_begins(self, step: int) -> None:
-        """Keep what was changed between rounds, by others than the model."""
+        """Take a snapshot of what others changed between rounds."""
         self.rounds.append(step)
         self._rests = False
         self._begin("round" if self.kept else "start", step)
 
     def calls_ended(self, step: int, names: Sequence[str]) -> None:
-        """Keep what the calls changed, while the model goes on."""
+        """Take a snapshot of what the calls changed, during the next model call."""
         if any(self._may_change(name) for name in names):
             self._begin("step", step)
 
     async def settled(self) -> None:
-        """Wait for the snapshot under way: what is changed from now on belongs to the next."""
+        """Wait for the running snapshot: later changes belong to the next one."""
         if self._running is not None and not self._running.done():
             await asyncio.shield(self._running)
 
     async def take(self, cause: Cause, step: int) -> Snapshot | None:
-        """Keep the workspace now; return what was recorded, none when nothing changed."""
+        """Take a snapshot now; return its event, or `None` when nothing changed."""
         await self.settled()
         self._rests = False
         return await self._take(cause, step)
 
-    async def bring_back(self, tree: str, cause: Cause, step: int) -> BroughtBack | None:
-        """Make the workspace what it was; return what was recorded, none when nothing differs.
+    async def restore(self, tree: str, cause: Cause, step: int) -> RestoredTree | None:
+        """Restore a tree; return what was recorded, or `None` when nothing differs.
 
-        What it holds now is kept first, so that also an interruption is known. Raises
+        A snapshot is taken first, so that an interrupted restore is known. Raises
         `SnapshotError`.
         """
         await self.settled()
         self._rests = False
-        told = await self._take("before", step, towards=tree)
+        changed = await self._take("before", step, towards=tree)
         begin = time.monotonic()
         restored = await self._snapshots.restore(tree)
-        if not restored.changes and told is None:
+        if not restored.changes and changed is None:
             return None
         before = self.kept[-1].tree if self.kept else None
         event = await self._describe(
             cause, step, before, restored.tree_sha256, (), time.monotonic() - begin
         )
         self._record(event)
-        return BroughtBack(event, tuple(quoted(change.path) for change in restored.missing))
+        return RestoredTree(event, tuple(quoted(change.path) for change in restored.missing))
 
     async def close(self) -> None:
-        """Wait for the last snapshot, though not for ever, and let go of the store."""
+        """Wait for the last snapshot for a limited time, and close the store."""
         if self._running is not None:
             await asyncio.wait([self._running], timeout=_LEAVE)
             self._running.cancel()
@@ -165,11 +165,11 @@ class WorkspaceTracker:
             await self._take(cause, step)
 
     async def _warm_up(self) -> None:
-        with suppress(SnapshotError):  # told by the first snapshot, once there is a recording
+        with suppress(SnapshotError):  # the first snapshot reports it, once there is a recording
             await self._snapshots.snapshot()
 
     async def _take(self, cause: Cause, step: int, towards: str | None = None) -> Snapshot | None:
-        """Keep the workspace now; what is about to become another tree is told in any case."""
+        """Take a snapshot now; one before a restore `towards` another tree is always recorded."""
         if self._refused:
             self._failed(step, self._refused)
             return None
@@ -200,15 +200,15 @@ class WorkspaceTracker:
         not_kept: Sequence[NotKept],
         seconds: float,
     ) -> Snapshot:
-        """Return the event that tells of a tree. Raises `SnapshotError`."""
+        """Return the event of a tree. Raises `SnapshotError`."""
         counted: Sequence[Counted] = ()
         more = 0
         if before is not None:
             with suppress(SnapshotNotFound, SnapshotDamaged):  # what was before is lost
                 counted, more = await self._store.count_lines(before, tree, MAX_NAMED)
         news = [f"{quoted(item.path)}: {item.why}" for item in not_kept]
-        news = sorted(line for line in news if line not in self._told)[:MAX_NAMED]
-        self._told.update(news)
+        news = sorted(line for line in news if line not in self._reported)[:MAX_NAMED]
+        self._reported.update(news)
         return Snapshot(
             step=step,
             cause=cause,
@@ -233,12 +233,12 @@ class WorkspaceTracker:
 
     def _say(self, data: EventData) -> None:
         if self._note is not None:
-            with suppress(RecordingError):  # the loop's own next event tells of it
+            with suppress(RecordingError):  # the loop's own next event fails, too
                 self._note(data)
 
 
 def _why_not(workspace: Path) -> str:
-    """Return why no snapshots are taken of a workspace: it is all that somebody has."""
+    """Return why no snapshots are taken of a workspace: it is a whole home or disk."""
     if workspace.resolve() not in (Path("/"), Path.home().resolve()):
         return ""
     return (
@@ -248,7 +248,7 @@ def _why_not(workspace: Path) -> str:
 
 
 def _inside(home: Path, workspace: Path) -> list[str]:
-    """Return the glob of our own folder, when it lies in the workspace."""
+    """Return the glob of sii's own folder, when it is in the workspace."""
     try:
         relative = home.resolve().relative_to(workspace.resolve())
     except ValueError:

@@ -1,11 +1,11 @@
-"""Undo: the workspace brought back to before a round or some steps; again, and it goes further."""
+"""Undo: restores the workspace to before a round or some steps; again, it goes further back."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from sii_cli.errors import UsageError
-from sii_cli.workspace.tracker import BroughtBack, WorkspaceTracker
+from sii_cli.workspace.tracker import RestoredTree, WorkspaceTracker
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,9 +13,9 @@ class Undone:
     """What an undo did."""
 
     what: str
-    """To when it went back: `before round 2`."""
-    back: BroughtBack | None
-    """None: nothing differed."""
+    """Which state was restored: `before round 2`."""
+    back: RestoredTree | None
+    """`None` when nothing differed."""
 
 
 class Undo:
@@ -39,12 +39,12 @@ class Undo:
         kept = [kept for kept in self._tracker.kept if kept.step <= target]
         if not kept:
             raise UsageError(f"There is no snapshot of the workspace {what}.")
-        back = await self._tracker.bring_back(kept[-1].tree, "undo", now)
+        back = await self._tracker.restore(kept[-1].tree, "undo", now)
         self._stands_at, self._rounds = target, len(self._tracker.rounds)
         return Undone(what, back)
 
     def _target(self, steps: int | None, at: int) -> tuple[int, str]:
-        """Return after which step to stand, and that in words."""
+        """Return the step after which to restore, and its description."""
         if steps is not None:
             if not 0 < steps <= at:
                 raise UsageError(f"There are {at} steps to undo.")

@@ -54,7 +54,7 @@ def decode(body: bytes, charset: str) -> str:
 
 
 def convert(page: str, url: str) -> str:
-    """Return the page's main text, or the whole page where there is no main text to speak of."""
+    """Return the page's main text, or the whole page where there is hardly any."""
     import trafilatura
 
     text = trafilatura.extract(

@@ -31,7 +31,7 @@ class Page:
 
     text: str
     note: str = ""
-    """What a reader of the text must know, in words."""
+    """What a reader of the text must know, as sentences."""
 
 
 async def read_page(fetched: Fetched) -> Page:
@@ -66,7 +66,7 @@ def _decoded(body: bytes, charset: str | None) -> str:
 
 
 async def _markdown(fetched: Fetched) -> str | None:
-    """Convert HTML; none when the page is too much for it. Raises `ToolOutage`."""
+    """Convert HTML; `None` when the page is too much for it. Raises `ToolOutage`."""
     try:
         process = await asyncio.create_subprocess_exec(
             *python_command(str(_CONVERTER), fetched.url, fetched.charset or ""),

@@ -1,4 +1,4 @@
-"""Which proxy of the environment stands before a host: none before private and excepted ones.
+"""Which proxy of the environment is used for a host: none for private and excepted ones.
 
 The variables are those of curl: `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`, in lower
 or upper case. An entry of `no_proxy` is `*`, a host (its subdomains with it), an address or a
@@ -22,7 +22,7 @@ _LOCAL_ENDINGS = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
 
 
 class BadProxy(Exception):
-    """A variable of the environment names no proxy that can be used; the message is a sentence."""
+    """Raised when a variable names a proxy that cannot be used; the message is a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ async def find_proxy(
     is_public: Allowed = may_reach,
     environ: Mapping[str, str] = os.environ,
 ) -> Proxy | None:
-    """Return the proxy for a host; none when it is to be reached directly. Raises `BadProxy`."""
+    """Return the proxy for a host, or `None` when it is reached directly. Raises `BadProxy`."""
     proxy = _named(scheme, environ)
     if proxy is None or _is_local(host):
         return None
@@ -70,7 +70,7 @@ def _named(scheme: str, environ: Mapping[str, str]) -> Proxy | None:
 
 
 def _is_local(host: str) -> bool:
-    """Tell whether a name can only be one of this machine's own network."""
+    """Return whether a name can only be one of this machine's own network."""
     name = host.lower().rstrip(".")
     return name.endswith(_LOCAL_ENDINGS) or ("." not in name and ":" not in name)
 
@@ -86,7 +86,7 @@ async def _addresses(host: str, port: int, resolve: Resolve) -> Sequence[str]:
 
 
 def _covers(entry: str, host: str, port: int, addresses: Sequence[str]) -> bool:
-    """Tell whether an entry of `no_proxy` is about a host."""
+    """Return whether an entry of `no_proxy` is about a host."""
     if entry == "*":
         return True
     entry, only = _split_port(entry.lower())

@@ -26,7 +26,7 @@ _PORTS = {"http": 80, "https": 443}
 MAX_ANSWER = 4 << 20
 """Bytes of one."""
 _AN_ENGINE = "duckduckgo.com"
-"""The engines are all public: a proxy stands before all or none of them."""
+"""The engines are all public: a proxy is used for all or none of them."""
 TIMEOUT = 20.0
 """Seconds for one search."""
 _DDGS = Path(__file__).with_name("ddgs_search.py")

@@ -8,7 +8,7 @@ from functools import cache
 
 
 class NoCertificates(Exception):
-    """The certificates that the environment names cannot be read; the message is a sentence."""
+    """Raised when the certificates of the environment cannot be read; the message is a sentence."""
 
 
 def trusted() -> ssl.SSLContext:

@@ -1,4 +1,4 @@
-"""Keeps the history within the model's context, and makes room when it is full."""
+"""Compaction: keeps the history within the model's context."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ Cause = Literal["full", "overflow", "asked"]
 Kind = Literal["stubs", "summary"]
 
 TARGET = 0.6
-"""Share of the context that stubs must bring the history down to; else it is summed up."""
+"""Share of the context that the history may have with stubs; else it is summarised."""
 TAIL = 0.25
-"""Share of the context that the last steps may keep when the rest is summed up."""
+"""Share of the context for the last steps, when the rest is summarised."""
 WORDS = 0.2
-"""Share of the context that the user's earlier messages may keep."""
+"""Share of the context for the user's earlier messages."""
 SUMMARY = 8192
-"""Tokens of a summary, thoughts included; no more than one eighth of the context."""
+"""Tokens of a summary, reasoning included; at most one eighth of the context."""
 TRIES = 3
-"""How often a summary is asked for, of less each time, when the server says it is too much."""
+"""How often a summary is asked for, of less each time, when the prompt is too long."""
 IN_A_ROW = 3
-"""Compactions one step after another, after which it is given up."""
+"""Compactions in successive steps, after which the round ends."""
 
 LEFT_OUT = (
     "[This result ({chars:,} characters) was left out to make room in the context. Run the call "
@@ -46,8 +46,8 @@ TOO_LONG = (
 )
 
 
-class NothingToSumUp(RoundOver):
-    """The history holds nothing but what would be kept anyway."""
+class NothingToSummarise(RoundOver):
+    """Raised when the history has nothing that could be left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +58,14 @@ class ModelContext:
     counter: TokenCounter = field(default_factory=EstimateCounter)
     counted_by: str = "an estimate"
     compact: bool = True
-    """Whether room is made when it is full; else the round ends."""
+    """Whether a full context is compacted; else the round ends."""
 
 
 UNKNOWN = ModelContext()
 
 
 class Compactor:
-    """Watches how full the context is; replaces the history by a shorter one in time."""
+    """Counts how full the context is, and replaces the history by a shorter one in time."""
 
     def __init__(
         self,
@@ -89,9 +89,9 @@ class Compactor:
         return Fill(self.meter.used, self.budget.length, self.meter.exact)
 
     async def make_room(self, step: int, history: History) -> int | None:
-        """See that there is room for an answer; return the most tokens that it may have.
+        """Make room for an answer where needed; return the most tokens that it may have.
 
-        Raises `RoundOver` when there is none to be had.
+        Raises `RoundOver` when there is no room.
         """
         await self.meter.take(history.encoded)
         if self._is_full():
@@ -105,17 +105,17 @@ class Compactor:
     async def overflowed(
         self, step: int, history: History, overflow: ContextOverflow
     ) -> int | None:
-        """Make room because the server found none. Raises `RoundOver`."""
+        """Make room after the server refused a prompt as too long. Raises `RoundOver`."""
         if not self.context.compact:
             raise RoundOver("limit", f"{overflow.reason} (compact is off)")
         try:
             await self.compact(step, history, "overflow")
-        except NothingToSumUp:
+        except NothingToSummarise:
             raise RoundOver("limit", overflow.reason) from None
         return self._max_tokens()
 
     async def received(self, response: ModelResponse, history: History) -> None:
-        """Take the server's word for what the history comes to now."""
+        """Count the history as the server counted it."""
         usage = response.usage
         if usage is None:
             await self.meter.take(history.encoded)
@@ -124,14 +124,14 @@ class Compactor:
             self.meter.set(total, len(history.encoded))
 
     def was_cut_by_context(self, response: ModelResponse) -> bool:
-        """Tell whether an answer was cut off because the context had no more room for it."""
+        """Return whether a response was cut off because the context was full."""
         is_cut = response.finish_reason == "length" and self.budget.length is not None
         return is_cut and self._is_full() and not self._reached_what_was_asked(response)
 
     async def compact(self, step: int, history: History, cause: Cause) -> None:
         """Replace the history by a shorter one, and record it.
 
-        Raises `RoundOver` when it gets no shorter.
+        Raises `RoundOver` when it cannot be made shorter.
         """
         await self.meter.take(history.encoded)
         if cause != "asked":
@@ -146,7 +146,7 @@ class Compactor:
         if stubs and reductions.freed(stubs) >= too_many:
             kind, new = "stubs", self._with_stubs(entries, stubs, LEFT_OUT)
         else:
-            kind, new = await self._summed_up(step, history, entries, cause)
+            kind, new = await self._summarised(step, history, entries, cause)
         messages = [entry.message for entry in new]
         after = Meter(self.context.counter, self._client.tools)
         await after.take([message.encoded for message in messages])
@@ -165,10 +165,10 @@ class Compactor:
         if self._is_full():
             raise RoundOver("limit", f"{self._full()}, and no more of it can be left out")
 
-    async def _summed_up(
+    async def _summarised(
         self, step: int, history: History, entries: list[HistoryEntry], cause: Cause
     ) -> tuple[Kind, list[HistoryEntry]]:
-        """Return the history with a summary in the place of all that need not be kept.
+        """Return the history with a summary instead of all that need not be kept.
 
         When only the last step is too long, its observations are stubbed and no summary is made.
         """
@@ -183,7 +183,7 @@ class Compactor:
             if last and last != entries[-len(last) :]:
                 return "stubs", [*front, *words, *last]
             full = "" if cause == "asked" else f"{self._full()}, and "
-            raise NothingToSumUp("limit", f"{full}there is nothing to sum up")
+            raise NothingToSummarise("limit", f"{full}there is nothing to sum up")
         summary = await self._ask(step, history, entries, length)
         return "summary", [*front, *words, summary, *last]
 
@@ -207,7 +207,7 @@ class Compactor:
         raise failure
 
     def _shortened(self, entries: list[HistoryEntry], too_many: int) -> list[HistoryEntry]:
-        """Return what a summary is asked of: all, or without the oldest observations and steps."""
+        """Return what is summarised: all, or all but the oldest observations and steps."""
         if too_many <= 0:
             return entries
         stubs = reductions.to_stub(entries, too_many)
@@ -215,8 +215,8 @@ class Compactor:
         return reductions.without_oldest(shorter, too_many - reductions.freed(stubs))
 
     def _tail(self, units: Sequence[reductions.Unit], room: int) -> list[reductions.Unit]:
-        """Return the last steps that fit; at least the last one, without what its calls returned,
-        if it fits then."""
+        """Return the last steps that fit; at least the last one, if it fits without its
+        observations."""
         kept = reductions.last_units(units, room)
         if kept or not units or units[-1][0].role != "assistant":
             return kept
@@ -244,13 +244,13 @@ class Compactor:
         return entry
 
     async def _count_exactly(self, history: History) -> None:
-        """Let the server count the whole prompt, where it can: we only know what came before."""
+        """Let the server count the whole prompt, where it can."""
         counted = await self._client.count_tokens(history.encoded)
         if counted is not None:
             self.meter.set(counted, len(history.encoded))
 
     def _guard(self, step: int) -> None:
-        """Raise `RoundOver` when room is made again and again and is gone with every step."""
+        """Raise `RoundOver` when the context is full again after every step."""
         self._in_a_row = self._in_a_row + 1 if step - self._last <= 1 else 1
         self._last = step
         if self._in_a_row > IN_A_ROW:

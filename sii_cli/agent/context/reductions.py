@@ -1,4 +1,4 @@
-"""What to leave out of a full context: decided on sizes alone, nothing is read or asked."""
+"""What compaction leaves out of a full context, decided on sizes alone."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from recordings.conversation.restore import SentMessage
 from sii_cli.agent.context.tokens import FRAME, estimate, text_of
 
 STUB_TOKENS = 24
-"""About what a stub comes to; an observation that is no longer stays."""
+"""Tokens of a stub, about; a shorter observation is kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """A message of the history and its share of the context."""
+    """A message of the history, and its share of the context."""
 
     message: SentMessage
     role: str
@@ -29,12 +29,12 @@ class HistoryEntry:
 
 
 Unit = list[HistoryEntry]
-"""Messages that stand or fall together: a user's message, or the model's with all that its calls
-returned."""
+"""Messages that are kept or left out together: a user's, or the model's with the observations of
+its calls."""
 
 
 def measure(messages: Sequence[SentMessage], total: int) -> list[HistoryEntry]:
-    """Share the tokens of the whole history out to its messages, by their length."""
+    """Distribute the tokens of the whole history over its messages, by their length."""
     guesses = [estimate(text_of(message.encoded)) + FRAME for message in messages]
     scale = total / max(1, sum(guesses))
     return [
@@ -49,9 +49,9 @@ def size(entries: Sequence[HistoryEntry]) -> int:
 
 
 def to_stub(entries: Sequence[HistoryEntry], too_many: int) -> list[HistoryEntry]:
-    """Return the observations to leave out, oldest first, so that so many tokens are freed.
+    """Return the observations to leave out, oldest first, so that `too_many` tokens are freed.
 
-    The last step keeps its own; all there are when they are not enough.
+    The last step keeps its own. All others are returned when they are not enough.
     """
     chosen: list[HistoryEntry] = []
     for entry in entries[: _last_step(entries)]:
@@ -64,7 +64,7 @@ def to_stub(entries: Sequence[HistoryEntry], too_many: int) -> list[HistoryEntry
 
 
 def freed(chosen: Sequence[HistoryEntry]) -> int:
-    """Return the tokens that stubs in the place of these observations free."""
+    """Return the tokens that are freed by stubs instead of these observations."""
     return sum(entry.tokens - STUB_TOKENS for entry in chosen)
 
 
@@ -111,7 +111,7 @@ def user_words(units: Sequence[Unit], room: int, *, keep_last: bool) -> list[His
 
 
 def without_oldest(entries: Sequence[HistoryEntry], too_many: int) -> list[HistoryEntry]:
-    """Leave out whole steps, oldest first, so that so many tokens are freed; the user's stay."""
+    """Leave out whole steps, oldest first, to free `too_many` tokens; user messages are kept."""
     front, units = split(entries)
     kept = []
     for unit in units:
@@ -123,7 +123,7 @@ def without_oldest(entries: Sequence[HistoryEntry], too_many: int) -> list[Histo
 
 
 def stubbed(entry: HistoryEntry, message: SentMessage) -> HistoryEntry:
-    """Return the entry of an observation with a stub in its place."""
+    """Return the entry of a stub that replaces an observation."""
     return replace(entry, message=message, tokens=STUB_TOKENS)
 
 

@@ -1,4 +1,4 @@
-"""Asking the model for a summary of the session: a call of its own, outside the history."""
+"""Asks the model for a summary of the session: a model call outside of the history."""
 
 from __future__ import annotations
 

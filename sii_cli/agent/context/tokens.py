@@ -1,4 +1,4 @@
-"""Counting tokens: by the model's own tokenizer, by its server, or by a plain estimate."""
+"""Counting tokens: by the model's own tokenizer, by its server, or by an estimate."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     from tiktoken import Encoding
 
 FRAME = 8
-"""Tokens that a chat template puts around a message (roles, tags), and more than most do."""
+"""Tokens that a chat template puts around a message (roles, tags): more than most do."""
 BYTES_A_TOKEN = 3
-"""Of the plain estimate: fewer than text and code come to, so that it errs on the safe side."""
+"""Bytes a token in the estimate: fewer than text and code have, so that it is rather too high."""
 PIECE = 1 << 15
-"""Characters that are encoded at a time: a longer run without a blank would take ever longer."""
+"""Characters that are encoded at a time: a long run without a blank takes more than linear time."""
 AT_ONCE = 1 << 14
-"""Characters that are counted without a thread: about a millisecond."""
+"""Characters that are counted without a thread, in about a millisecond."""
 
 
 class TokenCounter(Protocol):
     """Counts the tokens of a text."""
 
     exact: bool
-    """The model's own tokens are counted; else they are estimated."""
+    """Whether the model's own tokens are counted; else they are estimated."""
 
     async def count(self, text: str) -> int:
-        """Return how many tokens a text comes to."""
+        """Return how many tokens a text has."""
         ...
 
 
@@ -44,7 +44,7 @@ class FileCounter:
         self._encoding = encoding
 
     async def count(self, text: str) -> int:
-        """Count here; long texts in a thread."""
+        """Count; long texts in a thread."""
         if len(text) <= AT_ONCE:
             return self._count(text)
         return await asyncio.to_thread(self._count, text)
@@ -55,7 +55,7 @@ class FileCounter:
 
 
 class ServerCounter:
-    """Asks the model's server (vLLM's `/tokenize`); estimates while it does not answer."""
+    """Asks the model's server (vLLM's `/tokenize`); estimates when it does not answer."""
 
     def __init__(self, model: Model) -> None:
         self.exact = True
@@ -69,20 +69,20 @@ class ServerCounter:
 
 
 class EstimateCounter:
-    """Guesses by the number of bytes, where nothing better is to be had."""
+    """Estimates by the number of bytes, where nothing better is available."""
 
     exact = False
 
     async def count(self, text: str) -> int:
-        """Guess."""
+        """Estimate."""
         return estimate(text)
 
 
 async def make_counter(tokenizer: Path | None, model: Model) -> tuple[TokenCounter, str]:
-    """Return the best counter for a model, and in words what it counts by.
+    """Return the best counter for a model, and what it counts by, for people.
 
-    A `tokenizer` that was asked for and cannot be used is told in the words. The folder that a
-    server names is not looked at: where things lie on this machine is not its word.
+    The text says why a `tokenizer` that was set cannot be used. The folder that a server names is
+    not read: a server does not decide which files of this machine are opened.
     """
     why = ""
     if tokenizer is not None:
@@ -96,12 +96,12 @@ async def make_counter(tokenizer: Path | None, model: Model) -> tuple[TokenCount
 
 
 def estimate(text: str) -> int:
-    """Return about how many tokens a text comes to; rather too many than too few."""
+    """Return about how many tokens a text has; rather too many than too few."""
     return -(-len(text.encode("utf-8", "surrogatepass")) // BYTES_A_TOKEN)
 
 
 def text_of(encoded: bytes) -> str:
-    """Return the text of an encoded message that a template renders."""
+    """Return the text in an encoded message that a template renders."""
     message = orjson.loads(encoded)
     texts = [message.get("reasoning_content") or "", message.get("content") or ""]
     for call in message.get("tool_calls") or ():
@@ -111,7 +111,7 @@ def text_of(encoded: bytes) -> str:
 
 @cache
 def _encoding(path: Path) -> Encoding | str:
-    """Return a tokenizer file's encoding, or why there is none."""
+    """Return the encoding of a tokenizer file, or why it cannot be used."""
     from sii_cli.tokenizer.tokenizer_file import (  # tiktoken is slow to import
         UnknownTokenizer,
         load_encoding,

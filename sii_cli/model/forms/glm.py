@@ -28,21 +28,21 @@ _LITERAL = 100_000
 
 @dataclass(frozen=True, slots=True)
 class _Raw:
-    """A generation, taken apart."""
+    """The raw text of a response, in parts."""
 
     before: str
     """Up to the first call."""
     after: tuple[str, ...]
     """After each call."""
     calls: tuple[tuple[str, bool], ...]
-    """What stands in each call, and whether it was ended."""
+    """The text of each call, and whether it was ended."""
 
 
 def differences(
     raw: str, reasoning: str | None, content: str | None, calls: Sequence[CallRequest]
 ) -> list[Flag]:
-    """Return the flags of a whole turn, `raw` without its stop token (`recordings.flags`)."""
-    parts = _take_apart(raw)
+    """Return the flags of a whole response, `raw` without its stop token (`recordings.flags`)."""
+    parts = _parts_of(raw)
     thought, answer = _thought_and_answer(parts.before, reasoning)
     found = [
         *_compare("reasoning_differs", thought, reasoning or ""),
@@ -63,7 +63,7 @@ def call_style(raw: str) -> CallStyle | None:
     return None
 
 
-def _take_apart(raw: str) -> _Raw:
+def _parts_of(raw: str) -> _Raw:
     before, at = "", 0
     after: list[str] = []
     calls: list[tuple[str, bool]] = []
@@ -82,7 +82,7 @@ def _take_apart(raw: str) -> _Raw:
 
 
 def _after_thought(raw: str) -> int:
-    """Where calls may stand: not within a thought, where one is only spoken of."""
+    """Return where calls may begin: not within the reasoning, which may mention one."""
     end = raw.find("</think>")
     return end if end >= 0 else 0
 
@@ -135,7 +135,7 @@ def _compare_call(text: str, call: CallRequest) -> Iterator[Flag]:
 
 
 def _arguments(text: str, at: int) -> tuple[list[tuple[str, str]], str]:
-    """Return the (key, value) pairs of a call from a place on, and what stands beside them."""
+    """Return the (key, value) pairs of a call from an index on, and the text between them."""
     pairs: list[tuple[str, str]] = []
     rest: list[str] = []
     while (start := text.find(_KEY, at)) >= 0 and (end := text.find(_KEY_END, start)) >= 0:
@@ -158,7 +158,7 @@ def _compare_value(written: str, shown: Any) -> Iterator[Flag]:
 
 
 def _parsed(written: str) -> Any:
-    """Read a value as lenient parsers do: JSON, Python (`True`, `030` and the like)."""
+    """Parse a value as lenient parsers do: JSON, then Python (`True`, `030` and the like)."""
     for text in (written, written.lower()):
         with suppress(ValueError, RecursionError):
             return json.loads(text)

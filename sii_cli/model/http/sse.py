@@ -10,12 +10,12 @@ DONE = b"[DONE]"
 MAX_LINE = 16 << 20
 """Bytes of one line, where nothing narrower is known."""
 MAX_SKIPPED = 4 << 20
-"""Bytes of an answer that are no data: ends of events, comments that keep a connection open."""
+"""Bytes of an answer beside its data: ends of events, comments that keep a connection open."""
 _OTHER_FIELDS = (b":", b"event:", b"id:", b"retry:")
 
 
 class BadStream(Exception):
-    """What the server sends is no event stream."""
+    """Raised when what the server sends is not a stream of chat completion events."""
 
 
 class EventSplitter:
@@ -29,7 +29,7 @@ class EventSplitter:
         self._large = 0
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
-        """Yield the data of every event line that is whole now.
+        """Yield the data of every event line that is complete now.
 
         Raises `BadStream`, `TooMuch`.
 

@@ -31,7 +31,7 @@ MAX_INTERIM = 16
 MAX_HEADS = 2 << 20
 """Bytes of an answer's head and of the interim ones before it."""
 MAX_UNASKED = 64 << 10
-"""Bytes that may come on a kept connection while nothing is asked there."""
+"""Bytes that may arrive on an idle connection."""
 MOST_FRAMING = 2
 """How many times its body's bytes an answer may have on the wire: each event is a chunk or more."""
 IDENTITY = ("", "identity")
@@ -39,23 +39,23 @@ IDENTITY = ("", "identity")
 
 
 class BadUrl(Exception):
-    """What was named is no URL of a model server."""
+    """Raised when a text is not the URL of a model server."""
 
 
 class BadKey(Exception):
-    """The key has characters that cannot be sent."""
+    """Raised when the key has characters that cannot be sent."""
 
 
 class Compressed(Exception):
-    """An answer came compressed, though it was asked for as it is; the message names the coding."""
+    """Raised when an answer is compressed, against the request; the message names the coding."""
 
 
 class ProxyFailed(Exception):
-    """The proxy before the server cannot be reached, or refuses; the message is a sentence."""
+    """Raised when the proxy before the server is away or refuses; the message is a sentence."""
 
 
 class _Arrivals:
-    """Counts what arrives on a connection: parsers skip framing, and queue answers nobody asked."""
+    """Counts the bytes of a connection: parsers skip framing, and queue unrequested answers."""
 
     def __init__(self, response: aiohttp.ClientResponse, protocol: ResponseHandler) -> None:
         self._response = response
@@ -64,7 +64,7 @@ class _Arrivals:
         protocol.data_received = self._take  # type: ignore[method-assign]
 
     def allow(self, most: int) -> None:
-        """Take so many bytes from here on."""
+        """Allow this many bytes from here on."""
         self._most = self._left = most
 
     def _take(self, data: bytes) -> None:
@@ -83,7 +83,7 @@ class _Response(aiohttp.ClientResponse):
     arrivals: _Arrivals
 
     async def start(self, connection: Connection) -> aiohttp.ClientResponse:
-        """Wait for the answer, past a few interim ones: aiohttp itself takes any number of them."""
+        """Wait for the answer after a few interim ones; aiohttp alone accepts any number."""
         protocol = connection.protocol
         assert protocol is not None
         self.arrivals = _Arrivals(self, protocol)
@@ -117,7 +117,7 @@ class Answer:
         self.headers: Mapping[str, str] = response.headers
 
     async def read(self) -> bytes:
-        """Return what has come, as soon as something has; nothing at the end.
+        """Return what has arrived, as soon as something has; nothing at the end.
 
         Raises `TooMuch`, `aiohttp.ClientError`.
         """
@@ -137,7 +137,7 @@ class Answer:
         return b"".join(pieces)
 
     def close(self) -> None:
-        """Let the connection go: read to its end it is kept, else it is closed."""
+        """Release the connection: it is kept when the body was read to its end, else closed."""
         self._response.close()
 
 
@@ -180,7 +180,7 @@ class Connections:
     async def _request(
         self, session: aiohttp.ClientSession, method: str, url: str, **options: Any
     ) -> aiohttp.ClientResponse:
-        """Send a request; again where a kept connection was closed while it was on its way."""
+        """Send a request, and again where an idle connection was closed meanwhile."""
         while True:
             reused: list[bool] = []
             try:
@@ -227,7 +227,7 @@ class Connections:
 
 
 def _noting_reuse() -> aiohttp.TraceConfig:
-    """Tell a request whether it went over a connection that was kept."""
+    """Return a trace that tells a request whether its connection was used before."""
 
     async def note(session: object, context: SimpleNamespace, params: object) -> None:
         context.trace_request_ctx.append(True)
