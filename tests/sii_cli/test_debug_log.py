@@ -35,7 +35,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def test_nothing_is_made_when_there_is_nothing_to_write(home: Path) -> None:
-    logger("sii_cli.test").debug("a request")
+    logger("sii_cli.main").debug("a request")
     assert list(home.iterdir()) == []
 
 
@@ -45,7 +45,7 @@ def test_a_fault_is_written_with_its_traceback_and_without_secrets(
     try:
         raise ValueError(f"the server said {KEY}")
     except ValueError:
-        logger("sii_cli.test").exception("it failed with %s", KEY)
+        logger("sii_cli.main").exception("it failed with %s", KEY)
     text = (home / LOG).read_text()
     assert "Traceback" in text
     assert "ValueError: the server said" in text
@@ -57,7 +57,7 @@ def test_a_fault_is_written_with_its_traceback_and_without_secrets(
 def test_it_stays_within_its_bounds(home: Path) -> None:
     for _ in range(4 * OLDER):
         for _ in range(20):
-            logger("sii_cli.test").error("x" * (MOST_BYTES // 4))
+            logger("sii_cli.main").error("x" * (MOST_BYTES // 4))
     files = list(home.iterdir())
     assert len(files) == 1 + OLDER
     assert all(file.stat().st_size <= MOST_BYTES for file in files)
@@ -67,7 +67,7 @@ def test_it_is_not_written_through_a_link(home: Path, tmp_path: Path) -> None:
     target = tmp_path / "precious"
     target.write_text("mine")
     (home / LOG).symlink_to(target)
-    logger("sii_cli.test").error("it failed")
+    logger("sii_cli.main").error("it failed")
     assert target.read_text() == "mine"
 
 
@@ -76,7 +76,7 @@ def test_a_home_that_cannot_be_written_stops_nothing(
 ) -> None:
     (tmp_path / "file").write_text("")
     start_log(tmp_path / "file" / "home", lambda: str)
-    logger("sii_cli.test").error("it failed")
+    logger("sii_cli.main").error("it failed")
     assert capsys.readouterr() == ("", "")
 
 
