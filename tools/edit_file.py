@@ -11,7 +11,7 @@ from pydantic import Field
 
 from tools.base import Emit, Params, Tool, ToolError, ToolResult
 from tools.diff import MAX_LINES, Change, unified_diff
-from tools.files import READ_LIMIT, Files, in_workspace, path_field
+from tools.files import READ_LIMIT, SessionFiles, in_workspace, path_field
 from tools.nearest import diagnose_miss
 from tools.text import TextFile, counted, decode_text, displayed
 
@@ -23,7 +23,7 @@ _LINES_NAMED = 10
 """Places of an ambiguous text that are named."""
 
 
-class Edit(Params):
+class Replacement(Params):
     """One replacement."""
 
     old: str = Field(description="Text in the file, copied exactly.", min_length=1)
@@ -35,10 +35,10 @@ class EditFileParams(Params):
     """Which replacements in which file."""
 
     path: str = path_field()
-    edits: list[Edit] = Field(description="One or more replacements.", min_length=1)
+    edits: list[Replacement] = Field(description="One or more replacements.", min_length=1)
 
 
-class _Replacement(NamedTuple):
+class _Patch(NamedTuple):
     """A place in the text and what comes there."""
 
     start: int
@@ -54,7 +54,7 @@ class EditFile(Tool[EditFileParams]):
     name = "edit_file"
     params = EditFileParams
 
-    def __init__(self, files: Files) -> None:
+    def __init__(self, files: SessionFiles) -> None:
         self._files = files
 
     async def run(self, params: EditFileParams, emit: Emit) -> ToolResult:
@@ -81,9 +81,9 @@ class EditFile(Tool[EditFileParams]):
         )
 
 
-def _find_all(params: EditFileParams, content: TextFile) -> list[_Replacement]:
+def _find_all(params: EditFileParams, content: TextFile) -> list[_Patch]:
     """Find all places, in order. Raises `ToolError` when an edit does not fit."""
-    found: list[_Replacement] = []
+    found: list[_Patch] = []
     size = 0
     for index, edit in enumerate(params.edits):
         name = f"edits[{index}]" if len(params.edits) > 1 else "the edit"
@@ -111,7 +111,7 @@ def _refuse_too_much(path: str, places: int, characters: int) -> None:
         raise _refused("too_large", f"{problem}{READ_LIMIT:,} characters). Use bash: sed, python.")
 
 
-def _find(path: str, index: int, name: str, edit: Edit, content: TextFile) -> list[_Replacement]:
+def _find(path: str, index: int, name: str, edit: Replacement, content: TextFile) -> list[_Patch]:
     spans = _spans(content, edit.old)
     if not spans:
         problem = f"`old` of {name} was not found in {path}."
@@ -128,7 +128,7 @@ def _find(path: str, index: int, name: str, edit: Edit, content: TextFile) -> li
         new_at = [_with_newlines(edit.new, _newline_at(content, *span)) for span in spans]
     else:
         new_at = [_with_newlines(edit.new, content.newline)] * len(spans)
-    return [_Replacement(*span, new, index) for span, new in zip(spans, new_at, strict=True)]
+    return [_Patch(*span, new, index) for span, new in zip(spans, new_at, strict=True)]
 
 
 def _newline_at(content: TextFile, start: int, end: int) -> str:
@@ -187,9 +187,7 @@ def _skip(text: str, start: int, count: int) -> int:
     return end
 
 
-def _apply(
-    text: str, replacements: list[_Replacement], start: int = 0, end: int | None = None
-) -> str:
+def _apply(text: str, replacements: list[_Patch], start: int = 0, end: int | None = None) -> str:
     """Return a stretch of the text with the replacements that lie in it."""
     pieces: list[str] = []
     for one in replacements:
@@ -210,13 +208,13 @@ def _lines_of(text: str, positions: list[int]) -> str:
     return f"line{'s' if len(positions) > 1 else ''} {', '.join(numbers)}{more}"
 
 
-def _diff(path: str, text: str, replacements: list[_Replacement]) -> str:
+def _diff(path: str, text: str, replacements: list[_Patch]) -> str:
     return unified_diff(path, _changes(text, replacements))
 
 
-def _changes(text: str, replacements: list[_Replacement]) -> list[Change]:
+def _changes(text: str, replacements: list[_Patch]) -> list[Change]:
     """Return the changed regions as whole lines with context; neighbours share one region."""
-    regions: list[tuple[int, int, list[_Replacement]]] = []
+    regions: list[tuple[int, int, list[_Patch]]] = []
     for one in replacements[:MAX_LINES]:  # a diff has no room for more
         start, end = _whole_lines(text, one.start, one.end)
         if regions and start <= regions[-1][1]:

@@ -24,7 +24,7 @@ def path_field() -> Any:
     return Field(description=where, min_length=1, max_length=4096)
 
 
-class Files:
+class SessionFiles:
     """The files of a session."""
 
     def __init__(self, sandbox: SandboxProvider) -> None:

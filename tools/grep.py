@@ -10,7 +10,7 @@ from pydantic import Field
 from sandbox.protocol import FileError, SandboxProvider
 from tools.base import Cut, Emit, Params, Tool, ToolResult
 from tools.output import show_line
-from tools.ripgrep import Found, Ripgrep, all_field, from_workspace
+from tools.ripgrep import Ripgrep, SearchOutput, all_field, from_workspace
 from tools.text import counted
 
 MAX_ROWS = 250
@@ -76,7 +76,9 @@ class Grep(Tool[GrepParams]):
             if error.kind == "not_a_file":
                 raise
 
-    async def _search(self, params: GrepParams, options: list[str], *, everything: bool) -> Found:
+    async def _search(
+        self, params: GrepParams, options: list[str], *, everything: bool
+    ) -> SearchOutput:
         options = [*options, "--with-filename", "--regexp", params.pattern]
         if params.literal:
             options.append("--fixed-strings")
@@ -112,7 +114,7 @@ class _Hits:
     """`path: what`: files that turned out to be binary."""
 
 
-def _read(found: Found) -> _Hits:
+def _read(found: SearchOutput) -> _Hits:
     """Read rows of the form `path NUL line`; those of one file stand together."""
     output = found.output
     if found.truncated:
@@ -150,7 +152,7 @@ def _lines(hits: _Hits) -> tuple[list[bytes], int]:
     return rows[:-1], sum(1 for row in rows if _MATCH.match(row))
 
 
-def _result(rows: list[bytes], matches: int, hits: _Hits, found: Found) -> ToolResult:
+def _result(rows: list[bytes], matches: int, hits: _Hits, found: SearchOutput) -> ToolResult:
     shown: list[str] = []
     room = MAX_CHARACTERS
     for row in rows[:MAX_ROWS]:

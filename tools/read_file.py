@@ -9,7 +9,7 @@ from pydantic import Field
 
 from sandbox.protocol import FileError
 from tools.base import Cut, Emit, Params, Tool, ToolError, ToolResult
-from tools.files import Files, path_field
+from tools.files import SessionFiles, path_field
 from tools.filetypes import describe_binary
 from tools.output import LINE, show_line
 from tools.text import TextFile, count_lines, decode_text, lines_from
@@ -34,7 +34,7 @@ class ReadFile(Tool[ReadFileParams]):
     params = ReadFileParams
     parallel = True
 
-    def __init__(self, files: Files) -> None:
+    def __init__(self, files: SessionFiles) -> None:
         self._files = files
 
     async def run(self, params: ReadFileParams, emit: Emit) -> ToolResult:

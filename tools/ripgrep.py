@@ -31,7 +31,7 @@ def all_field() -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchOutput:
     """What ripgrep printed."""
 
     output: bytes
@@ -69,7 +69,7 @@ class Ripgrep:
 
     async def search(
         self, options: list[str], path: str, *, glob: str | None, everything: bool
-    ) -> Found:
+    ) -> SearchOutput:
         """Run ripgrep; with `everything` also on hidden and ignored files. Raises `ToolError`."""
         target = posixpath.normpath(posixpath.join(WORKSPACE, path)).lstrip("/") or "."
         if everything:
@@ -82,14 +82,14 @@ class Ripgrep:
         found, listed = await asyncio.gather(
             self._run(options, target, path), self._run(["--files"], target, path)
         )
-        return Found(
+        return SearchOutput(
             found.output,
             frozenset(listed.output.split(b"\0")),
             found.truncated or listed.truncated,
             found.unread,
         )
 
-    async def _run(self, options: list[str], target: str, path: str) -> Found:
+    async def _run(self, options: list[str], target: str, path: str) -> SearchOutput:
         argv = ["rg", "--no-config", "--color=never", "--null", "--no-require-git"]
         argv += [*options, "--", target]
         if any("\0" in argument for argument in argv):
@@ -123,7 +123,7 @@ def _anchored(glob: str, target: str) -> str:
     return f"{negated}{folder}/{glob.removeprefix('./')}"
 
 
-def _found(result: ProcessResult, target: str, path: str) -> Found:
+def _found(result: ProcessResult, target: str, path: str) -> SearchOutput:
     complaints = result.stderr.strip()
     if result.exit_code in _NOT_RUN or result.exit_code < 0:
         message = f"ripgrep cannot be run here: {show(complaints) or 'it was killed'}."
@@ -133,7 +133,7 @@ def _found(result: ProcessResult, target: str, path: str) -> Found:
     itself = complaints.removeprefix(b"rg: ").startswith(f"{target}: ".encode())
     if result.exit_code == 2 and not result.stdout and (itself or not unread):
         raise _failure(complaints, path)
-    return Found(result.stdout, truncated=result.truncated, unread=unread)
+    return SearchOutput(result.stdout, truncated=result.truncated, unread=unread)
 
 
 def _failure(complaints: bytes, path: str) -> ToolError:

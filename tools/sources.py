@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from sandbox.protocol import SandboxProvider
 from tools.base import Tool
-from tools.files import Files
+from tools.files import SessionFiles
 from tools.web.settings import WebSettings
 
 
@@ -17,7 +17,7 @@ class ToolNeeds:
     """What tools are made with."""
 
     sandbox: SandboxProvider
-    files: Files
+    files: SessionFiles
     web: WebSettings
 
 

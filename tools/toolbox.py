@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from sandbox.protocol import FileError, Sandbox, SandboxProvider
 from tools.base import Emit, ToolError, ToolResult
 from tools.command_text import job_state
-from tools.files import Files
+from tools.files import SessionFiles
 from tools.registry import SOURCES
 from tools.schema import BadArguments, function_schema, parse_arguments, wrong_arguments
 from tools.sources import ToolNeeds, ToolSource
@@ -49,7 +49,7 @@ class Toolbox:
         self._provider = sandbox
         self._sandbox: Sandbox | None = None
         """The sandbox that was used last."""
-        needs = ToolNeeds(self._provide, Files(self._provide), web)
+        needs = ToolNeeds(self._provide, SessionFiles(self._provide), web)
         self._tools = {
             name: source.make(name, needs)
             for source in sources

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from tools.base import Emit, Params, Tool, ToolResult
 from tools.diff import unified_diff
-from tools.files import Files, in_workspace, path_field
+from tools.files import SessionFiles, in_workspace, path_field
 from tools.text import count_lines, counted, decode_text, displayed
 
 _NOTES = {
@@ -32,7 +32,7 @@ class WriteFile(Tool[WriteFileParams]):
     name = "write_file"
     params = WriteFileParams
 
-    def __init__(self, files: Files) -> None:
+    def __init__(self, files: SessionFiles) -> None:
         self._files = files
 
     async def run(self, params: WriteFileParams, emit: Emit) -> ToolResult:

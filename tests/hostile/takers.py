@@ -479,7 +479,7 @@ TAKERS: dict[str, Take] = {
     "tools.command_text:command_result": _tool_output,
     "tools.filetypes:describe_binary": _tool_output,
     "tools.ripgrep:from_workspace": _grep,
-    "tools.ripgrep:Found.counts": _grep,
+    "tools.ripgrep:SearchOutput.counts": _grep,
     "tools.toolbox:Toolbox.parse": _tool_arguments,
     "tools.toolbox:Toolbox.call": _tool_arguments,
     "tools.schema:parse_arguments": _tool_arguments,

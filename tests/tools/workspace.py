@@ -11,7 +11,7 @@ from typing import Any
 from tests.fakes.fake_sandbox import FakeSandbox
 from tools.base import ToolResult
 from tools.edit_file import EditFile
-from tools.files import Files
+from tools.files import SessionFiles
 from tools.read_file import ReadFile
 from tools.write_file import WriteFile
 
@@ -22,7 +22,7 @@ class Workspace:
     def __init__(self, root: Path) -> None:
         self.sandbox = FakeSandbox(root)
         self.folder = self.sandbox.workspace
-        files = Files(self.sandbox.provide)
+        files = SessionFiles(self.sandbox.provide)
         self._read, self._write, self._edit = ReadFile(files), WriteFile(files), EditFile(files)
 
     async def read(self, path: str, **params: Any) -> ToolResult:
