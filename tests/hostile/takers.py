@@ -196,11 +196,11 @@ def _tool_output(text: str) -> None:
 
 def _grep(text: str) -> None:
     from tools.grep import _counts, _Hits, _lines, _read, _result
-    from tools.ripgrep import Found, from_workspace
+    from tools.ripgrep import SearchOutput, from_workspace
 
     raw = _bytes(text)
     for output in (raw + b"\n", b"path\0" + raw.replace(b"\n", b"\npath\0") + b"\n"):
-        found = Found(output, frozenset({b"path"}))
+        found = SearchOutput(output, frozenset({b"path"}))
         hits = _read(found)
         rows, matches = _lines(hits) if hits.files else ([], 0)
         _result(rows, matches, hits, found)
