@@ -431,10 +431,15 @@ def _document(text: str) -> None:
 
 
 def _comparison(text: str) -> None:
-    from sii_cli.reexecution.compare import Observed, compare
+    from sii_cli.reexecution.compare import ComparedObservation, compare
     from sii_cli.reexecution.rules import load_rules
 
-    compare("bash pytest", Observed(text), Observed(text[::-1] + "0.5s"), load_rules())
+    compare(
+        "bash pytest",
+        ComparedObservation(text),
+        ComparedObservation(text[::-1] + "0.5s"),
+        load_rules(),
+    )
 
 
 def _card(text: str) -> None:
