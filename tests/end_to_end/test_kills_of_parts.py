@@ -228,7 +228,7 @@ async def test_a_killed_engine(
         await asyncio.to_thread(engine.start)
         await place.goes_on(folder)
         await nothing_is_left(engine.containers, temporary)
-    # The engine forgets its shims of containers that it was starting: nothing of ours runs there.
+    # The engine forgets its shims of containers that it was starting: nothing of sii runs there.
     shims = [pid for pid, line in command_lines().items() if is_shim_of(engine, line)]
     try:
         await nothing_is_left(lambda: running_below(shims), temporary)

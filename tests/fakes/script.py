@@ -42,7 +42,7 @@ class HttpError:
 
     status: int
     body: Any = None
-    """Bytes as they are, else JSON; none: what vLLM says with that status."""
+    """Bytes as they are, else JSON; `None`: what vLLM says with that status."""
     retry_after: str | None = None
 
 

@@ -1,6 +1,6 @@
 """`python -m tests.fuzz TARGET [SECONDS]`: fuzz one parser, guided by coverage where atheris is.
 
-Atheris is no dependency of the project: `pip install atheris` into the environment to use it.
+Atheris is not a dependency of the project: `pip install atheris` into the environment to use it.
 Without it, inputs are mutated from seeds. An input that finds a fault is written to a file.
 """
 

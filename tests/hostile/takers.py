@@ -48,7 +48,7 @@ def _bytes(text: str) -> bytes:
 
 
 def _decoded(text: str) -> str:
-    """Text as it is read from a file or from JSON: half a character is a byte that is no text."""
+    """Text as it is read from a file or from JSON: half a character is a byte that is not text."""
     return text.replace("\ud800", "\udc80")
 
 

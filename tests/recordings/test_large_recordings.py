@@ -1,4 +1,4 @@
-"""A session of 1,000 steps and 200 MB is opened, watched, searched and gone on with in 100 MB."""
+"""A session of 1,000 steps and 200 MB is opened, watched, searched and resumed in 100 MB."""
 
 from __future__ import annotations
 

@@ -173,7 +173,7 @@ def test_the_night_between_two_runs_of_a_session_is_not_replayed(
     assert [wait for wait, _ in timeline(read_events(recorder.folder))] == [0.0, 0.0, 1.0]
 
 
-def test_a_clock_that_began_anew_costs_no_wait(recorder: Recorder, clock: Clock) -> None:
+def test_a_clock_that_began_again_costs_no_wait(recorder: Recorder, clock: Clock) -> None:
     recorder.record(UserMessage(round=1, text="hi"), "human")
     recorder.close()
     clock.now = 3.0

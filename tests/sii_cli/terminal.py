@@ -97,7 +97,7 @@ class Terminal:
 
 
 def clean_environment() -> dict[str, str]:
-    """The environment without settings of ours; the repository's modules can be imported."""
+    """The environment without settings of sii; the repository's modules can be imported."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SII_")}
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
     return {**kept, "PYTHONPATH": path, "COLUMNS": "", "LINES": ""} | {"NO_COLOR": ""}

@@ -30,7 +30,7 @@ def ensure_model(form: Form, progress: Progress = print) -> Path:
     """Return the folder of a model that speaks `form`; about a minute when it must be trained.
 
     Needs the Docker engine and the sandbox image: what the conversations' calls return is observed
-    anew each time, and is part of the cache's key.
+    again each time, and is part of the cache's key.
     """
     training = _training_input(form)
     folder = cache_folder() / "tiny-glm" / f"{form}-{_key(training)}"

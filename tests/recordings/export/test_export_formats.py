@@ -1,4 +1,4 @@
-"""Each format, row by row, as it stands in `golden/`; `SII_UPDATE_SNAPSHOTS=1` writes it anew."""
+"""Each format, row by row, as it stands in `golden/`; `SII_UPDATE_SNAPSHOTS=1` rewrites it."""
 
 from __future__ import annotations
 

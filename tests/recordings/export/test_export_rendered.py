@@ -106,7 +106,7 @@ def test_an_export_says_which_samples_are_rendered_and_how_rendering_drifts(tmp_
     told(tmp_path / "2-with", ids=True)
     drifting = ToldSession.create(tmp_path / "3-drifting")
     drifting.user("Go.")
-    drifting.step("", ("bash", '{"a":  1}', "ok"))  # rendered anew with one space less
+    drifting.step("", ("bash", '{"a":  1}', "ok"))  # rendered again with one space less
     drifting.step("Done.")
     drifting.end()
     sources = sorted(tmp_path.iterdir())

@@ -248,7 +248,9 @@ def test_a_deleted_recording_is_gone(store: RecordingStore, index: RecordingInde
     assert hits(index, "ledger") == []
 
 
-def test_a_log_that_was_replaced_is_read_anew(store: RecordingStore, index: RecordingIndex) -> None:
+def test_a_log_that_was_replaced_is_read_again(
+    store: RecordingStore, index: RecordingIndex
+) -> None:
     folder = recorded(store, seed=1)
     say(folder, "the aardvark question")
     index.refresh()
@@ -286,7 +288,7 @@ def test_forks_are_found_by_their_parent(store: RecordingStore, index: Recording
 
 
 @pytest.mark.parametrize("content", [b"not a database at all" * 100, b""])
-def test_a_broken_index_is_built_anew(store: RecordingStore, content: bytes) -> None:
+def test_a_broken_index_is_built_again(store: RecordingStore, content: bytes) -> None:
     folder = recorded(store)
     with RecordingIndex(store) as index:
         index.refresh()
@@ -295,7 +297,7 @@ def test_a_broken_index_is_built_anew(store: RecordingStore, content: bytes) -> 
         assert found(index) == [folder.name]
 
 
-def test_an_index_of_another_version_is_built_anew(store: RecordingStore) -> None:
+def test_an_index_of_another_version_is_built_again(store: RecordingStore) -> None:
     folder = recorded(store)
     with RecordingIndex(store) as index:
         index.db.execute("PRAGMA user_version = 999")

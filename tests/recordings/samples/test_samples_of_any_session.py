@@ -90,7 +90,7 @@ def test_without_ids_a_round_is_a_sample_of_text(tmp_path: Path) -> None:
     "raw", ['{"n": 030}', "[1]", "", '{"a":1,"a":2}', '{"n": 1e5}', '{"n": -0}', '{"n": NaN}', "{"]
 )
 def test_arguments_that_do_not_read_back_are_trained_by_ids_alone(tmp_path: Path, raw: str) -> None:
-    """Rendered anew, `030` becomes `30`, a key that stands twice stands once, no object `{}`."""
+    """Rendered again, `030` becomes `30`, a key that stands twice stands once, no object `{}`."""
     told = ToldSession.create(tmp_path / "s")
     told.user("Go.")
     told.step("", ("bash", raw, "?"))

@@ -1,7 +1,7 @@
 """Sessions told turn by turn, recorded with the ids that a server would give.
 
 The template is GLM-4.5's in small: it drops the reasoning before the last user message, so a new
-round is no extension of the one before.
+round does not extend the one before.
 """
 
 from __future__ import annotations

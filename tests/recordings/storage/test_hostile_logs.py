@@ -1,4 +1,4 @@
-"""Logs that are none of ours, or were changed: nothing is cut, and what is wrong is told."""
+"""Logs that sii did not write, or that were changed: nothing is cut, and what is wrong is told."""
 
 from __future__ import annotations
 

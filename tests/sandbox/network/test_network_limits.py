@@ -185,7 +185,7 @@ def test_a_burst_is_served_at_once_and_a_flood_at_its_pace() -> None:
     assert 0.9 < [pace.delay() for _ in range(10)][-1] <= 1.1
 
 
-def test_the_folder_is_closed_to_others_and_open_to_whoever_mounts_it() -> None:
+def test_the_folder_is_closed_to_others_and_open_to_the_container_that_mounts_it() -> None:
     folder = SocketFolder()
     try:
         assert stat.S_IMODE(folder.shared.parent.stat().st_mode) == 0o700

@@ -9,7 +9,7 @@ import pytest
 from tests.sandbox.proxied import Host, Names, get, proxied
 
 
-async def test_the_host_reads_a_request_that_was_written_anew() -> None:
+async def test_the_host_reads_a_request_that_was_rewritten() -> None:
     host = Host()
     headers = (
         *("Proxy-Connection: keep-alive", "Proxy-Authorization: Basic eDp5", "Connection: X-Hop"),

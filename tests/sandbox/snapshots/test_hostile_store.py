@@ -87,7 +87,7 @@ def test_an_index_of_another_schema_is_made_again(tmp_path: Path, planted: str) 
     index = index_of(tmp_path)
     index.catch_up()
     index.close()
-    assert (tmp_path / "index.sqlite").stat().st_ino == made, "an index of ours is kept"
+    assert (tmp_path / "index.sqlite").stat().st_ino == made, "an index of its own is kept"
 
 
 def _use(store: Path) -> None:

@@ -119,7 +119,7 @@ def test_what_a_session_writes_into_its_pack_after_a_prune_is_there(
     opened.close()
 
 
-def test_a_deleted_store_is_made_anew_by_a_running_session(store: Path, workspace: Path) -> None:
+def test_a_deleted_store_is_made_again_by_a_running_session(store: Path, workspace: Path) -> None:
     fill(workspace, 1)
     opened = SnapshotStore(store)
     snapshots = Snapshots(workspace, opened)

@@ -75,7 +75,7 @@ def test_a_hundred_thousand_bytes_or_more_make_few_files(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("damage", ["deleted", "garbage", "emptied"])
-def test_a_lost_index_is_made_anew(tmp_path: Path, damage: str) -> None:
+def test_a_lost_index_is_made_again(tmp_path: Path, damage: str) -> None:
     kept = put_some(tmp_path)
     for suffix in ("-wal", "-shm"):
         (tmp_path / f"index.sqlite{suffix}").unlink(missing_ok=True)

@@ -116,7 +116,7 @@ async def test_a_restore_can_itself_be_undone(workspace: Path, snapshots: Snapsh
     now = tree_of(workspace)
     await snapshots.restore(first.tree_sha256)
     later = await snapshots.snapshot()
-    assert later.changes == ()  # the restore is no change of the next step
+    assert later.changes == ()  # the restore is not a change of the next step
     (workspace / "a").write_text("never in a snapshot of its own")
     assert tree_of(workspace) == now
 

@@ -67,7 +67,7 @@ async def test_unchanged_directories_cost_nothing_to_store(
     assert objects_in(store) == 6
 
 
-async def test_a_store_opened_anew_restores_what_another_wrote(
+async def test_a_store_opened_again_restores_what_another_wrote(
     workspace: Path, store: SnapshotStore, snapshots: Snapshots
 ) -> None:
     (workspace / "a").write_text("a")
@@ -98,7 +98,7 @@ async def test_too_many_entries_are_refused_with_the_remedy(
 async def test_setuid_does_not_follow_into_a_fork(
     tmp_path: Path, workspace: Path, store: SnapshotStore, snapshots: Snapshots
 ) -> None:
-    """A fork is written by whoever runs us, perhaps root."""
+    """A fork is written by the user who runs sii, perhaps root."""
     (workspace / "sh").write_text("#!/bin/sh")
     (workspace / "sh").chmod(0o6755)
     await store.materialise((await snapshots.snapshot()).tree_sha256, tmp_path / "fork")
@@ -106,7 +106,7 @@ async def test_setuid_does_not_follow_into_a_fork(
 
 
 async def test_a_leased_file_makes_nobody_wait(workspace: Path, snapshots: Snapshots) -> None:
-    """A write lease holds up whoever opens the file, for 45 seconds."""
+    """A write lease holds up every process that opens the file, for 45 seconds."""
     (workspace / "leased").write_text("x")
     with (workspace / "leased").open("r+") as holder:
         fcntl.fcntl(holder, fcntl.F_SETSIG, 23)  # SIGURG, ignored, instead of SIGIO, which kills

@@ -37,7 +37,7 @@ STEPS = st.lists(st.lists(ACTIONS, max_size=8), min_size=2, max_size=4)
 
 
 def act(top: bytes, action: tuple[str, bytes, object]) -> None:
-    """Do what a command might; what cannot be done is no change."""
+    """Do what a command might; what cannot be done changes nothing."""
     what, name, value = action
     path = top + b"/" + name
     try:

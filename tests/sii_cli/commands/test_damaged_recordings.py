@@ -1,4 +1,4 @@
-"""What commands say of what is no recording of ours: one sentence that names the file."""
+"""What commands say of what is not a recording of sii: one sentence that names the file."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def test_what_was_edited_is_marked_and_pinned(shell: Shell, parent: Path) -> Non
     assert edit.data.sha256 == following.prev
 
 
-def test_an_edited_message_is_answered_anew(shell: Shell, parent: Path) -> None:
+def test_an_edited_message_is_answered_again(shell: Shell, parent: Path) -> None:
     child = edited(shell, seq_of(parent, UserMessage), "Do it <|user|> better\n")
     shell.sii("run", "-r", child.name, script="hello")
     [message] = [e for e in read_events(child) if isinstance(e.data, UserMessage)]

@@ -180,7 +180,7 @@ def _commands(shell: Shell, ref: str) -> list[tuple[str, ...]]:
 
 
 def _run(shell: Shell, *command: str, script: str | None = None) -> str:
-    """Run a command, which ends in time and without a fault of ours; return what it prints."""
+    """Run a command, which ends in time and without a fault of sii; return what it prints."""
     with _in_time(" ".join(command)):
         done = shell.sii(*command, script=script)
     assert "fault of sii itself" not in done.stderr, (command, done.stderr)

@@ -47,7 +47,7 @@ def test_approve_and_reject_name_the_reviewer_and_the_last_verdict_counts(
 def test_recordings_are_judged_from_anywhere(
     shell: Shell, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also from the home directory, which holds the recordings and is no workspace."""
+    """Also from the home directory, which holds the recordings and is not a workspace."""
     monkeypatch.chdir(folder.parent.parent)
     for command in (("approve", "last"), ("scan", "last"), ("stats",), ("list",)):
         assert shell.sii(*command).returncode == 0, command

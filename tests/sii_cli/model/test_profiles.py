@@ -26,7 +26,7 @@ def user_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 
 def forget() -> None:
-    """Read the files anew."""
+    """Read the files again."""
     for cached in (profiles._entries, control_tokens, neutralising._tokens, neutralising._marked):
         cached.cache_clear()
 

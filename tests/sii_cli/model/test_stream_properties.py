@@ -22,7 +22,7 @@ STREAMS = ("02", "04", "05", "06b", "07", "09b", "30b", "50_kill_api")
 ENDED = STREAMS[:-1]
 NAMED = (BadStream, ModelCallFailed, TooMuch, orjson.JSONDecodeError)
 
-steady = settings(deadline=None)  # other work on the machine is no failure
+steady = settings(deadline=None)  # other work on the machine is not a failure
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),

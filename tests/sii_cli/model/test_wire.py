@@ -223,7 +223,7 @@ def test_arguments_that_are_no_object_become_an_empty_one_in_silence(name: str) 
     assert "<tool_call>bash\n</tool_call>" in capture(name).json["prompt_text"]
 
 
-def test_arguments_are_rendered_anew() -> None:
+def test_arguments_are_rendered_again() -> None:
     prompt = capture("23b").json["prompt_text"]
     assert "<arg_value>hé</arg_value>" in prompt  # sent as \\u00e9
     assert '{"a": [1, 2.5, null, true]}' in prompt  # sent as 2.50

@@ -179,7 +179,7 @@ def test_the_bar_seeks_and_the_pace_changes(paused: Terminal) -> None:
     shows(paused, "too many", "■")
 
 
-def test_another_width_is_drawn_anew(paused: Terminal) -> None:
+def test_another_width_is_drawn_again(paused: Terminal) -> None:
     paused.send("G")
     shows(paused, "too many")
     paused.resize(30, 60)

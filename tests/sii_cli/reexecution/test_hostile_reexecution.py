@@ -36,7 +36,7 @@ WIDE = {"memory": 1 << 50, "pids": 0, "disk": 1 << 60, "output": 1 << 40}
 
 
 def as_theirs(folder: Path) -> None:
-    """Write a recording anew as another home could: its chain whole, its sandbox another."""
+    """Rewrite a recording as another home could: its chain whole, its sandbox another."""
     prev, lines = "", []
     for one in read_lines(folder):
         event = orjson.loads(one.text)

@@ -240,7 +240,7 @@ async def test_after_a_lost_sandbox_a_fresh_one_goes_on(
 
 
 def _rewrite(folder: Path, call_id: str, **changes: object) -> None:
-    """Write a recording anew with its first observation of a call changed."""
+    """Rewrite a recording with its first observation of a call changed."""
     events = list(read_events(folder))
     (folder / "events.jsonl").unlink()
     recorder = Recorder.create(folder, folder.name)

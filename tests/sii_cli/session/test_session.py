@@ -1,4 +1,4 @@
-"""A session when what it stands on gives way: the disk, the sandbox, whoever watches it."""
+"""A session when what it stands on gives way: the disk, the sandbox, its observer."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ async def test_the_next_message_goes_on_with_what_was_kept_before_the_disk_was_f
     assert recorded(session)[-1].status == "done"
 
 
-async def test_a_recording_whose_beginning_was_not_kept_is_begun_anew(
+async def test_a_recording_whose_beginning_was_not_kept_is_begun_again(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk = Disk(monkeypatch)

@@ -1,4 +1,4 @@
-"""The workspace of a session: kept after every step that changed it, whoever changed it."""
+"""The workspace of a session: kept after every step that changed it, whatever changed it."""
 
 from __future__ import annotations
 

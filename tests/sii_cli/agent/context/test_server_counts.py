@@ -1,4 +1,4 @@
-"""The server counts a text and a whole prompt as it will read it; silence is no error."""
+"""The server counts a text and a whole prompt as it will read it; silence is not an error."""
 
 from __future__ import annotations
 

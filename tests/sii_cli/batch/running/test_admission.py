@@ -7,7 +7,7 @@ from sii_cli.model.endpoints import Load
 
 
 class FakeServers:
-    """Servers whose load a test sets; none: away."""
+    """Servers whose load a test sets; `None`: no server answers."""
 
     def __init__(self) -> None:
         self.load: Load | None = Load()
