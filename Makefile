@@ -35,7 +35,7 @@ test: engine ## Run all tests, those with Docker and with a real vLLM server too
 	@$(PYTHON) -m tests.tiny_glm build
 	@scripts/run_tests.sh $(PYTEST_ARGS)
 
-attack: sandbox ## Attack sii with what others might send, and count what held
+attack: sandbox ## Attack sii with what others might send: count what held, measure the bombs
 	@scripts/test_tools.sh
 	@$(PYTHON) -m pytest -m hostile -p tests.hostile.counting $(PYTEST_ARGS)
 

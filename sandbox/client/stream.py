@@ -20,7 +20,7 @@ _CHECK_EVERY = 15.0
 _PING_TIMEOUT = 15.0
 _SLACK = 48 << 20
 """Bytes that a reply may have beyond what its call asks for: the frames of an hour's command."""
-_OF_A_FRAME = 32
+_OF_A_FRAME = 64
 """Bytes that a frame counts for beside its body."""
 _MOST_UNASKED = 10_000
 """Frames that may come between two calls and belong to none, as the end of a cancelled one does."""

@@ -87,6 +87,7 @@ class Backend:
         return FakeSandbox(new_root(self._root))
 
 
+@pytest.mark.bomb
 @pytest.mark.parametrize("name", ATTACKS)
 async def test_the_loop_goes_on(name: str, tmp_path: Path) -> None:
     scripts = [*ATTACKS[name], answer("Done.")]

@@ -47,6 +47,7 @@ def on_disk(folder: Path) -> int:
     return sum(path.lstat().st_blocks * 512 for path in folder.rglob("*"))
 
 
+@pytest.mark.bomb
 @pytest.mark.slow
 @pytest.mark.parametrize("writer", WRITERS)
 async def test_all_writers_stop_soon_after_the_limit(

@@ -152,6 +152,7 @@ async def test_small_pieces_take_no_more_memory_than_their_bytes() -> None:
     call.cancel()
 
 
+@pytest.mark.bomb
 @pytest.mark.parametrize(
     ("head", "body"),
     [

@@ -48,6 +48,7 @@ def site() -> Iterator[FakeSite]:
         yield site
 
 
+@pytest.mark.bomb
 @pytest.mark.parametrize(
     ("coding", "body"),
     [
@@ -69,6 +70,7 @@ async def test_codings_that_were_not_asked_for_are_refused_and_named(
     assert peak.mb < 50
 
 
+@pytest.mark.bomb
 async def test_a_gzip_bomb_is_cut_at_the_limit_in_little_memory_and_time(site: FakeSite) -> None:
     site.pages["/"] = Answer(BOMB, "text/plain", headers={"Content-Encoding": "gzip"})
     started = time.process_time()
@@ -104,6 +106,7 @@ ENDLESS = {
 }
 
 
+@pytest.mark.bomb
 @pytest.mark.parametrize("name", ENDLESS)
 async def test_what_never_ends_is_cut_or_left_in_time(name: str) -> None:
     async with bomb_server({"/": ENDLESS[name]}) as bomb:

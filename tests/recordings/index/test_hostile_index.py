@@ -141,6 +141,7 @@ def test_a_home_without_a_key_keeps_its_index(shell: Shell) -> None:
     assert (shell.store.root / INDEX).stat().st_ino == made
 
 
+@pytest.mark.bomb
 def test_rows_of_texts_without_an_end_stay_small(tmp_path: Path) -> None:
     store = RecordingStore(tmp_path / "recordings")
     long = "word " * 400_000

@@ -112,6 +112,7 @@ def store(tmp_path: Path) -> RecordingStore:
     return store
 
 
+@pytest.mark.bomb
 @pytest.mark.parametrize("make", BOMBS)
 def test_a_lying_pack_costs_its_own_line_and_little_memory(
     store: RecordingStore, make: Callable[[Path], None]
@@ -162,6 +163,7 @@ def _bomb(folder: Path, frames: int) -> None:
     (folder / LOG).unlink(missing_ok=True)
 
 
+@pytest.mark.bomb
 def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
     folder = tmp_path / "20261123-204950-a3f9c2"
     folder.mkdir()

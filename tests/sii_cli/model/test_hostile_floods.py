@@ -23,6 +23,7 @@ UNASKED = (OK + b"content-length: 0\r\n\r\n") * 1500
 MODELS = b'{"data":[{"id":"glm"}]}'
 
 
+@pytest.mark.bomb
 async def test_answers_that_nobody_asked_for_end_the_connection() -> None:
     broken = asyncio.Event()
 
@@ -99,6 +100,7 @@ async def test_a_session_does_not_jump_between_busy_servers_without_a_rest(
         assert one.chats + other.chats < 10
 
 
+@pytest.mark.bomb
 async def test_others_get_their_turn_while_tiny_events_flood() -> None:
     event = delta(content="x")
     turn = 0

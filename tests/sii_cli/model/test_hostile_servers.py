@@ -144,6 +144,7 @@ async def asked(answer: Bytes, **settings: Any) -> Completion | RequestFailed:
         return await last_of(model, max_tokens=MAX_TOKENS)
 
 
+@pytest.mark.bomb
 @pytest.mark.parametrize("name", BOMBS)
 async def test_a_bomb_ends_in_a_sentence_and_takes_little_memory(name: str) -> None:
     answer, words = BOMBS[name]
@@ -264,6 +265,7 @@ async def endless_server() -> AsyncIterator[str]:
         yield bomb.base_url
 
 
+@pytest.mark.bomb
 async def test_no_other_answer_is_read_without_an_end(endless_server: str) -> None:
     server = Server(endless_server, None)
     with PeakMemory() as peak:
