@@ -2,7 +2,8 @@
 
 `TAKERS` names each with a function that feeds it a text. `REASONS` says of the others that have a
 parameter for text why none of it needs to be hostile, or what bounds them; a pattern stands for
-many. `collect` finds all there are, so that a new one is in neither and the test fails.
+many, but where what servers, pages and models write is read or drawn, each stands for itself.
+`collect` finds all there are, so that a new one is in neither and the test fails.
 """
 
 from __future__ import annotations
@@ -330,7 +331,9 @@ def _names(text: str) -> None:
     from sandbox.network.target import read_target
     from sii_cli.model.endpoints import read_load
     from sii_cli.model.failures import failure_of_status
+    from tools.web.charsets import known_charset
 
+    known_charset(text)
     for read in (as_address, canonical, parse_pattern, split_port):
         with suppress(ValueError):
             read(text)
@@ -501,6 +504,7 @@ TAKERS: dict[str, Take] = {
     "sii_cli.render.markdown:whole": _markdown,
     "sii_cli.render.formatted:render_markdown": _markdown,
     "sii_cli.render.formatted:render_code": _code,
+    "tools.web.charsets:known_charset": _names,
     "sandbox.network.hosts:parse_pattern": _names,
     "sandbox.network.hosts:split_port": _names,
     "sandbox.network.hosts:canonical": _names,
@@ -566,18 +570,40 @@ REASONS: dict[str, tuple[str, ...]] = {
         *(
             "sandbox.client.calls:*",
             "sandbox.protocol:*",
-            "sandbox.client.stream:*",
             "sandbox.docker.attach:*",
         ),
         *("sandbox.client.jobs:*", "sandbox.client.results:*", "sandbox.network.relay:*"),
         *("sandbox.network.log:*",),
+        *("tools.files:*", "tools.ripgrep:Ripgrep.search", "sii_cli.agent.event_channel:*"),
         *(
-            "tools.files:*",
-            "tools.ripgrep:Ripgrep.search",
-            "tools.web.*",
-            "sii_cli.agent.event_channel:*",
+            "tools.web.connect:CheckedBackend.connect_tcp",
+            "tools.web.ddgs_search:find",
+            "tools.web.fetch:Fetcher.fetch",
+            "tools.web.html_to_markdown:convert",
+            "tools.web.html_to_markdown:decode",
+            "tools.web.html_to_markdown:whole_page",
+            "tools.web.inflate:read_body",
+            "tools.web.proxies:find_proxy",
+            "tools.web.search:DdgsProvider.search",
+            "tools.web.search:SearchProvider.search",
+            "tools.web.search:SearxngProvider.search",
         ),
-        *("sii_cli.model.server:*", "sii_cli.model.http.transport:*", "sii_cli.model.types:*"),
+        *(
+            "sandbox.client.stream:RunnerStream.call",
+            "sandbox.client.stream:RunnerStream.end",
+            "sandbox.client.stream:RunnerStream.feed",
+            "sandbox.client.stream:RunnerStream.write",
+        ),
+        *(
+            "sii_cli.model.server:Server.ask",
+            "sii_cli.model.server:Server.chat",
+            "sii_cli.model.server:Server.detokenize",
+            "sii_cli.model.server:Server.model",
+            "sii_cli.model.server:Server.token_ids",
+            "sii_cli.model.server:Server.tokenize",
+            "sii_cli.model.server:named",
+        ),
+        *("sii_cli.model.http.transport:*", "sii_cli.model.types:*"),
         *(
             "sii_cli.model.vllm:*",
             "sii_cli.agent.context.meter:*",
@@ -637,8 +663,15 @@ REASONS: dict[str, tuple[str, ...]] = {
         *("tools.toolbox:Toolbox.*", "tools.text:counted", "tools.command_text:job_command"),
         *("sii_cli.model.endpoints:Endpoints.place", "sii_cli.model.continuity:*"),
         *("sii_cli.model.failures:failure_of_exception", "sii_cli.doctor.server_checks:*"),
-        *("sii_cli.render.activity:*", "sii_cli.batch.running.table:*", "sii_cli.render.figures:*"),
-        *("sii_cli.render.plot:*", "sii_cli.render.screen:*", "sii_cli.render.stats:*"),
-        *("sii_cli.render.terminal:*", "sii_cli.import_path:*"),
+        *(
+            "sii_cli.render.activity:Activity.begin",
+            "sii_cli.render.figures:counted",
+            "sii_cli.render.plot:plot_stats",
+            "sii_cli.render.screen:TerminalScreen.foot",
+            "sii_cli.render.stats:stats_lines",
+            "sii_cli.render.terminal:reflows",
+        ),
+        *("sii_cli.batch.running.table:*",),
+        *("sii_cli.import_path:*",),
     ),
 }
