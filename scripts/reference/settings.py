@@ -33,15 +33,16 @@ OTHER_VARIABLES = {
     "SII_DEBUG": "`1` prints the traceback of an error, and writes requests and sandboxes to "
     "`debug.log` too (`sii --debug` does the same).",
     "EDITOR": "What `sii fork --edit` opens; `VISUAL` comes first.",
-    "TERM": "The terminal's type. `dumb` gives the prompt and the player without a screen.",
+    "TERM": "The terminal's type. With `dumb` there is no prompt and no player: use `sii -p`.",
     "DOCKER_HOST": "The Docker engine's address.",
     "HTTP_PROXY": "Proxy of `http` requests to public hosts: model servers, `web_fetch`, "
     "`web_search`, the image's build. Also in small letters, as those that follow.",
     "HTTPS_PROXY": "Proxy of `https` requests to public hosts.",
     "ALL_PROXY": "Proxy where there is none of the two above.",
     "NO_PROXY": "Hosts, ports and networks that are reached without a proxy, by commas.",
-    "SSL_CERT_FILE": "Certificates to trust in place of those that come with Python's `certifi`.",
-    "SSL_CERT_DIR": "A folder of certificates to trust.",
+    "SSL_CERT_FILE": "A file of certificates to trust, in place of those of Python's `certifi`; "
+    "the system's are trusted in any case.",
+    "SSL_CERT_DIR": "A folder of certificates, in the same way.",
     "PYTHONPATH": "Its absolute entries outside the working directory are searched for modules, "
     "after sii's own.",
     "PATH": "Where the host's programs (`git`, `bwrap`, …) are found: its absolute folders outside "
