@@ -118,8 +118,8 @@ def tell_standing(folder: Path) -> None:
         warn(void_sentence(folder.name, stands.void))
     uncounted = len(read_reviews(folder)) - len(reviews)
     if uncounted:
-        reviews = counted(uncounted, "review", "reviews")
+        left = counted(uncounted, "review", "reviews")
         warn(
-            f"{reviews} of {folder.name} not counted: not written by this home, nor signed with a "
+            f"{left} of {folder.name} not counted: not written by this home, nor signed with a "
             f"key that it knows (`sii trust {folder.name} --reviews` counts them)."
         )

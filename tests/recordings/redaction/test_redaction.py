@@ -409,10 +409,16 @@ def test_a_blob_that_many_observations_name_is_read_once(
         recorder.record(seen, "tool")
     recorder.close()
     reads: list[str] = []
-    opened = rewrite.open_blob
-    monkeypatch.setattr(rewrite, "open_blob", lambda *of: reads.append("scan") or opened(*of))
-    read = rewrite.read_blob
-    monkeypatch.setattr(rewrite, "read_blob", lambda *of: reads.append("redact") or read(*of))
+
+    def noted(kind: str, read: Callable[..., Any]) -> Callable[..., Any]:
+        def reading(*of: Any) -> Any:
+            reads.append(kind)
+            return read(*of)
+
+        return reading
+
+    monkeypatch.setattr(rewrite, "open_blob", noted("scan", open_blob))
+    monkeypatch.setattr(rewrite, "read_blob", noted("redact", read_blob))
     assert len([one for one in scan(folder, SecretFinder(KNOWN)) if one.in_blob]) == 50
     assert reads == ["scan"]
     redact(folder, Redactor(SecretFinder(KNOWN)), by="ada")
