@@ -4,7 +4,7 @@ import base64
 import random
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +35,7 @@ from recordings.redaction.rewrite import redact, scan
 from recordings.redaction.secrets import SecretFinder, known_secrets, mask
 from recordings.reviews.approval import standing
 from recordings.reviews.reviews import add_review, read_reviews
+from recordings.storage.blobs import open_blob, read_blob
 from recordings.storage.lines import encode_event
 from recordings.storage.log import LOG, read_events, recording_hash
 from recordings.storage.pack import pack
