@@ -10,6 +10,8 @@ import pytest
 from sandbox.conformance.fixtures import Start
 from sandbox.protocol import Limits, Sandbox
 
+pytestmark = pytest.mark.asyncio
+
 
 async def test_directory_variables_functions_and_declared_arrays_live_on(sandbox: Sandbox) -> None:
     await sandbox.bash("cd /tmp; x=3; f() { echo f$x; }; declare -A map=([a]=b); export y=4")

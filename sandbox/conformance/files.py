@@ -14,6 +14,8 @@ import pytest
 from sandbox.conformance.fixtures import Start
 from sandbox.protocol import FileError, Limits, Sandbox
 
+pytestmark = pytest.mark.asyncio
+
 
 async def refusal(call: object) -> str:
     with pytest.raises(FileError) as caught:

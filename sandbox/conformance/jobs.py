@@ -9,6 +9,8 @@ import pytest
 from sandbox.conformance.fixtures import Start, needs
 from sandbox.protocol import Limits, Sandbox, SandboxError, SandboxLost, UnknownJob
 
+pytestmark = pytest.mark.asyncio
+
 
 async def test_a_job_starts_where_the_shell_is_with_its_environment(sandbox: Sandbox) -> None:
     await sandbox.bash("cd /tmp; export COLOUR=green")

@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import resource
 
+import pytest
+
 from sandbox.conformance.fixtures import Start, needs
 from sandbox.protocol import Limits, Sandbox
+
+pytestmark = pytest.mark.asyncio
 
 MIB = 1 << 20
 SMALL = Limits(memory=256 * MIB, pids=40, tmp=32 * MIB, file_size=8 * MIB, open_files=64)

@@ -8,6 +8,8 @@ import pytest
 
 from sandbox.protocol import Sandbox
 
+pytestmark = pytest.mark.asyncio
+
 
 async def test_state_lives_on_and_the_last_expression_is_shown(sandbox: Sandbox) -> None:
     await sandbox.python("import math\nx = 20\ndef f(n):\n    return n + 1")

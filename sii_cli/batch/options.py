@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 if TYPE_CHECKING:
     from recordings.events import QueryStatus
-    from sii_cli.batch.running.budget import BatchBudget
+    from sii_cli.batch.budget import BatchBudget
     from sii_cli.trust.requirements import Kind
 
 RAY_AUTO = "auto"
@@ -57,8 +57,8 @@ class BatchOptions:
     @classmethod
     def from_command(cls, given: dict[str, Any]) -> BatchOptions:
         """Check what click parsed, by parameter name. Raises `UsageError`."""
-        from sii_cli.batch.plan.variants import parse_variants
-        from sii_cli.batch.running.budget import BatchBudget
+        from sii_cli.batch.budget import BatchBudget
+        from sii_cli.batch.variants import parse_variants
         from sii_cli.config.settings import SETTING_NAMES
         from sii_cli.options.allow import read_kinds
 

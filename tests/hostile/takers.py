@@ -553,7 +553,7 @@ REASONS: dict[str, tuple[str, ...]] = {
         ),
         *("sii_cli.options.*", "sii_cli.headless.*", "sii_cli.prompt.*", "sii_cli.demo.*"),
         *("sii_cli.fork.edit:*", "sii_cli.fork.workspace:*", "sii_cli.review.*"),
-        *("sii_cli.batch.plan.variants:*", "recordings.index.find:*", "recordings.store.store:*"),
+        *("sii_cli.batch.variants:*", "recordings.index.find:*", "recordings.store.store:*"),
         *(
             "sii_cli.agent.loop:AgentLoop.round",
             "sii_cli.session.session:Session.send",

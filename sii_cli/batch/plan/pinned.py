@@ -19,7 +19,7 @@ from recordings.storage.files import replace_file
 from recordings.storage.opening import open_file, read_file
 from recordings.trust.home_key import HomeKey
 from sii_cli.batch.plan.plan import BatchPlan, encode_queries
-from sii_cli.batch.plan.variants import check_variant
+from sii_cli.batch.variants import check_variant
 from sii_cli.config.settings import BATCH_FILE, BATCH_QUERIES
 from sii_cli.errors import UsageError
 from sii_cli.queries.queries import Query

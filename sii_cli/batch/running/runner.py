@@ -8,10 +8,10 @@ from collections import Counter, deque
 from collections.abc import Iterable
 
 from recordings.errors import RecordingError
+from sii_cli.batch.budget import NO_LIMIT, BatchBudget
 from sii_cli.batch.outcomes import INFRA
 from sii_cli.batch.plan.plan import Attempt
 from sii_cli.batch.running.admission import Admission
-from sii_cli.batch.running.budget import NO_LIMIT, BatchBudget
 from sii_cli.batch.running.listener import BatchListener
 from sii_cli.batch.runs import Account
 from sii_cli.batch.sessions.executor import Executor

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sii_cli.batch.running.budget import BatchBudget
+from sii_cli.batch.budget import BatchBudget
 from sii_cli.batch.runs import KEEP_EVERY, KILLED, RUNS, Account, Run, read_runs
 from sii_cli.errors import UsageError
 
