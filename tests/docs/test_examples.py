@@ -48,3 +48,13 @@ def test_the_settings(tmp_path: Path) -> None:
 def test_the_rules(tmp_path: Path) -> None:
     rules = load_rules([example("guides/replay.md", "toml", tmp_path, "rules.toml")])
     assert "build-numbers" in {rule.name for rule in rules}
+
+
+def test_the_loop_over_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/train.jsonl").write_text('{"input_ids": [7, 8], "loss_mask": [0, 1]}\n')
+    code = example("guides/finetune.md", "python", tmp_path, "loop.py").read_text()
+    names: dict[str, object] = {}
+    exec(code, names)
+    assert names["labels"] == [-100, 8]
