@@ -23,8 +23,11 @@ BYTES_A_TOKEN = 2048
 LINE_BYTES_A_TOKEN = 8
 """Of one event: prompt ids come as one line, six to eight bytes each."""
 LARGE_EVENT = 1 << 20
+"""Bytes from which on an event takes the loop a noticeable time to read."""
 MOST_LARGE = 8
-"""Events of more bytes than that in one answer: each takes the loop a noticeable time to read."""
+"""Such events of one answer."""
+MOST_NESTED = 250_000
+"""Lists and objects of one: they take many times the memory and time of their bytes."""
 SPARE_BYTES = 1 << 20
 
 MOST_CALLS = 256

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sii_cli.model.bounds import LARGE_EVENT, MOST_LARGE, TooMuch
+from sii_cli.model.bounds import LARGE_EVENT, MOST_LARGE, MOST_NESTED, TooMuch
 
 DONE = b"[DONE]"
 MAX_LINE = 16 << 20
@@ -55,6 +55,10 @@ class EventSplitter:
             raise TooMuch(f"more than {MAX_SKIPPED:,} bytes between its events")
 
     def _count(self, data: bytes) -> None:
-        self._large += len(data) > LARGE_EVENT
+        if len(data) <= LARGE_EVENT:
+            return
+        if data.count(b"[") + data.count(b"{") > MOST_NESTED:
+            raise TooMuch(f"an event of more than {MOST_NESTED:,} lists and objects")
+        self._large += 1
         if self._large > MOST_LARGE:
             raise TooMuch(f"more than {MOST_LARGE} events of over {LARGE_EVENT:,} bytes")

@@ -77,7 +77,10 @@ BOMBS: dict[str, tuple[Bytes, str]] = {
         "token ids",
     ),
     "lists in lists": ([UNTIL_CLOSED, b"data: " + b"[" * 1_000_000, b"\n\n", END], "no JSON"),
-    "a million lists": ([UNTIL_CLOSED, b'data: {"a":[' + b"[]," * 600_000, b"[]]}\n\n"], "shape"),
+    "a million lists": (
+        [UNTIL_CLOSED, b'data: {"a":[' + b"[]," * 600_000, b"[]]}\n\n"],
+        "250,000 lists",
+    ),
     "large events": (
         endless(UNTIL_CLOSED, b'data: {"choices":[],"a":"' + b"x" * 1_200_000 + b'"}\n\n'),
         "8 events of over 1,048,576 bytes",
