@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import assert_never
 
 from recordings.events import (
     Compaction,
@@ -71,6 +72,8 @@ class Activity:
                 pass
             case Event():
                 self._event(item)
+            case _:
+                assert_never(item)
 
     def line(self) -> str:
         """Return the line; empty when nothing runs."""

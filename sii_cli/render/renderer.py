@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import assert_never
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -16,6 +17,7 @@ from recordings.events import (
     CallRequest,
     Compaction,
     Edit,
+    Event,
     EventData,
     Flag,
     HarnessMessage,
@@ -88,8 +90,10 @@ class EventRenderer:
                 self._delta(item.kind, item.text)
             case LiveOutput():
                 self._output(item)
-            case _:
+            case Event():
                 self._event(item.data)
+            case _:
+                assert_never(item)
 
     def finish(self) -> None:
         """Draw what is still in the tail, for good."""

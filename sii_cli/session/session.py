@@ -25,7 +25,7 @@ from sandbox.protocol import Sandbox, SandboxBackend, SandboxSpec
 from sii_cli.agent.context.compaction import Compactor
 from sii_cli.agent.event_channel import Item
 from sii_cli.agent.loop import AgentLoop, OpenRound
-from sii_cli.agent.permissions import Permit, permit_all
+from sii_cli.agent.permissions import PERMISSIONS, Permit
 from sii_cli.agent.round_control import RoundOver
 from sii_cli.assembly import (
     Mode,
@@ -68,7 +68,7 @@ class Session:
         spec: SandboxSpec,
         resumed: Resumed | None = None,
         about: About = NO_QUERY,
-        permit: Permit = permit_all,
+        permit: Permit = PERMISSIONS["auto"],
     ) -> None:
         self.settings = settings
         self.folder = resumed.folder if resumed else None
@@ -100,7 +100,7 @@ class Session:
         backend: SandboxBackend | None = None,
         resumed: Resumed | None = None,
         about: About = NO_QUERY,
-        permit: Permit = permit_all,
+        permit: Permit = PERMISSIONS["auto"],
     ) -> Session:
         """Make a session from settings and begin it; returns at once.
 
@@ -323,7 +323,7 @@ async def open_session(
     model: Model | None = None,
     backend: SandboxBackend | None = None,
     resumed: Resumed | None = None,
-    permit: Permit = permit_all,
+    permit: Permit = PERMISSIONS["auto"],
     **values: Any,
 ) -> AsyncIterator[Session]:
     """Open a session for a program, and close it in any case.
