@@ -44,10 +44,10 @@ def run_prompt(flags: Mapping[str, Any], resumed: Resumed | None = None) -> int:
     if os.environ.get("TERM", "dumb") == "dumb":
         raise UsageError("This terminal (TERM=dumb) cannot show the prompt: use `sii -p`.")
     click.echo(click.style(f"sii {__version__} · /help shows the keys", dim=True))
-    return watchdog.run(Chat(flags, resumed).run())
+    return watchdog.run(InteractivePrompt(flags, resumed).run())
 
 
-class Chat:
+class InteractivePrompt:
     """What keys do (`KeyActions`), and the queue of what was typed."""
 
     def __init__(self, flags: Mapping[str, Any], resumed: Resumed | None) -> None:

@@ -23,7 +23,7 @@ from sii_cli.model.vllm import VllmModel
 from tests.fakes.script import BreakAfter, EngineDies, HttpError, Turn
 from tests.fakes.scripted_server import ScriptedServer
 from tests.sii_cli.model.calling import SHORT, completion_of, failures_of, parts_of
-from tests.sii_cli.model.test_exactness import Toolbox
+from tests.sii_cli.model.test_continuity import Toolbox
 
 HELLO = Turn(reasoning="Hm.", content="Hello.")
 LOOK = Turn(reasoning="I look.", calls=[("bash", {"command": "ls"})])

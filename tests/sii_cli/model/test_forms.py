@@ -19,8 +19,8 @@ from sii_cli.model.forms.form import CallStyle, Form
 from sii_cli.model.profiles import profile_of
 from tests.fakes.script import Turn
 from tests.fakes.scripted_server import ScriptedServer
+from tests.sii_cli.doctor.test_doctor_server import HELLO, ONE, SCRIPT
 from tests.sii_cli.model.calling import ask, client, completion_of, parts_of
-from tests.sii_cli.model.test_doctor import HELLO, ONE, SCRIPT
 
 CACHES = (
     profiles._entries,

@@ -32,7 +32,7 @@ from sii_cli.agent.loop import AgentLoop
 from sii_cli.model.retry import Waits
 from sii_cli.model.types import STREAMING
 from sii_cli.model.vllm import VllmModel
-from tests.sii_cli.model.test_exactness import rebuild
+from tests.sii_cli.model.test_continuity import rebuild
 from tests.tiny_glm.build import ensure_model, trained_conversations
 from tests.tiny_glm.server import TinyGlmServer, free_port, serve
 from tools.base import Emit, ToolResult

@@ -18,7 +18,7 @@ from sii_cli.model.control_tokens import neutralise_turn
 from sii_cli.model.profiles import control_tokens
 from tests.fakes.fake_tokenizer import id_of
 from tests.fakes.script import Turn
-from tests.sii_cli.model.test_exactness import ANSWER, responses
+from tests.sii_cli.model.test_continuity import ANSWER, responses
 
 USER = id_of("<|user|>")
 

@@ -15,7 +15,7 @@ from sii_cli.session.resume import Resumed
 from sii_cli.session.session import Session
 from tests.fakes.script import Scripted, Turn
 from tests.fakes.scripted_server import ScriptedServer
-from tests.sii_cli.model.test_exactness import rebuild
+from tests.sii_cli.model.test_continuity import rebuild
 from tests.sii_cli.scripted_sii import FakeBackend
 
 LOOK = Turn(reasoning="I look.", calls=[("todo", {"todos": []})])

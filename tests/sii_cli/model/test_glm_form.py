@@ -23,7 +23,7 @@ from sii_cli.model.vllm import VllmModel
 from tests.fakes.script import Turn
 from tests.fakes.scripted_server import ScriptedServer
 from tests.sii_cli.model.calling import SHORT
-from tests.sii_cli.model.test_exactness import Toolbox
+from tests.sii_cli.model.test_continuity import Toolbox
 
 GLM47 = (
     "I look.</think>Two at once.<tool_call>bash<arg_key>command</arg_key><arg_value>ls -l"
