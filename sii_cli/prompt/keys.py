@@ -1,4 +1,4 @@
-"""The keys of the prompt; what they ask for is done in `app.py`. Editing keys are those of emacs."""
+"""The keys of the prompt; `app.py` does what they ask for. Editing keys are those of emacs."""
 
 from __future__ import annotations
 
