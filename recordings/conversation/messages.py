@@ -6,19 +6,41 @@ The loop builds its requests with it and readers rebuild them with it, so the tw
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Any, assert_never
 
 import orjson
 
 from recordings.events import (
+    Check,
+    Compaction,
+    Edit,
     EventData,
     HarnessMessage,
+    Interrupt,
+    ModelDelta,
+    ModelError,
+    ModelRequest,
     ModelResponse,
+    NetworkRequest,
     Observation,
+    QueryOutcome,
+    RawGeneration,
+    Redaction,
+    RoundEnd,
+    SandboxEnd,
+    SandboxStart,
+    ServerCheck,
+    SessionEnd,
+    SessionResume,
     SessionStart,
+    SimulatedUser,
+    Snapshot,
+    SnapshotFailed,
     Stub,
     SummaryRequest,
     SummaryResponse,
+    ToolCall,
+    ToolOutput,
     UserMessage,
 )
 from recordings.storage.encoding import encode
@@ -35,8 +57,8 @@ def message_of(data: EventData) -> dict[str, Any] | None:
     match data:
         case Stub():
             return {"role": "tool", "tool_call_id": data.call_id, "content": data.text}
-        case SummaryResponse(summary=summary) if summary:
-            return {"role": "system", "content": summary}
+        case SummaryResponse(summary=summary):
+            return {"role": "system", "content": summary} if summary else None
         case SessionStart():
             return {"role": "system", "content": data.system_prompt}
         case UserMessage():
@@ -47,8 +69,18 @@ def message_of(data: EventData) -> dict[str, Any] | None:
             return {"role": "tool", "tool_call_id": data.call_id, "content": data.text}
         case ModelResponse():
             return _assistant_message(data)
-        case _:
+        case SessionResume() | ServerCheck() | SandboxStart() | SandboxEnd() | NetworkRequest():
             return None
+        case ModelRequest() | ModelDelta() | RawGeneration() | ModelError() | SummaryRequest():
+            return None
+        case ToolCall() | ToolOutput() | Snapshot() | SnapshotFailed() | Compaction():
+            return None
+        case Interrupt() | Check() | SimulatedUser() | QueryOutcome() | RoundEnd():
+            return None
+        case Edit() | Redaction() | SessionEnd():
+            return None
+        case _:
+            assert_never(data)
 
 
 def instruction_message(data: SummaryRequest) -> dict[str, Any]:

@@ -64,8 +64,7 @@ def write_manifest(
 ) -> None:
     """Write `manifest.json`: every file and every source with its hash."""
     policy = asdict(options.policy)
-    policy["by"] = target.by
-    policy["allowed_flags"] = sorted(policy["allowed_flags"])
+    policy |= {"by": target.by, "allowed_flags": []}  # no version allowed flags
     manifest = {
         "manifest": VERSION,
         "made_by": made_by,

@@ -4,27 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, assert_never
 
 from recordings.conversation.outages import OF_THE_INSTALLATION, TOOL_INFRA
 from recordings.events import (
+    Check,
     Compaction,
     Edit,
     Event,
+    EventData,
     HarnessMessage,
     Interrupt,
     LiveDelta,
     LiveOutput,
+    ModelDelta,
     ModelError,
     ModelRequest,
     ModelResponse,
+    NetworkRequest,
     Observation,
+    QueryOutcome,
+    RawGeneration,
+    Redaction,
     RoundEnd,
     SandboxEnd,
+    SandboxStart,
+    ServerCheck,
     SessionEnd,
     SessionResume,
+    SessionStart,
+    SimulatedUser,
+    Snapshot,
+    SnapshotFailed,
+    Stub,
+    SummaryRequest,
     SummaryResponse,
     ToolCall,
+    ToolOutput,
     UserMessage,
 )
 from recordings.replay.timeline import timeline
@@ -95,39 +111,25 @@ class _Writer:
                 self._calls[call_id] = key
                 yield "call", key, f"{name} {arguments}"
             case Observation() as observation:
-                if observation.call_id not in self._calls:  # it never began
-                    yield "call", key, observation.name
-                about = f"{observation.seconds:.1f} s"
-                if observation.exit_code is not None:
-                    about += f", exit code {observation.exit_code}"
-                if observation.error:
-                    about += f", {observation.error}"
-                if observation.error == TOOL_INFRA:
-                    about += f": {OF_THE_INSTALLATION}"
-                failed = bool(observation.error or observation.exit_code)
-                key = self._calls.pop(observation.call_id, key)
-                yield "observation", key, observation.text, about, failed
-            case Edit(by=by, parts=parts, why=why):
-                yield "note", key, f"Edited by {by} ({', '.join(parts)}). {why}".rstrip()
-            case HarnessMessage(text=text):
-                yield "note", key, text
-            case SummaryResponse(summary=summary) if summary:
-                yield "note", key, summary
-            case Compaction(kind="stubs"):
-                yield "note", key, "Old observations were left out to make room."
-            case ModelError(message=message):
-                yield "note", key, message, "", True
-            case Interrupt():
-                yield "note", key, "Interrupted."
-            case SandboxEnd(reason="lost", detail=detail):
-                yield "note", key, f"The sandbox was lost. {detail}", "", True
-            case SessionResume():
-                yield "note", key, "The session goes on."
-            case RoundEnd(status=status, reason=reason) if status != "answered":
-                failed = status != "interrupted"
-                yield "note", key, f"The round ended: {status}. {reason}", "", failed
-            case SessionEnd(status=status):
-                yield "note", key, f"The session ended: {status}."
+                yield from self._observation(key, observation)
+            case data:
+                note, failed = _note(data)
+                if note:
+                    yield "note", key, note, "", failed
+
+    def _observation(self, key: str, observation: Observation) -> Iterator[_Shown]:
+        if observation.call_id not in self._calls:  # it never began
+            yield "call", key, observation.name
+        about = f"{observation.seconds:.1f} s"
+        if observation.exit_code is not None:
+            about += f", exit code {observation.exit_code}"
+        if observation.error:
+            about += f", {observation.error}"
+        if observation.error == TOOL_INFRA:
+            about += f": {OF_THE_INSTALLATION}"
+        failed = bool(observation.error or observation.exit_code)
+        key = self._calls.pop(observation.call_id, key)
+        yield "observation", key, observation.text, about, failed
 
     def _begin(self, seq: int) -> None:
         self._attempt = seq
@@ -141,3 +143,38 @@ class _Writer:
         for kind, text in texts:
             if text and kind not in self._streamed:
                 yield kind, f"{kind}-{self._attempt}", text
+
+
+def _note(data: EventData) -> tuple[str, bool]:
+    """Return what is shown of an event, empty for nothing, and whether it is a failure."""
+    match data:
+        case Edit(by=by, parts=parts, why=why):
+            return f"Edited by {by} ({', '.join(parts)}). {why}".rstrip(), False
+        case HarnessMessage(text=text) | SummaryResponse(summary=text):
+            return text, False
+        case Compaction(kind="stubs"):
+            return "Old observations were left out to make room.", False
+        case ModelError(message=message):
+            return message, True
+        case Interrupt():
+            return "Interrupted.", False
+        case SandboxEnd(reason="lost", detail=detail):
+            return f"The sandbox was lost. {detail}", True
+        case SessionResume():
+            return "The session goes on.", False
+        case RoundEnd(status=status, reason=reason) if status != "answered":
+            return f"The round ended: {status}. {reason}", status != "interrupted"
+        case SessionEnd(status=status):
+            return f"The session ended: {status}.", False
+        case Compaction() | SandboxEnd() | RoundEnd():
+            return "", False
+        case SessionStart() | ServerCheck() | SandboxStart() | NetworkRequest() | ModelDelta():
+            return "", False
+        case RawGeneration() | ToolOutput() | Snapshot() | SnapshotFailed() | SummaryRequest():
+            return "", False
+        case Stub() | Check() | SimulatedUser() | QueryOutcome() | Redaction():
+            return "", False
+        case UserMessage() | ModelRequest() | ModelResponse() | ToolCall() | Observation():
+            return "", False  # shown as what they are
+        case _:
+            assert_never(data)

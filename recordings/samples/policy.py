@@ -37,8 +37,6 @@ class SamplePolicy:
     after_outage: Literal["train", "mask"] = "mask"
     """Steps of a round in which a call had failed for a reason of the installation (`tool_infra`):
     what a model does without what it asked for, and says in its place, is not to be learned."""
-    allowed_flags: frozenset[str] = frozenset()
-    """Further doubts about a response that keep it from nothing."""
 
 
 DEFAULT_POLICY = SamplePolicy()
@@ -79,7 +77,7 @@ def judge(step: SampleStep, policy: SamplePolicy) -> tuple[Reason, str] | None:
     """Return why a step is not trained on, and more about it; none when it is."""
     by_human = step.origin == "annotator"
     harmless = HARMLESS_TO_IDS if policy.by == "ids" else HARMLESS
-    flags = sorted({*step.flags} - harmless - policy.allowed_flags - _TOLD_APART)
+    flags = sorted({*step.flags} - harmless - _TOLD_APART)
     rules: tuple[tuple[bool, Reason, str], ...] = (
         (step.is_excluded, "excluded", "by a reviewer"),
         (step.follows_human_text and policy.human_text == "drop", "after_human_text", ""),
