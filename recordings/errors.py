@@ -1,26 +1,26 @@
-"""What can go wrong with a recording: a small named family, each message one clear sentence."""
+"""The errors of this package: one root, and each message one sentence with the remedy."""
 
 from __future__ import annotations
 
 
 class RecordingError(Exception):
-    """Base of what this package raises. The message is one sentence with the remedy."""
+    """The root of all errors of this package. The message is one sentence with the remedy."""
 
 
 class RecordingFailed(RecordingError):
-    """An event or a blob could not be kept; nothing half-written is left behind."""
+    """Raised when an event or a blob cannot be written; nothing half-written is left."""
 
 
 class RecordingInUse(RecordingError):
-    """Another process writes to the recording."""
+    """Raised when another process is writing to the recording."""
 
 
 class RecordingNotFound(RecordingError):
-    """No recording, or more than one, answers to the name."""
+    """Raised when no recording, or more than one, has the name."""
 
 
 class RecordingDamaged(RecordingError):
-    """A recording is not what was written."""
+    """Raised when a recording is not what was written."""
 
 
 class LineChanged(RecordingDamaged):
@@ -35,28 +35,28 @@ class LineChanged(RecordingDamaged):
 
 
 class RecordingTooNew(RecordingError):
-    """The recording was made by a newer version than this one."""
+    """Raised when a recording was written by a newer version."""
 
 
 UNPARSABLE = (ValueError, RecursionError)
-"""What parsers of JSON, YAML and TOML raise: also for numbers of thousands of digits and for
-thousands of brackets in one another.
+"""What parsers of JSON, YAML and TOML raise, also for numbers with thousands of digits and for
+thousands of nested brackets.
 """
 
 MALFORMED = (
     *(LookupError, TypeError, ValueError, AttributeError, ArithmeticError),
     *(RecursionError, MemoryError),
 )
-"""What comes of reading a line whose values are of other kinds than ours, or beyond all measure."""
+"""What reading a line raises when its values have other types than expected, or are too large."""
 
 UNREADABLE = (RecordingError, OSError, *MALFORMED)
-"""What comes of reading a recording that somebody else wrote."""
+"""What reading a foreign recording raises."""
 
 
 def why_unparsable(error: Exception) -> str:
-    """Say in a few words why a parser gave up."""
+    """Say in a few words why a parser failed."""
     if isinstance(error, RecursionError):
-        return "brackets in one another, too many to read"
+        return "too many nested brackets"
     text = str(error)
     return "a number of too many digits" if text.startswith("Exceeds the limit") else text
 

@@ -1,4 +1,4 @@
-"""The recorder: stamps what happens, chains it, and hands it to the log and to the blobs."""
+"""The recorder: turns event data into lines with time, number and hash, and writes them."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from recordings.trust.seal import SealWriter
 PIECE = 0.1
 """Seconds of streamed text that a replay shows at once."""
 COALESCE = 1.0
-"""Seconds of streamed text that become one event: most of a short event is its envelope."""
+"""Seconds of streamed text that become one event: a shorter one is mostly envelope."""
 TOKEN = 20.0
-"""Seconds of what may be one token, which is not cut in two."""
+"""Seconds for which text that may be one secret token is not cut in two."""
 LONGEST = 120.0
-"""Seconds of streamed text that become one event, whatever stands in it."""
+"""Most seconds of streamed text that become one event, whatever it contains."""
 COALESCE_CHARS = 1 << 14
 """Characters of streamed text that become one event."""
 
@@ -76,11 +76,11 @@ class Recorder:
         redactor: Redactor | None = None,
         key: HomeKey | None = None,
     ) -> Recorder:
-        """Begin a recording in an empty folder; what a redactor finds is never written.
+        """Create a recording in an empty folder; what a redactor finds is never written.
 
-        With a home's key it is sealed as that home's. Raises `RecordingFailed`.
+        With a home key it is sealed as that home's own. Raises `RecordingFailed`.
         """
-        seal = SealWriter.begin(folder, key) if key else None  # before: one sync is for both names
+        seal = SealWriter.begin(folder, key) if key else None  # one sync for both names
         log = LogWriter.create(folder)
         return cls(folder, session, log, parent=parent, redactor=redactor, seal=seal)
 
@@ -95,11 +95,11 @@ class Recorder:
         redactor: Redactor | None = None,
         key: HomeKey | None = None,
     ) -> Recorder:
-        """Begin a recording that shares another's events up to `at`, line by line, and its blobs.
+        """Create a recording that begins with another's events up to `at`, with their blobs.
 
-        The first event of its own names the parent; the chain goes on, so the parent's part is
-        pinned by hash. A key seals it: give it only where `source` is own or trusted, for its calls
-        and paths become this home's word. Raises `RecordingNotFound`, `RecordingDamaged`,
+        Its first own event names the parent; the chain continues, so the parent's part is pinned
+        by hash. A key seals it: give one only where `source` is own or trusted, because its calls
+        and paths then count as this home's own. Raises `RecordingNotFound`, `RecordingDamaged`,
         `RecordingTooNew`, `RecordingFailed`.
         """
         log = LogWriter.create(folder)
@@ -124,10 +124,10 @@ class Recorder:
     def resume(
         cls, folder: Path, *, redactor: Redactor | None = None, key: HomeKey | None = None
     ) -> Recorder:
-        """Go on with a recording after its last whole line; a torn one is cut.
+        """Continue a recording after its last whole line; a torn line is cut off.
 
-        A packed recording is unpacked. A key seals it: give it only where the recording is own or
-        trusted (`trust.origin`).
+        A packed recording is unpacked. A key seals it: give one only where the recording is own
+        or trusted (`trust.origin`).
 
         Raises `RecordingInUse`, `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`,
         `RecordingFailed`.
@@ -158,14 +158,14 @@ class Recorder:
 
     @property
     def head(self) -> str:
-        """The sha256 of the last line: with it, everything before it is pinned."""
+        """The sha256 of the last line, which pins all lines before it."""
         return self._prev
 
     def record(self, data: EventData, origin: Origin, *, sync: bool = True) -> Event:
-        """Write an event; a durable one is on the disk on return, without `sync` with the next.
+        """Write an event. A durable one is on the disk on return, without `sync` with the next one.
 
-        What comes back is what was kept: with a redactor, without what it found. Sent to the model
-        and shown instead of `data`, it keeps recording, model and screen the same.
+        Return the event as it was written: with a redactor, without what it found. The caller
+        sends and shows this instead of `data`, so that recording, model and screen are the same.
         Raises `RecordingFailed`.
         """
         if self._pending is not None:
@@ -173,7 +173,7 @@ class Recorder:
         return self._write(data, origin, time.time(), time.monotonic(), sync=sync)
 
     def live(self, piece: LiveDelta | LiveOutput) -> None:
-        """Take a piece of streamed text, to be written with its neighbours.
+        """Add a piece of streamed text, to be written together with its neighbours.
 
         Raises `RecordingFailed`.
         """
@@ -195,13 +195,13 @@ class Recorder:
         self._write(data, origin, wall, pending.mono)
 
     def put_blob(self, data: bytes) -> BlobRef:
-        """Keep bytes under their hash, on the disk on return. Raises `RecordingFailed`."""
+        """Write bytes as a blob; it is on the disk on return. Raises `RecordingFailed`."""
         if self._redactor is not None:
             data = self._redactor.bytes(data)
         return blobs.put_blob(self.folder, data)
 
     def close(self) -> None:
-        """Write what is pending and let go of the log. May be called twice.
+        """Write what is pending and release the log. May be called twice.
 
         Raises `RecordingFailed`.
         """
@@ -240,14 +240,14 @@ class Recorder:
 
 
 class _Pending:
-    """Streamed text of one kind, until it is an event."""
+    """Streamed text of one kind that is not written yet."""
 
     __slots__ = ("_chars", "_example", "_pieces", "_texts", "key", "mono")
 
     def __init__(self, key: _Key, example: LiveDelta | LiveOutput, now: float) -> None:
         self.key = key
         self.mono = now
-        """When the first of it came: the time of the event."""
+        """When its first piece came: the time of the event."""
         self._example = example
         self._texts: list[str] = []
         self._chars = 0
@@ -259,7 +259,7 @@ class _Pending:
         age, chars = now - self.mono, self._chars
         if age < COALESCE and chars < COALESCE_CHARS:
             return True
-        # A secret that is cut in two would be hidden, and stay.
+        # A secret that is cut in two would not be found, and would stay.
         if chars >= 2 * COALESCE_CHARS or age >= LONGEST:
             return False
         last = self._texts[-1][-1:]

@@ -1,6 +1,6 @@
-"""Proving a recording whole: every line, the chain, the blobs, the ids and what was sent.
+"""Verifying a recording: every line, the chain, the blobs, the token ids and the sent messages.
 
-Says where it is not. Reads as it goes; needs nothing but the recording's folder.
+Reads one line at a time; needs only the recording's folder.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _CHECKED = {
     SummaryRequest.type,
     SummaryResponse.type,
 }
-"""Events whose content is checked. Of the others the line is: its checksum proves it."""
+"""Events whose content is checked; of the others the line's checksum is enough."""
 _UNPROVEN = "the request's messages are not those that were sent (`messages_sha256`)"
 _CHUNK = 1 << 18
 _MOST_PROBLEMS = 1000
@@ -65,46 +65,46 @@ _TIMES_AGAIN = 100
 _ONE_AGAIN = 1 << 15
 """Bytes that a message counts at least: it is sought, and perhaps unpacked."""
 _STEPS_TOLD = 10
-"""Steps that a note on a flag names."""
+"""Most steps that a note on a flag names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong, and where."""
+    """One thing that is wrong, and its place."""
 
     what: str
     line: int | None = None
-    """From 1; none when it is not in the log."""
+    """From 1; `None` when it is not in the log."""
     offset: int | None = None
     """Of the line's first byte."""
 
 
 @dataclass(slots=True)
 class Verification:
-    """What was found."""
+    """The result."""
 
     lines: int = 0
     bytes: int = 0
-    """Of the log and the blobs, as read."""
+    """Size of the log and of the blobs, as they were read."""
     blobs: int = 0
     ids: int = 0
-    """Token ids that were counted against what the server reported."""
+    """Token ids that were compared with the server's counts."""
     requests: int = 0
-    """Requests whose messages were rebuilt and found equal to what was sent."""
+    """Requests whose messages were rebuilt and equal those that were sent."""
     head: str = ""
     """sha256 of the last whole line: the recording's hash."""
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    """What is unusual but no damage."""
+    """What is unusual, but not damage."""
 
     @property
     def whole(self) -> bool:
-        """Nothing is wrong."""
+        """Whether no problem was found."""
         return not self.problems
 
 
 def verify(folder: Path) -> Verification:
-    """Check a recording. Raises `RecordingNotFound`; everything else is a problem in the result."""
+    """Verify a recording. Raises `RecordingNotFound`; all else is a problem in the result."""
     verifier = _Verifier(folder)
     try:
         for line in read_lines(folder):
@@ -127,16 +127,16 @@ class _Verifier:
         self._unsent: dict[int, bytes] = {}
         """Messages that no request has sent yet, by event."""
         self._places: dict[int, int] = {}
-        """Where the lines of all messages begin, by event."""
+        """Offsets of the lines of all messages, by event."""
         self._sent: list[str] = []
         """Rolling hash after each message of the last request."""
         self._unproven: list[tuple[int, Line]] = []
-        """Requests, by event, whose messages are others now."""
+        """Requests, by event, whose messages are not those that were sent."""
         self._end = 0
         self._again = 0
         """Bytes that were read again."""
         self._flagged: defaultdict[int, dict[Flag, None]] = defaultdict(dict)
-        """Names of the flags of each step."""
+        """Flags of each step."""
 
     def problem(self, what: str, line: Line | None) -> None:
         place = (line.number, line.offset) if line else (None, None)
@@ -163,7 +163,7 @@ class _Verifier:
         return None
 
     def end(self) -> None:
-        """Check what is beside the lines."""
+        """Check everything but the lines."""
         result = self.result
         for _, line in self._unproven:
             self.problem(_UNPROVEN, line)
@@ -172,11 +172,11 @@ class _Verifier:
                 result.bytes += (size := file.seek(0, 2))
         except (RecordingNotFound, RecordingDamaged):
             size = self._end
-        # What a writer has not finished yet is not torn.
+        # A line that a writer has not finished is not torn.
         if size > self._end and not result.problems and not is_locked(self._folder):
             self.problem(f"{size - self._end} bytes of a torn last line", None)
         if not result.lines:
-            self.problem("there is no whole line", None)
+            self.problem("it has no whole line", None)
         result.notes += _flag_notes(self._flagged)
         try:
             loose = sum(sha256 not in self._blobs for sha256 in stored_blobs(self._folder))
@@ -231,7 +231,7 @@ class _Verifier:
         try:
             with open_blob(self._folder, ref) as file:
                 digest, size = hashlib.sha256(), 0
-                # No further than it should be: what stands there may have no end.
+                # Not beyond its size: the file there may have no end.
                 while size <= ref.size and (chunk := file.read(_CHUNK)):
                     digest.update(chunk)
                     size += len(chunk)
@@ -303,7 +303,7 @@ class _Verifier:
         self._unproven = before
 
     def _message(self, seq: int, *, keep: bool = False) -> bytes:
-        """Return an event's message; one that was sent before is read again, not held."""
+        """Return an event's message; one that was sent before is read again, to save memory."""
         unsent = self._unsent.get(seq) if keep else self._unsent.pop(seq, None)
         if unsent is not None:
             return unsent
@@ -317,7 +317,7 @@ class _Verifier:
 
 
 def _flag_notes(flagged: Mapping[int, Iterable[Flag]]) -> Iterator[str]:
-    """Say for every flag which steps carry it."""
+    """Say for every flag which steps have it."""
     steps: defaultdict[Flag, list[int]] = defaultdict(list)
     for step, flags in flagged.items():
         for flag in flags:
@@ -340,6 +340,6 @@ def _decode(line: Line) -> tuple[Event, CallIds]:
 
 
 def describe(problem: Problem) -> str:
-    """Say a problem in a line of text."""
+    """Describe a problem in one line of text."""
     place = f"line {problem.line} (byte {problem.offset}): " if problem.line is not None else ""
     return f"{place}{problem.what}"

@@ -1,1 +1,1 @@
-"""What was said: messages and token ids rebuilt from events."""
+"""Messages and token ids of a session, rebuilt from its events."""

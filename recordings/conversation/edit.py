@@ -1,4 +1,4 @@
-"""Where a human's words may stand in place of what a recording says, and the fork that says so."""
+"""Which events an annotator may replace in a fork, and where that fork begins."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ EditedPart = Literal["message", "reasoning", "content", "calls"]
 
 
 class NotEditable(RecordingNotFound):
-    """An event that nobody may put words into."""
+    """Raised when an event cannot be replaced by an annotator."""
 
 
 @dataclass(frozen=True, slots=True)
 class EditPoint:
-    """An event to be replaced."""
+    """An event that an annotator replaces."""
 
     event: Event
-    """Of a user message or of a response."""
+    """A user message or a response."""
     sha256: str
-    """Of its line."""
+    """sha256 of its line."""
     at: int
-    """The last event that a fork shares which says something else there."""
+    """The last event that the fork shares with its parent."""
 
 
 def edit_point(folder: Path, seq: int) -> EditPoint:
-    """Return what is replaced at an event: a user message, or the response that a call is part of.
+    """Return what is replaced at an event: a user message, or a response, also by one of its calls.
 
     Raises `NotEditable`, `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
     """
@@ -55,13 +55,13 @@ def _point(event: Event, sha256: str, response: EditPoint | None) -> EditPoint:
         case ModelResponse() | ToolCall() if response is not None:
             return response
     raise NotEditable(
-        f"Event {event.seq} is of type {event.data.type}: what a human may replace is a user "
-        "message, a model's message (`model_response`) or a call in it (`tool_call`)."
+        f"Event {event.seq} is of type {event.data.type}: only a user message, a response "
+        "(`model_response`) or a call in it (`tool_call`) can be replaced."
     )
 
 
 def changed_parts(before: UserMessage | ModelResponse, after: object) -> list[EditedPart]:
-    """Name what differs between an event's data and what stands in its place."""
+    """Return which parts differ between an event's data and its replacement."""
     if isinstance(before, UserMessage):
         return ["message"] if before != after else []
     assert isinstance(after, ModelResponse)

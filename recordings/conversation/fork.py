@@ -1,4 +1,4 @@
-"""The part of a recording that a fork shares with its parent, copied as it is; and the family."""
+"""Copying the part of a recording that a fork shares with its parent; ancestors of a fork."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from recordings.storage.opening import OpenFolder
 
 
 def copy_until(source: Path, at: int, folder: Path, log: LogWriter) -> Parent:
-    """Copy the lines of `source` up to event `at`, and their blobs; return that event's address.
+    """Copy the lines of `source` up to event `at`, with their blobs; return that event as parent.
 
     Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`, `RecordingFailed`.
     """
@@ -34,8 +34,8 @@ def copy_until(source: Path, at: int, folder: Path, log: LogWriter) -> Parent:
 
 
 def redactions_of(source: Path, at: int) -> Iterator[Redaction]:
-    """Yield what a fork at an event must say of its shared part: the secrets that were taken out of
-    it, told in `source` after that event.
+    """Yield the redactions that a fork at an event must repeat: those that `source` records after
+    that event, for events before it.
 
     Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
     """
@@ -49,7 +49,7 @@ def redactions_of(source: Path, at: int) -> Iterator[Redaction]:
 
 
 def root_of(folder: Path) -> str:
-    """Return the session that a recording's family of forks began with; its own for no fork.
+    """Return the session with which a recording's family of forks began, for no fork its own.
 
     Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
     """
@@ -59,7 +59,8 @@ def root_of(folder: Path) -> str:
 
 
 def ancestors(folder: Path) -> set[str]:
-    """Return the sessions whose lines a recording begins with, none for one that is no fork.
+    """Return the sessions whose lines a recording begins with; empty for a recording that is not
+    a fork.
 
     Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
     """
@@ -73,7 +74,7 @@ def ancestors(folder: Path) -> set[str]:
 
 
 def _share_blob(source: Path, folder: Path, ref: BlobRef) -> None:
-    """Give a fork a blob of its parent, linked or copied, its name on the disk."""
+    """Link or copy a blob of the parent into a fork, durably."""
     path = blob_path(folder, ref.sha256)
     try:
         with (
@@ -97,18 +98,18 @@ def _share(held: OpenFolder, own: OpenFolder, name: str) -> None:
     with held.reader(name) as file:
         try:
             if os.fstat(file.fileno()).st_uid != os.geteuid():
-                raise PermissionError  # its owner could change what the fork has
+                raise PermissionError  # its owner could change the fork's blob
             os.link(name, name, src_dir_fd=held.fd, dst_dir_fd=own.fd, follow_symlinks=False)
         except FileExistsError:
             return
-        except OSError:  # another disk, or one without links
+        except OSError:  # another disk, or a file system without links
             _copy(file, own, name)
     own.sync()
 
 
 def _copy(file: BinaryIO, own: OpenFolder, name: str) -> None:
     temporary = f".{name}.{os.getpid()}"
-    own.remove(temporary)  # of a process that had our number and was killed
+    own.remove(temporary)  # left by a killed process with the same id
     try:
         with open(own.create(temporary), "wb") as copy:
             shutil.copyfileobj(file, copy)

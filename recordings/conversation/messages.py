@@ -1,6 +1,6 @@
-"""Events → chat messages: the one place that says what the model was sent for an event.
+"""The chat message of each event: what the model is sent for it.
 
-The loop builds its requests with it and readers rebuild them with it, so the two cannot differ.
+The agent builds its requests with it and readers rebuild them with it, so the two are the same.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ from recordings.storage.encoding import encode
 
 
 def message_of(data: EventData) -> dict[str, Any] | None:
-    """Return the chat message that an event adds to the history; none when it adds nothing.
+    """Return the chat message that an event adds to the history, or `None`.
 
-    What a model wrote goes back as it wrote it, but for control tokens in it, which would be turns
-    and calls that were never made. A response that was cut off goes back without its calls: they
-    were never run. Arguments go back as the string the model wrote; a string that is no JSON object
-    goes back as `{}`, which is what vLLM makes of it silently and other servers refuse.
+    A response is sent back as the model wrote it, with its control tokens neutralised: they would
+    be messages and calls that never happened. One that was cut off is sent back without its calls,
+    which were not run. Arguments are sent back as the string that the model wrote; a string that
+    is not a JSON object as `{}`, because vLLM does so silently and other servers refuse it.
     """
     match data:
         case Stub():
@@ -84,18 +84,18 @@ def message_of(data: EventData) -> dict[str, Any] | None:
 
 
 def instruction_message(data: SummaryRequest) -> dict[str, Any]:
-    """Return the last message of a request for a summary, which is not kept in the history."""
+    """Return the last message of a request for a summary; it is not part of the history."""
     return {"role": "system", "content": data.instruction}
 
 
 def encode_message(message: dict[str, Any]) -> bytes:
-    """Encode a message as it is sent; the same bytes from memory and from the disk."""
-    # A copy, for the encoder hands out its whole buffer: eight times what a text needs.
+    """Encode a message as it is sent: the same bytes from memory and from disk."""
+    # A copy: the encoder returns its whole buffer, eight times what the text needs.
     return bytes(memoryview(encode(message)))
 
 
 def chain_message(previous: str, encoded: bytes) -> str:
-    """Return the rolling hash of a message list after one more message (`ModelRequest`)."""
+    """Return the rolling hash of a message list with one more message (`ModelRequest`)."""
     return hashlib.sha256(previous.encode() + encoded).hexdigest()
 
 

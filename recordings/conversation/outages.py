@@ -1,7 +1,7 @@
-"""Outages: calls that failed for a reason of the installation, and not of the model or the world.
+"""Outages: calls that failed because of the installation, not of the model or of what it asked for.
 
-A search service that is down, no network, a broken part: what a model does then, without what it
-asked for, says nothing of the model.
+The search service is down, there is no network, a part of sii is broken: what a model does after
+that says nothing about the model.
 """
 
 from __future__ import annotations

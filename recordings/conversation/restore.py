@@ -1,4 +1,4 @@
-"""A recording → the conversation at any point of it: what a resumed session goes on with."""
+"""Rebuilding the conversation of a recording at any event, as a resumed session needs it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from recordings.storage.log import event_of, read_checked_lines
 
 @dataclass(frozen=True, slots=True)
 class SentMessage:
-    """A message as it is sent, and the event it came from."""
+    """A message as it is sent, and the event that it came from."""
 
     seq: int
     encoded: bytes
@@ -44,46 +44,46 @@ class SentMessage:
 
 @dataclass(slots=True)
 class Conversation:
-    """A session as it stood after an event."""
+    """The state of a session after an event."""
 
     start: SessionStart
     workspace: str
-    """Where the session works, which is elsewhere when it went on elsewhere."""
+    """The workspace, which a resumed session may have changed."""
     seq: int = -1
-    """The last event that is in it."""
+    """The last event."""
     sha256: str = ""
     """Hash of that event's line."""
     messages: list[SentMessage] = field(default_factory=list)
-    """Everything the model would be sent, in the order of sending."""
+    """All messages that the next request sends, in order."""
     sent: int = 0
-    """How many of them the last request sent; the next one's `MessageSpan` is by these."""
+    """How many of them the last request sent; the next `MessageSpan` counts from these."""
     compacted: bool = False
-    """Messages were replaced since the last request."""
+    """Whether messages were replaced since the last request."""
     trail: IdTrail = field(default_factory=IdTrail)
     sandbox: SandboxTrail = field(default_factory=SandboxTrail)
-    """What its sandbox held, and what of it is gone."""
+    """What its sandbox held, and what of it is lost."""
     rounds: int = 0
     steps: int = 0
     usage: Usage = field(default_factory=Usage)
     round_open: bool = False
-    """A user message whose round did not end."""
+    """Whether the last round did not end."""
     round_steps: int = 0
     """Steps of the last round."""
     answered: bool = False
-    """The last word is an answer of the model's that calls nothing."""
+    """Whether the last response is an answer: it has no calls."""
     under_way: Literal["nothing", "model", "tool"] = "nothing"
     unanswered: list[CallRequest] = field(default_factory=list)
-    """Calls of the last response without an observation, whether they were begun or not."""
+    """Calls of the last response without an observation, begun or not."""
     observations: dict[str, int | None] = field(default_factory=dict)
-    """By the calls of the last response, in their order: the events of their observations."""
+    """Events of the observations of the last response's calls, in the order of the calls."""
     begun: set[str] = field(default_factory=set)
-    """Ids of those among them that had begun to run."""
+    """Ids of those calls that had begun to run."""
     edited: bool = False
-    """An annotator wrote that response."""
+    """Whether an annotator wrote that response."""
 
 
 def restore(folder: Path, at: int | None = None) -> Conversation:
-    """Rebuild the conversation as it stood after event `at` (none: the last whole event).
+    """Rebuild the conversation after event `at`, by default after the last whole event.
 
     Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
     """
@@ -121,7 +121,7 @@ class _Restorer:
         self._observed: dict[str, SentMessage] = {}
 
     def pass_over(self, seq: int, sha256: str) -> None:
-        """Take a line that adds nothing but its place."""
+        """Take a line that adds nothing to the conversation."""
         self.conversation.seq, self.conversation.sha256 = seq, sha256
 
     def add(self, event: Event, sha256: str) -> None:
@@ -130,7 +130,7 @@ class _Restorer:
         step = max(state.steps, getattr(event.data, "step", 0))
         state.round_steps += step - state.steps
         state.steps = step
-        if event.parent is not None:  # what ran when it was forked ran in the parent
+        if event.parent is not None:  # a call that ran at the fork ran in the parent
             state.begun = set()
         self._take_message(event)
         state.sandbox.take(event)
@@ -159,7 +159,7 @@ class _Restorer:
                 state.begun.add(call_id)
 
     def finish(self) -> Conversation:
-        """Put what came since the last request into its order."""
+        """Add the messages since the last request in the order of sending; return the result."""
         state = self.conversation
         state.messages += self._ordered()
         state.unanswered = [call for call in self._calls.values() if not self._is_observed(call)]
@@ -179,7 +179,7 @@ class _Restorer:
         encoded = encode_message(message)
         self._encoded[event.seq] = encoded
         if isinstance(event.data, Stub | SummaryResponse):
-            return  # a compaction says where it stands
+            return  # a compaction names its place
         kept = SentMessage(event.seq, encoded)
         self._loose.append(kept)
         if isinstance(event.data, Observation):
@@ -199,7 +199,7 @@ class _Restorer:
             new = [SentMessage(seq, self._encoded[seq]) for seq in span.new]
         except KeyError as error:
             raise RecordingDamaged(
-                f"Event {state.seq} names the message of event {error}, which is not there."
+                f"Event {state.seq} names the message of event {error}, which does not exist."
             ) from None
         state.messages[span.keep :] = new
 
@@ -225,7 +225,7 @@ class _Restorer:
         return call.call_id in self._observed
 
     def _ordered(self) -> list[SentMessage]:
-        """Observations in the order of their calls, whatever order they came in."""
+        """Return the new messages, with observations in the order of their calls."""
         observed = iter(
             [self._observed[call_id] for call_id in self._calls if call_id in self._observed]
         )

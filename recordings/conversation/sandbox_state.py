@@ -1,7 +1,7 @@
-"""What calls left in a sandbox beside the workspace, and what of it went with a sandbox that ended.
+"""What calls left in a sandbox outside the workspace, and what is lost when the sandbox ends.
 
-Read from the events alone: a running session follows them as they come, one that goes on reads
-them back, so both know the same.
+Computed from events alone: a running session follows them as they happen, a resumed session reads
+them back, so both have the same result.
 """
 
 from __future__ import annotations
@@ -22,34 +22,34 @@ from recordings.events import (
 )
 
 NEW_SANDBOX: Final = "new_sandbox"
-"""Reason of the note that tells the model what went with its sandbox (`HarnessMessage`)."""
+"""Reason of the harness message that says what was lost with the sandbox."""
 _WORKSPACE = "/workspace"
 _WRITERS = frozenset({"write_file", "edit_file"})
 _NOT_BEGUN = frozenset(
     {"not_run", "rejected", "unknown_tool", "bad_json", "bad_arguments"}
     | {"sandbox_unavailable", "not_started"}
 )
-"""Errors of calls that nothing came of."""
+"""Errors of calls that were not begun."""
 
 
 @dataclass(slots=True)
 class SandboxState:
-    """What is in a sandbox and not in the workspace."""
+    """What a sandbox holds outside the workspace."""
 
     shell: bool = False
-    """Commands were run in the shell: its directory, variables and functions."""
+    """Commands were run in the shell, which has a directory, variables and functions."""
     python: bool = False
-    """Code was run in the interpreter: its variables and imports."""
+    """Code was run in the interpreter, which has variables and imports."""
     files: bool = False
-    """Something may have been written outside the workspace."""
+    """Files may have been written outside the workspace."""
     jobs: dict[int, str] = field(default_factory=dict)
-    """Commands of the jobs whose end nobody has seen, by their numbers."""
+    """Commands of the jobs that have not ended, by number."""
 
     def __bool__(self) -> bool:
         return self.shell or self.python or self.files or bool(self.jobs)
 
     def add(self, other: SandboxState) -> None:
-        """Hold also what another state holds."""
+        """Add what another state holds."""
         self.shell |= other.shell
         self.python |= other.python
         self.files |= other.files
@@ -58,19 +58,19 @@ class SandboxState:
 
 @dataclass(slots=True)
 class SandboxTrail:
-    """Follows a session's events: what its sandbox holds, and what is gone and was not told."""
+    """Follows a session's events: what its sandbox holds, and what is lost and not yet reported."""
 
     now: SandboxState = field(default_factory=SandboxState)
     lost: SandboxState = field(default_factory=SandboxState)
-    """What the model still counts on and is gone."""
+    """What is lost and was not yet reported to the model."""
     _sandbox_id: str | None = None
     _begun: dict[str, ToolCall] = field(default_factory=dict)
     _at_resume: tuple[SandboxState, SandboxState] | None = None
-    """`now` and `lost` when the session went on: its sandbox may be the same one."""
+    """`now` and `lost` when the session was resumed: its sandbox may be the same."""
 
     def take(self, event: Event) -> None:
-        """Take account of an event."""
-        if event.parent is not None:  # what ran when it was forked is the parent's
+        """Follow an event."""
+        if event.parent is not None:  # a call that ran at the fork is the parent's
             self._begun.clear()
         match event.data:
             case ToolCall() as call:
@@ -94,12 +94,12 @@ class SandboxTrail:
         if name != self._sandbox_id:
             self.lost.add(self.now)
             self.now = SandboxState()
-        elif self._at_resume is not None:  # the recording was left, and not the sandbox
+        elif self._at_resume is not None:  # the recording was closed, but not the sandbox
             self.now, self.lost = self._at_resume
         self._sandbox_id, self._at_resume = name, None
 
     def _leave(self) -> SandboxState:
-        """The sandbox is gone, and the calls that ran in it; return what it held."""
+        """The sandbox ended, with the calls that ran in it; return what it held."""
         held, self.now = self.now, SandboxState()
         for call in self._begun.values():
             held.add(_left_by(call, {}))

@@ -1,7 +1,6 @@
-"""The events: one envelope, one union. Everything a session thinks, calls and sees.
+"""The events of a session: one envelope, and a closed union of what events say.
 
-What each event means is written in `docs/reference/events.md`; how events reach the disk, in
-`log.py`.
+`docs/reference/events.md` describes each; `storage/log.py` writes them to disk.
 """
 
 from recordings.events.batch import Check, QueryOutcome, QueryStatus, SimulatedUser

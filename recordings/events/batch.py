@@ -19,27 +19,27 @@ QueryStatus = Literal[
     "failed",
     "infra",
 ]
-"""How a query's session ended: `solved` and `unsolved` by its check, `answered` without one,
-`gave_up` when feedback on a failed check moved the model to nothing more."""
+"""How an attempt at a query ended: `solved` and `unsolved` by its check, `answered` without one,
+`gave_up` when the model did nothing more after feedback on a failed check."""
 
 
 class Check(EventBase):
-    """The query's own check was run at the end of a round; the model has not seen this."""
+    """The query's check was run at the end of a round; the model does not see this."""
 
     type: ClassVar[str] = "check"
     durable: ClassVar[bool] = True
     round: int
     command: str
     exit_code: int | None = None
-    """None: it was stopped, or never began."""
+    """`None` when it was stopped, or never began."""
     passed: bool
     output: str = ""
-    """The end of what it printed."""
+    """The end of its output."""
     seconds: float
 
 
 class SimulatedUser(EventBase):
-    """A second model played the user; its words follow as a user message of origin `query`."""
+    """A second model played the user; its reply follows as a user message of origin `query`."""
 
     type: ClassVar[str] = "simulated_user"
     durable: ClassVar[bool] = True
@@ -52,11 +52,11 @@ class SimulatedUser(EventBase):
 
 
 class QueryOutcome(EventBase):
-    """What became of a batch's session; a session without one was stopped half-way."""
+    """How an attempt of a batch ended; a session without this event was stopped before its end."""
 
     type: ClassVar[str] = "query_outcome"
     durable: ClassVar[bool] = True
     status: QueryStatus
     reason: str = ""
     feedback_rounds: int = 0
-    """Rounds that were opened because the check had failed."""
+    """Rounds that were opened because the check failed."""

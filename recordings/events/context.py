@@ -1,4 +1,4 @@
-"""Events of a full context: what was left out or summed up."""
+"""Events of a full context: what was replaced by stubs or by a summary."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from recordings.events.parts import EventBase, IdSpan, MessageSpan, StreamTiming
 
 
 class SummaryRequest(EventBase):
-    """The model is asked to sum the session up, because its context is full.
+    """The model is asked to summarise the session, because its context is full.
 
-    Neither the question nor the answer becomes part of the history; what is made of the answer is
-    a `compaction`.
+    Neither this request nor its response becomes part of the history; the `compaction` that is
+    made from the response does.
     """
 
     type: ClassVar[str] = "summary_request"
@@ -22,18 +22,18 @@ class SummaryRequest(EventBase):
     base_url: str | None = None
     """The server that was asked."""
     messages: MessageSpan
-    """What it was to sum up, in the terms of a `model_request`; the instruction follows them."""
+    """The messages to summarise, as in a `model_request`; the instruction follows them."""
     instruction: str
-    """The last message, of the role `system`."""
+    """The last message, with the role `system`."""
     messages_sha256: str
-    """As in a `model_request`, the instruction included."""
+    """As in a `model_request`, including the instruction."""
     params: dict[str, Any]
     with_tools: bool = True
 
 
 class SummaryResponse(EventBase):
-    """What the model answered to a `summary_request`. Stands for a message of the role `system`
-    where a `compaction` names it."""
+    """The response to a `summary_request`. It is a message with the role `system` where a
+    `compaction` names it."""
 
     type: ClassVar[str] = "summary_response"
     durable: ClassVar[bool] = True
@@ -46,10 +46,10 @@ class SummaryResponse(EventBase):
     stop_reason: int | str | None = None
     complete: bool
     summary: str = ""
-    """The message that is made of it; empty: it cannot be used."""
+    """The message that is made from it; empty when it cannot be used."""
     usage: Usage | None = None
     prompt_ids: IdSpan | None = None
-    """On the session's previous response; the next one stands on that too, not on this."""
+    """Relative to the session's previous `model_response`, as those of the next one are."""
     generated_ids: list[int] | None = None
     timing: StreamTiming = StreamTiming()
     fingerprint: str | None = None
@@ -57,7 +57,7 @@ class SummaryResponse(EventBase):
 
 
 class Stub(EventBase):
-    """A line in the place of an old observation that was left out to make room."""
+    """A line that replaces an old observation, to make room."""
 
     type: ClassVar[str] = "stub"
     of: int
@@ -67,19 +67,19 @@ class Stub(EventBase):
 
 
 class Compaction(EventBase):
-    """From here the model reads another history: earlier messages were left out or summed up."""
+    """From here the model reads a shorter history: stubs or a summary replace earlier messages."""
 
     type: ClassVar[str] = "compaction"
     durable: ClassVar[bool] = True
     cause: Literal["full", "overflow", "asked"]
-    """The context was full by our count, or by the server's; or the human asked for it."""
+    """`full`: by sii's count; `overflow`: by the server's; `asked`: the user asked for it."""
     kind: Literal["stubs", "summary"]
-    """Old observations were replaced by stubs; or everything but the user's words and the last
-    steps by a summary."""
+    """`stubs` replace old observations; a `summary` replaces everything but the user's messages
+    and the last steps."""
     messages: MessageSpan
-    """The history from here, on the messages of the last `model_request`."""
+    """The history from here, relative to the messages of the last `model_request`."""
     before: int
     """Tokens of the history."""
     after: int
     exact: bool = True
-    """Whether these were counted; else they were estimated."""
+    """Whether the two were counted, not estimated."""

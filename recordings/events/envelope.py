@@ -1,4 +1,4 @@
-"""The envelope of an event, and what is on its way to a screen before it is one."""
+"""The envelope of an event, and streamed text that is shown before it is an event."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from recordings.storage.migrations import SCHEMA_VERSION
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """Where a forked session came from: the parent's event and the hash of its line."""
+    """The event at which a session was forked from its parent, with the hash of its line."""
 
     session: str
     seq: int
@@ -21,7 +21,7 @@ class Parent:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """The envelope."""
+    """What every event has, around what it says."""
 
     session: str
     seq: int
@@ -29,11 +29,11 @@ class Event:
     wall: float
     """Seconds since the epoch."""
     mono: float
-    """Seconds of a clock that never jumps; comparable within one run of a session only."""
+    """Seconds of a monotonic clock; comparable within one run of a session only."""
     origin: Origin
     data: EventData
     prev: str = ""
-    """sha256 of the line before this one, hex; empty on the first line."""
+    """sha256 of the previous line, in hex; empty on the first line."""
     parent: Parent | None = None
     version: int = SCHEMA_VERSION
 
@@ -45,7 +45,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class LiveDelta:
-    """A piece of streamed text on its way to a screen; recorded coalesced, as `ModelDelta`."""
+    """A piece of streamed text for the screen; recorded with its neighbours as `ModelDelta`."""
 
     step: int
     kind: Literal["reasoning", "content", "call_name", "call_arguments"]
@@ -55,7 +55,7 @@ class LiveDelta:
 
 @dataclass(frozen=True, slots=True)
 class LiveOutput:
-    """A piece of a running call's output on its way to a screen; recorded as `ToolOutput`."""
+    """A piece of a running call's output for the screen; recorded as `ToolOutput`."""
 
     call_id: str
     text: str

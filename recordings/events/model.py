@@ -19,24 +19,24 @@ from recordings.events.parts import (
 
 
 class ModelRequest(EventBase):
-    """One attempt of one model call: everything that was sent."""
+    """One request of a model call: everything that was sent."""
 
     type: ClassVar[str] = "model_request"
     step: int
     attempt: int
     request_id: str
     base_url: str | None = None
-    """The server that was asked: one of several equal ones, where there are several."""
+    """The server that was asked, one of the session's endpoints."""
     messages: MessageSpan
     messages_sha256: str
-    """Rolling hash of the messages as sent: h(n) = sha256(h(n-1) + message n), h(0) empty."""
+    """Rolling hash of the messages as sent: h(n) = sha256(h(n-1) + message n), h(0) is empty."""
     params: dict[str, Any]
-    """Every other field of the request's body but `messages` and `tools`."""
+    """All fields of the request's body but `messages` and `tools`."""
     with_tools: bool = True
 
 
 class ModelDelta(EventBase):
-    """Streamed text, coalesced over about a second. Lost deltas lose nothing but timing."""
+    """Streamed text of about a second. It adds only timing: the response has the text too."""
 
     type: ClassVar[str] = "model_delta"
     step: int
@@ -46,13 +46,13 @@ class ModelDelta(EventBase):
     text: str
     pieces: list[tuple[int, int]] = []
     """When it came, to about 100 ms: (milliseconds after `mono`, characters) of each piece of
-    `text`; empty: all at once."""
+    `text`; empty when it came at once."""
 
 
 class ModelResponse(EventBase):
-    """A model call that came back whole (it may still have been cut off by a limit).
+    """The response to a model call, received in full; a limit may have cut it off.
 
-    What follows at once (a call, a note to the model, the round's end) is synced, and it with that.
+    It is synced together with the event that follows: a call, a harness message, the round's end.
     """
 
     type: ClassVar[str] = "model_response"
@@ -65,20 +65,20 @@ class ModelResponse(EventBase):
     finish_reason: str
     stop_reason: int | str | None = None
     complete: bool
-    """The turn ended on a stop token, so its calls may be run."""
+    """It ended on a stop token, so its calls may be run."""
     usage: Usage | None = None
     prompt_ids: IdSpan | None = None
     continuity: Continuity | None = None
-    """None when the server gave no ids."""
+    """`None` when the server reported no ids."""
     generated_ids: list[int] | None = None
     timing: StreamTiming = StreamTiming()
     fingerprint: str | None = None
     flags: list[Flag] = []
-    """Doubts about this response, each by name (`recordings.flags`)."""
+    """Doubts about this response, by name (`recordings.flags`)."""
     neutralised: list[Neutralised] = []
     """Control tokens that the model wrote as text."""
     sent: SentTurn | None = None
-    """What goes back to the model, where it differs from what it wrote (see `neutralised`)."""
+    """What is sent back to the model, where it differs from what it wrote (see `neutralised`)."""
 
 
 class ResponseFields(TypedDict):
@@ -99,21 +99,22 @@ class ResponseFields(TypedDict):
 
 
 class RawGeneration(EventBase):
-    """What a response's ids say where it is not what was shown: the server's parser lost or moved
-    something, or a call was not ended. It follows the response, after the calls at the latest.
+    """The text of a response's ids, where it differs from the response: the server's parser lost or
+    moved something, or the model did not end a call. It follows the response, at the latest after
+    its calls.
     """
 
     type: ClassVar[str] = "raw_generation"
     step: int
     attempt: int
     flags: list[Flag]
-    """What differs, each by name (`recordings.flags`)."""
+    """What differs, by name (`recordings.flags`)."""
     text: str
-    """As the server spells the ids, control tokens included, without the stop token."""
+    """As the server decodes the ids, with control tokens, without the stop token."""
 
 
 class ModelError(EventBase):
-    """An attempt that failed. What had arrived is kept here and never enters the history."""
+    """A request that failed. What had arrived is kept here and is never part of the history."""
 
     type: ClassVar[str] = "model_error"
     durable: ClassVar[bool] = True
@@ -123,7 +124,7 @@ class ModelError(EventBase):
     message: str
     status: int | None = None
     retry_in: float | None = None
-    """Seconds until the next attempt; none: given up."""
+    """Seconds until the next request; `None` when the call is given up."""
     reasoning: str | None = None
     content: str | None = None
     generated_ids: list[int] | None = None

@@ -1,4 +1,4 @@
-"""What events are made of."""
+"""The base classes of events, and the parts that several events use."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, ConfigDict
 
 Origin = Literal["human", "query", "model", "tool", "harness", "annotator", "compaction"]
-"""Who made the text of an event. Training masks follow from it."""
+"""Who wrote the text of an event; training masks depend on it."""
 
 
 class EventPart(BaseModel):
-    """A piece of an event's data: immutable, unknown keys refused."""
+    """The base class of all data in events: immutable, without unknown keys."""
 
-    # Built when it is first needed: a command meets few of the events that there are.
+    # Built at the first use: a command uses few of the events.
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class EventBase(EventPart):
-    """What one event says. `type` is its name on disk; `durable` events are synced to disk."""
+    """The base class of what events say: `type` is the name on disk, `durable` ones are synced."""
 
     type: ClassVar[str]
     durable: ClassVar[bool] = False
 
 
 class BlobRef(EventPart):
-    """Bytes kept beside the log under their hash."""
+    """A reference to a blob: bytes kept beside the log under their hash."""
 
     sha256: str
     size: int
-    """Bytes."""
+    """In bytes."""
 
 
 class IdSpan(EventPart):
-    """Token ids as `what stood there before + what is new`, so that a log grows linearly.
+    """Token ids as "previous + new", so that a log grows linearly.
 
-    "Before" is the prompt ids followed by the generated ids of the session's previous response
-    that carries ids. `keep` counts the ids taken from its front; `new` follows them.
+    "Previous" is the prompt ids and then the generated ids of the session's last response with
+    ids. `keep` counts the ids that are taken from its beginning; `new` follows them.
     """
 
     keep: int
@@ -44,10 +44,10 @@ class IdSpan(EventPart):
 
 
 class MessageSpan(EventPart):
-    """The messages of a request as `what was sent before + what is new`.
+    """The messages of a request as "previous + new", so that a log grows linearly.
 
-    `keep` counts the messages taken from the front of the previous request's list; `new` holds
-    the sequence numbers of the events whose messages follow (see `conversation.message_of`).
+    `keep` counts the messages that are taken from the beginning of the previous request's list;
+    `new` has the events whose messages follow (`conversation.messages.message_of`).
     """
 
     keep: int
@@ -72,7 +72,7 @@ class Usage(EventPart):
     reasoning_tokens: int | None = None
 
     def __add__(self, other: Usage) -> Usage:
-        """Return the prompt and generated tokens of both; the others are not added up."""
+        """Return the sum of the prompt and completion tokens; the other counts are not added."""
         return Usage(
             prompt_tokens=self.prompt_tokens + other.prompt_tokens,
             completion_tokens=self.completion_tokens + other.completion_tokens,
@@ -80,21 +80,21 @@ class Usage(EventPart):
 
 
 class Continuity(EventPart):
-    """How a prompt's ids go on from the session's last call (its prompt, then what it generated).
+    """Whether a prompt begins with exactly the ids of the previous call, prompt and generated.
 
-    Only an extension can be trained on together with what stood before it.
+    Only an extension can be trained together with the calls before it.
     """
 
     kind: Literal["first", "extension", "break"]
     cause: Literal["new_round", "compaction", "drift"] | None = None
-    """Why it breaks: templates drop earlier reasoning when a user speaks (`new_round`); messages
-    were replaced (`compaction`); parsed text was rendered otherwise than generated (`drift`)."""
+    """Why it breaks: `new_round`, the template drops earlier reasoning after a user message;
+    `compaction`, messages were replaced; `drift`, the parsed text was rendered differently."""
     at: int | None = None
-    """The first id that differs."""
+    """Place of the first id that differs."""
 
 
 class StreamTiming(EventPart):
-    """Seconds from sending the request."""
+    """How long a response took, in seconds from sending the request."""
 
     first_chunk: float | None = None
     first_token: float | None = None
@@ -103,14 +103,14 @@ class StreamTiming(EventPart):
 
 
 class Neutralised(EventPart):
-    """Control tokens that stood in a text and were defused before it was sent."""
+    """A control token that was found in a text, and neutralised before the text was sent."""
 
     token: str
     count: int
 
 
 class SentTurn(EventPart):
-    """A turn of the model as it goes back to it: what it wrote, with control tokens defused."""
+    """A response as it is sent back to the model, with control tokens neutralised."""
 
     reasoning: str | None = None
     content: str | None = None
@@ -118,7 +118,7 @@ class SentTurn(EventPart):
 
 
 class Truncation(EventPart):
-    """What the model was not shown of an output."""
+    """How much of an output was not shown to the model."""
 
     bytes: int
     lines: int

@@ -1,4 +1,4 @@
-"""Events of changes to what stands in a recording."""
+"""Events of changes to what was recorded before."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from recordings.events.parts import EventBase
 
 
 class Edit(EventBase):
-    """In a fork: the next event, of origin `annotator`, stands in place of one of the parent's.
+    """In a fork: the next event, of origin `annotator`, replaces one of the parent's events.
 
-    The parent's event itself is not in the fork, so both can be compared: the two are a pair.
+    The parent keeps its event, so the two can be compared: they are a pair.
     """
 
     type: ClassVar[str] = "edit"
@@ -18,18 +18,18 @@ class Edit(EventBase):
     by: str
     """Pseudonym."""
     replaced: int
-    """The parent's event."""
+    """Number of the parent's event."""
     sha256: str
-    """Of its line."""
+    """sha256 of that event's line."""
     parts: list[Literal["message", "reasoning", "content", "calls"]]
-    """What is another now."""
+    """What was changed."""
     why: str = ""
 
 
 class Redaction(EventBase):
-    """Secrets were taken out of earlier events, and the lines chained anew.
+    """Secrets were removed from earlier events, and the lines were chained again.
 
-    What stands there now is `‹redacted:NAME›`; token ids that spelled it are -1.
+    `‹redacted:NAME›` replaces each; token ids that spelled it are -1.
     """
 
     type: ClassVar[str] = "redaction"
@@ -37,8 +37,8 @@ class Redaction(EventBase):
     by: str
     """Pseudonym."""
     names: list[str]
-    """What the secrets are called."""
+    """Names of the secrets."""
     seqs: list[int]
     """The events that were changed."""
     old_sha256: str
-    """The recording's hash before."""
+    """Hash of the recording before."""

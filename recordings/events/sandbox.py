@@ -8,8 +8,8 @@ from recordings.events.parts import EventBase
 
 
 class SandboxStart(EventBase):
-    """A sandbox is ready. A second one means that the first was lost, or that the session went on
-    later: the model is told what is gone (`harness_message` of the reason `new_sandbox`)."""
+    """A sandbox is ready. A second one means that the first was lost, or that the session was
+    resumed: a `harness_message` with the reason `new_sandbox` tells the model what is gone."""
 
     type: ClassVar[str] = "sandbox_start"
     durable: ClassVar[bool] = True
@@ -19,22 +19,22 @@ class SandboxStart(EventBase):
     image_digest: str | None = None
     limits: dict[str, Any] = {}
     network: list[str] = []
-    """Hosts that may be reached; empty: no network."""
+    """Hosts that may be reached; empty without a network."""
     unlimited: list[str] = []
-    """Names of the limits that this backend cannot hold."""
+    """Names of the limits that this backend cannot enforce."""
     read_only: bool = False
-    """The workspace can only be read."""
+    """Whether the workspace can only be read."""
     mounts: dict[str, str] = {}
-    """Host paths shown read-only, by their place inside."""
+    """Host paths that are mounted read-only, by their path inside."""
     setup: list[str] = []
     """Commands that were run before the first call."""
     env: list[str] = []
-    """Names of the variables that were set; their values are not kept."""
+    """Names of the variables that were set; their values are not recorded."""
     start_seconds: float
 
 
 class SandboxEnd(EventBase):
-    """The sandbox is gone, by our doing or not."""
+    """The sandbox ended: it was closed, or it was lost."""
 
     type: ClassVar[str] = "sandbox_end"
     sandbox_id: str
@@ -43,29 +43,29 @@ class SandboxEnd(EventBase):
 
 
 class NetworkRequest(EventBase):
-    """What something in the sandbox asked of the network, told when it was over.
+    """A request from the sandbox to the network, recorded when it ended.
 
-    Of a tunnel (`CONNECT`) no more is known than its two ends and what passed.
+    Of a tunnel (`CONNECT`) only its two ends and the number of bytes are known.
     """
 
     type: ClassVar[str] = "network_request"
     sandbox_id: str
     host: str
-    """As asked for, in lower case; empty when no host could be read."""
+    """As requested, in lower case; empty when no host could be read."""
     port: int
     method: str
     """`CONNECT` for a tunnel, otherwise the HTTP method; empty when none could be read."""
     allowed: bool
-    """The host is one of those that may be reached."""
+    """Whether the host is an allowed one."""
     reason: str = ""
     """Why it was refused or failed: `not_allowed`, `not_public`, `misdirected` (a tunnel's TLS is
     for another host), `unknown_host`, `unreachable`, `no_network` (of this machine), `timeout`,
     `bad_request`, `bad_answer`, `broken` (one side left), `closed` (the sandbox ended); empty when
-    it went well."""
+    it succeeded."""
     address: str | None = None
-    """What was connected to."""
+    """The address that it was connected to."""
     status: int | None = None
-    """HTTP status that the client read."""
+    """HTTP status of the response."""
     sent: int = 0
     """Bytes of bodies, or through the tunnel, from the sandbox to the host."""
     received: int = 0

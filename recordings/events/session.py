@@ -1,4 +1,4 @@
-"""Events of a session's course: it begins, goes on and ends, round by round."""
+"""Events of a session and its rounds: start, messages, end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SessionStatus = Literal[
 
 
 class SessionStart(EventBase):
-    """The first event: who works where, with which model and tools, under which settings."""
+    """The first event: the workspace, the model, the tools and the settings of a session."""
 
     type: ClassVar[str] = "session_start"
     durable: ClassVar[bool] = True
@@ -26,37 +26,37 @@ class SessionStart(EventBase):
     model: str
     base_url: str
     server: dict[str, Any] = {}
-    """What the server tells of itself: version, the model's entry in `/v1/models`."""
+    """What the server reports: its version, the model's entry in `/v1/models`."""
     context_length: int | None = None
     system_prompt: str
     tools: list[dict[str, Any]]
     """The tool schemas exactly as sent."""
     tools_sha256: str
     settings: dict[str, Any] = {}
-    """What was in force, without secrets."""
+    """The settings in force, without secrets."""
     speaker: str | None = None
     """Pseudonym of the human at the prompt."""
     query: str | None = None
-    """Name of the query that the task came from, when it came from a query file."""
+    """Name of the query, for a task from a query file."""
     batch: str | None = None
-    """Name of the batch that the session is part of."""
+    """Name of the session's batch."""
     attempt: int | None = None
-    """Which of the batch's sessions of this query, from 1."""
+    """Which attempt at the query in the batch, from 1."""
     variant: dict[str, Any] = {}
-    """Settings that the batch varied, as this session has them."""
+    """The settings that `--vary` gave this attempt."""
     source: str | None = None
     """Where the query comes from."""
     license: str | None = None
     """Licence of the query and its workspace."""
     rubric: str | None = None
-    """What a reviewer should look at."""
+    """What a reviewer should check."""
     tags: list[str] = []
 
 
 class SessionResume(EventBase):
-    """The session goes on in a new run, after its end or after a crash.
+    """The session is resumed in a new process, after its end or after a crash.
 
-    The clock `mono` begins anew here.
+    The clock `mono` starts again here.
     """
 
     type: ClassVar[str] = "session_resume"
@@ -67,11 +67,11 @@ class SessionResume(EventBase):
     server: dict[str, Any] = {}
     settings: dict[str, Any] = {}
     lost: Literal["nothing", "model", "tool"] = "nothing"
-    """What was under way when the last run died; it is not done again by itself."""
+    """What was running when the last process ended; it is not repeated automatically."""
 
 
 class CheckFound(EventPart):
-    """What one look of `sii doctor` found."""
+    """The result of one check of `sii doctor`."""
 
     name: str
     status: Literal["ok", "warn", "fail"]
@@ -80,7 +80,7 @@ class CheckFound(EventPart):
 
 
 class ServerCheck(EventBase):
-    """What `sii doctor --record` had found of the server and the machine, shortly before."""
+    """What `sii doctor --record` found of the server and the machine, shortly before."""
 
     type: ClassVar[str] = "server_check"
     base_url: str
@@ -90,7 +90,7 @@ class ServerCheck(EventBase):
 
 
 class UserMessage(EventBase):
-    """What the human (or the query file) said; opens a round."""
+    """A message of the user, or of the query; it begins a round."""
 
     type: ClassVar[str] = "user_message"
     durable: ClassVar[bool] = True
@@ -102,7 +102,7 @@ class UserMessage(EventBase):
 
 
 class HarnessMessage(EventBase):
-    """A reminder or an error note of ours that the model reads; never posed as a user's."""
+    """A text that sii adds for the model; it is never shown as the user's."""
 
     type: ClassVar[str] = "harness_message"
     durable: ClassVar[bool] = True
@@ -111,7 +111,7 @@ class HarnessMessage(EventBase):
 
 
 class Interrupt(EventBase):
-    """The human stopped the turn."""
+    """The user interrupted the round."""
 
     type: ClassVar[str] = "interrupt"
     durable: ClassVar[bool] = True
@@ -120,7 +120,7 @@ class Interrupt(EventBase):
 
 
 class RoundEnd(EventBase):
-    """The model's turn is over: an answer, a limit, an interrupt or a failure."""
+    """The round ended: with an answer, at a limit, by an interrupt or by a failure."""
 
     type: ClassVar[str] = "round_end"
     durable: ClassVar[bool] = True
@@ -131,7 +131,7 @@ class RoundEnd(EventBase):
 
 
 class SessionEnd(EventBase):
-    """The last event of a session that was closed in order. Missing after a kill."""
+    """The last event of a session that was closed; missing after a kill."""
 
     type: ClassVar[str] = "session_end"
     durable: ClassVar[bool] = True
@@ -141,4 +141,4 @@ class SessionEnd(EventBase):
     steps: int
     usage: Usage = Usage()
     breaks: dict[str, int] = {}
-    """How often prompts did not extend what stood before, by cause (`Continuity`)."""
+    """How often a prompt did not extend the previous call, by cause (`Continuity`)."""

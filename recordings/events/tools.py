@@ -17,7 +17,7 @@ class Permission(EventPart):
 
 
 class ToolCall(EventBase):
-    """A call about to run (or to be refused)."""
+    """A tool call that is about to run, or is refused."""
 
     type: ClassVar[str] = "tool_call"
     durable: ClassVar[bool] = True
@@ -27,12 +27,12 @@ class ToolCall(EventBase):
     name: str
     arguments: str
     parsed: dict[str, Any] | None = None
-    """None: the arguments were not a JSON object."""
+    """`None` when the arguments are not a JSON object."""
     approval: Permission
 
 
 class ToolOutput(EventBase):
-    """Live output of a running call, coalesced over about a second; for replays, not for truth."""
+    """Output of a running call, of about a second; the observation has what counts."""
 
     type: ClassVar[str] = "tool_output"
     call_id: str
@@ -42,7 +42,7 @@ class ToolOutput(EventBase):
 
 
 class Observation(EventBase):
-    """What a call returned: `text` is what the model reads."""
+    """What a tool call returned: the model reads `text`."""
 
     type: ClassVar[str] = "observation"
     durable: ClassVar[bool] = True
@@ -51,24 +51,24 @@ class Observation(EventBase):
     name: str
     text: str
     neutralised: list[Neutralised] = []
-    """Control tokens defused in `text`; `full` has the output as it was."""
+    """Control tokens that were neutralised in `text`; `full` has the output as it was."""
     error: str | None = None
-    """Kind of the error, none when the call worked. `tool_infra`: it failed for a reason of the
-    installation (a search service that is down, no network, a broken part), not for one of the
-    model's or of what it asked for."""
+    """Kind of the error, or `None` when the call succeeded. `tool_infra` is a failure of the
+    installation (the search service is down, there is no network), not of the model or of what it
+    asked for. Each tool names its own kinds."""
     exit_code: int | None = None
-    """Of bash and python as they say it themselves: code that means to can forge it."""
+    """Of bash and python, as they report it: code that runs in them can forge it."""
     seconds: float
     truncated: Truncation | None = None
     full: BlobRef | None = None
-    """The whole output, where `text` does not hold it as it was."""
+    """The whole output, where `text` is not the output as it was."""
     raw: BlobRef | None = None
-    """What an outside service answered, as it answered (web tools)."""
+    """The raw response of an external service (web tools)."""
     changed: list[str] = []
     """Files of the workspace that the call is known to have changed."""
     details: dict[str, Any] = {}
     """More for the screen and for analysis, by tool: a diff, a todo list, a URL, …"""
 
     def blobs(self) -> tuple[BlobRef, ...]:
-        """Return the blobs that it refers to."""
+        """Return the blobs that the observation refers to."""
         return tuple(ref for ref in (self.full, self.raw) if ref is not None)

@@ -1,4 +1,4 @@
-"""Events of the workspace: what became of its files."""
+"""Events of the workspace: its snapshots and changes."""
 
 from __future__ import annotations
 
@@ -8,52 +8,51 @@ from recordings.events.parts import EventBase, EventPart
 
 
 class FileChange(EventPart):
-    """What became of one path of the workspace."""
+    """A change of one path of the workspace."""
 
     path: str
-    """From the workspace; bytes that are not UTF-8 and what cannot be printed as escapes."""
+    """Relative to the workspace; bytes that are not UTF-8 or not printable are escaped."""
     kind: Literal["added", "modified", "deleted", "mode", "type"]
-    """`type`: another type of entry (file, directory, symlink, special) stands there now."""
+    """`type`: it is another type of entry now (file, directory, symlink, special)."""
     added: int | None = None
-    """Lines; none where none are counted: no text, too large, or not kept."""
+    """Lines; `None` where they are not counted: not text, too large, or not kept."""
     removed: int | None = None
     binary: bool = False
     not_kept: str | None = None
-    """Why its content is in no snapshot: `too large`, `unreadable`, …"""
+    """Why its content is not in a snapshot: `too large`, `unreadable`, …"""
 
 
 class Snapshot(EventBase):
-    """The workspace as it was at one moment, kept in the store of snapshots under its tree's hash.
+    """The workspace at one moment, kept in the store of snapshots under its tree's hash.
 
-    Written only when something changed since the one before, at the start, and before an earlier
-    tree is brought back. A step without one
-    left the workspace as the last one says. It may come after the next step's model call has
-    begun, but always before its tool calls.
+    Written at the start, when something changed since the last snapshot, and before an earlier
+    tree is restored. A step without a snapshot did not change the workspace. A snapshot may come
+    after the next step's model call has begun, but always before its tool calls.
     """
 
     type: ClassVar[str] = "snapshot"
     step: int
-    """The last step whose calls had ended; 0: none."""
+    """The last step whose calls had ended; 0 before the first."""
     cause: Literal["start", "step", "round", "resume", "before", "undo", "restore", "fork"]
-    """When it was made. What one of `round` or `resume` tells was changed by others, between
-    rounds or runs; `undo` and `restore` brought an earlier tree back, and `before` is what stood
-    there until then: when neither follows, they were interrupted; `fork` wrote the tree of the
-    shared past into a directory of the fork's own."""
+    """Why it was taken. `round` and `resume` have changes that others made, between rounds or
+    processes. `undo` and `restore` restored an earlier tree, and `before` is the tree until then:
+    when neither follows it, they were interrupted. `fork` wrote the tree of the shared events into
+    the fork's own directory."""
     tree: str
-    """sha256 of the root's tree: two workspaces with the same are the same."""
+    """sha256 of the root's tree: equal workspaces have equal hashes."""
     changes: list[FileChange] = []
-    """Since the snapshot before; what a directory holds is named, changed directories are not."""
+    """Since the previous snapshot; for a directory its content is named, not the directory."""
     unnamed: int = 0
-    """Changes beyond those that are named."""
+    """Number of changes that are not named."""
     not_kept: list[str] = []
-    """`path: why` of what is in the tree without its content, as far as not told before."""
+    """`path: why` of each entry that is in the tree without its content, once."""
     excluded: list[str] = []
-    """Globs of what is in no snapshot, told at the start."""
+    """Globs of files that snapshots leave out; in the first snapshot only."""
     seconds: float
 
 
 class SnapshotFailed(EventBase):
-    """No snapshot could be made; the session goes on. Told once, until one can be made again."""
+    """A snapshot failed; the session continues. Recorded once, until a snapshot succeeds again."""
 
     type: ClassVar[str] = "snapshot_failed"
     step: int

@@ -1,1 +1,1 @@
-"""Samples → files that trainers read: one module a target, and what they share."""
+"""Exporting samples to files that trainers read: one module a target, and what they share."""

@@ -14,7 +14,7 @@ _SOURCES = {"system": "system", "user": "user", "assistant": "agent"}
 
 
 def rows(sample: Sample) -> Iterator[Row | LeftOut]:
-    """Yield a sample's one document, or why the format cannot hold it."""
+    """Yield a sample's document, or why the format cannot hold it."""
     steps: list[dict[str, Any]] = []
     for turn in sample.turns:
         if turn.message["role"] != "tool":

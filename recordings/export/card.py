@@ -1,4 +1,4 @@
-"""What stands beside the data: the manifest for programs, the data set's card for people."""
+"""The files beside the data: the manifest for programs, the data set's card for people."""
 
 from __future__ import annotations
 
@@ -20,38 +20,38 @@ from recordings.markdown import escape_markdown
 
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9.+-]*")
 _NO_TEXTS = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")
-"""What YAML does not read as a text."""
+"""What YAML does not read as a string."""
 _LONGEST_NAME = 80
 VERSION = 1
-"""Of the manifest's form."""
+"""Version of the manifest's form."""
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _REASONS = {
     "excluded": "a reviewer excluded the step",
     "cut_off": "the message was cut off before its stop token",
-    "flagged": "the server's answer was doubtful",
+    "flagged": "the response has flags",
     "failed_call": "a call of the step failed",
     "repeated": "the model repeated itself",
-    "compaction": "the model summed up its own session",
-    "after_outage": "an earlier call of the round failed for a reason of the installation",
+    "compaction": "the model summarised its own session",
+    "after_outage": "an earlier call of the round hit an outage",
     "human_text": "an annotator wrote the step",
     "after_human_text": "the step follows an annotator's text",
-    "redacted": "ids were taken out with a secret",
-    "ids_missing": "the server gave no token ids",
+    "redacted": "ids were removed with a secret",
+    "ids_missing": "the server reported no token ids",
     "stop_token_missing": "the generated ids do not end with the stop token",
     "trained_in_parent": "another recording of the family trains the step",
-    "no_trained_token": "no step of the sample counts",
+    "no_trained_token": "no step of the sample is trained",
     "over_length": "the sample is longer than the limit",
     "not_expressible": "the format cannot hold it as it was",
-    "not_renderable": "the chat template cannot be followed back to what was generated",
-    "role_marker_missing": "the template's opening of the turn is not before the generated ids",
-    "duplicate": "the same sample is there already",
-    "near_duplicate": "nearly the same sample is there already",
-    "damaged": "the recording is not what was written, or what was chosen",
+    "not_renderable": "the chat template does not give what was generated",
+    "role_marker_missing": "the template's role marker is not before the generated ids",
+    "duplicate": "the same sample is in the export already",
+    "near_duplicate": "nearly the same sample is in the export already",
+    "damaged": "the recording is not what was written, or not what was chosen",
     "being_written": "the session has not ended",
-    "missing": "a recording of the pair is not there",
+    "missing": "a recording of the pair does not exist",
     "unapproved": "the better recording of the pair is not approved",
-    "other_prompt": "the two of the pair were not asked the same",
-    "parted_early": "the two of the pair do not part in the last stretch of both",
+    "other_prompt": "the two of the pair have different prompts",
+    "parted_early": "the two of the pair differ before the last segment of both",
 }
 
 
@@ -62,7 +62,7 @@ def write_manifest(
     report: ExportReport,
     made_by: str,
 ) -> None:
-    """Write `manifest.json`: every file and every source with its hash."""
+    """Write `manifest.json`: every file and every recording with its hash."""
     policy = asdict(options.policy)
     policy |= {"by": target.by, "allowed_flags": []}  # no version allowed flags
     manifest = {
@@ -101,13 +101,13 @@ def write_manifest(
 def write_card(
     folder: Path, target: ExportTarget[Any], options: ExportOptions, report: ExportReport
 ) -> None:
-    """Write `README.md`, the data set's card as the Hugging Face hub reads it."""
+    """Write `README.md`, the data set's card in the form of the Hugging Face hub."""
     parts = [
         _front_matter(target, report),
         f"# Agent trajectories ({target.name})\n",
         "Recorded with `sii`: sessions of a model that works with tools in a sandbox. "
-        "One sample is one stretch of model calls of which each went on exactly where the one "
-        "before stopped.\n",
+        "One sample is one segment of model calls, each continuing exactly where the last "
+        "stopped.\n",
         "## Rows\n",
         target.usage,
         "## Figures\n",
@@ -145,11 +145,11 @@ def _front_matter(target: ExportTarget[Any], report: ExportReport) -> str:
 
 
 def _license(names: Sequence[str]) -> list[str]:
-    """Return the lines that name the licence; what is no identifier is its name, quoted."""
+    """Return the lines that name the licence; one that is not an identifier is quoted."""
     name = _printable(names[0]) if len(names) == 1 else ""
     if _IDENTIFIER.fullmatch(name) and name.lower() not in _NO_TEXTS:
         return [f"license: {name.lower()}"]
-    # Of printable characters JSON's form of a text is YAML's.
+    # Of printable characters, a JSON string is a YAML string.
     named = [f"license_name: {json.dumps(name, ensure_ascii=False)}"] if name else []
     return ["license: other", *named]
 
@@ -224,7 +224,7 @@ def _counts(counts: Counter[str]) -> str:
 
 
 def _cell(text: str) -> str:
-    """A name that a model or a user gave, so that it cannot break a table."""
+    """Escape a name that a model or a user gave, so that it cannot break a table."""
     return escape_markdown(_printable(text))
 
 

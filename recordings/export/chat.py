@@ -1,4 +1,4 @@
-"""Turns → chat messages, as the targets that hold messages share them."""
+"""The chat messages of a sample, for the targets that hold messages."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Message = dict[str, Any]
 
 
 def chat_message(turn: SampleTurn) -> Message:
-    """Return a turn's message with its calls' arguments as objects, as chat templates take them.
+    """Return a message with its calls' arguments as objects, as chat templates expect them.
 
-    Arguments that are no object were sent as `{}` and stand so.
+    Arguments that are not an object were sent as `{}`, and are `{}` here.
     """
     message = dict(turn.message)
     if "tool_calls" in message:
@@ -23,7 +23,7 @@ def chat_message(turn: SampleTurn) -> Message:
 
 
 def chat_messages(sample: Sample) -> list[Message]:
-    """Return a sample's messages, arguments as objects."""
+    """Return a sample's messages, with arguments as objects."""
     return [chat_message(turn) for turn in sample.turns]
 
 
@@ -35,7 +35,7 @@ def with_think(message: Message) -> str:
 
 
 def trained_runs(sample: Sample) -> Iterator[tuple[int, int]]:
-    """Yield the places (first turn, one past the last) between which every step is trained."""
+    """Yield the runs of messages (first, one past the last) in which every step is trained."""
     start = end = None
     for place, turn in enumerate(sample.turns):
         if turn.step is None:
@@ -51,7 +51,7 @@ def trained_runs(sample: Sample) -> Iterator[tuple[int, int]]:
 
 
 def is_trained_whole(sample: Sample) -> bool:
-    """Whether every message of the model's is trained on."""
+    """Return whether every message of the model is trained."""
     return all(turn.trained for turn in sample.turns if turn.step is not None)
 
 

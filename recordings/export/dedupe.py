@@ -1,4 +1,4 @@
-"""Examples that say the same twice: exactly, or nearly (by the least hashes of their pieces)."""
+"""Finding duplicate examples: exact ones by hash, near ones by MinHash."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from recordings.samples.sample import Sample
 PIECE = 8
 """Ids (or words) that are hashed together."""
 SKETCH = 128
-"""Least hashes that are kept of a sample."""
+"""Smallest hashes that are kept of a sample."""
 NEAR = 0.8
-"""Likeness (Jaccard, estimated) from which two samples are near-duplicates."""
+"""Jaccard similarity (estimated) from which two samples are near-duplicates."""
 
 
 class Duplicates:
-    """Remembers examples by a hash and a sketch of what is trained in them."""
+    """Remembers examples by a hash, and by a sketch of what is trained in them."""
 
     def __init__(self) -> None:
         self._exact: dict[bytes, str] = {}
         self._holders: dict[int, list[int]] = {}
-        """Examples by each hash in their sketches."""
+        """Examples, by each hash in their sketches."""
         self._names: list[str] = []
         self._sketches: list[set[int]] = []
 
     def find_exact(self, example: Sample | Pair) -> str | None:
-        """Return the first example that is the same, ids or messages alike; remember this one."""
+        """Return the first example with the same ids or messages; remember this one."""
         digest = hashlib.sha256(b"".join(map(_digest, example.samples))).digest()
         first = self._exact.setdefault(digest, example.id)
         return None if first == example.id else first
 
     def find_near(self, example: Sample | Pair) -> tuple[str, float] | None:
-        """Return the most alike example so far if it is near, and how much; remember this one."""
+        """Return the most similar example so far, if it is near; remember this one."""
         sketch = _sketch([one for sample in example.samples for one in _trained(sample)])
         shared = Counter(holder for piece in sketch for holder in self._holders.get(piece, ()))
         number = len(self._names)
@@ -64,7 +64,7 @@ def _digest(sample: Sample) -> bytes:
 
 
 def _trained(sample: Sample) -> list[int]:
-    """What the sample teaches, as numbers: its trained ids, or its words where it has none."""
+    """Return what is trained, as numbers: the trained ids, or hashes of words without ids."""
     if sample.ids:
         spans = (span for span in sample.spans if span.trained)
         return [one for span in spans for one in sample.ids[span.start : span.end]]

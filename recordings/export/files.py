@@ -1,4 +1,4 @@
-"""The files of an export: rows as JSON lines or as parquet, hashed as they are written."""
+"""The files of an export: rows as JSON lines or parquet, hashed while they are written."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     import pyarrow
 
 _GROUP = 32
-"""Rows that parquet holds in memory before it writes them: a row may be 128k ids."""
+"""Rows that are held in memory before parquet writes them: a row may have 128k ids."""
 
 
 class ExportFailed(RecordingError):
-    """An export that was not made; nothing of it is left."""
+    """Raised when an export cannot be made; no file of it is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +43,12 @@ class RowWriter(Protocol):
         ...
 
     def close(self) -> WrittenFile:
-        """End the file and say what it is."""
+        """Close the file and describe it."""
         ...
 
 
 def dumps(row: Any) -> bytes:
-    """Encode a row as JSON: the same bytes for the same row, whatever stands in it."""
+    """Encode a row as JSON: the same bytes for the same row, whatever it contains."""
     try:
         return orjson.dumps(row)
     except TypeError:  # integers beyond 64 bits, lone surrogates
@@ -56,7 +56,7 @@ def dumps(row: Any) -> bytes:
 
 
 class JsonLines:
-    """JSON lines."""
+    """Writes JSON lines."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -74,13 +74,13 @@ class JsonLines:
         return self._rows
 
     def close(self) -> WrittenFile:
-        """End the file."""
+        """Close the file."""
         self._file.close()
         return WrittenFile(self._path.name, self._rows, self._bytes, self._digest.hexdigest())
 
 
 class Parquet:
-    """Parquet with a schema of its own: nothing about the columns is inferred."""
+    """Writes parquet with the target's schema: no column type is inferred."""
 
     def __init__(self, path: Path, schema: Callable[[], pyarrow.Schema]) -> None:
         try:
@@ -104,7 +104,7 @@ class Parquet:
         return self._rows
 
     def close(self) -> WrittenFile:
-        """End the file."""
+        """Close the file."""
         self._flush()
         self._writer.close()
         with self._path.open("rb") as file:

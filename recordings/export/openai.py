@@ -9,7 +9,7 @@ from recordings.samples.sample import LeftOut, Sample
 
 
 def rows(sample: Sample) -> Iterator[Row | LeftOut]:
-    """Yield a sample's one row."""
+    """Yield a sample's row."""
     messages = []
     for turn in sample.turns:
         message = {key: turn.message[key] for key in turn.message if key != "reasoning_content"}

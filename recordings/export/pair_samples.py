@@ -1,4 +1,4 @@
-"""Two sessions' samples → the pair of a better and a worse: one prompt, and where they part."""
+"""Pairing the samples of two sessions: one prompt, a better and a worse completion."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Found = Sample | LeftOut
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two samples with one beginning; only what follows it is trained in them."""
+    """Two samples with the same beginning; only what follows it is trained."""
 
     chosen: Sample
     rejected: Sample
     turn: int
-    """The first turn of both completions: a message of the model's."""
+    """Place of the first message of both completions, which the model wrote."""
     at: int
-    """The first id of both completions; 0 where ids are not known of both."""
+    """Place of the first id of both completions; 0 where one of them has no ids."""
 
     @property
     def id(self) -> str:
@@ -35,7 +35,7 @@ class Pair:
         return self.chosen, self.rejected
 
     def left_out(self, reason: Reason, detail: str) -> LeftOut:
-        """Say that the pair is left out."""
+        """Return that the pair is left out."""
         chosen = self.chosen
         other = self.rejected.recording
         return LeftOut(chosen.recording, reason, detail, chosen.number, rejected=other)
@@ -50,10 +50,10 @@ class _Unfit(Exception):
 def pair_up(
     names: tuple[str, str], chosen: Iterable[Found], rejected: Iterable[Found]
 ) -> Iterator[Pair | LeftOut]:
-    """Yield what is left out of two recordings, then their pair or why there is none.
+    """Yield what is left out of two recordings, then their pair or why they have none.
 
-    `names`: the recordings; `chosen`, `rejected`: what `samples_of` finds in them. They must part
-    in the last segment of both: no row has a place for a further one. Holds two segments.
+    `names`: the recordings; `chosen`, `rejected`: what `samples_of` finds in them. They must first
+    differ in the last segment of both, because a row holds one segment. Memory holds two segments.
     """
     left_out: list[LeftOut] = []
     last: tuple[Found | None, Found | None] = (None, None)
@@ -71,7 +71,7 @@ def pair_up(
 
 
 def _segments(found: Iterable[Found], left_out: list[LeftOut]) -> Iterator[Found]:
-    """Yield each segment once: its sample, or that it has none; the rest is put aside."""
+    """Yield each segment once: its sample, or that it has none; collect what is left out."""
     for one in found:
         if isinstance(one, LeftOut):
             left_out.append(one)
@@ -80,11 +80,11 @@ def _segments(found: Iterable[Found], left_out: list[LeftOut]) -> Iterator[Found
 
 
 def _go_on_alike(one: Found | None, other: Found | None) -> bool:
-    """Whether nothing is known in which two segments of the same place differ."""
+    """Return whether two segments with the same number do not differ as far as is known."""
     if one is None or other is None:
         return False
     if not (isinstance(one, Sample) and isinstance(other, Sample)):
-        return True  # what the next segment was sent has them in it
+        return True  # the next segment was sent their messages
     if one.ids and other.ids:
         return _shared_ids(one, other) == min(len(one.ids), len(other.ids))
     return _shared_turns(one, other) == min(len(one.turns), len(other.turns))
@@ -105,9 +105,10 @@ def _pair(chosen: Found | None, rejected: Found | None, *, is_early: bool) -> Pa
 
 
 def _place(chosen: Sample, rejected: Sample, turns: int, ids: int) -> tuple[int, int]:
-    """Return the turn and the id with which the completions begin; `turns` and `ids` are shared.
+    """Return the places of the message and the id with which the completions begin.
 
-    It is the model's turn in which they part; where an observation parts them, the turn before it.
+    `turns` and `ids` are shared. The completions begin with the response in which they differ, or
+    with the response before an observation in which they differ.
     """
     if chosen.tools != rejected.tools or chosen.template_kwargs != rejected.template_kwargs:
         raise _Unfit("other_prompt", "their tools or template arguments differ")
@@ -126,8 +127,8 @@ def _place(chosen: Sample, rejected: Sample, turns: int, ids: int) -> tuple[int,
 
 
 def _openings(sample: Sample) -> dict[int, int]:
-    """Return where the segment's own turns of the model begin: by place of the turn, the id."""
-    if not sample.ids:  # a user's message begins a segment then
+    """Return the segment's own responses: place of the message → place of its first id."""
+    if not sample.ids:  # without ids, a user's message begins a segment
         asked = max((n for n, one in enumerate(sample.turns) if _is_users(one)), default=-1)
         return {n: 0 for n, one in enumerate(sample.turns) if n > asked and one.step is not None}
     starts = {span.seq: span.start for span in sample.spans if span.kind == "generated"}
@@ -135,7 +136,7 @@ def _openings(sample: Sample) -> dict[int, int]:
 
 
 def _check_trained(sample: Sample, turn: int, turns: int, ids: int) -> None:
-    """Refuse a sample that teaches nothing in the pair, or more than its messages can say."""
+    """Refuse a sample in which nothing is trained, or whose mask its messages cannot express."""
     if sample.ids:
         is_taught = any(span.trained and span.end > ids for span in sample.spans)
     else:
@@ -148,7 +149,7 @@ def _check_trained(sample: Sample, turn: int, turns: int, ids: int) -> None:
 
 
 def _trained_from(sample: Sample, turn: int) -> Sample:
-    """Return a sample of which only the turns from one on are trained."""
+    """Return a sample in which only messages from a place on are trained."""
     turns = tuple(
         replace(one, trained=one.trained and n >= turn) for n, one in enumerate(sample.turns)
     )
@@ -167,7 +168,7 @@ def _shared_ids(one: Sample, other: Sample) -> int:
 
 
 def _shared_turns(one: Sample, other: Sample) -> int:
-    """Return how many messages at the beginning are the same, whatever their calls are named."""
+    """Return how many messages at the beginning are the same, apart from the ids of calls."""
     pairs = zip(one.turns, other.turns, strict=False)
     return sum(1 for _ in takewhile(lambda pair: _said(pair[0]) == _said(pair[1]), pairs))
 

@@ -1,4 +1,4 @@
-"""Which recordings make pairs: those that a file names, or those that reviewers told apart."""
+"""Choosing pairs of recordings: those that a file names, or an approved and a rejected one."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class NamedPair(NamedTuple):
 
 
 def read_pairs(path: Path) -> list[NamedPair]:
-    """Read a file of pairs, each once. Raises `ExportFailed` for what is none."""
+    """Read a file of pairs, each once. Raises `ExportFailed` when a line is not a pair."""
     try:
         lines = read_named(path, _LARGEST).split(b"\n")
     except OSError as error:
@@ -49,8 +49,8 @@ def _named(path: Path, number: int, line: bytes) -> NamedPair:
     is_sound = pair is not None and all(isinstance(text, str) for text in pair)
     if pair is None or not is_sound or "" in (pair.chosen, pair.rejected):
         raise ExportFailed(
-            f"Line {number} of {path} is no pair: it needs the ids of two recordings, `chosen` and "
-            "`rejected`, as `sii batch --keep` writes them."
+            f"Line {number} of {path} is not a pair: it needs the ids of two recordings, `chosen` "
+            "and `rejected`, as `sii batch --keep` writes them."
         )
     return pair
 
@@ -62,9 +62,9 @@ def choose_pairs(
     *,
     approved: bool,
 ) -> Iterator[ChosenPair | LeftOut]:
-    """Yield the named pairs of the `sources` (by id) that were chosen, and what is left out.
+    """Yield the named pairs of the chosen recordings (`sources`, by id), and what is left out.
 
-    `known`: all recordings there are; `approved`: the better one must be.
+    `known`: all recordings that exist; `approved`: the better one must be approved.
     """
     for one in named:
         gone = [name for name in (one.chosen, one.rejected) if name not in known]
@@ -82,8 +82,8 @@ def choose_pairs(
 
 
 def reviewed_pairs(sources: Iterable[ChosenRecording]) -> list[ChosenPair]:
-    """Return every approved recording beside every rejected one that it can be compared with: of
-    its forks' family, or of its query in its batch.
+    """Return each approved recording with each rejected one of the same family of forks, or of the
+    same query in the same batch.
     """
     approved: defaultdict[tuple[str, ...], list[ChosenRecording]] = defaultdict(list)
     rejected: defaultdict[tuple[str, ...], list[ChosenRecording]] = defaultdict(list)
@@ -103,7 +103,7 @@ def reviewed_pairs(sources: Iterable[ChosenRecording]) -> list[ChosenPair]:
 
 def _groups(source: ChosenRecording) -> Iterator[tuple[str, ...]]:
     if source.approval in ("approved", "rejected"):
-        with suppress(*UNREADABLE):  # of which it is told when its lines are proven
+        with suppress(*UNREADABLE):  # reported when its lines are checked
             yield "family", root_of(source.folder)
         if source.batch is not None and source.query is not None:
             yield "query", source.batch, source.query

@@ -1,4 +1,4 @@
-"""What is exported and how: the recordings that were chosen, and the options."""
+"""What is exported: the chosen recordings, and the options."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Dedupe = Literal["off", "exact", "report", "near"]
 
 @dataclass(frozen=True, slots=True)
 class ChosenRecording:
-    """A recording that was chosen, as it stood then."""
+    """A recording that was chosen, as it was then."""
 
     folder: Path
     sha256: str
-    """The recording's hash; the approval is of this."""
+    """The recording's hash, to which its approval is bound."""
     approval: ApprovalState = "unreviewed"
     reviewers: tuple[str, ...] = ()
     query: str | None = None
@@ -29,7 +29,7 @@ class ChosenRecording:
     parent: str | None = None
     first_message: str = ""
     uncounted: int = 0
-    """Reviews of others than this home, which do not count."""
+    """Reviews that do not count, because this home did not write them."""
 
     @property
     def id(self) -> str:
@@ -38,12 +38,12 @@ class ChosenRecording:
 
     @property
     def sources(self) -> tuple[ChosenRecording, ...]:
-        """The recording itself: examples of one, where a pair's are of two."""
+        """The recording itself; a pair has two."""
         return (self,)
 
     @property
     def ties(self) -> tuple[str, ...]:
-        """What recordings share that must not stand on both sides of a split."""
+        """What other recordings may share; those that do are on one side of a split."""
         message = hashlib.sha256(" ".join(self.first_message.split()).encode()).hexdigest()
         found = [f"recording {self.id}"]
         if self.parent is not None:
@@ -57,12 +57,12 @@ class ChosenRecording:
 
 @dataclass(frozen=True, slots=True)
 class ChosenPair:
-    """Two recordings of which one is the better."""
+    """Two recordings, a better and a worse."""
 
     chosen: ChosenRecording
     rejected: ChosenRecording
     because: str = ""
-    """What is wrong with the other, in a word."""
+    """What is wrong with the worse one, in a word."""
 
     @property
     def id(self) -> str:
@@ -86,17 +86,17 @@ class ExportOptions:
 
     policy: SamplePolicy = DEFAULT_POLICY
     max_tokens: int | None = None
-    """Ids of the longest sample; LIMI trained at 128k."""
+    """Most ids of a sample; LIMI trained at 128k."""
     validation: float = 0.0
-    """Share of the recordings that are for validation."""
+    """Share of the recordings for validation."""
     dedupe: Dedupe = "exact"
-    """`exact`: drop what is the same; `report`: name near-duplicates too; `near`: drop them too."""
+    """`exact`: leave out duplicates; `report`: list near-duplicates too; `near`: leave them out."""
     parquet: bool = False
     with_script: bool = False
     """Write the target's launch script beside the data."""
     renderer: TemplateRenderer | None = None
-    """Gives ids to samples that have none, and checks those that have."""
+    """Renders ids for samples that have none, and checks those that have."""
     license: str | None = None
-    """For recordings that name none."""
+    """For recordings without a licence."""
     keys: ReviewKeys | None = None
-    """Of the home whose reviews count; without them all do."""
+    """Of the home whose reviews count; without keys all reviews count."""

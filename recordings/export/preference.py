@@ -11,7 +11,7 @@ from recordings.samples.sample import LeftOut, Sample
 
 
 def rows(pair: Pair) -> Iterator[Row | LeftOut]:
-    """Yield a pair's one row."""
+    """Yield a pair's row."""
     chosen, rejected = (chat_messages(sample) for sample in pair.samples)
     yield {
         "prompt": chosen[: pair.turn],

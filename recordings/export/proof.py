@@ -1,4 +1,4 @@
-"""Proves that a recording is what was chosen, once for all the pairs that it is in."""
+"""Checking that a recording is what was chosen, once for all pairs that it is in."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from recordings.storage.log import checked_hash, is_locked
 
 
 class Proofs:
-    """Remembers what is wrong with recordings."""
+    """Checks recordings and remembers the results."""
 
     def __init__(self) -> None:
         self._problems: dict[str, LeftOut | None] = {}
 
     def problem(self, source: ChosenRecording) -> LeftOut | None:
-        """Return what is wrong with a recording; none when it is what was chosen."""
+        """Return what is wrong with a recording, or `None`."""
         if source.id not in self._problems:
             self._problems[source.id] = _problem(source)
         return self._problems[source.id]
 
 
 def _problem(source: ChosenRecording) -> LeftOut | None:
-    """Prove every line, the chain, the last line's hash."""
+    """Check every line, the chain and the recording's hash."""
     if is_locked(source.folder):
         return LeftOut(source.id, "being_written", "its session has not ended")
     try:

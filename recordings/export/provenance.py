@@ -1,4 +1,4 @@
-"""Where a row comes from: recordings with their hashes, reviewers, model, query, licence, steps."""
+"""The provenance of a row: recordings with hashes, reviewers, model, query, licence, steps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recordings.samples.sample import Sample
 def origin_of(
     example: Sample | Pair, unit: ChosenRecording | ChosenPair, license_of: Callable[[Sample], str]
 ) -> dict[str, Any]:
-    """Return where an example comes from; of a pair the better one, the worse under `rejected`."""
+    """Return where an example comes from; for a pair, the worse one is under `rejected`."""
     first, *others = (
         _origin(sample, source, license_of(sample))
         for sample, source in zip(example.samples, unit.sources, strict=True)

@@ -1,8 +1,8 @@
-"""Samples without ids → ids, through the model's own chat template; ids proven against it.
+"""Rendering samples without ids through the model's chat template, and checking those with ids.
 
-Where a generation begins and ends is found by rendering what came before it, as a server would;
-a sample for which that is no prefix of the whole is left out. So a sample of n steps is rendered
-2n times.
+Where a response begins and ends is found by rendering the messages before it, as a server does; a
+sample for which that is not a prefix of the whole is left out. A sample of n steps is rendered 2n
+times.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ _OBSERVED = {"role": "tool", "content": "d", "tool_call_id": "c", "name": "f"}
 
 
 class RenderFailed(Exception):
-    """The template does not take some messages; says why."""
+    """Raised when the template does not accept some messages; says why."""
 
 
 class TemplateRenderer(Protocol):
     """A model's chat template and its tokenizer."""
 
     special: frozenset[str]
-    """Texts that the tokenizer takes for control tokens."""
+    """Texts that the tokenizer encodes as control tokens."""
     stops: frozenset[str]
-    """Those of them at which the model stops."""
+    """Control tokens at which the model stops."""
 
     def render(
         self, messages: Messages, sample: Sample, *, add_generation_prompt: bool = False
@@ -40,7 +40,7 @@ class TemplateRenderer(Protocol):
         ...
 
     def encode(self, text: str) -> list[int]:
-        """Return a text's ids, control tokens as such."""
+        """Return the ids of a text, with control tokens."""
         ...
 
 
@@ -51,7 +51,7 @@ class _Refused(Exception):
 
 
 def render_sample(sample: Sample, renderer: TemplateRenderer) -> Sample | LeftOut:
-    """Return a sample with the ids, spans and mask that its messages are rendered to."""
+    """Return a sample with ids, spans and mask from rendering its messages."""
     try:
         return _render(sample, renderer)
     except RenderFailed as error:
@@ -62,7 +62,7 @@ def render_sample(sample: Sample, renderer: TemplateRenderer) -> Sample | LeftOu
 
 
 def missing_role_marker(sample: Sample, renderer: TemplateRenderer) -> LeftOut | None:
-    """Say where the template's opening of a turn does not stand before a trained generation."""
+    """Return where the template's beginning of a message is not before a trained response."""
     try:
         before = renderer.render([_ASKED], sample)
         opened = renderer.render([_ASKED], sample, add_generation_prompt=True)
@@ -78,7 +78,7 @@ def missing_role_marker(sample: Sample, renderer: TemplateRenderer) -> LeftOut |
 
 
 def first_difference(one: Sequence[int], two: Sequence[int]) -> int | None:
-    """Return the place of the first id that differs; none when all are the same."""
+    """Return the place of the first id that differs, or `None`."""
     if one == two:
         return None
     pairs = enumerate(zip(one, two, strict=False))
@@ -123,10 +123,10 @@ def _generation(
     before: str,
     through: str,
 ) -> tuple[int, str]:
-    """Return where a generation ends in the whole, and its text with the stop token."""
+    """Return where a response ends in the whole, and its text with the stop token."""
     text = through[len(before) :]
     found = [text.find(stop) + len(stop) for stop in renderer.stops if stop in text]
-    if found:  # the template closes the turn itself: what follows the stop token is not generated
+    if found:  # what the template writes after the stop token is not generated
         return len(before) + min(found), text[: min(found)]
     stop = _closing_token(sample, renderer, with_call=bool(message.get("tool_calls")))
     if stop is None:
@@ -135,7 +135,7 @@ def _generation(
 
 
 def _closing_token(sample: Sample, renderer: TemplateRenderer, *, with_call: bool) -> str | None:
-    """Return the stop token that the template begins the next message with."""
+    """Return the stop token with which the template begins the next message."""
     said = {**_SAID, "tool_calls": [_CALL]} if with_call else _SAID
     follows = _OBSERVED if with_call else _ASKED
     before = renderer.render([_ASKED, said], sample)
@@ -144,7 +144,7 @@ def _closing_token(sample: Sample, renderer: TemplateRenderer, *, with_call: boo
 
 
 def _refuse_control_tokens(sample: Sample, renderer: TemplateRenderer) -> None:
-    """A control token that stands in a message would become one."""
+    """Refuse a control token in a text: the tokenizer would encode it as one."""
     for turn in sample.turns:
         for text in turn.texts():
             held = [token for token in renderer.special if token in text]

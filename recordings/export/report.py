@@ -1,4 +1,4 @@
-"""What an export found and made: counted as it goes, told in the manifest and in the card."""
+"""The figures of an export, for the manifest and for the card."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from recordings.samples.sample import LeftOut, Sample
 
 @dataclass(slots=True)
 class ExportReport:
-    """Figures of an export."""
+    """What an export contains, counted while it is written."""
 
     recordings: list[dict[str, Any]] = field(default_factory=list)
-    """Every source: id, hash, split, samples."""
+    """Every recording: id, hash, split, samples."""
     uncounted: int = 0
-    """Reviews of the sources that do not count: this home did not write them."""
+    """Reviews of the recordings that do not count, because this home did not write them."""
     files: list[WrittenFile] = field(default_factory=list)
     samples: int = 0
     rows: int = 0
     steps: int = 0
-    """Model calls that are trained on."""
+    """Trained model calls."""
     lengths: list[int] = field(default_factory=list)
-    """Ids of each sample that has ids."""
+    """Number of ids of each sample that has ids."""
     trained: int = 0
-    """Ids that are trained on."""
+    """Trained ids."""
     left_out: Counter[str] = field(default_factory=Counter)
     """By reason."""
     rendered: int = 0
     """Samples whose ids were rendered from messages."""
     compared: int = 0
-    """Samples with ids of the server that were rendered too."""
+    """Samples with ids of the server that were also rendered."""
     drift: list[tuple[str, int]] = field(default_factory=list)
-    """Those of them that were rendered otherwise, and the place of the first id that differs."""
+    """Those that were rendered differently, with the place of the first id that differs."""
     over_length: list[tuple[str, int]] = field(default_factory=list)
-    """Samples over the limit, and their ids."""
+    """Samples over the limit, with their number of ids."""
     near: list[tuple[str, str, float]] = field(default_factory=list)
-    """Near-duplicates: the sample, the one it is like, and how much."""
+    """Near-duplicates: the sample, the similar one, the similarity."""
     tools: Counter[str] = field(default_factory=Counter)
     """Calls in trained steps."""
     models: Counter[str] = field(default_factory=Counter)
@@ -62,12 +62,12 @@ class ExportReport:
                 self.tools.update(call["function"]["name"] for call in calls)
 
     def leave_out(self, left_out: LeftOut) -> None:
-        """Count what is not in it."""
+        """Count something that is left out."""
         self.left_out[left_out.reason] += 1
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
-    """Return least, mean and greatest of some values; nothing of none."""
+    """Return minimum, mean and maximum of some values; empty without values."""
     if not values:
         return {}
     return {"min": min(values), "mean": round(fmean(values), 1), "max": max(values)}

@@ -1,7 +1,7 @@
-"""An export from end to end: recordings in, one folder of files out, or nothing at all.
+"""Running an export: from recordings to one folder of files, or to nothing when it fails.
 
-The same recordings and options give the same bytes. What is held in memory is one sample, and a
-few bytes of each that was written.
+The same recordings and options give the same bytes. Memory holds one sample, and a few bytes of
+each that was written.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ from recordings.storage.files import failure
 TRAIN, VALIDATION = "train", "validation"
 SCRIPT = "launch.sh"
 UNKNOWN = "unknown"
-"""Licence of a recording that names none."""
+"""Licence of a recording without one."""
 _FEW = 5
-"""Recordings that a refusal names."""
+"""Most recordings that a message names."""
 _NO_RECORDING = (
     "No recording is chosen: approve some first (`sii review ID`, `sii approve ID`), "
     "choose otherwise, or say --all."
@@ -59,15 +59,15 @@ def export(
     made_by: str,
     left_out: Sequence[LeftOut] = (),
 ) -> ExportReport:
-    """Write an export into a folder that is not there yet.
+    """Write an export into a new folder.
 
-    `units`: the recordings, or the pairs of them for a target that is of pairs; `left_out`: what
-    is known already not to be in it.
-    Raises `ExportFailed` when the folder is there, when a secret is found, and when nothing would
-    be in it; then, as on every other failure, no file is left.
+    `units`: the recordings, or pairs of them for a target of pairs; `left_out`: what is already
+    known to be left out.
+    Raises `ExportFailed` when the folder exists, when a secret is found, and when the export would
+    be empty; then, as after every other failure, no file is left.
     """
     if os.path.lexists(out):
-        raise ExportFailed(f"{out} is there already: name a new folder, or remove it first.")
+        raise ExportFailed(f"{out} exists already: name a new folder, or remove it first.")
     making = out.with_name(f".{out.name}.{os.getpid()}")
     try:
         making.mkdir(parents=True)
@@ -102,14 +102,14 @@ class _Export:
         self._duplicates = Duplicates()
         self._claimed: set[StepKey] = set()
         self._shared: set[str] = set()
-        """Sessions whose steps stand in several of the recordings."""
+        """Sessions whose steps are in several of the recordings."""
         self._secrets: defaultdict[str, set[str]] = defaultdict(set)
         """Names of the secrets found, by recording."""
         self._recordings: dict[str, dict[str, Any]] = {}
         """What the report says of each, by id."""
         self._proofs = Proofs()
         self._told: set[str] = set()
-        """Recordings of pairs of which it was told what is left out."""
+        """Recordings of pairs whose left-out steps were reported."""
         self._writers: dict[str, RowWriter] = {}
         self._provenance = JsonLines(folder / "provenance.jsonl")
         self._left_out = JsonLines(folder / "left_out.jsonl")
@@ -120,7 +120,7 @@ class _Export:
         ordered = sorted(units, key=lambda unit: unit.id)
         for unit in ordered:
             if isinstance(unit, ChosenRecording) and unit.parent is not None:
-                with suppress(*UNREADABLE):  # told when its lines are proven
+                with suppress(*UNREADABLE):  # reported when its lines are checked
                     self._shared |= ancestors(unit.folder)
         for_validation = validation_ids(ordered, self._options.validation)
         for one in left_out:
@@ -178,7 +178,7 @@ class _Export:
                 self._write(checked, unit, split)
 
     def _readable(self, unit: ChosenRecording | ChosenPair) -> Iterator[Sample | Pair | LeftOut]:
-        """Yield the examples as far as they can be read, then what is wrong with the rest."""
+        """Yield the examples that can be read, then what is wrong with the rest."""
         try:
             yield from self._examples(unit)
         except UNREADABLE as error:
@@ -186,7 +186,7 @@ class _Export:
                 yield LeftOut(source.id, "damaged", why_damaged(error))
 
     def _examples(self, unit: ChosenRecording | ChosenPair) -> Iterator[Sample | Pair | LeftOut]:
-        """Yield a recording's samples, or the pair of two; what is left out of them only once."""
+        """Yield a recording's samples, or the pair of two; report each left-out step once."""
         if isinstance(unit, ChosenRecording):
             yield from self._samples(unit)
             return
@@ -206,7 +206,7 @@ class _Export:
         )
 
     def _rendered(self, sample: Sample) -> Sample | LeftOut:
-        """Render what has no ids; prove the ids of what has, and report how rendering drifts."""
+        """Render samples without ids; check samples with ids, and report drift."""
         renderer = self._options.renderer
         if renderer is None or self._target.by == "text":
             return sample
@@ -290,8 +290,8 @@ class _Export:
         told = [f"{name} ({', '.join(sorted(names))})" for name, names in sorted(found.items())]
         more = f" and {len(told) - _FEW} more" if len(told) > _FEW else ""
         raise ExportFailed(
-            f"Nothing was exported, for there are secrets in {'; '.join(told[:_FEW])}{more}: "
-            "`sii scan ID` shows where, `sii redact ID` takes them out."
+            f"Nothing was exported, because there are secrets in {'; '.join(told[:_FEW])}{more}: "
+            "`sii scan ID` shows where, `sii redact ID` removes them."
         )
 
     def _nothing(self) -> str:

@@ -12,11 +12,11 @@ from recordings.export.target import ExportTarget, Row, not_expressible
 from recordings.samples.sample import LeftOut, Sample
 
 _BETWEEN_RESPONSES = "\n</tool_response>\n<tool_response>\n"
-"""What LLaMA-Factory's own converter puts between several results of one step."""
+"""What LLaMA-Factory's own converter puts between several observations of one step."""
 
 
 def rows(sample: Sample) -> Iterator[Row | LeftOut]:
-    """Yield a sample's one row, or why the format cannot hold it."""
+    """Yield a sample's row, or why the format cannot hold it."""
     messages = chat_messages(sample)
     system = messages.pop(0)["content"] if messages[0]["role"] == "system" else ""
     problem = _problem(sample, messages)
@@ -43,7 +43,7 @@ def _problem(sample: Sample, messages: list[Message]) -> str | None:
 
 
 def _steps(messages: list[Message]) -> Iterator[tuple[Message, Message]]:
-    """Yield neighbours, several results of one step taken as one."""
+    """Yield neighbouring messages, with the observations of one step as one message."""
     whole = [
         one
         for place, one in enumerate(messages)

@@ -1,4 +1,4 @@
-"""The `slime` target: ids and mask, the rollout function that hands them over, a launch script."""
+"""The `slime` target: ids and mask, the rollout function that reads them, a launch script."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ROLLOUT = "sii_rollout.py"
 
 
 def rows(sample: Sample) -> Iterator[Row | LeftOut]:
-    """Yield a sample's one row."""
+    """Yield a sample's row."""
     yield {
         "prompt": sample.id,
         "metadata": {

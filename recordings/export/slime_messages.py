@@ -10,7 +10,7 @@ from recordings.samples.sample import LeftOut, Sample
 
 
 def rows(sample: Sample) -> Iterator[Row | LeftOut]:
-    """Yield a sample's one row."""
+    """Yield a sample's row."""
     messages = []
     for turn in sample.turns:
         message = chat_message(turn)

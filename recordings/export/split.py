@@ -1,4 +1,4 @@
-"""Train and validation, without leakage: what belongs together goes to one side."""
+"""Splitting into train and validation without leakage: related recordings stay together."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class Grouped(Protocol):
-    """What is known of a recording before it is read."""
+    """A recording, or a pair, that is put on one side."""
 
     @property
     def id(self) -> str:
@@ -17,15 +17,15 @@ class Grouped(Protocol):
 
     @property
     def ties(self) -> tuple[str, ...]:
-        """What it shares with others: its query, its first message, its family."""
+        """What it may share with others: its query, its first message, its family."""
         ...
 
 
 def validation_ids(sources: Sequence[Grouped], share: float) -> set[str]:
-    """Return the recordings that are for validation: about `share` of all.
+    """Return the recordings for validation: about `share` of all.
 
-    Recordings that share a tie, directly or over others, stay together. Which groups are chosen
-    follows from their names alone, so it is the same every time.
+    Recordings that share a tie, directly or through others, stay together. The choice depends on
+    the names only, so it is the same every time.
     """
     groups: dict[str, list[str]] = {}
     for source, root in zip(sources, _roots(sources), strict=True):
@@ -39,7 +39,7 @@ def validation_ids(sources: Sequence[Grouped], share: float) -> set[str]:
 
 
 def _roots(sources: Sequence[Grouped]) -> list[str]:
-    """Return the name of each source's group: the least of its ties."""
+    """Return the name of each recording's group: the smallest of its ties."""
     parents: dict[str, str] = {}
 
     def root(tie: str) -> str:

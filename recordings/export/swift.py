@@ -1,4 +1,4 @@
-"""The `swift` target: ms-swift's agent messages, each of the model's with its `loss`."""
+"""The `swift` target: ms-swift's agent messages, each of the model's with a `loss`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from recordings.samples.sample import LeftOut, Sample
 
 
 def rows(sample: Sample) -> Iterator[Row | LeftOut]:
-    """Yield a sample's one row."""
+    """Yield a sample's row."""
     messages: list[dict[str, Any]] = []
     for turn, message in zip(sample.turns, chat_messages(sample), strict=True):
         match message["role"]:

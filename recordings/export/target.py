@@ -1,4 +1,4 @@
-"""What a target is: how a sample becomes rows of its files, and what a trainer must be told."""
+"""Export targets: how an example becomes rows, and what a trainer needs to know."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ Example = TypeVar("Example", Sample, Pair)
 
 @dataclass(frozen=True, slots=True)
 class ExportTarget(Generic[Example]):
-    """One format that samples, or pairs of them, are exported to."""
+    """A format that samples, or pairs of samples, are exported to."""
 
     name: str
     by: Literal["ids", "text", "both"]
-    """Whether ids or messages go into it (`SamplePolicy.by`)."""
+    """Whether it holds ids or messages (`SamplePolicy.by`)."""
     rows: Callable[[Example], Iterator[Row | LeftOut]]
-    """An example's rows; what the format cannot say comes back as left out."""
+    """Yields an example's rows; what the format cannot hold is left out."""
     of_pairs: bool = False
-    """An example is a pair."""
+    """Whether an example is a pair."""
     schema: Callable[[], pyarrow.Schema] | None = None
-    """Of the table, where the format can be parquet. Needs pyarrow."""
+    """The schema of the table, where the format can be parquet. Needs pyarrow."""
     is_table: bool = False
-    """Parquet is its only form."""
+    """Whether parquet is its only form."""
     companions: Mapping[str, str] = field(default_factory=dict)
-    """Files that belong to it: name → text."""
+    """Files that are written beside the data: name → text."""
     launch: str = ""
-    """A shell script that trains on it, where there is one."""
+    """A shell script that trains with it, if there is one."""
 
     @property
     def usage(self) -> str:
@@ -56,7 +56,7 @@ TARGETS = {
     "atif": "documents in the Agent Trajectory Interchange Format",
     "preference": "pairs of a better and a worse: messages for TRL, ids and masks for any",
 }
-"""Name of each target, its module's too, and what it is for."""
+"""Name of each target, which is also its module's, and its purpose."""
 
 
 def find_target(name: str) -> ExportTarget[Any]:
@@ -67,11 +67,11 @@ def find_target(name: str) -> ExportTarget[Any]:
 
 
 def read_beside(name: str) -> str:
-    """Return a text file that lies beside the targets' modules."""
+    """Return a text file from the folder of the targets."""
     return resources.files("recordings.export").joinpath(name).read_text("utf-8")
 
 
 def not_expressible(sample: Sample, detail: str) -> LeftOut:
-    """Say that a format cannot hold a sample."""
+    """Return that a format cannot hold a sample."""
     reason: Reason = "not_expressible"
     return LeftOut(sample.recording, reason, detail, sample.number)

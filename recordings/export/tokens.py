@@ -1,4 +1,4 @@
-"""The `tokens` target: ids as the server saw and made them, the mask, and the way back."""
+"""The `tokens` target: ids as the server read and generated them, mask, and spans."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def rows(sample: Sample) -> Iterator[Row | LeftOut]:
-    """Yield a sample's one row."""
+    """Yield a sample's row."""
     yield {
         "id": sample.id,
         "model": sample.model,

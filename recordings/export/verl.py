@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def rows(sample: Sample) -> Iterator[Row | LeftOut]:
-    """Yield a sample's one row, or why the format cannot hold it."""
+    """Yield a sample's row, or why the format cannot hold it."""
     if not is_trained_whole(sample):
         yield not_expressible(sample, "verl trains on every step, and some of these do not count")
         return

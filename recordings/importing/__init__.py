@@ -1,1 +1,1 @@
-"""Data from elsewhere → recordings, marked as imported, without token ids."""
+"""Importing foreign data as recordings, marked as imported, without token ids."""

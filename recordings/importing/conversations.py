@@ -1,4 +1,4 @@
-"""What may be imported: ATIF documents, and chat messages as OpenAI's or LIMI's data has them."""
+"""Reading what can be imported: ATIF documents, and chat messages in the form of OpenAI or LIMI."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _ROLES = {"system", "developer", "user", "assistant", "tool"}
 
 
 class NotImportable(RecordingError):
-    """Something in a file that is no conversation; the message says where."""
+    """Raised when something in a file is not a conversation; the message says where."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImportedConversation:
-    """A conversation in the form of chat messages, arguments as strings."""
+    """A conversation as chat messages, with arguments as strings."""
 
     messages: list[dict[str, Any]]
     tools: list[dict[str, Any]] = field(default_factory=list)
@@ -34,7 +34,7 @@ class ImportedConversation:
 
 
 def read_conversations(path: Path) -> Iterator[ImportedConversation]:
-    """Yield the conversations of a file: JSON lines, or one JSON document.
+    """Yield the conversations of a file of JSON lines, or of one JSON document.
 
     Raises `NotImportable`.
     """
@@ -47,7 +47,7 @@ def read_conversations(path: Path) -> Iterator[ImportedConversation]:
 
 
 def _lines(path: Path, file: TextIO) -> Iterator[str]:
-    """Yield the lines of a file. Raises `NotImportable` for one without an end."""
+    """Yield the lines of a file. Raises `NotImportable` for a line that is too long."""
     while line := file.readline(_LONGEST + 1):
         if len(line) > _LONGEST:
             raise NotImportable(f"A line of {path} is longer than {_LONGEST:,} characters.")
@@ -55,7 +55,7 @@ def _lines(path: Path, file: TextIO) -> Iterator[str]:
 
 
 def _documents(path: Path, lines: Iterator[str]) -> Iterator[tuple[int, Any]]:
-    """Yield each document and the line it begins in."""
+    """Yield each document with the line in which it begins."""
     for number, text in enumerate(lines, 1):
         if not text.strip():
             continue
@@ -63,7 +63,7 @@ def _documents(path: Path, lines: Iterator[str]) -> Iterator[tuple[int, Any]]:
             yield number, json.loads(text)
         except UNPARSABLE:
             if number > 1:
-                raise NotImportable(f"Line {number} of {path} is no JSON.") from None
+                raise NotImportable(f"Line {number} of {path} is not JSON.") from None
             try:
                 yield 1, json.loads(_whole(path, text, lines))
             except UNPARSABLE:
@@ -96,7 +96,8 @@ def _conversation(document: Any, place: str) -> ImportedConversation:
         )
     except (*UNPARSABLE, LookupError, TypeError, AttributeError) as error:
         raise NotImportable(
-            f"{place} is no conversation ({_words(error)}): ATIF, or an object with `messages`."
+            f"{place} is not a conversation ({_words(error)}): it must be ATIF, or an object with "
+            "`messages`."
         ) from None
 
 
@@ -131,30 +132,30 @@ def _call(given: dict[str, Any]) -> tuple[str | None, str, str]:
 
 
 def _arguments(given: Any) -> str:
-    """Return arguments as a string; one that is a string already stays as it is."""
+    """Return arguments as a string; a string stays as it is."""
     return given if isinstance(given, str) else encode(given or {}).decode()
 
 
 def _tools(given: Any) -> list[dict[str, Any]]:
-    """Return the tools. Raises `ValueError` for what is no list of objects."""
+    """Return the tools. Raises `ValueError` for what is not a list of objects."""
     if not isinstance(given, list) or not all(isinstance(tool, dict) for tool in given):
-        raise ValueError("tools that are no list of objects")
+        raise ValueError("tools that are not a list of objects")
     return given
 
 
 def _text_or_none(given: Any, what: str) -> str | None:
-    """Return a text, or none. Raises `ValueError` for anything else."""
+    """Return a text or `None`. Raises `ValueError` for anything else."""
     if given is not None and not isinstance(given, str):
-        raise ValueError(f"{what} that is no text")
+        raise ValueError(f"{what} that is not text")
     return given
 
 
 def _text(content: Any) -> str:
-    """Return a content's text. Raises `ValueError` for pictures and the like."""
+    """Return the text of a content. Raises `ValueError` for images and the like."""
     if content is None or isinstance(content, str):
         return content or ""
     if any(part.get("type") != "text" for part in content):
-        raise ValueError("content that is no text")
+        raise ValueError("content that is not text")
     return "".join(part["text"] for part in content)
 
 

@@ -1,4 +1,4 @@
-"""A conversation → the events of a recording, as a session would have written them."""
+"""Writing an imported conversation as the events that a session would have recorded."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ _APPROVAL = Permission(by="nobody", mode="imported")
 
 @dataclass(frozen=True, slots=True)
 class Neutraliser:
-    """Makes control tokens in text harmless, so that no text can pose as a turn."""
+    """Neutralises control tokens in texts, so that a text cannot pose as a message."""
 
     text: Callable[[str], tuple[str, list[tuple[str, int]]]]
-    """What may be sent, and each token found with its count."""
+    """Returns the text to send, and each token that was found with its count."""
     turn: Callable[
         [str | None, str | None, Sequence[CallRequest]], tuple[SentTurn | None, list[Neutralised]]
     ]
-    """How a turn of the model's goes back where that differs, and what was found."""
+    """Returns how a response is sent back, if that differs, and what was found."""
 
 
 def record_conversation(
@@ -57,7 +57,7 @@ def record_conversation(
     license_name: str | None = None,
     tags: tuple[str, ...] = (),
 ) -> None:
-    """Write a conversation and close the recorder. Raises `RecordingFailed`."""
+    """Record a conversation and close the recorder. Raises `RecordingFailed`."""
     messages = list(conversation.messages)
     prompt = ""
     if messages and messages[0]["role"] == "system":
@@ -94,10 +94,10 @@ class _Writer:
         self._sent = self._rounds = self._steps = self._round_steps = 0
         self._sha256 = ""
         self._waiting: list[CallRequest] = []
-        """Calls of the last step without a result."""
+        """Calls of the last step without an observation."""
 
     def begin(self, start: SessionStart) -> None:
-        """Write the first event; without a system prompt, no system message was ever sent."""
+        """Record the first event; without a system prompt there is no system message."""
         if start.system_prompt:
             self.note(start, "harness")
         else:
@@ -205,7 +205,7 @@ class _Writer:
         )
 
     def _observe(self, message: dict[str, Any]) -> None:
-        """Write a result for the call that it names, or for the first that has none."""
+        """Record an observation for the call that it names, or for the first one without."""
         named = [call for call in self._waiting if call.call_id == message["tool_call_id"]]
         call = next(iter(named or self._waiting), None)
         if call is not None:

@@ -1,1 +1,1 @@
-"""The index: finding recordings and what was said in them."""
+"""The index: finding recordings and texts in them."""

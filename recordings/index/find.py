@@ -1,4 +1,4 @@
-"""Finding recordings: lists by what they are, searches by what was said in them."""
+"""Finding recordings: lists by a filter, searches by text."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 SortKey = Literal["started", "tokens", "steps", "rounds", "duration", "id"]
 _AROUND = 60
-"""Characters of a snippet on either side of what was found."""
+"""Characters of a snippet on each side of a match."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which recordings; an unset field lets everything through."""
+    """Which recordings; a field that is not set has no effect."""
 
     status: tuple[str, ...] = ()
     text: str | None = None
@@ -51,14 +51,14 @@ class Filter:
     """Seconds."""
     approval: ApprovalState | None = None
     reviewer: str | None = None
-    """Somebody who gave a verdict, void or not."""
+    """A reviewer who gave a verdict, void or not."""
     unjudged_by: str | None = None
-    """Somebody who gave no verdict on the recording as it is now."""
+    """A reviewer who gave no verdict on the recording as it is now."""
 
 
 @dataclass(frozen=True, slots=True)
 class FoundRecording:
-    """One recording in a list."""
+    """A recording in a list."""
 
     summary: RecordingSummary
     sha256: str
@@ -67,26 +67,26 @@ class FoundRecording:
     reviewers: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     outages: int = 0
-    """Calls that failed for a reason of the installation (`tool_infra`)."""
+    """Calls that hit an outage (`tool_infra`)."""
     query: str | None = None
     batch: str | None = None
     parent: str | None = None
     parent_seq: int | None = None
     uncounted: int = 0
-    """Reviews of others than this home, which do not count."""
+    """Reviews that do not count, because this home did not write them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One place where a text was found."""
+    """A place where a text was found."""
 
     id: str
     seq: int
     kind: Literal["user", "reasoning", "content", "call", "observation"]
     snippet: str
-    """On one line."""
+    """In one line."""
     matches: tuple[tuple[int, int], ...] = field(default=())
-    """Where in the snippet the words stand: (start, end)."""
+    """Places of the words in the snippet: (start, end)."""
 
 
 def find(
@@ -98,7 +98,7 @@ def find(
     limit: int | None = None,
     policy: Policy = "any",
 ) -> list[FoundRecording]:
-    """Return the recordings that pass a filter; the index is as of its last `refresh`."""
+    """Return the recordings that pass a filter, as of the index's last `refresh`."""
     column = {"duration": "ended - started"}.get(sort, sort)
     conditions, values = _conditions(where)
     rows = index.db.execute(
@@ -125,9 +125,9 @@ def find(
 def search(
     index: RecordingIndex, text: str, where: Filter = Filter(), *, limit: int = 50
 ) -> Iterator[Hit]:
-    """Yield the places where all words of a text stand, the newest recordings first.
+    """Yield the places that have all words of a text, the newest recordings first.
 
-    Words in double quotes stand next to each other. A text without a word finds nothing.
+    Words in double quotes are a phrase. A text without a word finds nothing.
     """
     words = _words(text)
     if not words:
@@ -146,7 +146,7 @@ def search(
 
 
 def children(index: RecordingIndex, name: str) -> list[tuple[str, int]]:
-    """Return the forks of a recording: (id, the event they were forked at)."""
+    """Return the forks of a recording: (id, the event at which it was forked)."""
     rows = index.db.execute(
         "SELECT id, parent_seq FROM recordings WHERE parent = ? ORDER BY parent_seq, id", (name,)
     )
@@ -250,7 +250,7 @@ def _with(found: FoundRecording, tags: list[str], outages: int) -> FoundRecordin
 
 
 def _words(text: str) -> list[str]:
-    """Words and quoted phrases, without what the full-text syntax would read as its own."""
+    """Return words and quoted phrases, without characters of the full-text syntax."""
     parts = re.findall(r'"([^"]*)"|(\S+)', text)
     words = [(phrase or word).replace('"', " ").strip() for phrase, word in parts]
     return [spaced(word) for word in words if re.search(r"\w", word)]
@@ -264,7 +264,7 @@ def _text_at(index: RecordingIndex, name: str, kind: str, offset: int) -> str | 
 
 
 def _snippet(text: str, words: list[str]) -> tuple[str, tuple[tuple[int, int], ...]]:
-    """Cut the text around the first of the words; also say where words stand in the snippet."""
+    """Return a snippet around the first match, and the places of the words in it."""
     pattern = re.compile("|".join(_loosely(word) for word in words), re.IGNORECASE)
     first = pattern.search(text)
     middle = first.start() if first else 0
@@ -275,5 +275,5 @@ def _snippet(text: str, words: list[str]) -> tuple[str, tuple[tuple[int, int], .
 
 
 def _loosely(word: str) -> str:
-    """A pattern for a word or a phrase, whatever stands between its parts."""
+    """Return a pattern for a word or a phrase, with anything but words between its parts."""
     return r"\W*".join(re.escape(part) for part in re.findall(r"\w+", word))

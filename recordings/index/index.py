@@ -1,7 +1,7 @@
 """The index: what lists and searches need of all recordings, in one SQLite file.
 
-Derived from the recordings alone: it may be deleted at any time and is built anew. Many processes
-may use and refresh it at once.
+It is derived from the recordings: it may be deleted at any time and is built again. Several
+processes may use and refresh it at the same time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from recordings.store.store import RecordingStore
 
 INDEX = ".index.sqlite"
 _ENDS = ("", "-wal", "-shm", "-journal")
-"""What the names of an index's files end with."""
+"""Suffixes of the names of an index's files."""
 _CHANGES = ("-wal", "-journal")
 """Those that hold what is to be written into it."""
 _SOUND = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL)
@@ -34,13 +34,13 @@ _UNREADABLE = (sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ)
 _PATIENCE = 30.0
 """Seconds to wait while another process refreshes."""
 _JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
-"""What SQLite ends a journal with that names another file, which it would delete."""
+"""How a journal ends that names another file, which SQLite would delete."""
 _BATCH = 64
-"""Recordings of one transaction: others wait no longer than these take."""
+"""Recordings in one transaction: other processes wait no longer than these take."""
 
 
 class Stamp(NamedTuple):
-    """What tells that a recording's files have changed since they were indexed."""
+    """What changes when a recording's files are written after they were indexed."""
 
     inode: int
     size: int
@@ -49,15 +49,15 @@ class Stamp(NamedTuple):
 
 
 _UNSEEN = Stamp(0, 0, 0, 0)
-"""Of a recording that cannot be looked at: who reads it says why."""
+"""The stamp of a recording that cannot be accessed: reading it reports why."""
 
 
 class RecordingIndex:
     """The index of a store; a context manager.
 
-    One that came from elsewhere, as in somebody's archive, is not read: it is made again. Raises
-    `UnexpectedFile` where something else stands in its place, and `sqlite3.Error` only where the
-    file can be neither read nor made again.
+    A foreign one, from an archive for example, is not read but built again. Raises
+    `UnexpectedFile` where its path is not a regular file, and `sqlite3.Error` only where the file
+    can be neither read nor built again.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class RecordingIndex:
         keys: ReviewKeys | None = None,
         copied_from: int = 0,
     ) -> None:
-        """`keys`: of the home whose reviews count, and which made the file; without them all do.
+        """`keys`: of the home whose reviews count and which wrote the file; without keys all count.
 
         `copied_from` is the inode of the file of which `path` is a copy.
         """
@@ -101,7 +101,7 @@ class RecordingIndex:
             os.close(in_use)
 
     def refresh(self) -> int:
-        """Take in what is new in the store; return how many recordings had changed.
+        """Index what is new in the store; return how many recordings had changed.
 
         Costs two `stat` a recording, and reads only what was appended.
         """
@@ -121,7 +121,7 @@ class RecordingIndex:
         return len(changed) + len(gone)
 
     def _judge_by_keys(self) -> None:
-        """Forget what was reviewed when other keys said which reviews count."""
+        """Forget reviewed recordings when the keys have changed: other reviews may count."""
         name = self.keys.name if self.keys is not None else ""
         if self.db.execute("SELECT key FROM judged_by").fetchone() == (name,):
             return
@@ -132,7 +132,7 @@ class RecordingIndex:
             self.db.execute("UPDATE judged_by SET key = ?", (name,))
 
     def forget(self, name: str) -> None:
-        """Remove a recording's rows (its words stay in the full-text table, unreachable)."""
+        """Remove a recording's rows; its words stay in the full-text table, unreachable."""
         row = self.db.execute("SELECT number FROM recordings WHERE id = ?", (name,)).fetchone()
         if row is None:
             return
@@ -141,7 +141,7 @@ class RecordingIndex:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """One transaction, alone among all processes."""
+        """One transaction, with a lock against other processes."""
         self.db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -178,7 +178,7 @@ class RecordingIndex:
             if version not in (0, VERSION):
                 raise sqlite3.DatabaseError(f"index of version {version}")
             if not self._is_ours(db):
-                raise sqlite3.DatabaseError("made elsewhere, or with another key")
+                raise sqlite3.DatabaseError("written elsewhere, or with another key")
             db.execute("SELECT count(*) FROM recordings").fetchone()
         except BaseException:
             db.close()
@@ -186,9 +186,9 @@ class RecordingIndex:
         return db
 
     def _is_ours(self, db: sqlite3.Connection) -> bool:
-        """Tell whether this home made the file: no other knows the proof for its inode.
+        """Return whether this home wrote the file: only its key makes the proof for the inode.
 
-        Nothing is read before the schema is: a view or a column could make work without an end.
+        The schema is checked first: a view or a column could compute without an end.
         """
         schema = set(db.execute("SELECT type, sql FROM sqlite_master"))
         kinds = {kind for kind, _ in schema}
@@ -199,7 +199,7 @@ class RecordingIndex:
         return bool(db.execute("SELECT proof FROM made_by").fetchone() == (self._proof(),))
 
     def _proof(self) -> str:
-        """Return the key's word that this very file is its home's; another place gives another."""
+        """Return the home's proof for this file; a copy of the file needs another."""
         if self.keys is None:
             return ""
         inode = self._inode or os.stat(self.path, follow_symlinks=False).st_ino
@@ -232,7 +232,7 @@ class RecordingIndex:
                 or known.inode != stamp.inode
                 or known.size > stamp.size
             ):
-                self.forget(name)  # mended, replaced (packed, redacted) or cut
+                self.forget(name)  # repaired, replaced (packed, redacted) or cut
         from recordings.index.update import index_recording  # slow to import, seldom needed
 
         try:
@@ -251,10 +251,10 @@ class RecordingIndex:
 
 
 def remove_from_index(folder: Path, keys: ReviewKeys | None = None) -> None:
-    """Take a recording and its words out of its store's index, so that no page of it has them.
+    """Remove a recording and its words from its store's index, from every page of the file.
 
-    Call it while the log is still what was indexed. An index that resists, or was not made with
-    these keys, is deleted.
+    Call it while the log is still as it was indexed. An index from which they cannot be removed,
+    or that was not written with these keys, is deleted.
     """
     store = RecordingStore(folder.parent)
     path = store.root / INDEX
@@ -275,21 +275,21 @@ def _purge(index: RecordingIndex, folder: Path) -> None:
             indexed_texts(index.db, folder),
         )
         index.forget(folder.name)
-    # Words go for good only when what holds them is merged, and the log of changes is emptied.
+    # Words are gone only when their segments are merged and the write-ahead log is emptied.
     index.db.execute("INSERT INTO texts (texts) VALUES ('optimize')")
     index.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _is_damage(code: int) -> bool:
-    """Tell whether an error of SQLite's speaks against the file: not when others hold it, nor when
-    nothing can be written."""
+    """Return whether an SQLite error means a damaged file: not when it is locked, nor when the disk
+    is full."""
     if code & 0xFF == sqlite3.SQLITE_IOERR:
         return code in _UNREADABLE
     return code & 0xFF not in _SOUND
 
 
 def delete_index(path: Path) -> None:
-    """Delete an index's file; the next index is built again. What is no file of ours stays."""
+    """Delete an index's files; it is built again later. Files of other users stay."""
     with suppress(FileNotFoundError), OpenFolder(path.parent) as folder:
         for end in _ENDS:
             with suppress(UnexpectedFile):
@@ -297,7 +297,7 @@ def delete_index(path: Path) -> None:
 
 
 def _refuse_others(path: Path) -> None:
-    """Raise `UnexpectedFile` unless what stands in the place of an index's files are files."""
+    """Raise `UnexpectedFile` unless an index's files are regular files."""
     with OpenFolder(path.parent) as folder:
         for end in _ENDS:
             status = folder.status(path.name + end)
@@ -329,9 +329,9 @@ def _has_room(path: Path) -> bool:
 
 
 def _delete_planted_journal(path: Path) -> None:
-    """Delete an index whose journal names another file: none of ours does, and SQLite deletes it.
+    """Delete an index whose journal names another file, because SQLite would delete that file.
 
-    Such a journal is written only where one transaction changes several databases.
+    sii never writes one: it needs a transaction over several databases.
     """
     with suppress(FileNotFoundError), OpenFolder(path.parent) as folder:
         with folder.reader(f"{path.name}-journal") as journal:
@@ -350,7 +350,7 @@ def _stamp(folder: str) -> Stamp | None:
     try:
         found = _stat(folder + LOG) or _stat(folder + LOG + PACKED)
         if found is None or (not found.st_size and stat.S_ISREG(found.st_mode)):
-            return None  # empty: killed before anything was recorded
+            return None  # empty: killed before the first event
         reviews = _stat(folder + REVIEWS)
     except OSError:
         return _UNSEEN
@@ -359,7 +359,7 @@ def _stamp(folder: str) -> Stamp | None:
 
 
 def _stat(path: str) -> os.stat_result | None:
-    try:  # not `suppress`: this runs twice for every recording there is
+    try:  # not `suppress`: this runs twice for every recording
         return os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return None

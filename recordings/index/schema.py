@@ -1,4 +1,4 @@
-"""The index's tables, and what a line of a log puts into them."""
+"""The tables of the index, and the texts of an event that it holds."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 from recordings.storage.lines import STREAMED
 
 VERSION = 6
-"""Another version in a file: it is thrown away and built anew."""
+"""A file with another version is deleted and built again."""
 
-# A place's number is never used again: the words of a forgotten place stay in `texts`, which,
-# keeping no text, cannot delete them.
+# A place's number is never used again: the words of a removed place stay in `texts`, which has no
+# texts and so cannot delete them.
 MADE_BY = "CREATE TABLE made_by (proof TEXT NOT NULL)"
 TABLES = f"""
 {MADE_BY};
@@ -44,21 +44,21 @@ CREATE VIRTUAL TABLE texts USING fts5(text, content='', tokenize='unicode61');
 """
 
 PARTS = ("tools", "errors", "tags", "verdicts", "places")
-"""Tables whose rows belong to a recording."""
+"""Tables whose rows belong to one recording."""
 
 UNREAD = STREAMED | {"model_request"}
-"""Lines that tell the index nothing; they are not parsed."""
+"""Types of events that the index does not need; their lines are not parsed."""
 
 _UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")
 
 
 def spaced(text: str) -> str:
-    """Set the characters of scripts without spaces apart, so that each is a word of its own."""
+    """Put spaces around the characters of scripts without spaces, so that each is a word."""
     return text if text.isascii() else _UNSPACED.sub(r" \g<0> ", text)
 
 
 def texts_of(kind: str, data: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield (what it is, text) of everything in an event that a search finds."""
+    """Yield (kind, text) of everything in an event that a search finds."""
     match kind:
         case "user_message":
             yield "user", data["text"]
@@ -74,5 +74,5 @@ def texts_of(kind: str, data: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def calls_text(calls: list[dict[str, Any]]) -> str:
-    """Return calls as text, their arguments as the model wrote them."""
+    """Return calls as text, with their arguments as the model wrote them."""
     return "\n".join(f"{call['name']} {call['arguments']}" for call in calls)

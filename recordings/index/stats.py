@@ -1,6 +1,6 @@
-"""Figures over recordings: how long trajectories are, what they call, what fails, what is approved.
+"""Statistics of recordings: length of trajectories, calls, failures, approvals.
 
-Read from the logs as they go by; what is held of a recording is one row of numbers.
+Read from the logs; memory holds one row of numbers a recording.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from recordings.storage.log import read_lines
 LIMI = {"min": 13_000, "mean": 42_400, "max": 152_000}
 """Tokens of LIMI's 78 trajectories (arXiv 2509.17567)."""
 BINS = (0, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000, 256_000)
-"""Where the bars of the tokens' histogram begin; the last has no end."""
+"""Lower ends of the bins of the token histogram; the last has no upper end."""
 _COUNTED = frozenset({"model_response", "model_error", "observation"})
 
 
 @dataclass(slots=True)
 class Figures:
-    """One recording in numbers."""
+    """The figures of one recording."""
 
     found: FoundRecording
     tokens: int = 0
-    """The longest prompt with what was generated on it: the trajectory as the model last saw it."""
+    """Length of the longest prompt with its response: the trajectory as the model last read it."""
     generated: int = 0
     calls: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
-    """Calls that failed, by tool; not those that hit an outage."""
+    """Calls that failed, by tool, without those that hit an outage."""
     outages: int = 0
-    """Calls that failed for a reason of the installation."""
+    """Calls that hit an outage."""
     errors: Counter[str] = field(default_factory=Counter)
-    """By kind: of calls, and of attempts of the model."""
+    """By kind: of calls, and of requests to the model."""
 
 
 def figures_of(found: FoundRecording) -> Figures:
@@ -69,9 +69,9 @@ def figures_of(found: FoundRecording) -> Figures:
 
 
 def _word(value: object) -> str:
-    """Return a name as it is; a recording may hold anything. Raises `TypeError`."""
+    """Return a name; a recording may hold anything. Raises `TypeError`."""
     if not isinstance(value, str):
-        raise TypeError("a name is no text")
+        raise TypeError("a name is not a string")
     return value
 
 
@@ -150,7 +150,7 @@ def _spread(values: list[int] | list[float]) -> dict[str, float]:
 
 
 def _histogram(values: list[int]) -> list[list[int]]:
-    """Return pairs of where a bar begins and how many are in it."""
+    """Return pairs of the lower end of a bin and the number of values in it."""
     counts = [0] * len(BINS)
     for value in values:
         counts[max(place for place, begin in enumerate(BINS) if begin <= value)] += 1

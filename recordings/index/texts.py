@@ -1,4 +1,4 @@
-"""The texts that the index knows, read again from where they stand in the logs."""
+"""Reading the indexed texts again from their places in the logs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from recordings.storage.log import read_lines
 
 
 def indexed_texts(db: sqlite3.Connection, folder: Path) -> Iterator[tuple[int, str]]:
-    """Yield (place, text as it was indexed) of all that is indexed of a recording.
+    """Yield (place, text as it was indexed) of everything that is indexed of a recording.
 
     Raises `RecordingError`, `LookupError`, `TypeError` when the log is not what was indexed.
     """
@@ -28,7 +28,7 @@ def indexed_texts(db: sqlite3.Connection, folder: Path) -> Iterator[tuple[int, s
 def text_at(folder: Path, kind: str, offset: int) -> str:
     """Return the text of one kind in the line at an offset.
 
-    Raises `RecordingError`, `LookupError`, `TypeError` when it is not there.
+    Raises `RecordingError`, `LookupError`, `TypeError` when it does not exist.
     """
     for line in read_lines(folder, offset=offset):
         event = parse_line(line.text)

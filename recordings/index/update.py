@@ -1,4 +1,4 @@
-"""One recording → its rows in the index: only the lines that came since the last time are read."""
+"""Updating the rows of one recording in the index, from the lines that are new."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ _COLUMNS = (
     *("status", "mode", "model", "query", "batch", "first_message"),
     *("started", "ended", "rounds", "steps", "tokens"),
 )
-"""What is read of a recording's row, brought up to date, and written back."""
+"""Columns of a recording's row that are read, updated and written back."""
 _EARLIEST, _LATEST = -62_135_596_800, 253_402_300_800
 """Seconds since the epoch at the beginning of the year 1 and the end of the year 9999."""
 _LARGEST = (1 << 63) - 1
-"""Of a number in a row: a server may count beyond it."""
+"""Largest number in a row; a server may report a larger one."""
 _LONGEST = 1 << 18
 """Characters of a text in a row: a list reads the rows of all recordings."""
 _MOST_TAGS = 1000
 
 
 def index_recording(db: sqlite3.Connection, folder: Path, keys: ReviewKeys | None = None) -> None:
-    """Bring a recording's rows up to date, within the caller's transaction.
+    """Update a recording's rows, within the caller's transaction.
 
-    `keys`: of the home whose reviews count; without them all do.
+    `keys`: of the home whose reviews count; without keys all count.
     Raises `RecordingError`, and what malformed events raise (`KeyError`, `TypeError`, …).
     """
     indexer = _Indexer(db, folder, keys)
@@ -47,7 +47,7 @@ def index_recording(db: sqlite3.Connection, folder: Path, keys: ReviewKeys | Non
 
 
 class _Rewritten(Exception):
-    """The log does not go on from where it was left."""
+    """Raised when the log does not continue the lines that are indexed."""
 
 
 class _Indexer:
@@ -65,7 +65,7 @@ class _Indexer:
         self._errors: Counter[str] = Counter()
 
     def read(self) -> None:
-        """Take in every line that is new."""
+        """Read the new lines."""
         row = self._row
         offset, first = row["offset"], row["line"]
         try:
@@ -82,12 +82,12 @@ class _Indexer:
             raise RecordingDamaged("The recording has no whole line.")
 
     def clear(self) -> None:
-        """Forget what is known of the recording but its name."""
+        """Delete the recording's rows."""
         for table in (*PARTS, "recordings"):
             self._db.execute(f"DELETE FROM {table} WHERE number = ?", (self._number,))
 
     def write(self) -> None:
-        """Store what was read, and the reviews."""
+        """Write what was read, and the reviews."""
         row, number, db = self._row, self._number, self._db
         columns = ", ".join(f"{name} = ?" for name in _COLUMNS)
         values = [_bounded(row[name]) for name in _COLUMNS]
@@ -137,9 +137,9 @@ class _Indexer:
             return
         event = parse_line(line.text)
         if event["type"] == "redaction":
-            return  # it says nothing of how the session went
+            return  # it says nothing about the session
         if not _EARLIEST <= event["wall"] < _LATEST:
-            raise RecordingDamaged(f"Line {line.number}: its time is none.")
+            raise RecordingDamaged(f"Line {line.number}: its time is not real.")
         row["ended"] = event["wall"]
         row["status"] = "forked" if is_new_fork(event, row["status"] == "forked") else None
         if event.get("parent"):

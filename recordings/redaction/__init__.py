@@ -1,1 +1,1 @@
-"""Secrets: found, kept out, taken out."""
+"""Redaction: finding secrets, and removing them while recording or afterwards."""

@@ -1,4 +1,4 @@
-"""The redactor: takes secrets out of events and blobs, before they are kept or afterwards."""
+"""The redactor: masks secrets in events and blobs, while recording or afterwards."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from recordings.redaction.secrets import Secret, SecretFinder, mask
 _Response = TypeVar("_Response", ModelResponse, SummaryResponse)
 
 BLANK = -1
-"""Stands for a token id that was taken out."""
+"""Replaces a token id that was removed."""
 
 
 class Redactor:
-    """Masks what a finder finds; with `whole`, nothing of a text in which it finds something."""
+    """Masks what a finder finds; with `whole`, the whole text in which it finds something."""
 
     def __init__(self, finder: SecretFinder, *, whole: bool = False) -> None:
         self.finder = finder
@@ -74,7 +74,7 @@ class Redactor:
                 return value
 
     def _named(self, key: str, value: Any) -> Any:
-        """Look at a value with its name before it: `{"password": "…"}` gives it away."""
+        """Mask a value with its name before it: `{"password": "…"}` reveals it."""
         if not isinstance(value, str):
             return self._value(value)
         before = f"{key}="
@@ -83,14 +83,14 @@ class Redactor:
 
 
 def texts_of(data: EventData) -> list[str]:
-    """Return every text in an event's data; one with a name in front of it, as `name=text`."""
+    """Return every text in an event's data, those of a dictionary as `name=text`."""
     texts: list[str] = []
     _collect_fields(data, texts)
     return texts
 
 
 def _collect_fields(part: EventPart, texts: list[str]) -> None:
-    """Runs over everything that is recorded: fields that never hold text are passed over."""
+    """Collect texts, skipping fields without text: this runs for everything that is recorded."""
     fields = part.__dict__
     for name in _text_fields(type(part)):
         value = fields[name]
@@ -133,7 +133,7 @@ def _holds_text(annotation: Any) -> bool:
 
 
 def blank_generated(data: EventData) -> EventData:
-    """Blank the ids that a model generated; their number stays."""
+    """Blank the generated ids; their number stays."""
     if isinstance(data, ModelResponse | SummaryResponse | ModelError) and data.generated_ids:
         update: dict[str, Any] = {"generated_ids": [BLANK] * len(data.generated_ids)}
         if not isinstance(data, ModelError):
@@ -143,7 +143,7 @@ def blank_generated(data: EventData) -> EventData:
 
 
 def blank_prompt(data: _Response) -> _Response:
-    """Blank the ids that were new in a prompt; their number stays."""
+    """Blank the new ids of a prompt; their number stays."""
     if data.prompt_ids is None or not data.prompt_ids.new:
         return data
     span = IdSpan(keep=data.prompt_ids.keep, new=[BLANK] * len(data.prompt_ids.new))

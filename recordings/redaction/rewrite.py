@@ -1,7 +1,7 @@
-"""Redaction afterwards: secrets taken out of a recording that exists; and the scan for them.
+"""Redaction afterwards: scanning a recording for secrets, and removing them.
 
-Changed events keep their place with `‹redacted:NAME›` in it, the lines are chained anew, and a
-`redaction` event at the end notes the hash before.
+Changed events keep their place, with `‹redacted:NAME›` in it. The lines are chained again, and a
+`redaction` event at the end has the old hash.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ from recordings.trust.home_key import HomeKey
 from recordings.trust.seal import SEAL, SealWriter
 
 _LARGEST = 64 << 20
-"""Bytes of a blob that are looked at."""
+"""Bytes of a blob that are scanned."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A secret in a recording. Its value is not repeated."""
+    """A secret in a recording, without its value."""
 
     seq: int
     secret: Secret
@@ -72,14 +72,14 @@ def redact(
     key: HomeKey | None = None,
     keys: ReviewKeys | None = None,
 ) -> Redaction | None:
-    """Take secrets out of a recording for good; none: there was nothing to take out.
+    """Remove secrets from a recording permanently; return `None` when there were none.
 
-    A key seals what comes of it: give it only where the recording is own or trusted. `keys` are
-    the home's, with which its index is made.
+    A key seals the result: give one only where the recording is own or trusted. `keys` are the
+    home's, with which its index was written.
 
-    A packed recording is unpacked. The search index forgets its words. Approvals
-    become void, for the recording's hash is another. Copies elsewhere, forks among them, stay as
-    they are. Raises `RecordingInUse`, `RecordingNotFound`, `RecordingDamaged`, `RecordingFailed`.
+    A packed recording is unpacked. The search index forgets its words. Approvals become void,
+    because the recording's hash changes. Copies elsewhere, also forks, do not change.
+    Raises `RecordingInUse`, `RecordingNotFound`, `RecordingDamaged`, `RecordingFailed`.
     """
     if packed_path(folder / LOG).exists():
         unpack(folder)
@@ -115,29 +115,29 @@ class _Rewriter:
         self._clean_blobs: dict[BlobRef, BlobRef] = {}
         """By blob: what stands for it."""
         self._tainted = 0
-        """Prompts that keep fewer ids than this have tokens of a changed message."""
+        """A prompt that keeps fewer ids than this has tokens of a changed message."""
         self._waiting = False
-        """A changed message was not yet in a prompt."""
+        """Whether a changed message was not yet in a prompt."""
 
     def run(self) -> Redaction | None:
         old = recording_hash(self._folder)
         temporary = f".{LOG}.{os.getpid()}"
         with OpenFolder(self._folder.parent, self._folder.name) as held:
-            held.remove(temporary)  # of a process that had our number and was killed
+            held.remove(temporary)  # left by a killed process with the same id
             try:
                 last = self._write(held.create(temporary), old)
                 if last is None:
                     return None
                 remove_from_index(
                     self._folder, self._keys
-                )  # before: it is by the old text that words are found
+                )  # first, because words are found by the old text
                 self._replace_log(held, temporary, old)
             finally:
                 held.remove(temporary)
         return last
 
     def _replace_log(self, held: OpenFolder, rewritten: str, old: str) -> None:
-        """Put the rewritten log in its place; killed before or after, its seal fits."""
+        """Replace the log by the rewritten one; the seal fits before and after."""
         seal = SealWriter.begin(self._folder, self._key, old) if self._key is not None else None
         try:
             if seal is not None:
@@ -149,7 +149,7 @@ class _Rewriter:
                 seal.close(recording_hash(self._folder))
 
     def remove_leftovers(self) -> None:
-        """Remove what no event names any more, and what a killed process left half-written.
+        """Remove blobs that no event names any more, and files of killed processes.
 
         A redaction that was killed leaves the old blobs: the next one removes them.
         """
@@ -204,7 +204,7 @@ class _Rewriter:
         return blank_prompt(data) if span.keep < self._tainted else data
 
     def _with_clean_summary_prompt(self, data: SummaryResponse) -> SummaryResponse:
-        """What follows does not stand on a summary's prompt, so it settles nothing."""
+        """Blank a summary's prompt; later prompts do not extend it, so nothing else changes."""
         span = data.prompt_ids
         is_tainted = self._waiting or (span is not None and span.keep < self._tainted)
         return blank_prompt(data) if is_tainted else data
@@ -230,7 +230,7 @@ class _Rewriter:
             before = read_blob(self._folder, ref)
         except RecordingError:
             self._kept_blobs.add(ref.sha256)
-            return ref  # lost or changed already: `verify` says so
+            return ref  # lost or changed already: `verify` reports it
         after = self._redactor.bytes(before)
         if after == before:
             self._kept_blobs.add(ref.sha256)

@@ -12,15 +12,15 @@ from typing import Literal, get_args
 from urllib.parse import quote
 
 Depth = Literal["known", "patterns", "names", "entropy"]
-"""What is looked for, each with all before it: known values; keys and tokens by their form;
-values by the name before them, as in `DB_PASSWORD=…`; what only looks random. The first two are
+"""What is searched for; each includes those before it: known values; keys and tokens by their form;
+values by the name before them, as in `DB_PASSWORD=…`; text that looks random. The first two are
 hardly ever wrong, the third sometimes, the last often."""
 
 MASK = "‹redacted:"
-"""What the words in the place of a secret begin with."""
+"""How the text begins that replaces a secret."""
 
 SHORTEST = 8
-"""Characters of the shortest known value that is looked for: shorter ones are words."""
+"""Characters of the shortest known value that is searched for: shorter ones are words."""
 
 _SECRET_NAME = re.compile(
     r"(?:^|_)(?:key|apikey|token|secret|password|passwd|pwd|credentials?|auth)(?:$|_)",
@@ -28,9 +28,9 @@ _SECRET_NAME = re.compile(
 )
 _PUBLIC_NAMES = frozenset({"SSH_AUTH_SOCK", "XAUTHORITY", "GPG_KEY", "SSH_ASKPASS"})
 
-# Name, what stands in every such secret (a fast look before a slow one), and the form.
-# Any text takes time linear in it: where a form may begin is rare, or what is read from there on
-# is not read again from the next such place.
+# Name, a text in every such secret (checked first, because it is fast), and the form.
+# Each takes time linear in the text: places where a form may begin are rare, or what is read from
+# one is not read again from the next.
 PATTERNS: tuple[tuple[str, str, re.Pattern[str]], ...] = tuple(
     (name, part, re.compile(pattern, re.DOTALL))
     for name, part, pattern in (
@@ -55,7 +55,7 @@ PATTERNS: tuple[tuple[str, str, re.Pattern[str]], ...] = tuple(
         (
             "JWT",
             ".eyJ",
-            # The whole is looked for where a run of its characters begins, its start within it.
+            # The whole is searched for where a run of its characters begins, its start within it.
             r"(?<![A-Za-z0-9_-])"
             r"(?=[A-Za-z0-9_-]++\.eyJ[A-Za-z0-9_-]{10,}+\.[A-Za-z0-9_-]{10})[A-Za-z0-9_-]*?"
             r"(?P<secret>eyJ[A-Za-z0-9_-]{10,}+\.eyJ[A-Za-z0-9_-]{10,}+\.[A-Za-z0-9_-]{10,}+)",
@@ -79,10 +79,10 @@ _NAME_BEFORE = re.compile(
 )
 _NAME_ENDS = ("key", "token", "secret", "password", "passwd")
 _LONGEST_NAME = 54
-"""Characters before a value that are looked at: its name, a quote, some spaces."""
+"""Characters before a value that are read: its name, a quote, some spaces."""
 _DENSE = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{32,128}={0,2}(?![A-Za-z0-9+/_=-])")
 _DENSE_BITS = 4.4
-"""Bits a character; sha256 in hex has at most 4, words and paths about 4."""
+"""Bits a character; a sha256 in hex has at most 4, words and paths about 4."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class Secret:
 
 
 def known_secrets(*sources: Mapping[str, str]) -> dict[str, str]:
-    """Return those of environment variables or settings whose names say that they are secret."""
+    """Return the environment variables or settings whose names say that they are secret."""
     return {
         name: value
         for source in sources
@@ -120,17 +120,17 @@ class SecretFinder:
             for form in _forms(value)
         }
         self._parts = (*self._names, *(part for _, part, _ in PATTERNS if self._depth >= 1))
-        """One of them stands in every text with a secret, unless it is found by name or looks."""
+        """Every text with a secret has one of these, unless it is found by name or entropy."""
         longest_first = sorted(self._names, key=len, reverse=True)
         self._known = re.compile("|".join(re.escape(form) for form in longest_first) or r"(?!)")
 
     def find(self, text: str) -> list[Secret]:
-        """Return the secrets of a text in order; where some overlap, the surest."""
+        """Return the secrets of a text in order; of overlapping ones the most certain."""
         found: list[Secret] = []
         if self._depth < 2 and not self._may_hold(text):
             return found
         taken = bytearray()
-        """Which characters are those of secrets that were found."""
+        """Which characters belong to secrets that were found."""
         for secret in self._all(text):
             taken = taken or bytearray(len(text))
             if taken.find(1, secret.start, secret.end) < 0:
@@ -139,7 +139,7 @@ class SecretFinder:
         return sorted(found, key=lambda secret: secret.start)
 
     def _may_hold(self, text: str) -> bool:
-        """A fast look, for nearly all texts hold none; a loop is faster here than `any`."""
+        """A fast check, because nearly all texts have none; a loop is faster here than `any`."""
         for part in self._parts:  # noqa: SIM110
             if part in text:
                 return True
@@ -182,12 +182,12 @@ def _by_name(text: str) -> Iterator[Secret]:
 
 
 def is_of_token(character: str) -> bool:
-    """Tell whether a character may stand inside a key or a token."""
+    """Return whether a character may be in a key or a token."""
     return character.isascii() and (character.isalnum() or character in "_-+/=.")
 
 
 def begins_secret(text: str) -> bool:
-    """Tell whether a secret with spaces in it may have begun at the end of a text."""
+    """Return whether a secret with spaces may begin at the end of a text."""
     if text.endswith(("earer", "earer ")):
         return True
     began = text.rfind("-----BEGIN", max(0, len(text) - _LONGEST_KEY))
@@ -195,7 +195,7 @@ def begins_secret(text: str) -> bool:
 
 
 def mask(text: str, secrets: Iterable[Secret]) -> str:
-    """Replace secrets (in order, not overlapping) by `‹redacted:NAME›`."""
+    """Replace secrets, which are in order and do not overlap, by `‹redacted:NAME›`."""
     parts, last = [], 0
     for secret in secrets:
         parts += [text[last : secret.start], f"{MASK}{secret.name}›"]
@@ -204,7 +204,7 @@ def mask(text: str, secrets: Iterable[Secret]) -> str:
 
 
 def _forms(value: str) -> set[str]:
-    """A value as it stands in text, in JSON and in a URL."""
+    """Return a value as it is written in text, in JSON and in a URL."""
     return {
         value,
         json.dumps(value)[1:-1],
@@ -214,12 +214,12 @@ def _forms(value: str) -> set[str]:
 
 
 def _looks_made_up(value: str) -> bool:
-    """Tell a random value from a name, a call or a placeholder."""
+    """Return whether a value looks random, unlike a name, a call or a placeholder."""
     kinds = sum(bool(re.search(kind, value)) for kind in ("[a-z]", "[A-Z]", "[0-9]"))
     return kinds >= 2 and "‹" not in value and _bits(value) >= 3.0
 
 
 def _bits(text: str) -> float:
-    """Shannon entropy, bits a character."""
+    """Return the Shannon entropy in bits a character."""
     size = len(text)
     return -sum(count / size * math.log2(count / size) for count in Counter(text).values())

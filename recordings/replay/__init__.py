@@ -1,1 +1,1 @@
-"""Replays: the timeline, a cast, a page."""
+"""Replays: the timeline, and exports as a web page and as a cast."""

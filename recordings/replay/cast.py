@@ -16,10 +16,10 @@ from recordings.store.summary import summarise
 
 _BOLD, _DIM, _RED, _CYAN, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[36m", "\x1b[0m"
 _LINES = 20
-"""Lines of an observation that are shown."""
+"""Most lines of an observation that are shown."""
 _PICTURES = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\n\t"}
 _PICTURES |= {0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
-_PICTURES |= dict.fromkeys(  # what reorders or hides text
+_PICTURES |= dict.fromkeys(  # characters that reorder or hide text
     (
         *(0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)),
         *(0x2028, 0x2029, *range(0xFFF9, 0xFFFC), *range(0xE0000, 0xE0080)),
@@ -29,7 +29,7 @@ _PICTURES |= dict.fromkeys(  # what reorders or hides text
 
 
 def write_cast(folder: Path, target: Path, *, width: int = 100, height: int = 30) -> None:
-    """Write the cast of a recording, as it is read.
+    """Write the cast of a recording while it is read.
 
     Raises what `read_events` raises, and `RecordingFailed`.
     """
@@ -56,7 +56,7 @@ def write_cast(folder: Path, target: Path, *, width: int = 100, height: int = 30
 
 
 class _Terminal:
-    """Turns items into what a terminal is sent; texts of the recording move no cursor."""
+    """Turns items into terminal output; texts of the recording cannot move the cursor."""
 
     def __init__(self) -> None:
         self._key = ""

@@ -1,4 +1,4 @@
-"""A recording as one self-contained page: play, pause, speed, step, seek, jump, fold."""
+"""A recording as one self-contained web page: play, pause, speed, step, seek, jump, fold."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from recordings.store.summary import RecordingSummary, summarise
 
 
 def write_html(folder: Path, target: Path) -> None:
-    """Write the page of a recording, as it is read: memory does not grow with its length.
+    """Write the page of a recording while it is read: memory does not grow with its length.
 
-    Nothing in the page is markup from the recording, and it loads nothing from anywhere.
+    No text of the recording becomes markup, and the page loads nothing.
     Raises what `read_events` raises, and `RecordingFailed`.
     """
     template = resources.files("recordings").joinpath("replay.html").read_text("utf-8")
@@ -38,7 +38,7 @@ def write_html(folder: Path, target: Path) -> None:
 
 
 def _safe(value: object) -> bytes:
-    """JSON that ends no script element: `<` stands in strings only."""
+    """Encode JSON that cannot end a script element: `<` is only in strings, and is escaped."""
     return encode(value).replace(b"<", b"\\u003c")
 
 

@@ -1,4 +1,4 @@
-"""What exported replays show of a recording: one list of items for the page and for the cast."""
+"""The items that exported replays show: one list for the web page and for the cast."""
 
 from __future__ import annotations
 
@@ -50,21 +50,21 @@ ItemKind = Literal["user", "reasoning", "content", "call", "output", "observatio
 
 @dataclass(frozen=True, slots=True)
 class ReplayItem:
-    """One change of what is shown."""
+    """One thing that is shown."""
 
     wait: float
-    """Seconds since the item before."""
+    """Seconds after the previous item."""
     kind: ItemKind
     key: str
-    """Items of one key belong together: the text of a message, a call and what came of it."""
+    """Items with one key belong together: the text of a message; a call and its observation."""
     text: str
     about: str = ""
-    """Of an observation: how it ended."""
+    """How the call of an observation ended."""
     error: bool = False
 
 
 def replay_items(events: Iterable[Event]) -> Iterator[ReplayItem]:
-    """Yield what a replay shows, in order; waits of events that show nothing are added up."""
+    """Yield the items of a replay in order; the waits of events without items are added up."""
     writer = _Writer()
     wait = 0.0
     for seconds, shown in timeline(events):
@@ -80,12 +80,11 @@ _Shown = tuple[ItemKind, str, str] | tuple[ItemKind, str, str, str, bool]
 class _Writer:
     def __init__(self) -> None:
         self._attempt = 0
-        """The event after which the text of a model call comes: an attempt that failed is told
-        apart from the next."""
+        """The request whose text is streamed: one that failed is shown apart from the next."""
         self._streamed: set[str] = set()
-        """What was streamed since, by kind: it is not shown again when it is whole."""
+        """Kinds of text that were streamed since: the response does not repeat them."""
         self._calls: dict[str, str] = {}
-        """Key of each call, by its id: some servers use an id again."""
+        """Key of each call, by its id; some servers use an id again."""
 
     def items(self, shown: Event | LiveDelta | LiveOutput) -> Iterator[_Shown]:
         if isinstance(shown, LiveDelta):
@@ -175,6 +174,6 @@ def _note(data: EventData) -> tuple[str, bool]:
         case Stub() | Check() | SimulatedUser() | QueryOutcome() | Redaction():
             return "", False
         case UserMessage() | ModelRequest() | ModelResponse() | ToolCall() | Observation():
-            return "", False  # shown as what they are
+            return "", False  # shown as items of their own
         case _:
             assert_never(data)

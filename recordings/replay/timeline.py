@@ -1,4 +1,4 @@
-"""Events → what a screen got while they happened, with the waits between: the base of replays."""
+"""The timeline of a recording: what a screen showed, with the waits between."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ def timeline(
 ) -> Iterator[tuple[float, Event | LiveDelta | LiveOutput]]:
     """Yield (seconds to wait, what a screen shows then).
 
-    Streamed text comes in pieces of about 100 ms. The pause before a session went on, or before a
-    fork, counts as none.
+    Streamed text comes in pieces of about 100 ms. The pause before a resume or a fork is left out.
     """
     last: float | None = None
     for event in events:
@@ -25,7 +24,7 @@ def timeline(
 
 
 def shown(event: Event) -> Iterator[tuple[float, Event | LiveDelta | LiveOutput]]:
-    """Yield (time, what a screen got) of an event: streamed text in the pieces it came in."""
+    """Yield (time, what a screen showed) of an event: streamed text in its pieces."""
     match event.data:
         case ModelDelta(step=step, kind=kind, index=index) as delta:
             for mono, text in _pieces(event.mono, delta):

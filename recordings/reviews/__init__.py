@@ -1,1 +1,1 @@
-"""Reviews: who said what about a recording, and what follows."""
+"""Reviews of recordings, and the approvals that follow from them."""

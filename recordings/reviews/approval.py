@@ -1,4 +1,4 @@
-"""Where a recording stands after its reviews: the verdicts that hold, judged by a policy."""
+"""The standing of a recording: what a policy makes of the verdicts on it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ApprovalState = Literal["unreviewed", "approved", "rejected", "needs_work", "voi
 
 
 class Judgement(Protocol):
-    """What counts of a review."""
+    """The part of a review that decides."""
 
     @property
     def reviewer(self) -> str:
@@ -26,23 +26,23 @@ class Judgement(Protocol):
 
     @property
     def verdict(self) -> Verdict | None:
-        """None: nothing was decided."""
+        """`None` for a review without a verdict."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a recording stands under a policy."""
+    """The standing of a recording under a policy."""
 
     state: ApprovalState
     verdicts: dict[str, Verdict]
     """Each reviewer's last verdict on the recording as it is now."""
     void: tuple[str, ...] = ()
-    """Reviewers whose verdict was on other content."""
+    """Reviewers whose last verdict was on other content."""
 
 
 def standing(reviews: Iterable[Judgement], sha256: str, policy: Policy = "any") -> Standing:
-    """Judge reviews of a recording whose hash is `sha256` now.
+    """Return the standing of a recording whose hash is `sha256` now.
 
     A verdict counts until its reviewer gives another or the recording changes. `any`: one
     approval is enough; `all`: every reviewer approves; `majority`: more than half do.

@@ -1,4 +1,4 @@
-"""Whose reviews count in a home: its own, and those of people whose public keys it has."""
+"""The keys that decide which reviews count: the home's, and the public keys of people."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from recordings.trust.people import People
 
 @dataclass(frozen=True, slots=True)
 class ReviewKeys:
-    """The keys that reviews are checked with."""
+    """The keys with which reviews are checked."""
 
     home: HomeKey
     people: People = field(default_factory=dict)
 
     @property
     def name(self) -> str:
-        """What tells these keys from others: another name, and other reviews may count."""
+        """A name for these keys; with other keys it differs, and other reviews may count."""
         if not self.people:
             return self.home.name
         people = hashlib.sha256(repr(sorted(self.people.items())).encode("utf-8", "replace"))

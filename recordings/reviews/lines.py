@@ -1,8 +1,8 @@
-"""The lines of `reviews.jsonl`: what each says, and whose word it is.
+"""The lines of `reviews.jsonl`: what each says, and who wrote it.
 
 Version 1 is a review and its checksum. Version 2 names the session and the key of the home that
-wrote it, and ends with that home's proof of all that stands before; besides reviews there are
-lines that vouch for the lines before them. Version 3 has the person's signature before the proof.
+wrote it, and ends with that home's proof of everything before; there are also lines that vouch for
+the lines before them. Version 3 has the person's signature before the proof.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from recordings.trust.home_key import HomeKey
 from recordings.trust.person_key import PersonKey, is_signed_by
 
 _LARGEST = 64 << 20
-"""Bytes of all reviews of a recording."""
+"""Most bytes of the reviews of a recording."""
 MOST_LINES = 2000
 """Of a recording: checking the signatures of as many takes less than a second."""
 UNPROVED, PROVED, SIGNED = 1, 2, 3
@@ -39,16 +39,16 @@ _ENDS: dict[int, tuple[str, ...]] = {
     PROVED: ("session", "home", "proof"),
     SIGNED: ("session", "home", "signature", "proof"),
 }
-"""Names of what stands in a line beside what it says."""
+"""Keys of a line that prove it, by version."""
 _PROOF = re.compile(rb',"proof":"([0-9a-f]{64})","sum":"[0-9a-f]{16}"\}\Z')
 _SIGNATURE = re.compile(rb',"signature":"([0-9a-f]{128})"\Z')
 
 ReviewOrigin = Literal["own", "person", "foreign", "unsigned", "tampered"]
-"""`own`: this home wrote it, or vouched for it; `person`: the person whom it names signed it;
-`unsigned`: it names a person whose key is known, and lacks their signature; `tampered`: it names
-this home, and the proof does not hold; `foreign`: any other."""
+"""`own`: this home wrote it, or vouched for it; `person`: the named person signed it; `unsigned`:
+it names a person whose key is known, without a valid signature; `tampered`: it names this home,
+with a wrong proof; `foreign`: any other."""
 COUNTED: frozenset[ReviewOrigin] = frozenset({"own", "person"})
-"""Origins of reviews that count."""
+"""Origins of the reviews that count."""
 
 
 class StepReview(EventPart):
@@ -58,11 +58,11 @@ class StepReview(EventPart):
     comment: str = ""
     flag: str | None = None
     exclude: bool | None = None
-    """True: not to be trained on; false: taken back; none: nothing said."""
+    """True excludes it from training, false takes that back, `None` says nothing."""
 
 
 class Review(EventPart):
-    """One reviewer's words at one time."""
+    """What one reviewer said of a recording at one time."""
 
     reviewer: str
     """A pseudonym."""
@@ -84,18 +84,18 @@ class ReviewLine:
 
     text: bytes
     proved: bool
-    """It ends with the proof of some home."""
+    """Whether it ends with the proof of a home."""
     origin: ReviewOrigin
     review: Review | None
-    """None: it vouches for others."""
+    """`None` for a line that vouches for others."""
 
 
 def proved_line(
     session: str, said: Mapping[str, Any], key: HomeKey | None, person: PersonKey | None = None
 ) -> bytes:
-    """Return the line that says something about a session, with the proof of the home.
+    """Return a line about a session, with the proof of the home and the signature of the person.
 
-    `person`: signs it too.
+    Without a key it has neither.
     """
     if key is None:
         return seal(encode({"v": UNPROVED, **said})[:-1])[0]
@@ -143,10 +143,10 @@ def reviewed_lines(folder: Path, keys: ReviewKeys | None) -> list[ReviewLine]:
 
 
 def needs_vouching(line: ReviewLine, for_signed: bool) -> bool:
-    """Tell whether a line is one that does not count, and does once it is vouched for.
+    """Return whether a line does not count, and will count when this home vouches for it.
 
-    `for_signed`: with the proof of another home, too; but none that names this home with a
-    wrong proof, or names a person whose key is known: then the signature alone counts.
+    `for_signed`: also with the proof of another home; never with a wrong proof of this home, nor
+    naming a person whose key is known, because then only the signature counts.
     """
     if for_signed:
         return line.origin == "foreign"
@@ -159,7 +159,7 @@ def _vouched(line: ReviewLine, for_signed: bool) -> ReviewLine:
 
 def _read(text: bytes, session: str, keys: ReviewKeys | None) -> tuple[ReviewLine, dict[str, Any]]:
     if check_line(text) is None:
-        raise ValueError("it is not what was written")
+        raise ValueError("it was changed")
     said: dict[str, Any] = orjson.loads(text)
     del said["sum"]
     version = said.pop("v")

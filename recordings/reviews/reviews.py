@@ -1,6 +1,6 @@
-"""Reviews: who said what about a recording afterwards, in `reviews.jsonl` beside the log.
+"""Reviews: what people said of a recording, in `reviews.jsonl` beside the log.
 
-Append-only. Every review is pinned to the recording's hash: a verdict on other content is void.
+Append-only. Every review has the recording's hash: a verdict on other content is void.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from recordings.trust.home_key import HomeKey
 from recordings.trust.person_key import PersonKey
 
 FLAGS = ("good", "wrong", "wasteful", "unsafe", "wrong_observation", "unclear")
-"""What a step is usually flagged as; other words are taken too."""
+"""The usual marks of a step; other words are accepted too."""
 
 
 def add_review(
@@ -47,8 +47,8 @@ def add_review(
 ) -> Review:
     """Append a review of the recording as it is now; it is on the disk on return.
 
-    A home's key proves it: without one it counts in no home. A person's key signs it for homes
-    elsewhere that know its public half.
+    A home key proves it: without one it counts in no home. A person key signs it for other homes
+    that know the public key.
     Raises `RecordingNotFound`, `RecordingInUse`, `RecordingDamaged`, `RecordingFailed`.
     """
     review = Review(
@@ -67,11 +67,11 @@ def add_review(
 
 
 def vouch(folder: Path, keys: ReviewKeys, *, for_signed: bool = False) -> bool:
-    """Count the reviews that stand there so far as this home's; return whether there were any.
+    """Vouch for the reviews so far, so that they count in this home; return whether there were any.
 
-    That is, those without a proof, of earlier versions; `for_signed`: those of other homes too,
-    but none that names a person whose key is known. A line is appended, the others stay as they
-    are. Raises what `add_review` raises.
+    These are the ones without a proof, of earlier versions; `for_signed`: also those of other
+    homes, but never one that names a person whose key is known. A line is appended; the others do
+    not change. Raises what `add_review` raises.
     """
     lines = reviewed_lines(folder, keys)
     if not any(needs_vouching(line, for_signed) for line in lines):
@@ -88,32 +88,32 @@ def vouch(folder: Path, keys: ReviewKeys, *, for_signed: bool = False) -> bool:
 
 
 def read_reviews(folder: Path) -> list[Review]:
-    """Return what a recording's reviews say, the oldest first, whoever wrote them.
+    """Return all reviews of a recording, the oldest first, also foreign ones.
 
-    A torn last line is left out. Raises `RecordingDamaged`.
+    A torn last line is skipped. Raises `RecordingDamaged`.
     """
     return [line.review for line in reviewed_lines(folder, None) if line.review is not None]
 
 
 def judged_reviews(folder: Path, keys: ReviewKeys) -> list[tuple[Review, ReviewOrigin]]:
-    """Return the reviews of a recording, and whose each is. Raises `RecordingDamaged`."""
+    """Return the reviews of a recording, each with its origin. Raises `RecordingDamaged`."""
     lines = reviewed_lines(folder, keys)
     return [(line.review, line.origin) for line in lines if line.review is not None]
 
 
 def counted_reviews(folder: Path, keys: ReviewKeys | None) -> list[Review]:
-    """Return the reviews that count in the home with these keys, by time; without keys all do.
+    """Return the reviews that count in the home with these keys, by time; without keys all.
 
     Raises `RecordingDamaged`.
     """
     if keys is None:
         return read_reviews(folder)
     counted = [review for review, origin in judged_reviews(folder, keys) if origin in COUNTED]
-    return sorted(counted, key=lambda review: review.time)  # the order of lines is not proved
+    return sorted(counted, key=lambda review: review.time)  # the order of the lines is not proved
 
 
 def excluded_events(reviews: Iterable[Review]) -> set[int]:
-    """Return the events that some reviewer excludes from training."""
+    """Return the events that a reviewer excludes from training."""
     words = {
         (review.reviewer, step.seq): step.exclude
         for review in reviews
@@ -124,7 +124,7 @@ def excluded_events(reviews: Iterable[Review]) -> set[int]:
 
 
 def tags(reviews: Iterable[Review], first: Iterable[str] = ()) -> set[str]:
-    """Return a recording's tags: those it began with, and what reviewers added and removed."""
+    """Return a recording's tags: the first ones, with those that reviewers added or removed."""
     found = set(first)
     for review in reviews:
         found = (found | set(review.add_tags)) - set(review.remove_tags)
@@ -144,7 +144,7 @@ def _open(folder: Path) -> LogWriter:
         return LogWriter.open(folder, REVIEWS)[0]
     with suppress(RecordingFailed):
         return LogWriter.create(folder, REVIEWS)
-    # Another reviewer was a moment faster, or it cannot be written at all: then this says so.
+    # Another reviewer created it, or it cannot be written: then this raises.
     try:
         return LogWriter.open(folder, REVIEWS)[0]
     except RecordingNotFound:

@@ -1,1 +1,1 @@
-"""Recording → samples: the units of training, with a mask that is 1 on what the model generated."""
+"""Samples: the units of training, with a mask that is 1 on ids that the model generated."""

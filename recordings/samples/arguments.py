@@ -1,4 +1,4 @@
-"""A call's raw arguments as a value: exactly what the model wrote, or not at all."""
+"""Parsing a call's arguments, where the value reads back as exactly what the model wrote."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import orjson
 
 
 def parse_arguments(arguments: str) -> dict[str, Any] | None:
-    """Return the object that a string of arguments stands for; none when another text is meant.
+    """Return the object of a string of arguments, or `None` when it would not read back the same.
 
-    None for what is no JSON object, names a key twice, holds a number that is written otherwise
-    when it is written again (`1e5`, `-0`, `NaN`), or half a character: each would read back as
-    something the model did not write. Integers keep all their digits.
+    `None` for what is not a JSON object, has a key twice, or has a number that is written
+    differently again (`1e5`, `-0`, `NaN`) or half a character: a trainer would render text that the
+    model did not write. Integers keep all their digits.
     """
     try:
         orjson.loads(arguments)  # what it refuses was sent back as `{}`
@@ -32,7 +32,7 @@ def parse_arguments(arguments: str) -> dict[str, Any] | None:
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("a key is there twice")
     return found
 
 
@@ -47,4 +47,4 @@ def _same_int(text: str) -> int:
 
 
 def _refuse(text: str) -> NoReturn:
-    raise ValueError(f"{text} is written otherwise when it is written again")
+    raise ValueError(f"{text} is written differently when it is written again")

@@ -1,6 +1,6 @@
-"""Reads a recording and yields its samples: one for every prefix-consistent segment of calls.
+"""Building the samples of a recording: one for each segment of consecutive model calls.
 
-Reads as it goes: what is held is one recording's messages and the ids of one segment.
+Memory holds the messages of one recording and the ids of one segment.
 """
 
 from __future__ import annotations
@@ -81,16 +81,16 @@ class _Builder:
         self._segment: Segment | None = None
         self._number = 0
         self._is_broken = False
-        """Messages were replaced or the model changed since the last response."""
+        """Whether messages were replaced or the model changed since the last response."""
         self._repeated = RepeatedSteps()
         self._round_excluded = False
         self._human_text = False
         self._outage = False
-        """A call of the round failed for a reason of the installation."""
+        """Whether a call of the round hit an outage."""
         self._excluded_steps: set[int] = set()
 
     def take(self, read: SampleEvent) -> Iterator[Sample | LeftOut]:
-        """Take account of an event."""
+        """Take an event; yield the sample that ends with it."""
         event = read.event
         self._note(event)
         if isinstance(event.data, ModelResponse):
@@ -99,7 +99,7 @@ class _Builder:
             yield from self._summary(event, event.data, read)
 
     def close(self) -> Iterator[Sample | LeftOut]:
-        """Yield the sample of the segment that stands."""
+        """Yield the sample of the last segment."""
         segment, self._segment = self._segment, None
         if segment is None:
             return
@@ -109,7 +109,7 @@ class _Builder:
         yield from segment.close(self._number, self._policy, self._claimed)
 
     def _note(self, event: Event) -> None:
-        """Take account of what an event says, but for a response's ids."""
+        """Take what an event says, without a response's ids."""
         data = event.data
         is_response = isinstance(data, ModelResponse)
         message = message_of(data)
@@ -146,7 +146,7 @@ class _Builder:
             self._human_text = True
 
     def _last_step(self, number: int) -> list[SampleStep]:
-        """Return the last step if it is this one."""
+        """Return the last step if it has this number, in a list."""
         steps = self._segment.steps[-1:] if self._segment else []
         return [step for step in steps if step.number == number]
 
@@ -172,7 +172,7 @@ class _Builder:
             self._segment = self._begin(self._request, is_exact=span is not None)
             new = self._whole(span)
         step = self._step(event, response)
-        # What goes back to it with control tokens defused is not what it wrote.
+        # With control tokens neutralised, what is sent back is not what it wrote.
         step.is_plain = response.sent is None and all(
             parse_arguments(call.arguments) is not None for call in response.calls
         )
@@ -186,7 +186,7 @@ class _Builder:
     def _summary(
         self, event: Event, response: SummaryResponse, read: SampleEvent
     ) -> Iterator[Sample | LeftOut]:
-        """A summary is a call beside the history: a sample of its own, if it counts at all."""
+        """A summary is a call outside the history: a sample of its own, if it counts."""
         asked, step = self._summary_request, self._step(event, response)
         step.origin, step.is_excluded = "compaction", event.seq in self._excluded
         self._extension(event, read.ids.prompt)
@@ -216,7 +216,7 @@ class _Builder:
         yield from segment.close(self._number, self._policy, self._claimed)
 
     def _extension(self, event: Event, span: IdSpan | None) -> list[int] | None:
-        """Return the ids that a prompt adds to the trail; none when it does not go on from it.
+        """Return the ids that a prompt adds to the last call, or `None` when it does not extend it.
 
         Raises `RecordingDamaged`.
         """
@@ -234,7 +234,7 @@ class _Builder:
         return None if span is None else self._trail.expand(span)
 
     def _breaks(self, span: IdSpan | None, new: list[int] | None) -> bool:
-        """Whether a new segment begins: told by ids, and by messages where there are none."""
+        """Return whether a new segment begins: by ids, or by messages where there are no ids."""
         segment = self._segment
         if segment is None or self._is_broken:
             return True
@@ -269,7 +269,7 @@ class _Builder:
         )
 
     def _add(self, step: SampleStep, new: list[int] | None, ids: CallIds) -> None:
-        """Append the request's new messages and the response, and its ids where it has any."""
+        """Append the request's new messages and the response, with its ids where it has any."""
         segment = self._segment
         assert segment is not None
         unseen = self._unseen()
@@ -281,5 +281,5 @@ class _Builder:
             self._trail.follow(ids.prompt, generated)
 
     def _unseen(self) -> list[int]:
-        """The events of the last request's messages that the segment does not hold yet."""
+        """Return the events of the last request's messages that the segment does not have yet."""
         return self._sent[len(self._segment.turns) if self._segment else 0 :]

@@ -1,4 +1,4 @@
-"""What counts: which steps of a recording are trained on, as data."""
+"""The policy that decides which steps of a recording are trained."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ from typing import Literal
 from recordings.samples.sample import Reason, StepKey
 
 HARMLESS = frozenset({"usage_missing", "text_unchecked", "whitespace_differs"})
-"""Doubts about a response (`recordings.flags`) that say nothing against it."""
+"""Flags of a response (`recordings.flags`) with which its text is still trained."""
 HARMLESS_TO_IDS = HARMLESS | {"reasoning_differs", "content_differs", "text_moved"}
-"""The server's parser lost something that the ids have."""
+"""Flags with which the ids are still trained: the parser lost something that the ids have."""
 _TOLD_APART = frozenset({"ids_missing", "redacted"})
-"""Doubts that have reasons of their own."""
+"""Flags that have reasons of their own."""
 
 
 @dataclass(frozen=True, slots=True)
 class SamplePolicy:
-    """`mask`: the step stays as context and is not trained; `train`: it is."""
+    """Which steps are trained. With `mask` a step is context only, with `train` it is trained."""
 
     by: Literal["ids", "text", "both"] = "ids"
-    """Whether the ids are trained on, or the messages, to be rendered anew by the trainer; `both`:
-    what counts must count as either."""
+    """Whether the ids are trained, or the text, which the trainer renders again; with `both` a step
+    must count as ids and as text."""
     without_ids: Literal["leave_out", "text"] = "leave_out"
-    """`text`: a segment that no ids are known of is judged by its messages, to be rendered."""
+    """`text`: a segment without ids is judged by its messages, which are rendered later."""
     human_text: Literal["train", "mask", "drop"] = "mask"
-    """What annotators wrote in the model's place; `drop` also leaves out all that follows it."""
+    """What annotators wrote instead of the model; `drop` also leaves out all steps after it."""
     failed_calls: Literal["train", "mask"] = "train"
-    """Steps with a call that failed: errors and recoveries are what LIMI keeps."""
+    """Steps with a call that failed; LIMI trains errors and recoveries."""
     repeated: Literal["train", "mask"] = "mask"
-    """Steps after which the harness had to say that the model repeats itself, and those that go on
-    with it all the same."""
+    """Steps after which a harness message says that the model repeats itself, and those that
+    continue the repetition."""
     compaction: Literal["train", "mask"] = "mask"
-    """Calls in which the model summed up its own session."""
+    """Calls in which the model summarised its own session."""
     after_outage: Literal["train", "mask"] = "mask"
-    """Steps of a round in which a call had failed for a reason of the installation (`tool_infra`):
-    what a model does without what it asked for, and says in its place, is not to be learned."""
+    """Steps of a round after a call that hit an outage (`tool_infra`): what a model does and says
+    without what it asked for should not be learned."""
 
 
 DEFAULT_POLICY = SamplePolicy()
@@ -46,7 +46,7 @@ AFTER_OUTAGE: tuple[Reason, str] = "after_outage", "an earlier call of its round
 
 @dataclass(slots=True)
 class SampleStep:
-    """A model call, with all that says whether it counts."""
+    """A model call, with everything that decides whether it is trained."""
 
     number: int
     seq: int
@@ -54,13 +54,13 @@ class SampleStep:
     origin: str
     complete: bool
     start: int = 0
-    """Of the generated ids in the segment."""
+    """Of its generated ids in the segment, like `end`."""
     end: int = 0
     has_ids: bool = False
     is_plain: bool = True
-    """The arguments of its calls read back as what the model wrote."""
+    """Whether the arguments of its calls read back as what the model wrote."""
     is_blank: bool = False
-    """Ids in it, or before it, were taken out by a redaction."""
+    """Whether a redaction removed ids in it, or before it."""
     stop_reason: int | str | None = None
     last_id: int | None = None
     flags: list[str] = field(default_factory=list)
@@ -70,11 +70,11 @@ class SampleStep:
     is_excluded: bool = False
     follows_human_text: bool = False
     follows_outage: bool = False
-    """An earlier call of its round failed for a reason of the installation."""
+    """Whether an earlier call of its round hit an outage."""
 
 
 def judge(step: SampleStep, policy: SamplePolicy) -> tuple[Reason, str] | None:
-    """Return why a step is not trained on, and more about it; none when it is."""
+    """Return why a step is not trained, with details, or `None` when it is."""
     by_human = step.origin == "annotator"
     harmless = HARMLESS_TO_IDS if policy.by == "ids" else HARMLESS
     flags = sorted({*step.flags} - harmless - _TOLD_APART)
@@ -97,7 +97,7 @@ def judge(step: SampleStep, policy: SamplePolicy) -> tuple[Reason, str] | None:
 
 def _ids_rules(step: SampleStep) -> Iterator[tuple[bool, Reason, str]]:
     yield not step.has_ids, "ids_missing", "the server gave no token ids"
-    # The server names the token it stopped at; it must be the last that was generated.
+    # The server reports the token at which it stopped: it must be the last generated one.
     lacks_stop = isinstance(step.stop_reason, int) and step.last_id != step.stop_reason
     yield lacks_stop, "stop_token_missing", f"it does not end with {step.stop_reason}"
 

@@ -1,4 +1,4 @@
-"""A recording's events as samples need them: checked, token ids apart, streamed text left out."""
+"""Reading the events that samples are built from: checked, with token ids apart."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from recordings.storage.lines import STREAMED, decode_event, parse_line, read_he
 from recordings.storage.log import Line, read_checked_lines
 
 _SKIPPED = STREAMED | {NetworkRequest.type, Snapshot.type}
-"""Events that no model reads; they are most of a recording's lines."""
+"""Events that say nothing to a model; they are most of a recording's lines."""
 
 
 class SampleEvent(NamedTuple):
-    """An event, and the ids of a response beside it."""
+    """An event, and the token ids of a response apart from it."""
 
     event: Event
     ids: CallIds

@@ -1,4 +1,4 @@
-"""Follows a model that goes in circles: steps that repeat what the harness has said is repeated."""
+"""Finding steps that continue a repetition after the harness message about it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections import deque
 from recordings.events import ModelResponse
 
 LONGEST = 4
-"""Steps of the longest circle that the harness notices."""
+"""Steps of the longest repetition that the harness detects."""
 
 _Calls = tuple[tuple[str, str], ...]
 
 
 class RepeatedSteps:
-    """The calls of a round's last steps, and those that are known to be a circle."""
+    """The calls of a round's last steps, and those that are known to repeat."""
 
     def __init__(self) -> None:
         self._last: deque[_Calls] = deque(maxlen=2 * LONGEST)
@@ -21,7 +21,7 @@ class RepeatedSteps:
         self._known: frozenset[_Calls] = frozenset()
 
     def continues(self, response: ModelResponse) -> bool:
-        """Take a step; say whether it is one more of a circle that the model was told of."""
+        """Take a step; return whether it continues a repetition that the model was informed of."""
         calls = tuple((call.name, call.arguments) for call in response.calls)
         self._last.append(calls)
         if calls not in self._known:
@@ -29,7 +29,7 @@ class RepeatedSteps:
         return calls in self._known
 
     def reported(self) -> None:
-        """The model was told that its last steps are a circle."""
+        """The model was informed that its last steps repeat."""
         last = list(self._last)
         length = next((n for n in range(1, LONGEST + 1) if last[-n:] == last[-2 * n : -n]), 1)
         self._known = frozenset(last[-length:])

@@ -1,4 +1,4 @@
-"""What a sample is: ids, spans and messages, and what was left out of it, with the reason."""
+"""Samples: token ids, spans and messages; and what is left out, with the reason."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Literal
 from recordings.events import SessionStart
 
 StepKey = tuple[str, int]
-"""A step, also where a fork copied it: the session that recorded it and its response's seq."""
+"""Identity of a step, the same in forks: the session that recorded it and its response's seq."""
 
 Reason = Literal[
     "excluded",
@@ -39,12 +39,12 @@ Reason = Literal[
     "other_prompt",
     "parted_early",
 ]
-"""Why something is not trained on; `docs/reference/samples.md` says what each means."""
+"""Why something is not trained; `docs/reference/samples.md` describes each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A segment of a sample's ids and the event that holds them."""
+    """Consecutive ids of a sample that come from one event."""
 
     start: int
     end: int
@@ -63,14 +63,14 @@ class SampleTurn:
 
     seq: int
     message: dict[str, Any]
-    """See `recordings.conversation.messages.message_of`."""
+    """The chat message (`recordings.conversation.messages.message_of`)."""
     trained: bool = False
     step: StepKey | None = None
-    """The step that an assistant's message is of."""
+    """The step of an assistant's message."""
     origin: str = "harness"
 
     def texts(self) -> Iterator[str]:
-        """Yield what stands in the message: content, reasoning, arguments."""
+        """Yield the texts of the message: content, reasoning, arguments."""
         yield self.message.get("content") or ""
         yield self.message.get("reasoning_content") or ""
         for call in self.message.get("tool_calls") or ():
@@ -79,64 +79,64 @@ class SampleTurn:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Something that is not trained on: never silently."""
+    """Something that is not trained, with the reason."""
 
     recording: str
     reason: Reason
     detail: str = ""
     sample: int | None = None
-    """Number of the sample that it would be, or be in."""
+    """Number of the sample that it would be, or would be in."""
     step: int | None = None
     seq: int | None = None
     rejected: str | None = None
-    """What is left out is a pair, and this the recording that was to be its worse one."""
+    """For a pair that is left out: its worse recording."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One prefix-consistent segment of model calls, cut after the last id that is trained."""
+    """One segment of model calls, cut after the last trained id."""
 
     recording: str
     number: int
     """From 1, within the recording."""
     start: SessionStart
-    """Where it comes from: query, licence, speaker, …"""
+    """The start of its session: query, licence, speaker, …"""
     model: str
     tools: list[dict[str, Any]]
-    """The schemas as sent; empty when the calls were made without tools."""
+    """The tool schemas as sent; empty when the calls were made without tools."""
     template_kwargs: dict[str, Any]
-    """What the server was told of the chat template (`chat_template_kwargs`)."""
+    """The arguments of the chat template (`chat_template_kwargs`)."""
     ids: list[int]
-    """As the server saw and made them; empty when it gave none."""
+    """Token ids as the server read and generated them; empty when it reported none."""
     spans: tuple[Span, ...]
-    """Of all ids, in order, without a gap."""
+    """Spans of all ids, in order, without a gap."""
     turns: tuple[SampleTurn, ...]
     keys: tuple[StepKey, ...]
-    """The steps that are trained on."""
+    """The steps that are trained."""
     rendered: bool = False
-    """The ids are not the server's: the messages were rendered anew."""
+    """Whether the ids come from rendering the messages, not from the server."""
 
     @property
     def id(self) -> str:
-        """Name of the sample, unique over recordings."""
+        """Name of the sample, unique among all recordings."""
         return f"{self.recording}/{self.number}"
 
     @property
     def samples(self) -> tuple[Sample, ...]:
-        """The sample itself: an example of one, where a pair is one of two."""
+        """The sample itself; a pair has two."""
         return (self,)
 
     def left_out(self, reason: Reason, detail: str) -> LeftOut:
-        """Say that the sample is left out."""
+        """Return that the sample is left out."""
         return LeftOut(self.recording, reason, detail, self.number)
 
     @property
     def trained(self) -> int:
-        """How many ids are trained on."""
+        """How many ids are trained."""
         return sum(span.end - span.start for span in self.spans if span.trained)
 
     def mask(self) -> list[int]:
-        """Return 1 for each id that is trained on, 0 for each other."""
+        """Return 1 for each id that is trained, and 0 for every other."""
         mask = [0] * len(self.ids)
         for span in self.spans:
             if span.trained:

@@ -1,4 +1,4 @@
-"""One prefix-consistent segment of calls while it grows, and the sample it becomes."""
+"""A segment of model calls while it grows, and the sample that it becomes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from recordings.samples.sample import LeftOut, Reason, Sample, SampleTurn, Span,
 
 @dataclass(slots=True)
 class Segment:
-    """Calls of which each went on exactly where the one before stopped."""
+    """Consecutive model calls, each continuing exactly where the last stopped."""
 
     recording: str
     start: SessionStart
@@ -22,9 +22,9 @@ class Segment:
     tools: list[dict[str, Any]]
     template_kwargs: dict[str, Any]
     is_exact: bool
-    """Found by ids; otherwise the server gave none, and messages were compared."""
+    """Whether ids prove it; without ids, messages were compared."""
     is_blank: bool = False
-    """Some of the ids were taken out by a redaction."""
+    """Whether a redaction removed some of the ids."""
     ids: list[int] = field(default_factory=list)
     spans: list[Span] = field(default_factory=list)
     turns: list[SampleTurn] = field(default_factory=list)
@@ -33,7 +33,7 @@ class Segment:
     def add_ids(
         self, step: SampleStep, new: list[int], generated: list[int], sources: list[int]
     ) -> None:
-        """Append a call's new prompt ids and what it generated; mark the step's place."""
+        """Append a call's new prompt ids and its generated ids; set the step's place in them."""
         if new:
             start, end = self._append(new)
             self.spans.append(Span(start, end, step.seq, "prompt", sources=tuple(sources)))

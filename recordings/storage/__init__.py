@@ -1,1 +1,1 @@
-"""Files of a recording: the log, blobs, packed forms."""
+"""The files of a recording: the log, blobs, and their packed forms."""

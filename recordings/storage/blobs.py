@@ -1,4 +1,4 @@
-"""Blobs: bytes kept once, under their hash, beside the log: `blobs/ab/cdef…`."""
+"""Blobs: bytes beside the log, stored once under their hash: `blobs/ab/cdef…`."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from recordings.storage.opening import OpenFolder
 
 BLOBS = "blobs"
 _PREFIX = 2
-"""Characters of a hash that name the folder of its blob."""
+"""Characters of a hash that are the name of its blob's folder."""
 LARGEST_BLOB = 1 << 30
-"""Bytes of what is read or packed: what is longer is none of ours, and may have no end."""
+"""Bytes of the largest blob that is read or packed; a larger file may have no end."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def blob_path(folder: Path, sha256: str) -> Path:
-    """Return where a recording keeps a blob. Raises `RecordingDamaged` for what is no hash."""
+    """Return the path of a blob. Raises `RecordingDamaged` for what is not a hash."""
     if not _SHA256.fullmatch(sha256):
-        raise RecordingDamaged(f"{sha256[:80]!r} is no sha256 of a blob.")
+        raise RecordingDamaged(f"{sha256[:80]!r} is not the sha256 of a blob.")
     return folder / BLOBS / sha256[:_PREFIX] / sha256[_PREFIX:]
 
 
 def put_blob(folder: Path, data: bytes) -> BlobRef:
-    """Keep bytes; they are on the disk on return. Raises `RecordingFailed`."""
+    """Write a blob; it is on the disk on return. Raises `RecordingFailed`."""
     ref = BlobRef(sha256=hashlib.sha256(data).hexdigest(), size=len(data))
     path = blob_path(folder, ref.sha256)
     try:
@@ -44,12 +44,12 @@ def put_blob(folder: Path, data: bytes) -> BlobRef:
 
 
 def blob_folder(folder: Path, sha256: str, *, make: bool = False) -> OpenFolder:
-    """Open the folder in which a recording keeps a blob. Raises as `OpenFolder` does."""
+    """Open the folder of a blob. Raises what `OpenFolder` raises."""
     return OpenFolder(folder.parent, folder.name, BLOBS, sha256[:_PREFIX], make=make)
 
 
 def open_blob(folder: Path, ref: BlobRef) -> BinaryIO:
-    """Open a blob, packed or not; its bytes are not checked.
+    """Open a blob, packed or not; its content is not checked.
 
     Raises `RecordingNotFound`, `RecordingDamaged`.
     """
@@ -74,7 +74,7 @@ def read_blob(folder: Path, ref: BlobRef) -> bytes:
 
 
 def blob_folders(folder: Path) -> Iterator[OpenFolder]:
-    """Yield the folders of a recording's blobs, each open until the next; links are passed over.
+    """Yield the folders of a recording's blobs, each open until the next; links are skipped.
 
     Raises `OSError`.
     """
@@ -88,7 +88,7 @@ def blob_folders(folder: Path) -> Iterator[OpenFolder]:
 
 
 def stored_blobs(folder: Path) -> Iterator[str]:
-    """Yield the hash of every blob that is kept, packed or not. Raises `OSError`."""
+    """Yield the hash of every blob, packed or not. Raises `OSError`."""
     for held in blob_folders(folder):
         for name in held.names():
             if not name.startswith("."):
@@ -97,7 +97,7 @@ def stored_blobs(folder: Path) -> Iterator[str]:
 
 def _put(held: OpenFolder, name: str, data: bytes) -> None:
     temporary = f".{name}.{os.getpid()}"
-    held.remove(temporary)  # of a process that had our number and was killed
+    held.remove(temporary)  # left by a killed process with the same id
     fd = held.create(temporary)
     try:
         view = memoryview(data)

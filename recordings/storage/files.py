@@ -1,4 +1,4 @@
-"""Files of a recording: opened packed or not, made durable, and what it means when they fail."""
+"""Files of a recording: opened packed or not, synced, and their errors in words."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from recordings.storage.opening import OpenFolder, UnexpectedFile
 
 REVIEWS = "reviews.jsonl"
 PACKED = ".zst"
-"""What a packed file's name ends with."""
+"""Suffix of a packed file's name."""
 _BUFFER = 1 << 16
 
 _REMEDIES = {
     errno.ENOSPC: "the disk is full: free some space",
     errno.EDQUOT: "your disk quota is used up: free some space",
     errno.EROFS: "the disk is read-only: make it writable or set SII_HOME to another place",
-    errno.EACCES: "it may not be written: correct its rights or set SII_HOME to another place",
-    errno.EPERM: "it may not be written: correct its rights or set SII_HOME to another place",
+    errno.EACCES: "it may not be written: correct its permissions or set SII_HOME to another place",
+    errno.EPERM: "it may not be written: correct its permissions or set SII_HOME to another place",
     errno.EIO: "the disk reports an error: check it, and set SII_HOME to a place on another one",
-    errno.ENOLCK: "its file system gives no locks: set SII_HOME to a place on a local disk, or "
+    errno.ENOLCK: "its file system has no locks: set SII_HOME to a place on a local disk, or "
     "mount it with locks (NFS: `local_lock=flock`)",
     errno.EFBIG: "the file has reached the largest size allowed here (ulimit -f)",
 }
 
 
 def failure(path: Path, error: OSError) -> RecordingFailed:
-    """Say in a sentence why something could not be kept, with the remedy."""
+    """Return an error that says in one sentence why a file cannot be written, with the remedy."""
     if isinstance(error, UnexpectedFile):
         path = Path(error.filename)
     why = _REMEDIES.get(error.errno or 0, error.strerror or str(error))
@@ -43,9 +43,9 @@ def packed_path(path: Path) -> Path:
 
 
 def stored_status(path: Path) -> os.stat_result | None:
-    """Return what stands in a file's place, or in its packed form's; None when neither is there.
+    """Return the status of a file or of its packed form, or `None` when neither exists.
 
-    Raises `OSError` where that cannot be seen.
+    Raises `OSError` where that cannot be read.
     """
     for one in (path, packed_path(path)):
         with suppress(FileNotFoundError, NotADirectoryError):
@@ -54,12 +54,12 @@ def stored_status(path: Path) -> os.stat_result | None:
 
 
 def open_stored(folder: Path, *names: str) -> BinaryIO:
-    """Open a file of a recording, packed or not, to read from any place.
+    """Open a file of a recording, packed or not, to read at any offset.
 
     Raises `FileNotFoundError`, `RecordingDamaged`, `OSError`.
     """
     *folders, name = names
-    for _ in range(2):  # twice: it may be packed in the moment between the two attempts
+    for _ in range(2):  # twice: it may be packed between the two attempts
         with (
             suppress(FileNotFoundError, NotADirectoryError),
             OpenFolder(folder.parent, folder.name, *folders) as held,
@@ -74,14 +74,14 @@ def open_stored(folder: Path, *names: str) -> BinaryIO:
 
 
 def replace_file(root: Path, name: str, data: bytes) -> None:
-    """Put a file in place, whole and durably, with the rights that the umask leaves.
+    """Replace a file atomically and durably, with the permissions that the umask leaves.
 
-    What stands there must be a regular file of ours. Raises `RecordingFailed`.
+    An existing one must be a regular file of the user. Raises `RecordingFailed`.
     """
     temporary = f".{name}.new"
     try:
         with OpenFolder(root) as folder:
-            folder.remove(temporary)  # of a process that was killed
+            folder.remove(temporary)  # left by a killed process
             with open(folder.create(temporary, mode=0o666), "wb") as file:
                 file.write(data)
                 file.flush()
@@ -93,7 +93,7 @@ def replace_file(root: Path, name: str, data: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
+    """Sync the names in a folder to disk."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(fd)

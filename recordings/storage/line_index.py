@@ -1,7 +1,7 @@
-"""Where each line of a recording begins, what it is and when it happened: read as far as needed.
+"""An index of a recording's lines: offset, kind and time of each, read as far as needed.
 
-Of a line only its head is looked at, so an index of hundreds of megabytes takes about as long as
-reading them; one event is then read from its place. Memory grows by 17 bytes a line.
+Only the head of a line is read, so indexing hundreds of megabytes takes about as long as reading
+them; one event is then read from its offset. Memory grows by 17 bytes a line.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from recordings.events import Event
 
 CALL, ERROR, USER, SHOWN, STEP, SAID = 1, 2, 4, 8, 16, 32
-"""Marks of a line: a call begins, something failed, a human spoke, it is shown, a step begins,
-somebody said something (a human, or the model)."""
+"""Marks of a line: a call begins, something failed, the user wrote a message, it is shown, a step
+begins, the user or the model wrote a message."""
 
 _HIDDEN = frozenset(
     {
@@ -35,11 +35,11 @@ _FAILED = re.compile(rb'"error":"|"exit_code":-?[1-9]')
 _CUT_OFF = b'"complete":false'
 _BAD_END = re.compile(rb'"status":"(?!answered|interrupted|done)')
 _LINES = 256
-"""Lines that are read at a time."""
+"""Lines that `extend` reads."""
 
 
 class LineIndex:
-    """An index that grows while it is asked. One thread may extend it while others read."""
+    """An index that grows as it is extended. One thread may extend it while others read."""
 
     def __init__(self, folder: Path) -> None:
         """Raises `RecordingNotFound`."""
@@ -49,9 +49,9 @@ class LineIndex:
         self._last: float | None = None
         self.offsets = array("Q")
         self.times = array("d")
-        """Seconds of a replay at which each line happened; pauses between runs count as none."""
+        """Seconds of a replay at which each line happened, without the pauses between processes."""
         self.marks = bytearray()
-        """Grows last: what it holds of a line, the others do."""
+        """Marks of each line. Grows last: a line that has marks has an offset and a time."""
         self.complete = False
 
     def __len__(self) -> int:
@@ -76,20 +76,20 @@ class LineIndex:
         return (self.event(number) for number in range(first, end))
 
     def find(self, mark: int, start: int, *, back: bool = False) -> int | None:
-        """Return the first line with a mark from `start` on, or back; none as far as was read."""
+        """Return the first line with a mark from `start`, forward or back, or `None`."""
         numbers = range(start, -1, -1) if back else range(start, len(self))
         return next((number for number in numbers if self.marks[number] & mark), None)
 
     def at(self, seconds: float) -> int:
-        """Return how many lines had happened after so many seconds."""
+        """Return how many lines had happened after `seconds` of a replay."""
         return bisect_right(self.times, seconds, 0, len(self))
 
     def size(self, number: int) -> int:
-        """Return a line's bytes, roughly; the last one's are not known."""
+        """Return the size of a line in bytes; 0 for the last one, whose size is not known."""
         return self.offsets[number + 1] - self.offsets[number] if number + 1 < len(self) else 0
 
     def close(self) -> None:
-        """Let go of the recording."""
+        """Close the recording."""
         self._file.close()
 
     def _add(self, line: Line) -> None:

@@ -1,7 +1,7 @@
-"""Event ↔ line: the text of one event on disk, its hash and its checksum.
+"""Events as lines: the text of one event on disk, its hash and its checksum.
 
-A line ends with `"sum"`: the first 16 hex digits of the sha256 of the line up to there. It lets
-every line, the last one included, be checked by itself; `"prev"` chains each to the one before.
+A line ends with `"sum"`: the first 16 hex digits of the sha256 of the line before it. With it every
+line, also the last, can be checked by itself; `"prev"` chains each line to the one before.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _TAIL = len(_SUM_KEY) + SUM_DIGITS + len(b'"}')
 _PREV_KEY = b'"prev":"'
 _LONGEST_PREV = len(_PREV_KEY) + hashlib.sha256().digest_size * 2 + len(b'"')
 STREAMED = frozenset({"model_delta", "tool_output"})
-"""Types of events whose text comes whole in a later one; most of a recording."""
+"""Types of events whose text a later event repeats in full; most of a recording."""
 _NUMBER = rb"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
 _HEAD = re.compile(
     rb'\{"v":%d,"session":"([^"\\]*)","seq":(\d{1,18}),"wall":%b,"mono":(%b),"type":"([a-z_]+)",'
@@ -35,7 +35,7 @@ _HEAD = re.compile(
 
 
 class Head:
-    """What stands in a line before its data; each value is decoded when it is read."""
+    """What a line says before its data; each value is decoded when it is read."""
 
     __slots__ = ("_found",)
 
@@ -88,7 +88,7 @@ def encode_event(event: Event) -> tuple[bytes, str]:
 
 
 def seal(body: bytes) -> tuple[bytes, str]:
-    """Close a line's object, given without its last brace; return the line and its sha256."""
+    """Add the checksum to a line, given without its last brace; return the line and its sha256."""
     digest = hashlib.sha256(body)
     end = _SUM_KEY + digest.hexdigest()[:SUM_DIGITS].encode() + b'"}'
     digest.update(end)
@@ -96,7 +96,7 @@ def seal(body: bytes) -> tuple[bytes, str]:
 
 
 def check_line(line: bytes) -> str | None:
-    """Return the sha256 of a line whose checksum holds; none when the line was changed."""
+    """Return the sha256 of a line, or `None` when its checksum is wrong."""
     digest = hashlib.sha256(line[:-_TAIL])
     end = _SUM_KEY + digest.hexdigest()[:SUM_DIGITS].encode() + b'"}'
     if line[-_TAIL:] != end:
@@ -106,7 +106,7 @@ def check_line(line: bytes) -> str | None:
 
 
 def prev_of(line: bytes) -> str:
-    """Return a sealed line's `prev` without parsing it; nonsense when the line was changed."""
+    """Return the `prev` of a line without parsing it; any text when the line was changed."""
     start = line.rfind(_PREV_KEY, -_TAIL - _LONGEST_PREV)
     return line[start + len(_PREV_KEY) : -_TAIL - 1].decode("ascii", "replace") if start > 0 else ""
 
@@ -121,7 +121,7 @@ def read_head(line: bytes) -> Head:
 
 
 def parse_line(line: bytes) -> dict[str, Any]:
-    """Return a line's object in the current schema, its `data` unchecked.
+    """Return a line's object in the current schema; its `data` is not checked.
 
     Raises `RecordingDamaged`, `RecordingTooNew`.
     """
@@ -158,7 +158,7 @@ def _parsed_head(parsed: dict[str, Any]) -> tuple[bytes, ...]:
 
 def decode_event(parsed: dict[str, Any]) -> Event:
     """Return the event of a line's object. Raises `RecordingDamaged`, `RecordingTooNew`."""
-    from recordings.events import EVENT_TYPES, Event, Parent  # slow, and lists do without
+    from recordings.events import EVENT_TYPES, Event, Parent  # slow, and lists need none
 
     try:
         cls = EVENT_TYPES.get(parsed["type"])
@@ -188,7 +188,7 @@ def _malformed(error: Exception) -> RecordingDamaged:
 
 
 def _check_envelope(parsed: dict[str, Any]) -> None:
-    """Check by hand, for every line that is read. Raises `TypeError`."""
+    """Check the envelope without pydantic, which is slow. Raises `TypeError`."""
     for name in ("session", "origin", "prev"):
         if not isinstance(parsed[name], str):
             raise TypeError(f"`{name}` is not a string")

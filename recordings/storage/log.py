@@ -1,6 +1,6 @@
-"""The log: `events.jsonl`, append-only, one event a line. How lines reach the disk and come back.
+"""The log: `events.jsonl`, append-only, one event a line; how lines are written and read.
 
-What a line says is `lines.py`; which events are written and when, `recorder.py`.
+`lines.py` has the form of a line, `recorder.py` decides which events are written.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 
 LOG = "events.jsonl"
 _LOCK_PATIENCE = 0.5
-"""Seconds to wait for the lock: a reader that asks whether it is held holds it for a moment."""
+"""Seconds to wait for the lock: a reader that tests it holds it for a moment."""
 _CHUNK = 1 << 16
 LONGEST_LINE = 32 << 20
-"""Bytes of the longest line that is written or read: what is longer may have no end."""
+"""Bytes of the longest line that is written or read; a longer one may have no end."""
 LARGEST_LOG = 16 << 30
 """Bytes of the largest log that is written or read: a file with holes may claim any size."""
 _BEGINNING = b'{"v":'
-"""Of every line."""
+"""How every line begins."""
 
 
 class Line(NamedTuple):
@@ -47,12 +47,12 @@ class Line(NamedTuple):
     number: int
     """From 1."""
     offset: int
-    """Of its first byte."""
+    """Of its first byte in the file."""
     text: bytes
 
 
 class LogWriter:
-    """Appends lines to a log that no other process writes to."""
+    """Appends lines to a log, with a lock against other writers."""
 
     def __init__(self, path: Path, fd: int, size: int) -> None:
         self._path = path
@@ -62,7 +62,7 @@ class LogWriter:
 
     @classmethod
     def create(cls, folder: Path, name: str = LOG) -> LogWriter:
-        """Begin a log in a folder that has none. Raises `RecordingFailed`."""
+        """Create the log of a folder that has none. Raises `RecordingFailed`."""
         path = folder / name
         try:
             with OpenFolder(folder.parent, folder.name) as held:
@@ -75,7 +75,7 @@ class LogWriter:
 
     @classmethod
     def open(cls, folder: Path, name: str = LOG) -> tuple[LogWriter, Line | None]:
-        """Open a log to append to, its torn last line cut; also return the last whole line.
+        """Open a log to append to, and cut off a torn last line; also return the last whole line.
 
         Raises `RecordingInUse`, `RecordingNotFound`, `RecordingDamaged`, `RecordingFailed`.
         """
@@ -99,16 +99,16 @@ class LogWriter:
     def append(self, line: bytes, *, durable: bool) -> None:
         """Append a line; a durable one is on the disk on return. Raises `RecordingFailed`.
 
-        After a failed write the log is as it was before and may be tried again. After a failed
-        sync nobody knows what is on the disk, so nothing more is written.
+        After a failed write the log is as it was, and the line may be appended again. After a
+        failed sync it is unknown what is on the disk, so nothing more is written.
         """
         if self._failed is not None:
             raise self._failed
         data = line + b"\n"
         if len(data) > LONGEST_LINE:
             raise RecordingFailed(
-                f"An event of {len(data) >> 20} MiB is too long to be recorded: give what is so "
-                "long as a file of the workspace."
+                f"An event of {len(data) >> 20} MiB is too long to be recorded: put such data "
+                "into a file of the workspace."
             )
         if self._size + len(data) > LARGEST_LOG:
             raise RecordingFailed(
@@ -134,7 +134,7 @@ class LogWriter:
         self._size += len(data)
 
     def close(self) -> None:
-        """Sync and release the log. May be called twice. Raises `RecordingFailed`."""
+        """Sync and close the log. May be called twice. Raises `RecordingFailed`."""
         if self._fd < 0:
             return
         fd, self._fd = self._fd, -1
@@ -147,7 +147,7 @@ class LogWriter:
             os.close(fd)
 
     def _take_back(self) -> None:
-        """Cut what was half-written; what cannot be cut now is cut when the log is opened."""
+        """Cut off what was half-written; if that fails, it is cut off when the log is opened."""
         try:
             os.ftruncate(self._fd, self._size)
         except OSError as error:
@@ -155,7 +155,7 @@ class LogWriter:
 
 
 def open_log(folder: Path) -> BinaryIO:
-    """Open a recording's log, packed or not, to read from any place.
+    """Open a recording's log, packed or not, to read at any offset.
 
     Raises `RecordingNotFound`, `RecordingDamaged`.
     """
@@ -195,7 +195,7 @@ def last_line(folder: Path) -> bytes | None:
 
 
 def recording_hash(folder: Path) -> str:
-    """Return the sha256 of the last whole line, which pins everything before it; empty: no line.
+    """Return the sha256 of the last whole line, which pins all lines before; empty without a line.
 
     Raises `RecordingNotFound`, `RecordingDamaged`.
     """
@@ -204,9 +204,9 @@ def recording_hash(folder: Path) -> str:
 
 
 def read_lines(folder: Path, *, offset: int = 0, number: int = 1) -> Iterator[Line]:
-    """Yield the whole lines of a recording in order; a torn last line is left out.
+    """Yield the whole lines of a recording in order; a torn last line is skipped.
 
-    Begins at `offset`, the place of line `number`. Reads as it goes, never the whole file.
+    Begins at `offset`, where line `number` begins. Reads one line at a time.
     Raises `RecordingNotFound`, and `RecordingDamaged` for a line without an end.
     """
     with open_log(folder) as file:
@@ -222,11 +222,10 @@ def read_lines(folder: Path, *, offset: int = 0, number: int = 1) -> Iterator[Li
 def read_checked_lines(
     folder: Path, *, offset: int = 0, number: int = 1, head: str = ""
 ) -> Iterator[tuple[Line, str]]:
-    """Yield the whole lines of a recording, each with its sha256, checked as they are read.
+    """Yield the whole lines of a recording, each checked, with its sha256.
 
-    Begins at `offset`, the place of line `number`, after a line with the sha256 `head`.
-    Raises `LineChanged` for a line whose checksum or chain does not hold, and what `read_lines`
-    raises.
+    Begins at `offset`, where line `number` begins, after a line with the sha256 `head`.
+    Raises `LineChanged` for a line whose checksum or chain is wrong, and what `read_lines` raises.
     """
     for line in read_lines(folder, offset=offset, number=number):
         sha256 = check_line(line.text)
@@ -237,7 +236,7 @@ def read_checked_lines(
 
 
 def checked_hash(folder: Path) -> str:
-    """Return the recording's hash, or an empty string when it has no line; every line is checked.
+    """Check every line; return the recording's hash, empty without a line.
 
     Raises what `read_checked_lines` raises.
     """
@@ -248,9 +247,9 @@ def checked_hash(folder: Path) -> str:
 
 
 def read_events(folder: Path) -> Iterator[Event]:
-    """Yield the events of a recording in order; a torn last line is left out.
+    """Yield the events of a recording in order; a torn last line is skipped.
 
-    Checks that every line is an event, not the chain (`read_checked_lines` does).
+    Checks that every line is an event, but not the chain (`read_checked_lines` does).
     Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
     """
     return (event_of(folder, line) for line in read_lines(folder))
@@ -269,7 +268,7 @@ def event_of(folder: Path, line: Line) -> Event:
 
 
 def is_locked(folder: Path) -> bool:
-    """Tell whether some process is writing to a recording right now."""
+    """Return whether a process is writing to a recording now."""
     try:
         fd = open_file(folder.parent, folder.name, LOG)
     except OSError:
@@ -278,7 +277,7 @@ def is_locked(folder: Path) -> bool:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    except OSError:  # a file system without locks: nobody can write to it either
+    except OSError:  # a file system without locks: no process can write to it either
         return False
     finally:
         os.close(fd)
@@ -292,7 +291,7 @@ def _too_long(path: Path) -> RecordingDamaged:
 
 
 def _open_locked(folder: Path, name: str) -> int:
-    """Open a log and lock it, waiting a little."""
+    """Open a log and lock it, with a short wait."""
     patience = time.monotonic() + _LOCK_PATIENCE
     while True:
         fd = open_file(folder.parent, folder.name, name, flags=os.O_RDWR | os.O_APPEND)
@@ -305,7 +304,7 @@ def _open_locked(folder: Path, name: str) -> int:
         except OSError:
             os.close(fd)
             raise
-        # Held by another, or replaced by another (packed, redacted) before we had it.
+        # Locked by another process, or replaced by it (packed, redacted) in the meantime.
         os.close(fd)
         if time.monotonic() > patience:
             raise RecordingInUse(
@@ -316,9 +315,9 @@ def _open_locked(folder: Path, name: str) -> int:
 
 
 def _cut_torn_line(path: Path, fd: int) -> tuple[Line | None, int]:
-    """Cut what follows the last newline; return the last line and the size of the log.
+    """Cut off what follows the last newline; return the last line and the size of the log.
 
-    Nothing is cut from what is no log of ours. Raises `RecordingDamaged`, `OSError`.
+    A file that is not a log is not changed. Raises `RecordingDamaged`, `OSError`.
     """
     size = os.fstat(fd).st_size
     end = _find_newline(path, fd, size) + 1
@@ -333,7 +332,7 @@ def _cut_torn_line(path: Path, fd: int) -> tuple[Line | None, int]:
             )
     elif not _may_be_torn_line(os.pread(fd, _CHUNK, 0)):
         raise RecordingDamaged(
-            f"{path} holds what sii did not write, so nothing is appended to it: move it away."
+            f"{path} has content that sii did not write, so nothing is appended: move it away."
         )
     if end < size:
         os.ftruncate(fd, end)
@@ -342,16 +341,16 @@ def _cut_torn_line(path: Path, fd: int) -> tuple[Line | None, int]:
 
 
 def _may_be_torn_line(data: bytes) -> bool:
-    """Tell whether the beginning of a log without a newline may be ours; after a power failure it
-    may be zeros.
+    """Return whether a log without a newline may be the beginning of a line, or zeros, as after a
+    power failure.
     """
     return data[: len(_BEGINNING)] == _BEGINNING[: len(data)] or not data.strip(b"\0")
 
 
 def _find_newline(path: Path, fd: int, before: int) -> int:
-    """Offset of the last newline before an offset; -1 when there is none.
+    """Return the offset of the last newline before an offset, or -1.
 
-    Raises `RecordingDamaged` when it is further away than a line is long.
+    Raises `RecordingDamaged` when the line before it is too long.
     """
     end = before
     while before > 0:

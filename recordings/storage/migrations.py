@@ -1,7 +1,7 @@
-"""Old recordings → the current schema: one step a version, and nowhere else.
+"""Migrations of old recordings to the current schema, one a version.
 
-`MIGRATIONS[n]` turns a line's object of version n into one of version n + 1. A recording of every
-version ever released is kept in `tests/recordings/versions/` and must be readable for ever.
+`MIGRATIONS[n]` turns a line's object of version n into one of version n + 1. The tests have a
+recording of every released version (`tests/recordings/versions/`); each must stay readable.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def migrate(line: dict[str, Any]) -> dict[str, Any]:
             f"{SCHEMA_VERSION}: upgrade sii to read it."
         )
     if version < min(MIGRATIONS, default=SCHEMA_VERSION):
-        raise RecordingDamaged(f"a line is of format {version}, which there never was")
+        raise RecordingDamaged(f"a line has the format {version}, which never existed")
     while version < SCHEMA_VERSION:
         line = MIGRATIONS[version](line)
         version += 1

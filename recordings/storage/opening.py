@@ -1,9 +1,8 @@
-"""Opening what lies below a store, a home or a batch's folder: through directory handles, never
-through a link, never waiting.
+"""Opening files below a store, a home or a batch's folder: through directory handles, never
+through a link, without waiting.
 
-The root itself may be named through links: that is the word of its owner. What lies below it may
-come from somebody else, so nothing there is read that is no regular file, and nothing is written,
-replaced or removed that belongs to somebody else.
+The path of the root may have links: its owner chose it. What is below the root may be foreign, so
+only regular files are read there, and files of other users are never written, replaced or removed.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ _KINDS = (
 
 
 class UnexpectedFile(OSError):
-    """Raised when something else stands where a file or a directory of ours should be."""
+    """Raised when a path is not a regular file or a directory as expected, or not the user's."""
 
     def __init__(self, path: Path, what: str) -> None:
         super().__init__(errno.EINVAL, what, os.fspath(path))
@@ -40,13 +39,13 @@ class UnexpectedFile(OSError):
 
 
 class OpenFolder:
-    """A folder below a root, held by a descriptor. A context manager.
+    """A folder below a root, open as a descriptor. A context manager.
 
-    What takes the place of its path later is neither read nor written to.
+    It stays the same folder, whatever is put at its path later.
     """
 
     def __init__(self, root: Path, *names: str, make: bool = False) -> None:
-        """Open the folder; `make` makes it, and the names of what it made are on the disk.
+        """Open the folder; `make` creates it, durably.
 
         Raises `FileNotFoundError`, `NotADirectoryError`, `UnexpectedFile`, `OSError`.
         """
@@ -67,27 +66,27 @@ class OpenFolder:
         self.close()
 
     def close(self) -> None:
-        """Let go. May be called twice."""
+        """Close the descriptor. May be called twice."""
         fd, self.fd = self.fd, -1
         if fd >= 0:
             os.close(fd)
 
     def status(self, name: str) -> os.stat_result | None:
-        """Return what stands under a name, a link as a link; None when nothing does."""
+        """Return the status of a name, without following a link, or `None` if it does not exist."""
         try:
             return os.stat(name, dir_fd=self.fd, follow_symlinks=False)
         except FileNotFoundError:
             return None
 
     def is_file(self, name: str) -> bool:
-        """Tell whether a regular file stands under a name."""
+        """Return whether a name is a regular file."""
         status = self.status(name)
         return status is not None and stat.S_ISREG(status.st_mode)
 
     def open(self, name: str, flags: int = os.O_RDONLY) -> int:
-        """Open a regular file and return its descriptor; one to be written to must be ours.
+        """Open a regular file and return its descriptor; to write, it must be the user's.
 
-        With `O_CREAT` it is made, readable by its owner alone.
+        `O_CREAT` creates it, readable by its owner only.
         Raises `FileNotFoundError`, `UnexpectedFile`, `OSError`.
         """
         status = self.status(name)
@@ -106,11 +105,11 @@ class OpenFolder:
         return open(self.open(name), "rb", buffering)
 
     def create(self, name: str, flags: int = 0, *, mode: int = _MODE) -> int:
-        """Make a new file and return its descriptor. Raises `FileExistsError`, `OSError`."""
+        """Create a file and return its descriptor. Raises `FileExistsError`, `OSError`."""
         return os.open(name, _NEW | _SAFE | flags, mode, dir_fd=self.fd)
 
     def rename(self, old: str, new: str) -> None:
-        """Put a file in another's place, which must be a regular file of ours, or nothing.
+        """Rename a file; a file with the new name must be a regular file of the user.
 
         Raises `UnexpectedFile`, `OSError`.
         """
@@ -120,7 +119,7 @@ class OpenFolder:
         os.rename(old, new, src_dir_fd=self.fd, dst_dir_fd=self.fd)
 
     def remove(self, name: str) -> None:
-        """Remove a regular file of ours; nothing when there is none.
+        """Remove a regular file of the user, if it exists.
 
         Raises `UnexpectedFile`, `OSError`.
         """
@@ -130,15 +129,15 @@ class OpenFolder:
             os.unlink(name, dir_fd=self.fd)
 
     def sync(self) -> None:
-        """Make the names in it durable. Raises `OSError`."""
+        """Sync the names in it to disk. Raises `OSError`."""
         os.fsync(self.fd)
 
     def names(self) -> list[str]:
-        """Return the names of what stands in it. Raises `OSError`."""
+        """Return the names in it. Raises `OSError`."""
         return os.listdir(self.fd)
 
     def folders(self) -> Iterator[OpenFolder]:
-        """Yield the folders in it, each open until the next; links are passed over."""
+        """Yield the folders in it, each open until the next; links are skipped."""
         for name in sorted(self.names()):
             status = self.status(name)
             if status is not None and stat.S_ISDIR(status.st_mode):
@@ -146,7 +145,7 @@ class OpenFolder:
                     yield folder
 
     def inner(self, name: str, *, make: bool = False) -> OpenFolder:
-        """Return a folder in it, which is the caller's to close. Raises as the constructor."""
+        """Return a folder in it, which the caller closes. Raises what the constructor raises."""
         inner = OpenFolder.__new__(OpenFolder)
         inner.path, inner.fd, inner._owners = self.path, os.dup(self.fd), self._owners
         try:
@@ -178,7 +177,7 @@ class OpenFolder:
         self.sync()
 
     def _check(self, name: str, status: os.stat_result, flags: int) -> None:
-        """Raise `UnexpectedFile` unless it is a regular file, and ours where it is written to."""
+        """Raise `UnexpectedFile` unless it is a regular file, and the user's if it is written."""
         if not stat.S_ISREG(status.st_mode):
             what = f"it is {kind_of(status)}, where a file should be"
             raise UnexpectedFile(self.path / name, what)
@@ -188,7 +187,7 @@ class OpenFolder:
 
 
 def kind_of(status: os.stat_result) -> str:
-    """Say what something is: `a link`, `a named pipe`, …"""
+    """Return what kind of file it is: `a link`, `a named pipe`, …"""
     return next((word for is_kind, word in _KINDS if is_kind(status.st_mode)), "a device")
 
 
@@ -215,9 +214,9 @@ def read_file(root: Path, *names: str, most: int) -> bytes:
 
 
 def read_given(path: Path, most: int) -> bytes:
-    """Return the bytes of what the user names in a command: also a pipe, or what a link leads to.
+    """Return the bytes of a file that the user names in a command: also a pipe, or through a link.
 
-    Raises `UnexpectedFile` when it has no end within `most` bytes, `OSError`.
+    Raises `UnexpectedFile` when it has more than `most` bytes, `OSError`.
     """
     with path.open("rb") as file:
         data = file.read(most + 1)
@@ -227,7 +226,7 @@ def read_given(path: Path, most: int) -> bytes:
 
 
 def read_named(path: Path, most: int) -> bytes:
-    """Return the bytes of a regular file that the user keeps, which may be a link of the user's.
+    """Return the bytes of a regular file of the user, also through a link.
 
     Raises `FileNotFoundError`, `UnexpectedFile`, `OSError`.
     """

@@ -1,4 +1,4 @@
-"""Packing: a closed recording made small, still read by everything; and back.
+"""Packing a closed recording: smaller, and read by all commands as before; and unpacking it.
 
 `events.jsonl` becomes `events.jsonl.zst`, a blob `…` becomes `….zst` where that is smaller.
 """
@@ -28,17 +28,17 @@ _MUCH = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class PackResult:
-    """Bytes of a recording's log and blobs, before and after."""
+    """Size of a recording's log and blobs, before and after, in bytes."""
 
     before: int
     after: int
 
 
 def pack(folder: Path) -> PackResult:
-    """Compress a recording that nobody writes to; a packed one is left as it is.
+    """Compress a recording that no process writes to; a packed one stays as it is.
 
-    Interrupted at any moment, the recording is whole: a compressed file takes its name only when
-    it is on the disk, and the plain one goes last. Raises `RecordingInUse`, `RecordingNotFound`,
+    Interrupted at any moment, the recording is whole: a compressed file gets its name when it is
+    on the disk, and then the plain file is removed. Raises `RecordingInUse`, `RecordingNotFound`,
     `RecordingDamaged`, `RecordingFailed`.
     """
     before = _size(folder)
@@ -56,9 +56,9 @@ def pack(folder: Path) -> PackResult:
 
 
 def unpack(folder: Path) -> PackResult:
-    """Make a packed recording plain again. Raises `RecordingDamaged`, `RecordingFailed`.
+    """Decompress a packed recording. Raises `RecordingDamaged`, `RecordingFailed`.
 
-    Nothing is written of one that would take much more room than any recording of ours.
+    Nothing is written where the result would be much larger than any recording.
     """
     before = _size(folder)
     _check_room(folder)
@@ -72,7 +72,7 @@ def unpack(folder: Path) -> PackResult:
 
 
 def _check_room(folder: Path) -> None:
-    """Raise `RecordingDamaged`, `RecordingFailed` where what is packed cannot be made plain."""
+    """Raise `RecordingDamaged` or `RecordingFailed` where a recording cannot be unpacked."""
     packed = plain = 0
     for held in _packed_folders(folder):
         for name in _plain_or_packed(held, packed=True):
@@ -86,7 +86,7 @@ def _check_room(folder: Path) -> None:
     if plain > max(_MUCH, packed * MOST_TIMES):
         raise RecordingDamaged(
             f"The recording {folder.name} would take {plain:,} bytes, packed in {packed:,}: no "
-            "session is so much smaller packed, so it is not unpacked."
+            "session is packed to so little, so it is not unpacked."
         )
     space = os.statvfs(folder)
     if plain > space.f_bavail * space.f_frsize // 2:
@@ -123,7 +123,7 @@ def _replace(
     try:
         with held.reader(source) as plain:
             size = os.fstat(plain.fileno()).st_size
-            held.remove(temporary)  # of a process that had our number and was killed
+            held.remove(temporary)  # left by a killed process with the same id
             with open(held.create(temporary), "wb") as converted:
                 convert(plain, converted, held.path / source)
                 converted.flush()
@@ -152,7 +152,7 @@ def _decompress(source: BinaryIO, target: BinaryIO, path: Path) -> None:
 
 
 def _plain_or_packed(held: OpenFolder, *, packed: bool) -> Iterator[str]:
-    """Yield the names of the blobs of one kind; what cannot be one is left as it is."""
+    """Yield the names of the packed or of the plain blobs; other files are skipped."""
     for name in sorted(held.names()):
         status = held.status(name)
         if (

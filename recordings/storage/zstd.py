@@ -1,7 +1,7 @@
-"""Seekable zstd: frames of about a megabyte and a table of them at the end of the file.
+"""Seekable zstd: frames of about a megabyte, with a table of them at the end of the file.
 
-Any zstd tool reads such a file from end to end; we also read from any place in it. The table is
-the "seekable format" of zstd's contrib directory (`zstd_seekable_compression_format.md`).
+Any zstd tool reads such a file from beginning to end; this module also reads at any offset. The
+table is the "seekable format" of zstd's contrib directory (`zstd_seekable_compression_format.md`).
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ import zstandard
 from recordings.errors import RecordingDamaged
 
 FRAME = 1 << 20
-"""Bytes of one frame, uncompressed."""
+"""Uncompressed bytes of one frame."""
 LEVEL = 9
 MUCH = 32 << 20
 """Bytes that any file may take unpacked."""
 MOST_TIMES = 100
 """How many times smaller a larger one may be packed; real ones are 4 to 20 times smaller."""
 _MOST_FRAMES = 1 << 18
-"""Of a file that is read: 256 GiB, whose table takes 6 MiB of memory."""
+"""Most frames of a file that is read: 256 GiB, whose table takes 6 MiB of memory."""
 
 _OVERHEAD = 1 << 16
-"""Bytes that a frame may be longer than what is in it."""
+"""Bytes by which a frame may be longer than its content."""
 
 _SKIPPABLE = 0x184D2A5E
 _SEEKABLE = 0x8F92EAB1
@@ -40,7 +40,7 @@ _FOOTER = struct.Struct("<IBI")
 
 
 def compress(source: BinaryIO, target: BinaryIO) -> None:
-    """Write everything from `source` to `target` as frames and their table."""
+    """Compress `source` into `target`, as frames and their table."""
     compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True)
     entries = []
     while data := source.read(FRAME):
@@ -57,7 +57,7 @@ def is_bomb(packed: int, plain: int) -> bool:
 
 
 def open_compressed(file: BinaryIO, path: Path) -> BinaryIO:
-    """Read an open file that `compress` wrote, from any place; closing it closes the file.
+    """Return a reader of an open file that `compress` wrote; closing it closes the file.
 
     `path` is its name in messages. Raises `RecordingDamaged`.
     """
@@ -69,7 +69,7 @@ def open_compressed(file: BinaryIO, path: Path) -> BinaryIO:
 
 
 class _Reader(io.RawIOBase):
-    """The uncompressed bytes; holds one frame in memory."""
+    """The uncompressed bytes, with one frame in memory."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -124,7 +124,7 @@ class _Reader(io.RawIOBase):
         frame = self._file.read(self._starts[number + 1] - self._starts[number])
         length = self._offsets[number + 1] - self._offsets[number]
         try:
-            # A frame may claim any length, and that much would be taken from the memory.
+            # A frame may claim any length, and so much memory would be allocated.
             if zstandard.frame_content_size(frame) > length:
                 raise zstandard.ZstdError("it is longer than its table says")
             data = zstandard.ZstdDecompressor().decompress(frame, max_output_size=length)
@@ -138,7 +138,7 @@ class _Reader(io.RawIOBase):
 
 
 def _read_table(file: BinaryIO) -> tuple[array[int], array[int]]:
-    """Return the frames' sizes and the lengths of what is in them.
+    """Return the sizes of the frames, and of their content.
 
     Raises `ValueError` for a table that does not fit the file: a file may claim any number.
     """

@@ -1,1 +1,1 @@
-"""All recordings of a home, found by id."""
+"""All recordings of a home: the store, lists, and what recordings refer to."""

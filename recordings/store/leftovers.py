@@ -1,4 +1,4 @@
-"""What killed processes left beside recordings: half-written files, folders without an event."""
+"""Finding what killed processes left: half-written files, folders without an event."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from recordings.store.store import RecordingStore
 from recordings.trust.seal import SEAL
 
 _STALE = 3600.0
-"""Seconds after which nobody is about to record the first event any more, or still writes a file:
-of processes in another container, or on another machine, nothing is seen here."""
+"""Seconds after which a file or a folder is a leftover. Its process may run in another container,
+or on another machine, where it cannot be seen."""
 
 
 def half_written(store: RecordingStore) -> Iterator[tuple[OpenFolder, str]]:
-    """Yield the files that were being packed, redacted or kept when their process died.
+    """Yield the files that a killed process was writing (packed, redacted or new ones).
 
-    Each with its folder, which is open until the next.
+    Each comes with its folder, which is open until the next.
     """
     for session in store.ids():
         with suppress(OSError), OpenFolder(store.root, session) as folder:
@@ -43,7 +43,7 @@ def _half_written(folder: OpenFolder, beginning: str) -> Iterator[tuple[OpenFold
 
 
 def empty_folders(store: RecordingStore) -> Iterator[Path]:
-    """Yield the folders of sessions and forks that died before anything was recorded."""
+    """Yield the folders of sessions and forks that were killed before their first event."""
     recorded = set(store.ids())
     for name in store.names():
         folder = store.root / name

@@ -1,7 +1,6 @@
-"""What recordings lay claim to outside of themselves: the snapshots they name, the directories
-their sessions work in.
+"""What recordings refer to outside of themselves: snapshots, and the workspaces of their sessions.
 
-What a recording names can be told of a whole one alone: of one that is damaged it is not known.
+Of a damaged recording it is not known what it refers to.
 """
 
 from __future__ import annotations
@@ -23,20 +22,20 @@ _State = tuple[int, int, int]
 
 
 class References:
-    """The claims of all recordings of a store; what grew or came since is read by the next look."""
+    """The references of all recordings of a store; each call of `trees` reads what is new."""
 
     def __init__(self, store: RecordingStore) -> None:
         self._store = store
         self._read: dict[str, _State] = {}
         self.workspaces: dict[str, str] = {}
-        """By session: where it works, or did at last."""
+        """By session: its workspace, the last one if it changed."""
         self.unknown: dict[str, str] = {}
-        """Of which recordings it is not known, and why."""
+        """Recordings whose references are not known, with the reason."""
 
     def trees(self) -> Iterator[str]:
-        """Yield the trees that are named in what was not read before, again and again the same.
+        """Yield the trees that recordings refer to, as far as not read before; some several times.
 
-        A recording that is deleted meanwhile is none. Read to the end before `unknown` counts.
+        A recording that is deleted in the meantime is skipped. `unknown` is complete at the end.
         """
         for session in (*self._store.ids(), *self._store.unnamed()):
             folder = self._store.root / session
@@ -47,7 +46,7 @@ class References:
                 self._read[session] = state
                 self.unknown.pop(session, None)
                 yield from self._trees_of(folder)
-            except RecordingNotFound:  # deleted meanwhile
+            except RecordingNotFound:  # deleted in the meantime
                 continue
             except UNREADABLE as error:
                 self.unknown[session] = why_damaged(error)
@@ -66,6 +65,6 @@ class References:
 
 
 def _state(folder: Path) -> _State | None:
-    """Return what tells whether a log was written to; none when there is none. Raises `OSError`."""
+    """Return what changes when a log is written, or `None` without a log. Raises `OSError`."""
     status = stored_status(folder / LOG)
     return None if status is None else (status.st_ino, status.st_size, status.st_mtime_ns)

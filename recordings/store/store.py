@@ -1,4 +1,4 @@
-"""The store: all recordings under one root, one folder a session, found by id."""
+"""The store: all recordings of one root folder, one folder a session, found by id."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from recordings.store.summary import RecordingSummary, summarise
 
 LAST = "last"
 _ID = re.compile(r"[\w@+=:,][\w@+=:,.-]*")
-"""Ids are shown in commands to be said: none is an option, none is more than a word to a shell."""
+"""An id is shown in commands to copy: it is never an option, and one word to a shell."""
 _FEW = 5
-"""Ids named when a prefix fits several."""
+"""Most ids that are named when a prefix fits several."""
 
 
 class RecordingStore:
-    """The recordings under a root folder, which need not exist yet."""
+    """The recordings of a root folder, which need not exist yet."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def create_folder(self) -> tuple[str, Path]:
-        """Make the folder of a new session; return its id and the folder.
+        """Create the folder of a new session; return its id and the folder.
 
         Ids sort by time: date, time (UTC), then six hex digits of which the first three are the
         fraction of the second. Raises `RecordingFailed`.
@@ -53,7 +53,7 @@ class RecordingStore:
         return [name for name in self.names() if self._has_log(name)]
 
     def unnamed(self) -> list[str]:
-        """Return the names of folders that hold a log and are no ids: they are no recordings."""
+        """Return the names of folders that have a log but whose name is not an id."""
         names = [name for name in self._entries() if not _may_be_id(name)]
         return [name for name in names if self._has_log(name)]
 
@@ -74,9 +74,7 @@ class RecordingStore:
         if len(found) == 1:
             return self.root / found[0]
         if not found:
-            raise RecordingNotFound(
-                f"No recording is called {ref[:80]!r}: `sii list` shows those there are."
-            )
+            raise RecordingNotFound(f"No recording is called {ref[:80]!r}: `sii list` shows all.")
         named = ", ".join(found[:_FEW]) + (", …" if len(found) > _FEW else "")
         raise RecordingNotFound(
             f"{len(found)} recordings begin with {ref[:80]!r} ({named}): give more of the id."
@@ -87,7 +85,7 @@ class RecordingStore:
         return (summarise(self.root / name) for name in self.ids())
 
     def names(self) -> Sequence[str]:
-        """Names of the folders, the newest first; those that may be no id are left out."""
+        """Return the names of the folders that may be ids, the newest first."""
         return sorted(filter(_may_be_id, self._entries()), reverse=True)
 
     def _entries(self) -> Sequence[str]:
@@ -97,9 +95,9 @@ class RecordingStore:
             return []
 
     def _has_log(self, name: str) -> bool:
-        """A log without a byte was begun and killed before anything was recorded.
+        """Return whether a folder has a log. An empty one was killed before its first event.
 
-        What cannot be looked at may be one: whoever reads it says why that is so.
+        A log that cannot be accessed counts: reading it reports why.
         """
         try:
             status = stored_status(self.root / name / LOG)

@@ -1,4 +1,4 @@
-"""What a list shows of a recording, read from the two ends of its log, whatever its size."""
+"""The summary of a recording for lists, read from both ends of its log, whatever its size."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ if TYPE_CHECKING:
     from recordings.events import QueryStatus, SessionStatus
 
     SummaryStatus = SessionStatus | Literal["open", "forked", "crashed", "damaged", "newer"]
-    """How a session ended; `open`: it is being written; `forked`: nothing was said since it was
-    forked; `crashed`: it never ended in order; `newer`: its format is of a later version."""
+    """How a session ended. `open`: it is being written; `forked`: it has no new message since the
+    fork; `crashed`: it has no end; `newer`: its format is of a later version."""
 
 _IN_ROUND = frozenset(
     {"user_message", "model_request", "model_response", "tool_call", "observation", "interrupt"}
 )
 _OUTSIDE = frozenset({"session_start", "round_end", "session_end"})
-"""Types of events by which one tells whether a round is open."""
+"""Types of events that decide whether a round is open."""
 _HEAD_LINES = 32
-"""The first user message comes within the first lines, or the session has none yet."""
+"""Lines at the beginning in which the first user message is, if there is one."""
 _TAIL_BYTES = (1 << 14, 1 << 20)
-"""How much of the end is read at first, and at most."""
+"""Bytes of the end that are read first, and at most."""
 
 
 _BEYOND = 1e12
-"""Seconds that no recording lasts, and none begins at."""
+"""Seconds beyond which a time or a duration is not real."""
 _KINDS: dict[str, Any] = {
     **dict.fromkeys(("status", "mode", "model", "first_message", "reason"), str),
     **dict.fromkeys(("batch", "query", "outcome"), str | None),
@@ -54,13 +54,13 @@ _KINDS: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class RecordingSummary:
-    """One recording in a list."""
+    """A recording in a list."""
 
     id: str
     folder: Path
     status: SummaryStatus
     started: float | None = None
-    """Seconds since the epoch; of a fork, its own beginning."""
+    """Seconds since the epoch; for a fork, when its own part began."""
     mode: str = ""
     model: str = ""
     context_length: int | None = None
@@ -68,28 +68,28 @@ class RecordingSummary:
     rounds: int = 0
     steps: int = 0
     tokens: int | None = None
-    """Prompt and completion tokens as the server counted them; none before the session's end."""
+    """Prompt and completion tokens as the server counted them; `None` before the session ended."""
     duration: float = 0.0
-    """Seconds from the first event to the last, of its own if it is a fork."""
+    """Seconds from the first event to the last; for a fork, of its own events."""
     bytes: int = 0
-    """Of the log."""
+    """Size of the log."""
     why: str = ""
-    """Why a recording that is damaged or newer cannot be read."""
+    """Why a damaged or newer recording cannot be read."""
     batch: str | None = None
     query: str | None = None
     attempt: int | None = None
     variant: dict[str, Any] = field(default_factory=dict)
-    """Which session of the batch this is (`SessionStart`)."""
+    """The settings that vary in its batch (`SessionStart`)."""
     outcome: QueryStatus | None = None
-    """What became of a batch's session; none when it was stopped half-way."""
+    """How an attempt of a batch ended; `None` when it was stopped before."""
     reason: str = ""
-    """Of the outcome, or of the session's end."""
+    """Reason of the outcome, or of the session's end."""
     generated: int = 0
-    """Tokens that the model wrote."""
+    """Tokens that the model generated."""
 
 
 def summarise(folder: Path) -> RecordingSummary:
-    """Sum a recording up. What cannot be read is `damaged` or `newer`, never an exception."""
+    """Summarise a recording. One that cannot be read is `damaged` or `newer`; nothing is raised."""
     try:
         summary = _summarise(folder)
         _check(summary)
@@ -140,20 +140,20 @@ def _summarise(folder: Path) -> RecordingSummary:
 
 
 def _check(summary: RecordingSummary) -> None:
-    """Raise `TypeError` or `ValueError` where a recording says what none of ours says."""
+    """Raise `TypeError` or `ValueError` for values that sii never writes."""
     for name, kinds in _KINDS.items():
         if not isinstance(getattr(summary, name), kinds):
-            raise TypeError(f"`{name}` is of another kind")
+            raise TypeError(f"`{name}` has another type")
     if not isinstance(summary.variant.get("model"), str | None):
-        raise TypeError("`variant` names no model")
+        raise TypeError("the model of `variant` is not a name")
     if not (abs(summary.started or 0.0) < _BEYOND and summary.duration < _BEYOND):
-        raise ValueError("its times are none")
+        raise ValueError("its times are not real")
     if min(summary.rounds, summary.steps, summary.generated, summary.tokens or 0) < 0:
         raise ValueError("a count is below 0")
 
 
 def has_open_round(folder: Path) -> bool:
-    """Tell whether a recording's last round did not end. Raises `RecordingError`."""
+    """Return whether a recording's last round did not end. Raises `RecordingError`."""
     try:
         kinds = (line["type"] for line in _tail(folder))
         return next((kind in _IN_ROUND for kind in kinds if kind in _IN_ROUND | _OUTSIDE), False)
@@ -162,16 +162,16 @@ def has_open_round(folder: Path) -> bool:
 
 
 def is_new_fork(line: Mapping[str, Any], was: bool) -> bool:
-    """Tell whether a recording that ends with a line is a fork that nobody went on with yet.
+    """Return whether a recording that ends with this line is a fork that was not continued yet.
 
-    `was` says so of the recording without that line: what an annotator changed is part of it, and
-    the workspace that was written for it.
+    `was`: the same for the recording without that line. Events of the annotator and the snapshot of
+    the fork's workspace are part of making the fork.
     """
     return line.get("parent") is not None or (was and _is_part_of_fork(line))
 
 
 def _is_new_fork(tail: Sequence[Mapping[str, Any]]) -> bool:
-    """The same, of lines from the last one backwards."""
+    """Return the same for lines in reverse order."""
     own = next((line for line in tail if not _is_part_of_fork(line)), None)
     return own is not None and is_new_fork(own, False)
 
@@ -190,16 +190,16 @@ def _head(folder: Path) -> tuple[dict[str, Any], str]:
         elif read_head(line.text).type == "user_message":
             return start, str(parse_line(line.text)["data"]["text"])
     if start is None or start["type"] != "session_start":
-        raise RecordingDamaged("The recording has no beginning.")
+        raise RecordingDamaged("The recording does not begin with `session_start`.")
     return start, ""
 
 
 def _forked(folder: Path, default: float) -> float:
-    """Return when a fork's own part began: its lines follow all of its parents'."""
+    """Return when a fork's own part began; its lines follow those of its parents."""
     with open_log(folder) as file:
         low, high = 0, file.seek(0, os.SEEK_END)
         line = b""
-        while low < high:  # the first line that begins after `low` is the fork's, or is sought
+        while low < high:  # the fork's first line begins after `low`
             middle = (low + high) // 2
             file.seek(middle)
             file.readline(LONGEST_LINE)
@@ -212,7 +212,7 @@ def _forked(folder: Path, default: float) -> float:
 
 
 def _is_of(line: bytes, session: str) -> bool:
-    """Tell whether a line is of a session; a torn last line is, for nobody else appends."""
+    """Return whether a line is of a session; a torn last line is, as only its session appends."""
     try:
         return read_head(line).session == session
     except RecordingDamaged:
@@ -220,7 +220,7 @@ def _is_of(line: bytes, session: str) -> bool:
 
 
 def _tail(folder: Path) -> Iterator[dict[str, Any]]:
-    """Yield the last lines' objects, the last first; as many as tell of a round and a step."""
+    """Yield the objects of the last lines in reverse order, until a round and a step are known."""
     least, most = _TAIL_BYTES
     with open_log(folder) as file:
         size = file.seek(0, os.SEEK_END)
@@ -229,7 +229,7 @@ def _tail(folder: Path) -> Iterator[dict[str, Any]]:
             length = min(length, size)
             file.seek(size - length)
             lines = file.read(length).split(b"\n")
-            # The first is whole only at the beginning of the file, the last is empty or torn.
+            # The first line may be a part of one; the last is empty or torn.
             whole = lines[1:-1] if length < size else lines[:-1]
             found = [orjson.loads(line) for line in reversed(whole)]
             if length == size or length >= most or _tells_enough(found):

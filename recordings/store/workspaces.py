@@ -1,4 +1,4 @@
-"""Which snapshots of the workspace a recording names, and which one stands for a moment of it."""
+"""The snapshots that a recording names, and the workspace at any of its events."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ _READ = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceAt:
-    """The workspace as it stood at an event, as far as the recording knows."""
+    """The workspace at an event, as far as the recording knows it."""
 
     tree: str
     step: int
-    """The last step whose calls are in it."""
+    """The last step whose changes are in it."""
     exact: bool
-    """False: calls of a later step had run by then whose changes are in no snapshot."""
+    """False when calls of a later step had run whose changes are not in a snapshot."""
 
 
 def snapshots_of(recording: Path) -> Iterator[Event]:
-    """Yield the events of type `snapshot`, in order.
+    """Yield the events of type `snapshot` in order.
 
     Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
     """
@@ -50,10 +50,9 @@ def snapshots_of(recording: Path) -> Iterator[Event]:
 
 
 def last_settled(recording: Path) -> tuple[Snapshot | None, bool]:
-    """Return the last snapshot that stands for itself, and whether what came after broke off.
+    """Return the last snapshot, and whether a restore after it was interrupted.
 
-    That is an earlier tree that was being brought back. Raises `RecordingNotFound`,
-    `RecordingDamaged`, `RecordingTooNew`.
+    Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
     """
     last, broke_off = None, False
     for event in snapshots_of(recording):
@@ -64,7 +63,7 @@ def last_settled(recording: Path) -> tuple[Snapshot | None, bool]:
 
 
 def rounds_of(recording: Path) -> Iterator[int]:
-    """Yield after which step each round began.
+    """Yield for each round the step after which it began.
 
     Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
     """
@@ -78,16 +77,16 @@ def rounds_of(recording: Path) -> Iterator[int]:
 
 
 def workspace_at(recording: Path, seq: int) -> WorkspaceAt | None:
-    """Return the workspace as it stood right after event `seq`; none: no snapshot tells.
+    """Return the workspace right after event `seq`, or `None` without a snapshot.
 
-    A step's snapshot is written a moment after its last observation and stands for that moment
-    too. Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
+    A step's snapshot is written shortly after its last observation and counts for that event too.
+    Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
     """
     state = _State()
     for event in _events(recording, _READ):
         if event.seq > seq:
             if isinstance(event.data, UserMessage) and state.result() is None:
-                continue  # before the first round there is none: it begins with one
+                continue  # the first snapshot comes in the first round
             state.look_ahead(event)
             break
         state.take(event)
@@ -95,16 +94,16 @@ def workspace_at(recording: Path, seq: int) -> WorkspaceAt | None:
 
 
 class _State:
-    """The last snapshot up to an event, and whether it says all."""
+    """The last snapshot up to an event, and whether it has all changes."""
 
     def __init__(self) -> None:
         self._snapshot: Snapshot | None = None
         self._step = 0
-        """Of the calls that ran since; 0: none did."""
+        """Step of the calls that ran since; 0 without calls."""
         self._exact = True
 
     def take(self, event: Event) -> None:
-        """Take what came up to the moment asked for."""
+        """Take an event up to the requested one."""
         match event.data:
             case Snapshot() as snapshot:
                 self._snapshot, self._step, self._exact = snapshot, 0, True
@@ -114,21 +113,21 @@ class _State:
                 self._exact = False
 
     def look_ahead(self, event: Event) -> None:
-        """Take the first that came after it: what it says of that moment."""
+        """Take the first event after it, which may say more about that moment."""
         match event.data:
             case ToolCall(step=step) | Observation(step=step) if step == self._step:
-                pass  # in the midst of a step
+                pass  # the step has not ended
             case Snapshot(cause="step", step=step) if step == self._step:
                 self.take(event)
             case Snapshot(cause="start" | "round" | "resume" | "before") if self._step == 0:
                 self.take(event)
             case SnapshotFailed() | SessionResume():
                 pass
-            case _:  # the next calls and the session's end wait for a snapshot of what changed
+            case _:  # the next calls and the session's end come after a snapshot of changes
                 self._step = 0
 
     def result(self) -> WorkspaceAt | None:
-        """Return what is known."""
+        """Return the result."""
         snapshot = self._snapshot
         if snapshot is None:
             return None

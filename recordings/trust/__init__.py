@@ -1,1 +1,1 @@
-"""Who made a thing and what the user has allowed: the home's key, seals of recordings, grants."""
+"""Trust: the home key, seals of recordings, keys of people, and grants of the user."""

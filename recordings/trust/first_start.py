@@ -1,4 +1,4 @@
-"""What lay in a home before it had a key: sealed as its own, once."""
+"""Sealing, once, the recordings that a home has from before it had a key."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SEALED = "sealed"
 
 
 def working_key(home: Path) -> HomeKey:
-    """Return the key of a home in which something is made; a new home has nothing to seal later.
+    """Return the key of a home, for a command that writes; an existing home is sealed first.
 
     Raises `HomeKeyUnusable`, `RecordingFailed`.
     """
@@ -33,18 +33,18 @@ def working_key(home: Path) -> HomeKey:
 
 
 def seal_existing(home: Path) -> int:
-    """Seal the recordings and reviews that a home holds, unless that was done; return how many.
+    """Seal the recordings and reviews of a home, unless that was done; return how many.
 
-    Of each recording its two ends are read. Only what belongs to the user, and what was made
-    before recordings had seals. Killed half-way, the next start goes on. Raises `HomeKeyUnusable`,
+    Only files of the user, and only recordings from before there were seals. Of each recording the
+    two ends are read. When it is killed, the next start continues. Raises `HomeKeyUnusable`,
     `RecordingFailed`.
     """
     if os.path.lexists(home / SEALED) or not home.is_dir():
         return 0
     key, sealed, busy = home_key(home), 0, False
     for folder in _recordings(home):
-        with suppress(RecordingError, OSError):  # what is damaged is nobody's
-            if is_locked(folder):  # another session writes it, perhaps one of an older version
+        with suppress(RecordingError, OSError):  # a damaged recording gets no seal
+            if is_locked(folder):  # another session writes it, perhaps an older version
                 busy = busy or not os.path.lexists(folder / SEAL)
                 continue
             sealed += _seal(folder, key)
@@ -67,7 +67,7 @@ def _seal(folder: Path, key: HomeKey) -> bool:
 
 
 def _recordings(home: Path) -> Iterator[Path]:
-    """Yield the folders of the home's recordings and of its batches', without following links."""
+    """Yield the folders of the recordings of the home and of its batches, not through links."""
     batches = home / "batches"
     homes = [home, *(_folders(batches) if _is_ours(batches, stat.S_ISDIR) else ())]
     for one in homes:
@@ -90,7 +90,7 @@ def _is_ours(path: Path, is_kind: Callable[[int], bool]) -> bool:
 
 def _remember(path: Path) -> None:
     try:
-        path.write_text("What was here before this file was made is sealed as this home's.\n")
+        path.write_text("The recordings from before this file are sealed as this home's own.\n")
         path.chmod(0o600)
     except OSError as error:
         raise failure(path, error) from error

@@ -1,7 +1,7 @@
-"""Grants: what the user has said yes to once, in `grants.jsonl` of the home.
+"""Grants: what the user has allowed once, in `grants.jsonl` of the home.
 
-A grant holds for exactly what was shown: it names a kind, a name and a sha256. Each line carries
-the home's proof, so a line that somebody else wrote counts for nothing.
+A grant is for exactly what was shown: it has a kind, a name and a sha256. Each line has the home's
+proof, so a foreign line has no effect.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from recordings.trust.home_key import find_key, home_key
 
 GRANTS = "grants.jsonl"
 _LARGEST = 16 << 20
-"""Bytes: what is longer is not ours."""
+"""Most bytes of the file."""
 
 GrantKind = Literal["project_settings", "query_file", "recording", "person", "batch"]
 
 
 def is_granted(home: Path, kind: GrantKind, name: str, sha256: str) -> bool:
-    """Tell whether the user has allowed this before. Writes nothing. Raises `HomeKeyUnusable`."""
+    """Return whether the user has allowed this before. Writes nothing. Raises `HomeKeyUnusable`."""
     key = find_key(home)
     if key is None:
         return False
@@ -38,12 +38,12 @@ def is_granted(home: Path, kind: GrantKind, name: str, sha256: str) -> bool:
             if said == wanted and key.proves(kept["proof"], "grant", *said):
                 return True
         except (ValueError, LookupError, TypeError, AttributeError):
-            continue  # not a line of ours: it allows nothing
+            continue  # not a grant: it allows nothing
     return False
 
 
 def grant(home: Path, kind: GrantKind, name: str, sha256: str) -> None:
-    """Keep that the user allows this. Raises `HomeKeyUnusable`, `RecordingFailed`."""
+    """Record that the user allows this. Raises `HomeKeyUnusable`, `RecordingFailed`."""
     line = {
         "v": 1,
         "kind": kind,
@@ -68,4 +68,4 @@ def _lines(home: Path) -> list[bytes]:
     try:
         return read_file(home, GRANTS, most=_LARGEST).splitlines()
     except OSError:
-        return []  # nothing was allowed that can be read
+        return []  # without a readable file nothing is allowed

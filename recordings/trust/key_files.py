@@ -1,4 +1,4 @@
-"""Files of a home that hold a secret of 32 bytes: made once, and readable by the user alone."""
+"""Key files of a home: 32 secret bytes, created once, readable by the user only."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _BYTES = 32
 
 
 class HomeKeyUnusable(RecordingError):
-    """A key of the home cannot be used: not a regular file, not the user's, or open to others."""
+    """Raised when a key file is not a regular file, not the user's, or readable by others."""
 
 
 def find_secret(path: Path) -> bytes | None:
-    """Return the secret in a file; None when there is none yet. Raises `HomeKeyUnusable`."""
+    """Return the secret in a file, or `None` without the file. Raises `HomeKeyUnusable`."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
@@ -33,16 +33,16 @@ def find_secret(path: Path) -> bytes | None:
         os.close(fd)
     if len(secret) != _BYTES:
         raise HomeKeyUnusable(
-            f"{path} is no key of {_BYTES} bytes: put it back from a copy, or remove it, and "
-            "what was made with it counts as foreign."
+            f"{path} is not a key of {_BYTES} bytes: restore it from a copy, or remove it; then "
+            "what it proved counts as foreign."
         )
     return secret
 
 
 def make_secret(path: Path) -> bytes:
-    """Return the secret in a file, made when there is none.
+    """Return the secret in a file; create the file if there is none.
 
-    Two programs that make it at the same moment get the same one.
+    Two programs that create it at the same time get the same secret.
     Raises `HomeKeyUnusable`, `RecordingFailed`.
     """
     found = find_secret(path)
@@ -50,24 +50,24 @@ def make_secret(path: Path) -> bytes:
         _make(path)
         found = find_secret(path)
     if found is None:
-        raise HomeKeyUnusable(f"{path} was removed while it was being made: try again.")
+        raise HomeKeyUnusable(f"{path} was removed while it was created: try again.")
     return found
 
 
 def _check(path: Path, status: os.stat_result) -> None:
     """Raise `HomeKeyUnusable` unless it is a file that only the user can read."""
     if not stat.S_ISREG(status.st_mode):
-        raise HomeKeyUnusable(f"{path} is no regular file: remove it, and a key is made.")
+        raise HomeKeyUnusable(f"{path} is not a regular file: remove it, and a key is created.")
     if status.st_uid != os.geteuid():
         raise HomeKeyUnusable(
             f"{path} belongs to another user: use a home of your own (set SII_HOME)."
         )
     if status.st_mode & 0o077:
-        raise HomeKeyUnusable(f"Others can read {path}: say `chmod 600 {path}`.")
+        raise HomeKeyUnusable(f"Other users can read {path}: run `chmod 600 {path}`.")
 
 
 def _make(path: Path) -> None:
-    """Write a secret under a name of its own, then link it to its place, which happens whole."""
+    """Write a secret to a temporary file, then link it to its path, which is atomic."""
     draft = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Whose a recording is: this home's, somebody else's to which the user said yes, or foreign."""
+"""The origin of a recording: this home's own, trusted by the user, or foreign."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from recordings.trust.home_key import HomeKey, find_key
 from recordings.trust.seal import is_sealed
 
 RecordingOrigin = Literal["own", "trusted", "foreign"]
-"""Who made a recording: this home; somebody else, and the user said yes to it; somebody else."""
+"""`own`: this home wrote it; `trusted`: it is foreign, and the user trusts it; else `foreign`."""
 
 _LOOKS = 5
-"""How often what is being written is looked at: a head and its seal are two files."""
+"""How often a recording that is being written is checked: log and seal are two files."""
 
 
 def origin_of(folder: Path, home: Path) -> RecordingOrigin:
-    """Return whose a recording is, every line and the chain checked: ask before acting on it.
+    """Return the origin of a recording, with every line checked: for commands that act on it.
 
-    What is damaged, or was imported, is foreign. Raises `HomeKeyUnusable`, `RecordingNotFound`.
+    A damaged recording is foreign. Raises `HomeKeyUnusable`, `RecordingNotFound`.
     """
     key = find_key(home)
     for _ in range(_looks(folder)):
@@ -35,9 +35,9 @@ def origin_of(folder: Path, home: Path) -> RecordingOrigin:
 
 
 def seems_own(folder: Path, key: HomeKey | None, head: str = "") -> bool:
-    """Tell by its head alone whether this home wrote a recording: for lists, which act on nothing.
+    """Return whether this home wrote a recording, by its hash only: for lists, which only show it.
 
-    `head` is its hash where that is known. Never raises for what cannot be read: it is not own.
+    `head`: its hash, if it is known. A recording that cannot be read is not own.
     """
     try:
         if head and not is_locked(folder):
@@ -48,11 +48,11 @@ def seems_own(folder: Path, key: HomeKey | None, head: str = "") -> bool:
 
 
 def is_imported(first_line: bytes) -> bool:
-    """Tell by its first line whether a recording was made of a conversation from elsewhere."""
+    """Return by its first line whether a recording was imported."""
     try:
         return bool(parse_line(first_line)["data"]["mode"] == "imported")
     except (RecordingError, *MALFORMED):
-        return True  # it does not begin as a session does: nothing vouches for it
+        return True  # it does not begin as a session does
 
 
 def _looks(folder: Path) -> int:
@@ -60,7 +60,7 @@ def _looks(folder: Path) -> int:
 
 
 def checked_head(folder: Path) -> str:
-    """Return the hash of a recording's last line; empty where a line or the chain does not hold."""
+    """Return the recording's hash; empty where a line or the chain is wrong."""
     try:
         return checked_hash(folder)
     except (RecordingError, OSError):

@@ -1,7 +1,6 @@
 """People: reviewers on other machines and their public keys, in `people.toml` of the home.
 
-The file is the user's word, like its settings: a line is `NAME = "ed25519:…"`, or a list of keys
-for a person who had more than one.
+The user writes the file. A line is `NAME = "ed25519:…"`, or a list for a person with several keys.
 """
 
 from __future__ import annotations
@@ -18,18 +17,18 @@ from recordings.trust.person_key import is_public_key, need_keys
 
 PEOPLE = "people.toml"
 _LARGEST = 1 << 20
-"""Bytes of the file."""
+"""Most bytes of the file."""
 
 People = Mapping[str, tuple[str, ...]]
-"""Pseudonyms and the public keys of each."""
+"""The public keys of each pseudonym."""
 
 
 class PeopleUnusable(RecordingError):
-    """The file says something else than who has which key."""
+    """Raised when the file is not a list of people and keys."""
 
 
 def find_people(home: Path) -> People:
-    """Return who has which key; nobody where there is no file.
+    """Return the people and their keys; empty without the file.
 
     Raises `PeopleUnusable`, `KeysMissing`.
     """
@@ -47,14 +46,14 @@ def find_people(home: Path) -> People:
         ) from None
     keys = [key for those in people.values() for key in those]
     if len(keys) != len(set(keys)):
-        raise PeopleUnusable(f"{path} has a key that stands twice: one key is one person's.")
+        raise PeopleUnusable(f"{path} has a key twice: a key belongs to one person.")
     if people:
         need_keys(path)
     return people
 
 
 def add_person(home: Path, name: str, key: str) -> None:
-    """Append a person and the public key to the file.
+    """Append a person with a public key to the file.
 
     Raises `PeopleUnusable`, `KeysMissing`, `RecordingFailed`.
     """
@@ -62,13 +61,13 @@ def add_person(home: Path, name: str, key: str) -> None:
     need_keys(path)
     people = find_people(home)
     if not name.strip() or not name.isprintable():
-        raise PeopleUnusable(f"{name!r} is no name of a person: use letters that can be printed.")
+        raise PeopleUnusable(f"{name!r} is not a name of a person: use printable characters.")
     if not is_public_key(key):
-        raise PeopleUnusable(f"{key!r} is no public key: `sii people key` prints one.")
+        raise PeopleUnusable(f"{key!r} is not a public key: `sii people key` prints one.")
     if name in people:
         raise PeopleUnusable(f"{name} has a key in {path}: change it there, or make it a list.")
     if any(key in keys for keys in people.values()):
-        raise PeopleUnusable(f"{path} has this key as another person's: one key is one person's.")
+        raise PeopleUnusable(f"{path} has this key for someone else: a key belongs to one person.")
     kept = _read(path)
     apart = "\n" if kept and not kept.endswith("\n") else ""
     try:
@@ -96,7 +95,7 @@ def _read(path: Path) -> str:
     except OSError as error:
         raise PeopleUnusable(f"{path} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
-        raise PeopleUnusable(f"{path} is no text in UTF-8: correct it.") from None
+        raise PeopleUnusable(f"{path} is not text in UTF-8: correct it.") from None
 
 
 def _keys_of(name: str, said: object) -> tuple[str, ...]:

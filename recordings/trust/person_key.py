@@ -1,6 +1,6 @@
-"""The key of the person who reviews in a home (Ed25519): other homes can check what it signs.
+"""The key of the person who reviews in a home (Ed25519): other homes can check its signatures.
 
-The private half stays in the home, as its own key does. `sii-cli[keys]` brings what computes it.
+The private key never leaves the home. `sii-cli[keys]` installs what computes signatures.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _PUBLIC = re.compile(r"ed25519:[0-9a-f]{64}")
 
 
 class KeysMissing(RecordingError):
-    """What computes signatures is not installed."""
+    """Raised when the library that computes signatures is not installed."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(
@@ -28,14 +28,14 @@ class KeysMissing(RecordingError):
 
 
 class PersonKey:
-    """Signs what a person says."""
+    """The private key of a person."""
 
     def __init__(self, secret: bytes) -> None:
         self._private = _ed25519().Ed25519PrivateKey.from_private_bytes(secret)
 
     @property
     def public(self) -> str:
-        """The half that others may know: `ed25519:` and 64 hex digits."""
+        """The public key: `ed25519:` and 64 hex digits."""
         return f"ed25519:{self._private.public_key().public_bytes_raw().hex()}"
 
     def sign(self, session: str, said: bytes) -> str:
@@ -45,12 +45,12 @@ class PersonKey:
 
 
 def is_public_key(text: str) -> bool:
-    """Tell whether a text has the form of a public key."""
+    """Return whether a text has the form of a public key."""
     return _PUBLIC.fullmatch(text) is not None
 
 
 def is_signed_by(public: str, signature: str, session: str, said: bytes) -> bool:
-    """Tell whether what is said about a session was signed by the holder of a public key."""
+    """Return whether a signature of a text about a session fits a public key."""
     from cryptography.exceptions import InvalidSignature
 
     key = _ed25519().Ed25519PublicKey.from_public_bytes(bytes.fromhex(public.partition(":")[2]))
@@ -62,7 +62,7 @@ def is_signed_by(public: str, signature: str, session: str, said: bytes) -> bool
 
 
 def find_person_key(home: Path) -> PersonKey | None:
-    """Return the key of who reviews in a home; None when there is none.
+    """Return the person key of a home, or `None` when there is none.
 
     Raises `HomeKeyUnusable`, `KeysMissing`.
     """
@@ -75,7 +75,7 @@ def find_person_key(home: Path) -> PersonKey | None:
 
 
 def person_key(home: Path) -> PersonKey:
-    """Return the key of who reviews in a home, made when there is none.
+    """Return the person key of a home; create it if there is none.
 
     Raises `HomeKeyUnusable`, `KeysMissing`, `RecordingFailed`.
     """
@@ -85,7 +85,7 @@ def person_key(home: Path) -> PersonKey:
 
 
 def need_keys(path: Path) -> None:
-    """Raise `KeysMissing` where a file needs what is not installed."""
+    """Raise `KeysMissing`, naming the file, if the library is not installed."""
     from importlib.util import find_spec
 
     if find_spec("cryptography") is None:

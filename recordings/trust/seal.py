@@ -1,8 +1,8 @@
 """Seals of recordings: the file `seal` beside the log proves that this home wrote it.
 
-It holds two proofs: of the log's head as it is, and as it will be after the line that is about to
-be appended. So whenever its writer is killed, one of them fits the last whole line. A head pins
-all lines before it by their chain.
+It has two proofs: of the hash of the last line, and of the line that is about to be appended. So
+whenever the writer is killed, one of them fits the last whole line. That hash pins all lines before
+it by the chain.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SIZE = 141
 
 
 class SealWriter:
-    """Keeps the seal of a recording that this home writes."""
+    """Writes the seal of a recording while this home writes the recording."""
 
     def __init__(self, folder: Path, fd: int, key: HomeKey, head: str) -> None:
         self._path = folder / SEAL
@@ -32,14 +32,14 @@ class SealWriter:
 
     @classmethod
     def begin(cls, folder: Path, key: HomeKey, head: str = "") -> SealWriter:
-        """Seal a recording whose head is known to be this home's; empty: it has no line yet.
+        """Seal a recording that is known to be this home's, with its hash; empty without a line.
 
-        The file takes its place whole, whatever stands there. Raises `RecordingFailed`.
+        An existing seal is replaced atomically. Raises `RecordingFailed`.
         """
         draft = f".{SEAL}.{os.getpid()}"
         try:
             with OpenFolder(folder.parent, folder.name) as held:
-                held.remove(draft)  # of a process that had our number and was killed
+                held.remove(draft)  # left by a killed process with the same id
                 fd = held.create(draft)
                 try:
                     writer = cls(folder, fd, key, head)
@@ -53,13 +53,13 @@ class SealWriter:
         return writer
 
     def advance(self, before: str, after: str) -> None:
-        """Say that the head is about to change. Raises `RecordingFailed`."""
+        """Seal also the hash after the next line. Raises `RecordingFailed`."""
         proof = self._proofs.get(before) or self._prove(before)
         self._proofs = {before: proof, after: self._prove(after)}
         self._write(before, after)
 
     def close(self, head: str) -> None:
-        """Seal this head and no other, sync, and let go. May be called twice.
+        """Seal only this hash, sync and close. May be called twice.
 
         Raises `RecordingFailed`.
         """
@@ -83,19 +83,19 @@ class SealWriter:
 
 
 def put_seal(folder: Path, key: HomeKey, head: str) -> None:
-    """Seal a recording that nobody writes to. Raises `RecordingFailed`."""
+    """Seal a recording that no process writes to. Raises `RecordingFailed`."""
     SealWriter.begin(folder, key, head).close(head)
 
 
 def is_sealed(folder: Path, key: HomeKey | None, head: str) -> bool:
-    """Tell whether this home wrote a recording whose head is that. Reads the seal alone."""
+    """Return whether this home sealed a recording with that hash. Reads only the seal."""
     if key is None or not head:
         return False
     return any(key.proves(proof, "recording", folder.name, head) for proof in _proofs(folder))
 
 
 def _proofs(folder: Path) -> tuple[str, ...]:
-    """Return what a seal holds; nothing for what is no seal."""
+    """Return the proofs of a seal; empty for a file that is not a seal."""
     try:
         with OpenFolder(folder.parent, folder.name) as held, held.reader(SEAL) as file:
             text = file.read(_SIZE + 1)
