@@ -78,7 +78,7 @@ def _whole(path: Path, first: str, rest: Iterator[str]) -> str:
         size += len(line)
         if size > _LONGEST:
             raise NotImportable(
-                f"{path} is no JSON lines, and longer than {_LONGEST:,} characters."
+                f"{path} is not JSON lines, and longer than {_LONGEST:,} characters."
             )
     return "".join(pieces)
 

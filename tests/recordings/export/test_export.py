@@ -187,7 +187,7 @@ def test_nothing_is_written_when_nothing_would_be_in_it(tmp_path: Path) -> None:
 def test_a_folder_that_is_there_is_kept(tmp_path: Path) -> None:
     folder = session(tmp_path / "s", "Go.", "Done.")
     (tmp_path / "out").mkdir()
-    with pytest.raises(ExportFailed, match="is there already"):
+    with pytest.raises(ExportFailed, match="exists already"):
         exported(tmp_path / "out", "tokens", folder)
 
 

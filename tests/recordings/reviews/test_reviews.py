@@ -138,7 +138,7 @@ def test_a_torn_review_is_cut_and_a_changed_one_is_named(folder: Path) -> None:
         read_reviews(folder)
 
 
-def test_no_recording_and_no_rights_are_sentences(
+def test_no_recording_and_no_permissions_are_sentences(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(RecordingNotFound):
@@ -151,5 +151,5 @@ def test_no_recording_and_no_rights_are_sentences(
         return really_open(path, flags, *rest, **named)
 
     monkeypatch.setattr("os.open", refused)
-    with pytest.raises(RecordingFailed, match="correct its rights"):
+    with pytest.raises(RecordingFailed, match="correct its permissions"):
         add_review(folder, "ada")

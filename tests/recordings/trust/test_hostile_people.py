@@ -81,13 +81,13 @@ def test_people_are_added_to_what_the_user_wrote(tmp_path: Path) -> None:
     ("name", "key", "why"),
     [
         ("ada", PersonKey(b"n" * 32).public, "has a key"),
-        ("eve", ADA, "another person's"),
-        ("bob", "ssh-ed25519 AAAA", "no public key"),
-        ("bob", BOB.upper(), "no public key"),
-        ("bob", BOB + "\n", "no public key"),
-        (" ", BOB, "no name"),
-        ("bob\nada", BOB, "no name"),
-        ("b\udcff", BOB, "no name"),
+        ("eve", ADA, "someone else"),
+        ("bob", "ssh-ed25519 AAAA", "not a public key"),
+        ("bob", BOB.upper(), "not a public key"),
+        ("bob", BOB + "\n", "not a public key"),
+        (" ", BOB, "not a name"),
+        ("bob\nada", BOB, "not a name"),
+        ("b\udcff", BOB, "not a name"),
     ],
 )
 def test_what_would_say_something_else_is_not_added(

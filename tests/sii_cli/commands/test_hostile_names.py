@@ -129,7 +129,7 @@ def test_what_is_no_conversation_is_said_and_leaves_no_recording(
 ) -> None:
     done = _import(shell, wrong)
     assert done.returncode == 2
-    assert "is no conversation" in done.stderr
+    assert "is not a conversation" in done.stderr
     assert shell.store.names() == []
 
 

@@ -144,11 +144,11 @@ def test_a_document_of_several_lines_is_read(shell: Shell) -> None:
     ("text", "says"),
     [
         ("{", "neither JSON lines nor JSON"),
-        ('{"messages": []}\n{"x"\n', "Line 2 of data.jsonl is no JSON"),
-        ('{"text": "x"}', "data.jsonl:1 is no conversation (there is no 'messages')"),
+        ('{"messages": []}\n{"x"\n', "Line 2 of data.jsonl is not JSON"),
+        ('{"text": "x"}', "data.jsonl:1 is not a conversation (there is no 'messages')"),
         ('{"messages": [{"role": "alien", "content": ""}]}', "the role 'alien'"),
-        ('{"messages": [{"role": "user", "content": [{"type": "image"}]}]}', "that is no text"),
-        ("[]", "is no conversation"),
+        ('{"messages": [{"role": "user", "content": [{"type": "image"}]}]}', "that is not text"),
+        ("[]", "is not a conversation"),
     ],
 )
 def test_what_is_no_conversation_is_refused_and_nothing_is_made(
