@@ -12,8 +12,7 @@ from recordings.errors import RecordingDamaged, RecordingNotFound
 from recordings.events import BlobRef, Observation, Parent, Redaction
 from recordings.storage.blobs import blob_folder, blob_path
 from recordings.storage.files import PACKED, failure
-from recordings.storage.lines import read_head
-from recordings.storage.log import LogWriter, event_of, read_checked_lines, read_lines
+from recordings.storage.log import LogWriter, event_of, head_of, read_checked_lines, read_lines
 from recordings.storage.opening import OpenFolder
 
 
@@ -40,7 +39,7 @@ def redactions_of(source: Path, at: int) -> Iterator[Redaction]:
     Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
     """
     for line in read_lines(source):
-        head = read_head(line.text)
+        head = head_of(source, line)
         if head.type != Redaction.type or head.seq <= at:
             continue
         data = event_of(source, line).data
@@ -66,7 +65,7 @@ def ancestors(folder: Path) -> set[str]:
     """
     found: set[str] = set()
     for line in read_lines(folder):
-        session = read_head(line.text).session
+        session = head_of(folder, line).session
         if session == folder.name:
             break
         found.add(session)

@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from recordings.errors import MALFORMED
-from recordings.storage.lines import parse_line, read_head
-from recordings.storage.log import read_lines
+from recordings.storage.lines import parse_line
+from recordings.storage.log import head_of, read_lines
 
 TOOL_INFRA = "tool_infra"
 """Kind of the error of such a call (`Observation.error`)."""
@@ -27,7 +27,7 @@ def outages_of(folder: Path) -> Counter[str]:
     """
     found: Counter[str] = Counter()
     for line in read_lines(folder):
-        if read_head(line.text).type != "observation" or _MARK not in line.text:
+        if head_of(folder, line).type != "observation" or _MARK not in line.text:
             continue
         with suppress(*MALFORMED):  # readers of the whole event report it
             data = parse_line(line.text)["data"]

@@ -30,8 +30,8 @@ from recordings.events import (
     Usage,
     UserMessage,
 )
-from recordings.storage.lines import STREAMED, read_head
-from recordings.storage.log import event_of, read_checked_lines
+from recordings.storage.lines import STREAMED
+from recordings.storage.log import event_of, head_of, read_checked_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def restore(folder: Path, at: int | None = None) -> Conversation:
     """
     restorer: _Restorer | None = None
     for line, sha256 in read_checked_lines(folder):
-        head = read_head(line.text)
+        head = head_of(folder, line)
         if head.type in STREAMED and restorer is not None:
             restorer.pass_over(head.seq, sha256)
         else:

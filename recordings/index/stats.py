@@ -14,8 +14,8 @@ from typing import Any
 from recordings.conversation.outages import TOOL_INFRA
 from recordings.errors import UNREADABLE
 from recordings.index.find import FoundRecording
-from recordings.storage.lines import parse_line, read_head
-from recordings.storage.log import read_lines
+from recordings.storage.lines import parse_line
+from recordings.storage.log import head_of, read_lines
 
 LIMI = {"min": 13_000, "mean": 42_400, "max": 152_000}
 """Tokens of LIMI's 78 trajectories (arXiv 2509.17567)."""
@@ -45,7 +45,7 @@ def figures_of(found: FoundRecording) -> Figures:
     """Read one recording. Raises `UNREADABLE`."""
     figures = Figures(found)
     for line in read_lines(found.summary.folder):
-        kind = read_head(line.text).type
+        kind = head_of(found.summary.folder, line).type
         if kind not in _COUNTED:
             continue
         data = parse_line(line.text)["data"]

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from recordings.conversation.ids import CallIds, take_ids
 from recordings.errors import RecordingDamaged
 from recordings.events import Event, NetworkRequest, Snapshot
-from recordings.storage.lines import STREAMED, decode_event, parse_line, read_head
-from recordings.storage.log import Line, read_checked_lines
+from recordings.storage.lines import STREAMED, decode_event, parse_line
+from recordings.storage.log import Line, head_of, read_checked_lines
 
 _SKIPPED = STREAMED | {NetworkRequest.type, Snapshot.type}
 """Events that say nothing to a model; they are most of a recording's lines."""
@@ -29,7 +29,7 @@ def read_sample_events(folder: Path) -> Iterator[SampleEvent]:
     Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
     """
     for line, _ in read_checked_lines(folder):
-        if read_head(line.text).type not in _SKIPPED:
+        if head_of(folder, line).type not in _SKIPPED:
             yield _read(line, folder.name)
 
 

@@ -14,9 +14,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recordings.errors import RecordingDamaged
-from recordings.storage.lines import decode_event, parse_line, read_head
-from recordings.storage.log import LONGEST_LINE, Line, open_log, read_lines
+from recordings.storage.lines import decode_event, parse_line
+from recordings.storage.log import LONGEST_LINE, Line, head_of, open_log, read_lines
 
 if TYPE_CHECKING:
     from recordings.events import Event
@@ -93,12 +92,7 @@ class LineIndex:
         self._file.close()
 
     def _add(self, line: Line) -> None:
-        try:
-            head = read_head(line.text)
-        except RecordingDamaged as error:
-            raise RecordingDamaged(
-                f"Line {line.number} of {self._folder.name} is damaged: {error}."
-            ) from None
+        head = head_of(self._folder, line)
         restarts = head.begins_fork or head.type == "session_resume"
         before = self._last if self._last is not None and not restarts else head.mono
         self._last = head.mono

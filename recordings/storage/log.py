@@ -10,6 +10,7 @@ import hashlib
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
@@ -17,13 +18,14 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from recordings.errors import (
     LineChanged,
     RecordingDamaged,
+    RecordingError,
     RecordingFailed,
     RecordingInUse,
     RecordingNotFound,
     RecordingTooNew,
 )
 from recordings.storage.files import failure, open_stored
-from recordings.storage.lines import check_line, decode_event, parse_line, prev_of
+from recordings.storage.lines import Head, check_line, decode_event, parse_line, prev_of, read_head
 from recordings.storage.opening import OpenFolder, open_file
 
 if TYPE_CHECKING:
@@ -225,11 +227,14 @@ def read_checked_lines(
     """Yield the whole lines of a recording, each checked, with its sha256.
 
     Begins at `offset`, where line `number` begins, after a line with the sha256 `head`.
-    Raises `LineChanged` for a line whose checksum or chain is wrong, and what `read_lines` raises.
+    Raises `LineChanged` for a line whose checksum or chain is wrong, `RecordingTooNew`, and what
+    `read_lines` raises.
     """
     for line in read_lines(folder, offset=offset, number=number):
         sha256 = check_line(line.text)
         if sha256 is None or prev_of(line.text) != head:
+            with suppress(RecordingDamaged):
+                head_of(folder, line)  # a newer format is reported as such
             raise LineChanged(folder.name, line.number)
         yield line, sha256
         head = sha256
@@ -259,12 +264,16 @@ def event_of(folder: Path, line: Line) -> Event:
     """Return the event of a line. Raises `RecordingDamaged`, `RecordingTooNew`."""
     try:
         return decode_event(parse_line(line.text))
-    except RecordingDamaged as error:
-        raise RecordingDamaged(
-            f"Line {line.number} of {folder / LOG} is damaged: {error}."
-        ) from None
-    except RecordingTooNew as error:
-        raise RecordingTooNew(f"{folder}: {error}") from None
+    except (RecordingDamaged, RecordingTooNew) as error:
+        raise _named(folder, line, error) from None
+
+
+def head_of(folder: Path, line: Line) -> Head:
+    """Return the head of a line. Raises `RecordingDamaged`, `RecordingTooNew`."""
+    try:
+        return read_head(line.text)
+    except (RecordingDamaged, RecordingTooNew) as error:
+        raise _named(folder, line, error) from None
 
 
 def is_locked(folder: Path) -> bool:
@@ -282,6 +291,13 @@ def is_locked(folder: Path) -> bool:
     finally:
         os.close(fd)
     return False
+
+
+def _named(folder: Path, line: Line, error: RecordingError) -> RecordingError:
+    """Return an error of a line with the name of its recording."""
+    if isinstance(error, RecordingTooNew):
+        return RecordingTooNew(f"{folder}: {error}")
+    return RecordingDamaged(f"Line {line.number} of {folder / LOG} is damaged: {error}.")
 
 
 def _too_long(path: Path) -> RecordingDamaged:

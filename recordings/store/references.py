@@ -11,8 +11,8 @@ from pathlib import Path
 from recordings.errors import UNREADABLE, RecordingNotFound, why_damaged
 from recordings.events import SessionResume, SessionStart, Snapshot
 from recordings.storage.files import stored_status
-from recordings.storage.lines import decode_event, parse_line, read_head
-from recordings.storage.log import LOG, read_checked_lines
+from recordings.storage.lines import decode_event, parse_line
+from recordings.storage.log import LOG, head_of, read_checked_lines
 from recordings.store.store import RecordingStore
 
 _READ = frozenset((SessionStart.type, SessionResume.type, Snapshot.type))
@@ -53,7 +53,7 @@ class References:
 
     def _trees_of(self, folder: Path) -> Iterator[str]:
         for line, _ in read_checked_lines(folder):
-            if read_head(line.text).type not in _READ:
+            if head_of(folder, line).type not in _READ:
                 continue
             match decode_event(parse_line(line.text)).data:
                 case Snapshot(tree=tree):

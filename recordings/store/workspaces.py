@@ -16,8 +16,7 @@ from recordings.events import (
     ToolCall,
     UserMessage,
 )
-from recordings.storage.lines import read_head
-from recordings.storage.log import event_of, read_lines
+from recordings.storage.log import event_of, head_of, read_lines
 
 _SNAPSHOT = frozenset({Snapshot.type})
 _ROUNDS = frozenset({UserMessage.type, ToolCall.type})
@@ -136,5 +135,5 @@ class _State:
 
 def _events(recording: Path, types: frozenset[str]) -> Iterator[Event]:
     for line in read_lines(recording):
-        if read_head(line.text).type in types:
+        if head_of(recording, line).type in types:
             yield event_of(recording, line)

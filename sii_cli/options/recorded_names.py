@@ -63,11 +63,10 @@ def named_by(folder: Path) -> Named:
 
 def _of_sandboxes(folder: Path) -> Iterator[tuple[str, str]]:
     from recordings.events import SandboxStart
-    from recordings.storage.lines import read_head
-    from recordings.storage.log import event_of, read_lines
+    from recordings.storage.log import event_of, head_of, read_lines
 
     for line in read_lines(folder):
-        if read_head(line.text).type != SandboxStart.type:
+        if head_of(folder, line).type != SandboxStart.type:
             continue
         data = event_of(folder, line).data
         if isinstance(data, SandboxStart):
