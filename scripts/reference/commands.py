@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import click
 
 from scripts.reference.markdown import fenced, page, plain, table
-from sii_cli.commands.group import COMMANDS, PROMPT, cli
+from sii_cli.commands.group import COMMANDS, OTHER_OPTIONS, PROMPT, cli
 from sii_cli.config.settings import SETTING_NAMES, flag_of
 from sii_cli.errors import EXIT_CODES
 from sii_cli.prompt import slash
@@ -52,6 +52,8 @@ def _overview() -> str:
         "## At the prompt",
         table(("key", ""), keys),
         table(("command", ""), commands),
+        "## Other options",
+        "\n".join(f"- `{name}`: {plain(what)}" for name, what in OTHER_OPTIONS.items()),
         "## Exit codes",
         table(("code", ""), _exit_codes()),
         f"```{{toctree}}\n:hidden:\n\n{files}\n```",

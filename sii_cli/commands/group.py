@@ -47,6 +47,12 @@ COMMANDS = {
 }
 """What `sii --help` says of each; `sii_cli/commands/NAME.py` has it as `command`."""
 
+OTHER_OPTIONS = {
+    "--version": "Show the version.",
+    "--debug": "Before a command: write more to the debug log; show tracebacks.",
+}
+"""What `sii_cli/main.py` takes by itself."""
+
 PROMPT = "prompt"
 """What runs when no command is named."""
 
@@ -103,12 +109,7 @@ class Sii(click.Group):
         assert prompt is not None
         prompt.format_options(click.Context(prompt, parent=ctx), formatter)
         with formatter.section("Other options"):
-            formatter.write_dl(
-                [
-                    ("--version", "Show the version."),
-                    ("--debug", "Before a command: write more to the debug log; show tracebacks."),
-                ]
-            )
+            formatter.write_dl(list(OTHER_OPTIONS.items()))
 
 
 EPILOG = (

@@ -21,6 +21,8 @@ def find(words: Sequence[str]) -> tuple[click.Command, str, list[str]]:
     """
     command: click.Command = cli
     name, rest = "sii", [os.path.expanduser(word) for word in words[1:]]
+    if rest[:1] == ["--debug"]:  # taken before click reads the rest
+        rest.pop(0)
     while isinstance(command, click.Group) and (rest or command is cli):
         context = click.Context(command, info_name=name)
         rest = command.parse_args(context, rest)

@@ -15,7 +15,7 @@ import click
 import pytest
 
 from scripts.reference.settings import OTHER_VARIABLES
-from sii_cli.commands.group import PROMPT, cli
+from sii_cli.commands.group import OTHER_OPTIONS, PROMPT, cli
 from sii_cli.config.settings import SETTING_NAMES, variable_of
 from sii_cli.errors import SiiError
 from tests.docs.parsing import find, options_of, parse
@@ -48,7 +48,6 @@ OTHER_PROGRAMS = {
 FLAGS_OF_OTHERS = {
     *("--tool-call-parser", "--reasoning-parser"),  # vLLM
     *("--apply-chat-template", "--rollout-max-prompt-len"),  # slime
-    *("--help", "--version"),
 }
 SCRIPTS_OF_TRAINERS = ROOT / "docs/reference/exports.md"
 """Its blocks are what exports say to trainers; the tests of the export run what can be run."""
@@ -90,12 +89,12 @@ def test_every_command_in_a_sentence_exists(document: Path) -> None:
             wrong += [mistake] if (mistake := _mistake(one)) else []
             continue
         try:
-            command, _, rest = find(one.words)
+            command, _, rest = find([word for word in one.words if word != "…"])
         except click.UsageError as error:
             wrong.append(f"{one.where}: {' '.join(one.words)}: {error.format_message()}")
             continue
         flags = {word.partition("=")[0] for word in rest if re.match(r"-[a-z-]", word)}
-        if unknown := flags - options_of(command) - {"--help", "--version"}:
+        if unknown := flags - options_of(command) - {"--help", *OTHER_OPTIONS}:
             wrong.append(f"{one.where}: {' '.join(one.words)}: there is no {unknown}")
     assert not wrong, "\n".join(wrong)
 
@@ -103,7 +102,7 @@ def test_every_command_in_a_sentence_exists(document: Path) -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_every_flag_in_a_sentence_is_one_of_a_command(document: Path) -> None:
     named = set(re.findall(r"`(--[a-z][a-z-]*)", document.read_text("utf-8")))
-    assert not named - _all_flags() - FLAGS_OF_OTHERS
+    assert not named - _all_flags() - FLAGS_OF_OTHERS - {"--help", *OTHER_OPTIONS}
 
 
 @pytest.mark.parametrize(
