@@ -77,14 +77,16 @@ def _share_blob(source: Path, folder: Path, ref: BlobRef) -> None:
     path = blob_path(folder, ref.sha256)
     try:
         with (
-            blob_folder(source, ref.sha256) as held,
+            blob_folder(source, ref.sha256) as opened,
             blob_folder(folder, ref.sha256, make=True) as own,
         ):
-            name = next((one for one in (path.name, path.name + PACKED) if held.status(one)), None)
+            name = next(
+                (one for one in (path.name, path.name + PACKED) if opened.status(one)), None
+            )
             if name is None:
                 raise FileNotFoundError
             if own.status(name) is None:
-                _share(held, own, name)
+                _share(opened, own, name)
     except (FileNotFoundError, NotADirectoryError):
         raise RecordingDamaged(
             f"The recording {source.name} has lost the blob {ref.sha256}."
@@ -93,12 +95,12 @@ def _share_blob(source: Path, folder: Path, ref: BlobRef) -> None:
         raise failure(path, error) from error
 
 
-def _share(held: OpenFolder, own: OpenFolder, name: str) -> None:
-    with held.reader(name) as file:
+def _share(opened: OpenFolder, own: OpenFolder, name: str) -> None:
+    with opened.reader(name) as file:
         try:
             if os.fstat(file.fileno()).st_uid != os.geteuid():
                 raise PermissionError  # its owner could change the fork's blob
-            os.link(name, name, src_dir_fd=held.fd, dst_dir_fd=own.fd, follow_symlinks=False)
+            os.link(name, name, src_dir_fd=opened.fd, dst_dir_fd=own.fd, follow_symlinks=False)
         except FileExistsError:
             return
         except OSError:  # another disk, or a file system without links

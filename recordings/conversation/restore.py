@@ -115,7 +115,7 @@ class _Restorer:
         self.conversation = Conversation(first.data, first.data.workspace)
         self._encoded: dict[int, bytes] = {}
         """Messages by event."""
-        self._loose: list[SentMessage] = []
+        self._new: list[SentMessage] = []
         """Messages since the last request, in the order of events."""
         self._calls: dict[str, CallRequest] = {}
         self._observed: dict[str, SentMessage] = {}
@@ -146,7 +146,7 @@ class _Restorer:
                 self._take_request(request)
             case Compaction(messages=span):
                 self._set_messages(span)
-                state.sent, state.compacted, self._loose = span.keep, True, []
+                state.sent, state.compacted, self._new = span.keep, True, []
             case SummaryResponse(usage=usage) if usage is not None:
                 state.usage += usage
             case ModelError(retry_in=None):
@@ -181,7 +181,7 @@ class _Restorer:
         if isinstance(event.data, Stub | SummaryResponse):
             return  # a compaction names its place
         kept = SentMessage(event.seq, encoded)
-        self._loose.append(kept)
+        self._new.append(kept)
         if isinstance(event.data, Observation):
             self._observed[event.data.call_id] = kept
 
@@ -191,7 +191,7 @@ class _Restorer:
         state.sent = len(state.messages)
         state.compacted = False
         state.under_way = "model"
-        self._loose, self._calls, self._observed = [], {}, {}
+        self._new, self._calls, self._observed = [], {}, {}
 
     def _set_messages(self, span: MessageSpan) -> None:
         state = self.conversation
@@ -231,6 +231,5 @@ class _Restorer:
         )
         of_calls = {message.seq for message in self._observed.values()}
         return [
-            next(observed, message) if message.seq in of_calls else message
-            for message in self._loose
+            next(observed, message) if message.seq in of_calls else message for message in self._new
         ]

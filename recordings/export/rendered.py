@@ -91,7 +91,7 @@ def _render(sample: Sample, renderer: TemplateRenderer) -> Sample:
     whole = renderer.render(messages, sample)
     ids: list[int] = []
     spans: list[Span] = []
-    at = turns_told = 0
+    at = turns_done = 0
     for place, turn in enumerate(sample.turns):
         if not turn.trained:
             continue
@@ -103,7 +103,7 @@ def _render(sample: Sample, renderer: TemplateRenderer) -> Sample:
         end, generated = _generation(sample, renderer, turn.seq, messages[place], before, through)
         if not whole.startswith(generated, len(before)) and place + 1 < len(messages):
             raise _Refused("stop_token_missing", "another token follows it", turn.seq)
-        sources = tuple(one.seq for one in sample.turns[turns_told:place])
+        sources = tuple(one.seq for one in sample.turns[turns_done:place])
         for text, kind in ((whole[at : len(before)], "prompt"), (generated, "generated")):
             start = len(ids)
             ids += renderer.encode(text)
@@ -111,7 +111,7 @@ def _render(sample: Sample, renderer: TemplateRenderer) -> Sample:
                 spans.append(Span(start, len(ids), turn.seq, "prompt", sources=sources))
             elif kind == "generated":
                 spans.append(Span(start, len(ids), turn.seq, "generated", trained=True))
-        at, turns_told = end, place + 1
+        at, turns_done = end, place + 1
     return replace(sample, ids=ids, spans=tuple(spans), rendered=True)
 
 
@@ -147,6 +147,6 @@ def _refuse_control_tokens(sample: Sample, renderer: TemplateRenderer) -> None:
     """Refuse a control token in a text: the tokenizer would encode it as one."""
     for turn in sample.turns:
         for text in turn.texts():
-            held = [token for token in renderer.special if token in text]
-            if held:
-                raise _Refused("not_renderable", f"{min(held)} stands in its text", turn.seq)
+            found = [token for token in renderer.special if token in text]
+            if found:
+                raise _Refused("not_renderable", f"{min(found)} stands in its text", turn.seq)

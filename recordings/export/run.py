@@ -108,7 +108,7 @@ class _Export:
         self._recordings: dict[str, dict[str, Any]] = {}
         """What the report says of each, by id."""
         self._proofs = Proofs()
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         """Recordings of pairs whose left-out steps were reported."""
         self._writers: dict[str, RowWriter] = {}
         self._provenance = JsonLines(folder / "provenance.jsonl")
@@ -193,9 +193,9 @@ class _Export:
         names = (unit.chosen.id, unit.rejected.id)
         found = pair_up(names, self._samples(unit.chosen), self._samples(unit.rejected))
         for one in found:
-            if isinstance(one, Pair) or one.rejected or one.recording not in self._told:
+            if isinstance(one, Pair) or one.rejected or one.recording not in self._reported:
                 yield one
-        self._told.update(names)
+        self._reported.update(names)
 
     def _samples(self, source: ChosenRecording) -> Iterator[Sample | LeftOut]:
         return samples_of(

@@ -265,7 +265,7 @@ def _text_at(index: RecordingIndex, name: str, kind: str, offset: int) -> str | 
 
 def _snippet(text: str, words: list[str]) -> tuple[str, tuple[tuple[int, int], ...]]:
     """Return a snippet around the first match, and the places of the words in it."""
-    pattern = re.compile("|".join(_loosely(word) for word in words), re.IGNORECASE)
+    pattern = re.compile("|".join(_pattern_of(word) for word in words), re.IGNORECASE)
     first = pattern.search(text)
     middle = first.start() if first else 0
     end = first.end() if first else 0
@@ -274,6 +274,6 @@ def _snippet(text: str, words: list[str]) -> tuple[str, tuple[tuple[int, int], .
     return cut, tuple(match.span() for match in pattern.finditer(cut))
 
 
-def _loosely(word: str) -> str:
+def _pattern_of(word: str) -> str:
     """Return a pattern for a word or a phrase, with anything but words between its parts."""
     return r"\W*".join(re.escape(part) for part in re.findall(r"\w+", word))

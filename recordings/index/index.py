@@ -113,7 +113,7 @@ class RecordingIndex:
         for start in range(0, len(changed), _BATCH):
             with self.writing():
                 for name in changed[start : start + _BATCH]:
-                    self._take_in(name)
+                    self._index_one(name)
         if gone:
             with self.writing():
                 for name in gone:
@@ -216,7 +216,7 @@ class RecordingIndex:
         rows = self.db.execute("SELECT id, inode, size, mtime, reviews_mtime FROM recordings")
         return {name: Stamp(*stamp) for name, *stamp in rows}
 
-    def _take_in(self, name: str) -> None:
+    def _index_one(self, name: str) -> None:
         row = self.db.execute(
             "SELECT status, inode, size, mtime, reviews_mtime FROM recordings WHERE id = ?", (name,)
         ).fetchone()

@@ -122,28 +122,28 @@ class _Rewriter:
     def run(self) -> Redaction | None:
         old = recording_hash(self._folder)
         temporary = f".{LOG}.{os.getpid()}"
-        with OpenFolder(self._folder.parent, self._folder.name) as held:
-            held.remove(temporary)  # left by a killed process with the same id
+        with OpenFolder(self._folder.parent, self._folder.name) as opened:
+            opened.remove(temporary)  # left by a killed process with the same id
             try:
-                last = self._write(held.create(temporary), old)
+                last = self._write(opened.create(temporary), old)
                 if last is None:
                     return None
                 remove_from_index(
                     self._folder, self._keys
                 )  # first, because words are found by the old text
-                self._replace_log(held, temporary, old)
+                self._replace_log(opened, temporary, old)
             finally:
-                held.remove(temporary)
+                opened.remove(temporary)
         return last
 
-    def _replace_log(self, held: OpenFolder, rewritten: str, old: str) -> None:
+    def _replace_log(self, opened: OpenFolder, rewritten: str, old: str) -> None:
         """Replace the log by the rewritten one; the seal fits before and after."""
         seal = SealWriter.begin(self._folder, self._key, old) if self._key is not None else None
         try:
             if seal is not None:
                 seal.advance(old, self._head)
-            held.rename(rewritten, LOG)
-            held.sync()
+            opened.rename(rewritten, LOG)
+            opened.sync()
         finally:
             if seal is not None:
                 seal.close(recording_hash(self._folder))
@@ -153,15 +153,15 @@ class _Rewriter:
 
         A redaction that was killed leaves the old blobs: the next one removes them.
         """
-        for held in blob_folders(self._folder):
-            for name in held.names():
-                sha256 = held.path.name + name.removesuffix(PACKED)
-                if sha256 not in self._kept_blobs and held.is_file(name):
-                    held.remove(name)
-        with OpenFolder(self._folder.parent, self._folder.name) as held:
-            for name in held.names():
-                if name.startswith((f".{LOG}", f".{SEAL}.")) and held.is_file(name):
-                    held.remove(name)
+        for opened in blob_folders(self._folder):
+            for name in opened.names():
+                sha256 = opened.path.name + name.removesuffix(PACKED)
+                if sha256 not in self._kept_blobs and opened.is_file(name):
+                    opened.remove(name)
+        with OpenFolder(self._folder.parent, self._folder.name) as opened:
+            for name in opened.names():
+                if name.startswith((f".{LOG}", f".{SEAL}.")) and opened.is_file(name):
+                    opened.remove(name)
 
     def _write(self, fd: int, old: str) -> Redaction | None:
         prev, event = "", None

@@ -35,9 +35,9 @@ def put_blob(folder: Path, data: bytes) -> BlobRef:
     ref = BlobRef(sha256=hashlib.sha256(data).hexdigest(), size=len(data))
     path = blob_path(folder, ref.sha256)
     try:
-        with blob_folder(folder, ref.sha256, make=True) as held:
-            if not (held.is_file(path.name) or held.is_file(path.name + PACKED)):
-                _put(held, path.name, data)
+        with blob_folder(folder, ref.sha256, make=True) as opened:
+            if not (opened.is_file(path.name) or opened.is_file(path.name + PACKED)):
+                _put(opened, path.name, data)
     except OSError as error:
         raise failure(path, error) from error
     return ref
@@ -82,32 +82,32 @@ def blob_folders(folder: Path) -> Iterator[OpenFolder]:
         suppress(FileNotFoundError, NotADirectoryError),
         OpenFolder(folder.parent, folder.name, BLOBS) as blobs,
     ):
-        for held in blobs.folders():
-            if len(held.path.name) == _PREFIX:
-                yield held
+        for opened in blobs.folders():
+            if len(opened.path.name) == _PREFIX:
+                yield opened
 
 
 def stored_blobs(folder: Path) -> Iterator[str]:
     """Yield the hash of every blob, packed or not. Raises `OSError`."""
-    for held in blob_folders(folder):
-        for name in held.names():
+    for opened in blob_folders(folder):
+        for name in opened.names():
             if not name.startswith("."):
-                yield held.path.name + name.removesuffix(PACKED)
+                yield opened.path.name + name.removesuffix(PACKED)
 
 
-def _put(held: OpenFolder, name: str, data: bytes) -> None:
+def _put(opened: OpenFolder, name: str, data: bytes) -> None:
     temporary = f".{name}.{os.getpid()}"
-    held.remove(temporary)  # left by a killed process with the same id
-    fd = held.create(temporary)
+    opened.remove(temporary)  # left by a killed process with the same id
+    fd = opened.create(temporary)
     try:
         view = memoryview(data)
         while view:
             view = view[os.write(fd, view) :]
         os.fdatasync(fd)
-        held.rename(temporary, name)
+        opened.rename(temporary, name)
     except BaseException:
-        held.remove(temporary)
+        opened.remove(temporary)
         raise
     finally:
         os.close(fd)
-    held.sync()
+    opened.sync()

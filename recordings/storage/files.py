@@ -62,12 +62,12 @@ def open_stored(folder: Path, *names: str) -> BinaryIO:
     for _ in range(2):  # twice: it may be packed between the two attempts
         with (
             suppress(FileNotFoundError, NotADirectoryError),
-            OpenFolder(folder.parent, folder.name, *folders) as held,
+            OpenFolder(folder.parent, folder.name, *folders) as opened,
         ):
             try:
                 with suppress(FileNotFoundError):
-                    return held.reader(name, _BUFFER)
-                return _open_packed(held, name + PACKED)
+                    return opened.reader(name, _BUFFER)
+                return _open_packed(opened, name + PACKED)
             except UnexpectedFile as error:
                 raise RecordingDamaged(f"{error}.") from None
     raise FileNotFoundError(folder.joinpath(*names))
@@ -101,8 +101,8 @@ def sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
-def _open_packed(held: OpenFolder, name: str) -> BinaryIO:
-    file = held.reader(name)
+def _open_packed(opened: OpenFolder, name: str) -> BinaryIO:
+    file = opened.reader(name)
     from recordings.storage.zstd import open_compressed  # slow to import, seldom needed
 
-    return open_compressed(file, held.path / name)
+    return open_compressed(file, opened.path / name)

@@ -67,10 +67,10 @@ class LogWriter:
         """Create the log of a folder that has none. Raises `RecordingFailed`."""
         path = folder / name
         try:
-            with OpenFolder(folder.parent, folder.name) as held:
-                fd = held.create(name, os.O_APPEND)
+            with OpenFolder(folder.parent, folder.name) as opened:
+                fd = opened.create(name, os.O_APPEND)
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                held.sync()
+                opened.sync()
         except OSError as error:
             raise failure(path, error) from error
         return cls(path, fd, 0)

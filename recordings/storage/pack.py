@@ -45,13 +45,13 @@ def pack(folder: Path) -> PackResult:
     if _has(folder, LOG):
         log, _ = LogWriter.open(folder)
         try:
-            with _held(folder) as held:
-                _replace(held, LOG, LOG + PACKED, _compress)
+            with _open_folder(folder) as opened:
+                _replace(opened, LOG, LOG + PACKED, _compress)
         finally:
             log.close()
-    for held in blob_folders(folder):
-        for name in _plain_or_packed(held, packed=False):
-            _replace(held, name, name + PACKED, _compress, only_smaller=True)
+    for opened in blob_folders(folder):
+        for name in _plain_or_packed(opened, packed=False):
+            _replace(opened, name, name + PACKED, _compress, only_smaller=True)
     return PackResult(before, _size(folder))
 
 
@@ -62,27 +62,27 @@ def unpack(folder: Path) -> PackResult:
     """
     before = _size(folder)
     _check_room(folder)
-    for held in blob_folders(folder):
-        for name in _plain_or_packed(held, packed=True):
-            _replace(held, name, name.removesuffix(PACKED), _decompress)
+    for opened in blob_folders(folder):
+        for name in _plain_or_packed(opened, packed=True):
+            _replace(opened, name, name.removesuffix(PACKED), _decompress)
     if _has(folder, LOG + PACKED) and not _has(folder, LOG):
-        with _held(folder) as held:
-            _replace(held, LOG + PACKED, LOG, _decompress)
+        with _open_folder(folder) as opened:
+            _replace(opened, LOG + PACKED, LOG, _decompress)
     return PackResult(before, _size(folder))
 
 
 def _check_room(folder: Path) -> None:
     """Raise `RecordingDamaged` or `RecordingFailed` where a recording cannot be unpacked."""
     packed = plain = 0
-    for held in _packed_folders(folder):
-        for name in _plain_or_packed(held, packed=True):
+    for opened in _packed_folders(folder):
+        for name in _plain_or_packed(opened, packed=True):
             try:
-                file = held.reader(name)
+                file = opened.reader(name)
                 packed += os.fstat(file.fileno()).st_size
-                with open_compressed(file, held.path / name) as contents:
+                with open_compressed(file, opened.path / name) as contents:
                     plain += contents.seek(0, os.SEEK_END)
             except OSError as error:
-                raise failure(held.path / name, error) from error
+                raise failure(opened.path / name, error) from error
     if plain > max(_MUCH, packed * MOST_TIMES):
         raise RecordingDamaged(
             f"The recording {folder.name} would take {plain:,} bytes, packed in {packed:,}: no "
@@ -94,25 +94,25 @@ def _check_room(folder: Path) -> None:
 
 
 def _packed_folders(folder: Path) -> Iterator[OpenFolder]:
-    with _held(folder) as held:
-        yield held
+    with _open_folder(folder) as opened:
+        yield opened
     yield from blob_folders(folder)
 
 
-def _held(folder: Path) -> OpenFolder:
+def _open_folder(folder: Path) -> OpenFolder:
     return OpenFolder(folder.parent, folder.name)
 
 
 def _has(folder: Path, name: str) -> bool:
     try:
-        with _held(folder) as held:
-            return held.status(name) is not None
+        with _open_folder(folder) as opened:
+            return opened.status(name) is not None
     except OSError:
         return False
 
 
 def _replace(
-    held: OpenFolder,
+    opened: OpenFolder,
     source: str,
     target: str,
     convert: Callable[[BinaryIO, BinaryIO, Path], None],
@@ -121,25 +121,25 @@ def _replace(
 ) -> None:
     temporary = f".{target}.{os.getpid()}"
     try:
-        with held.reader(source) as plain:
+        with opened.reader(source) as plain:
             size = os.fstat(plain.fileno()).st_size
-            held.remove(temporary)  # left by a killed process with the same id
-            with open(held.create(temporary), "wb") as converted:
-                convert(plain, converted, held.path / source)
+            opened.remove(temporary)  # left by a killed process with the same id
+            with open(opened.create(temporary), "wb") as converted:
+                convert(plain, converted, opened.path / source)
                 converted.flush()
                 os.fdatasync(converted.fileno())
                 written = converted.tell()
         if convert is _compress and is_bomb(written, size):  # it would not be read again
             return
         if written < size or not only_smaller:
-            held.rename(temporary, target)
-            held.sync()
-            held.remove(source)
+            opened.rename(temporary, target)
+            opened.sync()
+            opened.remove(source)
     except OSError as error:
-        raise failure(held.path / target, error) from error
+        raise failure(opened.path / target, error) from error
     finally:
         with suppress(OSError):
-            held.remove(temporary)
+            opened.remove(temporary)
 
 
 def _compress(source: BinaryIO, target: BinaryIO, path: Path) -> None:
@@ -151,10 +151,10 @@ def _decompress(source: BinaryIO, target: BinaryIO, path: Path) -> None:
         shutil.copyfileobj(plain, target)
 
 
-def _plain_or_packed(held: OpenFolder, *, packed: bool) -> Iterator[str]:
+def _plain_or_packed(opened: OpenFolder, *, packed: bool) -> Iterator[str]:
     """Yield the names of the packed or of the plain blobs; other files are skipped."""
-    for name in sorted(held.names()):
-        status = held.status(name)
+    for name in sorted(opened.names()):
+        status = opened.status(name)
         if (
             not name.startswith(".")
             and name.endswith(PACKED) == packed
@@ -167,8 +167,8 @@ def _plain_or_packed(held: OpenFolder, *, packed: bool) -> Iterator[str]:
 
 def _size(folder: Path) -> int:
     try:
-        with _held(folder) as held:
-            statuses = [held.status(LOG), held.status(LOG + PACKED)]
+        with _open_folder(folder) as opened:
+            statuses = [opened.status(LOG), opened.status(LOG + PACKED)]
         for blobs in blob_folders(folder):
             statuses += [blobs.status(name) for name in blobs.names()]
     except OSError as error:

@@ -55,8 +55,8 @@ def _is_empty(folder: Path) -> bool:
     if is_locked(folder):
         return False
     try:
-        with OpenFolder(folder.parent, folder.name) as held:
-            return _is_stale(os.fstat(held.fd)) and {LOG, BLOBS, SEAL}.issuperset(held.names())
+        with OpenFolder(folder.parent, folder.name) as opened:
+            return _is_stale(os.fstat(opened.fd)) and {LOG, BLOBS, SEAL}.issuperset(opened.names())
     except OSError:
         return False
 

@@ -38,15 +38,15 @@ class SealWriter:
         """
         draft = f".{SEAL}.{os.getpid()}"
         try:
-            with OpenFolder(folder.parent, folder.name) as held:
-                held.remove(draft)  # left by a killed process with the same id
-                fd = held.create(draft)
+            with OpenFolder(folder.parent, folder.name) as opened:
+                opened.remove(draft)  # left by a killed process with the same id
+                fd = opened.create(draft)
                 try:
                     writer = cls(folder, fd, key, head)
-                    os.rename(draft, SEAL, src_dir_fd=held.fd, dst_dir_fd=held.fd)
+                    os.rename(draft, SEAL, src_dir_fd=opened.fd, dst_dir_fd=opened.fd)
                 except BaseException:
                     os.close(fd)
-                    held.remove(draft)
+                    opened.remove(draft)
                     raise
         except OSError as error:
             raise failure(folder / SEAL, error) from error
@@ -97,7 +97,7 @@ def is_sealed(folder: Path, key: HomeKey | None, head: str) -> bool:
 def _proofs(folder: Path) -> tuple[str, ...]:
     """Return the proofs of a seal; empty for a file that is not a seal."""
     try:
-        with OpenFolder(folder.parent, folder.name) as held, held.reader(SEAL) as file:
+        with OpenFolder(folder.parent, folder.name) as opened, opened.reader(SEAL) as file:
             text = file.read(_SIZE + 1)
     except OSError:
         return ()

@@ -1,4 +1,4 @@
-"""Reviews that somebody else wrote, or changed, count in no other home."""
+"""Foreign reviews, and changed ones, do not count in another home."""
 
 from __future__ import annotations
 

@@ -200,7 +200,7 @@ class ToldSession:
 
 
 def two_rounds(folder: Path, **start: Any) -> ToldSession:
-    """A bug mended in three steps, and a question about it: two samples."""
+    """A bug fixed in three steps, and a question about it: two samples."""
     told = ToldSession.create(folder, **start)
     told.user("The test fails.")
     told.step("", ("bash", {"command": "pytest"}, "1 failed"), reasoning="Look.")
