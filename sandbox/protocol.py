@@ -140,9 +140,6 @@ class JobOutput:
     job: Job
 
 
-FileKind = Literal["file", "directory", "other"]
-
-
 @dataclass(frozen=True, slots=True)
 class FileData:
     """A file's bytes (from `offset`, at most what was asked for) and what it is."""

@@ -62,7 +62,7 @@ class RunnerCalls:
 
     @property
     def lost(self) -> str | None:
-        """Why the sandbox is gone; none while it is there."""
+        """Why the sandbox is gone; None while it runs."""
         return self._stream.lost
 
     async def bash(

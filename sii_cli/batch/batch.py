@@ -33,14 +33,14 @@ from sii_cli.batch.sessions.session_parts import SessionParts
 from sii_cli.config.home_key import writing_key
 from sii_cli.config.settings import KEY_HOME, find_key_home, variable_of
 from sii_cli.errors import DONE, INFRASTRUCTURE, INTERRUPTED, LIMIT, SiiError
-from sii_cli.queries.query_files import QueryFile
+from sii_cli.queries.validate import ValidatedFile
 from sii_cli.queries.workspaces.copies import remove_leftover_copies
 from sii_cli.session import watchdog
 
 CONCURRENCY = 8
 
 
-def run_batch(options: BatchOptions, file: QueryFile | None) -> int:
+def run_batch(options: BatchOptions, file: ValidatedFile | None) -> int:
     """Run the batch that a command line means; return the exit code.
 
     Raises `UsageError`, also for what the batch requires and the user does not grant, and

@@ -15,7 +15,7 @@ from sii_cli.errors import USAGE, UsageError
 from sii_cli.options.settings import example, settings_options
 
 if TYPE_CHECKING:
-    from sii_cli.queries.query_files import QueryFile
+    from sii_cli.queries.validate import ValidatedFile
 
 
 class BatchGroup(click.Group):
@@ -138,7 +138,7 @@ def status(folder: Path, as_json: bool) -> None:
     click.echo(text)
 
 
-def _read_queries(file: Path, *, quiet: bool) -> QueryFile:
+def _read_queries(file: Path, *, quiet: bool) -> ValidatedFile:
     """Read a query file and print every mistake in it."""
     from sii_cli.queries.query_files import is_plain
     from sii_cli.queries.validate import validate
@@ -158,7 +158,7 @@ def _read_queries(file: Path, *, quiet: bool) -> QueryFile:
     return read
 
 
-def _list_requirements(file: QueryFile, options: BatchOptions) -> None:
+def _list_requirements(file: ValidatedFile, options: BatchOptions) -> None:
     """Print what a query file requires beyond the user's own settings."""
     from sii_cli.batch.plan.opening import query_requirements
     from sii_cli.trust.requirements import kinds_of, lines_of

@@ -76,7 +76,7 @@ def _materialise(parent: Path, seq: int, target: Path, home: Path) -> Placed:
     except SnapshotNotFound as error:
         raise UsageError(
             f"The workspace of that moment is lost ({error}) Give --workspace a directory with the "
-            "files to go on with."
+            "files to use."
         ) from error
     doubts = []
     if not at.exact:

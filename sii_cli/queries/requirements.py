@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from sandbox.network.hosts import WEB_PORTS, AllowList, parse_pattern
 from sii_cli.config.settings import Settings
 from sii_cli.queries.queries import GitWorkspace, Query
 from sii_cli.queries.workspaces.repositories import is_remote
 from sii_cli.queries.workspaces.workspace_sources import (
-    KeptFolders,
     WorkspaceSource,
-    sources_of,
     without_user,
 )
 from sii_cli.trust.requirements import Requirement
@@ -41,12 +38,15 @@ def requirements_of(
 
 
 def requirements_of_all(
-    queries: Iterable[Query], base: Path, own: Settings, kept: KeptFolders
+    queries: Iterable[Query], sources: Iterable[WorkspaceSource | None], own: Settings
 ) -> Counter[Requirement]:
-    """Return what queries require, and how many of them require each."""
+    """Return what queries require, and how many of them require each.
+
+    `sources` are where their workspaces lie, in the same order.
+    """
     return Counter(
         one
-        for query, source in zip(queries, sources_of(queries, base, kept), strict=True)
+        for query, source in zip(queries, sources, strict=True)
         for one in requirements_of(query, source, own)
     )
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from sandbox.network.hosts import AllowList
 from sii_cli.config.settings import find_key_home
 from sii_cli.queries.queries import GitWorkspace, Query
-from sii_cli.queries.query_files import Mistake, QueryFile, read_query_file
+from sii_cli.queries.query_files import Mistake, read_query_file
 from sii_cli.queries.workspaces.copies import workspace_fault
 from sii_cli.queries.workspaces.errors import SourceRefused
 from sii_cli.queries.workspaces.git_objects import holds, opened
@@ -25,27 +26,37 @@ from sii_cli.queries.workspaces.workspace_sources import (
 from tools.registry import TOOL_NAMES
 
 
-def validate(path: Path) -> QueryFile:
+@dataclass(frozen=True, slots=True)
+class ValidatedFile:
+    """A query file, and what it names."""
+
+    path: Path
+    queries: tuple[Query, ...]
+    sources: tuple[WorkspaceSource | None, ...]
+    """Where the workspace of each query lies."""
+    mistakes: tuple[Mistake, ...]
+
+
+def validate(path: Path) -> ValidatedFile:
     """Read a query file and check what it names: tools, directories and commits in its folder.
 
     What lies elsewhere is not read: that needs a grant. Blocks.
     Raises `UsageError` when there is nothing to read.
     """
     read = read_query_file(path)
-    homes = find_kept_folders(find_key_home(os.environ))
+    kept = find_kept_folders(find_key_home(os.environ))
+    sources = tuple(sources_of(read.queries, path.parent, kept))
     found = [
         Mistake(line, text)
-        for query, line, place in zip(
-            read.queries, read.lines, sources_of(read.queries, path.parent, homes), strict=True
-        )
-        for text in _faults(query, path.parent, place, homes)
+        for query, line, source in zip(read.queries, read.lines, sources, strict=True)
+        for text in _faults(query, path.parent, source, kept)
     ]
     mistakes = sorted([*read.mistakes, *found], key=lambda mistake: mistake.line)
-    return QueryFile(read.path, read.queries, read.lines, tuple(mistakes))
+    return ValidatedFile(read.path, read.queries, sources, tuple(mistakes))
 
 
 def _faults(
-    query: Query, base: Path, place: WorkspaceSource | None, homes: KeptFolders
+    query: Query, base: Path, source: WorkspaceSource | None, kept: KeptFolders
 ) -> Iterator[str]:
     unknown = [name for name in query.tools if name not in TOOL_NAMES]
     if unknown:
@@ -54,9 +65,9 @@ def _faults(
         AllowList(query.allow_net)
     except ValueError as error:
         yield f"allow_net: {error}"
-    if (fault := why_forbidden(query, place, homes)) is not None:
+    if (fault := why_forbidden(query, source, kept)) is not None:
         yield f"workspace: {fault}"
-    elif place is None or not place.inside:
+    elif source is None or not source.inside:
         return
     elif (fault := workspace_fault(query, base)) is not None:
         yield f"workspace: {fault}"

@@ -155,7 +155,7 @@ class _Reader:
                 if not self.running:
                     yield from self.end()
             case SessionResume():
-                # What was under way then is settled by the session that goes on, so it ends
+                # What was under way then is settled by the resumed session, so it ends
                 # later; a fork leaves it to its parent.
                 self.gone = SandboxGone(resumed=True)
                 self.last = None

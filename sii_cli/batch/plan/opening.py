@@ -27,16 +27,20 @@ from sii_cli.errors import UsageError
 from sii_cli.options.allow import settle
 from sii_cli.options.settings import load
 from sii_cli.queries.queries import Query
-from sii_cli.queries.query_files import QueryFile
 from sii_cli.queries.requirements import lowered, requirements_of_all
+from sii_cli.queries.validate import ValidatedFile
 from sii_cli.queries.workspaces.copies import workspace_fault
 from sii_cli.queries.workspaces.workspace_sources import (
     KeptFolders,
+    WorkspaceSource,
     find_kept_folders,
     sources_of,
     why_forbidden,
 )
 from sii_cli.trust.requirements import Granted, Requirement
+
+Sources = Sequence[WorkspaceSource | None]
+"""Where the workspaces of queries lie, in the order of the queries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ class _Given:
     """What a batch is opened from."""
 
     folder: Path
-    file: QueryFile | None
+    file: ValidatedFile | None
     pinned: Pinned | None
     """What the folder holds of a batch that is resumed."""
 
@@ -82,7 +86,7 @@ class _Given:
         return self.pinned is None or self.pinned.own
 
 
-def open_batch(options: BatchOptions, file: QueryFile | None) -> Batch:
+def open_batch(options: BatchOptions, file: ValidatedFile | None) -> Batch:
     """Return the batch that a command line means.
 
     Raises `UsageError`, also for what it requires and the user does not grant.
@@ -92,18 +96,19 @@ def open_batch(options: BatchOptions, file: QueryFile | None) -> Batch:
     given = _Given(folder, file, pinned)
     queries, base = given.queries, given.base
     kept = find_kept_folders(find_key_home(os.environ))
+    sources = file.sources if file else tuple(sources_of(queries, base, kept))
     inherited = _inherited(pinned.plan, options.flags) if pinned else {}
     if given.own:
         settings = _load(dict(options.flags) | inherited, folder)
-        required = requirements_of_all(queries, base, settings, kept)
+        required = requirements_of_all(queries, sources, settings)
     else:
         settings, inherited = _lowered(options.flags, inherited, folder)
-        required = plan_requirements(base, queries, inherited, settings, kept)
-    _refuse_forbidden(queries, base, kept)
+        required = plan_requirements(base, queries, sources, inherited, settings)
+    _refuse_forbidden(queries, sources, kept)
     _settle(given, required, inherited, options)
     if not given.own:  # only now: paths in these settings are looked at
         settings = _load(dict(options.flags) | inherited, folder)
-    _check_outside(queries, base, kept)
+    _check_outside(queries, sources, base)
     for line in lowered(queries, settings):
         click.echo(f"sii: {line}", err=True)
     plan = _plan(given, settings, options)
@@ -112,13 +117,13 @@ def open_batch(options: BatchOptions, file: QueryFile | None) -> Batch:
     return Batch(folder, settings, plan, queries, given.own, options, is_changed)
 
 
-def query_requirements(file: QueryFile, flags: Mapping[str, Any]) -> Counter[Requirement]:
+def query_requirements(file: ValidatedFile, flags: Mapping[str, Any]) -> Counter[Requirement]:
     """Return what a query file requires beyond the user's own settings."""
-    folder, kept = file.path.absolute().parent, find_kept_folders(find_key_home(os.environ))
-    return requirements_of_all(file.queries, folder, _load(flags, folder), kept)
+    settings = _load(flags, file.path.absolute().parent)
+    return requirements_of_all(file.queries, file.sources, settings)
 
 
-def _folder(options: BatchOptions, file: QueryFile | None) -> Path:
+def _folder(options: BatchOptions, file: ValidatedFile | None) -> Path:
     if options.resume is not None:
         if not is_batch(options.resume):
             raise UsageError(
@@ -190,16 +195,16 @@ def _settle(
     )
 
 
-def _refuse_forbidden(queries: Sequence[Query], base: Path, kept: KeptFolders) -> None:
+def _refuse_forbidden(queries: Sequence[Query], sources: Sources, kept: KeptFolders) -> None:
     """Raise `UsageError` for a workspace that no query may have."""
-    for query, source in zip(queries, sources_of(queries, base, kept), strict=True):
+    for query, source in zip(queries, sources, strict=True):
         if why := why_forbidden(query, source, kept):
             raise UsageError(f"{query.id}: workspace: {why}")
 
 
-def _check_outside(queries: Sequence[Query], base: Path, kept: KeptFolders) -> None:
+def _check_outside(queries: Sequence[Query], sources: Sources, base: Path) -> None:
     """Raise `UsageError` for a missing workspace outside the file's folder."""
-    for query, source in zip(queries, sources_of(queries, base, kept), strict=True):
+    for query, source in zip(queries, sources, strict=True):
         if source is not None and not source.inside and (fault := workspace_fault(query, base)):
             raise UsageError(f"{query.id}: workspace: {fault}")
 

@@ -15,7 +15,7 @@ from typing import Any
 from sii_cli.config.settings import SETTING_FIELDS, Settings
 from sii_cli.queries.queries import Query
 from sii_cli.queries.requirements import canonical_host, requirements_of_all
-from sii_cli.queries.workspaces.workspace_sources import KeptFolders, sources_of
+from sii_cli.queries.workspaces.workspace_sources import WorkspaceSource
 from sii_cli.trust.requirements import Kind, Requirement
 
 HARMLESS = frozenset(
@@ -40,16 +40,16 @@ _LISTED: dict[str, Kind] = {"allow_net": "net", "env": "env", "mounts": "mounts"
 def plan_requirements(
     base: Path,
     queries: Sequence[Query],
+    sources: Sequence[WorkspaceSource | None],
     pinned: dict[str, Any],
     own: Settings,
-    kept: KeptFolders,
 ) -> Counter[Requirement]:
     """Return what a foreign plan requires, and how often.
 
     `pinned` are the plan's settings, `own` the user's without them.
     """
-    requirements = requirements_of_all(queries, base, own, kept)
-    inside = [source for source in sources_of(queries, base, kept) if source and source.inside]
+    requirements = requirements_of_all(queries, sources, own)
+    inside = [source for source in sources if source and source.inside]
     if inside:  # the author of the plan chose this folder
         requirements[Requirement("paths", os.path.realpath(base))] = len(inside)
     requirements.update(_of_settings(pinned, own))

@@ -14,7 +14,7 @@ from sii_cli.batch.plan.pinned import has_proof, is_batch, load_pinned, pin
 from sii_cli.config.settings import Settings
 from sii_cli.errors import UsageError
 from sii_cli.queries.requirements import requirements_of_all
-from sii_cli.queries.workspaces.workspace_sources import BATCHES, find_kept_folders
+from sii_cli.queries.workspaces.workspace_sources import BATCHES, find_kept_folders, sources_of
 
 
 def seal_plans(home: Path, key: HomeKey) -> int:
@@ -39,9 +39,8 @@ def seal_plans(home: Path, key: HomeKey) -> int:
 def _seal(folder: Path, home: Path, key: HomeKey) -> None:
     plan, queries, _ = load_pinned(folder, key)
     nothing = replace(Settings(), image="")
-    requirements = requirements_of_all(
-        queries, Path(plan.query_folder), nothing, find_kept_folders(home)
-    )
+    sources = sources_of(queries, Path(plan.query_folder), find_kept_folders(home))
+    requirements = requirements_of_all(queries, sources, nothing)
     allowed: list[tuple[str, str]] = sorted((one.kind, one.value) for one in requirements)
     pin(folder, replace(plan, allowed=allowed), queries, key)
 

@@ -59,7 +59,7 @@ def _summary(report: BatchReport) -> str:
     gpu_seconds = sum(run.gpu_seconds for run in report.runs)
     words = [
         f"{report.done} of {report.planned} sessions came to an outcome ({report.queries} queries"
-        + (f"; {left} are left: `sii batch --resume` goes on" if left else "")
+        + (f"; {left} are left: `sii batch --resume` continues" if left else "")
         + f"). {report.stopped} were stopped half-way and {sum_of(report.infra)} ended by the "
         "infrastructure; those are run again and counted nowhere below."
     ]

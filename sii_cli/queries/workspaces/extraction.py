@@ -31,7 +31,7 @@ MAX_NAME = 255
 MAX_PATH = 4095
 
 Links = Literal["inside", "kept", "left_out"]
-"""Symlinks: only those that stay inside; all, as they are (none is followed); none."""
+"""Which symlinks are made: those that stay inside, all (none is followed), or none."""
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -25,7 +25,12 @@ from sii_cli.queries.queries import Query
 from sii_cli.queries.query_files import MOST_MISTAKES, read_query_file
 from sii_cli.queries.requirements import requirements_of_all
 from sii_cli.queries.workspaces.errors import WorkspaceUnavailable
-from sii_cli.queries.workspaces.workspace_sources import find_kept_folders, open_source, source_of
+from sii_cli.queries.workspaces.workspace_sources import (
+    find_kept_folders,
+    open_source,
+    source_of,
+    sources_of,
+)
 from sii_cli.trust.requirements import KINDS, Granted, not_granted
 from tests.fakes.batch_server import BatchServer
 from tests.fakes.threads import in_a_thread
@@ -266,9 +271,8 @@ def parts_of(place: Attacked, *queries: Query, **own: Any) -> SessionParts:
     """What would run these once all that they ask for was allowed as they are now."""
     base, out = place.files, place.folder / "out"
     mine = replace(Settings(), home=out, workspace=out, tools=("bash", "python"), **own)
-    requirements = requirements_of_all(
-        queries, base, mine, find_kept_folders(place.folder / "home")
-    )
+    sources = sources_of(queries, base, find_kept_folders(place.folder / "home"))
+    requirements = requirements_of_all(queries, sources, mine)
     allowed: list[tuple[str, str]] = [(one.kind, one.value) for one in requirements]
     return SessionParts(mine, BatchPlan("b", "", str(base), "", 1, {}, 0, None, {}, allowed))
 
@@ -353,7 +357,7 @@ def test_whatever_runs_was_allowed(
     assert {*runs.env} <= {"A=1"} or "env" in kinds
     assert set(runs.tools) <= set(mine.tools)
     assert runs.max_steps <= mine.max_steps
-    requirements = requirements_of_all([one], place.files, mine, homes)
+    requirements = requirements_of_all([one], [lies], mine)
     assert not_granted(requirements, Granted(frozenset(kinds))) == []
 
 
