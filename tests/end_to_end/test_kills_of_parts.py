@@ -184,7 +184,7 @@ async def test_a_killed_sandbox(
                 else:
                     await asyncio.to_thread(api.remove_container, name, force=True)
 
-        folder, told = await place.session(moments.uniform(0, 2), kill)
+        folder, told = await place.session(moments.uniform(0, 1), kill)
         losses += is_loss(told)
         await place.goes_on(folder)
         await nothing_is_left(place.containers, temporary)
@@ -223,7 +223,7 @@ async def test_a_killed_engine(
         async def kill() -> None:
             await asyncio.to_thread(engine.end, signal.SIGKILL)
 
-        folder, told = await place.session(moments.uniform(0, 2), kill)
+        folder, told = await place.session(moments.uniform(0, 1), kill)
         losses += is_loss(told)
         await asyncio.to_thread(engine.start)
         await place.goes_on(folder)

@@ -13,7 +13,7 @@ from tests.fuzz.targets import targets
 
 pytestmark = pytest.mark.hostile
 
-SECONDS = 4.0
+SECONDS = 2.0
 """CPU seconds for each parser; `python -m tests.fuzz` goes on for as long as one likes."""
 SLOWEST = 2.0
 """CPU seconds that an input of 64 KiB may take."""
