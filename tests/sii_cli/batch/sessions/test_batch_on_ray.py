@@ -34,7 +34,7 @@ from ray.cluster_utils import Cluster  # noqa: E402
 
 from sii_cli.batch.sessions.ray_executor import RayExecutor  # noqa: E402
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
 
 ROOT = Path(__file__).parents[4]
 QUERIES = [

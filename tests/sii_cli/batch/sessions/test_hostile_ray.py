@@ -16,7 +16,7 @@ ray = pytest.importorskip("ray")
 
 from sii_cli.batch.sessions.ray_executor import RayExecutor  # noqa: E402
 
-pytestmark = [pytest.mark.slow, pytest.mark.hostile]
+pytestmark = [pytest.mark.slow, pytest.mark.hostile, pytest.mark.xdist_group("ray")]
 
 ROOT = Path(__file__).parents[4]
 
