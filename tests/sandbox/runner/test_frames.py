@@ -81,14 +81,14 @@ def test_a_head_nested_without_end_is_no_frame() -> None:
 async def test_a_stream_that_sends_more_than_any_call_asks_for_is_given_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("sandbox.client.stream._LARGEST_REPLY", 1000)
+    monkeypatch.setattr("sandbox.client.stream._SLACK", 1000)
     stream = RunnerStream()
     stream.connect(_Nowhere())
     call = asyncio.create_task(stream.call({"op": "bash"}))
     await asyncio.sleep(0)
     for _ in range(20):
         stream.feed(encode({"id": 1, "ev": "output"}, bytes(100)))
-    with pytest.raises(SandboxLost, match="more than any call asks for"):
+    with pytest.raises(SandboxLost, match="more than the call asks for"):
         await call
 
 
