@@ -25,7 +25,7 @@ sandbox: engine ## Build the sandbox's image, unless it is up to date
 server: $(INSTALLED) ## Install the vLLM that the tests start (CPU, 3.5 GB, outside the checkout)
 	@$(PYTHON) -m tests.tiny_glm install
 
-demo: sandbox ## Watch the agent mend a bug in a real sandbox; no model server is needed
+demo: sandbox ## Watch the agent fix a bug in a real sandbox; no model server is needed
 	@.venv/bin/sii demo
 	@echo "(sii is in .venv/bin: \`. .venv/bin/activate\` puts it on your PATH)"
 

@@ -60,7 +60,7 @@ class ToolOutage(ToolError):
     """Raised when a call fails for a reason of this installation: a service that it uses is down or
     refuses, its network is gone, a part of it is broken.
 
-    What the model asked for, and what became of a page or a site, is a `ToolError`. The message
+    What the model asked for, and the state of a page or a site, is a `ToolError`. The message
     tells the model the fact.
     """
 

@@ -72,7 +72,7 @@ class SessionFiles:
     async def overwrite(
         self, path: str, data: bytes, before: FileData | None
     ) -> tuple[FileData, Freshness | None]:
-        """Write a file and tell whether the model knew what is gone; none when nothing is.
+        """Write a file and tell whether the model knew what is gone; `None` when nothing is.
 
         What `before` does not hold of a large file is compared in the sandbox, by its hash.
         """

@@ -128,7 +128,7 @@ def _found(result: ProcessResult, target: str, path: str) -> SearchOutput:
     if result.exit_code in _NOT_RUN or result.exit_code < 0:
         message = f"ripgrep cannot be run here: {show(complaints) or 'it was killed'}."
         raise ToolError("no_ripgrep", f"{message} Search with bash: find, grep -rn.")
-    # Of what lies below the path a part may be closed: that is no failure of the whole.
+    # Of what lies below the path a part may be closed: that is not a failure of the whole.
     unread = len(_SYSTEM_ERROR.findall(complaints))
     itself = complaints.removeprefix(b"rg: ").startswith(f"{target}: ".encode())
     if result.exit_code == 2 and not result.stdout and (itself or not unread):

@@ -96,7 +96,7 @@ def lines_from(text: str, first: int = 0) -> Iterator[str]:
 
 
 def displayed(text: str) -> str:
-    r"""Return a decoded file's text in a form that can be shown: \xNN for what is no text."""
+    r"""Return a decoded file's text in a form that can be shown: \xNN for what is not text."""
     text = _NO_BYTES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
     return show(text.encode("utf-8", "surrogateescape"))
 

@@ -13,8 +13,8 @@ _URL = 1_000
 _SNIPPET = 500
 """Characters of a result that are shown."""
 _NOT_YOURS = (
-    "The search service cannot be used now: this is no fault of the query, and nothing is known of "
-    "what it would find."
+    "The search service cannot be used now: this is not the fault of the query, and nothing is "
+    "known of what it would find."
 )
 
 

@@ -36,7 +36,7 @@ class WriteFile(Tool[WriteFileParams]):
         self._files = files
 
     async def run(self, params: WriteFileParams, emit: Emit) -> ToolResult:
-        """Write the file and say what became of what was there."""
+        """Write the file and say what happened to what was there."""
         data = params.content.encode()
         path = displayed(params.path)
         before = await self._files.look(params.path)

@@ -98,7 +98,7 @@ def _render(sample: Sample, renderer: TemplateRenderer) -> Sample:
         before = renderer.render(messages[:place], sample, add_generation_prompt=True)
         through = renderer.render(messages[: place + 1], sample)
         if not (whole.startswith(through) and through.startswith(before) and len(before) >= at):
-            detail = "what was sent before it is no beginning of the whole"
+            detail = "what was sent before it is no beginning of the whole"  # words: allow
             raise _Refused("not_renderable", detail, turn.seq)
         end, generated = _generation(sample, renderer, turn.seq, messages[place], before, through)
         if not whole.startswith(generated, len(before)) and place + 1 < len(messages):

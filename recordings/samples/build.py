@@ -192,7 +192,11 @@ class _Builder:
         self._extension(event, read.ids.prompt)
         if not response.summary:  # the harness could not use it
             yield LeftOut(
-                self._recording, COMPACTION[0], "it is no summary", step=step.number, seq=step.seq
+                self._recording,
+                COMPACTION[0],
+                "it is no summary",  # words: allow
+                step=step.number,
+                seq=step.seq,
             )
             return
         if asked is None or judge(step, self._policy) == COMPACTION:

@@ -144,7 +144,7 @@ async def started(
 
 @asynccontextmanager
 async def removed_when_it_fails(remove: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
-    """Call `remove` when what is inside raises; say `SandboxUnavailable` of what is no fault."""
+    """Call `remove` when what is inside raises; say `SandboxUnavailable` of what is not a fault."""
     try:
         yield
     except (SandboxLost, OSError) as error:  # an engine that dies or hangs, too

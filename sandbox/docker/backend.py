@@ -197,7 +197,7 @@ def _create(
             working_dir="/",
             stdin_open=True,
             # The engine has nothing to set up then, which is half of a start; it writes no hosts
-            # either. The namespace without a network is made as ever.
+            # either. The namespace without a network is made as always.
             network_disabled=True,
             labels={OWNER_LABEL: owner()},
             host_config=_host_config(engine, spec, workspace, mounts),

@@ -96,7 +96,7 @@ def _name_in(hello: _Bytes) -> str | None:
 def _host_name(extension: _Bytes) -> str:
     names = _Bytes(extension.vector(2))
     if names.number(1) != _HOST_NAME:
-        raise ValueError("a name that is no host's")
+        raise ValueError("a name that is not a host's")
     name = names.vector(2)
     if names or extension:
         raise ValueError("more than one name")

@@ -69,12 +69,12 @@ def parse_pattern(text: str) -> HostPattern:
         name = canonical(host.removeprefix("*."))
     except ValueError as error:
         raise ValueError(
-            f"{text!r} is no host ({error}): give names such as a.example.org, *.example.org or "
+            f"{text!r} is not a host ({error}): give names such as a.example.org, *.example.org or "
             "example.org:8080."
         ) from None
     address = as_address(name)
     if address is not None and subdomains:
-        raise ValueError(f"{text!r} is no host: an address has no names below it.")
+        raise ValueError(f"{text!r} is not a host: an address has no names below it.")
     if subdomains and "." not in name:
         raise ValueError(f"{text!r} would open all of .{name}: name the hosts themselves.")
     ports = WEB_PORTS if port is None else frozenset({port})
@@ -96,7 +96,7 @@ def split_port(text: str) -> tuple[str, int | None]:
 
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 5 and 0 < int(text) < 65536):
-        raise ValueError(f"{text!r} is no port")
+        raise ValueError(f"{text!r} is not a port")
     return int(text)
 
 
@@ -141,11 +141,11 @@ def _canonical_v4(text: str) -> str:
     """Read every spelling that the C library reads (inet_aton(3)): octal, hex, fewer parts."""
     parts = text.split(".")
     if len(parts) > 4 or not all(_NUMBER.fullmatch(part) for part in parts):
-        raise ValueError("it is no address")
+        raise ValueError("it is not an address")
     try:
         return socket.inet_ntoa(socket.inet_aton(text))
     except OSError:
-        raise ValueError("it is no address") from None
+        raise ValueError("it is not an address") from None
 
 
 def _canonical_v6(text: str) -> str:
@@ -154,5 +154,5 @@ def _canonical_v6(text: str) -> str:
     try:
         address = ipaddress.IPv6Address(text)
     except ValueError:
-        raise ValueError("it is no address") from None
+        raise ValueError("it is not an address") from None
     return str(address.ipv4_mapped or address)

@@ -132,7 +132,7 @@ async def _download(
             event = await _next_event(host, host_http, CHUNK)
         except h11.RemoteProtocolError as error:
             raise RequestRefused(
-                502, "bad_answer", f"The host's answer is no HTTP: {error}."
+                502, "bad_answer", f"The host's answer is not HTTP: {error}."
             ) from None
         match event:
             case h11.Response():

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from sandbox.network.resolve import Resolve
 
 NO_NETWORK = (
-    "This machine has no working network now: this is no fault of the address, and nothing is "
+    "This machine has no working network now: this is not the fault of the address, and nothing is "
     "known of what stands there."
 )
 _KNOWN_HOST = "example.com"

@@ -1,6 +1,6 @@
 """The proxy of one sandbox: listens on a unix socket that the sandbox mounts, serves, is bounded.
 
-Whoever connects is somebody inside, hostile perhaps: connections beyond the limit are left with
+Clients are inside the sandbox, and may be hostile: connections beyond the limit are left with
 the kernel and cost nothing here, and no client can hold more than its own connection.
 """
 

@@ -4,7 +4,7 @@ Plain python and not IPython: it is the same in every image and ready in 20 ms i
 It is a script: `repl.py TEXT OUTPUT CONTROL_FD WORKSPACE`.
 
 Code may replace what any module holds, often by accident (a mock that stays). So what is called
-here once code has run is bound to names of this file, builtins with it. That is no wall: code
+here once code has run is bound to names of this file, builtins with it. That is not a wall: code
 that means to can reach everything in its own process, and say of itself what it likes.
 """
 

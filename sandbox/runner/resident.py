@@ -252,7 +252,7 @@ class Resident:
             if ending.signal is not None
             else f"ended with exit code {ending.exit_code}"
         )
-        return f"the {self.title} {how} {when} and was started anew: {self.lost_words}"
+        return f"the {self.title} {how} {when} and was started again: {self.lost_words}"
 
     # Stopping.
 

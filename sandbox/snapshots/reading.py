@@ -42,7 +42,7 @@ def keep_file(
 ) -> tuple[Content, os.stat_result, bool]:
     """Keep an open file; return its content, its status and whether it held still meanwhile.
 
-    Raises `OSError` from the file (ENXIO when it is no regular one), `Busy` when it is or grows
+    Raises `OSError` from the file (ENXIO when it is not a regular one), `Busy` when it is or grows
     too large, `SnapshotError` and `StoreFull` from the store, `Stopped`.
     """
     status = os.fstat(fd)

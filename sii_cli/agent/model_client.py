@@ -1,4 +1,4 @@
-"""The client of all model calls of a session: it sends a request and records what comes of it."""
+"""The client of all model calls of a session: it sends a request and records the result."""
 
 from __future__ import annotations
 

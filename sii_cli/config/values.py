@@ -53,7 +53,7 @@ def check_place(source: Source, name: str) -> None:
     if name not in PLACES:
         nearest = difflib.get_close_matches(name, SETTING_NAMES, n=1)
         hint = f"did you mean {nearest[0]}?" if nearest else "`sii config` lists the settings."
-        raise UsageError(f"{source.file}: there is no setting {name!r}; {hint}")
+        raise UsageError(f"{source.file}: there is not a setting {name!r}; {hint}")
     if source.place in PLACES[name]:
         return
     where = {

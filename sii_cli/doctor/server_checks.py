@@ -119,7 +119,9 @@ def call_count(
         return DoctorCheck(name, "warn", f"the model made {len(done.calls)}, asked for {wanted}")
     bad = [call for call in done.calls if _object(call.arguments) is None]
     if bad:
-        return DoctorCheck(name, "fail", f"arguments that are no object: {bad[0].arguments[:60]!r}")
+        return DoctorCheck(
+            name, "fail", f"arguments that are not an object: {bad[0].arguments[:60]!r}"
+        )
     return DoctorCheck(
         name, "ok", ", ".join(call.arguments[:60] for call in done.calls) or "none made"
     )

@@ -80,7 +80,7 @@ class Assembler:
         Raises `ModelCallFailed` for an error inside the stream, `BadStream`, `TooMuch`.
         """
         if not isinstance(chunk, dict):
-            raise BadStream("a chunk that is no object")
+            raise BadStream("a chunk that is not an object")
         if "error" in chunk:
             raise _server_error(chunk["error"])
         if chunk.get("object") == "error":  # vLLM before 0.10

@@ -53,7 +53,7 @@ def failure_of_status(
         message = f"The server, or a gateway before it, refuses the request ({status}): {said}"
         return ModelCallRefused("bad_request", message, status=status)
     if status == 404 and "model" not in said:
-        message = f"There is no model server's API there (404: {said}): check SII_BASE_URL."
+        message = f"There is not a model server's API there (404: {said}): check SII_BASE_URL."
         return ModelCallRefused("bad_url", message, status=status)
     if status == 404:
         message = f"The server does not serve {model!r} ({said}): see `sii config`, set SII_MODEL."
@@ -143,7 +143,7 @@ def _failure_of_connection(error: Exception, base_url: str) -> ModelCallFailed |
             return ModelCallFailed("idle", "The server has gone silent.")
         case BadUrl() | aiohttp.InvalidURL() | UnicodeError():
             shown = _USER.sub("//", base_url)
-            message = f"{shown!r} is no URL of a server: set SII_BASE_URL to http://HOST:PORT."
+            message = f"{shown!r} is not a URL of a server: set SII_BASE_URL to http://HOST:PORT."
             return ModelCallRefused("bad_url", message)
         case BadKey():
             message = "SII_API_KEY has a line's end, or another character that cannot be sent."

@@ -136,7 +136,7 @@ def _entry(table: dict[str, Any]) -> _Entry:
     match = tuple(str(pattern).lower() for pattern in table.pop("match"))
     for name, value in table.items():
         if name not in _KINDS:
-            raise TypeError(f"{name!r} is no field of a profile")
+            raise TypeError(f"{name!r} is not a field of a profile")
         if type(value) is not _KINDS[name]:
             raise TypeError(f"{name!r} must be of type {_KINDS[name].__name__}")
     values = {

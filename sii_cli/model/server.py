@@ -151,7 +151,7 @@ class Server:
         except orjson.JSONDecodeError:
             parsed = None
         if not isinstance(parsed, dict):
-            message = f"What answers at {self.base_url} is no model server: check SII_BASE_URL."
+            message = f"What answers at {self.base_url} is not a model server: check SII_BASE_URL."
             raise ModelCallRefused("bad_url", message)
         return parsed
 

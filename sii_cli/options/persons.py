@@ -38,10 +38,10 @@ def allow_person(
         if not by_human:
             raise UsageError(
                 f"{folder.name} is a session of {shown}: to resume it, and others of "
-                f"theirs from now on, say --allow-person {shlex.quote(shown)}."
+                f"this person, say --allow-person {shlex.quote(shown)}."
             )
         click.confirm(
-            f"{folder.name} is a session of {shown}. Resume it, and others of theirs from now on?",
+            f"{folder.name} is a session of {shown}. Resume it, and others of this person?",
             abort=True,
             err=True,
         )

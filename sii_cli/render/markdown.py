@@ -48,7 +48,7 @@ class MarkdownStream:
         blocks = [block for line in lines for block in self._take(line)]
         growing = self._lines.growing
         if self._blank and growing and not growing[0].isspace():
-            blocks += self._flush()  # what has begun now is no part of the block
+            blocks += self._flush()  # what has begun now is not part of the block
         return blocks
 
     def end(self) -> list[RenderableType]:

@@ -20,7 +20,7 @@ _GOTO = re.compile(r"g\s+@?(\d{1,9})")
 
 
 class ReviewedStep(NamedTuple):
-    """A message of the human's, or a call of the model's, and what came of it."""
+    """A message of the human's, or a call of the model's, and its result."""
 
     events: range
     about: int

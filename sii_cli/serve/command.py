@@ -83,7 +83,7 @@ def find_vllm(given: str | None) -> tuple[str, ...]:
     if given is not None:
         path = shutil.which(given)
         if path is None:
-            raise SiiError(f"{given!r} is no program: --vllm takes a Python that has vLLM.")
+            raise SiiError(f"{given!r} is not a program: --vllm takes a Python that has vLLM.")
         return _start(path)
     if find_spec("vllm") is not None:
         return _start(sys.executable)

@@ -38,7 +38,7 @@ class TokenText:
         except OSError as error:
             raise UnknownTokenizer(f"{path} cannot be read ({error.strerror})") from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UnknownTokenizer(f"{path} is no byte-level tokenizer ({error!r})") from None
+            raise UnknownTokenizer(f"{path} is not a byte-level tokenizer ({error!r})") from None
         return cls(tokens, added)
 
     def pieces(self, ids: Sequence[int]) -> Iterator[Piece]:

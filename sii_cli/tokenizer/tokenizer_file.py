@@ -35,7 +35,7 @@ def load_encoding(path: Path) -> Encoding:
     except OSError as error:
         raise UnknownTokenizer(f"{path} cannot be read ({error.strerror})") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UnknownTokenizer(f"{path} is no tokenizer that is known here ({error})") from None
+        raise UnknownTokenizer(f"{path} is not a tokenizer that is known here ({error})") from None
 
 
 def _encoding(path: Path, parsed: dict[str, Any]) -> Encoding:

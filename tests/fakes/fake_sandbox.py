@@ -168,7 +168,7 @@ class FakeSandbox(FakeJobs):
                 exit_code=None,
                 seconds=time.monotonic() - started,
                 timed_out=isinstance(error, TimeoutError),
-                lost_state="the interpreter was started anew: variables and imports are lost",
+                lost_state="the interpreter was started again: variables and imports are lost",
             )
         output = answer[:-1]
         if on_output and output:

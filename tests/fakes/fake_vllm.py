@@ -33,7 +33,7 @@ def main() -> None:
     Path(os.environ["FAKE_VLLM_CHILD"]).write_text(str(child.pid))
     say("Loading safetensors checkpoint shards:  50% Completed | 1/2\r")
     if model == "breaks":
-        say("ValueError: the model is no model\n")
+        say("ValueError: the model is unknown\n")
         sys.exit(1)
     if model == "stubborn":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -45,7 +45,7 @@ async def forward_proxy(port_behind: int, refuses: str = "") -> AsyncIterator[Fo
 
 
 def _in_the_clear(head: bytes) -> bytes:
-    """The request as the server behind reads it: a path in the place of a URL."""
+    """The request as the server behind reads it: a path instead of a URL."""
     method, url, rest = head.split(b" ", 2)
     path = b"/" + url.split(b"/", 3)[3]
     return b" ".join((method, path, rest))

@@ -535,7 +535,7 @@ TAKERS: dict[str, Take] = {
 
 MORE: dict[str, Take] = {
     "edit_file": _edit_file,
-    "timeline and screenplay": _timeline,
+    "timeline and replay items": _timeline,
     "calls and observations": _observation,
     "report": _card,
     "importing": _conversation,

@@ -67,7 +67,7 @@ async def test_a_workspace_that_holds_the_engines_socket() -> None:
 async def test_hosts_that_cannot_be_read_are_refused_before_anything_starts(
     backend: SandboxBackend, workspace: Path
 ) -> None:
-    with pytest.raises(SandboxUnavailable, match="'\\*' is no host"):
+    with pytest.raises(SandboxUnavailable, match="'\\*' is not a host"):
         await backend.start(SandboxSpec(workspace, IMAGE, allow_net=("*",)))
 
 

@@ -1,7 +1,7 @@
 """Renders chats as transformers does: `python render_chats.py MODEL < CHATS`.
 
 Runs in the vLLM environment. A chat is a line of `apply_chat_template`'s keyword arguments, and
-so is what comes of it: `input_ids` and, where asked for, `assistant_masks`.
+so is the result: `input_ids` and, where asked for, `assistant_masks`.
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ def _trained(message: dict[str, Any]) -> dict[str, Any]:
 
 
 def _parsed(arguments: str) -> Any:
-    """Return the arguments, or the text itself when it is no JSON."""
+    """Return the arguments, or the text itself when it is not JSON."""
     try:
         return json.loads(arguments)
     except json.JSONDecodeError:

@@ -2,7 +2,7 @@
 
 A proxy is asked for a tunnel to the checked address and never for a name, which it could look up
 as another one: what web_fetch reaches is decided here, with a proxy as without. In the tunnel
-TLS is for the host by its name, as ever.
+TLS is for the host by its name, as always.
 """
 
 from __future__ import annotations

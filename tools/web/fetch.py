@@ -150,7 +150,7 @@ class Fetcher:
         except (OSError, UnicodeError):
             if not await resolves_names(self._resolve, self._timeout * _LOOKUP):
                 raise ToolOutage(f"{name} could not be looked up. {NO_NETWORK}") from None
-            raise ToolError("unknown_host", f"There is no host {name}.") from None
+            raise ToolError("unknown_host", f"There is not a host {name}.") from None
         if not addresses or not all(map(self._allowed, addresses)):
             raise ToolError(
                 "refused_address",
@@ -202,7 +202,7 @@ def _checked(url: str, base: httpx.URL | None = None) -> httpx.URL:
     except (httpx.InvalidURL, ValueError) as error:
         raise ToolError("bad_url", f"{url} is not a URL: {error}.") from None
     if target.scheme not in ("http", "https") or not host:
-        raise ToolError("bad_url", f"{target} is no http or https URL.")
+        raise ToolError("bad_url", f"{target} is not an http or https URL.")
     if target.port is not None and not 0 < target.port < 65536:
         raise ToolError("bad_url", f"{target} has no possible port.")
     if target.userinfo:

@@ -94,5 +94,5 @@ async def _markdown(fetched: Fetched) -> str | None:
 def _broken(fetched: Fetched, how: str) -> ToolOutage:
     return ToolOutage(
         f"{fetched.url} was fetched, but the program that turns pages into text is broken here "
-        f"({how}): this is no fault of the page."
+        f"({how}): this is not the fault of the page."
     )

@@ -118,13 +118,13 @@ def _check(proxy: Proxy, host: str) -> None:
             f"name an http:// proxy there, or add {host} to NO_PROXY."
         )
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
-        raise BadProxy(f"{proxy.shown} is no URL of a proxy: write http://HOST:PORT.")
+        raise BadProxy(f"{proxy.shown} is not a URL of a proxy: write http://HOST:PORT.")
 
 
 def _split(url: str) -> SplitResult | None:
     with suppress(ValueError):
         parts = urlsplit(url)
-        if parts.port != 0:  # reading it raises `ValueError` for what is no port
+        if parts.port != 0:  # reading it raises `ValueError` for what is not a port
             return parts
     return None
 

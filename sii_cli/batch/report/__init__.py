@@ -1,1 +1,1 @@
-"""What came of a batch: the report, its rates, and the sessions chosen for review."""
+"""The results of a batch: the report, its rates, and the sessions chosen for review."""

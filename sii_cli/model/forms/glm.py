@@ -1,7 +1,7 @@
 """GLM: its tokens and parsers, and how its raw text compares with what a server's parser returned.
 
 The text of the ids is read in GLM's form and compared piece by piece. Line ends that the form
-itself puts around its parts are no difference.
+itself puts around its parts are not a difference.
 """
 
 from __future__ import annotations

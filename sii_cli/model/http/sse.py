@@ -50,7 +50,7 @@ class EventSplitter:
                 continue
             self._skipped += len(line) + 1
             if line.strip() and not line.startswith(_OTHER_FIELDS):
-                raise BadStream(f"a line that is no event: {line[:80]!r}")
+                raise BadStream(f"a line that is not an event: {line[:80]!r}")
         if self._skipped > MAX_SKIPPED:
             raise TooMuch(f"more than {MAX_SKIPPED:,} bytes between its events")
 

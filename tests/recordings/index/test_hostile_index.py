@@ -112,7 +112,7 @@ def test_redaction_works_with_no_index_that_somebody_planted(shell: Shell) -> No
 
 
 def test_a_copy_of_an_own_index_is_made_again(shell: Shell, tmp_path: Path) -> None:
-    """Whoever has seen one cannot change it and send it back."""
+    """A person who has seen one cannot change it and send it back."""
     shell.recorded()
     path = shell.store.root / INDEX
     with RecordingIndex(shell.store, keys=ReviewKeys(shell.key)) as index:

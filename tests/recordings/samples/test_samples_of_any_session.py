@@ -252,7 +252,7 @@ def test_an_attempt_at_a_summary_that_is_none_is_never_trained(tmp_path: Path) -
     told, _ = summed_up(tmp_path / "s", summary="")
     samples, (out,) = read(tmp_path / "s", SamplePolicy(compaction="train"))
     assert [run for one in samples for run in runs(one)] == told.generated
-    assert (out.reason, out.detail) == ("compaction", "it is no summary")
+    assert (out.reason, out.detail) == ("compaction", "it is no summary")  # words: allow
 
 
 @pytest.mark.parametrize(

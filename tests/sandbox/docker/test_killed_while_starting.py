@@ -87,7 +87,7 @@ def test_a_container_that_was_made_and_not_started_is_removed(workspace: Path) -
 def test_a_kill_at_any_moment_of_a_start_leaves_nothing(workspace: Path) -> None:
     moments = random.Random(7)
     for _ in range(30):
-        client = start(workspace, "as ever")
+        client = start(workspace, "as always")
         time.sleep(moments.uniform(0.2, 2.0))
         os.killpg(client.pid, signal.SIGKILL)
         client.wait()

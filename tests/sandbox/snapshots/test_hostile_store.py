@@ -74,7 +74,7 @@ def test_a_view_in_the_place_of_a_table_is_not_asked(tmp_path: Path) -> None:
     ],
 )
 def test_an_index_of_another_schema_is_made_again(tmp_path: Path, planted: str) -> None:
-    """What an expression in it costs, somebody else chose."""
+    """What an expression in it costs, another person chose."""
     with closing(sqlite3.connect(tmp_path / "index.sqlite")) as db:
         db.executescript(_TABLES)
         db.execute(planted)

@@ -36,7 +36,7 @@ def store(tmp_path: Path) -> Path:
 def test_a_session_whose_index_was_deleted_counts_on_nothing_that_went_since(
     store: Path, workspace: Path
 ) -> None:
-    """Whoever cannot use the index is told to delete it: a session may have it open."""
+    """A user whose index cannot be used is told to delete it: a session may have it open."""
     opened = SnapshotStore(store)
     snapshots = Snapshots(workspace, opened)
 
@@ -87,7 +87,7 @@ def test_sessions_that_end_meanwhile_are_no_fault(store: Path, workspace: Path) 
 def test_a_pack_is_begun_while_another_process_looks_at_it(
     store: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever cleans asks of every pack whether somebody adds to it, and holds it for a moment."""
+    """A cleaning asks of every pack whether a session adds to it, and holds it for a moment."""
     (workspace / "f").write_text("f")
     open_file = os.open
 

@@ -26,7 +26,7 @@ GOOD = [
     response(),
     response(content="", calls=[CALL], finish_reason="tool_calls"),
 ]
-STUMBLES = [
+UNUSABLE = [
     (response(finish_reason="length", complete=False), "cut_off", "cut_off"),
     (
         response(finish_reason="stop", complete=False, flags=["ended_at_limit"]),
@@ -43,21 +43,21 @@ STUMBLES = [
 
 
 @pytest.mark.parametrize("good", GOOD)
-def test_an_answer_and_a_call_are_no_stumble(good: ModelResponse) -> None:
+def test_an_answer_and_a_call_are_usable(good: ModelResponse) -> None:
     assert UnusableResponses().step(good) is None
 
 
-@pytest.mark.parametrize(("stumble", "reason", "status"), STUMBLES)
-def test_a_stumble_is_told_and_then_ends_the_round_with_its_own_status(
-    stumble: ModelResponse, reason: str, status: str
+@pytest.mark.parametrize(("unusable", "reason", "status"), UNUSABLE)
+def test_an_unusable_response_is_told_and_then_ends_the_round_with_its_own_status(
+    unusable: ModelResponse, reason: str, status: str
 ) -> None:
-    stumbles = UnusableResponses()
+    responses = UnusableResponses()
     for _ in range(MOST_IN_A_ROW - 1):
-        note = stumbles.step(stumble)
+        note = responses.step(unusable)
         assert note is not None
         assert note.reason == reason
     with pytest.raises(RoundOver) as over:
-        stumbles.step(stumble)
+        responses.step(unusable)
     assert over.value.status == status
     assert "3 times in a row" in over.value.reason
 
@@ -70,7 +70,7 @@ def test_only_what_was_cut_off_is_told_as_cut_off() -> None:
 
 
 def test_a_good_answer_between_makes_the_count_begin_anew() -> None:
-    stumbles = UnusableResponses()
-    told = [stumbles.step(each) for each in (STUMBLES[0][0], STUMBLES[5][0], GOOD[1]) * 3]
+    responses = UnusableResponses()
+    told = [responses.step(each) for each in (UNUSABLE[0][0], UNUSABLE[5][0], GOOD[1]) * 3]
     reasons = [note and note.reason for note in told]
     assert reasons == ["cut_off", "empty", None] * 3

@@ -66,7 +66,7 @@ def test_an_account_that_cannot_be_read_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["seconds", "gpu_seconds", "concurrency", "gpus"])
 def test_no_account_takes_back_what_was_used(tmp_path: Path, name: str) -> None:
-    """A batch's folder may be somebody else's: its account must not lift the user's budget."""
+    """A batch's folder may be another person's: its account must not lift the user's budget."""
     run: dict[str, float] = {"began": 0.0, name: -1}
     (tmp_path / RUNS).write_text(json.dumps([run]))
     with pytest.raises(UsageError, match="is damaged"):

@@ -1,4 +1,4 @@
-"""`sii fork --edit`: a human's words in the place of the model's or the user's, and going on."""
+"""`sii fork --edit`: a human's words instead of the model's or the user's, and going on."""
 
 from __future__ import annotations
 

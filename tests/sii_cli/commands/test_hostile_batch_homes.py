@@ -1,4 +1,4 @@
-"""A batch's folder of somebody else, looked at as a home: what it holds decides nothing."""
+"""A batch's folder of another person, looked at as a home: what it holds decides nothing."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_no_sandbox_shows_the_home_of_the_key(shell: Shell, theirs: Path) -> Non
 def test_nothing_is_pruned_through_a_link(
     shell: Shell, theirs: Path, tmp_path: Path, name: str, arguments: tuple[str, ...]
 ) -> None:
-    """What no recording of theirs names may be all that the user has."""
+    """What no recording of that person names may be all that the user has."""
     thesis = tmp_path / "projects" / "thesis"
     thesis.mkdir(parents=True)
     kept = tmp_path / "projects" / "ab" / ("c" * 62)

@@ -1,4 +1,4 @@
-"""Links, pipes, sockets, folders and endless files in the place of every file that sii keeps.
+"""Links, pipes, sockets, folders and endless files instead of every file that sii keeps.
 
 Each command ends soon, with a sentence where it must, and touches nothing outside.
 """
@@ -33,7 +33,7 @@ SECONDS = 10
 """Of the processor's time, that a command may take."""
 WAIT = 60
 """Seconds that it may take on a busy machine: one that waits for a pipe takes them all."""
-OUTSIDE = b'{"v":1,"a line of somebody else without an end'
+OUTSIDE = b'{"v":1,"a line of another user without an end'
 WHOLE, PACKED, FORK = "whole", "packed", "fork"
 
 

@@ -1,6 +1,6 @@
 """Recordings of sound lines with nonsense in them: each costs its own line.
 
-No command ends in a fault of sii, and what is beside such a recording is there as ever.
+No command ends in a fault of sii, and what is beside such a recording is there as before.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A recording that somebody else made rules nothing: no directory, call, limit or verdict."""
+"""A recording that another person made rules nothing: no directory, call, limit or verdict."""
 
 from __future__ import annotations
 

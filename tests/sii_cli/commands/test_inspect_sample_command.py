@@ -115,4 +115,4 @@ def test_a_tokenizer_that_is_none_is_refused_in_a_sentence(shell: Shell, tmp_pat
     two_rounds(folder)
     (tmp_path / "tokenizer.json").write_text('{"model": {"vocab": {"▁x": 1}}, "added_tokens": []}')
     done = shell.sii("inspect-sample", "--tokenizer", str(tmp_path))
-    assert (done.returncode, "is no byte-level tokenizer" in done.stderr) == (2, True)
+    assert (done.returncode, "is not a byte-level tokenizer" in done.stderr) == (2, True)

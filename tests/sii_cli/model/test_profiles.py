@@ -95,7 +95,7 @@ def test_a_user_adds_a_model_and_changes_one(user_file: Path) -> None:
     [
         ("[[profile]", "holds no model profiles"),
         ("[[profile]]\nname = 'x'", "match"),
-        ("[[profile]]\nmatch = ['x']\nparser = 'y'", "'parser' is no field"),
+        ("[[profile]]\nmatch = ['x']\nparser = 'y'", "'parser' is not a field"),
         ("[[profile]]\nmatch = ['x']\ncontext_length = 'long'", "must be of type int"),
     ],
 )

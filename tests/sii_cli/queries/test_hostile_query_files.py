@@ -1,4 +1,4 @@
-"""A query file of somebody else reaches for the host: nothing runs without the user's word."""
+"""A query file of another person reaches for the host: nothing runs without the user's word."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def as_theirs(folder: Path) -> None:
 
 @pytest.fixture
 def theirs(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A recording of the demo, as somebody else's."""
+    """A recording of the demo, as another person's."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert shell.sii("demo", script=None, SII_BASE_URL="").returncode == 0
     folder = shell.last()

@@ -84,7 +84,7 @@ async def test_a_server_that_fails_to_start_says_why(
     tmp_path: Path, child: Callable[[], int]
 ) -> None:
     port = free_port(None)
-    with pytest.raises(ServeFailed, match="ValueError: the model is no model"):
+    with pytest.raises(ServeFailed, match="ValueError: the model is unknown"):
         await serve(
             fake("breaks", port), port, home=tmp_path, log=tmp_path / "log", say=lambda _: None
         )

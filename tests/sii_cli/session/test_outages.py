@@ -43,7 +43,7 @@ def test_the_model_reads_a_sentence_and_the_recording_says_whose_fault_it_is(she
     assert observation.error == "tool_infra"
     assert observation.text == (
         "The search failed. No search engine answered: 429. The search service cannot be used now: "
-        "this is no fault of the query, and nothing is known of what it would find."
+        "this is not the fault of the query, and nothing is known of what it would find."
     )
 
 

@@ -79,5 +79,5 @@ def test_one_that_went_on_elsewhere_stays_foreign(tmp_path: Path) -> None:
 def test_a_damaged_one_stays_foreign(tmp_path: Path) -> None:
     folder = brought(tmp_path, FakeSession.end)
     log = folder / "events.jsonl"
-    log.write_bytes(log.read_bytes().replace(b"You are an agent", b"You are no agent"))
+    log.write_bytes(log.read_bytes().replace(b"You are an agent", b"You are not agent"))
     assert not seal_received(folder, ABOUT, home_key(tmp_path))
