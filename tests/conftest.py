@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from sandbox.docker.image import TAG, ensure_image
 from sandbox.protocol import SandboxUnavailable
@@ -25,6 +26,10 @@ from tests.tiny_glm.cache import cache_folder, locked
 from tests.tiny_glm.environment import is_ready
 from tests.tiny_glm.server import TinyGlmServer, serve
 from tests.tiny_glm.shared import shared
+
+# On a busy machine values are made slowly, which says nothing of the test.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
