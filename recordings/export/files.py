@@ -46,6 +46,10 @@ class RowWriter(Protocol):
         """Close the file and describe it."""
         ...
 
+    def release(self) -> None:
+        """Let go of the file, whole or not; does nothing once it is closed."""
+        ...
+
 
 def dumps(row: Any) -> bytes:
     """Encode a row as JSON: the same bytes for the same row, whatever it contains."""
@@ -77,6 +81,10 @@ class JsonLines:
         """Close the file."""
         self._file.close()
         return WrittenFile(self._path.name, self._rows, self._bytes, self._digest.hexdigest())
+
+    def release(self) -> None:
+        """Let go of the file, whole or not; does nothing once it is closed."""
+        self._file.close()
 
 
 class Parquet:
@@ -110,6 +118,10 @@ class Parquet:
         with self._path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         return WrittenFile(self._path.name, self._rows, self._path.stat().st_size, sha256)
+
+    def release(self) -> None:
+        """Let go of the file, whole or not; does nothing once it is closed."""
+        self._writer.close()
 
     def _flush(self) -> None:
         import pyarrow

@@ -10,7 +10,7 @@ import os
 import shutil
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,9 @@ def export(
     except OSError as error:
         raise failure(out, error) from error
     try:
-        report = _Export(making, target, options, finder).run(units, left_out)
+        running = _Export(making, target, options, finder)
+        with closing(running):
+            report = running.run(units, left_out)
         write_manifest(making, target, options, report, made_by)
         write_card(making, target, options, report)
         making.rename(out)
@@ -140,9 +142,16 @@ class _Export:
             script = self._folder / SCRIPT
             script.write_text(self._target.launch, "utf-8")
             script.chmod(0o755)
-        writers = [*self._writers.values(), self._provenance, self._left_out]
-        self._report.files = [writer.close() for writer in writers]
+        self._report.files = [writer.close() for writer in self._all_writers()]
         return self._report
+
+    def close(self) -> None:
+        """Close the files, also those of an export that was refused."""
+        for writer in self._all_writers():
+            writer.release()
+
+    def _all_writers(self) -> list[RowWriter]:
+        return [*self._writers.values(), self._provenance, self._left_out]
 
     def _export(self, unit: ChosenRecording | ChosenPair, split: str) -> None:
         problems = [told for one in unit.sources if (told := self._proofs.problem(one)) is not None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -144,6 +145,15 @@ def test_an_export_with_a_secret_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ExportFailed, match=r"there are secrets in bad \(DEPLOY_KEY\)"):
         exported(tmp_path / "out", "tokens", good, bad)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad", "good"]
+
+
+def test_a_refused_export_leaves_no_file_open(tmp_path: Path) -> None:
+    bad = session(tmp_path / "bad", "Deploy with correct-horse-battery.", "Done.")
+    with pytest.raises(ExportFailed, match="there are secrets") as refused:
+        exported(tmp_path / "out", "tokens", bad)
+    held = [os.path.realpath(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")]
+    assert refused.tb is not None, "what the traceback still holds would be open here"
+    assert not [path for path in held if path.startswith(str(tmp_path))]
 
 
 def test_a_changed_recording_is_left_out(tmp_path: Path) -> None:
