@@ -26,7 +26,8 @@ def main() -> None:
     wanted = {int(number) for number in stops.split(",")}
     parent, asked = os.getppid(), None
     while True:
-        poll.poll()
+        if any(event & select.POLLHUP for _, event in poll.poll()):  # it ended with one unread
+            return
         unread = _unread(heard)
         if unread is not None and not unread:  # the parent has ended
             return

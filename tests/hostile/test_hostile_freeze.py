@@ -140,11 +140,17 @@ def test_a_frozen_replay_ends_at_the_second_ctrl_c(shell: Shell, tmp_path: Path)
     assert sii.returncode != 0
 
 
-def test_a_child_ends_with_its_program(shell: Shell, tmp_path: Path) -> None:
+@pytest.mark.parametrize("unread", [[], [signal.SIGINT]])
+def test_a_child_ends_with_its_program(
+    shell: Shell, tmp_path: Path, unread: list[signal.Signals]
+) -> None:
     begun = tmp_path / "begun"
     sii = start(shell, begun)
     wait_for(begun)
     (child,) = [pid for pid in children(sii.pid) if "watchdog_child" in command_of(pid)]
+    for number in unread:
+        sii.send_signal(number)
+        time.sleep(0.3)
     sii.kill()
     sii.wait()
     end = time.monotonic() + 10
