@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import stat
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -23,6 +21,7 @@ from sii_cli.reexecution.engine import Reexecution
 from sii_cli.reexecution.limits import lesser_limits, recorded_limits
 from sii_cli.reexecution.recorded import World
 from sii_cli.reexecution.rules import Rule
+from sii_cli.workspace.folder_copy import copy_folder
 from sii_cli.workspace.history import snapshot_store
 from tools.registry import TOOL_NAMES
 from tools.toolbox import Toolbox
@@ -44,7 +43,8 @@ def start_workspace(folder: Path, world: World, given: Path | None, home: Path) 
     with OwnFolder("workspace") as place:
         workspace = place / "workspace"
         if given is not None:
-            _copy(given, workspace)
+            workspace.mkdir()
+            copy_folder(given, workspace, with_owners=os.geteuid() == 0, follow=True)
         elif (first := next(snapshots_of(folder), None)) is not None:
             assert isinstance(first.data, Snapshot)
             try:
@@ -161,23 +161,3 @@ def sandbox_spec(
             read_only=recorded.read_only,
         )
     return spec if image is None else replace(spec, image=image)
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copy a directory with modes, times and, as root, owners; sockets and the like stay out."""
-
-    def special(folder: str, names: list[str]) -> list[str]:
-        modes = [(name, os.lstat(os.path.join(folder, name)).st_mode) for name in names]
-        kept = (stat.S_ISREG, stat.S_ISDIR, stat.S_ISLNK)
-        return [name for name, mode in modes if not any(is_kind(mode) for is_kind in kept)]
-
-    shutil.copytree(source, target, symlinks=True, ignore=special)
-    if os.geteuid() != 0:
-        return
-    for folder, folders, files in os.walk(source):
-        for name in [".", *folders, *files]:
-            path = Path(folder) / name
-            owner = path.lstat()
-            copied = target / path.relative_to(source)
-            if os.path.lexists(copied):
-                os.chown(copied, owner.st_uid, owner.st_gid, follow_symlinks=False)

@@ -6,7 +6,6 @@ import errno
 import hashlib
 import os
 import re
-import shutil
 import stat
 import tempfile
 from collections.abc import Iterable
@@ -22,12 +21,14 @@ from sii_cli.queries.queries import GitWorkspace, Query
 from sii_cli.queries.workspaces.errors import SourceRefused, WorkspaceUnavailable
 from sii_cli.queries.workspaces.extraction import MAX_MEMBERS, extract
 from sii_cli.queries.workspaces.repositories import check_out, is_remote, local_path, path_from
+from sii_cli.workspace.folder_copy import copy_folder
 
 _RANDOM = "[a-z0-9_]{8}"
 """What `mkdtemp` appends to a name."""
 _CLONE = re.compile(rf"[0-9a-f]{{16}}-{_RANDOM}")
 REPOSITORIES = ".repositories"
 """Folder beside the copies that holds each commit's repository, made once."""
+_OF_A_BATCH = (BATCH_FILE, BATCH_QUERIES)
 TARBALLS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 
 
@@ -63,10 +64,10 @@ def make_workspace(query: Query, base: Path, parent: Path, max_bytes: int = Limi
     folder = Path(tempfile.mkdtemp(prefix=f"{query.id}-", dir=parent))
     try:
         _fill(folder, query, base, parent / REPOSITORIES, max_bytes)
-    except (OSError, shutil.Error, SourceRefused) as error:
+    except (OSError, SourceRefused) as error:
         remove_workspace(folder)
         raise WorkspaceUnavailable(
-            f"The workspace of {query.id} cannot be made: {_reason(error)}."
+            f"The workspace of {query.id} cannot be made: {str(error).rstrip('.')}."
         ) from error
     return folder
 
@@ -107,7 +108,7 @@ def _fill(folder: Path, query: Query, base: Path, repositories: Path, max_bytes:
         case str(name):
             path = path_from(base, name)
             if path.is_dir():
-                _copy(path, folder, max_bytes)
+                _copy(path, folder, max_bytes, follow=path == base)  # which may be a handle
             else:
                 with _open_archive(path) as archive:
                     extract(archive, folder, max_bytes=max_bytes)
@@ -123,41 +124,28 @@ def _open_archive(path: Path) -> IO[bytes]:
     return file
 
 
-def _copy(source: Path, folder: Path, max_bytes: int) -> None:
-    """Copy a directory. Raises `SourceRefused` before a folder that exceeds the limits."""
-    files = size = 0
+def _copy(source: Path, folder: Path, max_bytes: int, *, follow: bool = False) -> None:
+    """Copy a directory. Raises `SourceRefused` where it exceeds the limits, `OSError`."""
+    all_files = all_bytes = 0
 
-    def ignored(inside: str, names: list[str]) -> list[str]:
-        nonlocal files, size
-        left = _not_copied(inside, names)
-        files += len(names)
-        modes = [Path(inside, name).lstat() for name in set(names).difference(left)]
-        size += sum(one.st_size for one in modes if stat.S_ISREG(one.st_mode))
-        if size > max_bytes or files > MAX_MEMBERS:
+    def count(files: int, size: int) -> None:
+        nonlocal all_files, all_bytes
+        all_files += files
+        all_bytes += size
+        if all_bytes > max_bytes or all_files > MAX_MEMBERS:
             raise SourceRefused(
                 f"it has more than the disk limit of {max_bytes:,} bytes or {MAX_MEMBERS:,} "
                 "files: name a narrower directory, or raise `disk` in your settings"
             )
-        return left
 
-    shutil.copytree(source, folder, symlinks=True, dirs_exist_ok=True, ignore=ignored)
+    copy_folder(source, folder, count=count, is_left_out=_is_batch, follow=follow)
 
 
-def _not_copied(folder: str, names: list[str]) -> list[str]:
-    """Return what is not part of a workspace: batches, for they hold other sessions'
-    answers (first of all the one that runs); and sockets and the like, which have no content.
+def _is_batch(folder: int) -> bool:
+    """Tell whether an open folder is a batch's, which is not part of a workspace: it holds other
+    sessions' answers, first of all those of the batch that runs.
     """
-    paths = {name: Path(folder, name) for name in names}
-    return [name for name, path in paths.items() if _is_batch(path) or _is_special(path)]
-
-
-def _is_batch(path: Path) -> bool:
-    return (path / BATCH_FILE).is_file() and (path / BATCH_QUERIES).is_file()
-
-
-def _is_special(path: Path) -> bool:
-    mode = path.lstat().st_mode
-    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode))
+    return all(os.path.isfile(f"/proc/self/fd/{folder}/{name}") for name in _OF_A_BATCH)
 
 
 _cloning = Lock()
@@ -185,10 +173,3 @@ def _repository(source: str | Path, commit: str, repositories: Path, max_bytes: 
             remove_workspace(new)
             raise
     return kept
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, shutil.Error):  # all that could not be copied
-        failed: list[tuple[str, str, str]] = error.args[0]
-        return f"{len(failed)} files cannot be copied, such as {failed[0][0]} ({failed[0][2]})"
-    return str(error).rstrip(".")
