@@ -55,6 +55,8 @@ def message_of(data: EventData) -> dict[str, Any] | None:
     is not a JSON object as `{}`, because vLLM does so silently and other servers refuse it.
     """
     match data:
+        case ModelRequest() | ModelDelta() | ToolCall() | ToolOutput():
+            return None  # first, because they are the most
         case Stub():
             return {"role": "tool", "tool_call_id": data.call_id, "content": data.text}
         case SummaryResponse(summary=summary):
@@ -71,9 +73,9 @@ def message_of(data: EventData) -> dict[str, Any] | None:
             return _assistant_message(data)
         case SessionResume() | ServerCheck() | SandboxStart() | SandboxEnd() | NetworkRequest():
             return None
-        case ModelRequest() | ModelDelta() | RawGeneration() | ModelError() | SummaryRequest():
+        case RawGeneration() | ModelError() | SummaryRequest():
             return None
-        case ToolCall() | ToolOutput() | Snapshot() | SnapshotFailed() | Compaction():
+        case Snapshot() | SnapshotFailed() | Compaction():
             return None
         case Interrupt() | Check() | SimulatedUser() | QueryOutcome() | RoundEnd():
             return None
