@@ -27,7 +27,7 @@ _WANTS_INPUT = re.compile(
     rb"|/dev/tty|failed tty get|terminal is required|terminal prompts disabled"
     rb"|problem with the editor|unable to get passphrase|\[[Yy](?:es)?/[Nn]o?\]",
 )
-_LAST_WORDS = 1_000
+_END_SEARCHED = 1_000
 """Bytes of a failed command's output that are looked at for what it wanted."""
 _NO_INPUT = (
     "[it seems to have wanted input or a terminal, and there is none: give it what it asks for by "
@@ -114,7 +114,7 @@ def _notes(result: CommandResult, runs_in: str) -> list[str]:
             "now on is lost; start such a process with `background`, or its output sent to a file]"
         )
     notes += [f"[{words}]" for words in result.refused if words.encode() not in result.output]
-    if result.exit_code != 0 and _WANTS_INPUT.search(result.output[-_LAST_WORDS:]):
+    if result.exit_code != 0 and _WANTS_INPUT.search(result.output[-_END_SEARCHED:]):
         notes.append(_NO_INPUT)
     return notes
 

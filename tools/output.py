@@ -41,8 +41,8 @@ _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), *range(11, 32), *ran
 
 
 @dataclass(frozen=True, slots=True)
-class Shaped:
-    """An output as the model reads it."""
+class ShapedOutput:
+    """A command's output as the model reads it: shortened, without escape sequences."""
 
     text: str
     """Without the newline that ended the output."""
@@ -59,7 +59,7 @@ def shape(
     head: int = HEAD,
     tail: int = TAIL,
     line: int = LINE,
-) -> Shaped:
+) -> ShapedOutput:
     """Return `raw` as text of about `head + tail` characters at most.
 
     `dropped` bytes are already missing from `raw` at offset `dropped_at`. Long lines are cut
@@ -71,7 +71,7 @@ def shape(
         dropped_at = size
         whole = _take(_lines(raw, size), head + tail, line)
         if whole.size == size:
-            return Shaped("\n".join(whole.lines), Cut(whole.cut, 0) if whole.cut else None)
+            return ShapedOutput("\n".join(whole.lines), Cut(whole.cut, 0) if whole.cut else None)
     first = _take(_lines(raw, dropped_at), head, line)
     last = _take(_lines_from_end(raw, dropped_at if dropped else first.size), tail, line)
     elided = size - first.size - last.size + dropped
@@ -80,7 +80,7 @@ def shape(
     lost = f", {dropped:,} of them lost to the output limit" if dropped else ""
     note = f"[... {elided:,} bytes in {about}{lines:,} lines left out{lost} ...]"
     text = "\n".join([*first.lines, note, *reversed(last.lines)])
-    return Shaped(text, Cut(elided + first.cut + last.cut, lines))
+    return ShapedOutput(text, Cut(elided + first.cut + last.cut, lines))
 
 
 def show(raw: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Snapshots of a workspace: its tree kept content-addressed, compared, and brought back.
+"""Snapshots of a workspace: its tree kept content-addressed, compared, and restored.
 
 Everything happens on the host and in threads. What runs in the sandbox may be hostile and may
 change the workspace meanwhile: every path is opened relative to its directory's descriptor, no
@@ -39,7 +39,7 @@ What is seen as changed
 from sandbox.snapshots.changes import Change, ChangeKind
 from sandbox.snapshots.entries import EntryType
 from sandbox.snapshots.errors import SnapshotDamaged, SnapshotError, SnapshotNotFound
-from sandbox.snapshots.file_diff import Counted, FileDiff
+from sandbox.snapshots.file_diff import FileDiff, LineCounts
 from sandbox.snapshots.prune import Pruner
 from sandbox.snapshots.removal import remove_folder, size_of
 from sandbox.snapshots.restore import Restored
@@ -51,9 +51,9 @@ from sandbox.snapshots.workspace import Snapshots, WorkspaceSnapshot
 __all__ = [
     "Change",
     "ChangeKind",
-    "Counted",
     "EntryType",
     "FileDiff",
+    "LineCounts",
     "NotKept",
     "Pruner",
     "Restored",

@@ -29,7 +29,7 @@ class FileDiff:
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class LineCounts:
     """The change of one path, with the numbers of added and deleted lines."""
 
     change: Change
@@ -67,12 +67,12 @@ def file_diffs(
 
 def count_lines(
     objects: Objects, before: str | None, after: str, most: int, stop: threading.Event
-) -> tuple[tuple[Counted, ...], int]:
+) -> tuple[tuple[LineCounts, ...], int]:
     """Return the first `most` changes with their lines counted, and how many more there are.
 
     Raises `SnapshotNotFound`, `SnapshotDamaged`; `Stopped` once `stop` is set.
     """
-    counted: list[Counted] = []
+    counted: list[LineCounts] = []
     more = size = 0
     for path, old, new in differing(objects, before, after):
         if stop.is_set():
@@ -90,14 +90,14 @@ def count_lines(
 
 def _counted(
     objects: Objects, change: Change, old: TreeEntry | None, new: TreeEntry | None, *, fits: bool
-) -> Counted:
+) -> LineCounts:
     is_file = any(entry is not None and entry.type == "file" for entry in (old, new))
     if not is_file or not fits or _content(old) == _content(new):
-        return Counted(change)
+        return LineCounts(change)
     try:
-        return Counted(change, *line_counts(_text(objects, old), _text(objects, new)))
+        return LineCounts(change, *line_counts(_text(objects, old), _text(objects, new)))
     except _NoText:
-        return Counted(change)
+        return LineCounts(change)
 
 
 def file_diff(objects: Objects, before: str, after: str, path: str) -> str:

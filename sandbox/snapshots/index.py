@@ -111,7 +111,7 @@ class ObjectIndex:
         self._do(lambda db: _replace(db, old, new, end, objects))
 
     def shrink(self) -> None:
-        """Give the room of what was taken out back to the disk. Raises `SnapshotError`."""
+        """Give the room of removed objects back to the disk. Raises `SnapshotError`."""
         self._do(lambda db: db.execute("VACUUM"))
 
     def is_in_place(self) -> bool:

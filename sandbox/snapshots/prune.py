@@ -1,4 +1,4 @@
-"""Deletes from a store what nothing refers to: beside running sessions, and safe to kill.
+"""Deletes from a store what nothing refers to, while sessions run; it may be killed at any moment.
 
 Objects that are referred to are marked first, while others work in the store. Then, alone in the
 store for a moment, new ones are marked too, large objects without a mark are deleted, and small
@@ -20,7 +20,7 @@ from sandbox.snapshots.index import ObjectIndex
 from sandbox.snapshots.marks import Marks
 from sandbox.snapshots.objects import Objects, is_sha256
 from sandbox.snapshots.repack import Repacker
-from sandbox.snapshots.usage import Holding, alone, cleaning, held
+from sandbox.snapshots.usage import LeasedTrees, alone, cleaning, read_leases
 
 _CHILD = re.compile(rb'"type":"(directory|file)"[^\n]*?,"sha256":"([0-9a-f]{64})"')
 """In a tree's line. Names stand before it, with their quotes escaped."""
@@ -30,7 +30,7 @@ _PAGE = 10_000
 
 @dataclass(slots=True)
 class Pruned:
-    """What went, or would go."""
+    """What a cleaning deleted, or would delete."""
 
     objects: int = 0
     """Contents and trees."""
@@ -43,7 +43,7 @@ class Pruned:
 
 
 class Pruner:
-    """One cleaning of a store: `mark`, then `take_out` alone in it, then `write_anew`."""
+    """One cleaning of a store: `mark`, `remove_unmarked` alone in the store, `rewrite_packs`."""
 
     def __init__(self, objects: Objects, *, dry_run: bool = False) -> None:
         self.result = Pruned()
@@ -56,7 +56,7 @@ class Pruner:
         self._marks = Marks()
 
     def close(self) -> None:
-        """Let go of the store's files."""
+        """Close the store's files."""
         self._index.close()
         self._marks.close()
 
@@ -78,14 +78,14 @@ class Pruner:
             while pending:
                 pending += self._mark_one(pending.pop())
 
-    def take_out(self) -> list[Holding]:
-        """Take out what has no mark; return what living sessions hold, which stays.
+    def remove_unmarked(self) -> list[LeasedTrees]:
+        """Delete what has no mark; return the leases of running sessions, whose trees stay.
 
-        To be called alone in the store, with everything marked. Raises `SnapshotError`.
+        To be called inside `alone`, with everything marked. Raises `SnapshotError`.
         """
         self._index.catch_up()
-        holdings, left = held(self._store)
-        self.mark(tree for holding in holdings for tree in holding.trees)
+        leases, left = read_leases(self._store)
+        self.mark(tree for lease in leases for tree in lease.trees)
         self.result.left_behind = sum(map(self._unlink, (*left, *self._objects.temporaries())))
         for sha256, path in self._objects.files():
             if bytes.fromhex(sha256) not in self._marks:
@@ -95,9 +95,9 @@ class Pruner:
             if not self._dry_run:
                 self._index.remove(unmarked)
         self._only_said = self._dry_run
-        return holdings
+        return leases
 
-    def write_anew(self) -> None:
+    def rewrite_packs(self) -> None:
         """Rewrite the packs that hold objects which the index no longer has."""
         repacker = Repacker(self._store, self._index, self._stays)
         for pack in sorted(repacker.survey(), key=lambda pack: pack.live):  # makes room first

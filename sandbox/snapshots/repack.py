@@ -31,7 +31,7 @@ _DAMAGED = "The pack {} is left as it is: it holds something damaged."
 
 
 @dataclass(frozen=True, slots=True)
-class Surveyed:
+class RepackCandidate:
     """A pack of which something is no longer in the index."""
 
     name: str
@@ -53,13 +53,13 @@ class Repacker:
         self._index = index
         self._stays = stays
 
-    def survey(self) -> list[Surveyed]:
+    def survey(self) -> list[RepackCandidate]:
         """Return the packs that can be made smaller and that nobody adds to. Raises `OSError`."""
         known = self._index.counts()
         found = (self._survey(name, known) for name in pack_names(self._folder))
         return [pack for pack in found if pack is not None]
 
-    def replace(self, pack: Surveyed) -> int:
+    def replace(self, pack: RepackCandidate) -> int:
         """Replace a pack by a new one; return how many bytes that freed.
 
         Killed at any moment, every object is in one of the two. Raises `SnapshotError`,
@@ -98,7 +98,7 @@ class Repacker:
             self._discard(old)  # it has nothing any more that is not in the new one
         return True
 
-    def _survey(self, name: str, known: dict[str, int]) -> Surveyed | None:
+    def _survey(self, name: str, known: dict[str, int]) -> RepackCandidate | None:
         path = f"{self._folder}/{name}"
         if is_locked(path):
             return None
@@ -115,7 +115,7 @@ class Repacker:
         if live and not lost and end == size:
             return None
         is_damaged = found != known.get(name, 0) and found != self._index.counts().get(name, 0)
-        return Surveyed(name, live, 0 if is_damaged else size - int(kept), is_damaged)
+        return RepackCandidate(name, live, 0 if is_damaged else size - int(kept), is_damaged)
 
     def _copy(self, name: str, new: PackWriter) -> list[Packed]:
         """Write what stays of a pack; return where it stands now."""

@@ -88,7 +88,7 @@ def _check_room(workspace: HeldWorkspace, wanted: Iterable[Change]) -> None:
 
 
 class _Restorer:
-    """One restore. An entry that cannot be brought back is left; a full disk ends it all."""
+    """One restore. An entry that cannot be restored is left; a full disk ends it all."""
 
     def __init__(self, objects: Objects, exclude: Exclude, stop: threading.Event) -> None:
         self._objects = objects

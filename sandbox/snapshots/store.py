@@ -1,4 +1,4 @@
-"""The store of snapshots: trees compared, shown as diffs, brought back and given to forks."""
+"""The store of snapshots: trees compared, shown as diffs, restored and given to forks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sandbox.snapshots.changes import Change, compare
 from sandbox.snapshots.completeness import Completeness
 from sandbox.snapshots.errors import SnapshotError, SnapshotNotFound, failure
 from sandbox.snapshots.exclude import Exclude
-from sandbox.snapshots.file_diff import Counted, FileDiff, count_lines, file_diff, file_diffs
+from sandbox.snapshots.file_diff import FileDiff, LineCounts, count_lines, file_diff, file_diffs
 from sandbox.snapshots.objects import Objects
 from sandbox.snapshots.opening import HeldWorkspace
 from sandbox.snapshots.restore import Restored, restore
@@ -52,7 +52,7 @@ class SnapshotStore:
 
     async def count_lines(
         self, before: str | None, after: str, most: int
-    ) -> tuple[tuple[Counted, ...], int]:
+    ) -> tuple[tuple[LineCounts, ...], int]:
         """Return the first `most` changes with the lines that came and went, and how many more.
 
         Raises `SnapshotNotFound`, `SnapshotDamaged`.

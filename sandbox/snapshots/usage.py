@@ -1,8 +1,8 @@
-"""Who uses a store: what cleans it waits for those at work in it, and spares what sessions hold.
+"""The locks of a store of snapshots, and the leases of sessions on trees in it.
 
-Work that relies on what is there already (a scan, a restore) shares the lock of the store; who
-takes something away has it alone, each time for a moment. Between two scans a session holds its
-last tree: the next scan reads again only what changed since.
+Work that relies on what is there already (a scan, a restore) shares the lock of the store; what
+deletes something has the lock alone, each time for a moment. Between two scans a session has a
+lease on its last tree, which is then not deleted: the next scan reads only what changed since.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from sandbox.snapshots.opening import open_kept
 
 _LOCK = "lock"
 _CLEANING = "cleaning"
-_HELD = "held"
-"""Folder with a file for each session that holds a tree; its owner has its lock."""
+_LEASES = "held"
+"""Folder with a file for each lease; the session keeps the file locked."""
 _PATIENCE = 60.0
 """Seconds to wait for the lock."""
 _PAUSE = 0.005
@@ -33,7 +33,7 @@ _PAUSE = 0.005
 
 @contextmanager
 def at_work(store: Path, stop: threading.Event | None = None) -> Iterator[None]:
-    """Keep what is in a store from being taken away. Raises `SnapshotError`, `Stopped`."""
+    """Keep everything in a store from being deleted. Raises `SnapshotError`, `Stopped`."""
     with _locked(store, fcntl.LOCK_SH, "another process cleans it", stop):
         yield
 
@@ -57,24 +57,27 @@ def cleaning(store: Path) -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
-    """What a living session relies on."""
+class LeasedTrees:
+    """The lease of a running session, as a cleaning reads it."""
 
     workspace: str
     trees: tuple[str, ...]
 
 
-class Hold:
-    """A session's mark on the store: it relies on a tree that no recording may name yet."""
+class TreeLease:
+    """Protects trees that a session relies on and that no recording may name yet."""
 
     def __init__(self, store: Path, workspace: Path) -> None:
-        self._folder = store / _HELD
+        self._folder = store / _LEASES
         self._workspace = os.fspath(workspace)
         self._path = self._folder / f"{os.getpid()}-{secrets.token_hex(8)}"
         self._fd = -1
 
     def rely_on(self, trees: Iterable[str]) -> None:
-        """Hold trees instead of the earlier ones; to be called at work. Raises `SnapshotError`."""
+        """Protect these trees instead of the earlier ones; to be called inside `at_work`.
+
+        Raises `SnapshotError` when the lease cannot be written.
+        """
         data = json.dumps({"workspace": self._workspace, "trees": sorted(trees)}).encode("ascii")
         try:
             if self._fd < 0:
@@ -88,11 +91,11 @@ class Hold:
             raise failure("The snapshot cannot be written to", self._folder, error) from error
 
     def is_lost(self) -> bool:
-        """Tell whether the mark was deleted, and with it perhaps the trees that it protects."""
+        """Tell whether the lease was deleted, and with it perhaps the trees that it protects."""
         return self._fd >= 0 and os.fstat(self._fd).st_nlink == 0
 
     def close(self) -> None:
-        """Let go. May be called twice."""
+        """End the lease. May be called twice."""
         if self._fd >= 0:
             with suppress(OSError):
                 self._path.unlink()
@@ -100,25 +103,25 @@ class Hold:
             self._fd = -1
 
 
-def held(store: Path) -> tuple[list[Holding], list[Path]]:
-    """Return what living sessions hold, and the files that dead ones left.
+def read_leases(store: Path) -> tuple[list[LeasedTrees], list[Path]]:
+    """Return the leases of running sessions, and the files that ended ones left.
 
-    To be called alone in the store. Raises `SnapshotError` when a living one's cannot be read.
+    To be called inside `alone`. Raises `SnapshotError` when a lease cannot be read.
     """
-    holdings, left = [], []
+    leases, left = [], []
     try:
-        for path in sorted((store / _HELD).glob("*")):
-            with suppress(FileNotFoundError):  # its session let go meanwhile
+        for path in sorted((store / _LEASES).glob("*")):
+            with suppress(FileNotFoundError):  # its session ended it meanwhile
                 if is_locked(path):
                     said = json.loads(path.read_bytes())
-                    holdings.append(Holding(said["workspace"], tuple(said["trees"])))
+                    leases.append(LeasedTrees(said["workspace"], tuple(said["trees"])))
                 else:
                     left.append(path)
     except OSError as error:
         raise failure("The store of snapshots cannot be read:", store, error) from error
     except (ValueError, TypeError, KeyError) as error:
         raise SnapshotError(f"What a session holds in {store} cannot be read: {error}.") from error
-    return holdings, left
+    return leases, left
 
 
 def is_locked(path: str | Path) -> bool:

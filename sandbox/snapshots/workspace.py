@@ -17,7 +17,7 @@ from sandbox.snapshots.restore import Restored, restore
 from sandbox.snapshots.scan import NotKept, Scanner
 from sandbox.snapshots.store import MAX_ENTRIES, MAX_FILE, SnapshotStore
 from sandbox.snapshots.threads import in_thread
-from sandbox.snapshots.usage import Hold
+from sandbox.snapshots.usage import TreeLease
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Snapshots:
             self._workspace, store.objects, self._exclude, max_file, max_entries
         )
         self._last: str | None = None
-        self._hold = Hold(store.objects.folder, workspace)
+        self._lease = TreeLease(store.objects.folder, workspace)
         self._one_at_a_time = threading.Lock()
 
     async def snapshot(self) -> WorkspaceSnapshot:
@@ -80,7 +80,7 @@ class Snapshots:
 
     def close(self) -> None:
         """Rely no longer on what was kept: what no recording names may be cleaned away."""
-        self._hold.close()
+        self._lease.close()
         self._workspace.close()
 
     def _snapshot(self, stop: threading.Event) -> WorkspaceSnapshot:
@@ -101,22 +101,22 @@ class Snapshots:
 
     @contextmanager
     def _at_work(self, stop: threading.Event) -> Iterator[None]:
-        """One at a time; what the next one builds upon is held, whatever becomes of this one."""
+        """Run one scan or restore at a time; then lease the trees that the next one starts from."""
         with self._one_at_a_time, self._objects.at_work(stop):
-            if self._hold.is_lost():  # the whole store was deleted meanwhile
+            if self._lease.is_lost():  # the whole store was deleted meanwhile
                 self._objects.close()
                 self._forget()
             try:
                 yield
             finally:
                 try:
-                    self._hold.rely_on({self._last or "", self._scanner.tree} - {""})
+                    self._lease.rely_on({self._last or "", self._scanner.tree} - {""})
                 except SnapshotError:
                     self._forget()
                     raise
 
     def _forget(self) -> None:
-        """Build upon nothing: it is not held."""
-        self._hold.close()
+        """Let the next scan read everything; end the lease."""
+        self._lease.close()
         self._scanner.forget()
         self._last = None

@@ -69,8 +69,8 @@ class _Cleaning:
         pruner = Pruner(snapshots.objects, dry_run=self._dry_run)
         try:
             with pruner.cleaning():
-                gone = self._take_out(pruner)
-                pruner.write_anew()
+                gone = self._delete_unnamed(pruner)
+                pruner.rewrite_packs()
                 for folder in gone:
                     self._remove_fork(folder)
         finally:
@@ -81,7 +81,7 @@ class _Cleaning:
         self._freed.bytes += pruner.result.bytes
         self._freed.kept += pruner.result.left
 
-    def _take_out(self, pruner: Pruner) -> list[Path]:
+    def _delete_unnamed(self, pruner: Pruner) -> list[Path]:
         """Delete what nothing names; return the folders of deleted forks."""
         try:
             pruner.mark(self._claims.trees())  # beside all sessions, for this takes the longest
@@ -90,7 +90,7 @@ class _Cleaning:
                 if self._claims.unknown:
                     self._freed.kept += starmap(_why_all_stays, self._claims.unknown.items())
                     return []
-                holdings = pruner.take_out()
+                leases = pruner.remove_unmarked()
                 self._remove_empty()
         except SnapshotDamaged as error:
             self._freed.kept.append(
@@ -98,14 +98,14 @@ class _Cleaning:
                 "`sii verify --all` says whose it is; without that recording the rest can go."
             )
             return []
-        return self._gone_forks([held.workspace for held in holdings])
+        return self._gone_forks([lease.workspace for lease in leases])
 
-    def _gone_forks(self, held: list[str]) -> list[Path]:
+    def _gone_forks(self, leased: list[str]) -> list[Path]:
         """Return the folders of forks that have no recording and are not in use."""
         # Looked at before the recordings: a fork's recording is begun before its files are written.
         folders = _folders_in(forks_folder(self._home))
         there = {*self._store.names(), *self._store.unnamed()} - set(self._freed.empty)
-        in_use = list(_real_paths([*held, *self._claims.workspaces.values()]))
+        in_use = list(_real_paths([*leased, *self._claims.workspaces.values()]))
         return [
             folder
             for folder in folders

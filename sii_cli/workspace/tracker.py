@@ -18,7 +18,7 @@ from recordings.errors import RecordingError
 from recordings.events import EventData, FileChange, Snapshot, SnapshotFailed
 from recordings.store.workspaces import rounds_of, snapshots_of
 from sandbox.snapshots import (
-    Counted,
+    LineCounts,
     NotKept,
     SnapshotDamaged,
     SnapshotError,
@@ -201,7 +201,7 @@ class WorkspaceTracker:
         seconds: float,
     ) -> Snapshot:
         """Return the event of a tree. Raises `SnapshotError`."""
-        counted: Sequence[Counted] = ()
+        counted: Sequence[LineCounts] = ()
         more = 0
         if before is not None:
             with suppress(SnapshotNotFound, SnapshotDamaged):  # what was before is lost
@@ -256,7 +256,7 @@ def _inside(home: Path, workspace: Path) -> list[str]:
     return [f"/{glob.escape(str(relative))}"] if relative.parts else []
 
 
-def _change(item: Counted) -> FileChange:
+def _change(item: LineCounts) -> FileChange:
     change = item.change
     return FileChange(
         path=quoted(change.path) + ("/" if change.type == "directory" else ""),

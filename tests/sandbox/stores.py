@@ -23,8 +23,8 @@ def prune(folder: Path, named: Iterable[str], *, dry_run: bool = False) -> Prune
         with pruner.cleaning():
             with pruner.alone():
                 pruner.mark(named)
-                pruner.take_out()
-            pruner.write_anew()
+                pruner.remove_unmarked()
+            pruner.rewrite_packs()
     finally:
         pruner.close()
         store.close()

@@ -15,7 +15,7 @@ from sandbox.snapshots.errors import SnapshotDamaged, SnapshotError
 from sandbox.snapshots.index import _TABLES, ObjectIndex
 from sandbox.snapshots.pack import read_block
 from sandbox.snapshots.store import SnapshotStore
-from sandbox.snapshots.usage import at_work, cleaning, held
+from sandbox.snapshots.usage import at_work, cleaning, read_leases
 from tests.fakes.planted_journal import plant_journal
 
 pytestmark = pytest.mark.hostile
@@ -102,7 +102,7 @@ def _clean(store: Path) -> None:
 
 @pytest.mark.parametrize("plant", [os.mkfifo, lambda path: path.symlink_to("/etc/passwd")])
 @pytest.mark.parametrize(
-    ("name", "work"), [("lock", _use), ("cleaning", _clean), ("held/1-ab", held)]
+    ("name", "work"), [("lock", _use), ("cleaning", _clean), ("held/1-ab", read_leases)]
 )
 def test_what_is_no_file_is_a_sentence_and_not_waited_for(
     tmp_path: Path,

@@ -60,15 +60,15 @@ def test_a_session_whose_index_was_deleted_counts_on_nothing_that_went_since(
 COMES_AND_GOES = """
 import sys
 from pathlib import Path
-from sandbox.snapshots.usage import Hold, at_work
+from sandbox.snapshots.usage import TreeLease, at_work
 store = Path(sys.argv[1])
 while True:
-    holds = [Hold(store, store) for _ in range(50)]
+    leases = [TreeLease(store, store) for _ in range(50)]
     with at_work(store):
-        for hold in holds:
-            hold.rely_on(())
-    for hold in holds:
-        hold.close()
+        for lease in leases:
+            lease.rely_on(())
+    for lease in leases:
+        lease.close()
 """
 
 
@@ -270,8 +270,8 @@ def prune_named(store: Path, logs: list[Path]) -> None:
         pruner.mark(last_lines(logs))
         with pruner.alone():
             pruner.mark(last_lines(logs))
-            pruner.take_out()
-        pruner.write_anew()
+            pruner.remove_unmarked()
+        pruner.rewrite_packs()
     pruner.close()
     opened.close()
 

@@ -14,7 +14,7 @@ from recordings.reviews.reviews import add_review
 from recordings.storage.log import is_locked
 from recordings.store.summary import summarise
 from sandbox.own_folder import OwnFolder
-from sandbox.snapshots.usage import Hold, alone, at_work, cleaning
+from sandbox.snapshots.usage import TreeLease, alone, at_work, cleaning
 from sii_cli.batch.running.lock import locked
 from sii_cli.errors import explain
 from tests.recordings.recording_sessions import record_session
@@ -52,8 +52,8 @@ def _cleaning(folder: Path) -> None:
         pass
 
 
-def _hold(folder: Path) -> None:
-    Hold(folder.parent, folder).rely_on(["ab" * 32])
+def _lease(folder: Path) -> None:
+    TreeLease(folder.parent, folder).rely_on(["ab" * 32])
 
 
 def _own_folder(folder: Path) -> None:
@@ -61,7 +61,7 @@ def _own_folder(folder: Path) -> None:
         pass
 
 
-ACTS = (_begin, _go_on, _review, _batch, _at_work, _alone, _cleaning, _hold, _own_folder)
+ACTS = (_begin, _go_on, _review, _batch, _at_work, _alone, _cleaning, _lease, _own_folder)
 
 
 @pytest.fixture
