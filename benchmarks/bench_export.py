@@ -21,8 +21,8 @@ from pathlib import Path
 
 from benchmarks.figures import figure
 from recordings.export.plan import ChosenRecording, ExportOptions
+from recordings.export.registry import find_target
 from recordings.export.run import export
-from recordings.export.target import find_target
 from recordings.redaction.secrets import SecretFinder
 from recordings.storage.log import LOG, recording_hash
 from tests.recordings.recording_sessions import record_session

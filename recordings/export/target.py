@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib import import_module, resources
+from importlib import resources
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from recordings.export.pair_samples import Pair
@@ -42,28 +42,6 @@ class ExportTarget(Generic[Example]):
         """What a row holds and how a trainer reads it, in Markdown: `NAME.md` beside the module."""
         text = read_beside(f"{self.name}.md")
         return f"{text}\n```sh\n{self.launch}```\n" if self.launch else text
-
-
-TARGETS = {
-    "tokens": "ids, mask and spans: exact, for any trainer that takes token ids",
-    "slime": "ids and mask for slime, with the rollout function that feeds them",
-    "slime_messages": "messages with step_loss_mask for slime's own masks",
-    "messages": "prompt and completion messages for TRL",
-    "openai": "messages with weights for OpenAI's fine-tuning",
-    "sharegpt": "conversations for LLaMA-Factory",
-    "swift": "messages with loss for ms-swift",
-    "verl": "parquet messages for verl's multi-turn SFT",
-    "atif": "documents in the Agent Trajectory Interchange Format",
-    "preference": "pairs of a better and a worse: messages for TRL, ids and masks for any",
-}
-"""Name of each target, which is also its module's, and its purpose."""
-
-
-def find_target(name: str) -> ExportTarget[Any]:
-    """Import a target by its name."""
-    target = import_module(f"recordings.export.{name}").TARGET
-    assert isinstance(target, ExportTarget)
-    return target
 
 
 def read_beside(name: str) -> str:

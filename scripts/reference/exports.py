@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from recordings.export.target import TARGETS, ExportTarget, find_target
+from recordings.export.registry import TARGETS, find_target
+from recordings.export.target import ExportTarget
 from scripts.reference.markdown import page, table
 
 _HOLDS = {"ids": "token ids", "text": "messages", "both": "token ids and messages"}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from recordings.export.registry import TARGETS, find_target
 from sii_cli import __version__
 from sii_cli.errors import SiiError, UsageError
 from sii_cli.options.filters import filter_options_but, make_filter, open_index
@@ -21,10 +22,7 @@ if TYPE_CHECKING:
     from recordings.samples.sample import LeftOut
     from sii_cli.tokenizer.chat_template import ChatTemplate
 
-FORMATS = (
-    *("tokens", "slime", "slime-messages", "messages", "openai"),
-    *("sharegpt", "swift", "verl", "atif", "preference"),
-)
+FORMATS = tuple(name.replace("_", "-") for name in TARGETS)
 
 
 @click.command(
@@ -100,7 +98,6 @@ def command(out: Path, format_: str, approved: bool, everything: bool, **options
     """Export recordings."""
     from recordings.export.files import ExportFailed
     from recordings.export.run import export
-    from recordings.export.target import find_target
     from sii_cli.options.secrets import make_finder
 
     target = find_target(format_.replace("-", "_"))

@@ -20,8 +20,8 @@ import pytest
 
 from recordings.conversation.restore import restore
 from recordings.export.plan import ChosenPair, ChosenRecording, ExportOptions
+from recordings.export.registry import TARGETS, find_target
 from recordings.export.run import export
-from recordings.export.target import TARGETS, find_target
 from recordings.redaction.secrets import SecretFinder
 from recordings.replay.cast import write_cast
 from recordings.replay.html import write_html

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from recordings.export.plan import ChosenRecording, ExportOptions
+from recordings.export.registry import find_target
 from recordings.export.report import ExportReport
 from recordings.export.run import export
-from recordings.export.target import find_target
 from recordings.redaction.secrets import SecretFinder
 from recordings.storage.log import recording_hash
 

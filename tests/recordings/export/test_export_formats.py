@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from recordings.export.target import TARGETS, find_target
+from recordings.export.registry import TARGETS, find_target
 from tests.recordings.export.exporting import exported, lines, rows
 from tests.recordings.samples.told_session import ToldSession, two_rounds
 

@@ -14,9 +14,9 @@ import pytest
 from recordings.export.files import ExportFailed
 from recordings.export.pair_samples import Pair, pair_up
 from recordings.export.plan import ChosenPair, ChosenRecording, ExportOptions
+from recordings.export.registry import find_target
 from recordings.export.report import ExportReport
 from recordings.export.run import export
-from recordings.export.target import find_target
 from recordings.redaction.secrets import SecretFinder
 from recordings.reviews.lines import StepReview
 from recordings.reviews.reviews import add_review

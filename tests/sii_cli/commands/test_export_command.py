@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from recordings.export.target import TARGETS
+from recordings.export.registry import TARGETS
 from recordings.reviews.reviews import add_review
 from sii_cli.commands.export import FORMATS
 from tests.recordings.export.exporting import rows
