@@ -43,7 +43,7 @@ def _overview() -> str:
     rows = [(f"[`sii {name}`](commands/{_file(name)})", plain(COMMANDS[name])) for name in COMMANDS]
     files = "\n".join(f"commands/{_file(name)}" for name in (PROMPT, *COMMANDS))
     keys = [(f"`{key}`", what) for key, what in slash.KEYS.items()]
-    commands = [(f"`{name}`", what) for name, what in slash.COMMANDS.items()]
+    commands = [(f"`{name}`", one.help) for name, one in slash.COMMANDS.items()]
     return page(
         "Commands",
         "[`sii`](commands/sii.md) without a command opens the prompt, or works on one task with "

@@ -22,7 +22,7 @@ from sii_cli.config.settings import find_home
 from sii_cli.errors import DONE, UsageError
 from sii_cli.prompt.keys import make_keys
 from sii_cli.prompt.paste import Pastes
-from sii_cli.prompt.slash import find_command, help_lines, is_command, number_of, refusal
+from sii_cli.prompt.slash import COMMANDS, find_command, is_command, number_of, refusal
 from sii_cli.prompt.view import View
 from sii_cli.session import watchdog
 
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 TWICE = 2.0
 """Seconds within which a second Ctrl-C leaves."""
-AT_ONCE = ("/help", "/status", "/exit")
-"""Commands that do not wait for the round's end."""
 
 
 def run_prompt(flags: Mapping[str, Any], resumed: Resumed | None = None) -> int:
@@ -48,7 +46,7 @@ def run_prompt(flags: Mapping[str, Any], resumed: Resumed | None = None) -> int:
 
 
 class InteractivePrompt:
-    """What keys do (`KeyActions`), and the queue of what was typed."""
+    """What keys do (`KeyActions`), what commands act on (`SlashPrompt`), and the queue of input."""
 
     def __init__(self, flags: Mapping[str, Any], resumed: Resumed | None) -> None:
         self._flags = flags
@@ -121,9 +119,7 @@ class InteractivePrompt:
             return
         self._view.input.history.append_string(text)
         self._view.input.reset()
-        command = find_command(text)
-        if command in AT_ONCE and (self._session is not None or command == "/exit"):
-            self._command(command)
+        if self._run_at_once(text):
             return
         self._queue.append(text)
         self._show_queue()
@@ -146,6 +142,12 @@ class InteractivePrompt:
             self._view.hint = "Ctrl-C again leaves."
             asyncio.get_running_loop().call_later(TWICE, self._forget_hint)
         self._view.refresh()
+
+    @property
+    def session(self) -> PromptSession:
+        """The open session; commands that need one run once there is one."""
+        assert self._session is not None
+        return self._session
 
     def leave(self) -> None:
         """End the prompt."""
@@ -173,33 +175,29 @@ class InteractivePrompt:
             text = self._queue.popleft()
             self._show_queue()
             if is_command(text):
-                await self._late_command(text)
+                await self._run_command(text)
             else:
                 await self._session.send(text)
 
-    async def _late_command(self, text: str) -> None:
-        assert self._session is not None
-        command = find_command(text)
-        if command == "/new":
-            await self._session.new()
-            self._session.say("A new session begins.")
-        elif command == "/undo":
-            await self._session.undo(number_of(text))
-        elif command == "/compact":
-            await self._session.compact()
-        elif command is not None:
-            self._command(command)
-        else:
-            self._session.say(refusal(text))
+    def _run_at_once(self, text: str) -> bool:
+        """Run a command that does not wait for the round's end; return whether it was one."""
+        name = find_command(text)
+        command = COMMANDS[name] if name else None
+        if command is None or not command.at_once:
+            return False
+        if command.needs_session and self._session is None:
+            return False
+        command.run(self, number_of(text))
+        return True
 
-    def _command(self, command: str | None) -> None:
-        match command:
-            case "/exit":
-                self.leave()
-            case "/help" if self._session is not None:
-                self._session.say(*help_lines())
-            case "/status" if self._session is not None:
-                self._session.status()
+    async def _run_command(self, text: str) -> None:
+        name = find_command(text)
+        if name is None:
+            self.session.say(refusal(text))
+            return
+        done = COMMANDS[name].run(self, number_of(text))
+        if done is not None:
+            await done
 
     def _worker_ended(self, worker: asyncio.Task[None]) -> None:
         """End the prompt after a fault, which is shown once the terminal is restored."""

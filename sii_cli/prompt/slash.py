@@ -2,21 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
-COMMANDS = {
-    "/help": "show the keys and the commands",
-    "/status": "show the session, the server, the sandbox and the tokens used",
-    "/undo": "restore the workspace to before the last round (/undo N: the last N steps)",
-    "/compact": "summarise the session now, to make room in the model's context",
-    "/new": "begin a new session",
-    "/exit": "leave",
-}
+if TYPE_CHECKING:
+    from sii_cli.prompt.session import PromptSession
 
-WITH_NUMBER = ("/undo",)
+
+class SlashPrompt(Protocol):
+    """The prompt, as commands see it."""
+
+    @property
+    def session(self) -> PromptSession:
+        """The open session."""
+        ...
+
+    def leave(self) -> None:
+        """End the prompt."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SlashCommand:
+    """A command at the prompt."""
+
+    help: str
+    run: Callable[[SlashPrompt, int | None], Awaitable[None] | None]
+    """Does it, with the number that it was given. What it returns is awaited between rounds."""
+    takes_number: bool = False
+    at_once: bool = False
+    """It does not wait for the round's end; `run` then returns nothing to await."""
+    needs_session: bool = True
+    """It waits until the session is open."""
+
+
+def _help(prompt: SlashPrompt, number: int | None) -> None:
+    prompt.session.say(*help_lines())
+
+
+def _status(prompt: SlashPrompt, number: int | None) -> None:
+    prompt.session.status()
+
+
+async def _undo(prompt: SlashPrompt, number: int | None) -> None:
+    await prompt.session.undo(number)
+
+
+async def _compact(prompt: SlashPrompt, number: int | None) -> None:
+    await prompt.session.compact()
+
+
+async def _new(prompt: SlashPrompt, number: int | None) -> None:
+    await prompt.session.new()
+    prompt.session.say("A new session begins.")
+
+
+def _exit(prompt: SlashPrompt, number: int | None) -> None:
+    prompt.leave()
+
+
+COMMANDS = {
+    "/help": SlashCommand("show the keys and the commands", _help, at_once=True),
+    "/status": SlashCommand(
+        "show the session, the server, the sandbox and the tokens used", _status, at_once=True
+    ),
+    "/undo": SlashCommand(
+        "restore the workspace to before the last round (/undo N: the last N steps)",
+        _undo,
+        takes_number=True,
+    ),
+    "/compact": SlashCommand(
+        "summarise the session now, to make room in the model's context", _compact
+    ),
+    "/new": SlashCommand("begin a new session", _new),
+    "/exit": SlashCommand("leave", _exit, at_once=True, needs_session=False),
+}
+"""A new command is a function, and an entry here."""
 
 KEYS = {
     "Enter": "send; while a round runs: queue",
@@ -35,7 +100,9 @@ def find_command(text: str) -> str | None:
     word, number = _split(text)
     found = [name for name in COMMANDS if len(word) > 1 and name.startswith(word)]
     command = word if word in COMMANDS else found[0] if len(found) == 1 else None
-    return command if number is None or command in WITH_NUMBER else None
+    if command is None or (number is not None and not COMMANDS[command].takes_number):
+        return None
+    return command
 
 
 def number_of(text: str) -> int | None:
@@ -56,7 +123,7 @@ def refusal(text: str) -> str:
     name = _named(text)
     if name is None:
         return f"There is no command {text.strip()}; there are {', '.join(COMMANDS)}."
-    takes = "a number of steps" if name in WITH_NUMBER else "nothing"
+    takes = "a number of steps" if COMMANDS[name].takes_number else "nothing"
     return f"Not done: {name} takes {takes} behind it. It was not sent to the model either."
 
 
@@ -75,7 +142,8 @@ def _split(text: str) -> tuple[str, int | None]:
 
 def help_lines() -> list[str]:
     """Return what `/help` shows."""
-    rows = [*KEYS.items(), ("", ""), *COMMANDS.items()]
+    commands = ((name, command.help) for name, command in COMMANDS.items())
+    rows = [*KEYS.items(), ("", ""), *commands]
     return [f"  {name:<18} {what}".rstrip() for name, what in rows]
 
 
@@ -89,6 +157,6 @@ class SlashCompleter(Completer):
         text = document.text
         if not text.startswith("/") or not document.is_cursor_at_the_end:
             return
-        for name, what in COMMANDS.items():
+        for name, command in COMMANDS.items():
             if name.startswith(text) and name != text:
-                yield Completion(name, start_position=-len(text), display_meta=what)
+                yield Completion(name, start_position=-len(text), display_meta=command.help)
