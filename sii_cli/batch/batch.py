@@ -125,7 +125,10 @@ class _BatchRun:
         _print_end(batch, report)
         if report.done == report.planned:
             return DONE
-        why = account.run.ended or "sessions failed too often: see Left in the report"
+        why = (
+            account.run.ended
+            or 'sessions failed too often: see "Unfinished attempts" in the report'
+        )
         click.echo(f"sii: stopped ({why}); resume with `sii batch --resume {folder}`.", err=True)
         if why == "interrupted":
             return INTERRUPTED

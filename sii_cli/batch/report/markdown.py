@@ -42,7 +42,7 @@ def report_markdown(report: BatchReport) -> str:
         parts += ["## Infrastructure (not counted)", _causes(report.infra)]
     if report.left:
         parts += [
-            "## Left",
+            "## Unfinished attempts",
             _table(
                 ("reason", "sessions", "for example"),
                 ((left.reason, left.sessions, left.example) for left in report.left),

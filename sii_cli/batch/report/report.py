@@ -59,8 +59,8 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
-    """Attempts without an outcome, for the same reason."""
+class UnfinishedAttempts:
+    """Attempts that have no outcome yet, grouped by the reason of their last failure."""
 
     reason: str
     sessions: int
@@ -99,7 +99,7 @@ class BatchReport:
     """Failures that do not count: these sessions were run again."""
     stopped: int
     """Stopped before an outcome, and run again."""
-    left: list[Left]
+    left: list[UnfinishedAttempts]
     set_aside: int
     """Of attempts that the plan no longer has."""
     formulas: dict[str, str]
@@ -188,12 +188,15 @@ def causes(failed: Iterable[RecordingSummary]) -> list[Cause]:
     return sorted(causes, key=lambda cause: -cause.sessions)
 
 
-def _left(attempts: Attempts, last_failures: Mapping[str, str]) -> list[Left]:
+def _left(attempts: Attempts, last_failures: Mapping[str, str]) -> list[UnfinishedAttempts]:
     groups: dict[str, list[str]] = defaultdict(list)
     for attempt in attempts.planned:
         if attempt not in attempts.ended:
             groups[last_failures.get(attempt, "")].append(attempt)
-    left = [Left(reason or NOT_YET, len(those), those[0]) for reason, those in groups.items()]
+    left = [
+        UnfinishedAttempts(reason or NOT_YET, len(those), those[0])
+        for reason, those in groups.items()
+    ]
     return sorted(left, key=lambda one: -one.sessions)
 
 
