@@ -38,9 +38,11 @@ FORMATS = tuple(name.replace("_", "-") for name in TARGETS)
     ),
 )
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
-@click.option("--format", "format_", type=click.Choice(FORMATS), required=True, help="For whom.")
+@click.option(
+    "--format", "format_", type=click.Choice(FORMATS), required=True, help="Output format."
+)
 @click.option("--approved", is_flag=True, help="Approved recordings only: the default.")
-@click.option("--all", "everything", is_flag=True, help="Whatever reviewers say.")
+@click.option("--all", "everything", is_flag=True, help="All recordings, approved or not.")
 @click.option(
     "--pairs",
     type=click.Path(path_type=Path),

@@ -108,7 +108,7 @@ def command(
     goes_on = f"sii -r {name}" if is_own else f"sii -r {name} --workspace {shlex.quote(where)}"
     click.echo(
         f"It shares events 0 to {seq} of {parent.name} and works in {where}, whose "
-        f"files are {placed.files}. Go on with it: {goes_on}",
+        f"files are {placed.files}. Resume it with `{goes_on}`.",
         err=True,
     )
     if not is_own:

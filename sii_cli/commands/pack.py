@@ -14,7 +14,7 @@ from sii_cli.options.settings import example
 @click.command(
     "pack",
     help="Compress recordings that nobody writes to; every command reads them as before, and "
-    f"going on with one unpacks it. {REFS_HELP}",
+    f"resuming one unpacks it. {REFS_HELP}",
     epilog=example("sii pack last", "sii pack --all", "sii pack 20261123 --undo"),
 )
 @refs_option

@@ -14,8 +14,8 @@ from sii_cli.review.verdicts import find_reviewer, speaker_option
 
 @click.group(
     "people",
-    help="Know reviewers on other machines by their keys: a review that arrives with a recording "
-    "counts when it is signed by the person whom it names. Needs `sii-cli[keys]`.",
+    help="Manage public keys of reviewers on other machines: a review that arrives with a "
+    "recording counts when it is signed by the person whom it names. Needs `sii-cli[keys]`.",
     epilog=example("sii people key", "sii people add ada ed25519:8a88e3dd74…", "sii people list"),
 )
 def command() -> None:

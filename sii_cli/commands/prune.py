@@ -1,4 +1,4 @@
-"""`sii prune`: give back the room of what no recording needs any more."""
+"""`sii prune`: delete what no recording refers to."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 @click.command(
     "prune",
-    help="Remove what no recording needs any more: snapshots of workspaces that none names (their "
+    help="Delete what no recording refers to: snapshots of workspaces that none names (their "
     "recordings were deleted, their sessions died), the workspaces of forks that are gone, and "
     "what killed processes left. Recordings stay, and sessions may run meanwhile. Exits with 1 "
-    "when something could not go, and says why.",
+    "when something could not be deleted, and says why.",
     epilog=example("sii prune --dry-run", "sii prune", "SII_HOME=runs/monday sii prune"),
 )
-@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def command(dry_run: bool, as_json: bool) -> int:
     """Prune."""

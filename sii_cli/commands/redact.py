@@ -1,4 +1,4 @@
-"""`sii redact`: take secrets out of a recording for good."""
+"""`sii redact`: permanently remove secrets from a recording."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from sii_cli.review.verdicts import find_reviewer
 
 @click.command(
     "redact",
-    help="Take secrets out of a recording for good: ‹redacted:NAME› replaces them, the lines are "
-    "chained again, and the old hash is noted, so that approvals no longer hold. Forks "
+    help="Permanently remove secrets from a recording: ‹redacted:NAME› replaces them, the lines "
+    "are chained again, and the old hash is noted, so that approvals no longer hold. Forks "
     f"and copies keep what they have. {REFS_HELP} {SECRETS_HELP}",
     epilog=example("sii redact last", "sii redact 20261123-2049 --variable DB_PASSWORD"),
 )
@@ -63,4 +63,4 @@ def _confirm(yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise UsageError("Redaction cannot be undone: say --yes to do it without being asked.")
-    click.confirm("Take these out for good?", abort=True, err=True)
+    click.confirm("Remove these permanently?", abort=True, err=True)

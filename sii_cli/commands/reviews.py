@@ -50,7 +50,7 @@ ORIGINS: dict[ReviewOrigin, str] = {
     "person": "  (signed)",
     "unsigned": "  (not signed with this person's key, not counted)",
     "foreign": "  (foreign, not counted)",
-    "tampered": "  (NOT WHAT WAS WRITTEN HERE, not counted)",
+    "tampered": "  (altered since it was written, not counted)",
 }
 
 

@@ -1,4 +1,4 @@
-"""`sii sandbox`: the sandboxes of this machine, their image, and whether they hold."""
+"""`sii sandbox`: this machine's sandboxes, their image, and checks of their limits."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 
 @click.group(
     "sandbox",
-    help="See to the sandboxes of this machine and to their image.",
+    help="Manage this machine's sandboxes and their image.",
     epilog=example("sii sandbox list", "sii sandbox doctor --sandbox bubblewrap"),
 )
 def command() -> None:
@@ -30,8 +30,8 @@ def command() -> None:
 
 @command.command(
     "list",
-    short_help="List the sandboxes that there are.",
-    help="List the sandboxes that there are: owner, age, memory, session, workspace.",
+    short_help="List this machine's sandboxes.",
+    help="List this machine's sandboxes: owner, age, memory, session, workspace.",
     epilog=example("sii sandbox list", "sii sandbox list --json | jq .memory"),
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
@@ -53,8 +53,8 @@ def list_command(as_json: bool) -> None:
 
 @command.command(
     "reap",
-    short_help="Remove what dead owners left.",
-    help="Remove what sandboxes left whose owner is dead. Nothing that is in use is touched.",
+    short_help="Remove what ended sii processes left behind.",
+    help="Remove what ended sii processes left behind. Nothing that is in use is touched.",
     epilog=example("sii sandbox reap"),
 )
 def reap_command() -> None:
@@ -64,7 +64,7 @@ def reap_command() -> None:
 
     count = remove_leftovers(connect().api)
     words = "1 container" if count == 1 else f"{count} containers"
-    click.echo(f"Removed {words} of dead owners." if count else "Nothing is left over.")
+    click.echo(f"Removed {words} of ended processes." if count else "Nothing is left over.")
 
 
 @command.command(
@@ -85,8 +85,8 @@ def build_command(rebuild: bool) -> None:
 
 @command.command(
     "doctor",
-    short_help="Try whether a sandbox works and holds.",
-    help="Start a sandbox and try whether it works and holds its limits; takes a few seconds.",
+    short_help="Check that a sandbox starts and enforces its limits.",
+    help="Start a sandbox and check that it works and enforces its limits; takes a few seconds.",
     epilog=example("sii sandbox doctor", "sii sandbox doctor --image my-image --json"),
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
@@ -103,7 +103,7 @@ def _line(one: RunningSandbox, session: str | None) -> str:
     from sii_cli.text.sanitise import one_line
 
     memory = "–" if one.memory is None else f"{one.memory / (1 << 20):.0f} MiB"
-    owner = f"pid {one.owner}" if one.owner_lives else f"pid {one.owner}, dead"
+    owner = f"pid {one.owner}" if one.owner_lives else f"pid {one.owner}, ended"
     return (
         f"{one.sandbox_id:<16}  {one.state:<8}  {owner:<16}  {_age(one.seconds):>5}  {memory:>9}  "
         f"{one_line(session or '–', 100):<20}  {one_line(one.workspace or '–', 100)}"

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 @click.command(
     "serve",
-    help="Serve MODEL with vLLM, with the flags that fit it and this machine. What stands after "
-    "`--` goes to vLLM as it is, and wins.",
+    help="Serve MODEL with vLLM, with the flags that fit it and this machine. Arguments after "
+    "`--` are passed to vLLM unchanged and override sii's.",
     epilog=example(
         "sii serve zai-org/GLM-4.5-Air-FP8",
         "sii serve ./GLM-4.7-Flash --port 8001",

@@ -1,4 +1,4 @@
-"""`sii verify`: prove recordings whole, or say where they are not."""
+"""`sii verify`: check that recordings are complete and unchanged."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ MOST_PROBLEMS = 20
 
 @click.command(
     "verify",
-    help="Prove recordings whole: every line and the chain, the files beside them, the token ids "
-    f"counted, what was sent. {REFS_HELP} Exits with 1 when one is broken, and says where.",
+    help="Check that recordings are complete and unchanged: every line and the chain, "
+    f"the files beside them, the token ids counted, what was sent. {REFS_HELP} "
+    "Exits with 1 when one is broken, and says where.",
     epilog=example("sii verify last", "sii verify 20261123-2049 20261124", "sii verify --all"),
 )
 @refs_option

@@ -160,7 +160,7 @@ class Settings:
         "Tokens of the context to use; without it all that the server gives.",
         stricter="lower",
     )
-    compact: Switch = _setting(True, "Whether a full context is summed up; else the round ends.")
+    compact: Switch = _setting(True, "Whether a full context is summarised; else the round ends.")
     tokenizer: PathValue | None = _setting(
         None, "The model's tokenizer.json, or its folder, to count tokens with.", OWN
     )

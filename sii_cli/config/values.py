@@ -49,11 +49,11 @@ class Source:
 
 
 def check_place(source: Source, name: str) -> None:
-    """Raise `UsageError` for a setting that there is none of, or that this place may not set."""
+    """Raise `UsageError` unless the setting exists and may be set from this source."""
     if name not in PLACES:
         nearest = difflib.get_close_matches(name, SETTING_NAMES, n=1)
         hint = f"did you mean {nearest[0]}?" if nearest else "`sii config` lists the settings."
-        raise UsageError(f"{source.file}: there is not a setting {name!r}; {hint}")
+        raise UsageError(f"{source.file}: unknown setting {name!r}; {hint}")
     if source.place in PLACES[name]:
         return
     where = {

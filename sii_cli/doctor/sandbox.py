@@ -123,9 +123,7 @@ async def _python(sandbox: Sandbox) -> DoctorCheck:
     await sandbox.python("x = 20")
     result = await sandbox.python("x + 1")
     if result.output != b"21\n":
-        return DoctorCheck(
-            "python", "fail", _words(result) or "it said nothing", "rebuild the image"
-        )
+        return DoctorCheck("python", "fail", _words(result) or "no output", "rebuild the image")
     return DoctorCheck("python", "ok", "keeps its state")
 
 

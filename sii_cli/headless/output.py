@@ -158,14 +158,14 @@ class StreamJsonOutput:
         self._rest = b""
 
     def take(self, item: Item, folder: Path) -> None:
-        """Copy what is new."""
+        """Write the lines recorded since the last call to standard output."""
         self._copy(folder)
 
     def tick(self) -> None:
-        """Lines come with the items."""
+        """Do nothing: lines are written with the items."""
 
     def end(self, outcome: Outcome) -> None:
-        """Copy what came last."""
+        """Write the last lines, and close the log."""
         if outcome.folder is not None:
             self._copy(outcome.folder)
         if self._log is not None:

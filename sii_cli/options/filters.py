@@ -36,7 +36,11 @@ APPROVALS = ("unreviewed", "approved", "rejected", "needs_work", "void")
 _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     (
         "status",
-        {"type": click.Choice(STATUSES), "multiple": True, "help": "Ended so; may be repeated."},
+        {
+            "type": click.Choice(STATUSES),
+            "multiple": True,
+            "help": "Status of the session; may be repeated.",
+        },
     ),
     ("text", {"metavar": "TEXT", "help": "A part of the first message."}),
     ("model", {"metavar": "NAME", "help": "A part of the model's name."}),
@@ -54,7 +58,7 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         "error",
         {"metavar": "KIND", "help": "Had this kind of error: timeout, tool_infra, …"},
     ),
-    ("approval", {"type": click.Choice(APPROVALS), "help": "Stands so after its reviews."}),
+    ("approval", {"type": click.Choice(APPROVALS), "help": "Approval after its reviews."}),
     ("reviewer", {"metavar": "NAME", "help": "Judged by this reviewer."}),
 )
 _RANGES: tuple[tuple[str, Any, str], ...] = (

@@ -114,9 +114,9 @@ def _foreign(folder: Path, restored: Conversation, asked: _Asked, flags: dict[st
         names = f", and it names the directory {where}" if where else ""
         without = " and without --restore" if asked.restores else ""
         raise UsageError(
-            f"This home cannot prove that it made the recording {folder.name}{names}: go on in a "
-            f"directory of your choice with --workspace DIR{without}, or trust all that it names "
-            f"with `sii trust {folder.name}`."
+            f"This home cannot prove that it made the recording {folder.name}{names}: resume it "
+            f"in a directory of your choice with --workspace DIR{without}, or trust all that it "
+            f"names with `sii trust {folder.name}`."
         )
     return Resumed(folder, is_own=False, runs_pending=_runs_pending(folder, restored, asked))
 

@@ -110,7 +110,7 @@ class PromptSession:
         self._session = await Session.open(self._settings, mode="interactive", resumed=resumed)
         if resumed is not None:
             name = resumed.folder.name
-            self._say(f"Going on with {name}; `sii show {name}` shows it.", style="dim")
+            self._say(f"Resumed {name}; `sii show {name}` shows it.", style="dim")
         self._watchers = [
             asyncio.create_task(self._watch_server(self._session)),
             asyncio.create_task(self._watch_sandbox(self._session)),
@@ -167,7 +167,7 @@ class PromptSession:
             self._say(f"Nothing differs: the workspace is as it was {undone.what}.")
             return
         lines = change_lines(undone.back.event)
-        missing = [f"  not brought back: {path}" for path in undone.back.missing[:5]]
+        missing = [f"  not restored: {path}" for path in undone.back.missing[:5]]
         self._say(f"The workspace is as it was {undone.what}:", *lines, *missing)
 
     def interrupt(self) -> None:

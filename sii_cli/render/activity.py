@@ -136,7 +136,7 @@ class Activity:
                     self.fill = Fill(used, self.fill.length, exact=True)
                 self._change("working")
             case SummaryRequest():
-                self.begin("summing up, to make room")
+                self.begin("summarising the history")
             case SummaryResponse() as response:
                 self._count(response.usage)
             case Compaction() as compaction:

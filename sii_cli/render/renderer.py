@@ -320,8 +320,8 @@ _CAUSES = {
     "round": "changed since: ",
     "resume": "changed since: ",
     "before": "changed since: ",
-    "undo": "brought back: ",
-    "restore": "brought back: ",
+    "undo": "restored: ",
+    "restore": "restored: ",
 }
 
 
@@ -350,7 +350,7 @@ def _note(data: EventData, width: int | None) -> list[Text]:
         case HarnessMessage():
             return [Text(f"note to the model: {one_line(data.text, 300)}", "dim yellow")]
         case ModelError(retry_in=float() as wait):
-            lost = " What it had said is dropped." if data.reasoning or data.content else ""
+            lost = " The partial response is discarded." if data.reasoning or data.content else ""
             when = f"in {wait:.1f} s" if wait else "now"
             text = f"{one_line(data.message, 300)}{lost} Next try {when}."
             return [Text(text, "yellow")]  # the last failure is shown by the round's end
@@ -368,7 +368,7 @@ def _note(data: EventData, width: int | None) -> list[Text]:
 
 
 def _compaction(data: Compaction) -> str:
-    what = "old observations left out" if data.kind == "stubs" else "earlier messages summed up"
+    what = "old observations left out" if data.kind == "stubs" else "earlier messages summarised"
     about = "" if data.exact else "about "
     return f"context compacted: {what}, {about}{data.before:,} → {data.after:,} tokens"
 

@@ -137,7 +137,7 @@ def _stage(line: bytes) -> str:
 def _cause(last: deque[str]) -> str:
     """The last line that names an error, else the last one."""
     errors = [line for line in last if re.search(r"\b\w*(Error|Exception): ", line)]
-    return (errors or list(last) or ["it said nothing"])[-1][-300:]
+    return (errors or list(last) or ["no output"])[-1][-300:]
 
 
 def _end_with_parent() -> None:

@@ -11,9 +11,9 @@ from _socket import MSG_DONTWAIT, MSG_PEEK, socket  # `socket` takes longer than
 
 LOOK = 0.1
 """Seconds between checks of what is not read yet."""
-LAST_WORDS = (
-    b"sii: it did not hear that it should stop, and was ended. Every completed step is recorded; "
-    b"`sii -c` goes on.\n"
+MESSAGE = (
+    b"sii: it did not react to a request to stop and was killed. Every completed step is recorded; "
+    b"`sii -c` resumes.\n"
 )
 
 
@@ -55,7 +55,7 @@ def _end(parent: int) -> None:
         return
     os.kill(parent, 9)
     _restore_terminal()
-    os.write(2, LAST_WORDS)
+    os.write(2, MESSAGE)
 
 
 def _restore_terminal() -> None:

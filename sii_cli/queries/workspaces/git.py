@@ -82,7 +82,7 @@ def started(
             _kill(process)
             _stdout(process).close()
         if process.returncode:
-            raise GitFailed(f"git: {_last_words(errors, process.returncode)}")
+            raise GitFailed(f"git: {_error_end(errors, process.returncode)}")
 
 
 def _environment(folder: Path, remote: bool) -> dict[str, str]:
@@ -143,7 +143,7 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _last_words(errors: IO[bytes], code: int) -> str:
+def _error_end(errors: IO[bytes], code: int) -> str:
     errors.seek(max(0, errors.seek(0, os.SEEK_END) - _STDERR_SHOWN))
     lines = errors.read().decode("utf-8", "replace").strip().splitlines()
     return lines[-1] if lines else f"it ended with {code}"

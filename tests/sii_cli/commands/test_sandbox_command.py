@@ -85,7 +85,7 @@ def test_what_a_dead_owner_left_is_reaped(sandbox_image: str) -> None:
     command = ["docker", "create", *named, sandbox_image]
     made = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
     said = sii_sandbox("reap").stdout
-    assert "of dead owners" in said or said == "Nothing is left over.\n"  # another was quicker
+    assert "of ended processes" in said or said == "Nothing is left over.\n"  # another was quicker
     assert subprocess.run(["docker", "inspect", made], capture_output=True).returncode != 0
 
 

@@ -143,7 +143,7 @@ def test_one_wrong_url_among_several_is_refused(place: Place) -> None:
 def test_a_wrong_key_in_a_file_names_the_file_and_the_nearest(place: Place) -> None:
     place.user_file.write_text("max_step = 3")
     assert place.refusal() == (
-        f"{place.user_file}: there is not a setting 'max_step'; did you mean max_steps?"
+        f"{place.user_file}: unknown setting 'max_step'; did you mean max_steps?"
     )
 
 

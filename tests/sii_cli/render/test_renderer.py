@@ -202,7 +202,7 @@ def test_what_went_wrong_is_told() -> None:
         event(HarnessMessage(reason="cut_off", text="Go on.")),
         end("limit", "200 steps (max_steps)"),
     )
-    assert "No answer. What it had said is dropped. Next try in 3.0 s." in text
+    assert "No answer. The partial response is discarded. Next try in 3.0 s." in text
     assert "The message was cut off at its limit; nothing in it was run." in text
     assert "note to the model: Go on." in text
     assert "Stopped at a limit: 200 steps (max_steps)" in text

@@ -1,4 +1,4 @@
-"""A full context: old observations go first, then everything is summed up; nothing else is lost."""
+"""A full context: old observations go, then everything is summarised; nothing else is lost."""
 
 from __future__ import annotations
 
