@@ -24,9 +24,10 @@ from sii_cli.batch.running.log import logged
 from sii_cli.batch.running.progress import Progress
 from sii_cli.batch.running.runner import Runner
 from sii_cli.batch.running.servers import ModelServers
+from sii_cli.batch.running.stop import Stop, StopReason
 from sii_cli.batch.running.table import print_line, shown
 from sii_cli.batch.runs import Account, Run, read_runs
-from sii_cli.batch.sessions.executor import make_executor
+from sii_cli.batch.sessions.choose_executor import make_executor
 from sii_cli.batch.sessions.same_model import refuse_another_model
 from sii_cli.batch.sessions.served_model import models_of
 from sii_cli.batch.sessions.session_parts import SessionParts
@@ -38,6 +39,14 @@ from sii_cli.queries.workspaces.copies import remove_leftover_copies
 from sii_cli.session import watchdog
 
 CONCURRENCY = 8
+TOO_MANY_FAILURES = Stop(
+    "failure", 'sessions failed too often: see "Unfinished attempts" in the report'
+)
+EXIT_CODES: dict[StopReason, int] = {
+    "interrupted": INTERRUPTED,
+    "budget": LIMIT,
+    "failure": INFRASTRUCTURE,
+}
 
 
 def run_batch(options: BatchOptions, file: ValidatedFile | None) -> int:
@@ -70,6 +79,7 @@ class _BatchRun:
         served = {} if options.accept_changes else dict(models_of(ended))
         self._parts = SessionParts(batch.settings, plan, served)
         self._account = _account(batch, self._recorded.tokens)
+        self._stop: Stop | None = None
         self._progress = Progress(
             len(self._planned), self._recorded, notify=logged(folder, print_line)
         )
@@ -80,15 +90,16 @@ class _BatchRun:
         remove_leftover_copies(self._parts.workspaces, [one.id for one in self._batch.queries])
         run = self._account.run
         try:
-            run.ended = watchdog.run(self._run())
+            self._stop = watchdog.run(self._run())
+            run.ended = self._stop.why if self._stop else ""
         except (SiiError, RecordingError) as error:
             run.ended = str(error)
             raise
         finally:
             self._account.keep()
 
-    async def _run(self) -> str:
-        """Return why the run was stopped; empty when every attempt has ended."""
+    async def _run(self) -> Stop | None:
+        """Return why the run was stopped; None when nothing is left to run."""
         options, settings = self._batch.options, self._batch.settings
         left = [one for one in self._planned if one.name not in self._recorded.ended]
         await refuse_another_model(self._parts, left)
@@ -125,14 +136,11 @@ class _BatchRun:
         _print_end(batch, report)
         if report.done == report.planned:
             return DONE
-        why = (
-            account.run.ended
-            or 'sessions failed too often: see "Unfinished attempts" in the report'
+        stop = self._stop or TOO_MANY_FAILURES
+        click.echo(
+            f"sii: stopped ({stop.why}); resume with `sii batch --resume {folder}`.", err=True
         )
-        click.echo(f"sii: stopped ({why}); resume with `sii batch --resume {folder}`.", err=True)
-        if why == "interrupted":
-            return INTERRUPTED
-        return LIMIT if why.startswith("the budget") else INFRASTRUCTURE
+        return EXIT_CODES[stop.reason]
 
 
 def _account(batch: Batch, tokens: int) -> Account:

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable, Iterator
 
 from sii_cli.batch.running.runner import Runner
+from sii_cli.batch.running.stop import INTERRUPTED
 
 
 @contextlib.contextmanager
@@ -21,7 +22,7 @@ def interruptible(runner: Runner, notify: Callable[[str], None]) -> Iterator[Non
 
     def stop() -> None:
         nonlocal asked
-        runner.finish("interrupted")
+        runner.finish(INTERRUPTED)
         if asked:
             notify("Stopping now.")
             runner.abort()

@@ -13,6 +13,7 @@ from sii_cli.batch.outcomes import INFRA
 from sii_cli.batch.plan.plan import Attempt
 from sii_cli.batch.running.admission import Admission
 from sii_cli.batch.running.listener import BatchListener
+from sii_cli.batch.running.stop import INTERRUPTED, Stop
 from sii_cli.batch.runs import Account
 from sii_cli.batch.sessions.executor import Executor
 from sii_cli.batch.sessions.rounds import AttemptResult
@@ -50,31 +51,31 @@ class Runner:
         self._resting: list[tuple[float, Attempt]] = []
         """Attempts that failed, and when they may be run again (`time.monotonic`)."""
         self._running: dict[asyncio.Task[AttemptResult], Attempt] = {}
-        self._stopping: str = ""
+        self._stop: Stop | None = None
         self._error: RecordingError | None = None
 
-    def finish(self, why: str = "stopped") -> None:
+    def finish(self, stop: Stop) -> None:
         """Start no more sessions; those that run continue to their end."""
-        if not self._stopping:
-            self._stopping = why
-            self._listener.stops(why)
+        if self._stop is None:
+            self._stop = stop
+            self._listener.stops(stop.why)
 
     def abort(self) -> None:
         """End all sessions now; they are run again when the batch is resumed."""
-        self.finish()
+        self.finish(INTERRUPTED)
         self._cancel()
 
-    async def run(self) -> str:
-        """Run until everything has ended or the run was stopped; return why, or an empty text.
+    async def run(self) -> Stop | None:
+        """Run until everything has ended, or the run was stopped; return why it was.
 
         Raises `RecordingFailed` when recordings cannot be kept, after all sessions have ended.
         """
         try:
-            while self._running or (not self._stopping and (self._attempts or self._resting)):
+            while self._running or (self._stop is None and (self._attempts or self._resting)):
                 self._account.tick(served=self._admission.server_answers)
                 used_up = self._budget.used_up(self._account.spent(self._listener.tokens))
                 if used_up is not None:
-                    self.finish(f"the budget of {used_up} is used up")
+                    self.finish(Stop("budget", f"the budget of {used_up} is used up"))
                 await self._start_sessions()
                 await self._wait()
         finally:
@@ -82,7 +83,7 @@ class Runner:
             await asyncio.gather(*self._running, return_exceptions=True)
         if self._error is not None:
             raise self._error
-        return self._stopping
+        return self._stop
 
     def _cancel(self) -> None:
         for task in self._running:
@@ -92,7 +93,7 @@ class Runner:
         now = time.monotonic()
         self._attempts.extend(one for due, one in self._resting if due <= now)
         self._resting = [(due, one) for due, one in self._resting if due > now]
-        while self._attempts and not self._stopping:
+        while self._attempts and self._stop is None:
             refusal = await self._admission.refusal(len(self._running))
             self._listener.waits(refusal or "")
             if refusal is not None:
@@ -115,7 +116,7 @@ class Runner:
     async def _receive(self, attempt: Attempt, task: asyncio.Task[AttemptResult]) -> None:
         """Take the result of a session, or decide what follows from its failure."""
         if task.cancelled():
-            if not self._stopping:  # cancelled by something else
+            if self._stop is None:  # cancelled by something else
                 await self._run_again(attempt, "it was cancelled")
             return
         error = task.exception()
@@ -129,11 +130,12 @@ class Runner:
                     self._listener.ended(attempt, result)
             case RecordingError():
                 self._error = error
-                self.finish(str(error))
+                self.finish(Stop("failure", str(error)))
             case SiiError(exit_code=code) if code == USAGE:
-                self.finish(str(error))  # it would be the same for every other session
+                # It would be the same for every other session.
+                self.finish(Stop("failure", str(error)))
             case ModelCallRefused():
-                self.finish(str(error))
+                self.finish(Stop("failure", str(error)))
             case SiiError():
                 await self._run_again(attempt, str(error))
             case _:  # a bug that one session hits must not end a batch of days
@@ -149,7 +151,7 @@ class Runner:
             self._failures[attempt.name] += 1
         # The first sessions to end are those that fail: wait until none runs.
         if self._admission.never_worked and not self._running:
-            self.finish(why)
+            self.finish(Stop("failure", why))
         failures = self._failures[attempt.name]
         given_up = failures > self._infra_retries
         self._listener.failed(attempt, why, given_up=given_up)

@@ -1,4 +1,4 @@
-"""Where the sessions of a batch run: in this process, or on a cluster (`ray_executor.py`)."""
+"""Runs the sessions of a batch in this process, side by side."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from typing import Protocol
 from sandbox.protocol import SandboxBackend
 from sii_cli.agent.event_channel import Item
 from sii_cli.assembly import make_backend, make_model, make_spec
-from sii_cli.batch.options import RAY_AUTO
 from sii_cli.batch.plan.plan import Attempt
 from sii_cli.batch.sessions.rounds import AttemptResult, run_attempt
 from sii_cli.batch.sessions.served_model import ModelPin
@@ -126,12 +125,3 @@ class LocalExecutor:
             return None
         original = partial(self._parts.make_workspace, query)
         return Checker(query.check, query.check_files, self._backend, make_spec(settings), original)
-
-
-def make_executor(parts: SessionParts, ray: str | None) -> Executor:
-    """Return what runs the sessions: this process, or the cluster at `ray`. Raises `UsageError`."""
-    if ray is None:
-        return LocalExecutor(parts)
-    from sii_cli.batch.sessions.ray_executor import RayExecutor
-
-    return RayExecutor(parts, None if ray == RAY_AUTO else ray)

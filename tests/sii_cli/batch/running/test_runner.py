@@ -16,6 +16,7 @@ from sii_cli.batch.running import runner
 from sii_cli.batch.running.admission import FAILURES_IN_A_ROW, Admission
 from sii_cli.batch.running.progress import Progress
 from sii_cli.batch.running.runner import Runner
+from sii_cli.batch.running.stop import Stop
 from sii_cli.batch.runs import Account, Run
 from sii_cli.batch.sessions.executor import OnItem
 from sii_cli.batch.sessions.rounds import AttemptResult
@@ -59,7 +60,7 @@ class FakeExecutor:
         pass
 
 
-async def run(executor: FakeExecutor) -> tuple[str, Progress]:
+async def run(executor: FakeExecutor) -> tuple[Stop | None, Progress]:
     progress = Progress(len(JOBS), Attempts())
     running = Runner(
         JOBS,
@@ -73,15 +74,15 @@ async def run(executor: FakeExecutor) -> tuple[str, Progress]:
 
 async def test_failures_that_come_before_the_first_success_do_not_end_the_batch() -> None:
     executor = FakeExecutor(failing=FAILURES_IN_A_ROW + 1)
-    why, progress = await run(executor)
-    assert why == ""
+    stop, progress = await run(executor)
+    assert stop is None
     assert progress.done == len(JOBS)
     assert executor.attempts.total() == len(JOBS) + FAILURES_IN_A_ROW + 1
 
 
 async def test_when_everything_that_was_started_has_failed_the_batch_ends_with_the_reason() -> None:
-    why, progress = await run(FakeExecutor(failing=len(JOBS)))
-    assert why == "The engine answers with an error."
+    stop, progress = await run(FakeExecutor(failing=len(JOBS)))
+    assert stop == Stop("failure", "The engine answers with an error.")
     assert progress.done == 0
     assert progress.notice == "No more sessions are started: The engine answers with an error."
 
@@ -90,8 +91,8 @@ async def test_sessions_that_never_work_are_given_up_and_do_not_keep_the_batch_f
     None
 ):
     executor = FakeExecutor(failing=2, times=99)
-    why, progress = await run(executor)
-    assert why == ""
+    stop, progress = await run(executor)
+    assert stop is None
     assert progress.done == len(JOBS) - 2
     assert progress.last_failures == dict.fromkeys(
         ("q0#1", "q1#1"), "The engine answers with an error."
