@@ -26,7 +26,7 @@ from benchmarks.bench_sandbox import milliseconds, show
 from benchmarks.figures import figure
 from sandbox.bubblewrap.backend import BubblewrapBackend
 from sandbox.docker.backend import DockerBackend
-from sandbox.network.resolve import Reach
+from sandbox.network.resolve import ResolvePolicy
 from sandbox.protocol import CommandResult, Sandbox, SandboxBackend, SandboxSpec
 
 MIB = 1 << 20
@@ -89,8 +89,10 @@ async def pings(sandbox: Sandbox, until: asyncio.Task[CommandResult]) -> list[fl
 
 
 async def measure(name: str, port: int, rounds: int, size: int) -> None:
-    reach = Reach(_to_loopback, lambda _address: True)
-    backend: SandboxBackend = DockerBackend(reach) if name == "docker" else BubblewrapBackend(reach)
+    policy = ResolvePolicy(_to_loopback, lambda _address: True)
+    backend: SandboxBackend = (
+        DockerBackend(policy) if name == "docker" else BubblewrapBackend(policy)
+    )
     direct = json.dumps(["direct", "site.test", port, None, rounds, size])
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", CLIENT, direct, stdout=asyncio.subprocess.PIPE

@@ -133,7 +133,7 @@ class _Restorer:
         if event.parent is not None:  # a call that ran at the fork ran in the parent
             state.begun = set()
         self._take_message(event)
-        state.sandbox.take(event)
+        state.sandbox.feed(event)
         match event.data:
             case UserMessage(round=number):
                 state.rounds, state.round_open = number, True

@@ -68,8 +68,8 @@ class SandboxTrail:
     _at_resume: tuple[SandboxState, SandboxState] | None = None
     """`now` and `lost` when the session was resumed: its sandbox may be the same."""
 
-    def take(self, event: Event) -> None:
-        """Follow an event."""
+    def feed(self, event: Event) -> None:
+        """Read the next event."""
         if event.parent is not None:  # a call that ran at the fork is the parent's
             self._begun.clear()
         match event.data:
@@ -99,7 +99,7 @@ class SandboxTrail:
         self._sandbox_id, self._at_resume = name, None
 
     def _leave(self) -> SandboxState:
-        """The sandbox ended, with the calls that ran in it; return what it held."""
+        """Count the sandbox, with the calls that ran in it, as ended; return what it held."""
         held, self.now = self.now, SandboxState()
         for call in self._begun.values():
             held.add(_left_by(call, {}))

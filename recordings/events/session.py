@@ -80,7 +80,7 @@ class CheckFound(EventPart):
 
 
 class ServerCheck(EventBase):
-    """What `sii doctor --record` found of the server and the machine, shortly before."""
+    """The last result of `sii doctor --record` for this server, copied into a new recording."""
 
     type: ClassVar[str] = "server_check"
     base_url: str

@@ -35,7 +35,7 @@ def rows(sample: Sample) -> Iterator[Row | LeftOut]:
 
 
 def schema() -> pyarrow.Schema:
-    """Return the table's schema."""
+    """Return the schema of the `tokens` table."""
     import pyarrow as pa
 
     span = pa.struct(

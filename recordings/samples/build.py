@@ -52,7 +52,7 @@ def samples_of(
     """
     builder = _Builder(folder.name, policy, excluded, claimed)
     for read in read_sample_events(folder):
-        yield from builder.take(read)
+        yield from builder.feed(read)
     yield from builder.close()
 
 
@@ -89,8 +89,8 @@ class _Builder:
         """Whether a call of the round hit an outage."""
         self._excluded_steps: set[int] = set()
 
-    def take(self, read: SampleEvent) -> Iterator[Sample | LeftOut]:
-        """Take an event; yield the sample that ends with it."""
+    def feed(self, read: SampleEvent) -> Iterator[Sample | LeftOut]:
+        """Read the next event; yield the sample that ends with it."""
         event = read.event
         self._note(event)
         if isinstance(event.data, ModelResponse):
@@ -109,7 +109,7 @@ class _Builder:
         yield from segment.close(self._number, self._policy, self._claimed)
 
     def _note(self, event: Event) -> None:
-        """Take what an event says, without a response's ids."""
+        """Keep what an event says, without a response's ids."""
         data = event.data
         is_response = isinstance(data, ModelResponse)
         message = message_of(data)

@@ -57,7 +57,7 @@ def read_steps(folder: Path) -> Iterator[Step]:
     """
     reader = _StepReader(folder.name)
     for event, ids in read_sample_events(folder):
-        yield from reader.take(event, ids)
+        yield from reader.feed(event, ids)
     yield from reader.close()
 
 
@@ -73,8 +73,8 @@ class _StepReader:
         self._trail = IdTrail()
         self._step: Step | None = None
 
-    def take(self, event: Event, ids: CallIds) -> Iterator[Step]:
-        """Take an event; yield the step that ends with it."""
+    def feed(self, event: Event, ids: CallIds) -> Iterator[Step]:
+        """Read the next event; yield the step that ends with it."""
         message = message_of(event.data)
         if message is not None:
             self._messages[event.seq] = message
@@ -83,9 +83,9 @@ class _StepReader:
                 self._tools = tools
             case ModelRequest() as request:
                 yield from self.close()
-                self._take_request(event, request)
+                self._add_request(event, request)
             case ModelResponse() as response:
-                self._take_response(event, response, ids)
+                self._add_response(event, response, ids)
             case ToolCall() as call if self._step is not None:
                 self._step.calls.append(call)
             case Observation() as observation if self._step is not None:
@@ -97,14 +97,14 @@ class _StepReader:
         if step is not None:
             yield step
 
-    def _take_request(self, event: Event, request: ModelRequest) -> None:
+    def _add_request(self, event: Event, request: ModelRequest) -> None:
         span = request.messages
         if span.keep > len(self._sent) or any(seq not in self._messages for seq in span.new):
             raise self._damaged(event, "it sends messages that are not in the recording")
         self._sent[span.keep :] = span.new
         self._request = request
 
-    def _take_response(self, event: Event, response: ModelResponse, ids: CallIds) -> None:
+    def _add_response(self, event: Event, response: ModelResponse, ids: CallIds) -> None:
         request = self._request
         if request is None:
             raise self._damaged(event, "it answers no request")

@@ -48,7 +48,7 @@ def snapshots_of(recording: Path) -> Iterator[Event]:
     return (event for event in _events(recording, _SNAPSHOT))
 
 
-def last_settled(recording: Path) -> tuple[Snapshot | None, bool]:
+def last_snapshot(recording: Path) -> tuple[Snapshot | None, bool]:
     """Return the last snapshot, and whether a restore after it was interrupted.
 
     Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
@@ -88,7 +88,7 @@ def workspace_at(recording: Path, seq: int) -> WorkspaceAt | None:
                 continue  # the first snapshot comes in the first round
             state.look_ahead(event)
             break
-        state.take(event)
+        state.feed(event)
     return state.result()
 
 
@@ -101,8 +101,8 @@ class _State:
         """Step of the calls that ran since; 0 without calls."""
         self._exact = True
 
-    def take(self, event: Event) -> None:
-        """Take an event up to the requested one."""
+    def feed(self, event: Event) -> None:
+        """Read an event up to the requested one."""
         match event.data:
             case Snapshot() as snapshot:
                 self._snapshot, self._step, self._exact = snapshot, 0, True
@@ -112,14 +112,14 @@ class _State:
                 self._exact = False
 
     def look_ahead(self, event: Event) -> None:
-        """Take the first event after it, which may say more about that moment."""
+        """Read the event after the last one, which may say more about that moment."""
         match event.data:
             case ToolCall(step=step) | Observation(step=step) if step == self._step:
                 pass  # the step has not ended
             case Snapshot(cause="step", step=step) if step == self._step:
-                self.take(event)
+                self.feed(event)
             case Snapshot(cause="start" | "round" | "resume" | "before") if self._step == 0:
-                self.take(event)
+                self.feed(event)
             case SnapshotFailed() | SessionResume():
                 pass
             case _:  # the next calls and the session's end come after a snapshot of changes

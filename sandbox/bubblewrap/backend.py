@@ -35,7 +35,7 @@ from sandbox.client.launch import (
 )
 from sandbox.client.stream import RunnerStream
 from sandbox.host_programs import find_program
-from sandbox.network.resolve import WEB, Reach
+from sandbox.network.resolve import PUBLIC_WEB, ResolvePolicy
 from sandbox.network.sandbox_network import SandboxNetwork
 from sandbox.protocol import WORKSPACE, Mount, SandboxInfo, SandboxSpec, SandboxUnavailable
 from sandbox.seccomp import call_filter
@@ -115,8 +115,8 @@ class BubblewrapBackend:
 
     name = "bubblewrap"
 
-    def __init__(self, reach: Reach = WEB) -> None:
-        self._reach = reach
+    def __init__(self, policy: ResolvePolicy = PUBLIC_WEB) -> None:
+        self._resolve_policy = policy
 
     async def start(self, spec: SandboxSpec) -> BubblewrapSandbox:
         """Start a sandbox. Raises `SandboxUnavailable` with the remedy."""
@@ -130,7 +130,7 @@ class BubblewrapBackend:
         mounts = real_mounts(spec)
         stream = RunnerStream()
         name = new_name()
-        network = await SandboxNetwork.open(spec, self._reach)
+        network = await SandboxNetwork.open(spec, self._resolve_policy)
         async with removed_when_it_fails(network.close):
             mounts += network.mounts
             argv = [program, *_arguments(spec, workspace, mounts)]

@@ -272,10 +272,12 @@ async def test_no_setting_of_the_shell_comes_between_it_and_the_next_command(
 @pytest.mark.parametrize(
     "command", ["set -n", "builtin() { :; }", "shopt -s extdebug; trap false DEBUG"]
 )
-async def test_a_shell_that_went_deaf_is_restarted_at_once(sandbox: Sandbox, command: str) -> None:
-    deaf = await sandbox.bash(command, timeout=20)
-    assert (deaf.timed_out, deaf.signal) == (False, None)
-    assert "stopped listening" in (deaf.lost_state or "")
+async def test_a_shell_that_stopped_responding_is_restarted_at_once(
+    sandbox: Sandbox, command: str
+) -> None:
+    result = await sandbox.bash(command, timeout=20)
+    assert (result.timed_out, result.signal) == (False, None)
+    assert "stopped listening" in (result.lost_state or "")
     assert (await sandbox.bash("echo fine")).output == b"fine\n"
 
 

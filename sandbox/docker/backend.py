@@ -40,7 +40,7 @@ from sandbox.docker.client_pipe import ClientPipe
 from sandbox.docker.container_guard import ContainerGuard
 from sandbox.docker.engine import Engine, connect, socket_path, unreachable
 from sandbox.docker.leftovers import OWNER_LABEL, owner, remove_leftovers
-from sandbox.network.resolve import WEB, Reach
+from sandbox.network.resolve import PUBLIC_WEB, ResolvePolicy
 from sandbox.network.sandbox_network import SandboxNetwork
 from sandbox.protocol import (
     WORKSPACE,
@@ -79,12 +79,12 @@ class DockerSandbox(RunnerCalls):
         attachment.closed.add_done_callback(lambda _: client_pipe.cut())
 
     async def pause(self) -> None:
-        """Freeze everything inside; calls wait. Time limits of running commands go on."""
+        """Freeze the container; calls wait. Time limits of running commands keep counting."""
         self._stream.paused = True
         await asyncio.to_thread(self._engine.api.pause, self.info.sandbox_id)
 
     async def resume(self) -> None:
-        """Let everything go on."""
+        """Unfreeze the container after `pause`."""
         await asyncio.to_thread(self._engine.api.unpause, self.info.sandbox_id)
         self._stream.paused = False
 
@@ -108,8 +108,8 @@ class DockerBackend:
 
     name = "docker"
 
-    def __init__(self, reach: Reach = WEB) -> None:
-        self._reach = reach
+    def __init__(self, policy: ResolvePolicy = PUBLIC_WEB) -> None:
+        self._resolve_policy = policy
         self._engine: Engine | None = None
         self._guard: ContainerGuard | None = None
         self._connecting = asyncio.Lock()
@@ -124,7 +124,7 @@ class DockerBackend:
             _refuse_engine_socket(path)
         engine, guard = await self._connect()
         name = new_name()
-        network = await SandboxNetwork.open(spec, self._reach)
+        network = await SandboxNetwork.open(spec, self._resolve_policy)
         client_pipe = ClientPipe()
         mounts += (*network.mounts, Mount(client_pipe.folder, CLIENT_PIPE))
 
@@ -147,7 +147,7 @@ class DockerBackend:
                 info = await started(
                     stream, spec, backend=self.name, name=name, begin=begin, image_digest=digest
                 )
-            client_pipe.taken()
+            client_pipe.remove_name()
             guard.release(name)
             sandbox = DockerSandbox(engine, stream, attachment, info, network, client_pipe)
             await sandbox.prepare(spec.setup)

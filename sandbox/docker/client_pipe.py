@@ -30,8 +30,8 @@ class ClientPipe:
         """What to mount, read-only."""
         return self._folder.shared
 
-    def taken(self) -> None:
-        """Remove the name, as the runner has opened its end: no command can open the other."""
+    def remove_name(self) -> None:
+        """Remove the pipe's name once the runner has opened it, so that no command can open it."""
         self._folder.close()
 
     def cut(self) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sandbox.network.hosts import AllowList, as_address
 from sandbox.network.machine import NO_NETWORK, is_of_this_machine, resolves_names
-from sandbox.network.resolve import WEB, Reach
+from sandbox.network.resolve import PUBLIC_WEB, ResolvePolicy
 
 RESOLVE_TIMEOUT = 10.0
 CONNECT_TIMEOUT = 10.0
@@ -33,7 +33,7 @@ class AllowedHosts:
     """The hosts that a sandbox may reach."""
 
     hosts: AllowList
-    reach: Reach = WEB
+    policy: ResolvePolicy = PUBLIC_WEB
 
     def check(self, host: str, port: int) -> None:
         """Raise `RequestRefused` unless the host, in canonical form, is on the list."""
@@ -67,16 +67,16 @@ class AllowedHosts:
         literal = as_address(host)
         try:
             async with asyncio.timeout(RESOLVE_TIMEOUT):
-                found = [literal] if literal else await self.reach.resolve(host, port)
+                found = [literal] if literal else await self.policy.resolve(host, port)
         except (OSError, UnicodeError) as error:  # TimeoutError, too
-            if not await resolves_names(self.reach.resolve, RESOLVE_TIMEOUT):
+            if not await resolves_names(self.policy.resolve, RESOLVE_TIMEOUT):
                 raise _no_network(host) from None
             if isinstance(error, TimeoutError):
                 words = f"The name {host} was not resolved in time."
                 raise RequestRefused(504, "timeout", words) from None
             raise RequestRefused(502, "unknown_host", f"There is not a host {host}.") from None
         # One address that is not public is reason enough: no host mixes them by accident.
-        wrong = [address for address in found if not self.reach.may_reach(address)]
+        wrong = [address for address in found if not self.policy.may_reach(address)]
         if wrong or not found:
             address = ", ".join(wrong) or "no address"
             raise RequestRefused(

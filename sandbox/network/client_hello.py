@@ -31,17 +31,17 @@ class _Bytes:
     def __bool__(self) -> bool:
         return bool(self._data)
 
-    def take(self, size: int) -> bytes:
+    def read(self, size: int) -> bytes:
         if len(self._data) < size:
             raise Incomplete
-        taken, self._data = self._data[:size], self._data[size:]
-        return taken
+        front, self._data = self._data[:size], self._data[size:]
+        return front
 
     def number(self, size: int) -> int:
-        return int.from_bytes(self.take(size), "big")
+        return int.from_bytes(self.read(size), "big")
 
     def vector(self, length_size: int) -> bytes:
-        return self.take(self.number(length_size))
+        return self.read(self.number(length_size))
 
 
 def server_name(data: bytes) -> str | None:
@@ -62,7 +62,7 @@ def _hello(records: _Bytes) -> bytes:
     for _ in range(_MOST_RECORDS):
         if records.number(1) != HANDSHAKE:
             raise ValueError("no handshake")
-        records.take(2)
+        records.read(2)
         message += records.vector(2)
         if len(message) < 4:
             continue
@@ -77,7 +77,7 @@ def _hello(records: _Bytes) -> bytes:
 
 
 def _name_in(hello: _Bytes) -> str | None:
-    hello.take(2 + 32)  # version, random
+    hello.read(2 + 32)  # version, random
     for length_size in (1, 2, 1):  # session id, cipher suites, compression
         hello.vector(length_size)
     extensions = _Bytes(hello.vector(2)) if hello else _Bytes(b"")

@@ -45,7 +45,7 @@ class AllowListProxy:
         self._log = log
         self._timeouts = timeouts
         self._slots = asyncio.Semaphore(connections)
-        self._pace = Pace(REQUESTS_PER_SECOND, BURST)
+        self._rate = RateLimiter(REQUESTS_PER_SECOND, BURST)
         self._exchanges: set[asyncio.Task[None]] = set()
         self._folder = SocketFolder()
         try:
@@ -82,7 +82,7 @@ class AllowListProxy:
         loop = asyncio.get_running_loop()
         while True:
             await self._slots.acquire()
-            await asyncio.sleep(self._pace.delay())
+            await asyncio.sleep(self._rate.delay())
             try:
                 client, _ = await loop.sock_accept(self._socket)
             except OSError:  # out of descriptors, for now
@@ -103,13 +103,13 @@ class AllowListProxy:
             with client:
                 await exchange.run()
         finally:
-            use = exchange.trace.use()
+            use = exchange.trace.result()
             if use is not None:
                 self._log.add(use)
 
 
-class Pace:
-    """Allows a burst, and then so many a second."""
+class RateLimiter:
+    """Allows a burst of requests, and then `rate` requests a second."""
 
     def __init__(self, rate: float, burst: int) -> None:
         self._step = 1 / rate
@@ -117,7 +117,7 @@ class Pace:
         self._due = 0.0
 
     def delay(self) -> float:
-        """Take one; return the seconds to wait before it."""
+        """Count one request; return the seconds to wait before it."""
         now = time.monotonic()
         self._due = max(self._due, now - self._ahead) + self._step
         return max(0.0, self._due - now)

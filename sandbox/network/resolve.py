@@ -22,8 +22,11 @@ _free = threading.BoundedSemaphore(_LOOKUPS)
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
-    """How names become addresses, and which may be connected to. For users there is one: `WEB`."""
+class ResolvePolicy:
+    """How host names become addresses, and which addresses may be connected to.
+
+    Users have one policy, `PUBLIC_WEB`; tests and benchmarks have others.
+    """
 
     resolve: Resolve
     may_reach: Allowed
@@ -65,5 +68,5 @@ async def resolve(host: str, port: int) -> list[str]:
     return await found
 
 
-WEB = Reach(resolve, may_reach)
+PUBLIC_WEB = ResolvePolicy(resolve, may_reach)
 """The public internet, as this machine resolves it."""

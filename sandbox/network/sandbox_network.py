@@ -8,7 +8,7 @@ from sandbox.client.launch import NETWORK
 from sandbox.network.allowed_hosts import AllowedHosts
 from sandbox.network.hosts import AllowList
 from sandbox.network.log import NetworkLog
-from sandbox.network.resolve import Reach
+from sandbox.network.resolve import ResolvePolicy
 from sandbox.protocol import Mount, OnNetworkUse, SandboxSpec, SandboxUnavailable
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class SandboxNetwork:
         self._proxy = proxy
 
     @classmethod
-    async def open(cls, spec: SandboxSpec, reach: Reach) -> SandboxNetwork:
+    async def open(cls, spec: SandboxSpec, policy: ResolvePolicy) -> SandboxNetwork:
         """Open what the spec allows. Raises `SandboxUnavailable`."""
         log = NetworkLog()
         if not spec.allow_net:
@@ -31,7 +31,7 @@ class SandboxNetwork:
         from sandbox.network.proxy import AllowListProxy  # slow to import, not always needed
 
         try:
-            allowed = AllowedHosts(AllowList(spec.allow_net), reach)
+            allowed = AllowedHosts(AllowList(spec.allow_net), policy)
             return cls(log, await AllowListProxy.open(allowed, log))
         except ValueError as error:
             raise SandboxUnavailable(f"--allow-net: {error}") from None

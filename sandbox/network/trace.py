@@ -1,4 +1,4 @@
-"""What is known of one request while it is served, for the recording and for the idle timeout."""
+"""The trace of one request through the proxy, for the recording and for the idle timeout."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sandbox.protocol import NetworkUse
 
 @dataclass(slots=True)
 class Trace:
-    """One request so far."""
+    """What is known of one request while it is served."""
 
     method: str = ""
     target: RequestTarget | None = None
@@ -30,24 +30,24 @@ class Trace:
     """When the client had its answer, where it was waited for after that."""
 
     def up(self, size: int) -> None:
-        """Bytes went to the host."""
+        """Count bytes that went to the host."""
         self.sent += size
         self.last = time.monotonic()
 
     def down(self, size: int) -> None:
-        """Bytes came from the host."""
+        """Count bytes that came from the host."""
         self.received += size
         self.last = time.monotonic()
 
     async def idle(self, seconds: float) -> None:
-        """Return when nothing has passed for so long."""
+        """Return when no byte has passed for so many seconds."""
         left = seconds
         while left > 0:
             await asyncio.sleep(left)
             left = self.last + seconds - time.monotonic()
 
-    def use(self) -> NetworkUse | None:
-        """Return the request and its result, or None when nothing was requested."""
+    def result(self) -> NetworkUse | None:
+        """Return what is recorded of the request, or None when nothing was requested."""
         if not self.method and not self.reason:
             return None
         return NetworkUse(

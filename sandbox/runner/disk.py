@@ -17,7 +17,7 @@ from contextlib import suppress
 from itertools import chain
 
 from .loop import EventLoop
-from .processes import Everything
+from .processes import SandboxProcesses
 
 _EVERY = 1.0
 _SOONEST = 0.005
@@ -51,14 +51,14 @@ class DiskWatch:
         loop: EventLoop,
         paths: list[str],
         limit: int,
-        everything: Everything,
+        processes: SandboxProcesses,
         measure: Callable[[Callable[[int], None]], None],
         on_full: Callable[[], None],
         on_nearly_full: Callable[[], None],
     ) -> None:
         self._loop = loop
         self._limit = limit
-        self._everything = everything
+        self._processes = processes
         self._measure = measure
         self._on_full = on_full
         self._on_nearly_full = on_nearly_full
@@ -84,7 +84,7 @@ class DiskWatch:
             self._grown, self._lowest = 0, used
             self._loop.call_later(_EVERY, self._look)
         elif self._grown > self._limit:
-            self._everything.stop(lambda: self._used() - used > _UNSTOPPED)
+            self._processes.stop(lambda: self._used() - used > _UNSTOPPED)
             self._measure(self._judge)
         else:
             self._look_in_time(self._limit - self._grown)
@@ -100,7 +100,7 @@ class DiskWatch:
             self._last = self._used()
             # Commands that tidy up may run; growing further by a sixteenth is stopped again.
             written = self._limit - max(self._limit // 16, _TIDY)
-        self._everything.go_on()
+        self._processes.resume()
         self._grown = written
         self._look_in_time(self._limit - written)
 

@@ -1,4 +1,4 @@
-"""What runs below a process, and how all of it is signalled."""
+"""The processes below another one, and those of the whole sandbox: found, stopped and ended."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def stop_tree(loop: EventLoop, pid: int, runs: Callable[[], bool]) -> None:
     loop.call_later(GRACE, kill)
 
 
-class Everything:
-    """All processes of the sandbox but the supervisor and those it needs, which `spared` names."""
+class SandboxProcesses:
+    """All processes of the sandbox but the supervisor and those it needs (`spared`)."""
 
     def __init__(self, spared: Callable[[], set[int]]) -> None:
         self._spared = spared
@@ -72,9 +72,9 @@ class Everything:
         self.stop()
 
     def release(self) -> None:
-        """Let all that was held go on."""
+        """End `hold`: all processes run again."""
         self._held = False
-        self.go_on()
+        self.resume()
 
     def stop(self, is_urgent: Callable[[], bool] = lambda: False) -> None:
         """Stop all.
@@ -94,8 +94,8 @@ class Everything:
         for pid in self._spared():
             _send(pid, signal.SIGCONT)
 
-    def go_on(self) -> None:
-        """Let all go on, the shells last; nothing while all is held."""
+    def resume(self) -> None:
+        """Let all processes run again, the shells last; while all are held, do nothing."""
         if self._held:
             return
         shells = self._shells()

@@ -29,7 +29,7 @@ _STOP = (
 _TRIGGER = b'\\builtin eval "$__sii" %s\n\n'
 """Bash reads the second line when it is done with the first: it has answered or never will."""
 _LOOK_EVERY = 1.0
-_DEAF = "it stopped listening (`set -n`, or a builtin that a command redefined)"
+_UNRESPONSIVE = "it stopped listening (`set -n`, or a builtin that a command redefined)"
 _SIGNALS = frozenset(map(int, signal.Signals))
 
 
@@ -70,7 +70,7 @@ class Shell(Resident):
             return
         self._on_control()  # it may have answered this very moment
         if self._call is call:
-            self._give_up(_DEAF)
+            self._give_up(_UNRESPONSIVE)
 
     def _ending(self, answer: bytes) -> Ending:
         code, job, cwd = answer.decode("utf-8", "replace").split(" ", 2)

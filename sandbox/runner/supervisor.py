@@ -25,7 +25,7 @@ from .interpreter import Interpreter
 from .jobs import JobProcesses
 from .loop import EventLoop
 from .privileges import PrivilegeError, Roles, allow_many_files, take_roles
-from .processes import Everything
+from .processes import SandboxProcesses
 from .programs import FreshShells, Programs
 from .shell import Shell
 from .spawn import Launcher, find_program
@@ -92,7 +92,7 @@ class Supervisor:
         self._fresh = FreshShells(context, launcher)
         self._programs = Programs(context, launcher)
         self._jobs = JobProcesses(context, launcher)
-        self._everything = Everything(lambda: self._workers.pids)
+        self._processes = SandboxProcesses(lambda: self._workers.pids)
         self._watch_disk(config["workspace"], config["disk"])
         self._hello(roles)
         self._shell.ensure_started()
@@ -118,7 +118,7 @@ class Supervisor:
         elif operation == "kill_all":
             self._kill_all(head["id"])
         elif operation in {"hold", "release"}:
-            self._everything.hold() if operation == "hold" else self._everything.release()
+            self._processes.hold() if operation == "hold" else self._processes.release()
             self._channel.send({"id": head["id"], "ev": "result"}, urgent=True)
         elif operation in {"bash", "python"}:
             self._command(head, body)
@@ -166,7 +166,7 @@ class Supervisor:
             self.loop,
             roots,
             limit,
-            self._everything,
+            self._processes,
             lambda then: self._workers.measure(roots, begin, limit, then),
             lambda: self._disk_full("disk"),
             lambda: self._disk_full("machine_disk"),

@@ -211,7 +211,7 @@ class AgentLoop:
 
     def _follow(self, event: Event) -> None:
         """Take account of an event that was recorded."""
-        self._sandbox.take(event)
+        self._sandbox.feed(event)
         match event.data:
             case ModelResponse(usage=Usage() as usage) | SummaryResponse(usage=Usage() as usage):
                 self.usage = Usage(

@@ -143,7 +143,7 @@ def _place(folder: Path, restored: Conversation, asked: _Asked, flags: dict[str,
 
     Raises `UsageError`, `RecordingError`, `SnapshotError`.
     """
-    from recordings.store.workspaces import last_settled
+    from recordings.store.workspaces import last_snapshot
 
     if asked.restores and flags.get("workspace") is not None:
         raise UsageError(
@@ -154,7 +154,7 @@ def _place(folder: Path, restored: Conversation, asked: _Asked, flags: dict[str,
         flags["workspace"] = _still_there(restored.workspace)
     if asked.restores:
         _restore_workspace(folder, flags)
-    elif last_settled(folder)[1]:
+    elif last_snapshot(folder)[1]:
         warn(
             "Restoring an earlier state of the workspace was interrupted, so its files may be "
             "incomplete: --restore restores them."
@@ -196,7 +196,7 @@ def _restore_workspace(folder: Path, flags: dict[str, Any]) -> None:
 
 async def _restored(folder: Path, settings: Settings) -> RestoredTree | None:
     from recordings.recorder import Recorder
-    from recordings.store.workspaces import last_settled
+    from recordings.store.workspaces import last_snapshot
     from sii_cli.assembly import make_key
     from sii_cli.workspace.tracker import WorkspaceTracker
 
@@ -204,7 +204,7 @@ async def _restored(folder: Path, settings: Settings) -> RestoredTree | None:
     recorder = Recorder.resume(folder, key=make_key(settings))
     try:
         watch.resume(folder)
-        last, _ = last_settled(folder)
+        last, _ = last_snapshot(folder)
         if last is None:
             raise UsageError(
                 f"{folder.name} has no snapshot of its workspace: resume without --restore."

@@ -13,7 +13,7 @@ from sandbox.network.folder import SOCKET
 from sandbox.network.hosts import AllowList
 from sandbox.network.log import NetworkLog
 from sandbox.network.proxy import AllowListProxy
-from sandbox.network.resolve import Reach
+from sandbox.network.resolve import ResolvePolicy
 from sandbox.protocol import NetworkUse
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -97,7 +97,7 @@ async def proxied(
     uses: list[NetworkUse] = []
     log = NetworkLog()
     log.watch(uses.append)
-    allowed = AllowedHosts(hosts, Reach(names or Names(), may_reach))
+    allowed = AllowedHosts(hosts, ResolvePolicy(names or Names(), may_reach))
     proxy = AllowListProxy(allowed, log, timeouts=timeouts, connections=connections)
     try:
         yield Client(proxy, host.port, uses)

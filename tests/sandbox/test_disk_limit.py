@@ -21,7 +21,7 @@ from sandbox.protocol import Limits, Sandbox, SandboxBackend, SandboxSpec
 from sandbox.runner import disk
 from sandbox.runner.disk import DiskWatch, written_since
 from sandbox.runner.loop import EventLoop
-from sandbox.runner.processes import Everything
+from sandbox.runner.processes import SandboxProcesses
 from tests.sandbox.conftest import IMAGE, Start
 from tools.command_text import command_result
 
@@ -199,9 +199,9 @@ def test_what_was_written_before_the_end_ends_nothing_that_comes_after_it(
 STOPPED_UNSEEN = """
 import os, subprocess, sys, time
 sys.path.insert(0, sys.argv[1])
-from runner.processes import Everything
+from runner.processes import SandboxProcesses
 assert os.getpid() == 1
-everything = Everything(set)
+processes = SandboxProcesses(set)
 scripts = ("sleep 1 & sleep 1 & wait; echo rc $?", "sleep 1; echo rc $?",
     "sleep 1 | cat; echo rc $?", "for i in $(seq 100); do /bin/true || echo bad; done; echo rc $?")
 running = [
@@ -210,7 +210,7 @@ running = [
 ]
 time.sleep(0.3)
 for _ in range(20):
-    everything.stop(); time.sleep(0.01); everything.go_on(); time.sleep(0.02)
+    processes.stop(); time.sleep(0.01); processes.resume(); time.sleep(0.02)
 for one in running:
     print(one.communicate(timeout=20)[0].decode())
 """
@@ -227,7 +227,7 @@ def test_no_shell_sees_that_it_was_stopped() -> None:
     assert "bad" not in done.stdout
 
 
-class _Nothing(Everything):
+class _Nothing(SandboxProcesses):
     """Stands for all processes: those of this machine are not to be stopped."""
 
     def __init__(self) -> None:
@@ -236,7 +236,7 @@ class _Nothing(Everything):
     def stop(self, is_urgent: Callable[[], bool] = bool) -> None:
         pass
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         pass
 
 

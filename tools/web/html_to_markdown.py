@@ -54,7 +54,7 @@ def decode(body: bytes, charset: str) -> str:
 
 
 def convert(page: str, url: str) -> str:
-    """Return the page's main text, or the whole page where there is hardly any."""
+    """Return the page's main text as Markdown, or all its text when little main text is found."""
     import trafilatura
 
     text = trafilatura.extract(

@@ -57,7 +57,7 @@ def returned(name: str, error: str | None = None, **details: object) -> Observat
 def followed(*data: EventData) -> SandboxTrail:
     trail = SandboxTrail()
     for one in data:
-        trail.take(event(one))
+        trail.feed(event(one))
     return trail
 
 
@@ -85,7 +85,7 @@ def test_the_call_that_starts_a_sandbox_is_not_of_the_one_before() -> None:
 def test_a_note_ends_what_is_to_be_told() -> None:
     trail = followed(*USED, resume(), HarnessMessage(reason=NEW_SANDBOX, text="."), start("b"))
     assert not trail.lost
-    trail.take(event(resume()))
+    trail.feed(event(resume()))
     assert not trail.lost
 
 
@@ -110,17 +110,17 @@ def test_exactly_what_was_made_and_not_told_as_gone_is_told(operations: list[str
     trail, number, job, ran = SandboxTrail(), 0, 0, False
     now, lost = SandboxState(), SandboxState()
 
-    def take(*data: EventData) -> None:
+    def feed(*data: EventData) -> None:
         for one in data:
-            trail.take(event(one))
+            trail.feed(event(one))
 
     def make(name: str, **details: object) -> None:
         nonlocal ran
-        take(called(name, command="c", background=bool(details)))
+        feed(called(name, command="c", background=bool(details)))
         if not ran:
-            take(start(f"n{number}"))
+            feed(start(f"n{number}"))
         ran = True
-        take(returned(name, **details))  # type: ignore[arg-type]
+        feed(returned(name, **details))  # type: ignore[arg-type]
 
     for operation in operations:
         match operation:
@@ -138,13 +138,13 @@ def test_exactly_what_was_made_and_not_told_as_gone_is_told(operations: list[str
                 make("jobs", ended_jobs=[job])
                 now.jobs.pop(job, None)
             case "told":
-                take(HarnessMessage(reason=NEW_SANDBOX, text="."))
+                feed(HarnessMessage(reason=NEW_SANDBOX, text="."))
                 lost = SandboxState()
             case "lost" | "resume" | "crash":
                 if ran and operation != "crash":
-                    take(end(f"n{number}"))
+                    feed(end(f"n{number}"))
                 if operation != "lost":
-                    take(resume())
+                    feed(resume())
                 number, ran = number + 1, False
                 lost.add(now)
                 now = SandboxState()
@@ -156,6 +156,6 @@ def test_exactly_what_was_made_and_not_told_as_gone_is_told(operations: list[str
 def test_events_of_any_content_are_followed(wild: list[EventData]) -> None:
     trail = followed(*wild, *USED)
     assert trail.now.python, "what is used after them is known"
-    trail.take(event(resume()))
-    trail.take(event(start("a new one")))
+    trail.feed(event(resume()))
+    trail.feed(event(start("a new one")))
     assert trail.lost.python, "and told as gone"

@@ -14,7 +14,7 @@ import pytest
 from sandbox.bubblewrap.backend import BubblewrapBackend
 from sandbox.client.calls import RunnerCalls
 from sandbox.docker.backend import DockerBackend
-from sandbox.network.resolve import Reach
+from sandbox.network.resolve import ResolvePolicy
 from sandbox.protocol import NetworkUse, Sandbox, SandboxBackend, SandboxSpec
 from tests.fakes.fake_site import Answer, FakeSite, fake_site
 from tests.sandbox.conftest import IMAGE, Start
@@ -27,7 +27,7 @@ async def to_loopback(host: str, _port: int) -> list[str]:
     return [PRIVATE] if host == "private.test" else ["127.0.0.1"]
 
 
-REACH = Reach(to_loopback, lambda address: address == "127.0.0.1")
+REACH = ResolvePolicy(to_loopback, lambda address: address == "127.0.0.1")
 
 
 def on_this_machine(backend: SandboxBackend) -> SandboxBackend:

@@ -16,7 +16,7 @@ import pytest
 from sandbox.docker.leftovers import remove_leftovers
 from sandbox.network.exchange import HEAD_SIZE, Timeouts
 from sandbox.network.folder import SocketFolder
-from sandbox.network.proxy import Pace
+from sandbox.network.proxy import RateLimiter
 from sandbox.own_folder import remove_leftover_folders
 from tests.sandbox.proxied import Host, get, proxied
 
@@ -180,9 +180,9 @@ async def test_closing_ends_every_connection_and_leaves_nothing() -> None:
 
 
 def test_a_burst_is_served_at_once_and_a_flood_at_its_pace() -> None:
-    pace = Pace(rate=10, burst=100)
-    assert sum(pace.delay() for _ in range(100)) == 0
-    assert 0.9 < [pace.delay() for _ in range(10)][-1] <= 1.1
+    limiter = RateLimiter(rate=10, burst=100)
+    assert sum(limiter.delay() for _ in range(100)) == 0
+    assert 0.9 < [limiter.delay() for _ in range(10)][-1] <= 1.1
 
 
 def test_the_folder_is_closed_to_others_and_open_to_the_container_that_mounts_it() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.docker.backend import DockerBackend
 from sandbox.network.log import NetworkLog
-from sandbox.network.resolve import Reach
+from sandbox.network.resolve import ResolvePolicy
 from sandbox.protocol import SandboxSpec
 from tests.sandbox.proxied import Host, Names, get, proxied
 
@@ -70,7 +70,7 @@ async def test_a_command_in_a_sandbox_that_met_no_network_says_so(tmp_path: Path
     async def knows_nothing(host: str, port: int) -> list[str]:
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
-    backend = DockerBackend(Reach(knows_nothing, lambda address: True))
+    backend = DockerBackend(ResolvePolicy(knows_nothing, lambda address: True))
     sandbox = await backend.start(SandboxSpec(tmp_path, allow_net=("site.test",)))
     try:
         done = await sandbox.bash("curl -sS http://site.test/ || true")
