@@ -213,7 +213,8 @@ class EventRenderer:
         else:
             self._section(*lines)
         if not data.approval.allowed:
-            self._screen.print(Text(f"{BAR}not allowed", style="yellow"))
+            said = f": {data.approval.words}" if data.approval.words else ""
+            self._screen.print(Text(BAR + one_line(f"not allowed{said}", 200), "yellow"))
 
     def _output(self, piece: LiveOutput) -> None:
         if not self._screen.live:

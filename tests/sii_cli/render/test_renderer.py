@@ -19,8 +19,10 @@ from recordings.events import (
     ModelError,
     ModelResponse,
     NetworkRequest,
+    Permission,
     RawGeneration,
     SandboxStart,
+    ToolCall,
 )
 from sii_cli.agent.event_channel import Item
 from sii_cli.render.renderer import EventRenderer
@@ -228,6 +230,14 @@ def test_what_the_network_refused_to_a_call_is_told_once_and_what_it_allowed_is_
     assert text.count("network: a.test:443 not allowed") == 1
     assert "network: c.test:443 unknown host" in text
     assert "b.test" not in text
+
+
+def test_a_call_that_is_not_allowed_says_why_in_the_words_of_who_refused_it() -> None:
+    told = call("bash", {"command": "curl"})
+    assert isinstance(told.data, ToolCall)
+    refused = Permission(by="human", mode="ask", allowed=False, words="No network.\nEver.")
+    text = plain(event(told.data.model_copy(update={"approval": refused})))
+    assert "│ not allowed: No network. Ever." in text
 
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\x1b[31m[bold red]x[/] \u202ey\x9b1m \x1b"
