@@ -8,16 +8,16 @@ from typing import Any
 import orjson
 
 from recordings.events import CallRequest, Flag, ModelErrorKind, Usage
-from sii_cli.model.bounds import (
+from sii_cli.model.errors import ModelCallFailed
+from sii_cli.model.http.sse import BadStream
+from sii_cli.model.response_limits import (
     LARGEST_CONTEXT,
     MOST_CALLS,
     MOST_COUNT,
-    TooMuch,
-    bounds_of,
+    ResponseTooLarge,
     is_count,
+    response_limits,
 )
-from sii_cli.model.errors import ModelCallFailed
-from sii_cli.model.http.sse import BadStream
 from sii_cli.model.types import Completion, Delta
 
 ENDED = ("stop", "tool_calls")
@@ -51,8 +51,8 @@ class Assembler:
         self._call_stop = call_stop
         self._max_tokens = max_tokens
         self._context_length = context_length
-        self.bounds = bounds_of(max_tokens, context_length)
-        self._room = self.bounds.characters
+        self.limits = response_limits(max_tokens, context_length)
+        self._room = self.limits.characters
         self.finish_reason: str | None = None
         self.generated_ids: list[int] | None = None
         self._response_id: str | None = None
@@ -77,7 +77,7 @@ class Assembler:
     def add(self, chunk: Any) -> Iterator[Delta]:
         """Add a parsed chunk; yield the text in it.
 
-        Raises `ModelCallFailed` for an error inside the stream, `BadStream`, `TooMuch`.
+        Raises `ModelCallFailed` for an error inside the stream, `BadStream`, `ResponseTooLarge`.
         """
         if not isinstance(chunk, dict):
             raise BadStream("a chunk that is not an object")
@@ -100,7 +100,7 @@ class Assembler:
         if chunk.get("prompt_token_ids") is not None:
             self._prompt_ids = _ids(chunk["prompt_token_ids"])
             if len(self._prompt_ids) > LARGEST_CONTEXT:
-                raise TooMuch(f"more than {LARGEST_CONTEXT:,} ids of a prompt")
+                raise ResponseTooLarge(f"more than {LARGEST_CONTEXT:,} ids of a prompt")
         if chunk.get("usage"):
             self._usage = _usage(chunk["usage"])
 
@@ -109,8 +109,8 @@ class Assembler:
             if self.generated_ids is None:
                 self.generated_ids = []
             self.generated_ids += _ids(choice["token_ids"])
-            if len(self.generated_ids) > self.bounds.tokens:
-                raise TooMuch(f"more than {self.bounds.tokens:,} token ids")
+            if len(self.generated_ids) > self.limits.tokens:
+                raise ResponseTooLarge(f"more than {self.limits.tokens:,} token ids")
         delta = choice.get("delta") or {}
         reasoning = delta.get("reasoning") or delta.get("reasoning_content")
         if reasoning:
@@ -131,7 +131,7 @@ class Assembler:
         index = _count(piece["index"])
         call = self._calls.setdefault(index, _PartialCall())
         if len(self._calls) > MOST_CALLS:
-            raise TooMuch(f"more than {MOST_CALLS:,} tool calls")
+            raise ResponseTooLarge(f"more than {MOST_CALLS:,} tool calls")
         if piece.get("id"):
             call.call_id = _word(piece["id"])
         function = piece.get("function") or {}
@@ -144,12 +144,14 @@ class Assembler:
             yield Delta("call_arguments", arguments, index)
 
     def _collected(self, text: Any) -> str:
-        """Return a text of the response, as long as it is within its bounds."""
+        """Return a text of the response, as long as it is within its limits."""
         taken = _text(text)
         self._room -= len(taken)
         if self._room < 0:
-            limit = self.bounds
-            raise TooMuch(f"more than {limit.characters:,} characters for {limit.tokens:,} tokens")
+            limit = self.limits
+            raise ResponseTooLarge(
+                f"more than {limit.characters:,} characters for {limit.tokens:,} tokens"
+            )
         return taken
 
     def completion(

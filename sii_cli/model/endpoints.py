@@ -10,11 +10,11 @@ from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sii_cli.model.bounds import MOST_COUNT, is_count
 from sii_cli.model.errors import ModelCallFailed, ModelCallRefused
+from sii_cli.model.response_limits import MOST_COUNT, is_count
 from sii_cli.model.server import Entry, Server, named
 
-LOOK_TIMEOUT = 5.0
+CHECK_TIMEOUT = 5.0
 """Seconds within which one of several servers must say what it serves and how busy it is."""
 GONE = ("connect", "dns", "timeout", "tls", "engine_dead", "unavailable", "bad_url")
 """Failures after which a server is left at once, when there is another."""
@@ -52,7 +52,7 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class EndpointModel:
     """The model that a session uses, as one server describes it."""
 
     server: Server
@@ -66,7 +66,7 @@ class Served:
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _Checked:
     server: Server
     entries: dict[str, Entry]
     load: Load
@@ -101,7 +101,7 @@ class Endpoints:
         self.current = self._servers[0]
         self.left_out: tuple[str, ...] = ()
         """Sentences: which servers are not used, and why."""
-        self._served: Served | None = None
+        self._served: EndpointModel | None = None
         self._failures = 0
 
     @property
@@ -109,17 +109,17 @@ class Endpoints:
         """The URLs of all servers."""
         return [server.base_url for server in self._servers]
 
-    async def place(self, model: str | None) -> Served:
+    async def place(self, model: str | None) -> EndpointModel:
         """Choose the least busy of the servers that serve the model. Raises `ModelCallFailed`."""
         if len(self._servers) == 1:
             name, entry = await self.current.model(model)
-            self._served = Served(self.current, name, entry)
+            self._served = EndpointModel(self.current, name, entry)
             return self._served
-        looks = await asyncio.gather(*map(_look, self._servers))
-        served = _meant(looks, model)
-        equal, self.left_out = _sort_out(looks, served)
-        self._take(min(equal, key=_busy).server)
-        self._served = Served(self.current, served.name, served.entry)
+        checked = await asyncio.gather(*map(_check, self._servers))
+        served = _meant(checked, model)
+        equal, self.left_out = _sort_out(checked, served)
+        self._use(min(equal, key=_busy).server)
+        self._served = EndpointModel(self.current, served.name, served.entry)
         return self._served
 
     async def leave(self, failure: ModelCallFailed) -> bool:
@@ -128,15 +128,15 @@ class Endpoints:
         others = [server for server in self._servers if server is not self.current]
         if not others or (failure.kind not in GONE and self._failures < MOST_FAILURES):
             return False
-        looks = await asyncio.gather(*map(_look, others))
+        checked = await asyncio.gather(*map(_check, others))
         equal = [
-            look
-            for look in looks
-            if isinstance(look, _Seen) and (self._served is None or not _other(look, self._served))
+            one
+            for one in checked
+            if isinstance(one, _Checked) and (self._served is None or not _other(one, self._served))
         ]
         if not equal:
             return False
-        self._take(min(equal, key=_busy).server)
+        self._use(min(equal, key=_busy).server)
         return True
 
     def answered(self) -> None:
@@ -148,60 +148,60 @@ class Endpoints:
         for server in self._servers:
             await server.aclose()
 
-    def _take(self, server: Server) -> None:
+    def _use(self, server: Server) -> None:
         self.current = server
         self._failures = 0
         _placed[server.base_url].append(time.monotonic())
 
 
-async def _look(server: Server) -> _Seen | ModelCallFailed:
+async def _check(server: Server) -> _Checked | ModelCallFailed:
     """Ask a server what it serves and how busy it is."""
     try:
-        async with asyncio.timeout(LOOK_TIMEOUT):
+        async with asyncio.timeout(CHECK_TIMEOUT):
             entries = {entry["id"]: entry for entry in await server.models()}
-            return _Seen(server, entries, read_load(await server.metrics()))
+            return _Checked(server, entries, read_load(await server.metrics()))
     except TimeoutError:
         return ModelCallFailed("timeout", f"{server.base_url} does not answer.")
     except ModelCallFailed as error:
         return error
 
 
-def _meant(looks: Sequence[_Seen | ModelCallFailed], model: str | None) -> Served:
+def _meant(checked: Sequence[_Checked | ModelCallFailed], model: str | None) -> EndpointModel:
     """Return the model of a name, as the first server describes it that has it."""
-    seen = [look for look in looks if isinstance(look, _Seen)]
+    seen = [one for one in checked if isinstance(one, _Checked)]
     if not seen:
-        first = next(look for look in looks if isinstance(look, ModelCallFailed))
-        raise first.with_message(f"None of {len(looks)} servers can be used: {first}")
+        first = next(one for one in checked if isinstance(one, ModelCallFailed))
+        raise first.with_message(f"None of {len(checked)} servers can be used: {first}")
     name = model or next(iter(seen[0].entries))
-    for look in seen:
-        if name in look.entries:
-            return Served(look.server, name, look.entries[name])
-    others = named(dict.fromkeys(name for look in seen for name in look.entries))
+    for one in seen:
+        if name in one.entries:
+            return EndpointModel(one.server, name, one.entries[name])
+    others = named(dict.fromkeys(name for one in seen for name in one.entries))
     message = f"No server serves {name!r}; they serve {others}: set SII_MODEL."
     raise ModelCallRefused("unknown_model", message)
 
 
 def _sort_out(
-    looks: Sequence[_Seen | ModelCallFailed], served: Served
-) -> tuple[list[_Seen], tuple[str, ...]]:
+    checked: Sequence[_Checked | ModelCallFailed], served: EndpointModel
+) -> tuple[list[_Checked], tuple[str, ...]]:
     """Return the servers that serve the same model, and why the others are left out."""
-    equal: list[_Seen] = []
+    equal: list[_Checked] = []
     said: list[str] = []
-    for look in looks:
-        if isinstance(look, ModelCallFailed):
-            said.append(f"A server is not used for now: {look}")
-        elif why := _other(look, served):
-            said.append(f"{look.server.base_url} is left out: {why}.")
+    for one in checked:
+        if isinstance(one, ModelCallFailed):
+            said.append(f"A server is not used for now: {one}")
+        elif why := _other(one, served):
+            said.append(f"{one.server.base_url} is left out: {why}.")
         else:
-            equal.append(look)
+            equal.append(one)
     return equal, tuple(said)
 
 
-def _other(look: _Seen, served: Served) -> str:
+def _other(one: _Checked, served: EndpointModel) -> str:
     """Return how a server differs from the chosen one; empty when it does not."""
-    if served.name not in look.entries:
-        return f"it serves {named(look.entries)}, not {served.name}"
-    length = _length(look.entries[served.name])
+    if served.name not in one.entries:
+        return f"it serves {named(one.entries)}, not {served.name}"
+    length = _length(one.entries[served.name])
     if length != served.length:
         return f"it holds {length} tokens, {served.server.base_url} {served.length}"
     return ""
@@ -212,8 +212,8 @@ def _length(entry: Entry) -> int | None:
     return length if is_count(length) and length else None
 
 
-def _busy(look: _Seen) -> tuple[float, float, float]:
-    recent = _placed[look.server.base_url]
+def _busy(one: _Checked) -> tuple[float, float, float]:
+    recent = _placed[one.server.base_url]
     while recent and recent[0] < time.monotonic() - UNSEEN:
         recent.popleft()
-    return look.load.requests + len(recent), look.load.cache, random.random()
+    return one.load.requests + len(recent), one.load.cache, random.random()

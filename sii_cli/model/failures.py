@@ -13,11 +13,11 @@ import aiohttp
 import orjson
 
 from sii_cli.model.assemble import words_in
-from sii_cli.model.bounds import TooMuch
 from sii_cli.model.errors import ModelCallFailed, ModelCallRefused, PromptTooLong
 from sii_cli.model.http.sse import BadStream
 from sii_cli.model.http.transport import BadKey, BadUrl, Compressed, ProxyFailed
 from sii_cli.model.profiles import profile_of
+from sii_cli.model.response_limits import ResponseTooLarge
 from tools.web.proxies import BadProxy
 from tools.web.tls import NoCertificates
 
@@ -96,7 +96,7 @@ def _failure_of_answer(error: Exception) -> ModelCallFailed | None:
     match error:
         case ModelCallFailed():
             return error
-        case TooMuch():
+        case ResponseTooLarge():
             message = (
                 f"The server sent {error}, which no answer to this request has: "
                 "see its log, or use another server."

@@ -10,10 +10,10 @@ from typing import Any
 
 import orjson
 
-from sii_cli.model.bounds import SPARE_BYTES, is_count
 from sii_cli.model.errors import ModelCallFailed, ModelCallRefused
 from sii_cli.model.failures import failure_of_exception, failure_of_status, shown_name
 from sii_cli.model.http.transport import Answer, Connections
+from sii_cli.model.response_limits import SPARE_BYTES, is_count
 
 ASK_TIMEOUT = 30.0
 """Seconds for everything but a response of the model."""

@@ -93,7 +93,7 @@ class Completion:
 
 
 @dataclass(frozen=True, slots=True)
-class TextDoubts:
+class TextDifferences:
     """How a response differs from what its ids spell."""
 
     flags: tuple[Flag, ...]
@@ -136,7 +136,7 @@ class Model(Protocol):
         """
         ...
 
-    async def text_doubts(self, done: Completion) -> TextDoubts | None:
+    async def text_differences(self, done: Completion) -> TextDifferences | None:
         """Compare a whole response with what its generated ids spell.
 
         `None` where that is not known, or the model's form cannot be compared. Raises

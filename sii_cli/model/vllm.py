@@ -13,7 +13,6 @@ import aiohttp
 import orjson
 
 from sii_cli.model.assemble import Assembler
-from sii_cli.model.bounds import MOST_SECONDS, TooMuch
 from sii_cli.model.endpoints import Endpoints
 from sii_cli.model.errors import ModelCallFailed
 from sii_cli.model.failures import failure_of_exception, failure_of_status
@@ -22,6 +21,7 @@ from sii_cli.model.forms.registry import form_of
 from sii_cli.model.http.sse import DONE, EventSplitter
 from sii_cli.model.http.transport import Answer
 from sii_cli.model.profiles import profile_of
+from sii_cli.model.response_limits import MOST_SECONDS, ResponseTooLarge
 from sii_cli.model.retry import DEFAULT_WAITS, Retries, Waits
 from sii_cli.model.server import Server
 from sii_cli.model.types import (
@@ -32,7 +32,7 @@ from sii_cli.model.types import (
     RequestFailed,
     RequestStarted,
     ServedModel,
-    TextDoubts,
+    TextDifferences,
 )
 
 LAST_BYTES_TIMEOUT = 0.5
@@ -161,8 +161,8 @@ class VllmModel:
                 return
             await asyncio.sleep(wait)
 
-    async def text_doubts(self, done: Completion) -> TextDoubts | None:
-        """Ask the server what a response's ids spell, and compare; see `Model.text_doubts`."""
+    async def text_differences(self, done: Completion) -> TextDifferences | None:
+        """Ask the server what a response's ids spell, and compare; see `Model.text_differences`."""
         form, name = self._form, self._served_as
         if form is None or name is None:
             return None
@@ -173,7 +173,7 @@ class VllmModel:
         style = form.call_style(raw)
         if style is not None and style.is_forced and not self._strict_calls:
             flags.append("call_form_forced")
-        return TextDoubts(tuple(flags), raw)
+        return TextDifferences(tuple(flags), raw)
 
     async def count_tokens(self, what: str | ChatRequest) -> int | None:
         """Ask `/tokenize`; see `Model.count_tokens`."""
@@ -197,9 +197,9 @@ class VllmModel:
         first_chunk: float | None = None
         first_token: float | None = None
         chunks = 0
-        bounds = assembler.bounds
-        splitter = EventSplitter(bounds.line)
-        answer = await self._send(server, body, request, bounds.stream)
+        limits = assembler.limits
+        splitter = EventSplitter(limits.line)
+        answer = await self._send(server, body, request, limits.stream)
         done = False
         with closing(answer):
             while not done:
@@ -208,14 +208,16 @@ class VllmModel:
                 if not data:
                     break
                 if time.monotonic() - sent > self._total_timeout:
-                    raise TooMuch(f"an answer without an end ({self._total_timeout:,.0f} s)")
+                    raise ResponseTooLarge(
+                        f"an answer without an end ({self._total_timeout:,.0f} s)"
+                    )
                 for event in splitter.feed(data):
                     if event == DONE:
                         done = True
                         break
                     chunks += 1
-                    if chunks > bounds.events:
-                        raise TooMuch(f"more than {bounds.events:,} events")
+                    if chunks > limits.events:
+                        raise ResponseTooLarge(f"more than {limits.events:,} events")
                     first_chunk = first_chunk or time.monotonic() - sent
                     for delta in assembler.add(orjson.loads(event)):
                         first_token = first_token or time.monotonic() - sent
@@ -265,7 +267,7 @@ async def _read_to_the_end(answer: Answer) -> None:
     The response is whole: nothing that fails from here on may lose it.
     """
     left = MAX_LAST_BYTES
-    with suppress(TimeoutError, aiohttp.ClientError, TooMuch):
+    with suppress(TimeoutError, aiohttp.ClientError, ResponseTooLarge):
         async with asyncio.timeout(LAST_BYTES_TIMEOUT):
             while left > 0 and (data := await answer.read()):
                 left -= len(data)

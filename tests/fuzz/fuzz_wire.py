@@ -24,11 +24,11 @@ with atheris.instrument_imports(include=["sii_cli", "sandbox.network", "tools.we
     from sandbox.network.addresses import is_public
     from sandbox.network.client_hello import Incomplete, server_name
     from sii_cli.model.assemble import Assembler
-    from sii_cli.model.bounds import TooMuch
     from sii_cli.model.endpoints import read_load
     from sii_cli.model.errors import ModelCallFailed
     from sii_cli.model.failures import failure_of_status
     from sii_cli.model.http.sse import BadStream, EventSplitter
+    from sii_cli.model.response_limits import ResponseTooLarge
     from tools.web.inflate import UnknownCoding, read_body
 
 LIMIT = 1000
@@ -38,11 +38,11 @@ def stream(data: bytes) -> None:
     """An answer as events, in pieces of a length that the input chooses."""
     size = 1 + data[0]
     splitter, assembler = EventSplitter(longest=LIMIT), Assembler(max_tokens=1, context_length=1)
-    with suppress(BadStream, TooMuch, ModelCallFailed, orjson.JSONDecodeError):
+    with suppress(BadStream, ResponseTooLarge, ModelCallFailed, orjson.JSONDecodeError):
         for at in range(1, len(data), size):
             for event in splitter.feed(data[at : at + size]):
                 list(assembler.add(orjson.loads(event)))
-    assert len(assembler.content) + len(assembler.reasoning) <= assembler.bounds.characters
+    assert len(assembler.content) + len(assembler.reasoning) <= assembler.limits.characters
     if assembler.finish_reason is not None:
         assembler.completion(attempt=1, first_chunk=None, first_token=None, total=0.0, chunks=1)
 

@@ -31,10 +31,10 @@ from sandbox.runner.frames import FrameDecoder, FrameError, encode
 from sii_cli.config.project_settings import find_project_file
 from sii_cli.errors import UsageError
 from sii_cli.model.assemble import Assembler
-from sii_cli.model.bounds import TooMuch
 from sii_cli.model.errors import ModelCallFailed
 from sii_cli.model.forms.glm import differences
 from sii_cli.model.http.sse import BadStream, EventSplitter
+from sii_cli.model.response_limits import ResponseTooLarge
 from sii_cli.queries.query_files import read_query_file
 from sii_cli.queries.workspaces.errors import SourceRefused
 from sii_cli.queries.workspaces.extraction import extract
@@ -50,7 +50,7 @@ MOST_UNPACKED = 1 << 20
 def _stream(data: bytes) -> None:
     """A model server's answer."""
     splitter, assembler = EventSplitter(1 << 16), Assembler(max_tokens=64, context_length=256)
-    with suppress(BadStream, TooMuch, ModelCallFailed):
+    with suppress(BadStream, ResponseTooLarge, ModelCallFailed):
         for cut in (data[: len(data) // 3], data[len(data) // 3 :]):
             for event in splitter.feed(cut):
                 with suppress(orjson.JSONDecodeError):

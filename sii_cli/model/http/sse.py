@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sii_cli.model.bounds import LARGE_EVENT, MOST_LARGE, MOST_NESTED, TooMuch
+from sii_cli.model.response_limits import LARGE_EVENT, MOST_LARGE, MOST_NESTED, ResponseTooLarge
 
 DONE = b"[DONE]"
 MAX_LINE = 16 << 20
@@ -31,14 +31,14 @@ class EventSplitter:
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         """Yield the data of every event line that is complete now.
 
-        Raises `BadStream`, `TooMuch`.
+        Raises `BadStream`, `ResponseTooLarge`.
 
         vLLM sends every event as one `data: …` line; comments and other fields are skipped.
         """
         self._rest += chunk
         if b"\n" not in chunk:
             if len(self._rest) > self._longest:
-                raise TooMuch(f"an event of more than {self._longest:,} bytes")
+                raise ResponseTooLarge(f"an event of more than {self._longest:,} bytes")
             return
         *lines, rest = bytes(self._rest).split(b"\n")
         self._rest = bytearray(rest)
@@ -52,13 +52,13 @@ class EventSplitter:
             if line.strip() and not line.startswith(_OTHER_FIELDS):
                 raise BadStream(f"a line that is not an event: {line[:80]!r}")
         if self._skipped > MAX_SKIPPED:
-            raise TooMuch(f"more than {MAX_SKIPPED:,} bytes between its events")
+            raise ResponseTooLarge(f"more than {MAX_SKIPPED:,} bytes between its events")
 
     def _count(self, data: bytes) -> None:
         if len(data) <= LARGE_EVENT:
             return
         if data.count(b"[") + data.count(b"{") > MOST_NESTED:
-            raise TooMuch(f"an event of more than {MOST_NESTED:,} lists and objects")
+            raise ResponseTooLarge(f"an event of more than {MOST_NESTED:,} lists and objects")
         self._large += 1
         if self._large > MOST_LARGE:
-            raise TooMuch(f"more than {MOST_LARGE} events of over {LARGE_EVENT:,} bytes")
+            raise ResponseTooLarge(f"more than {MOST_LARGE} events of over {LARGE_EVENT:,} bytes")

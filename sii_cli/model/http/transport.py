@@ -16,7 +16,7 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from yarl import URL
 
-from sii_cli.model.bounds import TooMuch
+from sii_cli.model.response_limits import ResponseTooLarge
 from tools.web.proxies import Proxy, find_proxy
 from tools.web.tls import trusted
 
@@ -72,7 +72,9 @@ class _Arrivals:
         if self._left >= 0:
             ResponseHandler.data_received(self._protocol, data)
             return
-        error = TooMuch(f"more than {self._most:,} bytes, most of them no part of an answer")
+        error = ResponseTooLarge(
+            f"more than {self._most:,} bytes, most of them no part of an answer"
+        )
         self._protocol.set_exception(error)
         if self._response.content is not None:
             self._response.content.set_exception(error)
@@ -93,7 +95,9 @@ class _Response(aiohttp.ClientResponse):
             nonlocal heads
             heads += 1
             if heads > MAX_INTERIM + 1:
-                raise TooMuch(f"more than {MAX_INTERIM} interim answers (1xx) and no answer")
+                raise ResponseTooLarge(
+                    f"more than {MAX_INTERIM} interim answers (1xx) and no answer"
+                )
             return await read()
 
         protocol.read = read_counted  # type: ignore[method-assign,assignment]
@@ -119,14 +123,14 @@ class Answer:
     async def read(self) -> bytes:
         """Return what has arrived, as soon as something has; nothing at the end.
 
-        Raises `TooMuch`, `aiohttp.ClientError`.
+        Raises `ResponseTooLarge`, `aiohttp.ClientError`.
         """
         data = await self._response.content.read(PIECE)
         if len(data) == PIECE:  # more is there, as of a flood: others in the loop come first
             await asyncio.sleep(0)
         self._left -= len(data)
         if self._left < 0:
-            raise TooMuch(f"more than {self._limit:,} bytes")
+            raise ResponseTooLarge(f"more than {self._limit:,} bytes")
         return data
 
     async def read_all(self) -> bytes:
@@ -157,7 +161,7 @@ class Connections:
         """Return the answer, its body (of `limit` bytes at most) still to be read.
 
         Raises `BadUrl`, `BadKey`, `BadProxy`, `ProxyFailed`, `NoCertificates`, `Compressed`,
-        `TooMuch`, `aiohttp.ClientError`, `TimeoutError`.
+        `ResponseTooLarge`, `aiohttp.ClientError`, `TimeoutError`.
         """
         if not "".join(self._headers.values()).isprintable():
             raise BadKey

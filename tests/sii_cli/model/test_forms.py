@@ -87,9 +87,11 @@ async def test_its_raw_text_is_compared_with_what_the_parser_returned(
     turn = Turn(calls=[("bash", {"command": "ls"})], parsed=parsed)
     async with ScriptedServer([turn], model="tiny") as server, client(server.base_url) as model:
         await model.describe()
-        doubts = await model.text_doubts(completion_of(await parts_of(model, ask(model="tiny"))))
-    assert doubts is not None
-    assert doubts.flags == flags
+        differences = await model.text_differences(
+            completion_of(await parts_of(model, ask(model="tiny")))
+        )
+    assert differences is not None
+    assert differences.flags == flags
 
 
 async def _examined(script: Sequence[Turn], model: str) -> dict[str, DoctorCheck]:

@@ -14,10 +14,10 @@ from recordings.events import ModelResponse, Permission, ToolCall, Usage
 from recordings.storage.encoding import encode
 from recordings.storage.log import LONGEST_LINE
 from sii_cli.model.assemble import Assembler
-from sii_cli.model.bounds import MOST_CALLS, SPARE_TOKENS, bounds_of
 from sii_cli.model.endpoints import read_load
 from sii_cli.model.errors import ModelCallFailed
 from sii_cli.model.failures import failure_of_status
+from sii_cli.model.response_limits import MOST_CALLS, SPARE_TOKENS, response_limits
 from sii_cli.model.server import Server
 from sii_cli.model.types import Completion, RequestFailed
 from sii_cli.model.vllm import VllmModel
@@ -234,17 +234,17 @@ def test_a_stop_reason_that_is_no_token_and_no_text_is_left_out(stop: Any) -> No
 
 
 def test_what_an_answer_may_be_follows_from_its_tokens() -> None:
-    small, large = bounds_of(100, 131072), bounds_of(None, 131072)
+    small, large = response_limits(100, 131072), response_limits(None, 131072)
     assert small.tokens == 100 + SPARE_TOKENS
     assert large.tokens == 131072 + SPARE_TOKENS
     assert small.characters < large.characters
-    assert bounds_of(None, 10**15) == bounds_of(10**15, 10**18)
+    assert response_limits(None, 10**15) == response_limits(10**15, 10**18)
     assert small.events > MOST_CALLS
 
 
 @pytest.mark.parametrize("character", ["\x01", "\\u0001", '\\"', "\U0001f600", "\\"])
 def test_the_longest_answer_fits_a_line_of_a_recording(character: str) -> None:
-    most = bounds_of(None, 10**15).characters
+    most = response_limits(None, 10**15).characters
     text = character * (most // len(character) - 10)
     arguments = f'{{"a": "{text}"}}'
     call = ToolCall(

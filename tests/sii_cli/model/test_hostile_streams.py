@@ -1,4 +1,4 @@
-"""Any bytes of a model server: a completion or a failure with a name, within bounds."""
+"""Any bytes of a model server: a completion or a failure with a name, within limits."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sii_cli.model.assemble import Assembler
-from sii_cli.model.bounds import TooMuch
 from sii_cli.model.endpoints import read_load
 from sii_cli.model.errors import ModelCallFailed
 from sii_cli.model.failures import failure_of_status
 from sii_cli.model.http.sse import BadStream, EventSplitter
+from sii_cli.model.response_limits import ResponseTooLarge
 from sii_cli.model.types import Completion, RequestFailed
 from tests.fakes.bomb_server import bomb_server
 from tests.sii_cli.model.calling import ask, client
@@ -88,7 +88,7 @@ def test_any_bytes_are_events_or_a_named_error_and_no_line_grows_beyond_its_limi
 ) -> None:
     body = b"".join(data)
     splitter = EventSplitter(longest=100)
-    with suppress(BadStream, TooMuch):
+    with suppress(BadStream, ResponseTooLarge):
         for start, end in pairwise([0, *sorted(cuts), len(body)]):
             piece = body[start:end]
             assert all(splitter.feed(piece))
@@ -132,12 +132,12 @@ def test_what_is_put_together_stays_within_its_bounds_and_can_be_recorded(
     chunks: list[list[Any]],
 ) -> None:
     assembler = Assembler(max_tokens=1, context_length=1)
-    with suppress(BadStream, ModelCallFailed, TooMuch):
+    with suppress(BadStream, ModelCallFailed, ResponseTooLarge):
         for chunk in chunks:
             list(assembler.add({"choices": chunk}))
-    bounds = assembler.bounds
-    assert len(assembler.content) + len(assembler.reasoning) <= bounds.characters
-    assert len(assembler.generated_ids or ()) <= bounds.tokens + 3
+    limits = assembler.limits
+    assert len(assembler.content) + len(assembler.reasoning) <= limits.characters
+    assert len(assembler.generated_ids or ()) <= limits.tokens + 3
     if assembler.finish_reason is not None:
         done = assembler.completion(
             attempt=1, first_chunk=None, first_token=None, total=0.0, chunks=len(chunks)

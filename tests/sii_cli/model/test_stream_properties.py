@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 
 from recordings.events import CallRequest, ModelResponse, Usage
 from sii_cli.model.assemble import Assembler
-from sii_cli.model.bounds import TooMuch
 from sii_cli.model.errors import ModelCallFailed
 from sii_cli.model.http.sse import BadStream, EventSplitter
+from sii_cli.model.response_limits import ResponseTooLarge
 from sii_cli.model.types import Completion
 from tests.sii_cli.model.captures import capture, completion, streamed
 
 STREAMS = ("02", "04", "05", "06b", "07", "09b", "30b", "50_kill_api")
 ENDED = STREAMS[:-1]
-NAMED = (BadStream, ModelCallFailed, TooMuch, orjson.JSONDecodeError)
+NAMED = (BadStream, ModelCallFailed, ResponseTooLarge, orjson.JSONDecodeError)
 
 steady = settings(deadline=None)  # other work on the machine is not a failure
 json_values = st.recursive(
@@ -147,7 +147,7 @@ def test_any_value_in_any_place_of_a_chunk_is_taken_well_formed_or_refused(
 def test_a_line_without_an_end_is_refused() -> None:
     splitter = EventSplitter(longest=1000)
     assert list(splitter.feed(b"x" * 1000)) == []
-    with pytest.raises(TooMuch, match="more than 1,000 bytes"):
+    with pytest.raises(ResponseTooLarge, match="more than 1,000 bytes"):
         list(splitter.feed(b"x"))
 
 

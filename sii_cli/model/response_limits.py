@@ -39,7 +39,7 @@ MOST_COUNT = 2**53
 """Below it a number is the same in every program that reads JSON."""
 
 
-class TooMuch(Exception):
+class ResponseTooLarge(Exception):
     """Raised when a server sends more than a response can have; the message says what and how much.
 
     It completes the sentence "The server sent …".
@@ -47,7 +47,7 @@ class TooMuch(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class ResponseLimits:
     """The limits of one response."""
 
     tokens: int
@@ -61,12 +61,12 @@ class Bounds:
     """Bytes of the whole body."""
 
 
-def bounds_of(max_tokens: int | None, context_length: int | None) -> Bounds:
+def response_limits(max_tokens: int | None, context_length: int | None) -> ResponseLimits:
     """Return the limits of the response to a request."""
     context = min(context_length or UNKNOWN_CONTEXT, LARGEST_CONTEXT)
     tokens = min(max_tokens or context, context) + SPARE_TOKENS
     line = LINE_BYTES_A_TOKEN * context + SPARE_BYTES
-    return Bounds(
+    return ResponseLimits(
         tokens=tokens,
         characters=min(CHARACTERS_A_TOKEN * tokens, MOST_CHARACTERS),
         events=EVENTS_A_TOKEN * tokens,
