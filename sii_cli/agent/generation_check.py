@@ -32,7 +32,7 @@ class GenerationCheck:
     async def _check(self, step: int, done: Completion) -> RawGeneration | None:
         try:
             async with asyncio.timeout(PATIENCE):
-                found = await self._model.text_doubts(done)
+                found = await self._model.text_differences(done)
         except (TimeoutError, ModelCallFailed):
             return RawGeneration(step=step, attempt=done.attempt, flags=["text_unchecked"], text="")
         if found is None or not found.flags:

@@ -90,7 +90,7 @@ class AgentLoop:
         limits: RoundLimits = RoundLimits(),
         permit: Permit = permit_all,
         on_sandbox_lost: Callable[[str], None] = lambda detail: None,
-        look_at_sandbox: Callable[[], None] = lambda: None,
+        check_sandbox: Callable[[], None] = lambda: None,
         setup: bool = False,
         observer: RoundObserver = UNOBSERVED,
         context: ModelContext = UNKNOWN,
@@ -99,7 +99,7 @@ class AgentLoop:
         """`tools` is the JSON array of schemas as sent; `restored` is the session to continue.
 
         `permit` decides whether a call may run. `observer` is notified of rounds and steps, and may
-        delay a step's calls. `look_at_sandbox` finds out whether the sandbox is gone; `setup`:
+        delay a step's calls. `check_sandbox` finds out whether the sandbox is gone; `setup`:
         commands set every sandbox up.
         """
         self.usage = restored.usage if restored else Usage()
@@ -114,7 +114,7 @@ class AgentLoop:
         self._limits = limits
         self._observer = observer
         self._sandbox = restored.sandbox if restored else SandboxTrail()
-        self._look_at_sandbox = look_at_sandbox
+        self._check_sandbox = check_sandbox
         self._setup = setup
         self._channel = EventChannel(recorder, follow=self._follow)
         client = ModelClient(
@@ -322,7 +322,7 @@ class AgentLoop:
 
     def _note_new_sandbox(self) -> None:
         """Let the model read what its last sandbox took along, before it relies on it."""
-        self._look_at_sandbox()
+        self._check_sandbox()
         if self._sandbox.lost:
             self.note(new_sandbox_note(self._sandbox, setup=self._setup), "harness")
 

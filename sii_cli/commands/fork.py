@@ -12,14 +12,14 @@ import click
 
 from sii_cli.config.settings import find_home, find_key_home
 from sii_cli.errors import UsageError
-from sii_cli.fork.workspace import Placed, place_workspace
+from sii_cli.fork.workspace import ForkWorkspace, place_workspace
 from sii_cli.options.recordings import REFS_HELP, find_one, open_store, warn, warn_when_void
 from sii_cli.options.settings import example, load_for_recordings
 from sii_cli.review.verdicts import speaker_option
 
 if TYPE_CHECKING:
     from recordings.conversation.restore import Conversation
-    from sii_cli.fork.edit import Changed
+    from sii_cli.fork.edit import ForkEdit
 
 
 @click.command(
@@ -116,18 +116,18 @@ def command(
             f"This home cannot prove that it made {parent.name}: what the fork shares with "
             f"it counts as foreign (`sii trust {name}` trusts it)."
         )
-    for doubt in placed.doubts:
-        warn(doubt)
+    for warning in placed.warnings:
+        warn(warning)
 
 
 def _fork(
     parent: Path,
     past: Conversation,
     workspace: Path | None,
-    changed: Changed | None,
+    changed: ForkEdit | None,
     *,
     is_own: bool,
-) -> tuple[str, Placed]:
+) -> tuple[str, ForkWorkspace]:
     """Make the fork; return its id and where it works. A failed one leaves no recording.
 
     Of a parent that is not own nothing becomes this home's word: the fork is not sealed.

@@ -39,14 +39,14 @@ def command(
 ) -> int:
     """ServeCommand, and run until the server ends."""
     from sii_cli.config.settings import find_key_home
-    from sii_cli.serve.command import choose_command, find_vllm, look_at_machine
+    from sii_cli.serve.command import choose_command, detect_machine, find_vllm
     from sii_cli.serve.server import free_port
 
     if dry_run:
         ready = _plan_anywhere(model, port, vllm, extra)
     else:
         chosen = free_port(port)
-        ready = choose_command(model, look_at_machine(), find_vllm(vllm), port=chosen, extra=extra)
+        ready = choose_command(model, detect_machine(), find_vllm(vllm), port=chosen, extra=extra)
     for note in ready.notes:
         click.echo(f"note: {note}", err=True)
     if dry_run:
@@ -63,7 +63,7 @@ def _plan_anywhere(
 ) -> ServeCommand:
     """Choose the command also where it cannot be run: what is missing here becomes a note."""
     from sii_cli.errors import SiiError
-    from sii_cli.serve.command import choose_command, find_vllm, look_at_machine, vendors_machine
+    from sii_cli.serve.command import choose_command, detect_machine, find_vllm, vendors_machine
     from sii_cli.serve.server import FIRST_PORT, free_port
 
     missing = []
@@ -78,7 +78,7 @@ def _plan_anywhere(
         missing.append(str(error))
         chosen = port or FIRST_PORT
     try:
-        ready = choose_command(model, look_at_machine(), program, port=chosen, extra=extra)
+        ready = choose_command(model, detect_machine(), program, port=chosen, extra=extra)
     except SiiError as error:
         machine = vendors_machine(model)
         missing.append(f"{error} The command is for {len(machine.gpus)} × {machine.gpus[0]} GB.")

@@ -23,7 +23,7 @@ from sii_cli.model.types import (
     RequestFailed,
     RequestStarted,
     ServedModel,
-    TextDoubts,
+    TextDifferences,
 )
 
 SECONDS_A_WORD = 0.02
@@ -106,7 +106,7 @@ class WrittenModel:
                 yield Delta(kind, word, index)
                 await asyncio.sleep(self._pause)
 
-    async def text_doubts(self, done: Completion) -> TextDoubts | None:
+    async def text_differences(self, done: Completion) -> TextDifferences | None:
         """Nothing is generated."""
         return None
 

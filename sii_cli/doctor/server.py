@@ -127,12 +127,12 @@ class Probe:
     async def _parser(self, done: Completion) -> DoctorCheck:
         """Check whether what the parser returned is what the ids spell."""
         try:
-            doubts = await self._model.text_doubts(done)
+            differences = await self._model.text_differences(done)
         except ModelCallFailed as error:
             return DoctorCheck("text and ids", "warn", str(error))
-        if doubts is None:
+        if differences is None:
             return DoctorCheck("text and ids", "warn", "what the ids say cannot be compared")
-        lost = [flag for flag in doubts.flags if flag != "call_form_forced"]
+        lost = [flag for flag in differences.flags if flag != "call_form_forced"]
         if lost:
             return DoctorCheck(
                 "text and ids", "fail", describe_flags(lost), "update vLLM, see the parsers"

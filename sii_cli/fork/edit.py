@@ -25,8 +25,8 @@ from sii_cli.text.sanitise import one_line
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
-    """What a fork says of its own, after the events that it shares."""
+class ForkEdit:
+    """An edit that begins a fork: the last shared event, and the events that follow it."""
 
     at: int
     """The last event that it shares."""
@@ -35,7 +35,7 @@ class Changed:
 
 def edit_event(
     parent: Path, seq: int, replacement: TextIO | None, *, speaker: str | None, why: str
-) -> Changed:
+) -> ForkEdit:
     """Have an event edited, or take a replacement; nothing changed is an error.
 
     Raises `UsageError`, `RecordingError`.
@@ -57,7 +57,7 @@ def edit_event(
         parts=parts,
         why=why,
     )
-    return Changed(point.at, (edit, after))
+    return ForkEdit(point.at, (edit, after))
 
 
 def _document(before: EventData) -> str:

@@ -17,20 +17,20 @@ _NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
-    """A fork's workspace."""
+class ForkWorkspace:
+    """The directory that a fork works in, and what its files are."""
 
     path: str
     files: str
     """What its files are, in words."""
-    doubts: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     snapshot: Snapshot | None = None
     """Of what was written for the fork."""
 
 
 def place_workspace(
     parent: Path, seq: int, fork: str, wanted: Path | None, recorded: str | None
-) -> Placed:
+) -> ForkWorkspace:
     """Write the workspace of `parent` after event `seq` where the fork `fork` will work.
 
     That is the directory `wanted`, if it is new or empty, or one of the fork's own. A directory
@@ -42,7 +42,7 @@ def place_workspace(
     from sii_cli.workspace.history import forks_folder
 
     if wanted is not None and _holds_files(wanted):
-        return Placed(str(wanted), "as they are now, not as they were then")
+        return ForkWorkspace(str(wanted), "as they are now, not as they were then")
     if workspace_at(parent, seq) is None:
         if wanted is not None and not wanted.is_dir():
             raise UsageError(
@@ -55,18 +55,18 @@ def place_workspace(
                 f"{parent.name} holds no snapshot of its workspace, and this home cannot prove "
                 "that it made it: give --workspace a directory with the files to use."
             )
-        doubts = (
+        warnings = (
             ()
             if Path(where).is_dir()
             else (f"{where} is not there: use --workspace DIR, or make it first.",)
         )
-        return Placed(str(where), "as they are now: no snapshot was taken then", doubts)
+        return ForkWorkspace(str(where), "as they are now: no snapshot was taken then", warnings)
     home = find_home(os.environ)
     target = wanted or forks_folder(home) / fork / "workspace"
     return _materialise(parent, seq, target, home)
 
 
-def _materialise(parent: Path, seq: int, target: Path, home: Path) -> Placed:
+def _materialise(parent: Path, seq: int, target: Path, home: Path) -> ForkWorkspace:
     from recordings.events import Snapshot
     from sandbox.snapshots import SnapshotNotFound, quoted
     from sii_cli.workspace.history import materialise
@@ -78,17 +78,17 @@ def _materialise(parent: Path, seq: int, target: Path, home: Path) -> Placed:
             f"The workspace of that moment is lost ({error}) Give --workspace a directory with the "
             "files to use."
         ) from error
-    doubts = []
+    warnings = []
     if not at.exact:
-        doubts.append(
+        warnings.append(
             f"Event {seq} is within a step, or no snapshot was taken after it: the "
             f"files are as they were after step {at.step}."
         )
     if restored.missing:
         named = ", ".join(quoted(change.path) for change in restored.missing[:_NAMED])
-        doubts.append(f"Not in the snapshot ({len(restored.missing)}): {named}.")
+        warnings.append(f"Not in the snapshot ({len(restored.missing)}): {named}.")
     snapshot = Snapshot(step=at.step, cause="fork", tree=restored.tree_sha256, seconds=0.0)
-    return Placed(str(target), "as they were then", tuple(doubts), snapshot)
+    return ForkWorkspace(str(target), "as they were then", tuple(warnings), snapshot)
 
 
 def _holds_files(folder: Path) -> bool:

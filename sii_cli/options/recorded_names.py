@@ -18,8 +18,8 @@ _CALLS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
-    """What a recording names."""
+class NamedResources:
+    """The directories, hosts, people and calls that a recording names."""
 
     lines: tuple[str, ...]
     head: str
@@ -42,7 +42,7 @@ def call_lines(calls: list[CallRequest]) -> list[str]:
     return [*lines, f"and {more} more"] if more > 0 else lines
 
 
-def named_by(folder: Path) -> Named:
+def named_by(folder: Path) -> NamedResources:
     """Return what a recording names. Raises `RecordingError`."""
     from recordings.conversation.restore import restore
     from recordings.trust.origin import checked_head
@@ -58,7 +58,7 @@ def named_by(folder: Path) -> Named:
     lines = [f"{name}: {one_line(value, _LONGEST)}" for name, value in facts if value]
     lines += [f"call that was not run: {line}" for line in call_lines(pending_calls(restored))]
     is_whole = checked_head(folder) == restored.sha256
-    return Named(tuple(dict.fromkeys(lines)), restored.sha256, is_whole)
+    return NamedResources(tuple(dict.fromkeys(lines)), restored.sha256, is_whole)
 
 
 def _of_sandboxes(folder: Path) -> Iterator[tuple[str, str]]:

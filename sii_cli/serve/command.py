@@ -49,7 +49,7 @@ class ServeCommand:
     """Of the model, where the user named one."""
 
 
-def look_at_machine() -> Machine:
+def detect_machine() -> Machine:
     """Return this machine. Its GPUs are those that `nvidia-smi` shows."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return Machine(_gpus(), memory // 10**9)

@@ -33,7 +33,7 @@ SESSION_STATUS: dict[RoundStatus, SessionStatus] = {
 
 
 @dataclass(frozen=True, slots=True)
-class About:
+class QueryOrigin:
     """Where a session's task comes from, when it comes from a query file (`SessionStart`)."""
 
     query: str | None = None
@@ -46,11 +46,11 @@ class About:
     tags: list[str] = field(default_factory=list)
 
 
-NO_QUERY = About()
+NO_QUERY = QueryOrigin()
 
 
 def session_start(
-    settings: Settings, mode: Mode, served: ServedModel, toolbox: Toolbox, about: About
+    settings: Settings, mode: Mode, served: ServedModel, toolbox: Toolbox, about: QueryOrigin
 ) -> SessionStart:
     """Return the first event of a new recording. Raises `UsageError`."""
     return SessionStart(

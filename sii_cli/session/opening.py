@@ -18,7 +18,7 @@ from sii_cli.config.settings import Settings
 from sii_cli.doctor.record import kept_check
 from sii_cli.model.types import Model, ServedModel
 from sii_cli.session.context import make_context
-from sii_cli.session.events import About, session_resume, session_start
+from sii_cli.session.events import QueryOrigin, session_resume, session_start
 from sii_cli.session.request_params import request_params
 from sii_cli.session.resume import Resumed, reopen, settle
 from sii_cli.session.sandbox_lease import SandboxLease
@@ -27,7 +27,7 @@ from tools.toolbox import Toolbox
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenRecording:
     """An open recording, and the loop that writes it."""
 
     folder: Path
@@ -43,14 +43,14 @@ class RecordingOpener:
 
     settings: Settings
     mode: Mode
-    about: About
+    about: QueryOrigin
     model: Model
     toolbox: Toolbox
     lease: SandboxLease
     permit: Permit
     tracker: WorkspaceTracker | None
 
-    async def begin(self, served: ServedModel) -> Opened:
+    async def begin(self, served: ServedModel) -> OpenRecording:
         """Create a recording with the session's start. Raises `RecordingFailed`, `UsageError`."""
         context = await make_context(self.settings, served, self.model)
         start = session_start(self.settings, self.mode, served, self.toolbox, self.about)
@@ -67,9 +67,11 @@ class RecordingOpener:
         except BaseException:
             recorder.close()
             raise
-        return Opened(folder, recorder, loop)
+        return OpenRecording(folder, recorder, loop)
 
-    async def resume(self, resumed: Resumed, served: ServedModel, *, open_round: bool) -> Opened:
+    async def resume(
+        self, resumed: Resumed, served: ServedModel, *, open_round: bool
+    ) -> OpenRecording:
         """Continue a recording, with the tool list that the model read at its start.
 
         A round that was left open is continued if `open_round`, else closed (by the next message,
@@ -93,7 +95,7 @@ class RecordingOpener:
         except BaseException:
             recorder.close()
             raise
-        return Opened(folder, recorder, loop, left)
+        return OpenRecording(folder, recorder, loop, left)
 
     def _loop(
         self,
@@ -112,7 +114,7 @@ class RecordingOpener:
             limits=RoundLimits(max_steps=self.settings.max_steps),
             permit=self.permit,
             on_sandbox_lost=self.lease.lost,
-            look_at_sandbox=self.lease.look,
+            check_sandbox=self.lease.check,
             setup=bool(self.settings.setup),
             observer=self.tracker or UNOBSERVED,
             context=context,

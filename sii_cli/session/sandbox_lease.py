@@ -65,7 +65,7 @@ class SandboxLease:
                 self._starting = None
             raise
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Give the sandbox up if it is known to be gone, before a call fails in it."""
         if self._up is not None and self._up.lost is not None:
             self.lost(self._up.lost)

@@ -38,7 +38,7 @@ from sii_cli.config.settings import Settings
 from sii_cli.errors import UsageError
 from sii_cli.import_path import leave_out
 from sii_cli.model.types import Model, ServedModel
-from sii_cli.session.events import NO_QUERY, About, session_end
+from sii_cli.session.events import NO_QUERY, QueryOrigin, session_end
 from sii_cli.session.memory import keep_freed_memory
 from sii_cli.session.opening import RecordingOpener
 from sii_cli.session.request_params import params_notes
@@ -67,7 +67,7 @@ class Session:
         backend: SandboxBackend,
         spec: SandboxSpec,
         resumed: Resumed | None = None,
-        about: About = NO_QUERY,
+        about: QueryOrigin = NO_QUERY,
         permit: Permit = PERMISSIONS["auto"],
     ) -> None:
         self.settings = settings
@@ -99,7 +99,7 @@ class Session:
         model: Model | None = None,
         backend: SandboxBackend | None = None,
         resumed: Resumed | None = None,
-        about: About = NO_QUERY,
+        about: QueryOrigin = NO_QUERY,
         permit: Permit = PERMISSIONS["auto"],
     ) -> Session:
         """Make a session from settings and begin it; returns at once.

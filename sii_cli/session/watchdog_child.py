@@ -9,7 +9,7 @@ import sys
 import time
 from _socket import MSG_DONTWAIT, MSG_PEEK, socket  # `socket` takes longer than all the rest
 
-LOOK = 0.1
+CHECK_EVERY = 0.1
 """Seconds between checks of what is not read yet."""
 MESSAGE = (
     b"sii: it did not react to a request to stop and was killed. Every completed step is recorded; "
@@ -39,7 +39,7 @@ def main() -> None:
             _end(parent)
             return
         if unread:
-            time.sleep(LOOK)
+            time.sleep(CHECK_EVERY)
 
 
 def _unread(heard: socket) -> bytes | None:

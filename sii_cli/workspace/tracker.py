@@ -42,7 +42,7 @@ _LEAVE = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StepSnapshot:
     """The snapshot after a step."""
 
     step: int
@@ -79,7 +79,7 @@ class WorkspaceTracker:
         self._rests = False
         """Whether no snapshots are taken: after a failure, until the next round."""
         self._reported: set[str] = set()
-        self.kept: list[Kept] = []
+        self.kept: list[StepSnapshot] = []
         """The recorded snapshots, in order."""
         self.rounds: list[int] = []
         """After which step each round began."""
@@ -96,7 +96,7 @@ class WorkspaceTracker:
     def resume(self, recording: Path) -> None:
         """Read the snapshots of a recording. Raises `RecordingError`."""
         self.kept = [
-            Kept(event.data.step, event.data.tree)
+            StepSnapshot(event.data.step, event.data.tree)
             for event in snapshots_of(recording)
             if isinstance(event.data, Snapshot)
         ]
@@ -222,7 +222,7 @@ class WorkspaceTracker:
 
     def _record(self, event: Snapshot) -> None:
         self._failure = ""
-        self.kept.append(Kept(event.step, event.tree))
+        self.kept.append(StepSnapshot(event.step, event.tree))
         self._say(event)
 
     def _failed(self, step: int, reason: str) -> None:

@@ -15,7 +15,7 @@ from sii_cli.model.types import (
     RequestFailed,
     RequestStarted,
     ServedModel,
-    TextDoubts,
+    TextDifferences,
 )
 
 Script = list[ModelPart | float]
@@ -95,7 +95,7 @@ class ScriptedModel:
         finally:
             self.closed += 1
 
-    async def text_doubts(self, done: Completion) -> TextDoubts | None:
+    async def text_differences(self, done: Completion) -> TextDifferences | None:
         return None
 
     async def count_tokens(self, what: str | ChatRequest) -> int | None:

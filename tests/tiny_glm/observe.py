@@ -20,7 +20,7 @@ from sii_cli.model.types import (
     ModelPart,
     RequestStarted,
     ServedModel,
-    TextDoubts,
+    TextDifferences,
 )
 from sii_cli.session.session import Session
 from tests.tiny_glm.conversations import SYSTEM_PROMPT, TOOLS, Conversation, Step
@@ -44,7 +44,7 @@ class Reciter:
         number, step = next(self._turns)
         yield _completion(number, step)
 
-    async def text_doubts(self, done: Completion) -> TextDoubts | None:
+    async def text_differences(self, done: Completion) -> TextDifferences | None:
         return None
 
     async def count_tokens(self, what: str | ChatRequest) -> int | None:

@@ -14,10 +14,10 @@ from recordings.storage.log import read_lines
 from recordings.trust.home_key import HomeKey
 from recordings.trust.origin import checked_head
 from recordings.trust.seal import put_seal
-from sii_cli.session.events import About
+from sii_cli.session.events import QueryOrigin
 
 
-def seal_received(folder: Path, about: About, key: HomeKey) -> bool:
+def seal_received(folder: Path, about: QueryOrigin, key: HomeKey) -> bool:
     """Seal a received recording if it is of the session `about`; tell whether it is.
 
     It may not name a directory of this machine: the workspaces of a batch are removed with their
@@ -30,7 +30,7 @@ def seal_received(folder: Path, about: About, key: HomeKey) -> bool:
     return True
 
 
-def _is_of(folder: Path, about: About) -> bool:
+def _is_of(folder: Path, about: QueryOrigin) -> bool:
     try:
         lines = read_lines(folder)
         start: dict[str, Any] = parse_line(next(lines).text)

@@ -20,7 +20,7 @@ from sii_cli.queries.workspaces.workspace_sources import (
     source_of,
     why_forbidden,
 )
-from sii_cli.session.events import About
+from sii_cli.session.events import QueryOrigin
 from sii_cli.trust.requirements import Granted, not_granted
 
 WORKSPACES = "workspaces"
@@ -83,10 +83,10 @@ class SessionParts:
             changes["seed"] = own.seed + attempt.number - 1
         return replace(own, **(changes | attempt.variant))
 
-    def about(self, attempt: Attempt) -> About:
+    def about(self, attempt: Attempt) -> QueryOrigin:
         """Return what a session's recording says of its query."""
         query = attempt.query
-        return About(
+        return QueryOrigin(
             query=query.id,
             batch=self.plan.name,
             attempt=attempt.number,

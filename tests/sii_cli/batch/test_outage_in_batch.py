@@ -28,7 +28,7 @@ from sii_cli.config.settings import Settings
 from sii_cli.model.endpoints import Load
 from sii_cli.queries.check.check import Checker
 from sii_cli.queries.queries import Query
-from sii_cli.session.events import About
+from sii_cli.session.events import QueryOrigin
 from sii_cli.session.session import Session
 from tests.fakes.scripted_model import Script, ScriptedModel, answer, calls
 from tests.sii_cli.scripted_sii import FakeBackend
@@ -75,7 +75,7 @@ class Sessions:
             mode="batch",
             model=self.models[-1],
             backend=FakeBackend(),
-            about=About(query=attempt.query.id, batch="night", attempt=1),
+            about=QueryOrigin(query=attempt.query.id, batch="night", attempt=1),
         )
         try:
             checker = Checker("true", (), FakeBackend(), SandboxSpec(self.workspace), Path)

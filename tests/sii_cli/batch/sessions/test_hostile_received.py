@@ -12,12 +12,12 @@ from recordings.events import SessionResume
 from recordings.trust.home_key import home_key
 from recordings.trust.origin import origin_of
 from sii_cli.batch.sessions.received import seal_received
-from sii_cli.session.events import About
+from sii_cli.session.events import QueryOrigin
 from tests.recordings.recording_sessions import FakeSession, record_session
 
 pytestmark = pytest.mark.hostile
 
-ABOUT = About(query="q1", batch="monday", attempt=2, variant={"seed": 3}, tags=["hard"])
+ABOUT = QueryOrigin(query="q1", batch="monday", attempt=2, variant={"seed": 3}, tags=["hard"])
 FACTS: dict[str, Any] = {
     "mode": "batch",
     "workspace": "/tmp/sii-batch-gone/workspace",
