@@ -27,10 +27,13 @@ ALLOWED = "words: allow"
 
 GLOSSARY = "the word of docs/glossary.md"
 TURNS = {
-    r"\b(?:census|obituary|screenplay|lifelines?|stumbles?|bring(?:ing)? back)\b": GLOSSARY,
+    r"\b(?:census|obituary|screenplay|lifelines?|stumbles?)\b": GLOSSARY,
     r"\b(?:is|are|was|were) told of\b": "is notified of, is given",
-    r"\banew\b": "again, or re-",
-    r"\bgone on with\b": "continued, resumed",
+    r"\b(?:bring|brings|bringing|brought)(?: them| it)? back\b": "restore",
+    r"(?:\b|_)anew\b": "again, or re-",
+    r"\b(?:go|goes|going|gone) on with\b": "continue, resume",
+    r"\bsumm(?:ed|ing) up\b": "summarised, summarising",
+    r"\bdead owners?\b": "processes that were killed",
     r"\bwhoever\b": "who it is: the reader, the user",
     r"\bof (?:ours|theirs)\b": "whose it is: of sii, of the sender",
     r"(?<!here )\b(?:is|are|was|were) no (?!longer\b|more\b)[a-z]+": "is not a",

@@ -70,7 +70,7 @@ def _excerpt(params: ReadFileParams, content: TextFile) -> ToolResult:
     last = first + len(shown)
     notes = _notes(content)
     if first or last < count:
-        more = f"; go on with offset={last + 1}" if last < count else ""
+        more = f"; go on with offset={last + 1}" if last < count else ""  # words: allow
         notes.insert(0, f"lines {params.offset:,}-{last:,} of {count:,}{more}")
     if last == count and not content.text.endswith("\n"):
         notes.append("no newline at the end of the file")

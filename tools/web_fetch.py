@@ -73,7 +73,7 @@ def _part(params: WebFetchParams, kept: _Kept, raw: bytes | None) -> ToolResult:
     if fetched.url != params.url:
         notes.append(f"from {fetched.url}")
     if params.offset or end < len(text):
-        more = f"; go on with offset={end}" if end < len(text) else ""
+        more = f"; go on with offset={end}" if end < len(text) else ""  # words: allow
         last = min(end, len(text))
         notes.append(f"characters {params.offset:,}-{last:,} of {len(text):,}{more}")
     if not text and not kept.page.note:

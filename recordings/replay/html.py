@@ -19,7 +19,7 @@ def write_html(folder: Path, target: Path) -> None:
     No text of the recording becomes markup, and the page loads nothing.
     Raises what `read_events` raises, and `RecordingFailed`.
     """
-    template = resources.files("recordings").joinpath("replay.html").read_text("utf-8")
+    template = resources.files("recordings.replay").joinpath("page.html").read_text("utf-8")
     before, after = template.split("@DATA@")
     line = _line(summary := summarise(folder), outages_of(folder).total())
     about = {"title": _title(summary), "line": line}

@@ -40,7 +40,10 @@ class SamplePolicy:
 
 
 DEFAULT_POLICY = SamplePolicy()
-COMPACTION: tuple[Reason, str] = "compaction", "the model summed up its own session"
+COMPACTION: tuple[Reason, str] = (
+    "compaction",
+    "the model summed up its own session",  # words: allow
+)
 AFTER_OUTAGE: tuple[Reason, str] = "after_outage", "an earlier call of its round hit an outage"
 
 

@@ -55,7 +55,7 @@ def is_dead(label: str, *, running: bool) -> bool:
 
 
 def remove_leftovers(api: Any | None = None) -> int:
-    """Remove the containers and folders of dead owners; return how many containers.
+    """Remove the containers and folders of ended processes; return how many containers.
 
     Without an engine none is removed.
     """

@@ -59,7 +59,7 @@ class AllowListProxy:
     async def open(
         cls, allowed: AllowedHosts, log: NetworkLog, timeouts: Timeouts = DEFAULT_TIMEOUTS
     ) -> AllowListProxy:
-        """Remove what dead owners left, and listen. Raises `OSError`."""
+        """Remove the folders of killed processes, and listen. Raises `OSError`."""
         _allow_many_files()
         await asyncio.to_thread(remove_leftover_folders)
         return cls(allowed, log, timeouts=timeouts)

@@ -22,7 +22,7 @@ NOT_PARSED = (
 )
 EMPTY = (
     "Your last message was empty: it holds neither an answer nor a tool call (thoughts are not "
-    "shown to anyone). Go on with the task, or give your answer."
+    "shown to anyone). Go on with the task, or give your answer."  # words: allow
 )
 OF_THE_SERVER = ("abort", "error")
 """Finish reasons of a response that the server gave up, not the model (vLLM's names)."""

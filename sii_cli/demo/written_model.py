@@ -27,7 +27,7 @@ from sii_cli.model.types import (
 )
 
 SECONDS_A_WORD = 0.02
-OVER = "The demo's written turns are used up. Set SII_BASE_URL to go on with a real model."
+OVER = "The demo's written turns are used up. Set SII_BASE_URL to continue with a real model."
 
 
 @dataclass(frozen=True, slots=True)

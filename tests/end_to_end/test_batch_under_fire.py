@@ -36,7 +36,7 @@ def containers() -> list[tuple[str, int | None]]:
 
 
 def start_batch(folder: Path, url: str) -> subprocess.Popen[bytes]:
-    """Begin the batch in a folder, or go on with it."""
+    """Begin the batch in a folder, or resume it."""
     is_begun = (folder / "out" / "batch.json").exists()
     first = ("q.jsonl", "-n", "2", "--feedback-rounds", "1", "--out", "out")
     what = ("--resume", "out") if is_begun else first

@@ -51,7 +51,7 @@ class Place:
         }
 
     def start(self) -> subprocess.Popen[str]:
-        """Begin the batch, or go on with it."""
+        """Begin the batch, or resume it."""
         is_begun = (self.out / "batch.json").exists()
         first = ("q.jsonl", "-n", "2", "--feedback-rounds", "1", "--out", "out")
         what = ("--resume", "out") if is_begun else first

@@ -237,7 +237,7 @@ EXAMPLES: list[tuple[EventData, Origin]] = [
             finish_reason="stop",
             stop_reason=151336,
             complete=True,
-            summary="What was done so far, summed up:\n\nThe tests were run: 1 of 5 fails.",
+            summary="What was done so far:\n\nThe tests were run: 1 of 5 fails.",
             usage=Usage(prompt_tokens=24, completion_tokens=5),
             prompt_ids=IdSpan(keep=13, new=[151338, 198, 522, 151335, 2610, 525, 264, 9, 8, 7, 6]),
             generated_ids=[785, 7032, 1033, 1598, 151336],

@@ -27,7 +27,8 @@ async def test_lines_are_numbered(workspace: Workspace) -> None:
 async def test_a_range_says_where_to_go_on(workspace: Workspace) -> None:
     (workspace.folder / "f").write_text("".join(f"{n}\n" for n in range(1, 101)))
     result = await workspace.read("f", offset=10, limit=2)
-    assert result.text == "    10\t10\n    11\t11\n[lines 10-11 of 100; go on with offset=12]"
+    note = "[lines 10-11 of 100; go on with offset=12]"  # words: allow
+    assert result.text == f"    10\t10\n    11\t11\n{note}"
     last = await workspace.read("f", offset=99)
     assert last.text == "    99\t99\n   100\t100\n[lines 99-100 of 100]"
     with pytest.raises(ToolError, match="has 100 lines; there is no line 101"):

@@ -192,7 +192,7 @@ class _Xz(io.RawIOBase):
                 return len(data)
 
     def _next_stream(self) -> bool:
-        """Go on with the stream that follows, if any; zeros between them are padding."""
+        """Continue with the stream that follows, if any; zeros between them are padding."""
         self._input = self._decoder.unused_data.lstrip(b"\0")
         self._decoder = _xz_decoder()
         while not self._input:

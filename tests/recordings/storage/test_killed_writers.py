@@ -39,7 +39,7 @@ SECRET = "zq8Kd2-hX7wPb4Tn"
 
 
 def write_steps(folder: Path, acknowledge: Acknowledge) -> None:
-    """Go on with a recording without an end; acknowledge each event that is on the disk."""
+    """Continue a recording without an end; acknowledge each event that is on the disk."""
     exists = (folder / LOG).exists() and (folder / LOG).stat().st_size
     recorder = Recorder.resume(folder) if exists else begin(folder)
     for step in range(1_000_000):

@@ -69,7 +69,7 @@ def test_only_what_was_cut_off_is_told_as_cut_off() -> None:
     assert "cut off" not in aborted.text
 
 
-def test_a_good_answer_between_makes_the_count_begin_anew() -> None:
+def test_a_good_answer_between_starts_the_count_again() -> None:
     responses = UnusableResponses()
     told = [responses.step(each) for each in (UNUSABLE[0][0], UNUSABLE[5][0], GOOD[1]) * 3]
     reasons = [note and note.reason for note in told]

@@ -153,7 +153,7 @@ MANY = 3000
 
 
 def kill_amid_restore(shell: Shell) -> None:
-    """Lose all files, and kill the `--restore` that is bringing them back."""
+    """Lose all files, and kill the `--restore` that is restoring them."""
     for path in shell.workspace.iterdir():
         path.unlink()
     (shell.workspace / "mine").write_text("mine")

@@ -116,7 +116,7 @@ async def talk(place: Path, *scripts: Script, resumed: Path | None = None, **mor
 async def told(
     place: Path, folder: Path, text: str | None = "Go on.", **more: Any
 ) -> list[dict[str, Any]]:
-    """Go on with a recording; return the messages of the first request."""
+    """Resume a recording; return the messages of the first request."""
     model = ScriptedModel(answer("."))
     async with opened(place, model, folder, **more) as session:
         await say(session, text)

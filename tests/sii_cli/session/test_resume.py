@@ -1,4 +1,4 @@
-"""Going on with a recorded session after its end, and after it died at any moment."""
+"""Resuming a recorded session after its end, and after it died at any moment."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def swap(source: Path, name: str) -> None:
-    """Put the link in the place of what has the name, or back."""
+    """Swap the link with what has the name; a second call swaps them back."""
     link, aside = source.parent / f"link-to-{name}", source.parent / "aside"
     (source / name).rename(aside)
     link.rename(source / name)

@@ -54,7 +54,7 @@ async def test_a_compacted_history_is_whole_and_fits(
 ) -> None:
     with TemporaryDirectory() as folder:
         bench = Bench(Path(folder))
-        bench.model.summary = "Summed up."
+        bench.model.summary = "A summary."
         said = []
         for number, (asked, wanted, answered) in enumerate(rounds):
             bench.play(*steps(wanted, answered))

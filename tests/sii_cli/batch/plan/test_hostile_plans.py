@@ -49,7 +49,7 @@ class Received(Attacked):
         pin(self.out, BatchPlan(**plan), queries, home_key(self.folder / "their-home"))
 
     def refused(self, *arguments: str) -> str:
-        """Go on with it in this process, where no session is to be begun."""
+        """Resume it in this process, where no session is to be begun."""
         before = tree(self.out)
         done = self.shell.sii("batch", "--resume", str(self.out), *arguments)
         assert done.returncode == 2, done.stderr
