@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import time
 from collections import Counter
@@ -18,11 +17,11 @@ from recordings.trust.grants import grant, is_granted
 from sandbox.own_folder import OwnFolder
 from sii_cli.batch.options import BatchOptions
 from sii_cli.batch.plan.pinned import Pinned, check_is_new, is_batch, load_pinned, refuse_links
-from sii_cli.batch.plan.plan import UNPINNED, BatchPlan, differences, pinned_settings, sha256_of
-from sii_cli.batch.plan.requirements import lowered_to, plan_requirements
+from sii_cli.batch.plan.pinned_settings import NOTHING_PINNED, PinnedSettings
+from sii_cli.batch.plan.plan import BatchPlan, differences, pinned_settings, sha256_of
+from sii_cli.batch.plan.requirements import plan_requirements
 from sii_cli.config.home_key import reading_key
 from sii_cli.config.settings import Settings, find_home, find_key_home
-from sii_cli.config.values import PLACES
 from sii_cli.errors import UsageError
 from sii_cli.options.allow import settle
 from sii_cli.options.settings import load
@@ -97,17 +96,18 @@ def open_batch(options: BatchOptions, file: ValidatedFile | None) -> Batch:
     queries, base = given.queries, given.base
     kept = find_kept_folders(find_key_home(os.environ))
     sources = file.sources if file else tuple(sources_of(queries, base, kept))
-    inherited = _inherited(pinned.plan, options.flags) if pinned else {}
+    inherited = PinnedSettings.of(pinned.plan, options.flags) if pinned else NOTHING_PINNED
     if given.own:
-        settings = _load(dict(options.flags) | inherited, folder)
+        settings = _load(inherited.with_flags(options.flags), folder)
         required = requirements_of_all(queries, sources, settings)
     else:
-        settings, inherited = _lowered(options.flags, inherited, folder)
+        settings = _load(options.flags, folder)
+        inherited = inherited.lowered_to(settings)
         required = plan_requirements(base, queries, sources, inherited, settings)
     _refuse_forbidden(queries, sources, kept)
     _settle(given, required, inherited, options)
     if not given.own:  # only now: paths in these settings are looked at
-        settings = _load(dict(options.flags) | inherited, folder)
+        settings = _load(inherited.with_flags(options.flags), folder)
     _check_outside(queries, sources, base)
     for line in lowered(queries, settings):
         click.echo(f"sii: {line}", err=True)
@@ -142,26 +142,6 @@ def _folder(options: BatchOptions, file: ValidatedFile | None) -> Path:
     return out.absolute()
 
 
-def _inherited(plan: BatchPlan, flags: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the pinned settings that hold where no flag is given."""
-    return {
-        name: value
-        for name, value in plan.settings.items()
-        if "flag" in PLACES.get(name, ()) and name not in UNPINNED and flags.get(name) is None
-    }
-
-
-def _lowered(
-    flags: Mapping[str, Any], inherited: dict[str, Any], folder: Path
-) -> tuple[Settings, dict[str, Any]]:
-    """Return the user's own settings, and what a foreign plan would add to them."""
-    own = _load(flags, folder)
-    inherited = lowered_to(own, inherited)
-    if set(inherited.get("env") or ()) <= set(own.without_secrets()["env"]):
-        inherited.pop("env", None)  # the user's own have values
-    return own, inherited
-
-
 def _load(flags: Mapping[str, Any], folder: Path) -> Settings:
     """Return the settings of all sessions. The workspace of each comes from its query."""
     with OwnFolder("nowhere") as nowhere:
@@ -172,7 +152,7 @@ def _load(flags: Mapping[str, Any], folder: Path) -> Settings:
 def _settle(
     given: _Given,
     required: Counter[Requirement],
-    inherited: dict[str, Any],
+    inherited: PinnedSettings,
     options: BatchOptions,
 ) -> None:
     """Raise `UsageError` unless the user grants all that is required.
@@ -182,7 +162,7 @@ def _settle(
     home = find_key_home(os.environ)
     path = given.file.path if given.file else given.folder
     name = os.path.realpath(path)
-    content = sha256_of(given.queries) + json.dumps(inherited, sort_keys=True, default=str)
+    content = sha256_of(given.queries) + inherited.canonical()
     listed = "".join(f"{one.kind}\0{one.value}\0" for one in sorted(required))
     sha256 = hashlib.sha256(f"{content}\0{listed}".encode()).hexdigest()
     before = given.pinned.plan.granted if given.pinned and given.pinned.own else frozenset()

@@ -10,9 +10,9 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from sii_cli.config.settings import SETTING_FIELDS, Settings
+from sii_cli.batch.plan.pinned_settings import STRICTER, PinnedSettings
+from sii_cli.config.settings import Settings
 from sii_cli.queries.queries import Query
 from sii_cli.queries.requirements import canonical_host, requirements_of_all
 from sii_cli.queries.workspaces.workspace_sources import WorkspaceSource
@@ -32,7 +32,6 @@ HARMLESS = frozenset(
     )
 )
 """Settings that open nothing: they change what the user's own server or the sandbox does."""
-_STRICTER = {field.name: field.metadata["stricter"] for field in SETTING_FIELDS}
 _LISTED: dict[str, Kind] = {"allow_net": "net", "env": "env", "mounts": "mounts"}
 """Settings that hold several values, each a requirement by itself."""
 
@@ -41,7 +40,7 @@ def plan_requirements(
     base: Path,
     queries: Sequence[Query],
     sources: Sequence[WorkspaceSource | None],
-    pinned: dict[str, Any],
+    pinned: PinnedSettings,
     own: Settings,
 ) -> Counter[Requirement]:
     """Return what a foreign plan requires, and how often.
@@ -56,16 +55,10 @@ def plan_requirements(
     return requirements
 
 
-def lowered_to(own: Settings, pinned: dict[str, Any]) -> dict[str, Any]:
-    """Return pinned settings with limits and tools that are at most the user's own."""
-    mine = own.without_secrets()
-    return {name: _lowered(name, value, mine[name]) for name, value in pinned.items()}
-
-
-def _of_settings(pinned: dict[str, Any], own: Settings) -> Iterator[Requirement]:
+def _of_settings(pinned: PinnedSettings, own: Settings) -> Iterator[Requirement]:
     plain = own.without_secrets()
-    for name, value in pinned.items():
-        if name in HARMLESS or _STRICTER[name] or value in (None, plain[name]):
+    for name, value in pinned.values.items():
+        if name in HARMLESS or STRICTER[name] or value in (None, plain[name]):
             continue
         if kind := _LISTED.get(name):
             for one in set(map(str, value)) - set(plain[name]):
@@ -82,17 +75,3 @@ def _shown(name: str, value: str) -> str:
         variable, given, _ = value.partition("=")
         return variable if given else f"{variable}, with the value that it has here"
     return value
-
-
-def _lowered(name: str, value: Any, mine: Any) -> Any:
-    match _STRICTER[name]:
-        case "lower" if isinstance(value, int | float):
-            return value if mine is None else min(value, mine)
-        case "fewer" if isinstance(value, list):
-            return [one for one in value if one in mine] or mine
-        case "on":
-            return bool(value or mine)
-        case None:
-            return value
-        case _:
-            return mine
