@@ -22,7 +22,7 @@ from sii_cli.options.recordings import (
     warn_when_void,
 )
 from sii_cli.options.settings import example, load_for_recordings
-from sii_cli.review.remarks import HELP, Skip, StepRemarks, Stop, ask
+from sii_cli.review.remarks import HELP, ReviewStopped, Skip, StepRemarks, ask
 from sii_cli.review.verdicts import find_reviewer, give_review, hash_to_review, speaker_option
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class _Reviewer:
                 verdict, note = self._judge(Walk(steps, words, fold=self.fold), len(steps), marks)
             except Skip:
                 pass
-            except (Stop, KeyboardInterrupt):  # a key does not lose a reviewer's remarks
+            except (ReviewStopped, KeyboardInterrupt):  # a key does not lose a reviewer's remarks
                 click.echo(err=True)
                 goes_on = False
         if verdict is None and not (words or marks):
@@ -160,7 +160,7 @@ class _Reviewer:
     ) -> tuple[Verdict | None, str]:
         """Walk through the steps until a verdict is given; put the rubric's marks into `marks`.
 
-        Raises `Stop`, `Skip`.
+        Raises `ReviewStopped`, `Skip`.
         """
         at = 0
         while True:
@@ -178,7 +178,7 @@ class _Reviewer:
 def _ask_verdict() -> tuple[Verdict | None, str] | None:
     """Ask for the verdict, and for the reason unless it is an approval.
 
-    None: back to the last step. Raises `Stop`, `Skip`.
+    None: back to the last step. Raises `ReviewStopped`, `Skip`.
     """
     keys = "a approve · r reject · n needs work · Enter none · b back · s skip · q stop"
     while True:
@@ -191,7 +191,7 @@ def _ask_verdict() -> tuple[Verdict | None, str] | None:
             case "s":
                 raise Skip
             case "q":
-                raise Stop
+                raise ReviewStopped
             case "a" | "r" | "n":
                 verdict = _VERDICTS[answer]
                 return verdict, _ask_note(verdict)

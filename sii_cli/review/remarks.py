@@ -33,7 +33,7 @@ At the end:
 _COMMAND = re.compile(r"(?P<word>[cfx])(?:\s+@(?P<seq>\d{1,9}))?(?:\s+(?P<text>.+))?")
 
 
-class Stop(Exception):
+class ReviewStopped(Exception):
     """Raised when the reviewer stops."""
 
 
@@ -42,13 +42,13 @@ class Skip(Exception):
 
 
 def ask(question: str) -> str:
-    """Ask for a line. Raises `Stop` at the end of the input."""
+    """Ask for a line. Raises `ReviewStopped` at the end of the input."""
     from sii_cli.text.sanitise import sanitise
 
     click.echo(sanitise(question), nl=False, err=True)
     line = sys.stdin.readline()
     if not line:
-        raise Stop
+        raise ReviewStopped
     return line.strip()
 
 

@@ -14,7 +14,7 @@ import click
 from recordings.storage.line_index import SAID, STEP, LineIndex
 from sii_cli.render.renderer import EventRenderer
 from sii_cli.render.screen import open_screen
-from sii_cli.review.remarks import Skip, StepRemarks, Stop, ask
+from sii_cli.review.remarks import ReviewStopped, Skip, StepRemarks, ask
 
 _GOTO = re.compile(r"g\s+@?(\d{1,9})")
 
@@ -88,7 +88,7 @@ class Walk:
         """The step that was shown last."""
 
     def go(self, number: int) -> None:
-        """Go from a step to the end, by the way the reviewer takes. Raises `Stop`, `Skip`."""
+        """Go from a step to the end, as the reviewer chooses. Raises `ReviewStopped`, `Skip`."""
         while number < len(self._steps):
             self._show(number)
             number = self._ask(number)
@@ -119,7 +119,7 @@ class Walk:
                 case "s":
                     raise Skip
                 case "q":
-                    raise Stop
+                    raise ReviewStopped
                 case "b" if number:
                     return number - 1
                 case "b":
