@@ -24,7 +24,7 @@ class GenerationCheck:
         if done.complete and done.generated_ids:
             self._running = asyncio.create_task(self._check(step, done))
 
-    async def settle(self) -> RawGeneration | None:
+    async def result(self) -> RawGeneration | None:
         """Wait for the last check; return its event, or `None` when nothing differs."""
         checking, self._running = self._running, None
         return await checking if checking is not None else None

@@ -63,7 +63,7 @@ class OpenRound:
     """Whether its last response is the answer."""
 
 
-def displaced(number: int, steps: int) -> RoundEnd:
+def superseded_round_end(number: int, steps: int) -> RoundEnd:
     """Return the end of a round that was open when another message came."""
     reason = "another message came while this round was open"
     return RoundEnd(round=number, status="interrupted", steps=steps, reason=reason)
@@ -228,7 +228,7 @@ class AgentLoop:
         async with self._round(first):
             if left is not None:
                 await self._run_left_calls(left)
-                self.note(displaced(self.rounds, left.steps), "harness")
+                self.note(superseded_round_end(self.rounds, left.steps), "harness")
             self._open_round(text, origin)
             await self._run_steps(first)
 
@@ -250,7 +250,7 @@ class AgentLoop:
             try:
                 yield
             finally:
-                await self._model.settle()
+                await self._model.record_check()
         except RoundOver as over:
             status, reason = over.status, over.reason
         except asyncio.CancelledError:
@@ -303,7 +303,7 @@ class AgentLoop:
                 self.note(note, "harness")
                 continue
             if not response.calls:
-                await self._observer.settled()
+                await self._observer.wait_until_safe()
                 raise RoundOver("answered")
             self._during = "tool"
             observations = await self._tools.run(self.steps, response.calls, self._history)

@@ -33,7 +33,7 @@ class ModelCaller:
 
         Raises `RoundOver` when the call failed, `ContextOverflow` when the history is too long.
         """
-        await self.settle()
+        await self.record_check()
         limits = None if max_tokens is None else {"max_tokens": max_tokens}
         request = self._client.request(history.encoded, limits)
 
@@ -45,9 +45,9 @@ class ModelCaller:
         self._check.begin(step, done)
         return response
 
-    async def settle(self) -> None:
+    async def record_check(self) -> None:
         """Record what the check of the last response found."""
-        found = await self._check.settle()
+        found = await self._check.result()
         if found is not None:
             self._channel.note(found, "harness")
 

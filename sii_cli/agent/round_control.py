@@ -23,8 +23,8 @@ class RoundObserver(Protocol):
     def round_begins(self, step: int) -> None:
         """A round begins after `step` steps."""
 
-    async def settled(self) -> None:
-        """Return when a step's calls may run, or the round may end."""
+    async def wait_until_safe(self) -> None:
+        """Wait until a step's calls may run, or the round may end."""
 
     def calls_ended(self, step: int, names: Sequence[str]) -> None:
         """All calls of a step, to the tools of these names, have ended or were stopped."""
@@ -34,7 +34,7 @@ class _NoObserver:
     def round_begins(self, step: int) -> None:
         pass
 
-    async def settled(self) -> None:
+    async def wait_until_safe(self) -> None:
         pass
 
     def calls_ended(self, step: int, names: Sequence[str]) -> None:

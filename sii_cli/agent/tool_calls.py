@@ -94,7 +94,7 @@ class ToolCaller:
         """
         observed: dict[int, RecordedObservation] = {}
         try:
-            await self._observer.settled()
+            await self._observer.wait_until_safe()
             for group in self._groups(calls[:MOST_CALLS]):
                 await self._run_group(step, group, observed)
             words = TOO_MANY.format(most=MOST_CALLS, made=len(calls))

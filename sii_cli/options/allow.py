@@ -33,7 +33,7 @@ def read_kinds(texts: tuple[str, ...]) -> frozenset[Kind]:
     return frozenset(kind for kind in KINDS if kind in names)
 
 
-def settle(
+def require_grants(
     requirements: Mapping[Requirement, int],
     granted: Granted,
     *,

@@ -140,11 +140,11 @@ class Reexecution:
         reports: dict[int, CallReport] = {}
         to_run: list[RecordedCall] = []
         for recorded in group.calls:
-            settled = self._settled(recorded)
-            if settled is None:
+            report = self._report_without_run(recorded)
+            if report is None:
                 to_run.append(recorded)
             else:
-                reports[recorded.seq] = settled
+                reports[recorded.seq] = report
         if to_run:
             now = await self._observe(to_run)
             for recorded in to_run:
@@ -153,7 +153,7 @@ class Reexecution:
                 reports[recorded.seq] = await self._compare(recorded, observation)
         return [reports[recorded.seq] for recorded in group.calls]
 
-    def _settled(self, recorded: RecordedCall) -> CallReport | None:
+    def _report_without_run(self, recorded: RecordedCall) -> CallReport | None:
         """Return the report of a call that is not run again; `None` means it is run."""
         then = recorded.observation
         if then is None:

@@ -53,19 +53,19 @@ def execute(
     """Run a recording's calls again, print what comes of each, and return the exit code."""
     from recordings.storage.log import read_events
     from recordings.trust.origin import origin_of
-    from sii_cli.reexecution.prepare import doubts, prepare, start_workspace
-    from sii_cli.reexecution.recorded import recorded_calls, recorded_world
+    from sii_cli.reexecution.prepare import differences, prepare, start_workspace
+    from sii_cli.reexecution.recorded import recorded_calls, recorded_environment
     from sii_cli.reexecution.rules import load_rules
     from sii_cli.session import watchdog
 
     loaded = load_rules(rules)
-    world = recorded_world(folder)
+    environment = recorded_environment(folder)
     settings = load_for_recordings()
     is_own = origin_of(folder, find_key_home(os.environ)) != "foreign"
-    with start_workspace(folder, world, workspace, settings.home) as copy:
-        for doubt in doubts(world, is_own=is_own):
-            warn(doubt)
-        again = prepare(folder, world, settings, copy, loaded, image, is_own=is_own)
+    with start_workspace(folder, environment, workspace, settings.home) as copy:
+        for difference in differences(environment, is_own=is_own):
+            warn(difference)
+        again = prepare(folder, environment, settings, copy, loaded, image, is_own=is_own)
         recorded = recorded_calls(read_events(folder), until)
         report = watchdog.run(_run(again, recorded, by_step=by_step, as_json=as_json))
     _print_end(report, as_json=as_json)

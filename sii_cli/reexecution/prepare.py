@@ -1,4 +1,4 @@
-"""Makes the world again in which a recording's calls ran: its sandbox, its tools, its workspace."""
+"""Prepares a re-execution: the sandbox, tools and workspace in which the calls ran."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sii_cli.config.settings import Settings
 from sii_cli.errors import UsageError
 from sii_cli.reexecution.engine import Reexecution
 from sii_cli.reexecution.limits import lesser_limits, recorded_limits
-from sii_cli.reexecution.recorded import World
+from sii_cli.reexecution.recorded import RecordedEnvironment
 from sii_cli.reexecution.rules import Rule
 from sii_cli.workspace.folder_copy import copy_folder
 from sii_cli.workspace.history import snapshot_store
@@ -34,7 +34,9 @@ _NO_START = (
 
 
 @contextmanager
-def start_workspace(folder: Path, world: World, given: Path | None, home: Path) -> Iterator[Path]:
+def start_workspace(
+    folder: Path, environment: RecordedEnvironment, given: Path | None, home: Path
+) -> Iterator[Path]:
     """Give a copy of the workspace as it was at the start; gone afterwards.
 
     `given` is a directory that holds it; without one it comes from the recording's snapshots.
@@ -52,7 +54,7 @@ def start_workspace(folder: Path, world: World, given: Path | None, home: Path) 
                     store.write_tree(first.data.tree, workspace)
             except SnapshotNotFound:
                 raise UsageError(_NO_START) from None
-        elif world.start.mode == "demo":
+        elif environment.start.mode == "demo":
             from sii_cli.demo import make_workspace
 
             workspace.mkdir()
@@ -64,7 +66,7 @@ def start_workspace(folder: Path, world: World, given: Path | None, home: Path) 
 
 def prepare(
     folder: Path,
-    world: World,
+    environment: RecordedEnvironment,
     settings: Settings,
     workspace: Path,
     rules: Sequence[Rule],
@@ -76,40 +78,40 @@ def prepare(
 
     Of a recording that is not own the settings choose the backend and the image.
     """
-    recorded = world.sandbox if is_own else None
+    recorded = environment.sandbox if is_own else None
     if recorded is not None:
         known = recorded.backend in BACKENDS
         settings = replace(settings, sandbox=recorded.backend if known else DEFAULT_BACKEND)
     return Reexecution(
         folder=folder,
         backend=make_backend(settings),
-        spec=sandbox_spec(world, workspace, settings, image, is_own=is_own),
-        tools=[name for name in tool_names(world) if name in TOOL_NAMES],
+        spec=sandbox_spec(environment, workspace, settings, image, is_own=is_own),
+        tools=[name for name in tool_names(environment) if name in TOOL_NAMES],
         rules=rules,
         redactor=make_redactor(settings),
         snapshots=snapshot_store(settings.home),
     )
 
 
-def tool_names(world: World) -> list[str]:
+def tool_names(environment: RecordedEnvironment) -> list[str]:
     """Return the names of the tools that the model had."""
-    return [str(tool["function"]["name"]) for tool in world.start.tools]
+    return [str(tool["function"]["name"]) for tool in environment.start.tools]
 
 
-def doubts(world: World, *, is_own: bool) -> list[str]:
+def differences(environment: RecordedEnvironment, *, is_own: bool) -> list[str]:
     """Return sentences about what differs from the recorded installation."""
     found = []
-    names = tool_names(world)
+    names = tool_names(environment)
     if missing := [name for name in names if name not in TOOL_NAMES]:
         found.append(f"There is no tool {', '.join(missing)} any more.")
-    elif _tools_sha256(names) != world.start.tools_sha256:
+    elif _tools_sha256(names) != environment.start.tools_sha256:
         found.append("The tools have changed since: their texts, or what they do.")
-    if world.sandbox is not None:
-        found += _sandbox_doubts(world.sandbox, is_own)
+    if environment.sandbox is not None:
+        found += _sandbox_differences(environment.sandbox, is_own)
     return found
 
 
-def _sandbox_doubts(recorded: SandboxStart, is_own: bool) -> Iterator[str]:
+def _sandbox_differences(recorded: SandboxStart, is_own: bool) -> Iterator[str]:
     if not is_own:
         yield (
             "This home cannot prove that it made the recording: its calls run in the image "
@@ -139,13 +141,18 @@ def _tools_sha256(names: Sequence[str]) -> str:
 
 
 def sandbox_spec(
-    world: World, workspace: Path, settings: Settings, image: str | None, *, is_own: bool
+    environment: RecordedEnvironment,
+    workspace: Path,
+    settings: Settings,
+    image: str | None,
+    *,
+    is_own: bool,
 ) -> SandboxSpec:
-    """Return the recorded sandbox, as far as it can be made again; `doubts` tells of the rest.
+    """Return the recorded sandbox, as far as it can be made again; `differences` names the rest.
 
     Of a recording that is not own it is the settings' sandbox, with the lesser of both limits.
     """
-    recorded = world.sandbox
+    recorded = environment.sandbox
     spec = SandboxSpec(workspace=workspace)
     if not is_own:
         limits = lesser_limits(recorded.limits if recorded else {}, make_limits(settings))

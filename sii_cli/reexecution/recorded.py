@@ -1,4 +1,4 @@
-"""Reads from a recording what was run, call by call, and the world in which it ran."""
+"""Reads from a recording what was run, call by call, and the environment in which it ran."""
 
 from __future__ import annotations
 
@@ -68,15 +68,15 @@ Recorded = Workspace | Group | NotBegun | SandboxGone
 
 
 @dataclass(frozen=True, slots=True)
-class World:
-    """In what the calls of a recording ran."""
+class RecordedEnvironment:
+    """The session's start and the sandbox that the calls of a recording ran in."""
 
     start: SessionStart
     sandbox: SandboxStart | None
     """The first sandbox; `None` means none was ever ready."""
 
 
-def recorded_world(folder: Path) -> World:
+def recorded_environment(folder: Path) -> RecordedEnvironment:
     """Read what a recording says of its beginning. Raises `RecordingError`."""
     start: SessionStart | None = None
     for event in read_events(folder):
@@ -84,10 +84,10 @@ def recorded_world(folder: Path) -> World:
             case SessionStart() as data:
                 start = data
             case SandboxStart() as sandbox if start is not None:
-                return World(start, sandbox)
+                return RecordedEnvironment(start, sandbox)
     if start is None:
         raise RecordingDamaged(f"The recording {folder.name} has no beginning.")
-    return World(start, None)
+    return RecordedEnvironment(start, None)
 
 
 def recorded_calls(events: Iterable[Event], until: int | None = None) -> Iterator[Recorded]:
@@ -155,7 +155,7 @@ class _Reader:
                 if not self.running:
                     yield from self.end()
             case SessionResume():
-                # What was under way then is settled by the resumed session, so it ends
+                # What was under way then is recorded by the resumed session, so it ends
                 # later; a fork leaves it to its parent.
                 self.gone = SandboxGone(resumed=True)
                 self.last = None

@@ -20,7 +20,7 @@ from sii_cli.model.types import Model, ServedModel
 from sii_cli.session.context import make_context
 from sii_cli.session.events import QueryOrigin, session_resume, session_start
 from sii_cli.session.request_params import request_params
-from sii_cli.session.resume import Resumed, reopen, settle
+from sii_cli.session.resume import Resumed, close_open_round, reopen
 from sii_cli.session.sandbox_lease import SandboxLease
 from sii_cli.workspace.tracker import WorkspaceTracker
 from tools.toolbox import Toolbox
@@ -89,7 +89,7 @@ class RecordingOpener:
             if open_round and restored.round_open:
                 left = reopen(loop, restored, runs_pending=runs_pending)
             else:
-                left = settle(loop, restored, runs_pending=runs_pending)
+                left = close_open_round(loop, restored, runs_pending=runs_pending)
             if self.tracker is not None and resumed.is_own:
                 self.tracker.resume(folder)
         except BaseException:

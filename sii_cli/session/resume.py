@@ -8,7 +8,7 @@ from pathlib import Path
 
 from recordings.conversation.restore import Conversation
 from recordings.events import CallRequest, Observation
-from sii_cli.agent.loop import AgentLoop, OpenRound, displaced
+from sii_cli.agent.loop import AgentLoop, OpenRound, superseded_round_end
 from sii_cli.agent.tool_calls import NOT_RUN
 
 LOST = (
@@ -29,7 +29,7 @@ class Resumed:
     """Whether its calls that never began are run."""
 
 
-def settle(
+def close_open_round(
     loop: AgentLoop, restored: Conversation, *, runs_pending: bool = True
 ) -> OpenRound | None:
     """Give every unanswered call an observation, and end the open round.
@@ -41,7 +41,7 @@ def settle(
         return OpenRound(restored.round_steps, restored.unanswered)
     _give_up(loop, restored, restored.unanswered)
     if restored.round_open:
-        loop.note(displaced(restored.rounds, restored.round_steps), "harness")
+        loop.note(superseded_round_end(restored.rounds, restored.round_steps), "harness")
     return None
 
 

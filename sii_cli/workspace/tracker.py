@@ -113,14 +113,14 @@ class WorkspaceTracker:
         if any(self._may_change(name) for name in names):
             self._begin("step", step)
 
-    async def settled(self) -> None:
+    async def wait_until_safe(self) -> None:
         """Wait for the running snapshot: later changes belong to the next one."""
         if self._running is not None and not self._running.done():
             await asyncio.shield(self._running)
 
     async def take(self, cause: Cause, step: int) -> Snapshot | None:
         """Take a snapshot now; return its event, or `None` when nothing changed."""
-        await self.settled()
+        await self.wait_until_safe()
         self._rests = False
         return await self._take(cause, step)
 
@@ -130,7 +130,7 @@ class WorkspaceTracker:
         A snapshot is taken first, so that an interrupted restore is known. Raises
         `SnapshotError`.
         """
-        await self.settled()
+        await self.wait_until_safe()
         self._rests = False
         changed = await self._take("before", step, towards=tree)
         begin = time.monotonic()

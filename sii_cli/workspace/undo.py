@@ -33,7 +33,7 @@ class Undo:
 
         Raises `UsageError` when there is nothing to go back to, and `SnapshotError`.
         """
-        await self._tracker.settled()
+        await self._tracker.wait_until_safe()
         at = self._stands_at if self._rounds == len(self._tracker.rounds) else None
         target, what = self._target(steps, now if at is None else at)
         kept = [kept for kept in self._tracker.kept if kept.step <= target]

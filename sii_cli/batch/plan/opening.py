@@ -23,7 +23,7 @@ from sii_cli.batch.plan.requirements import plan_requirements
 from sii_cli.config.home_key import reading_key
 from sii_cli.config.settings import Settings, find_home, find_key_home
 from sii_cli.errors import UsageError
-from sii_cli.options.allow import settle
+from sii_cli.options.allow import require_grants
 from sii_cli.options.settings import load
 from sii_cli.queries.queries import Query
 from sii_cli.queries.requirements import lowered, requirements_of_all
@@ -166,7 +166,7 @@ def _settle(
     listed = "".join(f"{one.kind}\0{one.value}\0" for one in sorted(required))
     sha256 = hashlib.sha256(f"{content}\0{listed}".encode()).hexdigest()
     before = given.pinned.plan.granted if given.pinned and given.pinned.own else frozenset()
-    settle(
+    require_grants(
         required,
         Granted(options.allow, before),
         of=str(path),

@@ -207,7 +207,7 @@ async def test_beside_a_running_session(shell: Shell, settings: Settings, tmp_pa
     model = ScriptedModel(*map(bash, ["echo 1 > f", "echo mine > f"]), answer("."), answer("."))
     session = await Session.open(settings, mode="headless", model=model)
     assert session._tracker is not None
-    await session._tracker.settled()
+    await session._tracker.wait_until_safe()
     for text in ("go", "go on"):
         await asyncio.to_thread(shell.sii, "prune")
         async for _ in session.send(text):

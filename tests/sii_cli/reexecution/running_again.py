@@ -13,7 +13,7 @@ from sandbox.protocol import Sandbox, SandboxBackend, SandboxSpec
 from sii_cli.assembly import make_spec
 from sii_cli.config.settings import Settings
 from sii_cli.reexecution.engine import Reexecution
-from sii_cli.reexecution.recorded import recorded_calls, recorded_world
+from sii_cli.reexecution.recorded import recorded_calls, recorded_environment
 from sii_cli.reexecution.report import CallReport
 from sii_cli.reexecution.rules import load_rules
 from sii_cli.reexecution.workspace_files import FilesReport
@@ -107,13 +107,13 @@ async def run_again_with_files(
     """Run a recording's calls again and return the reports of calls and of files."""
     workspace = place / "again" / "workspace"
     shutil.copytree(begin or _empty(place), workspace)
-    world = recorded_world(folder)
+    environment = recorded_environment(folder)
     spec = SandboxSpec(workspace=workspace)
     again = Reexecution(
         folder=folder,
         backend=backend or FakeBackend(),
         spec=spec,
-        tools=[tool["function"]["name"] for tool in world.start.tools],
+        tools=[tool["function"]["name"] for tool in environment.start.tools],
         rules=load_rules(rules),
         snapshots=snapshot_store(folder.parent.parent),
     )

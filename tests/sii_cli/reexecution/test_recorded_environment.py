@@ -6,11 +6,11 @@ from pathlib import Path
 
 from recordings.events import SandboxStart, SessionStart
 from sii_cli.config.settings import Settings
-from sii_cli.reexecution.prepare import doubts, sandbox_spec
-from sii_cli.reexecution.recorded import World
+from sii_cli.reexecution.prepare import differences, sandbox_spec
+from sii_cli.reexecution.recorded import RecordedEnvironment
 
 
-def world(**sandbox: object) -> World:
+def environment(**sandbox: object) -> RecordedEnvironment:
     start = SessionStart(
         sii_version="1",
         mode="headless",
@@ -23,28 +23,29 @@ def world(**sandbox: object) -> World:
         settings={},
     )
     known = {"backend": "docker", "sandbox_id": "s", "start_seconds": 1.0}
-    return World(start, SandboxStart.model_validate(known | sandbox))
+    return RecordedEnvironment(start, SandboxStart.model_validate(known | sandbox))
 
 
 def test_set_up_commands_and_a_read_only_workspace_are_made_again(tmp_path: Path) -> None:
-    recorded = world(setup=["make deps"], read_only=True)
+    recorded = environment(setup=["make deps"], read_only=True)
     spec = sandbox_spec(recorded, tmp_path, Settings(), None, is_own=True)
     assert spec.setup == ("make deps",)
     assert spec.read_only
-    assert not any("set-up" in doubt for doubt in doubts(recorded, is_own=True))
+    assert not any("set-up" in difference for difference in differences(recorded, is_own=True))
 
 
 def test_set_up_commands_that_had_a_network_are_not_run_and_that_is_said(tmp_path: Path) -> None:
-    recorded = world(setup=["pip install x"], network=["packages.example.org"])
+    recorded = environment(setup=["pip install x"], network=["packages.example.org"])
     assert sandbox_spec(recorded, tmp_path, Settings(), None, is_own=True).setup == ()
-    assert "Its set-up commands are not run: they could reach hosts then." in doubts(
+    assert "Its set-up commands are not run: they could reach hosts then." in differences(
         recorded, is_own=True
     )
 
 
 def test_mounts_and_variables_that_are_not_there_are_named() -> None:
-    said = doubts(
-        world(mounts={"/data": "/srv/data", "/models": "/srv/m"}, env=["KEY", "CI"]), is_own=True
+    said = differences(
+        environment(mounts={"/data": "/srv/data", "/models": "/srv/m"}, env=["KEY", "CI"]),
+        is_own=True,
     )
     assert "The host's files at /data, /models are not there now." in said
-    assert any("The variables KEY, CI are not set now" in doubt for doubt in said)
+    assert any("The variables KEY, CI are not set now" in difference for difference in said)

@@ -11,7 +11,7 @@ import pytest
 from recordings.events import Snapshot, ToolCall
 from recordings.storage.log import read_events
 from sii_cli.reexecution.prepare import start_workspace
-from sii_cli.reexecution.recorded import recorded_world
+from sii_cli.reexecution.recorded import recorded_environment
 from sii_cli.reexecution.report import CallReport
 from sii_cli.reexecution.workspace_files import FilesReport
 from tests.fakes.scripted_model import answer, calls
@@ -67,7 +67,9 @@ async def test_the_workspace_at_the_start_comes_from_its_snapshot(
 ) -> None:
     folder = await record(tmp_path, bash("rm a.txt"), DONE, begin=begin)
     assert any(isinstance(event.data, Snapshot) for event in read_events(folder))
-    with start_workspace(folder, recorded_world(folder), None, tmp_path / "home") as workspace:
+    with start_workspace(
+        folder, recorded_environment(folder), None, tmp_path / "home"
+    ) as workspace:
         assert (workspace / "a.txt").read_text() == "a\n"
     assert not workspace.exists()
 
