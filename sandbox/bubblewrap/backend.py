@@ -66,22 +66,22 @@ class _Process(asyncio.SubprocessProtocol):
         self.ended = asyncio.get_running_loop().create_future()
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
-        """Bytes from the runner."""
+        """Read bytes from the runner."""
         if fd == 1:
             self._stream.feed(data)
         else:
             self._stderr = (self._stderr + data)[-_STDERR_KEPT:]
 
     def pause_writing(self) -> None:
-        """The pipe takes no more."""
+        """Called when the pipe's buffer is full."""
         self._stream.pause_writing()
 
     def resume_writing(self) -> None:
-        """The pipe takes more."""
+        """Called when the pipe's buffer has room again."""
         self._stream.resume_writing()
 
     def connection_lost(self, _error: Exception | None) -> None:
-        """The process has ended and its pipes are read."""
+        """Called when the process has ended and its pipes are read."""
         words = self._stderr.decode("utf-8", "replace").strip()
         self._stream.end(words or "its process ended or was killed")
         if not self.ended.done():
@@ -210,7 +210,7 @@ def _end_late(spawning: asyncio.Future[_Spawned]) -> None:
 async def _end(
     transport: asyncio.SubprocessTransport, process: _Process, stream: RunnerStream
 ) -> None:
-    """Let the runner end; then by force."""
+    """Wait for the runner's end; then kill it."""
     stream.end("it was closed")
     try:
         await asyncio.wait_for(asyncio.shield(process.ended), _CLOSE_TIMEOUT)

@@ -180,7 +180,7 @@ class RunnerCalls:
         await self._stream.call({"op": "hold"})
 
     async def release(self) -> None:
-        """Let what was held go on."""
+        """End `hold`: the processes run again."""
         await self._stream.call({"op": "release"})
 
     async def start_job(self, command: str) -> Job:

@@ -107,7 +107,7 @@ class JobTable:
         return _now(entry)
 
     async def _follow(self, job_id: int, entry: _Entry, on_output: OnOutput) -> None:
-        """Hand on what the job writes until it has ended; what was read stays to be read."""
+        """Show what the job writes until it has ended; `read` returns it again later."""
         offset = entry.offset
         while entry.job.running and self._stream.lost is None:
             with suppress(TimeoutError):
@@ -137,7 +137,7 @@ class JobTable:
             raise UnknownJob(f"There is no job {job_id}; known are: {known}.") from None
 
     def _wake_all(self) -> None:
-        """The sandbox is gone: nobody waits for its jobs any more."""
+        """End all waiting for jobs, because the sandbox is gone."""
         for entry in self._entries.values():
             entry.ended.set()
 

@@ -72,7 +72,7 @@ class RunnerStream:
         self._check: asyncio.TimerHandle | None = None
         self._checking: asyncio.Task[None] | None = None
         self.paused = False
-        """The sandbox is stopped on purpose: that it does not answer means nothing."""
+        """The sandbox is stopped on purpose: it does not answer, and that is not an error."""
 
     def connect(self, transport: asyncio.WriteTransport) -> None:
         """Write to this transport from now on."""
@@ -86,15 +86,15 @@ class RunnerStream:
     # What the transport's protocol calls.
 
     def pause_writing(self) -> None:
-        """The transport's buffer is full."""
+        """Called when the transport's buffer is full."""
         self._writable.clear()
 
     def resume_writing(self) -> None:
-        """The transport's buffer has room again."""
+        """Called when the transport's buffer has room again."""
         self._writable.set()
 
     def feed(self, data: bytes | memoryview) -> None:
-        """Bytes from the runner."""
+        """Read bytes from the runner."""
         try:
             frames = self._decoder.feed(data)
             for head, body in frames:
@@ -247,7 +247,7 @@ class RunnerStream:
 
 
 def _tell(pending: _Pending, data: bytes) -> None:
-    """Hand output on; what the caller's function raises is the call's outcome."""
+    """Pass output to the caller's function; what that raises is the call's outcome."""
     assert pending.on_output is not None
     try:
         pending.on_output(data)

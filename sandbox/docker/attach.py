@@ -34,7 +34,7 @@ class Attachment(asyncio.Protocol):
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def data_received(self, data: bytes) -> None:
-        """Bytes from the engine."""
+        """Read bytes from the engine."""
         if not self._upgraded:
             data = self._take_response(data)
         view = memoryview(data)
@@ -73,15 +73,15 @@ class Attachment(asyncio.Protocol):
         return rest
 
     def pause_writing(self) -> None:
-        """The socket takes no more."""
+        """Called when the socket's buffer is full."""
         self._stream.pause_writing()
 
     def resume_writing(self) -> None:
-        """The socket takes more."""
+        """Called when the socket's buffer has room again."""
         self._stream.resume_writing()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """The container has ended, or the engine has."""
+        """Called when the container or the engine has ended."""
         if not self.attached.done():
             self.attached.set_exception(SandboxUnavailable("The engine hung up while attaching."))
         if not self.closed.done():

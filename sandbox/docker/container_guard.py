@@ -42,11 +42,11 @@ class ContainerGuard:
         )
 
     def watch(self, name: str) -> None:
-        """A container of this name is going to be made."""
+        """Guard a container that is about to be made under this name."""
         self._tell(f"+{name}\n")
 
     def release(self, name: str) -> None:
-        """It runs, or is gone."""
+        """Stop guarding a container: it runs, or could not be made."""
         self._tell(f"-{name}\n")
 
     def _tell(self, line: str) -> None:
@@ -55,7 +55,7 @@ class ContainerGuard:
             self._process.stdin.write(line.encode())
 
     def close(self) -> None:
-        """Let the process end (blocking)."""
+        """End the guard process (blocking)."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait()

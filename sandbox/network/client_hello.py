@@ -23,7 +23,7 @@ class Incomplete(Exception):
 
 
 class _Bytes:
-    """Reads numbers and vectors from the front. Raises `Incomplete` when there are too few."""
+    """Reads numbers and vectors from the front. Raises `Incomplete` when bytes are missing."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data

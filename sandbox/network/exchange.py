@@ -117,7 +117,7 @@ class Exchange:
         await tunnel(self._client, host, first, self.trace)
 
     async def _unless_idle(self, work: Coroutine[None, None, None]) -> None:
-        """Do the work unless nothing moves any more."""
+        """Do the work; end it when no byte passes for too long."""
         self.trace.last = time.monotonic()
         working = asyncio.create_task(work)
         watching = asyncio.create_task(self.trace.idle(self._timeouts.idle))

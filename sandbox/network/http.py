@@ -101,7 +101,7 @@ async def _upload(
     host_http: h11.Connection,
     trace: Trace,
 ) -> None:
-    """Send the request's body on."""
+    """Send the request's body to the host."""
     is_taken = True
     while True:
         event = await _next_event(client, client_http, PIECE)
@@ -126,7 +126,7 @@ async def _download(
     host_http: h11.Connection,
     trace: Trace,
 ) -> None:
-    """Send the answer on."""
+    """Send the host's answer to the client."""
     while True:
         try:
             event = await _next_event(host, host_http, CHUNK)

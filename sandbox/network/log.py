@@ -34,19 +34,19 @@ class NetworkLog:
             watcher(self._untold.popleft())
 
     def add(self, use: NetworkUse) -> None:
-        """A request is over."""
+        """Report a request that has ended."""
         if self._watcher is None:
             self._untold.append(use)
         else:
             self._watcher(use)
 
     def refuse(self, sentence: str) -> None:
-        """A request is about to be refused."""
+        """Keep the reason of a request that will be refused."""
         self.refused += 1
         self._refusals.append(sentence)
 
     def fail(self, sentence: str) -> None:
-        """A request is about to fail: this machine has no network."""
+        """Keep the reason of a request that will fail: this machine has no network."""
         self.outages += 1
         self.refuse(sentence)
 

@@ -19,7 +19,7 @@ from sandbox.network.log import NetworkLog
 from sandbox.own_folder import remove_leftover_folders
 
 CONNECTIONS = 64
-"""Served at once; others wait."""
+"""Requests served at the same time; others wait."""
 REQUESTS_PER_SECOND = 50
 """In the long run: each is an event in the recording, and a loop inside must not fill the disk."""
 BURST = 2000

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class SandboxNetwork:
-    """What a backend opens before a sandbox starts and closes after its end."""
+    """A sandbox's network: its backend opens it before the start and closes it after the end."""
 
     def __init__(self, log: NetworkLog, proxy: AllowListProxy | None) -> None:
         self.log = log

@@ -31,7 +31,7 @@ class RequestTarget:
 
 
 def read_target(method: str, target: str) -> RequestTarget:
-    """Raises `RequestRefused` for what this proxy cannot be asked."""
+    """Return the target of a request. Raises `RequestRefused` for what a proxy cannot be asked."""
     try:
         if method == "CONNECT":
             host, port = split_port(target)

@@ -14,7 +14,7 @@ from .loop import EventLoop, Timer
 
 
 class RunnerContext:
-    """What every call needs."""
+    """What every call shares: event loop, channel, counters and the output limit."""
 
     def __init__(
         self, loop: EventLoop, channel: Channel, counters: Counters, output_limit: int
@@ -44,7 +44,7 @@ class Ending:
 
     @classmethod
     def of_status(cls, status: int, *, lost: str | None = None) -> Ending:
-        """Read a wait status."""
+        """Return the ending that a wait status means."""
         if os.WIFSIGNALED(status):
             return cls(signal=os.WTERMSIG(status), lost=lost)
         return cls(exit_code=os.WEXITSTATUS(status), lost=lost)
@@ -74,7 +74,7 @@ class RunningCommand:
         self._capture: Capture | None = None
 
     def begin(self, output_fd: int, on_timeout: Callable[[], None]) -> None:
-        """Its process runs from now on and writes to the pipe whose reading end is given."""
+        """Start the time limit and read the output; `output_fd` is the reading end of its pipe."""
         self._started = time.monotonic()
         self._before = self._context.counters.read()
         self._capture = Capture(
@@ -96,7 +96,7 @@ class RunningCommand:
         self._context.channel.send({"id": self.id, "ev": "output"}, data)
 
     def end(self, ending: Ending) -> None:
-        """The process has ended: read the rest of its output, then send the result."""
+        """Read the rest of the output of the ended process, then send the result."""
         if self.ended or self._capture is None:
             return
         self.ended = True
@@ -108,12 +108,12 @@ class RunningCommand:
 
     @property
     def output_was_opened(self) -> bool:
-        """The process got as far as to open the command's output."""
+        """Whether the process opened the command's output."""
         return self._capture is not None and self._capture.was_opened()
 
     @property
     def output_open(self) -> bool:
-        """Something may still write to the output."""
+        """Whether a process may still write to the output."""
         return self._capture is not None and not self._capture.eof
 
     def _send_result(self, capture: Capture, ending: Ending, seconds: float) -> None:

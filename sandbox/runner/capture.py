@@ -41,7 +41,7 @@ def unread(fd: int) -> int:
 
 
 class Tail:
-    """The last `size` bytes of what was put in."""
+    """Keeps the last `size` bytes that were added."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -50,7 +50,7 @@ class Tail:
         self._total = 0
 
     def put(self, data: bytes) -> None:
-        """Take bytes, forget the oldest."""
+        """Add bytes; drop the oldest."""
         self._total += len(data)
         data = data[-self._size :] if self._size else b""
         room = self._size - len(self._ring)
@@ -65,13 +65,13 @@ class Tail:
             self._next = (self._next + len(data)) % self._size
 
     def forget(self) -> None:
-        """Forget all, and keep nothing from now on."""
+        """Drop all, and keep nothing from now on."""
         self._size = self._next = 0
         self._ring = bytearray()
 
     @property
     def dropped(self) -> int:
-        """Bytes that were forgotten."""
+        """Number of bytes that were dropped."""
         return self._total - len(self._ring)
 
     def read(self) -> bytes:
@@ -99,7 +99,7 @@ class Capture:
         self._head_left = head
         self._tail = Tail(tail)
         self.eof = False
-        """Nobody can write any more."""
+        """No process can write any more."""
         self._done: Callback | None = None
         self._finishing = False
         self.head_size = 0
@@ -130,7 +130,7 @@ class Capture:
         self._tail.forget()
 
     def read_now(self) -> None:
-        """Take what the pipe holds at this moment."""
+        """Read what the pipe holds at this moment."""
         if not self.eof:
             self._drain()
 
@@ -146,7 +146,7 @@ class Capture:
         return not self.eof
 
     def finish(self, done: Callback) -> None:
-        """The process has ended: read what it wrote, wait shortly for stragglers, call `done`."""
+        """Read what the ended process wrote, wait shortly for stragglers, and call `done`."""
         self._finishing = True
         if not self.eof:
             self._drain()

@@ -22,7 +22,7 @@ takes longer than all the rest."""
 
 
 class Channel:
-    """One peer. `on_end` is called once, when it is gone or talks nonsense."""
+    """Frames to and from one peer. `on_end` is called once: at its end or an unreadable frame."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Channel:
 
     @property
     def congested(self) -> bool:
-        """The peer reads more slowly than we write."""
+        """Whether the peer reads more slowly than we write."""
         return self._queued >= HIGH_WATER
 
     def when_drained(self, callback: Callback) -> None:
@@ -72,7 +72,7 @@ class Channel:
         self._queued += len(view)
 
     def _write(self, view: memoryview) -> memoryview:
-        """Write what the peer takes; return the rest."""
+        """Write what the peer accepts now; return the rest."""
         try:
             while view:
                 view = view[os.write(self._write_fd, view) :]
@@ -123,7 +123,7 @@ class Channel:
             self._loop.add_reader(self._read_fd, self._readable)
 
     def close(self) -> None:
-        """Close without telling `on_end`."""
+        """Close without calling `on_end`."""
         if not self.open:
             return
         self.open = False

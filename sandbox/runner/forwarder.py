@@ -28,7 +28,7 @@ _LISTENING = 3
 
 
 class Forwarder:
-    """Keeps the port open and a process at it."""
+    """Keeps the port open and a process that serves it."""
 
     def __init__(self, loop: EventLoop, launcher: Launcher, proxy: str) -> None:
         """Raises `OSError`."""

@@ -66,7 +66,7 @@ class FrameDecoder:
         return self._need - len(self._buffer)
 
     def feed(self, data: bytes | memoryview) -> list[Frame]:
-        """Take bytes, return the frames they complete. Raises `FrameError`."""
+        """Add bytes; return the frames that are complete now. Raises `FrameError`."""
         self._buffer += data
         if len(self._buffer) < self._need:
             return []

@@ -20,7 +20,7 @@ OnExit = Callable[[int], None]
 
 
 class Timer:
-    """A call to come; `cancel` takes it back."""
+    """A scheduled call; `cancel` prevents it."""
 
     __slots__ = ("callback",)
 

@@ -82,7 +82,7 @@ class Resident:
         raise NotImplementedError
 
     def _began(self, call: RunningCommand) -> None:
-        """The process received the call."""
+        """Called when the process has received a call."""
 
     # Commands.
 
@@ -142,7 +142,7 @@ class Resident:
         )
 
     def was_killed(self) -> None:
-        """Every process was sent KILL: commands to come wait for a new one."""
+        """Note that every process was sent KILL: later commands wait for a new process."""
         self._dying = self._pid is not None
 
     def _finish(self, ending: Ending) -> None:

@@ -73,7 +73,7 @@ def find_program(program: str, env: Mapping[str, str]) -> str:
 
 
 def _place(fds: dict[int, int]) -> None:
-    """Put our descriptors where the program expects them."""
+    """Move our descriptors to the numbers that the program expects."""
     null = os.open("/dev/null", os.O_RDWR)
     wanted = {0: null, 1: null, 2: null, **fds}
     # First out of the way of every target, then into place.

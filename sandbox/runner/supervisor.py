@@ -173,7 +173,7 @@ class Supervisor:
         )
 
     def _disk_full(self, limit: str) -> None:
-        """End what writes, and let every running command's result say why."""
+        """End all processes because too much was written; results of running commands say so."""
         self._context.counters.hit[limit] += 1
         self._kill_everything()
 

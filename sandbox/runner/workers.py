@@ -91,7 +91,7 @@ class WorkerPool:
         self._grow()
 
     def more(self, head: Head, body: bytes) -> None:
-        """Data of an upload; that of an operation which is over is dropped."""
+        """Send an upload's data to its worker; drop data of an operation that has ended."""
         operation = self._operations.get(head["id"])
         if operation is None:
             return

@@ -55,7 +55,7 @@ class ObjectIndex:
         return ObjectLocation(*rows[0][1:]) if rows else None
 
     def places(self, sha256s: Iterable[bytes]) -> dict[bytes, ObjectLocation]:
-        """Return where those of many objects stand whose pack is there.
+        """Return the locations of objects; those whose pack is missing are left out.
 
         Raises `SnapshotError`.
         """
@@ -70,7 +70,7 @@ class ObjectIndex:
         return self.places(asked)
 
     def add(self, pack: str, end: int, objects: Iterable[Packed]) -> None:
-        """Take in (sha256, block, start, size) of what a pack of `end` bytes holds now.
+        """Add the objects (sha256, block, start, size) that a pack of `end` bytes holds now.
 
         Raises `SnapshotError`.
         """
@@ -78,7 +78,7 @@ class ObjectIndex:
         self._do(lambda db: _add(db, pack, end, rows))
 
     def forget(self, pack: str) -> None:
-        """Remove a pack that is gone; its objects may be in another one now.
+        """Remove a pack that was deleted; its objects may be in another one now.
 
         Raises `SnapshotError`.
         """
@@ -99,7 +99,7 @@ class ObjectIndex:
         return [row[0] for row in self._do(lambda db: db.execute(query, (sha256, most)).fetchall())]
 
     def remove(self, sha256s: Iterable[bytes]) -> None:
-        """Take objects out. Raises `SnapshotError`."""
+        """Remove objects. Raises `SnapshotError`."""
         rows = [(sha256,) for sha256 in sha256s]
         self._do(lambda db: _remove(db, rows))
 
@@ -126,13 +126,13 @@ class ObjectIndex:
         self._do(self._read_packs)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._db is not None:
             self._db.close()
             self._db = None
 
     def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work`, on a new index when the file is damaged."""
+        """Run `work`; when the file is damaged, on a new index."""
         try:
             try:
                 return work(self._open())

@@ -9,7 +9,7 @@ _CACHE_KIB = 16 << 10
 
 
 class Marks:
-    """What was seen, by binary sha256."""
+    """The set of marked objects, by binary sha256."""
 
     def __init__(self) -> None:
         self._db = sqlite3.connect("", isolation_level=None)  # on the disk, without a name
@@ -24,11 +24,11 @@ class Marks:
         )
 
     def add(self, sha256s: Iterable[bytes]) -> None:
-        """Take some in."""
+        """Add objects to the set."""
         self._db.execute("BEGIN")
         self._db.executemany("INSERT OR IGNORE INTO marks VALUES (?)", ((one,) for one in sha256s))
         self._db.execute("COMMIT")
 
     def close(self) -> None:
-        """Forget them."""
+        """Delete the table."""
         self._db.close()

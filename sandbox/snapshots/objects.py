@@ -85,7 +85,7 @@ class Objects:
         return digest.hexdigest()
 
     def commit(self) -> None:
-        """Have what was put on the disk, so that a power cut loses none of it.
+        """Write everything added so far to the disk, so that a power cut loses none of it.
 
         Raises `SnapshotError`.
         """
@@ -95,7 +95,7 @@ class Objects:
             raise self.failure(error) from error
 
     def close(self) -> None:
-        """Let go of all files; what was not committed is lost. It can be used again."""
+        """Close all files; what was not committed is lost. The store can be used again."""
         self._packs.close()
 
     def writer(self) -> ObjectWriter:
@@ -142,14 +142,14 @@ class Objects:
             raise SnapshotDamaged(f"The object {sha256} cannot be read: {error}.") from None
 
     def _has_file(self, sha256: str) -> bool:
-        """Whether an object is a file; one that a power cut left empty is none."""
+        """Whether an object is a file of its own; an empty one is what a power cut left."""
         try:
             return os.stat(self._path(sha256)).st_size > 0
         except FileNotFoundError:
             return False
 
     def check_room(self) -> None:
-        """Raise `StoreFull` when all that may be written was written."""
+        """Raise `StoreFull` when the session has written all the bytes it may."""
         if self._written + self._packs.written >= self._max_bytes:
             raise StoreFull
 
@@ -179,7 +179,7 @@ class Objects:
         self._written += size
 
     def prepare(self) -> tuple[int, int]:
-        """Make the folder, clear it of what killed processes left half written.
+        """Make the folder, and delete what killed processes left half written.
 
         Return its device and inode. Raises `SnapshotError`.
         """
@@ -208,7 +208,7 @@ class Objects:
 
     @contextmanager
     def at_work(self, stop: threading.Event | None = None) -> Iterator[None]:
-        """Rely on what is there: nothing is cleaned away meanwhile.
+        """Work in the store: nothing is deleted from it meanwhile.
 
         Raises `SnapshotError`; `Stopped` once `stop` is set.
         """

@@ -18,7 +18,7 @@ GONE = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.E
 """The name has another file than a moment ago, or none."""
 UNREADABLE = frozenset((errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.EOVERFLOW))
 FATAL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE))
-"""No other entry fares better."""
+"""Errors that every other entry would have, too."""
 IN_USE = frozenset((errno.EAGAIN, errno.EBUSY, errno.ETXTBSY))
 """A lease on a file makes an opener wait, or fail with this when it does not wait."""
 
@@ -80,13 +80,13 @@ class HeldWorkspace:
         self._fd = -1
 
     def open(self) -> int:
-        """Return a descriptor that is the caller's. Raises `OSError`."""
+        """Return a new descriptor, which the caller closes. Raises `OSError`."""
         if self._fd < 0:
             self._fd = open_workspace(os.fspath(self.path))
         return open_directory(".", self._fd)
 
     def close(self) -> None:
-        """Let go. May be called twice."""
+        """Close the workspace. May be called twice."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1

@@ -49,7 +49,7 @@ Packed = tuple[bytes, int, int, int]
 
 @dataclass(slots=True)
 class Block:
-    """Objects on their way into a pack."""
+    """Objects that will be written to a pack together."""
 
     data: bytearray = field(default_factory=bytearray)
     objects: dict[bytes, tuple[int, int]] = field(default_factory=dict)
@@ -60,12 +60,12 @@ class Block:
         return len(self.data)
 
     def add(self, sha256: bytes, data: bytes) -> None:
-        """Take an object."""
+        """Add an object."""
         self.objects[sha256] = len(self.data), len(data)
         self.data += data
 
     def get(self, sha256: bytes) -> bytes:
-        """Return an object that was taken. Raises `KeyError`."""
+        """Return an object that was added. Raises `KeyError`."""
         start, size = self.objects[sha256]
         return bytes(self.data[start : start + size])
 
@@ -109,11 +109,11 @@ class PackWriter:
         return start
 
     def sync(self) -> None:
-        """Have what was written on the disk on return."""
+        """Return when all that was written is on the disk."""
         os.fdatasync(self._fd)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         os.close(self._fd)
 
 
@@ -141,7 +141,7 @@ def read_raw(path: str, table: Table) -> bytes:
 
 
 class Table(NamedTuple):
-    """What a block holds."""
+    """The list of the objects in one block."""
 
     block: int
     """Its offset in the pack."""

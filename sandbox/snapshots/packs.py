@@ -41,7 +41,7 @@ class Packs:
         return self._flushed + len(self._block.data)
 
     def prepare(self) -> None:
-        """Make the folder, and let go of an index that was deleted: it knows nothing of what went.
+        """Make the folder, and close an index that was deleted: what it says is outdated.
 
         Raises `OSError`.
         """
@@ -91,7 +91,7 @@ class Packs:
             return None
 
     def commit(self, compressor: Any) -> None:
-        """Have what was put on the disk, and known to others. Raises `SnapshotError`, `OSError`."""
+        """Write new objects to the disk and the index. Raises `SnapshotError`, `OSError`."""
         with self._lock:
             self._flush(compressor)
             writer, rows = self._writer, dict(self._unindexed)
@@ -105,7 +105,7 @@ class Packs:
                 self._unindexed.pop(sha256, None)
 
     def close(self) -> None:
-        """Let go of all files."""
+        """Close all files."""
         with self._lock:
             self._index.close()
             self._block, self._unindexed = Block(), {}

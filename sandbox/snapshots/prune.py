@@ -52,7 +52,7 @@ class Pruner:
         self._index = ObjectIndex(f"{self._store}/index.sqlite", f"{self._store}/packs")
         self._dry_run = dry_run
         self._only_said = False
-        """The index still has what would go."""
+        """Dry run: the index still has what would be removed."""
         self._marks = Marks()
 
     def close(self) -> None:
@@ -69,7 +69,7 @@ class Pruner:
         return alone(self._store)
 
     def mark(self, trees: Iterable[str]) -> None:
-        """Keep what trees hold. Raises `SnapshotError` for what cannot be read: then nothing goes.
+        """Mark all that trees hold. Raises `SnapshotError` for a tree that cannot be read.
 
         A tree that the store does not have holds nothing; it may come with another's recording.
         """
@@ -111,7 +111,7 @@ class Pruner:
             self._index.shrink()
 
     def _stays(self, sha256: bytes) -> bool:
-        """Whether what the index knows stays there: all of it, but for what would only go."""
+        """Whether an object of the index stays there; in a dry run the index still has all."""
         return not self._only_said or sha256 in self._marks
 
     def _mark_one(self, tree: str) -> list[str]:
@@ -135,7 +135,7 @@ class Pruner:
             last = page[-1]
 
     def _unlink(self, path: Path) -> bool:
-        """Remove a file; whether it was there. Raises `SnapshotError`."""
+        """Remove a file; return whether it was there. Raises `SnapshotError`."""
         try:
             size = path.stat().st_size
             if not self._dry_run:

@@ -40,7 +40,7 @@ class Content:
 def keep_file(
     fd: int, objects: Objects, max_file: int, stop: threading.Event
 ) -> tuple[Content, os.stat_result, bool]:
-    """Keep an open file; return its content, its status and whether it held still meanwhile.
+    """Keep an open file; return its content, its status and whether it was unchanged meanwhile.
 
     Raises `OSError` from the file (ENXIO when it is not a regular one), `Busy` when it is or grows
     too large, `SnapshotError` and `StoreFull` from the store, `Stopped`.

@@ -78,7 +78,7 @@ class Remover:
 
 
 def remove_folder(folder: Path) -> bool:
-    """Remove a directory and all that is in it; whether all of it went. Raises `OSError`."""
+    """Remove a directory with all in it; return whether all was removed. Raises `OSError`."""
     parent = open_workspace(os.fspath(folder.parent))
     try:
         top = open_owned_directory(folder.name, parent)

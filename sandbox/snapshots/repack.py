@@ -90,7 +90,7 @@ class Repacker:
             os.unlink(f"{self._folder}/{name}")
 
     def _take_place(self, old: str, new: str, end: int, moved: list[Packed]) -> bool:
-        """Swap two packs, unless somebody may count on what would go."""
+        """Replace the old pack by the new one, unless a process still uses the old one."""
         with alone(self._store):
             if is_locked(f"{self._folder}/{old}") or not self._index.is_in_place():
                 return False
@@ -163,7 +163,7 @@ def _write(block: Block, new: PackWriter, compressor: Any) -> list[Packed]:
 
 
 def _sync_folder(folder: str) -> None:
-    """Have the names in a folder on the disk."""
+    """Return when the names in a folder are on the disk."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)

@@ -113,7 +113,7 @@ class Scanner:
 
     @property
     def tree(self) -> str:
-        """The tree that the next scan builds upon; empty: none."""
+        """The tree with which the next scan compares; empty without one."""
         return self._top.sha256
 
     def forget(self) -> None:
@@ -327,7 +327,7 @@ class Scanner:
         return _Seen(key, encode_entry(entry), why)
 
     def _unseen(self, name: str, error: OSError) -> _Seen | None:
-        """What to note of a name that cannot be looked at: in a directory without `x`."""
+        """Return the entry of a name whose status cannot be read: in a directory without `x`."""
         if error.errno in GONE:
             return None
         if error.errno in UNREADABLE:

@@ -40,7 +40,7 @@ class SnapshotStore:
         return await in_thread(lambda _: self.objects.has(tree))
 
     def completeness(self) -> Completeness:
-        """Return what proves trees whole: `lost` reads all of one, and blocks meanwhile."""
+        """Return a checker of trees: its `lost` reads a whole tree, and blocks meanwhile."""
         return Completeness(self.objects)
 
     async def changes(self, before: str | None, after: str) -> tuple[Change, ...]:
@@ -114,7 +114,7 @@ class SnapshotStore:
             return restore(tree, held, self.objects, scanner, exclude, stop)
 
     def close(self) -> None:
-        """Let go of the store's files; snapshots that were made are kept."""
+        """Close the store's files; snapshots that were made are kept."""
         self.objects.close()
 
 

@@ -64,7 +64,7 @@ def _hunks(old: list[str], new: list[str]) -> Iterator[str]:
 
 
 def _range(start: int, stop: int) -> str:
-    """A range of lines as hunks name it: one line alone without its length."""
+    """Return a range of lines as hunks name it: one line alone without its length."""
     length = stop - start
     if length == 1:
         return str(start + 1)

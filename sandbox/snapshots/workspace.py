@@ -1,4 +1,4 @@
-"""One workspace followed through a session: a snapshot after each step, and back to any of them."""
+"""Snapshots of one workspace during a session: one after each step; any of them is restorable."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Snapshots:
         return await in_thread(lambda stop: self._restore(tree, stop))
 
     def close(self) -> None:
-        """Rely no longer on what was kept: what no recording names may be cleaned away."""
+        """End the lease on the last trees: what no recording names may be pruned."""
         self._lease.close()
         self._workspace.close()
 
