@@ -77,7 +77,7 @@ def find_project_file(workspace: Path, home: Path) -> ProjectFile | None:
             check_place(source, name)
             values[name] = check_value(source, name, value)
             if name == "tools":
-                check_tools(values[name], source.name_of(name))
+                check_tools(values[name], str(path))
             if name == "system_prompt":
                 prompt = _prompt_sha256(values[name])
         except UsageError as error:

@@ -73,7 +73,7 @@ def check_value(source: Source, name: str, raw: Any) -> Any:
     except ValidationError as error:
         shown = "" if name in MASKED else f", not {_shorten(raw)}"
         key = f"{name} wants" if source.file else "wants"
-        message = f"{source.name_of(name)}: {key} {_wanted(name, error)}{shown}."
+        message = f"{source.file or source.name_of(name)}: {key} {_wanted(name, error)}{shown}."
         raise UsageError(message) from None
     if isinstance(value, Path):
         value = (source.folder / value).resolve()
