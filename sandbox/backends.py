@@ -2,7 +2,9 @@
 
 A backend is a package of its own. Its module `backend` has a class that implements
 `sandbox.protocol.SandboxBackend`; its module `running` has `running()`, which lists the sandboxes
-of that kind on this machine. `sandbox.conformance` tests whether it does what the protocol says.
+of that kind on this machine. It may have a module `check` with `check(image)`, which says whether
+sandboxes can be started here (`has_check`). `sandbox.conformance` tests whether it does what the
+protocol says.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from sandbox.backend_check import BackendCheck
     from sandbox.protocol import SandboxBackend
     from sandbox.running_sandboxes import RunningSandbox
 
@@ -24,6 +27,7 @@ class BackendEntry:
 
     package: str
     class_name: str
+    has_check: bool = False
 
     def make(self) -> SandboxBackend:
         """Return a new backend."""
@@ -41,9 +45,16 @@ class BackendEntry:
         found: Iterable[RunningSandbox] = import_module(f"{self.package}.running").running()
         return found
 
+    def check(self, image: str) -> list[BackendCheck]:
+        """Return what can be checked before a sandbox is started. Blocks."""
+        if not self.has_check:
+            return []
+        found: list[BackendCheck] = import_module(f"{self.package}.check").check(image)
+        return found
+
 
 DEFAULT_BACKEND = "docker"
 BACKENDS = {
-    "docker": BackendEntry("sandbox.docker", "DockerBackend"),
+    "docker": BackendEntry("sandbox.docker", "DockerBackend", has_check=True),
     "bubblewrap": BackendEntry("sandbox.bubblewrap", "BubblewrapBackend"),
 }

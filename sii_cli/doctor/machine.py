@@ -1,4 +1,4 @@
-"""Whether this machine can run sessions: the engine, the image, the disk, the terminal."""
+"""Whether this machine can run sessions: the sandboxes' backend, the disk, the terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
-from sandbox.protocol import SandboxUnavailable
+from sandbox.backends import BACKENDS
 from sii_cli.config.settings import Settings
 from sii_cli.doctor.server import Probe
 from sii_cli.doctor.server_checks import DoctorCheck
@@ -27,7 +27,7 @@ async def examine(settings: Settings) -> AsyncIterator[DoctorCheck]:
     """Yield every check as it is done, the machine's first; never longer than a minute."""
     yield terminal()
     yield disk(settings.home)
-    for found in await asyncio.to_thread(engine, settings.image):
+    for found in await asyncio.to_thread(backend, settings):
         yield found
     deadline = asyncio.get_running_loop().time() + LONGEST
     async for found in _servers(settings, deadline):
@@ -106,28 +106,7 @@ def disk(home: Path) -> DoctorCheck:
     return DoctorCheck("disk", "ok", found)
 
 
-def engine(image: str) -> list[DoctorCheck]:
-    """Check the Docker engine and the sandbox's image (blocks)."""
-    from docker.errors import DockerException, ImageNotFound
-
-    from sandbox.docker.engine import connect
-    from sandbox.docker.image import is_current
-
-    try:
-        api = connect().api
-    except SandboxUnavailable as error:
-        return [DoctorCheck("docker", "fail", str(error))]
-    try:
-        found = [DoctorCheck("docker", "ok", f"engine {api.version()['Version']}")]
-        inspected = api.inspect_image(image)
-        size = f"{image}, {inspected['Size'] / 1e6:.0f} MB"
-        if not is_current(inspected["Config"].get("Labels")):
-            words = f"{size}, built from another recipe than this version's"
-            return [*found, DoctorCheck("image", "warn", words, "sii sandbox build")]
-        return [*found, DoctorCheck("image", "ok", size)]
-    except ImageNotFound:
-        return [*found, DoctorCheck("image", "fail", f"{image} is not there", "sii sandbox build")]
-    except DockerException as error:
-        return [DoctorCheck("docker", "fail", str(error))]
-    finally:
-        api.close()
+def backend(settings: Settings) -> list[DoctorCheck]:
+    """Check what the sandboxes' backend needs (blocks)."""
+    found = BACKENDS[settings.sandbox].check(settings.image)
+    return [DoctorCheck(one.name, one.status, one.found, one.remedy) for one in found]

@@ -19,7 +19,7 @@ from sandbox.protocol import (
 )
 from sii_cli.assembly import make_backend, make_spec
 from sii_cli.config.settings import Settings
-from sii_cli.doctor.machine import engine
+from sii_cli.doctor import machine
 from sii_cli.doctor.server_checks import DoctorCheck
 
 SMALL = Limits(memory=256 << 20, pids=64, tmp=32 << 20, command_timeout=30.0)
@@ -57,12 +57,11 @@ for address in (("1.1.1.1", 53), ("172.17.0.1", 80), ("169.254.169.254", 80)):
 
 async def examine_sandbox(settings: Settings) -> AsyncIterator[DoctorCheck]:
     """Yield every check as it is done; takes a few seconds and leaves nothing behind."""
-    if settings.sandbox == "docker":
-        found = await asyncio.to_thread(engine, settings.image)
-        for check in found:
-            yield check
-        if any(check.status == "fail" for check in found):
-            return
+    found = await asyncio.to_thread(machine.backend, settings)
+    for check in found:
+        yield check
+    if any(check.status == "fail" for check in found):
+        return
     backend = make_backend(settings)
     with OwnFolder("doctor") as folder:
         spec = replace(make_spec(settings), workspace=folder, limits=SMALL, allow_net=())

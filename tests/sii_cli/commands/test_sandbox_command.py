@@ -17,12 +17,12 @@ from recordings.recorder import Recorder
 from sandbox.client.launch import new_name
 from sandbox.docker import image
 from sandbox.docker.backend import DockerBackend
+from sandbox.docker.check import check as check_docker
 from sandbox.docker.leftovers import OWNER_LABEL, owner
 from sandbox.protocol import SandboxBackend, SandboxSpec
 from sii_cli.commands.sandbox import _age
 from sii_cli.commands.sandbox import command as sandbox_command
 from sii_cli.config.settings import Settings
-from sii_cli.doctor.machine import engine
 from sii_cli.doctor.sandbox import examine_sandbox
 
 
@@ -109,7 +109,7 @@ def test_an_image_of_an_older_recipe_is_a_warning_with_its_remedy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(image, "REGISTRY_BASE", "another")
-    check = engine(image.TAG)[-1]
+    check = check_docker(image.TAG)[-1]
     assert (check.name, check.status, check.remedy) == ("image", "warn", "sii sandbox build")
 
 

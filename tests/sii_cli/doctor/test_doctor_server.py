@@ -160,6 +160,7 @@ def test_a_disk_that_is_full_is_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 def test_no_engine_is_said_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
-    (check,) = doctor.engine("any")
+    (check,) = doctor.backend(Settings(image="any"))
     assert (check.name, check.status) == ("docker", "fail")
     assert "Install and start Docker" in check.found
+    assert doctor.backend(Settings(sandbox="bubblewrap")) == [], "it needs no engine"
