@@ -76,7 +76,7 @@ def test_what_is_stricter_counts_unasked_where_the_user_has_said_nothing(
         assert make_spec(loaded).read_only
 
 
-@pytest.mark.parametrize("line", ['tools = "bash"', 'tools = ["bsh"]', 'max_steps = "many"'])
+@pytest.mark.parametrize("line", ["tools = 5", 'tools = ["bsh"]', 'max_steps = "many"'])
 def test_a_mistake_in_an_untrusted_file_is_not_called_trusted(place: Place, line: str) -> None:
     place.project_file.write_text(line)
     assert any(str(place.project_file) in note for note in place.load().notes)
