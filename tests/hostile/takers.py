@@ -547,7 +547,8 @@ REASONS: dict[str, tuple[str, ...]] = {
         *(
             "sii_cli.commands.*",
             "sii_cli.config.*",
-            "sii_cli.doctor.machine*",
+            "sandbox.backends:*",
+            "sandbox.docker.check:*",
             "sii_cli.doctor.record:*",
             "sii_cli.serve.command:*",
         ),
