@@ -16,7 +16,7 @@ from sii_cli.errors import DONE, INTERRUPTED
 from sii_cli.options.settings import example
 
 if TYPE_CHECKING:
-    from sii_cli.serve.command import ServeCommand
+    from sii_cli.model_server.vllm_command import ServeCommand
 
 
 @click.command(
@@ -39,8 +39,8 @@ def command(
 ) -> int:
     """ServeCommand, and run until the server ends."""
     from sii_cli.config.settings import find_key_home
-    from sii_cli.serve.command import choose_command, detect_machine, find_vllm
-    from sii_cli.serve.server import free_port
+    from sii_cli.model_server.server import free_port
+    from sii_cli.model_server.vllm_command import choose_command, detect_machine, find_vllm
 
     if dry_run:
         ready = _plan_anywhere(model, port, vllm, extra)
@@ -63,8 +63,13 @@ def _plan_anywhere(
 ) -> ServeCommand:
     """Choose the command also where it cannot be run: what is missing here becomes a note."""
     from sii_cli.errors import SiiError
-    from sii_cli.serve.command import choose_command, detect_machine, find_vllm, vendors_machine
-    from sii_cli.serve.server import FIRST_PORT, free_port
+    from sii_cli.model_server.server import FIRST_PORT, free_port
+    from sii_cli.model_server.vllm_command import (
+        choose_command,
+        detect_machine,
+        find_vllm,
+        vendors_machine,
+    )
 
     missing = []
     try:
@@ -87,7 +92,7 @@ def _plan_anywhere(
 
 
 async def _run(ready: ServeCommand, port: int, home: Path) -> int:
-    from sii_cli.serve.server import serve
+    from sii_cli.model_server.server import serve
 
     task = asyncio.current_task()
     assert task is not None

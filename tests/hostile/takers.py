@@ -550,7 +550,7 @@ REASONS: dict[str, tuple[str, ...]] = {
             "sandbox.backends:*",
             "sandbox.docker.check:*",
             "sii_cli.doctor.record:*",
-            "sii_cli.serve.command:*",
+            "sii_cli.model_server.vllm_command:*",
         ),
         *("sii_cli.options.*", "sii_cli.headless.*", "sii_cli.prompt.*", "sii_cli.demo.*"),
         *("sii_cli.fork.edit:*", "sii_cli.fork.workspace:*", "sii_cli.review.*"),

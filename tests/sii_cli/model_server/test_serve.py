@@ -19,8 +19,8 @@ import pytest
 from sii_cli.config.load import load_settings
 from sii_cli.config.running_server import note_server, running_server
 from sii_cli.errors import SiiError
-from sii_cli.serve.command import ServeCommand
-from sii_cli.serve.server import ServeFailed, free_port, serve
+from sii_cli.model_server.server import ServeFailed, free_port, serve
+from sii_cli.model_server.vllm_command import ServeCommand
 
 FAKE = Path(__file__).parents[2] / "fakes" / "fake_vllm.py"
 
@@ -106,7 +106,7 @@ async def test_a_server_that_dies_takes_its_children_with_it(
 async def test_a_server_that_will_not_end_is_ended(
     tmp_path: Path, child: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sii_cli.serve.server.STOP_SECONDS", 0.3)
+    monkeypatch.setattr("sii_cli.model_server.server.STOP_SECONDS", 0.3)
     port = free_port(None)
     ready = asyncio.Event()
     running = asyncio.create_task(

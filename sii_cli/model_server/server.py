@@ -17,7 +17,7 @@ from pathlib import Path
 from recordings.storage.opening import open_file
 from sii_cli.config.running_server import forget_server, note_server
 from sii_cli.errors import INFRASTRUCTURE, SiiError
-from sii_cli.serve.command import ServeCommand
+from sii_cli.model_server.vllm_command import ServeCommand
 
 FIRST_PORT = 8000
 PORTS = 100

