@@ -38,7 +38,7 @@ class RunningSandboxes:
 
 
 def running_sandboxes() -> RunningSandboxes:
-    """Look for the sandboxes of every backend. Blocks. Raises `SandboxError`."""
+    """Return the sandboxes of every backend. Blocks. Raises `SandboxError`."""
     found: list[RunningSandbox] = []
     unseen: dict[str, str] = {}
     for name, entry in BACKENDS.items():

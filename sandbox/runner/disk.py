@@ -41,7 +41,7 @@ _RESERVE = 2 << 30
 
 
 class DiskWatch:
-    """Calls `measure` when the disks grew by more than `limit`, and `on_full` when that was us.
+    """Calls `measure` when the disks grew by more than `limit`; if the sandbox did it, `on_full`.
 
     `on_nearly_full` is called when they grew and the machine is about to run out of disk.
     """

@@ -42,7 +42,7 @@ class FileRefused(Exception):
 
 
 def refusal(error: Exception, path: str) -> FileRefused:
-    """Put an error into words."""
+    """Return the refusal that an error means."""
     if isinstance(error, FileRefused):
         return error
     if isinstance(error, OSError) and error.errno in _KINDS:

@@ -28,7 +28,7 @@ class _Job:
 
 
 class JobProcesses:
-    """Starts jobs, hands out what they wrote, tells the client when they end."""
+    """Starts jobs, sends their output when asked, and reports their end to the client."""
 
     def __init__(self, context: RunnerContext, launcher: Launcher) -> None:
         self._context = context

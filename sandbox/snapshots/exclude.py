@@ -1,4 +1,4 @@
-"""Which paths of a workspace are left out of its snapshots, and alone by a restore."""
+"""Which paths of a workspace are left out of its snapshots, and not touched by a restore."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | _SAFE
 _FILE = os.O_RDONLY | os.O_NONBLOCK | _SAFE
 
 GONE = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.ENODEV))
-"""The name has another file than a moment ago, or none."""
+"""The entry was deleted, or replaced by something else, meanwhile."""
 UNREADABLE = frozenset((errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.EOVERFLOW))
 FATAL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE))
 """Errors that every other entry would have, too."""

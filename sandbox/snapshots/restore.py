@@ -29,7 +29,7 @@ from sandbox.snapshots.scan import Scanner
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What a restore did."""
+    """The result of a restore."""
 
     tree_sha256: str
     """The workspace's tree now: the one asked for, unless something is `missing`."""
@@ -50,7 +50,7 @@ def restore(
 ) -> Restored:
     """Bring the workspace to a tree. What it holds now is kept in the store first.
 
-    Raises `SnapshotError`; `Stopped` once `stop` is set: the workspace is then in between.
+    Raises `SnapshotError`; `Stopped` once `stop` is set: the workspace is then partly restored.
     """
     before, _ = scanner.scan(stop)
     wanted = tuple(compare(objects, before, tree))

@@ -36,11 +36,11 @@ from sandbox.snapshots.opening import (
 from sandbox.snapshots.reading import Busy, keep_file
 
 _ATTEMPTS = 3
-"""Looks at a name under which something else stands at every look."""
+"""Attempts to read a name whose entry is replaced at every attempt."""
 _TICK = 20_000_000
 """Nanoseconds: twice the coarsest clock that Linux stamps files with (a jiffy at 100 Hz)."""
 _COARSE_TICK = 2_000_000_000
-"""The same where a file system stores whole seconds."""
+"""Nanoseconds: the same for a file system that stores whole seconds."""
 _TYPE = 0o170000
 _MAX_LINES = 128 << 20
 """Bytes of all entries' lines, which are remembered: a link's target can take 24 kilobytes."""
@@ -51,7 +51,7 @@ _Key = tuple[int, int, int, int, int]
 _key: Callable[[os.stat_result], _Key] = attrgetter(
     "st_mode", "st_size", "st_mtime_ns", "st_ctime_ns", "st_ino"
 )
-"""The fields of a status that differ if the file is another now."""
+"""The fields of a status, of which one differs when the file has changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ _NEVER_SEEN = _Directory()
 
 
 class Scanner:
-    """Scans one workspace, again and again; one scan at a time."""
+    """Scans one workspace many times; one scan at a time."""
 
     def __init__(
         self,
@@ -121,7 +121,7 @@ class Scanner:
         self._top = _NEVER_SEEN
 
     def scan(self, stop: threading.Event) -> tuple[str, tuple[NotKept, ...]]:
-        """Return the workspace's tree, now in the store, and what the store has no content of.
+        """Return the workspace's tree, now in the store, and the entries without content.
 
         Raises `SnapshotError`; `Stopped` once `stop` is set.
         """

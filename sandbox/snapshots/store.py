@@ -29,7 +29,7 @@ class SnapshotStore:
     """Objects in a folder, which need not exist yet; many sessions may share one.
 
     `max_bytes` is what this process may add to it: when that is used up, new content is not kept
-    any more, and snapshots say so; trees still are, until they have taken as much again.
+    any more, and snapshots say so; trees are still kept, until they have added as much again.
     """
 
     def __init__(self, folder: Path, *, max_bytes: int = 8 << 30) -> None:

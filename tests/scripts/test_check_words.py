@@ -28,6 +28,22 @@ def test_a_part_of_a_longer_word_is_left_alone(tmp_path: Path) -> None:
     assert found(tmp_path, "lifelines and censuses\n") == []
 
 
+@pytest.mark.parametrize(
+    "turn",
+    [
+        "It brought them back.",
+        "def begin_anew(): ...",
+        "Going on with a session.",
+        "All is summed up.",
+        "What dead owners left.",
+    ],
+)
+def test_the_words_of_the_glossary_are_refused(tmp_path: Path, turn: str) -> None:
+    file = tmp_path / "a.md"
+    file.write_text(turn)
+    assert len(list(refused(file, check_words.TURNS))) == 1
+
+
 def test_a_line_may_allow_it(tmp_path: Path) -> None:
     assert found(tmp_path, "x = 'census'  # words: allow\n") == []
 
