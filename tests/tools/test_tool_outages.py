@@ -69,7 +69,7 @@ def test_tools_and_recordings_have_one_name_for_it() -> None:
 async def test_a_search_service_that_refuses_is_an_outage(status: int) -> None:
     with fake_site() as site:
         site.pages["/search"] = Answer(b"no", status=status)
-        with pytest.raises(ToolOutage, match="no fault of the query"):
+        with pytest.raises(ToolOutage, match="not the fault of the query"):
             await look_for(SearxngProvider(f"http://127.0.0.1:{site.port}"))
 
 

@@ -273,10 +273,10 @@ async def test_certificates_are_checked_against_the_name_not_the_address(
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("file:///etc/passwd", "no http or https URL"),
-        ("ftp://s.test/x", "no http or https URL"),
-        ("s.test/x", "no http or https URL"),
-        ("http://", "no http or https URL"),
+        ("file:///etc/passwd", "not an http or https URL"),
+        ("ftp://s.test/x", "not an http or https URL"),
+        ("s.test/x", "not an http or https URL"),
+        ("http://", "not an http or https URL"),
         ("http://user:secret@s.test/", "user name"),
         ("http://s.test:99999/", "no possible port"),
         ("http://s.test:0/", "no possible port"),

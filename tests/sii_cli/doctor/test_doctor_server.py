@@ -79,7 +79,7 @@ async def test_a_server_that_is_well_has_no_fault() -> None:
         (3, replace(ONE, parsed=False), "one call", "fail", "--tool-call-parser"),
         (3, replace(ONE, compact=True), "call form", "fail", "VLLM_ENFORCE_STRICT_TOOL_CALLING=0"),
         (3, replace(ONE, compact=True), "template", "warn", "differs from token"),
-        (3, Turn(calls=[("note", "[1]")]), "one call", "fail", "no object"),
+        (3, Turn(calls=[("note", "[1]")]), "one call", "fail", "not an object"),
         (3, Turn(calls=[("note", {"text": "na?ve"})]), "unicode", "warn", "asked for"),
         (3, Turn(calls=[("note", {"text": TEXT, "tags": "[1, {}]"})]), "nested", "fail", "as text"),
         (3, replace(ONE, shown=False), "text and ids", "fail", "reasoning in the ids"),

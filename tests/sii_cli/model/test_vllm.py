@@ -179,7 +179,7 @@ ABORTED = (
         (EndsEarly(LOOK, 4), "no_finish", "ended before"),
         (SilentAfter(LOOK, 4), "idle", "silent"),
         (Garbage(b"data: {not json}\n\n"), "garbage", "JSON"),
-        (Garbage(b"<html>gateway</html>\n"), "garbage", "no event"),
+        (Garbage(b"<html>gateway</html>\n"), "garbage", "not an event"),
         (Garbage(b'data: {"choices": 7}\n\n'), "garbage", "shape"),
         (Garbage(b""), "no_finish", "ended before"),
         (Garbage(ABORTED), "no_finish", "ended before"),
