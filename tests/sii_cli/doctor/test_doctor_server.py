@@ -128,7 +128,7 @@ async def test_it_never_takes_longer_than_it_may(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(doctor, "LONGEST", 0.3)
-    monkeypatch.setattr(doctor, "engine", lambda image: [])
+    monkeypatch.setattr(doctor, "backend", lambda settings: [])
     started = time.monotonic()
     async with ScriptedServer([SilentAfter(HELLO, 2)]) as server:
         settings = Settings(base_url=server.base_url, home=tmp_path / "new")
@@ -140,7 +140,7 @@ async def test_it_never_takes_longer_than_it_may(
 async def test_each_of_several_servers_is_checked(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(doctor, "engine", lambda image: [])
+    monkeypatch.setattr(doctor, "backend", lambda settings: [])
     async with (
         ScriptedServer(SCRIPT, model="glm-4.5", context_length=1000) as well,
         ScriptedServer([HttpError(500)], model="glm-4.5") as ill,
