@@ -87,7 +87,7 @@ async def run(
     )
     running = asyncio.create_task(runner.run())
     await during(progress)
-    assert await running == ""
+    assert await running is None
     await executor.aclose()
     await servers.aclose()
     return read_attempts(bench.settings.home, "ray", attempts)
