@@ -69,11 +69,11 @@ def shape(
     size = len(raw)
     if not dropped:
         dropped_at = size
-        whole = _take(_lines(raw, size), head + tail, line)
+        whole = _fitting(_lines(raw, size), head + tail, line)
         if whole.size == size:
             return ShapedOutput("\n".join(whole.lines), Cut(whole.cut, 0) if whole.cut else None)
-    first = _take(_lines(raw, dropped_at), head, line)
-    last = _take(_lines_from_end(raw, dropped_at if dropped else first.size), tail, line)
+    first = _fitting(_lines(raw, dropped_at), head, line)
+    last = _fitting(_lines_from_end(raw, dropped_at if dropped else first.size), tail, line)
     elided = size - first.size - last.size + dropped
     lines = raw.count(b"\n", first.size, size - last.size)
     about = "more than " if dropped else ""
@@ -142,7 +142,7 @@ def _whole_characters(data: bytes) -> bytes:
 
 
 @dataclass(slots=True)
-class _Taken:
+class _FittingLines:
     lines: list[str]
     size: int
     """Bytes of the input that the lines stand for, with their newlines."""
@@ -150,9 +150,9 @@ class _Taken:
     """Bytes that long lines lost."""
 
 
-def _take(lines: Iterator[bytes], budget: int, limit: int) -> _Taken:
-    """Take lines (each with its newline) as long as their text fits the budget."""
-    taken = _Taken([], 0, 0)
+def _fitting(lines: Iterator[bytes], budget: int, limit: int) -> _FittingLines:
+    """Return the first lines (each with its newline) whose text fits the budget."""
+    fitting = _FittingLines([], 0, 0)
     for line in lines:
         content = line.removesuffix(b"\n")
         if b"\r" in content or b"\x1b[" in content:
@@ -162,10 +162,10 @@ def _take(lines: Iterator[bytes], budget: int, limit: int) -> _Taken:
         budget -= len(text) + 1
         if budget < 0:
             break
-        taken.lines.append(text)
-        taken.size += len(line)
-        taken.cut += len(content) - len(kept)
-    return taken
+        fitting.lines.append(text)
+        fitting.size += len(line)
+        fitting.cut += len(content) - len(kept)
+    return fitting
 
 
 def _lines(data: bytes, stop: int) -> Iterator[bytes]:

@@ -138,12 +138,12 @@ def written_since(roots: list[str], begin: float, limit: int) -> int:
     only its end stops.
     """
     devices = {os.stat(root).st_dev for root in roots}
-    held = _Held(devices)
+    open_files = _OpenFiles(devices)
     seen: set[tuple[int, int]] = set()
     total = 0
     with suppress(PermissionError):
-        for status in chain(held.files(), _walk(roots, begin)):
-            if held.grow():
+        for status in chain(open_files.files(), _walk(roots, begin)):
+            if open_files.grow():
                 return limit + 1
             key = status.st_dev, status.st_ino
             if status.st_ctime < begin or key in seen:
@@ -156,7 +156,7 @@ def written_since(roots: list[str], begin: float, limit: int) -> int:
     return limit + 1
 
 
-class _Held:
+class _OpenFiles:
     """The files that processes hold open, on some devices or without a name."""
 
     def __init__(self, devices: set[int]) -> None:

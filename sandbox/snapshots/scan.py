@@ -65,7 +65,7 @@ class NotKept:
 
 
 @dataclass(slots=True)
-class _Seen:
+class _SeenEntry:
     """An entry as it was last seen; without a key it is looked at again."""
 
     key: _Key | None
@@ -78,7 +78,7 @@ class _Directory:
     """A directory as it was last seen."""
 
     sha256: str = ""
-    seen: dict[str, _Seen] = field(default_factory=dict)
+    seen: dict[str, _SeenEntry] = field(default_factory=dict)
     inside: dict[str, _Directory] = field(default_factory=dict)
 
 
@@ -189,7 +189,7 @@ class Scanner:
         self._count(len(here) - (self._entries - counted), size)
         return directories
 
-    def _add(self, now: _Directory, name: str, path: str, seen: _Seen | None) -> None:
+    def _add(self, now: _Directory, name: str, path: str, seen: _SeenEntry | None) -> None:
         if seen is None:
             return
         now.seen[name] = seen
@@ -225,7 +225,7 @@ class Scanner:
         now: _Directory,
         path: str,
         depth: int,
-    ) -> _Seen | None:
+    ) -> _SeenEntry | None:
         """Scan a directory inside an open one; put it into `now`."""
         mode = kept_mode(status.st_mode)
         if status.st_dev != self._device:
@@ -256,9 +256,11 @@ class Scanner:
         key = (status.st_mode, 0, 0, 0, 0)
         if seen is not None and seen.key == key and inside.sha256 == before.sha256:
             return seen
-        return _Seen(key, encode_entry(TreeEntry(name, "directory", mode, sha256=inside.sha256)))
+        return _SeenEntry(
+            key, encode_entry(TreeEntry(name, "directory", mode, sha256=inside.sha256))
+        )
 
-    def _look(self, fd: int, name: str, status: os.stat_result | None) -> _Seen | None:
+    def _look(self, fd: int, name: str, status: os.stat_result | None) -> _SeenEntry | None:
         """Read an entry that is not a directory; return None when it is gone."""
         if self._stop.is_set():
             raise Stopped
@@ -272,20 +274,20 @@ class Scanner:
             status = None
         return None
 
-    def _look_once(self, fd: int, name: str, status: os.stat_result) -> _Seen:
+    def _look_once(self, fd: int, name: str, status: os.stat_result) -> _SeenEntry:
         kind = status.st_mode & _TYPE
         if kind == stat.S_IFREG:
             return self._file(fd, name, status)
         if kind == stat.S_IFLNK:
             entry = TreeEntry(name, "symlink", target=read_link(name, fd))
-            return _Seen(self._settled_key(status), encode_entry(entry))
+            return _SeenEntry(self._settled_key(status), encode_entry(entry))
         if kind == stat.S_IFDIR:  # it was none a moment ago: what is in it is seen next time
             return _left_out(TreeEntry(name, "directory", kept_mode(status.st_mode)), "in use")
         what = {stat.S_IFIFO: "fifo", stat.S_IFSOCK: "socket"}.get(kind, "device")
         entry = TreeEntry(name, "special", kept_mode(status.st_mode), target=what)
         return _left_out(entry, what)
 
-    def _file(self, fd: int, name: str, status: os.stat_result) -> _Seen:
+    def _file(self, fd: int, name: str, status: os.stat_result) -> _SeenEntry:
         if status.st_size > self._max_file:
             return self._unkept_file(name, status, "too large")
         try:
@@ -316,17 +318,17 @@ class Scanner:
             content.sha256,
             content.binary,
         )
-        return _Seen(self._settled_key(status) if whole else None, encode_entry(entry))
+        return _SeenEntry(self._settled_key(status) if whole else None, encode_entry(entry))
 
     def _unkept_file(
         self, name: str, status: os.stat_result, why: str, *, settled: bool = True
-    ) -> _Seen:
+    ) -> _SeenEntry:
         mode, size, stamp = kept_mode(status.st_mode), status.st_size, status.st_mtime_ns
         entry = TreeEntry(name, "file", mode, size, not_kept=why, stamp=stamp)
         key = self._settled_key(status) if settled else None
-        return _Seen(key, encode_entry(entry), why)
+        return _SeenEntry(key, encode_entry(entry), why)
 
-    def _unseen(self, name: str, error: OSError) -> _Seen | None:
+    def _unseen(self, name: str, error: OSError) -> _SeenEntry | None:
         """Return the entry of a name whose status cannot be read: in a directory without `x`."""
         if error.errno in GONE:
             return None
@@ -353,9 +355,9 @@ def _same(known: _Directory, now: _Directory) -> bool:
     return True
 
 
-def _left_out(entry: TreeEntry, why: str) -> _Seen:
+def _left_out(entry: TreeEntry, why: str) -> _SeenEntry:
     """Note an entry without its content; it is looked at again every time."""
     line = encode_entry(
         TreeEntry(entry.name, entry.type, entry.mode, target=entry.target, not_kept=why)
     )
-    return _Seen(None, line, why)
+    return _SeenEntry(None, line, why)

@@ -137,7 +137,7 @@ while True:
 def test_what_others_write_is_not_called_ours(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(disk._Held, "files", lambda self: iter(()))  # those of the whole machine
+    monkeypatch.setattr(disk._OpenFiles, "files", lambda self: iter(()))  # of the whole machine
     (tmp_path / "before").write_bytes(bytes(MIB))
     time.sleep(0.02)
     begin = time.time()

@@ -36,7 +36,7 @@ class ProxyDown(ProxyRefused):
     """Raised when that is the proxy's doing, and says nothing of the host."""
 
 
-class _Counted(httpcore.AsyncNetworkStream):
+class _CountedStream(httpcore.AsyncNetworkStream):
     """A connection on which no more comes than an answer can have, framing included."""
 
     def __init__(self, stream: httpcore.AsyncNetworkStream, backend: CheckedBackend) -> None:
@@ -63,7 +63,7 @@ class _Counted(httpcore.AsyncNetworkStream):
         timeout: float | None = None,
     ) -> httpcore.AsyncNetworkStream:
         stream = await self._stream.start_tls(ssl_context, server_hostname, timeout)
-        return _Counted(stream, self._backend)
+        return _CountedStream(stream, self._backend)
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
@@ -100,7 +100,7 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
                     stream = await self._network.connect_tcp(address, port, timeout)
                 else:
                     stream = await self._tunnel(self._proxy, address, port, timeout)
-                return _Counted(stream, self)
+                return _CountedStream(stream, self)
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
                 if address == self._addresses[-1]:
                     raise
