@@ -125,7 +125,12 @@ class Answer:
 
         Raises `ResponseTooLarge`, `aiohttp.ClientError`.
         """
-        data = await self._response.content.read(PIECE)
+        try:
+            data = await self._response.content.read(PIECE)
+        except Exception:
+            # aiohttp raises first, and would lose what had arrived before the connection broke.
+            if not (data := self._response.content._read_nowait(PIECE)):
+                raise
         if len(data) == PIECE:  # more is there, as of a flood: others in the loop come first
             await asyncio.sleep(0)
         self._left -= len(data)

@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
+from aiohttp import ClientResponse
+from aiohttp.connector import Connection
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -101,6 +103,26 @@ async def test_a_connection_that_the_server_ends_is_not_used_again(answer: bytes
             assert isinstance(parts[-1], Completion)
             assert failures_of(parts) == []
         assert server.connections == 2
+
+
+@pytest.mark.parametrize("texts", [["Half"], ["Half"] * 2000])
+async def test_what_came_before_the_connection_broke_is_not_lost(
+    texts: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = [b'data: {"choices":[{"delta":{"content":"%b"}}]}\n\n' % one.encode() for one in texts]
+    started = ClientResponse.start
+
+    async def start_late(response: ClientResponse, connection: Connection) -> ClientResponse:
+        answer = await started(response, connection)
+        await asyncio.sleep(0.2)  # all has arrived, and the end of the connection too
+        return answer
+
+    monkeypatch.setattr(ClientResponse, "start", start_late)
+    answer = OK + b"content-length: 1000000\r\n\r\n" + b"".join(events)
+    async with raw_server(answer, closes=True) as server, client(server.base_url, retries=0) as m:
+        [failed] = failures_of(await parts_of(m))
+    assert failed.failure.kind == "broken_stream"
+    assert failed.content == "".join(texts)
 
 
 async def test_a_kept_connection_that_closed_meanwhile_costs_no_attempt() -> None:
