@@ -205,7 +205,7 @@ def test_a_step_that_is_shown_again_is_shown_whole(shell: Shell, folder: Path) -
 
     last = shell.recorded(rounds=1, steps=1, seed=1, change=change)
     done = review(shell, f"g {events_of(last, ModelResponse)[0]}", "b", "", "q")
-    assert done.stdout.count("a secret was taken out") == 2
+    assert done.stdout.count("a secret was removed") == 2
 
 
 def test_what_was_said_of_a_step_is_shown_with_it(shell: Shell, folder: Path) -> None:
