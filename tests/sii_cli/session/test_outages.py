@@ -149,7 +149,7 @@ def test_an_export_trains_what_follows_an_outage_only_where_it_is_asked_to(shell
     assert sum(sum(row["loss_mask"]) for row in rows(out)) == len(generated[0]) + len(generated[2])
     assert json.loads((out / "manifest.json").read_text())["policy"]["after_outage"] == "mask"
     card = (out / "README.md").read_text()
-    assert "1 × after_outage: an earlier call of its round hit an outage" in card
+    assert "1 × after_outage: an earlier call of the round hit an outage" in card
     done = shell.sii("export", "all", "--format", "tokens", "--train-after-outage")
     assert "left out" not in done.stderr
     all_rows = rows(shell.workspace / "all")
