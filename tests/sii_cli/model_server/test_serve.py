@@ -21,6 +21,7 @@ from sii_cli.config.running_server import note_server, running_server
 from sii_cli.errors import SiiError
 from sii_cli.model_server.server import ServeFailed, free_port, serve
 from sii_cli.model_server.vllm_command import ServeCommand
+from tests.tiny_glm.server import free_port as other_port
 
 FAKE = Path(__file__).parents[2] / "fakes" / "fake_vllm.py"
 
@@ -53,6 +54,15 @@ def wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
         time.sleep(0.02)
 
 
+async def ready_or_ended(ready: asyncio.Event, running: asyncio.Task[None]) -> None:
+    """Wait until the server is ready; raise what ended it before."""
+    waiting = asyncio.create_task(ready.wait())
+    await asyncio.wait([waiting, running], timeout=60, return_when=asyncio.FIRST_COMPLETED)
+    if running.done():
+        await running
+    assert waiting.done(), "it is not ready"
+
+
 async def test_a_server_loads_is_ready_is_found_and_ends_with_all_that_it_started(
     tmp_path: Path, child: Callable[[], int]
 ) -> None:
@@ -64,10 +74,10 @@ async def test_a_server_loads_is_ready_is_found_and_ends_with_all_that_it_starte
         if text.startswith("ready"):
             ready.set()
 
-    port = free_port(None)
+    port = other_port()
     log = tmp_path / "log"
     running = asyncio.create_task(serve(fake("tiny", port), port, home=tmp_path, log=log, say=say))
-    await asyncio.wait_for(ready.wait(), 20)
+    await ready_or_ended(ready, running)
     assert said[:2] == ["loading weights 50%", "capturing graphs 100%"]
     assert f"tiny at http://127.0.0.1:{port}/v1" in said[-1]
     assert running_server(tmp_path) == f"http://127.0.0.1:{port}/v1"
@@ -83,7 +93,7 @@ async def test_a_server_loads_is_ready_is_found_and_ends_with_all_that_it_starte
 async def test_a_server_that_fails_to_start_says_why(
     tmp_path: Path, child: Callable[[], int]
 ) -> None:
-    port = free_port(None)
+    port = other_port()
     with pytest.raises(ServeFailed, match="ValueError: the model is unknown"):
         await serve(
             fake("breaks", port), port, home=tmp_path, log=tmp_path / "log", say=lambda _: None
@@ -94,7 +104,7 @@ async def test_a_server_that_fails_to_start_says_why(
 async def test_a_server_that_dies_takes_its_children_with_it(
     tmp_path: Path, child: Callable[[], int]
 ) -> None:
-    port = free_port(None)
+    port = other_port()
     with pytest.raises(ServeFailed, match="ended by itself"):
         await serve(
             fake("dies", port), port, home=tmp_path, log=tmp_path / "log", say=lambda _: None
@@ -107,7 +117,7 @@ async def test_a_server_that_will_not_end_is_ended(
     tmp_path: Path, child: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sii_cli.model_server.server.STOP_SECONDS", 0.3)
-    port = free_port(None)
+    port = other_port()
     ready = asyncio.Event()
     running = asyncio.create_task(
         serve(
@@ -118,7 +128,7 @@ async def test_a_server_that_will_not_end_is_ended(
             say=lambda text: ready.set() if text.startswith("ready") else None,
         )
     )
-    await asyncio.wait_for(ready.wait(), 20)
+    await ready_or_ended(ready, running)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
@@ -134,6 +144,7 @@ def started(tmp_path: Path, child: Callable[[], int]) -> Iterator[subprocess.Pop
     small = tmp_path / "tiny-glm"
     small.mkdir()
     command = [sys.executable, "-m", "sii_cli.main", "serve", str(small), "--vllm", str(program)]
+    command += ["--port", str(other_port())]
     env = os.environ | {"SII_HOME": str(tmp_path)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as process:
         assert process.stdout is not None
