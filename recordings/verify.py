@@ -39,7 +39,7 @@ from recordings.events import (
 )
 from recordings.flags import describe_flags
 from recordings.storage.blobs import open_blob, stored_blobs
-from recordings.storage.lines import check_line, decode_event, parse_line, prev_of, read_head
+from recordings.storage.lines import check_line, decode_event, follows, parse_line, read_head
 from recordings.storage.log import Line, is_locked, open_log, read_lines
 
 _CHECKED = {
@@ -150,7 +150,7 @@ class _Verifier:
         if not result.head:
             self.problem("the line is not what was written (its checksum does not hold)", line)
             result.head = hashlib.sha256(line.text).hexdigest()
-        if prev_of(line.text) != before:
+        if not follows(line.text, before):
             self.problem("the chain is broken: `prev` is not the hash of the line before", line)
         try:
             head = read_head(line.text)

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 SUM_DIGITS = 16
 _SUM_KEY = b',"sum":"'
 _TAIL = len(_SUM_KEY) + SUM_DIGITS + len(b'"}')
-_PREV_KEY = b'"prev":"'
-_LONGEST_PREV = len(_PREV_KEY) + hashlib.sha256().digest_size * 2 + len(b'"')
 STREAMED = frozenset({"model_delta", "tool_output"})
 """Types of events whose text a later event repeats in full; most of a recording."""
 _NUMBER = rb"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
@@ -105,10 +103,9 @@ def check_line(line: bytes) -> str | None:
     return digest.hexdigest()
 
 
-def prev_of(line: bytes) -> str:
-    """Return the `prev` of a line without parsing it; any text when the line was changed."""
-    start = line.rfind(_PREV_KEY, -_TAIL - _LONGEST_PREV)
-    return line[start + len(_PREV_KEY) : -_TAIL - 1].decode("ascii", "replace") if start > 0 else ""
+def follows(line: bytes, sha256: str) -> bool:
+    """Tell whether a line's `prev` is this sha256, without parsing the line."""
+    return line.endswith(b'"prev":"%b"' % sha256.encode(), 0, -_TAIL)
 
 
 def read_head(line: bytes) -> Head:

@@ -25,7 +25,7 @@ from recordings.errors import (
     RecordingTooNew,
 )
 from recordings.storage.files import failure, open_stored
-from recordings.storage.lines import Head, check_line, decode_event, parse_line, prev_of, read_head
+from recordings.storage.lines import Head, check_line, decode_event, follows, parse_line, read_head
 from recordings.storage.opening import OpenFolder, open_file
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ def read_checked_lines(
     """
     for line in read_lines(folder, offset=offset, number=number):
         sha256 = check_line(line.text)
-        if sha256 is None or prev_of(line.text) != head:
+        if sha256 is None or not follows(line.text, head):
             with suppress(RecordingDamaged):
                 head_of(folder, line)  # a newer format is reported as such
             raise LineChanged(folder.name, line.number)

@@ -97,11 +97,11 @@ def _search(text: str) -> None:
 def _lines(text: str) -> None:
     from recordings.errors import RecordingError
     from recordings.storage.encoding import encode
-    from recordings.storage.lines import check_line, parse_line, prev_of, read_head
+    from recordings.storage.lines import check_line, follows, parse_line, read_head
 
     for line in (_bytes(text), encode({"v": 1, "type": text})):
         check_line(line)
-        prev_of(line)
+        follows(line, "0" * 64)
         with suppress(RecordingError):
             read_head(line)
         with suppress(RecordingError):
@@ -467,7 +467,7 @@ TAKERS: dict[str, Take] = {
     "recordings.index.schema:texts_of": _search,
     "recordings.index.schema:calls_text": _search,
     "recordings.storage.lines:check_line": _lines,
-    "recordings.storage.lines:prev_of": _lines,
+    "recordings.storage.lines:follows": _lines,
     "recordings.storage.lines:read_head": _lines,
     "recordings.storage.lines:parse_line": _lines,
     "recordings.samples.arguments:parse_arguments": _sample_arguments,
