@@ -72,7 +72,7 @@ def _unpack(layout: str, data: bytes, offset: int) -> tuple[int, int]:
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int]:
-    """Walk the segments to the frame header (ITU T.81, B.2)."""
+    """Return width and height, from the frame header behind the segments (ITU T.81, B.2)."""
     position = 2
     while position + 9 <= len(data) and data[position] == 0xFF:
         if _JPEG_FRAME.match(data, position):
@@ -84,7 +84,7 @@ def _jpeg_size(data: bytes) -> tuple[int, int]:
 
 
 def _webp_size(data: bytes) -> tuple[int, int]:
-    """Read the size from whichever of the three kinds of first chunk there is (RFC 9649)."""
+    """Return width and height, from any of the three kinds of first chunk (RFC 9649)."""
     chunk = data[12:16]
     if chunk == b"VP8X" and len(data) >= 30:
         return int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1

@@ -39,7 +39,7 @@ class TextFile:
 
     @property
     def valid(self) -> bool:
-        """Every byte was valid in the encoding."""
+        """Whether every byte was valid in the encoding."""
         return not self.note or bool(self.mark)
 
     def encode(self, text: str) -> bytes:

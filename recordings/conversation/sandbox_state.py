@@ -69,7 +69,7 @@ class SandboxTrail:
     """`now` and `lost` when the session was resumed: its sandbox may be the same."""
 
     def feed(self, event: Event) -> None:
-        """Read the next event."""
+        """Update both from the session's next event."""
         if event.parent is not None:  # a call that ran at the fork is the parent's
             self._begun.clear()
         match event.data:

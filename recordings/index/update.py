@@ -139,7 +139,7 @@ class _Indexer:
         if event["type"] == "redaction":
             return  # it says nothing about the session
         if not _EARLIEST <= event["wall"] < _LATEST:
-            raise RecordingDamaged(f"Line {line.number}: its time is not real.")
+            raise RecordingDamaged(f"Line {line.number}: its time is out of range.")
         row["ended"] = event["wall"]
         row["status"] = "forked" if is_new_fork(event, row["status"] == "forked") else None
         if event.get("parent"):

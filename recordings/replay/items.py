@@ -160,7 +160,7 @@ def _note(data: EventData) -> tuple[str, bool]:
         case SandboxEnd(reason="lost", detail=detail):
             return f"The sandbox was lost. {detail}", True
         case SessionResume():
-            return "The session goes on.", False
+            return "The session continues.", False
         case RoundEnd(status=status, reason=reason) if status != "answered":
             return f"The round ended: {status}. {reason}", status != "interrupted"
         case SessionEnd(status=status):

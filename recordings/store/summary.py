@@ -41,7 +41,7 @@ _TAIL_BYTES = (1 << 14, 1 << 20)
 
 
 _BEYOND = 1e12
-"""Seconds beyond which a time or a duration is not real."""
+"""Seconds beyond which a time or a duration is out of range."""
 _KINDS: dict[str, Any] = {
     **dict.fromkeys(("status", "mode", "model", "first_message", "reason"), str),
     **dict.fromkeys(("batch", "query", "outcome"), str | None),
@@ -147,7 +147,7 @@ def _check(summary: RecordingSummary) -> None:
     if not isinstance(summary.variant.get("model"), str | None):
         raise TypeError("the model of `variant` is not a name")
     if not (abs(summary.started or 0.0) < _BEYOND and summary.duration < _BEYOND):
-        raise ValueError("its times are not real")
+        raise ValueError("its times are out of range")
     if min(summary.rounds, summary.steps, summary.generated, summary.tokens or 0) < 0:
         raise ValueError("a count is below 0")
 

@@ -51,7 +51,10 @@ class Reply:
 
 
 class RunnerStream:
-    """Frames over a transport: fed by the backend's protocol, written through `write`."""
+    """The connection to one runner: requests out, and their replies and news back, as frames.
+
+    The backend's transport carries the bytes: it feeds what arrives, and `write` sends through it.
+    """
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()

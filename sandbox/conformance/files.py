@@ -98,7 +98,7 @@ async def test_a_link_to_a_file_is_written_through(sandbox: Sandbox, workspace: 
         ("x" * 5000, "invalid_path"),
     ],
 )
-async def test_what_is_no_regular_file_is_refused_and_never_hangs(
+async def test_what_is_not_a_regular_file_is_refused_and_never_hangs(
     sandbox: Sandbox, workspace: Path, path: str, kind: str
 ) -> None:
     (workspace / "folder").mkdir()
@@ -120,7 +120,7 @@ async def test_what_is_no_regular_file_is_refused_and_never_hangs(
         ("file/below", "invalid_path"),
     ],
 )
-async def test_writing_to_what_is_no_regular_file_is_refused(
+async def test_writing_to_what_is_not_a_regular_file_is_refused(
     sandbox: Sandbox, workspace: Path, path: str, kind: str
 ) -> None:
     (workspace / "folder").mkdir()

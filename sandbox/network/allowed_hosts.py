@@ -74,7 +74,7 @@ class AllowedHosts:
             if isinstance(error, TimeoutError):
                 words = f"The name {host} was not resolved in time."
                 raise RequestRefused(504, "timeout", words) from None
-            raise RequestRefused(502, "unknown_host", f"There is not a host {host}.") from None
+            raise RequestRefused(502, "unknown_host", f"The host {host} does not exist.") from None
         # One address that is not public is reason enough: no host mixes them by accident.
         wrong = [address for address in found if not self.policy.may_reach(address)]
         if wrong or not found:

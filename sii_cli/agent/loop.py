@@ -214,10 +214,7 @@ class AgentLoop:
         self._sandbox.feed(event)
         match event.data:
             case ModelResponse(usage=Usage() as usage) | SummaryResponse(usage=Usage() as usage):
-                self.usage = Usage(
-                    prompt_tokens=self.usage.prompt_tokens + usage.prompt_tokens,
-                    completion_tokens=self.usage.completion_tokens + usage.completion_tokens,
-                )
+                self.usage += usage
 
     async def _compact(self) -> None:
         with suppress(asyncio.CancelledError):  # nothing was replaced then

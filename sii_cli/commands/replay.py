@@ -149,13 +149,13 @@ def _play(folder: Path, speed: float) -> None:
     due = time.monotonic()
     for wait, item in timeline(read_events(folder)):
         due += wait / speed
-        _play_until(due, renderer)
+        _wait_until(due, renderer)
         renderer.take(item)
     renderer.finish()
 
 
-def _play_until(due: float, renderer: LiveRenderer) -> None:
-    """Wait, with the spinner turning."""
+def _wait_until(due: float, renderer: LiveRenderer) -> None:
+    """Wait until a clock time, and keep drawing the spinner."""
     from sii_cli.render.activity import FRAME
 
     while (left := due - time.monotonic()) > 0:

@@ -53,7 +53,7 @@ def failure_of_status(
         message = f"The server, or a gateway before it, refuses the request ({status}): {said}"
         return ModelCallRefused("bad_request", message, status=status)
     if status == 404 and "model" not in said:
-        message = f"There is not a model server's API there (404: {said}): check SII_BASE_URL."
+        message = f"No model server's API is there (404: {said}): check SII_BASE_URL."
         return ModelCallRefused("bad_url", message, status=status)
     if status == 404:
         message = f"The server does not serve {model!r} ({said}): see `sii config`, set SII_MODEL."

@@ -200,17 +200,17 @@ async def _restored(folder: Path, settings: Settings) -> RestoredTree | None:
     from sii_cli.assembly import make_key
     from sii_cli.workspace.tracker import WorkspaceTracker
 
-    watch = WorkspaceTracker(settings, may_change=lambda name: True)
+    tracker = WorkspaceTracker(settings, may_change=lambda name: True)
     recorder = Recorder.resume(folder, key=make_key(settings))
     try:
-        watch.resume(folder)
+        tracker.resume(folder)
         last, _ = last_snapshot(folder)
         if last is None:
             raise UsageError(
                 f"{folder.name} has no snapshot of its workspace: resume without --restore."
             )
-        watch.report_to(lambda data: recorder.record(data, "harness"))
-        return await watch.restore(last.tree, "restore", last.step)
+        tracker.report_to(lambda data: recorder.record(data, "harness"))
+        return await tracker.restore(last.tree, "restore", last.step)
     finally:
-        await watch.close()
+        await tracker.close()
         recorder.close()

@@ -192,7 +192,7 @@ class PlayerApp:
         return max(1, self._app.output.get_size().rows - _BELOW)
 
     def _first_row(self) -> int:
-        """The first row shown, of all that the scene drew."""
+        """The first row shown, of all that are drawn."""
         screen = self._player.drawn.screen
         if self._top is not None:
             return self._top

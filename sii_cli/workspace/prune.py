@@ -58,7 +58,7 @@ class _Cleaning:
     def __init__(self, home: Path, store: RecordingStore, freed: Freed, dry_run: bool) -> None:
         self._home = home
         self._store = store
-        self._claims = References(store)
+        self._references = References(store)
         self._freed = freed
         self._dry_run = dry_run
 
@@ -84,11 +84,11 @@ class _Cleaning:
     def _delete_unnamed(self, pruner: Pruner) -> list[Path]:
         """Delete what nothing names; return the folders of deleted forks."""
         try:
-            pruner.mark(self._claims.trees())  # beside all sessions, for this takes the longest
+            pruner.mark(self._references.trees())  # beside all sessions, for this takes the longest
             with pruner.alone():
-                pruner.mark(self._claims.trees())
-                if self._claims.unknown:
-                    self._freed.kept += starmap(_why_all_stays, self._claims.unknown.items())
+                pruner.mark(self._references.trees())
+                if self._references.unknown:
+                    self._freed.kept += starmap(_why_all_stays, self._references.unknown.items())
                     return []
                 leases = pruner.remove_unmarked()
                 self._remove_empty()
@@ -105,7 +105,7 @@ class _Cleaning:
         # Looked at before the recordings: a fork's recording is begun before its files are written.
         folders = _folders_in(forks_folder(self._home))
         there = {*self._store.names(), *self._store.unnamed()} - set(self._freed.empty)
-        in_use = list(_real_paths([*leased, *self._claims.workspaces.values()]))
+        in_use = list(_real_paths([*leased, *self._references.workspaces.values()]))
         return [
             folder
             for folder in folders

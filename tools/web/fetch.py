@@ -150,7 +150,7 @@ class Fetcher:
         except (OSError, UnicodeError):
             if not await resolves_names(self._resolve, self._timeout * _LOOKUP):
                 raise ToolOutage(f"{name} could not be looked up. {NO_NETWORK}") from None
-            raise ToolError("unknown_host", f"There is not a host {name}.") from None
+            raise ToolError("unknown_host", f"The host {name} does not exist.") from None
         if not addresses or not all(map(self._allowed, addresses)):
             raise ToolError(
                 "refused_address",

@@ -43,7 +43,7 @@ def find_kept_folders(sii: Path) -> KeptFolders:
     return KeptFolders(Path(os.path.realpath(sii)), Path(os.path.realpath(Path("~").expanduser())))
 
 
-def source_of(query: Query, base: Path, homes: KeptFolders) -> WorkspaceSource | None:
+def source_of(query: Query, base: Path, kept: KeptFolders) -> WorkspaceSource | None:
     """Return where a query's workspace lies; None when it has none, or it is fetched.
 
     Paths are relative to `base`. Blocks; reads nothing but links.
@@ -59,18 +59,18 @@ def source_of(query: Query, base: Path, homes: KeptFolders) -> WorkspaceSource |
             path = path_from(base, name)
     path = Path(os.path.realpath(path))
     folder = Path(os.path.realpath(base))
-    own = not homes.user.is_relative_to(folder)  # a file in ~ does not make all of ~ its own
+    own = not kept.user.is_relative_to(folder)  # a file in ~ does not make all of ~ its own
     return WorkspaceSource(path, own and path.is_relative_to(folder))
 
 
 def sources_of(
-    queries: Iterable[Query], base: Path, homes: KeptFolders
+    queries: Iterable[Query], base: Path, kept: KeptFolders
 ) -> Iterator[WorkspaceSource | None]:
     """Yield where the workspaces of queries lie, in order; equal ones are looked up once."""
     found: dict[object, WorkspaceSource | None] = {}
     for query in queries:
         if query.workspace not in found:
-            found[query.workspace] = source_of(query, base, homes)
+            found[query.workspace] = source_of(query, base, kept)
         yield found[query.workspace]
 
 
@@ -84,7 +84,7 @@ def without_user(git: str) -> str:
     return urlunsplit(parts._replace(netloc=host)) if parts.netloc else git
 
 
-def why_forbidden(query: Query, source: WorkspaceSource | None, homes: KeptFolders) -> str | None:
+def why_forbidden(query: Query, source: WorkspaceSource | None, kept: KeptFolders) -> str | None:
     """Return why no query may have this workspace, whatever is granted, or None."""
     git = query.workspace.git if isinstance(query.workspace, GitWorkspace) else ""
     if is_remote(git) and not _is_plain(git):
@@ -92,11 +92,11 @@ def why_forbidden(query: Query, source: WorkspaceSource | None, homes: KeptFolde
     if source is None:
         return None
     path, remedy = source.path, "put what is needed into a folder of its own"
-    if homes.sii.is_relative_to(path):
+    if kept.sii.is_relative_to(path):
         return f"{path} holds sii's own folder, with your key and your recordings: {remedy}."
-    if homes.user.is_relative_to(path):
+    if kept.user.is_relative_to(path):
         return f"{path} holds your home directory: {remedy}."
-    if path.is_relative_to(homes.sii) and not _is_shared(path.relative_to(homes.sii)):
+    if path.is_relative_to(kept.sii) and not _is_shared(path.relative_to(kept.sii)):
         return f"{path} is part of sii's own folder: {remedy}."
     return None
 

@@ -8,7 +8,7 @@ import pytest
 
 from recordings.replay.timeline import shown
 from recordings.storage.line_index import LineIndex
-from sii_cli.player import drawn_rows as scenes
+from sii_cli.player import drawn_rows
 from sii_cli.player.drawn_rows import DrawnRows
 from tests.recordings.recording_sessions import record_session
 
@@ -25,7 +25,7 @@ def index(tmp_path: Path) -> LineIndex:
 def test_a_jump_ends_where_playing_would(
     index: LineIndex, monkeypatch: pytest.MonkeyPatch, seek_back: int
 ) -> None:
-    monkeypatch.setattr(scenes, "BACK_LINES", seek_back)
+    monkeypatch.setattr(drawn_rows, "BACK_LINES", seek_back)
     played = DrawnRows(index)
     played.rebuild(0, 80)
     for number in range(len(index)):
@@ -41,14 +41,14 @@ def test_a_jump_ends_where_playing_would(
 def test_rows_far_back_are_dropped_and_still_counted(
     index: LineIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scenes, "MAX_ROWS", 20)
+    monkeypatch.setattr(drawn_rows, "MAX_ROWS", 20)
     short, whole = DrawnRows(index), DrawnRows(index)
     for drawn in (short, whole):
         drawn.rebuild(0, 80)
     for number in range(len(index)):
         for _, item in shown(index.event(number)):
             short.take(item)
-    monkeypatch.setattr(scenes, "MAX_ROWS", 10_000)
+    monkeypatch.setattr(drawn_rows, "MAX_ROWS", 10_000)
     for number in range(len(index)):
         for _, item in shown(index.event(number)):
             whole.take(item)
