@@ -74,8 +74,6 @@ class RunnerStream:
         self._lost: str | None = None
         self._check: asyncio.TimerHandle | None = None
         self._checking: asyncio.Task[None] | None = None
-        self.paused = False
-        """The sandbox is stopped on purpose: it does not answer, and that is not an error."""
 
     def connect(self, transport: asyncio.WriteTransport) -> None:
         """Write to this transport from now on."""
@@ -228,17 +226,14 @@ class RunnerStream:
 
     def _start_check(self) -> None:
         self._check = None
-        if self.paused:
-            self._arm_check()
-        elif self._pending and self._lost is None:
+        if self._pending and self._lost is None:
             self._checking = asyncio.create_task(self._see_whether_it_lives())
 
     async def _see_whether_it_lives(self) -> None:
         try:
             await asyncio.wait_for(self.ping(), _PING_TIMEOUT)
         except TimeoutError:
-            if not self.paused:
-                self.end(f"it did not answer for {_PING_TIMEOUT:g} s")
+            self.end(f"it did not answer for {_PING_TIMEOUT:g} s")
         except SandboxLost:
             return
 

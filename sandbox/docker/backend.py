@@ -78,16 +78,6 @@ class DockerSandbox(RunnerCalls):
         self._attachment = attachment
         attachment.closed.add_done_callback(lambda _: client_pipe.cut())
 
-    async def pause(self) -> None:
-        """Freeze the container; calls wait. Time limits of running commands keep counting."""
-        self._stream.paused = True
-        await asyncio.to_thread(self._engine.api.pause, self.info.sandbox_id)
-
-    async def resume(self) -> None:
-        """Unfreeze the container after `pause`."""
-        await asyncio.to_thread(self._engine.api.unpause, self.info.sandbox_id)
-        self._stream.paused = False
-
     async def close(self) -> None:
         """End the container and all that runs in it. May be called twice."""
         await self._network.close()

@@ -76,17 +76,6 @@ def differing(
         yield one
 
 
-def find(objects: Objects, tree: str, path: str) -> TreeEntry | None:
-    """Return the entry of a path in a tree. Raises `SnapshotNotFound` when the tree is missing."""
-    *parents, name = path.split("/")
-    for parent in parents:
-        entry = decode_entries(read_lines(objects, tree)).get(parent)
-        if entry is None or entry.type != "directory" or entry.sha256 is None:
-            return None
-        tree = entry.sha256
-    return decode_entries(read_lines(objects, tree)).get(name)
-
-
 def read_lines(objects: Objects, tree: str | None) -> set[bytes]:
     """Return the lines of a tree. Raises `SnapshotNotFound`, `SnapshotDamaged`."""
     if tree is None:

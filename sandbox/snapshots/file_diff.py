@@ -6,9 +6,9 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sandbox.snapshots.changes import Change, change_of, differing, find
+from sandbox.snapshots.changes import Change, change_of, differing
 from sandbox.snapshots.entries import TreeEntry
-from sandbox.snapshots.errors import SnapshotNotFound, Stopped
+from sandbox.snapshots.errors import Stopped
 from sandbox.snapshots.objects import Objects
 from sandbox.snapshots.text_diff import line_counts, quoted, unified_diff
 
@@ -98,17 +98,6 @@ def _counted(
         return LineCounts(change, *line_counts(_text(objects, old), _text(objects, new)))
     except _NoText:
         return LineCounts(change)
-
-
-def file_diff(objects: Objects, before: str, after: str, path: str) -> str:
-    """Return a diff, with lines on the mode first; empty: nothing differs.
-
-    Raises `SnapshotNotFound`, `SnapshotDamaged`.
-    """
-    old, new = find(objects, before, path), find(objects, after, path)
-    if old is None and new is None:
-        raise SnapshotNotFound(f"Neither snapshot has {quoted(path)}.")
-    return _mode_lines(old, new) + _content_lines(objects, old, new, path)
 
 
 def _mode_lines(old: TreeEntry | None, new: TreeEntry | None) -> str:

@@ -12,7 +12,7 @@ from sandbox.snapshots.changes import Change, compare
 from sandbox.snapshots.completeness import Completeness
 from sandbox.snapshots.errors import SnapshotError, SnapshotNotFound, failure
 from sandbox.snapshots.exclude import Exclude
-from sandbox.snapshots.file_diff import FileDiff, LineCounts, count_lines, file_diff, file_diffs
+from sandbox.snapshots.file_diff import FileDiff, LineCounts, count_lines, file_diffs
 from sandbox.snapshots.objects import Objects
 from sandbox.snapshots.opening import HeldWorkspace
 from sandbox.snapshots.restore import Restored, restore
@@ -64,20 +64,13 @@ class SnapshotStore:
     ) -> tuple[FileDiff, ...]:
         """Return every change between two trees with its unified diff; `None` means the empty tree.
 
-        Beyond `max_text` characters the diffs only say that there is one: see `diff_file`.
+        What cannot be shown as text is said in a line; bytes that are not UTF-8 show as `�`. Beyond
+        `max_text` characters the diffs only say that there is one.
         Raises `SnapshotNotFound`, `SnapshotDamaged`.
         """
         return await in_thread(
             lambda stop: tuple(file_diffs(self.objects, before, after, max_text, stop))
         )
-
-    async def diff_file(self, before: str, after: str, path: str) -> str:
-        """Return the change of one file or symlink as a unified diff; empty: none.
-
-        What cannot be shown as text is said in a line. Bytes that are not UTF-8 show as `�`.
-        Raises `SnapshotNotFound` (the path is in neither tree, too), `SnapshotDamaged`.
-        """
-        return await in_thread(lambda _: file_diff(self.objects, before, after, path))
 
     async def restore(self, tree: str, workspace: Path, *, exclude: Iterable[str] = ()) -> Restored:
         """Bring a workspace to exactly a tree; see `Snapshots.restore`, which is faster."""

@@ -114,22 +114,6 @@ async def test_a_container_that_is_ended_from_outside_is_told_at_once(
         await sandbox.ping()
 
 
-async def test_a_paused_container_does_nothing_until_it_is_resumed(workspace: Path) -> None:
-    sandbox = await DockerBackend().start(SandboxSpec(workspace=workspace, image=IMAGE))
-    try:
-        await sandbox.bash("x=kept; (while :; do echo >> ticks; sleep 0.05; done) &")
-        await sandbox.pause()
-        before = (workspace / "ticks").stat().st_size
-        call = asyncio.create_task(sandbox.bash("echo $x"))
-        await asyncio.sleep(0.4)
-        assert not call.done()
-        assert (workspace / "ticks").stat().st_size == before
-        await sandbox.resume()
-        assert (await call).output == b"kept\n"
-    finally:
-        await sandbox.close()
-
-
 async def test_cancelling_a_start_leaves_no_container(workspace: Path) -> None:
     before = _mine()
     for delay in (0.02, 0.1, 0.2, 0.3):
@@ -170,7 +154,7 @@ async def test_kill_9_of_the_client_ends_the_container(workspace: Path, busy: st
     assert await eventually(lambda: name.strip() not in _names(), seconds=3)
 
 
-def test_the_reaper_takes_what_a_dead_client_made_and_nothing_else() -> None:
+def test_leftovers_of_a_dead_client_are_removed_and_nothing_else() -> None:
     gone = subprocess.Popen(["true"])
     gone.wait()
     boot, namespace, pid, _ = owner().split(":")

@@ -143,9 +143,9 @@ def test_patch_applies_a_diff(old: list[str], new: list[str], old_end: bool, new
         first = asyncio.run(snapshots.snapshot()).tree_sha256
         path.write_bytes(after.encode())
         second = asyncio.run(snapshots.snapshot()).tree_sha256
-        diff = asyncio.run(store.diff_file(first, second, "file"))
+        diffs = asyncio.run(store.diff(first, second))
         path.write_bytes(before.encode())
-        if diff:
+        for diff in diffs:
             command = ["patch", "-p1", "-s", "--binary", "--posix"]
-            subprocess.run(command, cwd=path.parent, input=diff.encode(), check=True)
+            subprocess.run(command, cwd=path.parent, input=diff.text.encode(), check=True)
         assert path.read_bytes() == after.encode()
