@@ -13,7 +13,7 @@ from tools.grep import Grep
 from tools.jobs import Jobs
 from tools.python import Python
 from tools.read_file import ReadFile
-from tools.sources import ToolNeeds, ToolSource
+from tools.sources import ToolNeeds
 from tools.todo import Todo
 from tools.web.fetch import Fetcher
 from tools.web.search import make_provider
@@ -49,8 +49,8 @@ class BuiltIn:
         return _REGISTRY[name](needs)
 
 
-SOURCES: tuple[ToolSource, ...] = (BuiltIn(),)
-"""Where the tools of a session come from, in this order."""
+BUILT_IN = BuiltIn()
 
-TOOL_NAMES = tuple(name for source in SOURCES for name in source.names)
-"""Every tool, in the order in which a model reads them."""
+TOOL_NAMES = BUILT_IN.names
+"""The tools that settings and query files may name. Those of other sources are known to a session
+alone (`tools.sources.ToolSource`)."""

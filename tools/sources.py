@@ -22,10 +22,10 @@ class ToolNeeds:
 
 
 class ToolSource(Protocol):
-    """A source of tools.
+    """A source of tools: the built-in ones, or others that a session is opened with.
 
-    A session asks it once, when the session starts: its list of tools is fixed from then on, and
-    recorded with its hash.
+    A session asks for the names once, when it is opened: its list of tools is fixed from then on,
+    and recorded with its hash.
     """
 
     @property

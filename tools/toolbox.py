@@ -16,7 +16,7 @@ from sandbox.protocol import FileError, Sandbox, SandboxProvider
 from tools.base import Emit, ToolError, ToolResult
 from tools.command_text import job_state
 from tools.files import SessionFiles
-from tools.registry import SOURCES
+from tools.registry import BUILT_IN
 from tools.schema import BadArguments, function_schema, parse_arguments, wrong_arguments
 from tools.sources import ToolNeeds, ToolSource
 from tools.text import displayed
@@ -36,26 +36,19 @@ class Toolbox:
         names: Iterable[str],
         sandbox: SandboxProvider,
         web: WebSettings,
-        sources: Sequence[ToolSource] = SOURCES,
+        sources: Sequence[ToolSource] = (),
     ) -> None:
-        """Raises `ValueError` for a name that no source has, or that two have."""
-        wanted = set(names)
-        offered = [name for source in sources for name in source.names]
-        if unknown := sorted(wanted - set(offered)):
-            there = ", ".join(offered)
-            raise ValueError(f"There is no tool {', '.join(unknown)}; there are: {there}.")
-        if repeated := [name for name in wanted if offered.count(name) > 1]:
-            raise ValueError(f"Two sources have a tool {repeated[0]}.")
+        """`names` are those of built-in tools; of other `sources` the session has every tool.
+
+        Each source is asked once. Raises `ValueError` for a name that is not built in, or that two
+        sources have.
+        """
+        source_of = _source_of_each(names, sources)
         self._provider = sandbox
         self._sandbox: Sandbox | None = None
         """The sandbox that was used last."""
         needs = ToolNeeds(self._provide, SessionFiles(self._provide), web)
-        self._tools = {
-            name: source.make(name, needs)
-            for source in sources
-            for name in source.names
-            if name in wanted
-        }
+        self._tools = {name: source.make(name, needs) for name, source in source_of.items()}
         self.schemas: list[dict[str, Any]] = [
             function_schema(tool) for tool in self._tools.values()
         ]
@@ -130,6 +123,21 @@ class Toolbox:
         )
         quoted = json.dumps(name, ensure_ascii=False)
         return f"There is no tool {quoted}; nothing was run. There are: {', '.join(names)}."
+
+
+def _source_of_each(names: Iterable[str], sources: Sequence[ToolSource]) -> dict[str, ToolSource]:
+    """Return the source of each tool, in the order in which a model reads them."""
+    chosen = set(names)
+    if unknown := sorted(chosen.difference(BUILT_IN.names)):
+        there = ", ".join(BUILT_IN.names)
+        raise ValueError(f"There is no tool {', '.join(unknown)}; there are: {there}.")
+    found: dict[str, ToolSource] = {name: BUILT_IN for name in BUILT_IN.names if name in chosen}
+    for source in sources:
+        for name in source.names:
+            if name in found:
+                raise ValueError(f"Two sources have a tool {name}.")
+            found[name] = source
+    return found
 
 
 def _refusal(kind: str, text: str) -> ToolResult:

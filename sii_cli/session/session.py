@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
@@ -48,6 +48,7 @@ from sii_cli.workspace.notes import changed_note, undone_note
 from sii_cli.workspace.tracker import WorkspaceTracker
 from sii_cli.workspace.undo import Undo, Undone
 from tools.registry import TOOL_NAMES
+from tools.sources import ToolSource
 from tools.toolbox import Toolbox
 
 
@@ -69,6 +70,7 @@ class Session:
         resumed: Resumed | None = None,
         about: QueryOrigin = NO_QUERY,
         permit: Permit = PERMISSIONS["auto"],
+        sources: Sequence[ToolSource] = (),
     ) -> None:
         self.settings = settings
         self.folder = resumed.folder if resumed else None
@@ -76,7 +78,9 @@ class Session:
         self._resumed = resumed
         self._model = model
         self._lease = SandboxLease(backend, spec)
-        self._toolbox = Toolbox(settings.tools or TOOL_NAMES, self._lease.get, settings.web)
+        self._toolbox = Toolbox(
+            settings.tools or TOOL_NAMES, self._lease.get, settings.web, sources
+        )
         self._tracker = self._make_tracker() if settings.snapshots else None
         self._opener = RecordingOpener(
             settings, mode, about, model, self._toolbox, self._lease, permit, self._tracker
@@ -101,12 +105,14 @@ class Session:
         resumed: Resumed | None = None,
         about: QueryOrigin = NO_QUERY,
         permit: Permit = PERMISSIONS["auto"],
+        sources: Sequence[ToolSource] = (),
     ) -> Session:
         """Make a session from settings and begin it; returns at once.
 
         `model` and `backend` replace those that the settings name: sessions side by side share a
         backend. `resumed` is a recording to continue. `permit` decides of each tool call
-        whether it may run (`sii_cli.agent.permissions`).
+        whether it may run (`sii_cli.agent.permissions`). The tools of `sources` are added to those
+        that the settings name.
         """
         keep_freed_memory()
         leave_out(os.fspath(settings.workspace))
@@ -119,6 +125,7 @@ class Session:
             resumed=resumed,
             about=about,
             permit=permit,
+            sources=sources,
         )
         session.begin()
         return session
@@ -324,6 +331,7 @@ async def open_session(
     backend: SandboxBackend | None = None,
     resumed: Resumed | None = None,
     permit: Permit = PERMISSIONS["auto"],
+    sources: Sequence[ToolSource] = (),
     **values: Any,
 ) -> AsyncIterator[Session]:
     """Open a session for a program, and close it in any case.
@@ -335,7 +343,13 @@ async def open_session(
     if settings is None:
         settings = await asyncio.to_thread(load_settings, values, os.environ)
     session = await Session.open(
-        settings, mode="headless", model=model, backend=backend, resumed=resumed, permit=permit
+        settings,
+        mode="headless",
+        model=model,
+        backend=backend,
+        resumed=resumed,
+        permit=permit,
+        sources=sources,
     )
     try:
         yield session

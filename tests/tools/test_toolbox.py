@@ -10,7 +10,7 @@ import pytest
 
 from tests.fakes.fake_sandbox import FakeSandbox
 from tools.base import Emit, Params, Tool, ToolResult
-from tools.registry import SOURCES, TOOL_NAMES
+from tools.registry import TOOL_NAMES
 from tools.sources import ToolNeeds
 from tools.toolbox import Toolbox
 from tools.web.settings import WebSettings
@@ -169,7 +169,7 @@ class Greetings:
 async def test_the_tools_of_another_source_follow_the_built_in_ones(tmp_path: Path) -> None:
     provide = FakeSandbox(tmp_path).provide
     plain = Toolbox(["bash"], provide, WebSettings())
-    both = Toolbox(["greet", "bash"], provide, WebSettings(), (*SOURCES, Greetings()))
+    both = Toolbox(["bash"], provide, WebSettings(), [Greetings()])
     assert both.names == ("bash", "greet")
     assert both.schemas[1]["function"]["name"] == "greet"
     assert both.sha256 != plain.sha256
@@ -177,9 +177,19 @@ async def test_the_tools_of_another_source_follow_the_built_in_ones(tmp_path: Pa
 
 
 def test_a_name_that_two_sources_have_is_refused(tmp_path: Path) -> None:
-    sources = (*SOURCES, Greetings("bash"))
+    provide, sources = FakeSandbox(tmp_path).provide, [Greetings("bash")]
     with pytest.raises(ValueError, match="Two sources have a tool bash"):
-        Toolbox(["bash"], FakeSandbox(tmp_path).provide, WebSettings(), sources)
+        Toolbox(["bash"], provide, WebSettings(), sources)
+    assert Toolbox(["todo"], provide, WebSettings(), sources).names == ("todo", "bash")
+
+
+async def test_a_source_that_offers_others_later_changes_no_list(tmp_path: Path) -> None:
+    source = Greetings()
+    toolbox = Toolbox(["bash"], FakeSandbox(tmp_path).provide, WebSettings(), [source])
+    source.names = ("wave",)
+    assert toolbox.names == ("bash", "greet")
+    assert (await call(toolbox, "greet", {})).text == "Hello."
+    assert (await call(toolbox, "wave", {})).error == "unknown_tool"
 
 
 def test_a_tool_set_with_unknown_names_is_refused(tmp_path: Path) -> None:

@@ -9,14 +9,16 @@ from pathlib import Path
 import pytest
 
 import sii_cli.session
-from recordings.events import Event, ModelResponse, RoundEnd
+from recordings.events import Event, ModelResponse, Observation, RoundEnd, SessionStart
 from recordings.storage.log import read_events
 from sii_cli.errors import UsageError
 from sii_cli.session import Settings, open_session
 from tests.fakes.script import Turn
-from tests.fakes.scripted_model import ScriptedModel, answer
+from tests.fakes.scripted_model import ScriptedModel, answer, calls
 from tests.fakes.scripted_server import ScriptedServer
 from tests.sii_cli.terminal import clean_environment
+from tools.base import Emit, Params, Tool, ToolResult
+from tools.sources import ToolNeeds
 
 
 @pytest.fixture
@@ -69,6 +71,35 @@ async def test_settings_may_be_made_by_the_program(workspace: Path, tmp_path: Pa
             pass
     assert session.folder is not None
     assert session.folder.is_relative_to(tmp_path / "other")
+
+
+class Greet(Tool[Params]):
+    name = "greet"
+    params = Params
+    description = "Say hello."
+
+    async def run(self, params: Params, emit: Emit) -> ToolResult:
+        return ToolResult("Hello.")
+
+
+class Greetings:
+    names = ("greet",)
+
+    def make(self, name: str, needs: ToolNeeds) -> Greet:
+        return Greet()
+
+
+async def test_the_tools_of_another_source_are_recorded_and_called(
+    workspace: Path, tmp_path: Path
+) -> None:
+    settings = Settings(home=tmp_path, workspace=workspace, sandbox="bubblewrap", tools=("todo",))
+    model = ScriptedModel(calls(("greet", "{}")), answer("Done."))
+    async with open_session(settings, model=model, sources=[Greetings()]) as session:
+        items = [item async for item in session.send("Greet.")]
+    said = [item.data for item in items if isinstance(item, Event)]
+    (start,) = (one for one in said if isinstance(one, SessionStart))
+    assert [tool["function"]["name"] for tool in start.tools] == ["todo", "greet"]
+    assert [one.text for one in said if isinstance(one, Observation)] == ["Hello."]
 
 
 async def test_a_wrong_setting_is_refused_with_a_sentence(workspace: Path) -> None:
