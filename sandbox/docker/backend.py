@@ -7,6 +7,7 @@ attached stream. When the client dies, its end of the stream closes and the runn
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
 import shlex
 import time
@@ -154,8 +155,10 @@ class DockerBackend:
 
 @lru_cache
 def _guard(socket_path: str) -> ContainerGuard:
-    """Return the process's one guard for an engine."""
-    return ContainerGuard(socket_path)
+    """Return the process's one guard for an engine, which ends with the process."""
+    guard = ContainerGuard(socket_path)
+    atexit.register(guard.close)
+    return guard
 
 
 def _refuse_engine_socket(path: Path) -> None:

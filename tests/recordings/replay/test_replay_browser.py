@@ -36,6 +36,10 @@ class Page:
         self.items: list[ReplayItem] = []
         """What the page is to show."""
 
+    def close(self) -> None:
+        self._read.close()
+        os.close(self._write)
+
     def open(self, url: str) -> None:
         target = self.call("Target.createTarget", url=url)["targetId"]
         attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
@@ -101,14 +105,17 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
         close_fds=False,
         stderr=subprocess.DEVNULL,
     )
+    os.close(to_browser[0])
+    os.close(from_browser[1])
+    page = Page(to_browser[1], from_browser[0])
     try:
-        page = Page(to_browser[1], from_browser[0])
         page.open(target.as_uri())
         page.items = list(replay_items(read_events(folder)))
         yield page
     finally:
         browser.kill()
         browser.wait()
+        page.close()
 
 
 def place(page: Page) -> int:
