@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sandbox.backend_check import BackendCheck
-    from sandbox.protocol import SandboxBackend
-    from sandbox.running_sandboxes import RunningSandbox
+    from sandbox.protocol import RunningSandbox, SandboxBackend
 
 
 @dataclass(frozen=True, slots=True)

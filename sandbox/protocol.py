@@ -352,6 +352,25 @@ class Sandbox(JobControl, Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class RunningSandbox:
+    """A sandbox on this machine, as its backend lists it from outside."""
+
+    sandbox_id: str
+    backend: str
+    state: str
+    """As the backend names it: `running`, `paused`, `created`, …"""
+    owner: int | None
+    """Pid of the process that started it, or None when its label cannot be read."""
+    owner_lives: bool
+    seconds: float
+    """Since it was made."""
+    memory: int | None
+    """Bytes, without what the kernel can drop; None when it cannot be measured."""
+    workspace: str | None
+    image: str | None
+
+
 class SandboxBackend(Protocol):
     """A way to make sandboxes."""
 

@@ -1,30 +1,11 @@
-"""The sandboxes that run on this machine: their owners, age and memory."""
+"""The sandboxes that run on this machine, of every backend."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from sandbox.backends import BACKENDS
-from sandbox.protocol import SandboxUnavailable
-
-
-@dataclass(frozen=True, slots=True)
-class RunningSandbox:
-    """A sandbox on this machine."""
-
-    sandbox_id: str
-    backend: str
-    state: str
-    """As the backend names it: `running`, `paused`, `created`, …"""
-    owner: int | None
-    """Pid of the process that started it, or None when its label cannot be read."""
-    owner_lives: bool
-    seconds: float
-    """Since it was made."""
-    memory: int | None
-    """Bytes, without what the kernel can drop; None when it cannot be measured."""
-    workspace: str | None
-    image: str | None
+from sandbox.protocol import RunningSandbox, SandboxUnavailable
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,8 @@ from pathlib import Path
 
 from sandbox.bubblewrap.backend import ID_VARIABLE
 from sandbox.client.launch import MOUNTED, is_name
-from sandbox.protocol import WORKSPACE
+from sandbox.protocol import WORKSPACE, RunningSandbox
 from sandbox.runner.processes import with_descendants
-from sandbox.running_sandboxes import RunningSandbox
 
 
 def running() -> Iterator[RunningSandbox]:

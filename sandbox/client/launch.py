@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sandbox.client.results import whole
 from sandbox.client.stream import RunnerStream
-from sandbox.network.folder import SOCKET
+from sandbox.network.folder import PROXY_FOLDER, SOCKET
 from sandbox.protocol import (
     WORKSPACE,
     Mount,
@@ -30,8 +30,6 @@ MOUNTED = "/opt/sii/runner"
 DIRECTORY = "/run/sii"
 """The supervisor's own small tmpfs."""
 DIRECTORY_SIZE = 16 << 20
-NETWORK = "/run/sii-network"
-"""Where the proxy's folder is mounted, read-only, when some hosts may be reached."""
 CLIENT_PIPE = "/run/sii-client-pipe"
 """Where a container's client pipe is mounted, read-only."""
 HOSTS = "127.0.0.1 localhost sandbox\n::1 localhost ip6-localhost ip6-loopback\n"
@@ -39,7 +37,10 @@ HOSTS = "127.0.0.1 localhost sandbox\n::1 localhost ip6-localhost ip6-loopback\n
 HELLO_TIMEOUT = 30.0
 """Seconds that a runner may take until it says hello."""
 
-_TAKEN = (WORKSPACE, "/opt/sii", DIRECTORY, NETWORK, CLIENT_PIPE, "/tmp", "/proc", "/sys", "/dev")
+_TAKEN = (
+    *(WORKSPACE, "/opt/sii", DIRECTORY, PROXY_FOLDER, CLIENT_PIPE),
+    *("/tmp", "/proc", "/sys", "/dev"),
+)
 _NAME = re.compile(r"sii-[0-9a-f]{12}")
 _BOOT = """\
 import sys
@@ -76,7 +77,7 @@ def first_frame(
         "env": spec.env,
         "client_pipe": client_pipe,
         "hosts": hosts,
-        "proxy": f"{NETWORK}/{SOCKET}" if spec.allow_net else None,
+        "proxy": f"{PROXY_FOLDER}/{SOCKET}" if spec.allow_net else None,
     }
 
 

@@ -8,8 +8,7 @@ from typing import Any
 
 from sandbox.docker.engine import connect
 from sandbox.docker.leftovers import OWNER_LABEL, is_dead, is_sandbox, owner_pid
-from sandbox.protocol import WORKSPACE, SandboxError
-from sandbox.running_sandboxes import RunningSandbox
+from sandbox.protocol import WORKSPACE, RunningSandbox, SandboxError
 
 _REQUESTS_AT_ONCE = 8
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from sandbox.own_folder import OwnFolder
 
+PROXY_FOLDER = "/run/sii-network"
+"""Where a sandbox has the folder of its proxy's socket, read-only, when it may reach some hosts."""
 SOCKET = "proxy"
 """Name of the socket in the folder that is mounted."""
 _SHARED = "shared"

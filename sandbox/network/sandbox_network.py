@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.client.launch import NETWORK
 from sandbox.network.allowed_hosts import AllowedHosts
+from sandbox.network.folder import PROXY_FOLDER
 from sandbox.network.hosts import AllowList
 from sandbox.network.log import NetworkLog
 from sandbox.network.resolve import ResolvePolicy
@@ -41,7 +41,7 @@ class SandboxNetwork:
     @property
     def mounts(self) -> tuple[Mount, ...]:
         """What the sandbox must mount, read-only, to reach the proxy."""
-        return () if self._proxy is None else (Mount(self._proxy.folder, NETWORK),)
+        return () if self._proxy is None else (Mount(self._proxy.folder, PROXY_FOLDER),)
 
     def watch(self, watcher: OnNetworkUse | None) -> None:
         """Report every request from now on, and those not reported yet."""

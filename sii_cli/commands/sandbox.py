@@ -14,7 +14,7 @@ from sii_cli.options.settings import example, load, settings_options
 from sii_cli.render.checks import report
 
 if TYPE_CHECKING:
-    from sandbox.running_sandboxes import RunningSandbox
+    from sandbox.protocol import RunningSandbox
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from recordings.storage.log import LOG
 from recordings.storage.opening import open_file
-from sandbox.running_sandboxes import RunningSandbox
+from sandbox.protocol import RunningSandbox
 
 
 def session_of(sandbox: RunningSandbox) -> str | None:
