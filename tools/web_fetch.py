@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pydantic import Field
 
 from tools.base import Cut, Emit, Params, Tool, ToolError, ToolResult
-from tools.web.fetch import Fetched, Fetcher
+from tools.web.fetch import Fetcher, FetchResult
 from tools.web.page import Page, read_page
 
 LIMIT = 20_000
@@ -27,7 +27,7 @@ class WebFetchParams(Params):
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    fetched: Fetched
+    fetched: FetchResult
     page: Page
 
 

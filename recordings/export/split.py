@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 
-class Grouped(Protocol):
+class SplitUnit(Protocol):
     """A recording, or a pair, that is put on one side."""
 
     @property
@@ -21,7 +21,7 @@ class Grouped(Protocol):
         ...
 
 
-def validation_ids(sources: Sequence[Grouped], share: float) -> set[str]:
+def validation_ids(sources: Sequence[SplitUnit], share: float) -> set[str]:
     """Return the recordings for validation: about `share` of all.
 
     Recordings that share a tie, directly or through others, stay together. The choice depends on
@@ -38,7 +38,7 @@ def validation_ids(sources: Sequence[Grouped], share: float) -> set[str]:
     return chosen
 
 
-def _roots(sources: Sequence[Grouped]) -> list[str]:
+def _roots(sources: Sequence[SplitUnit]) -> list[str]:
     """Return the name of each recording's group: the smallest of its ties."""
     parents: dict[str, str] = {}
 

@@ -42,7 +42,7 @@ from sandbox.snapshots.errors import SnapshotDamaged, SnapshotError, SnapshotNot
 from sandbox.snapshots.file_diff import FileDiff, LineCounts
 from sandbox.snapshots.prune import Pruner
 from sandbox.snapshots.removal import remove_folder, size_of
-from sandbox.snapshots.restore import Restored
+from sandbox.snapshots.restore import RestoreResult
 from sandbox.snapshots.scan import NotKept
 from sandbox.snapshots.store import SnapshotStore
 from sandbox.snapshots.text_diff import quoted
@@ -56,7 +56,7 @@ __all__ = [
     "LineCounts",
     "NotKept",
     "Pruner",
-    "Restored",
+    "RestoreResult",
     "SnapshotDamaged",
     "SnapshotError",
     "SnapshotNotFound",

@@ -29,7 +29,7 @@ _PAGE = 10_000
 
 
 @dataclass(slots=True)
-class Pruned:
+class PruneResult:
     """What a cleaning deleted, or would delete."""
 
     objects: int = 0
@@ -46,7 +46,7 @@ class Pruner:
     """One cleaning of a store: `mark`, `remove_unmarked` alone in the store, `rewrite_packs`."""
 
     def __init__(self, objects: Objects, *, dry_run: bool = False) -> None:
-        self.result = Pruned()
+        self.result = PruneResult()
         self._objects = objects
         self._store = objects.folder
         self._index = ObjectIndex(f"{self._store}/index.sqlite", f"{self._store}/packs")

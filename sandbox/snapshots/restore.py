@@ -28,7 +28,7 @@ from sandbox.snapshots.scan import Scanner
 
 
 @dataclass(frozen=True, slots=True)
-class Restored:
+class RestoreResult:
     """The result of a restore."""
 
     tree_sha256: str
@@ -47,7 +47,7 @@ def restore(
     scanner: Scanner,
     exclude: Exclude,
     stop: threading.Event,
-) -> Restored:
+) -> RestoreResult:
     """Bring the workspace to a tree. What it holds now is kept in the store first.
 
     Raises `SnapshotError`; `Stopped` once `stop` is set: the workspace is then partly restored.
@@ -55,7 +55,7 @@ def restore(
     before, _ = scanner.scan(stop)
     wanted = tuple(compare(objects, before, tree))
     if not wanted:
-        return Restored(before, (), ())
+        return RestoreResult(before, (), ())
     _check_room(workspace, wanted)
     try:
         _Restorer(objects, exclude, stop).run(workspace, before, tree)
@@ -63,8 +63,8 @@ def restore(
         raise failure("The workspace cannot be restored:", workspace.path, error) from error
     after, _ = scanner.scan(stop)
     if after == tree:
-        return Restored(after, wanted, ())
-    return Restored(
+        return RestoreResult(after, wanted, ())
+    return RestoreResult(
         after, tuple(compare(objects, before, after)), tuple(compare(objects, after, tree))
     )
 

@@ -15,7 +15,7 @@ from sandbox.snapshots.exclude import Exclude
 from sandbox.snapshots.file_diff import FileDiff, LineCounts, count_lines, file_diffs
 from sandbox.snapshots.objects import Objects
 from sandbox.snapshots.opening import HeldWorkspace
-from sandbox.snapshots.restore import Restored, restore
+from sandbox.snapshots.restore import RestoreResult, restore
 from sandbox.snapshots.scan import Scanner
 from sandbox.snapshots.threads import in_thread
 
@@ -72,24 +72,28 @@ class SnapshotStore:
             lambda stop: tuple(file_diffs(self.objects, before, after, max_text, stop))
         )
 
-    async def restore(self, tree: str, workspace: Path, *, exclude: Iterable[str] = ()) -> Restored:
+    async def restore(
+        self, tree: str, workspace: Path, *, exclude: Iterable[str] = ()
+    ) -> RestoreResult:
         """Bring a workspace to exactly a tree; see `Snapshots.restore`, which is faster."""
         excluded = Exclude(exclude)
 
-        def work(stop: threading.Event) -> Restored:
+        def work(stop: threading.Event) -> RestoreResult:
             with self.objects.at_work(stop):
                 return self._restore(tree, workspace, excluded, stop)
 
         return await in_thread(work)
 
-    async def materialise(self, tree: str, new_dir: Path) -> Restored:
+    async def materialise(self, tree: str, new_dir: Path) -> RestoreResult:
         """Write a tree into a new or empty directory, whose owner is given everything in it.
 
         Raises `SnapshotError`.
         """
         return await in_thread(lambda stop: self.write_tree(tree, new_dir, stop))
 
-    def write_tree(self, tree: str, new_dir: Path, stop: threading.Event | None = None) -> Restored:
+    def write_tree(
+        self, tree: str, new_dir: Path, stop: threading.Event | None = None
+    ) -> RestoreResult:
         """As `materialise`, but blocking."""
         with self.objects.at_work(stop):
             if not self.objects.has(tree):
@@ -101,7 +105,7 @@ class SnapshotStore:
 
     def _restore(
         self, tree: str, folder: Path, exclude: Exclude, stop: threading.Event
-    ) -> Restored:
+    ) -> RestoreResult:
         with closing(HeldWorkspace(folder)) as held:
             scanner = Scanner(held, self.objects, exclude, MAX_FILE, MAX_ENTRIES)
             return restore(tree, held, self.objects, scanner, exclude, stop)

@@ -13,7 +13,7 @@ from sandbox.snapshots.changes import Change, compare
 from sandbox.snapshots.errors import SnapshotError
 from sandbox.snapshots.exclude import Exclude
 from sandbox.snapshots.opening import HeldWorkspace
-from sandbox.snapshots.restore import Restored, restore
+from sandbox.snapshots.restore import RestoreResult, restore
 from sandbox.snapshots.scan import NotKept, Scanner
 from sandbox.snapshots.store import MAX_ENTRIES, MAX_FILE, SnapshotStore
 from sandbox.snapshots.threads import in_thread
@@ -69,7 +69,7 @@ class Snapshots:
         """
         return await in_thread(self._snapshot)
 
-    async def restore(self, tree: str) -> Restored:
+    async def restore(self, tree: str) -> RestoreResult:
         """Bring the workspace to exactly a tree: content, modes, links, what is too much removed.
 
         What it holds now is kept first, so that this can be undone too. Only what differs is
@@ -91,7 +91,7 @@ class Snapshots:
             changes = tuple(compare(self._objects, last, tree))
         return WorkspaceSnapshot(tree, changes, not_kept, time.monotonic() - begin)
 
-    def _restore(self, tree: str, stop: threading.Event) -> Restored:
+    def _restore(self, tree: str, stop: threading.Event) -> RestoreResult:
         with self._at_work(stop):
             restored = restore(
                 tree, self._workspace, self._objects, self._scanner, self._exclude, stop

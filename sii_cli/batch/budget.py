@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sii_cli.batch.runs import Spent
+from sii_cli.batch.runs import BatchUsage
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class BatchBudget:
     hours: float | None = None
     gpu_hours: float | None = None
 
-    def used_up(self, spent: Spent) -> str | None:
+    def used_up(self, spent: BatchUsage) -> str | None:
         """Name the limit that was reached, if any."""
         if self.tokens is not None and spent.tokens >= self.tokens:
             return f"{self.tokens} tokens"

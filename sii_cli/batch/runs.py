@@ -51,7 +51,7 @@ _RUNS = TypeAdapter(list[Run])
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
+class BatchUsage:
     """What a batch has used, over all of its runs."""
 
     tokens: int = 0
@@ -84,10 +84,10 @@ class Account:
             self._kept = now
             self.keep()
 
-    def spent(self, tokens: int) -> Spent:
+    def spent(self, tokens: int) -> BatchUsage:
         """Return what all runs used; `tokens` are those of this one."""
         runs = (*self.before, self.run)
-        return Spent(
+        return BatchUsage(
             self.tokens_before + tokens,
             sum(run.seconds for run in runs),
             sum(run.gpu_seconds for run in runs),

@@ -16,7 +16,7 @@ from sii_cli.options.settings import example
 from sii_cli.render.figures import counted, size
 
 if TYPE_CHECKING:
-    from sii_cli.workspace.prune import Freed
+    from sii_cli.workspace.prune import PruneReport
 
 
 @click.command(
@@ -43,7 +43,7 @@ def command(dry_run: bool, as_json: bool) -> int:
     return FAILED if freed.kept else DONE
 
 
-def _sentence(freed: Freed, dry_run: bool) -> str:
+def _sentence(freed: PruneReport, dry_run: bool) -> str:
     counts = (
         (freed.contents, "content of snapshots", "contents of snapshots"),
         (freed.left_behind, "file of a killed process", "files of killed processes"),

@@ -21,7 +21,7 @@ from sii_cli.model.types import Model
 from sii_cli.options.recordings import outage_sentence, warn
 from sii_cli.options.settings import OutputFormat
 from sii_cli.session import watchdog
-from sii_cli.session.resume import Resumed
+from sii_cli.session.resume import ResumedRecording
 from sii_cli.session.session import Session
 from sii_cli.text.sanitise import one_line
 
@@ -31,7 +31,7 @@ TICK = 0.1
 Opening = Callable[[], Awaitable[Session]]
 
 
-def read_task(text: str | None, resumed: Resumed | None = None) -> str | None:
+def read_task(text: str | None, resumed: ResumedRecording | None = None) -> str | None:
     """Return the task: the text given, or standard input where there is none (or `-`).
 
     `None`: the recording that is continued has an open round, which needs no message.
@@ -58,7 +58,7 @@ def run_task(
     *,
     mode: Mode = "headless",
     model: Model | None = None,
-    resumed: Resumed | None = None,
+    resumed: ResumedRecording | None = None,
 ) -> int:
     """Work on the task (`None`: on the open round), print as asked, and return the exit code.
 

@@ -15,7 +15,7 @@ import orjson
 from sii_cli.model.assemble import words_in
 from sii_cli.model.errors import ModelCallFailed, ModelCallRefused, PromptTooLong
 from sii_cli.model.http.sse import BadStream
-from sii_cli.model.http.transport import BadKey, BadUrl, Compressed, ProxyFailed
+from sii_cli.model.http.transport import AnswerCompressed, BadKey, BadUrl, ProxyFailed
 from sii_cli.model.profiles import profile_of
 from sii_cli.model.response_limits import ResponseTooLarge
 from tools.web.proxies import BadProxy
@@ -102,7 +102,7 @@ def _failure_of_answer(error: Exception) -> ModelCallFailed | None:
                 "see its log, or use another server."
             )
             return ModelCallFailed("garbage", message, retry=False)
-        case Compressed():
+        case AnswerCompressed():
             message = (
                 f"The server compressed its answer ({error}), which it was not asked to do: "
                 "turn compression off in it, or in the gateway before it."

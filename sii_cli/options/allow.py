@@ -16,7 +16,7 @@ from sii_cli.text.sanitise import one_line
 from sii_cli.trust.requirements import (
     KINDS,
     MOST,
-    Granted,
+    Grants,
     Kind,
     Requirement,
     kinds_of,
@@ -35,7 +35,7 @@ def read_kinds(texts: tuple[str, ...]) -> frozenset[Kind]:
 
 def require_grants(
     requirements: Mapping[Requirement, int],
-    granted: Granted,
+    granted: Grants,
     *,
     of: str,
     was_granted: Callable[[], bool],

@@ -17,7 +17,7 @@ from sii_cli.options.recordings import LAST, find_one, warn, warn_when_void
 if TYPE_CHECKING:
     from recordings.conversation.restore import Conversation
     from sii_cli.config.settings import Settings
-    from sii_cli.session.resume import Resumed
+    from sii_cli.session.resume import ResumedRecording
     from sii_cli.workspace.tracker import RestoredTree
 
 
@@ -66,7 +66,7 @@ class _Asked:
     """A person can be asked at the terminal."""
 
 
-def find_resumed(flags: dict[str, Any], *, by_human: bool) -> Resumed | None:
+def find_resumed(flags: dict[str, Any], *, by_human: bool) -> ResumedRecording | None:
     """Return the recording to resume; its workspace becomes the session's.
 
     Takes the options of `resume_options` out of `flags`. `by_human`: questions can be asked.
@@ -88,7 +88,7 @@ def find_resumed(flags: dict[str, Any], *, by_human: bool) -> Resumed | None:
     from recordings.conversation.restore import restore
     from recordings.trust.origin import origin_of
     from sii_cli.config.settings import find_key_home
-    from sii_cli.session.resume import Resumed
+    from sii_cli.session.resume import ResumedRecording
 
     folder = find_one(asked.ref or LAST)
     warn_when_void(folder)
@@ -101,12 +101,14 @@ def find_resumed(flags: dict[str, Any], *, by_human: bool) -> Resumed | None:
         folder, restored.start.speaker, flags.get("speaker"), asked.allowed_person, asked.by_human
     )
     _place(folder, restored, asked, flags)
-    return Resumed(folder)
+    return ResumedRecording(folder)
 
 
-def _foreign(folder: Path, restored: Conversation, asked: _Asked, flags: dict[str, Any]) -> Resumed:
+def _foreign(
+    folder: Path, restored: Conversation, asked: _Asked, flags: dict[str, Any]
+) -> ResumedRecording:
     """Resume a foreign recording, which decides nothing. Raises `UsageError`."""
-    from sii_cli.session.resume import Resumed
+    from sii_cli.session.resume import ResumedRecording
     from sii_cli.text.sanitise import one_line
 
     if flags.get("workspace") is None or asked.restores:
@@ -118,7 +120,9 @@ def _foreign(folder: Path, restored: Conversation, asked: _Asked, flags: dict[st
             f"in a directory of your choice with --workspace DIR{without}, or trust all that it "
             f"names with `sii trust {folder.name}`."
         )
-    return Resumed(folder, is_own=False, runs_pending=_runs_pending(folder, restored, asked))
+    return ResumedRecording(
+        folder, is_own=False, runs_pending=_runs_pending(folder, restored, asked)
+    )
 
 
 def _runs_pending(folder: Path, restored: Conversation, asked: _Asked) -> bool:

@@ -28,13 +28,13 @@ from sii_cli.session import watchdog
 
 if TYPE_CHECKING:
     from sii_cli.prompt.session import PromptSession
-    from sii_cli.session.resume import Resumed
+    from sii_cli.session.resume import ResumedRecording
 
 TWICE = 2.0
 """Seconds within which a second Ctrl-C leaves."""
 
 
-def run_prompt(flags: Mapping[str, Any], resumed: Resumed | None = None) -> int:
+def run_prompt(flags: Mapping[str, Any], resumed: ResumedRecording | None = None) -> int:
     """Run the prompt until the user leaves; `resumed` is a recording to continue.
 
     Raises what makes a session impossible.
@@ -48,7 +48,7 @@ def run_prompt(flags: Mapping[str, Any], resumed: Resumed | None = None) -> int:
 class InteractivePrompt:
     """What keys do (`KeyActions`), what commands act on (`SlashPrompt`), and the queue of input."""
 
-    def __init__(self, flags: Mapping[str, Any], resumed: Resumed | None) -> None:
+    def __init__(self, flags: Mapping[str, Any], resumed: ResumedRecording | None) -> None:
         self._flags = flags
         self._resumed = resumed
         self._pastes = Pastes()

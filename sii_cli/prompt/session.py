@@ -31,7 +31,7 @@ from sii_cli.render.changes import change_lines
 from sii_cli.render.renderer import EventRenderer
 from sii_cli.render.screen import Painter, TailLine
 from sii_cli.render.wrap import break_line
-from sii_cli.session.resume import Resumed
+from sii_cli.session.resume import ResumedRecording
 from sii_cli.session.session import Session
 from sii_cli.text.sanitise import one_line, sanitise
 
@@ -83,7 +83,7 @@ class PromptSession:
 
     @classmethod
     async def open(
-        cls, view: View, flags: Mapping[str, Any], resumed: Resumed | None
+        cls, view: View, flags: Mapping[str, Any], resumed: ResumedRecording | None
     ) -> PromptSession:
         """Read the settings and open the first session. Raises `UsageError`."""
         opened = cls(view, await asyncio.to_thread(load_settings, flags, os.environ))
@@ -102,7 +102,7 @@ class PromptSession:
         """Id of the session, once there is a recording."""
         return self._session.id if self._session else None
 
-    async def new(self, resumed: Resumed | None = None) -> None:
+    async def new(self, resumed: ResumedRecording | None = None) -> None:
         """Open a session instead of the one before; `resumed` is a recording to continue."""
         await self.close()
         self._activity = Activity()

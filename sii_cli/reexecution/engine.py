@@ -23,8 +23,8 @@ from sii_cli.agent.round_control import RoundOver
 from sii_cli.agent.tool_calls import ToolCaller
 from sii_cli.reexecution.compare import ComparedObservation, compare
 from sii_cli.reexecution.recorded import (
+    CallNotRun,
     Group,
-    NotBegun,
     Recorded,
     RecordedCall,
     SandboxGone,
@@ -123,7 +123,7 @@ class Reexecution:
                 self._background = False
                 if item.resumed:
                     self._toolbox = self._new_toolbox()
-            case NotBegun(seq=seq, observation=observation):
+            case CallNotRun(seq=seq, observation=observation):
                 yield not_begun_report(seq, observation)
             case Group():
                 step = item.calls[0].call.step

@@ -42,8 +42,8 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class NotBegun:
-    """A call that was never run: its turn was stopped before."""
+class CallNotRun:
+    """A call that was never run: its round was stopped before it."""
 
     seq: int
     observation: Observation
@@ -64,7 +64,7 @@ class Workspace:
     snapshot: Snapshot | None
 
 
-Recorded = Workspace | Group | NotBegun | SandboxGone
+Recorded = Workspace | Group | CallNotRun | SandboxGone
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ class _Reader:
             case Observation() as observation if observation.call_id not in self.begun:
                 if not self.running:
                     yield from self.end()
-                yield NotBegun(event.seq, observation)
+                yield CallNotRun(event.seq, observation)
             case Observation() as observation:
                 self.observed[observation.call_id] = observation
                 self.last = event.mono

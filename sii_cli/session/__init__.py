@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from sii_cli.agent.permissions import Permit
     from sii_cli.config.load import load_settings
     from sii_cli.config.settings import Settings
-    from sii_cli.session.resume import Resumed
+    from sii_cli.session.resume import ResumedRecording
     from sii_cli.session.session import Session, open_session
 
 _MODULES = {
     "Item": "sii_cli.agent.event_channel",
     "Permit": "sii_cli.agent.permissions",
-    "Resumed": "sii_cli.session.resume",
+    "ResumedRecording": "sii_cli.session.resume",
     "Session": "sii_cli.session.session",
     "Settings": "sii_cli.config.settings",
     "load_settings": "sii_cli.config.load",
@@ -35,7 +35,7 @@ _MODULES = {
 __all__ = [
     "Item",
     "Permit",
-    "Resumed",
+    "ResumedRecording",
     "Session",
     "Settings",
     "load_settings",

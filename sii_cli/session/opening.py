@@ -20,7 +20,7 @@ from sii_cli.model.types import Model, ServedModel
 from sii_cli.session.context import make_context
 from sii_cli.session.events import QueryOrigin, session_resume, session_start
 from sii_cli.session.request_params import request_params
-from sii_cli.session.resume import Resumed, close_open_round, reopen
+from sii_cli.session.resume import ResumedRecording, close_open_round, reopen
 from sii_cli.session.sandbox_lease import SandboxLease
 from sii_cli.workspace.tracker import WorkspaceTracker
 from tools.toolbox import Toolbox
@@ -70,7 +70,7 @@ class RecordingOpener:
         return OpenRecording(folder, recorder, loop)
 
     async def resume(
-        self, resumed: Resumed, served: ServedModel, *, open_round: bool
+        self, resumed: ResumedRecording, served: ServedModel, *, open_round: bool
     ) -> OpenRecording:
         """Continue a recording, with the tool list that the model read at its start.
 

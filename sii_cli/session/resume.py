@@ -18,7 +18,7 @@ LOST = (
 
 
 @dataclass(frozen=True, slots=True)
-class Resumed:
+class ResumedRecording:
     """A recording to resume, and how far it is trusted."""
 
     folder: Path

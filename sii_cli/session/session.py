@@ -42,7 +42,7 @@ from sii_cli.session.events import NO_QUERY, QueryOrigin, session_end
 from sii_cli.session.memory import keep_freed_memory
 from sii_cli.session.opening import RecordingOpener
 from sii_cli.session.request_params import params_notes
-from sii_cli.session.resume import Resumed
+from sii_cli.session.resume import ResumedRecording
 from sii_cli.session.sandbox_lease import SandboxLease
 from sii_cli.workspace.notes import changed_note, undone_note
 from sii_cli.workspace.tracker import WorkspaceTracker
@@ -67,7 +67,7 @@ class Session:
         model: Model,
         backend: SandboxBackend,
         spec: SandboxSpec,
-        resumed: Resumed | None = None,
+        resumed: ResumedRecording | None = None,
         about: QueryOrigin = NO_QUERY,
         permit: Permit = PERMISSIONS["auto"],
         sources: Sequence[ToolSource] = (),
@@ -102,7 +102,7 @@ class Session:
         mode: Mode,
         model: Model | None = None,
         backend: SandboxBackend | None = None,
-        resumed: Resumed | None = None,
+        resumed: ResumedRecording | None = None,
         about: QueryOrigin = NO_QUERY,
         permit: Permit = PERMISSIONS["auto"],
         sources: Sequence[ToolSource] = (),
@@ -283,7 +283,7 @@ class Session:
             self._tracker.report_to(None)
         self._loop = None
         if self._resumed is None and self.folder is not None:
-            self._resumed = Resumed(self.folder)
+            self._resumed = ResumedRecording(self.folder)
         if self._recorder is not None:
             self._recorder.close()
 
@@ -329,7 +329,7 @@ async def open_session(
     *,
     model: Model | None = None,
     backend: SandboxBackend | None = None,
-    resumed: Resumed | None = None,
+    resumed: ResumedRecording | None = None,
     permit: Permit = PERMISSIONS["auto"],
     sources: Sequence[ToolSource] = (),
     **values: Any,

@@ -38,14 +38,14 @@ class Requirement:
 
 
 @dataclass(frozen=True, slots=True)
-class Granted:
+class Grants:
     """What the user grants: whole kinds, and single requirements."""
 
     kinds: frozenset[Kind] = frozenset()
     requirements: frozenset[Requirement] = frozenset()
 
 
-def not_granted(requirements: Iterable[Requirement], granted: Granted) -> list[Requirement]:
+def not_granted(requirements: Iterable[Requirement], granted: Grants) -> list[Requirement]:
     """Return the requirements that are not granted, in order, each once."""
     left = {one for one in requirements if one.kind not in granted.kinds}
     return sorted(left - granted.requirements)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from recordings.store.workspaces import WorkspaceAt, workspace_at
-from sandbox.snapshots import Restored, SnapshotNotFound, SnapshotStore
+from sandbox.snapshots import RestoreResult, SnapshotNotFound, SnapshotStore
 
 MAX_BYTES = 2 << 30
 """Bytes that one session may add to the store; contents beyond are not kept, as events say."""
@@ -33,13 +33,13 @@ def keeping_snapshots(home: Path) -> Iterator[None]:
 
 def materialise(
     recording: Path, seq: int, target: Path, home: Path
-) -> tuple[WorkspaceAt, Restored]:
+) -> tuple[WorkspaceAt, RestoreResult]:
     """Write the workspace of a recording, as it was right after event `seq`, into a directory.
 
     `target` is new or empty; `home` is `Settings.home`, under which the snapshots are. Blocks: run
     it in a thread. What comes back says whether the snapshot is of exactly that moment
     (`WorkspaceAt.exact`: false in the midst of a step) and what could not be written
-    (`Restored.missing`: too large to be kept, special files).
+    (`RestoreResult.missing`: too large to be kept, special files).
 
     Raises `SnapshotNotFound` when the recording names no snapshot or the store has lost it,
     other `SnapshotError`, and `RecordingError`.

@@ -19,7 +19,7 @@ from sii_cli.workspace.history import forks_folder, snapshot_store
 
 
 @dataclass(slots=True)
-class Freed:
+class PruneReport:
     """What was deleted, or would be."""
 
     bytes: int = 0
@@ -35,13 +35,13 @@ class Freed:
     """What could not be deleted, and why, in sentences."""
 
 
-def prune(home: Path, *, dry_run: bool) -> Freed:
+def prune(home: Path, *, dry_run: bool) -> PruneReport:
     """Prune a home while sessions run. Blocks.
 
     Where a recording is damaged no snapshot is deleted: it may have named any. Killed at any
     moment, nothing is lost, and the next run continues. Raises `SnapshotError`.
     """
-    freed = Freed()
+    freed = PruneReport()
     store = RecordingStore(home / "recordings")
     if store.root.is_symlink() and not store.root.exists():
         raise SnapshotError(
@@ -55,7 +55,9 @@ def prune(home: Path, *, dry_run: bool) -> Freed:
 
 
 class _Cleaning:
-    def __init__(self, home: Path, store: RecordingStore, freed: Freed, dry_run: bool) -> None:
+    def __init__(
+        self, home: Path, store: RecordingStore, freed: PruneReport, dry_run: bool
+    ) -> None:
         self._home = home
         self._store = store
         self._references = References(store)
@@ -147,7 +149,7 @@ def _why_all_stays(session: str, why: str) -> str:
     )
 
 
-def _remove_half_written(store: RecordingStore, freed: Freed, dry_run: bool) -> None:
+def _remove_half_written(store: RecordingStore, freed: PruneReport, dry_run: bool) -> None:
     for folder, name in half_written(store):
         status = folder.status(name)
         if status is None:

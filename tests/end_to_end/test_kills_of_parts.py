@@ -30,7 +30,7 @@ from sandbox.docker.leftovers import OWNER_LABEL
 from sandbox.runner.processes import with_descendants
 from sii_cli.config.settings import Settings
 from sii_cli.model.types import ChatRequest, ModelPart
-from sii_cli.session.resume import Resumed
+from sii_cli.session.resume import ResumedRecording
 from sii_cli.session.session import Session
 from tests.fakes.script import Turn
 from tests.fakes.scripted_model import ScriptedModel, answer, calls
@@ -99,7 +99,7 @@ class Place:
             self.settings,
             mode="headless",
             model=ScriptedModel(calls(("bash", '{"command": "echo back"}')), answer("Done.")),
-            resumed=Resumed(folder),
+            resumed=ResumedRecording(folder),
         )
         (back,) = (await say(session, "Go on."))[-1:]
         assert back.text == "back"

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from sandbox.snapshots import Pruner, Snapshots, SnapshotStore
 from sandbox.snapshots.pack import read_tables
-from sandbox.snapshots.prune import Pruned
+from sandbox.snapshots.prune import PruneResult
 from tests.sandbox.trees import Tree, tree_of
 
 LARGE = 3 << 20
 
 
-def prune(folder: Path, named: Iterable[str], *, dry_run: bool = False) -> Pruned:
+def prune(folder: Path, named: Iterable[str], *, dry_run: bool = False) -> PruneResult:
     store = SnapshotStore(folder)
     store.objects.prepare()
     pruner = Pruner(store.objects, dry_run=dry_run)

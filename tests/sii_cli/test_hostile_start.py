@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.web.fetch import Fetched
+from tools.web.fetch import FetchResult
 from tools.web.page import read_page
 
 pytestmark = pytest.mark.hostile
@@ -252,7 +252,9 @@ async def test_a_page_is_converted_without_the_workspace(
     monkeypatch.setenv("PYTHONPATH", f":.:{workspace.path}:sub")
     monkeypatch.setattr(sys, "path", ["", str(workspace.path), *sys.path])
     html = b"<html><body><h1>Title</h1><p>Words of a page.</p></body></html>"
-    page = await read_page(Fetched("http://example.org/", 200, "OK", "text/html", "utf-8", html))
+    page = await read_page(
+        FetchResult("http://example.org/", 200, "OK", "text/html", "utf-8", html)
+    )
     assert "Words of a page." in page.text
     assert "<h1>" not in page.text
     assert workspace.marked() == []

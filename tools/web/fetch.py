@@ -45,7 +45,7 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
+class FetchResult:
     """What a server answered."""
 
     url: str
@@ -76,7 +76,7 @@ class Fetcher:
         self._timeout = timeout
         self._max_bytes = max_bytes
 
-    async def fetch(self, url: str) -> Fetched:
+    async def fetch(self, url: str) -> FetchResult:
         """Fetch a page.
 
         Raises `ToolError` for what is refused and for a site that fails, `ToolOutage` where this
@@ -89,7 +89,7 @@ class Fetcher:
             seconds = f"{self._timeout:.0f} s"
             raise ToolError("timeout", f"{url} did not answer in full within {seconds}.") from None
 
-    async def _follow(self, url: str) -> Fetched:
+    async def _follow(self, url: str) -> FetchResult:
         import httpcore
 
         from tools.web.connect import ProxyDown
@@ -159,7 +159,7 @@ class Fetcher:
             )
         return addresses
 
-    async def _read(self, url: httpx.URL, response: httpcore.Response) -> Fetched:
+    async def _read(self, url: httpx.URL, response: httpcore.Response) -> FetchResult:
         import httpx
 
         head = httpx.Response(
@@ -172,7 +172,7 @@ class Fetcher:
             message = f"{url} came compressed as {error}, which was not asked for."
             raise ToolError("bad_encoding", message) from None
         content_type, _, _ = head.headers.get("content-type", "").partition(";")
-        return Fetched(
+        return FetchResult(
             url=str(url),
             status=head.status_code,
             reason=head.reason_phrase,

@@ -16,7 +16,7 @@ from tools.base import ToolOutage
 from tools.filetypes import describe_binary
 from tools.output import show
 from tools.text import decode_text
-from tools.web.fetch import Fetched
+from tools.web.fetch import FetchResult
 from tools.web.html_to_markdown import NOT_CONVERTED
 
 _CONVERTER = Path(__file__).with_name("html_to_markdown.py")
@@ -34,7 +34,7 @@ class Page:
     """What a reader of the text must know, as sentences."""
 
 
-async def read_page(fetched: Fetched) -> Page:
+async def read_page(fetched: FetchResult) -> Page:
     """Return markdown of HTML, text as it is, and of everything else a description.
 
     Raises `ToolOutage` when the program that converts pages is broken.
@@ -65,7 +65,7 @@ def _decoded(body: bytes, charset: str | None) -> str:
     return show(text.replace("\r\n", "\n").encode("utf-8", "surrogateescape"))
 
 
-async def _markdown(fetched: Fetched) -> str | None:
+async def _markdown(fetched: FetchResult) -> str | None:
     """Convert HTML; `None` when the page is too much for it. Raises `ToolOutage`."""
     try:
         process = await asyncio.create_subprocess_exec(
@@ -91,7 +91,7 @@ async def _markdown(fetched: Fetched) -> str | None:
     return show(output) if code == 0 else None
 
 
-def _broken(fetched: Fetched, how: str) -> ToolOutage:
+def _broken(fetched: FetchResult, how: str) -> ToolOutage:
     return ToolOutage(
         f"{fetched.url} was fetched, but the program that turns pages into text is broken here "
         f"({how}): this is not the fault of the page."

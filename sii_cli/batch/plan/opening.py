@@ -16,7 +16,7 @@ import click
 from recordings.trust.grants import grant, is_granted
 from sandbox.own_folder import OwnFolder
 from sii_cli.batch.options import BatchOptions
-from sii_cli.batch.plan.pinned import Pinned, check_is_new, is_batch, load_pinned, refuse_links
+from sii_cli.batch.plan.pinned import PinnedBatch, check_is_new, is_batch, load_pinned, refuse_links
 from sii_cli.batch.plan.pinned_settings import NOTHING_PINNED, PinnedSettings
 from sii_cli.batch.plan.plan import BatchPlan, differences, pinned_settings, sha256_of
 from sii_cli.batch.plan.requirements import plan_requirements
@@ -36,7 +36,7 @@ from sii_cli.queries.workspaces.workspace_sources import (
     sources_of,
     why_forbidden,
 )
-from sii_cli.trust.requirements import Granted, Requirement
+from sii_cli.trust.requirements import Grants, Requirement
 
 Sources = Sequence[WorkspaceSource | None]
 """Where the workspaces of queries lie, in the order of the queries."""
@@ -64,7 +64,7 @@ class _Given:
 
     folder: Path
     file: ValidatedFile | None
-    pinned: Pinned | None
+    pinned: PinnedBatch | None
     """What the folder holds of a batch that is resumed."""
 
     @property
@@ -168,7 +168,7 @@ def _settle(
     before = given.pinned.plan.granted if given.pinned and given.pinned.own else frozenset()
     require_grants(
         required,
-        Granted(options.allow, before),
+        Grants(options.allow, before),
         of=str(path),
         was_granted=lambda: is_granted(home, "query_file", name, sha256),
         keep_grant=lambda: grant(home, "query_file", name, sha256),

@@ -31,7 +31,7 @@ _LARGEST_PLAN = 16 << 20
 _LONGEST_QUERY = 32 << 20
 
 
-class Pinned(NamedTuple):
+class PinnedBatch(NamedTuple):
     """What a batch's folder says is to be run."""
 
     plan: BatchPlan
@@ -48,7 +48,7 @@ def pin(folder: Path, plan: BatchPlan, queries: Sequence[Query], key: HomeKey) -
     replace_file(folder, BATCH_FILE, json.dumps(sealed, indent=2).encode() + b"\n")
 
 
-def load_pinned(folder: Path, key: HomeKey | None = None) -> Pinned:
+def load_pinned(folder: Path, key: HomeKey | None = None) -> PinnedBatch:
     """Return what a folder's batch pinned, and whether this home did. Raises `UsageError`.
 
     Without a key nothing is own: enough to look at a batch.
@@ -79,7 +79,7 @@ def load_pinned(folder: Path, key: HomeKey | None = None) -> Pinned:
             "`sii batch FILE --out DIR`."
         ) from error
     own = key is not None and key.proves(proof, "batch", _canonical(body), b"".join(lines))
-    return Pinned(plan, queries, own)
+    return PinnedBatch(plan, queries, own)
 
 
 def is_batch(folder: Path) -> bool:

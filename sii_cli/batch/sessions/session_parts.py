@@ -21,7 +21,7 @@ from sii_cli.queries.workspaces.workspace_sources import (
     why_forbidden,
 )
 from sii_cli.session.events import QueryOrigin
-from sii_cli.trust.requirements import Granted, not_granted
+from sii_cli.trust.requirements import Grants, not_granted
 
 WORKSPACES = "workspaces"
 
@@ -51,7 +51,7 @@ class SessionParts:
         source = source_of(query, Path(self.plan.query_folder), kept)
         why = why_forbidden(query, source, kept)
         left = not_granted(
-            requirements_of(query, source, self.settings), Granted(requirements=self.plan.granted)
+            requirements_of(query, source, self.settings), Grants(requirements=self.plan.granted)
         )
         if why or left:
             why = why or f"{left[0].value} was not allowed when the batch began."

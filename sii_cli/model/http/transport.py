@@ -46,7 +46,7 @@ class BadKey(Exception):
     """Raised when the key has characters that cannot be sent."""
 
 
-class Compressed(Exception):
+class AnswerCompressed(Exception):
     """Raised when an answer is compressed, against the request; the message names the coding."""
 
 
@@ -165,7 +165,7 @@ class Connections:
     ) -> Answer:
         """Return the answer, its body (of `limit` bytes at most) still to be read.
 
-        Raises `BadUrl`, `BadKey`, `BadProxy`, `ProxyFailed`, `NoCertificates`, `Compressed`,
+        Raises `BadUrl`, `BadKey`, `BadProxy`, `ProxyFailed`, `NoCertificates`, `AnswerCompressed`,
         `ResponseTooLarge`, `aiohttp.ClientError`, `TimeoutError`.
         """
         if not "".join(self._headers.values()).isprintable():
@@ -182,7 +182,7 @@ class Connections:
         coding = response.headers.get("Content-Encoding", "").strip().lower()
         if coding not in IDENTITY:
             response.close()
-            raise Compressed(coding[:40])
+            raise AnswerCompressed(coding[:40])
         assert isinstance(response, _Response)
         return Answer(response, limit)
 

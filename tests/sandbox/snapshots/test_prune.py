@@ -13,7 +13,7 @@ import pytest
 
 from sandbox.snapshots import Pruner, SnapshotDamaged, SnapshotError, Snapshots, SnapshotStore
 from sandbox.snapshots.pack import read_tables
-from sandbox.snapshots.prune import Pruned
+from sandbox.snapshots.prune import PruneResult
 from sandbox.snapshots.usage import at_work
 from tests.sandbox.stores import fill, keep, lost_of, objects_in, prune, written
 from tests.sandbox.trees import tree_of
@@ -56,7 +56,7 @@ def test_what_is_named_stays_and_all_else_goes(
     assert pruned.bytes == pytest.approx(before - size_of(store), rel=0.1)
     assert would.bytes == pytest.approx(pruned.bytes, rel=0.1)
     assert objects_in(store) == only_first
-    assert prune(store, [first]) == Pruned()
+    assert prune(store, [first]) == PruneResult()
     assert written(store, first, tmp_path / "out") == was
     assert prune(store, []).objects >= len(only_first)
     assert objects_in(store) == set()
@@ -167,7 +167,7 @@ def test_a_pack_with_a_damaged_table_is_left_and_told(
 
 def test_a_lost_tree_and_nonsense_name_nothing(store: Path, workspace: Path) -> None:
     tree = keep(store, workspace)
-    assert prune(store, [tree, "0" * 64, "../../x", ""]) == Pruned()
+    assert prune(store, [tree, "0" * 64, "../../x", ""]) == PruneResult()
     assert lost_of(store, tree) is None
 
 

@@ -21,7 +21,7 @@ from zstandard import ZstdCompressor
 
 from sandbox.snapshots import Pruner, SnapshotDamaged, Snapshots, SnapshotStore
 from sandbox.snapshots.packs import Packs
-from sandbox.snapshots.prune import Pruned
+from sandbox.snapshots.prune import PruneResult
 from tests.fakes.killed_child import Acknowledge, kill_at_random
 from tests.sandbox.snapshots.test_snapshots_properties import ACTIONS, act
 from tests.sandbox.stores import fill, keep, lost_of, prune, written
@@ -200,7 +200,7 @@ def test_killed_at_any_moment_nothing_named_is_lost(store: Path, workspace: Path
         assert lost_of(store, trees[-1]) is None
     pruned = prune(store, trees[-1:])
     assert pruned.left == []
-    assert prune(store, trees[-1:]) == Pruned()
+    assert prune(store, trees[-1:]) == PruneResult()
     assert lost_of(store, trees[-1]) is None
 
 

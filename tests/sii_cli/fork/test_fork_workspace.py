@@ -12,7 +12,7 @@ from recordings.events import Event, HarnessMessage, Observation, Snapshot, User
 from recordings.verify import verify
 from sii_cli.config.settings import Settings
 from sii_cli.session import session as session_module
-from sii_cli.session.resume import Resumed
+from sii_cli.session.resume import ResumedRecording
 from sii_cli.session.session import Session
 from tests.fakes.scripted_model import ScriptedModel, answer
 from tests.sandbox.trees import tree_of
@@ -137,7 +137,7 @@ async def test_a_fork_of_a_fork_can_undo_what_its_past_did(
     where = Path(restore(child).workspace)
     there = Settings(home=settings.home, workspace=where, tools=("bash",))
     session = await Session.open(
-        there, mode="headless", model=ScriptedModel(), resumed=Resumed(child)
+        there, mode="headless", model=ScriptedModel(), resumed=ResumedRecording(child)
     )
     await session.undo(2)
     await session.close()

@@ -11,7 +11,7 @@ from recordings.events import ModelResponse
 from recordings.storage.log import LOG, read_events
 from recordings.verify import verify
 from sii_cli.config.settings import Settings
-from sii_cli.session.resume import Resumed
+from sii_cli.session.resume import ResumedRecording
 from sii_cli.session.session import Session
 from tests.fakes.script import Scripted, Turn
 from tests.fakes.scripted_server import ScriptedServer
@@ -34,7 +34,7 @@ async def talk(
     """Hold a session; return the recording's folder."""
     settings = Settings(home=place, workspace=place, base_url=server.base_url, tools=("todo",))
     session = await Session.open(
-        settings, mode="headless", resumed=Resumed(resumed) if resumed else None
+        settings, mode="headless", resumed=ResumedRecording(resumed) if resumed else None
     )
     try:
         for text in texts:

@@ -31,7 +31,7 @@ from sii_cli.queries.workspaces.workspace_sources import (
     source_of,
     sources_of,
 )
-from sii_cli.trust.requirements import KINDS, Granted, not_granted
+from sii_cli.trust.requirements import KINDS, Grants, not_granted
 from tests.fakes.batch_server import BatchServer
 from tests.fakes.threads import in_a_thread
 from tests.recordings.data_of import data_of
@@ -358,7 +358,7 @@ def test_whatever_runs_was_allowed(
     assert set(runs.tools) <= set(mine.tools)
     assert runs.max_steps <= mine.max_steps
     requirements = requirements_of_all([one], [lies], mine)
-    assert not_granted(requirements, Granted(frozenset(kinds))) == []
+    assert not_granted(requirements, Grants(frozenset(kinds))) == []
 
 
 def test_a_query_file_without_an_end_is_a_sentence(

@@ -28,14 +28,14 @@ from recordings.storage.log import read_events
 from sandbox.protocol import SandboxLost
 from sii_cli.config.settings import Settings
 from sii_cli.reexecution.recorded import (
+    CallNotRun,
     Group,
-    NotBegun,
     Recorded,
     SandboxGone,
     Workspace,
     recorded_calls,
 )
-from sii_cli.session.resume import Resumed
+from sii_cli.session.resume import ResumedRecording
 from sii_cli.session.session import Session
 from tests.fakes.fake_sandbox import FakeSandbox
 from tests.fakes.scripted_model import ScriptedModel, answer, calls
@@ -203,7 +203,7 @@ async def test_a_session_that_went_on_in_a_new_sandbox_is_run_again_in_two(tmp_p
         mode="headless",
         model=ScriptedModel(bash("echo [$x]"), DONE),
         backend=FakeBackend(),
-        resumed=Resumed(folder),
+        resumed=ResumedRecording(folder),
     )
     async for _ in session.send("Go on."):
         pass
@@ -291,7 +291,7 @@ def test_calls_are_grouped_as_they_ran(items: str, groups: str) -> None:
         match item:
             case Group():
                 return "".join(each.call.call_id for each in item.calls)
-            case NotBegun():
+            case CallNotRun():
                 return "n"
             case SandboxGone(resumed=resumed):
                 return "r" if resumed else "x"

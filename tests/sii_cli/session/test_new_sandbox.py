@@ -26,7 +26,7 @@ from recordings.verify import verify
 from sandbox.docker.backend import DockerBackend
 from sandbox.protocol import CommandResult, Sandbox, SandboxBackend, SandboxLost, SandboxSpec
 from sii_cli.config.settings import Settings
-from sii_cli.session.resume import Resumed
+from sii_cli.session.resume import ResumedRecording
 from sii_cli.session.session import Session
 from tests.fakes.fake_sandbox import FakeSandbox
 from tests.fakes.scripted_model import Script, ScriptedModel, answer, calls
@@ -87,7 +87,7 @@ async def opened(
         mode="headless",
         model=model,
         backend=backend or Backend(),
-        resumed=Resumed(resumed) if resumed else None,
+        resumed=ResumedRecording(resumed) if resumed else None,
     )
     try:
         yield session
@@ -381,7 +381,7 @@ async def told_at(shell: Shell, folder: Path) -> list[dict[str, Any]]:
         mode="headless",
         model=model,
         backend=Backend(),
-        resumed=Resumed(folder),
+        resumed=ResumedRecording(folder),
     )
     try:
         await say(session, None)

@@ -33,7 +33,7 @@ def test_these_names_are_for_programs() -> None:
     assert sii_cli.session.__all__ == [
         "Item",
         "Permit",
-        "Resumed",
+        "ResumedRecording",
         "Session",
         "Settings",
         "load_settings",

@@ -26,7 +26,7 @@ from recordings.store.summary import has_open_round
 from recordings.verify import verify
 from sii_cli.config.settings import Settings
 from sii_cli.errors import UsageError
-from sii_cli.session.resume import Resumed
+from sii_cli.session.resume import ResumedRecording
 from sii_cli.session.session import Session
 from tests.fakes.scripted_model import Script, ScriptedModel, answer, calls
 from tests.recordings.data_of import data_of
@@ -47,7 +47,10 @@ async def talk(
     workspace.mkdir(exist_ok=True)
     settings = Settings(home=place / "home", workspace=workspace, tools=("bash", "todo"))
     session = await Session.open(
-        settings, mode="headless", model=model, resumed=Resumed(resumed) if resumed else None
+        settings,
+        mode="headless",
+        model=model,
+        resumed=ResumedRecording(resumed) if resumed else None,
     )
     try:
         for text in texts:

@@ -24,7 +24,7 @@ from sii_cli.config.settings import Settings
 from sii_cli.headless.run import interruptible_session
 from sii_cli.model.types import ServedModel
 from sii_cli.session import session as session_module
-from sii_cli.session.resume import Resumed
+from sii_cli.session.resume import ResumedRecording
 from sii_cli.session.sandbox_lease import SandboxLease
 from sii_cli.session.session import Session
 from tests.fakes.fake_sandbox import FakeSandbox
@@ -213,7 +213,7 @@ async def test_an_interrupt_also_stops_the_wait_for_the_server_of_a_resumed_sess
     await session.close()
 
     assert session.folder is not None
-    recorded = Resumed(session.folder)
+    recorded = ResumedRecording(session.folder)
 
     async def go_on() -> None:
         opening = partial(Session.open, settings, mode="headless", model=Silent(), resumed=recorded)

@@ -13,7 +13,7 @@ from sii_cli.config.settings import Settings
 from sii_cli.errors import UsageError
 from sii_cli.prompt.slash import find_command, number_of
 from sii_cli.session import session as session_module
-from sii_cli.session.resume import Resumed
+from sii_cli.session.resume import ResumedRecording
 from sii_cli.session.session import Session
 from tests.fakes.scripted_model import Script, ScriptedModel, answer
 from tests.sandbox.trees import tree_of
@@ -34,7 +34,10 @@ async def open_session(
 ) -> tuple[Session, ScriptedModel]:
     model = ScriptedModel(*scripts)
     return await Session.open(
-        settings, mode="headless", model=model, resumed=Resumed(resumed) if resumed else None
+        settings,
+        mode="headless",
+        model=model,
+        resumed=ResumedRecording(resumed) if resumed else None,
     ), model
 
 

@@ -25,7 +25,7 @@ from recordings.verify import verify
 from sandbox.snapshots import SnapshotError, SnapshotNotFound, Snapshots
 from sii_cli.config.settings import Settings
 from sii_cli.session import session as session_module
-from sii_cli.session.resume import Resumed
+from sii_cli.session.resume import ResumedRecording
 from sii_cli.session.session import Session
 from sii_cli.workspace.history import materialise
 from tests.fakes.scripted_model import Script, ScriptedModel, answer, calls
@@ -50,7 +50,10 @@ async def run(
     """Run one round of a session to its end; return what was recorded."""
     model = ScriptedModel(*scripts)
     session = await Session.open(
-        settings, mode="headless", model=model, resumed=Resumed(resumed) if resumed else None
+        settings,
+        mode="headless",
+        model=model,
+        resumed=ResumedRecording(resumed) if resumed else None,
     )
     async for _ in session.send(says):
         pass
