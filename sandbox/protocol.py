@@ -339,11 +339,11 @@ class Sandbox(JobControl, Protocol):
         """End every process but the runner; state is lost."""
         ...
 
-    async def hold(self) -> None:
-        """Freeze every process but the runner until `release`."""
+    async def freeze(self) -> None:
+        """Stop every process but the runner until `unfreeze`; they do not notice."""
         ...
 
-    async def release(self) -> None:
+    async def unfreeze(self) -> None:
         """Continue the frozen processes."""
         ...
 

@@ -175,13 +175,13 @@ class RunnerCalls:
         """End every process but the runner; state is lost."""
         await self._stream.call({"op": "kill_all"})
 
-    async def hold(self) -> None:
-        """Stop every process but the runner, until `release`; they do not notice."""
-        await self._stream.call({"op": "hold"})
+    async def freeze(self) -> None:
+        """Stop every process but the runner until `unfreeze`; they do not notice."""
+        await self._stream.call({"op": "freeze"})
 
-    async def release(self) -> None:
-        """End `hold`: the processes run again."""
-        await self._stream.call({"op": "release"})
+    async def unfreeze(self) -> None:
+        """Continue the frozen processes."""
+        await self._stream.call({"op": "unfreeze"})
 
     async def start_job(self, command: str) -> Job:
         """Start a command in the background, where the shell is and with its environment."""

@@ -222,17 +222,17 @@ async def test_a_command_right_after_kill_all_runs_in_a_new_shell(sandbox: Sandb
             assert result.lost_state is not None
 
 
-async def test_what_is_held_stands_still_and_notices_nothing(sandbox: Sandbox) -> None:
+async def test_what_is_frozen_stands_still_and_notices_nothing(sandbox: Sandbox) -> None:
     ticks = "while :; do date +%N > tick; sleep 0.01; done"
     await sandbox.bash(f"x=kept; ({ticks}) >/dev/null 2>&1 &")
     job = await sandbox.start_job(f"echo begun; ({ticks.replace('tick', 'tock')})")
     running = asyncio.create_task(sandbox.bash("sleep 1; echo $x"))
     await asyncio.sleep(0.3)
-    await sandbox.hold()
+    await sandbox.freeze()
     before = [(await sandbox.read_file(name)).data for name in ("tick", "tock")]
     await asyncio.sleep(0.3)
     assert [(await sandbox.read_file(name)).data for name in ("tick", "tock")] == before
-    await sandbox.release()
+    await sandbox.unfreeze()
     result = await running
     assert (result.output, result.exit_code, result.lost_state) == (b"kept\n", 0, None)
     after = [(await sandbox.read_file(name)).data for name in ("tick", "tock")]

@@ -64,16 +64,16 @@ class SandboxProcesses:
 
     def __init__(self, spared: Callable[[], set[int]]) -> None:
         self._spared = spared
-        self._held = False
+        self._frozen = False
 
-    def hold(self) -> None:
-        """Stop all until `release`."""
-        self._held = True
+    def freeze(self) -> None:
+        """Stop all until `unfreeze`."""
+        self._frozen = True
         self.stop()
 
-    def release(self) -> None:
-        """End `hold`: all processes run again."""
-        self._held = False
+    def unfreeze(self) -> None:
+        """Let all processes run again."""
+        self._frozen = False
         self.resume()
 
     def stop(self, is_urgent: Callable[[], bool] = lambda: False) -> None:
@@ -95,8 +95,8 @@ class SandboxProcesses:
             _send(pid, signal.SIGCONT)
 
     def resume(self) -> None:
-        """Let all processes run again, the shells last; while all are held, do nothing."""
-        if self._held:
+        """Let all processes run again, the shells last; while all are frozen, do nothing."""
+        if self._frozen:
             return
         shells = self._shells()
         others = {int(name) for name in os.listdir("/proc") if name.isdigit()} - shells

@@ -117,8 +117,8 @@ class Supervisor:
             self._channel.send({"id": head["id"], "ev": "result"}, urgent=True)
         elif operation == "kill_all":
             self._kill_all(head["id"])
-        elif operation in {"hold", "release"}:
-            self._processes.hold() if operation == "hold" else self._processes.release()
+        elif operation in {"freeze", "unfreeze"}:
+            self._processes.freeze() if operation == "freeze" else self._processes.unfreeze()
             self._channel.send({"id": head["id"], "ev": "result"}, urgent=True)
         elif operation in {"bash", "python"}:
             self._command(head, body)

@@ -83,19 +83,19 @@ class SandboxLease:
         self._ended("lost", detail)
 
     @asynccontextmanager
-    async def held(self) -> AsyncIterator[None]:
-        """Pause everything in the sandbox meanwhile, background jobs included."""
+    async def frozen(self) -> AsyncIterator[None]:
+        """Freeze everything in the sandbox meanwhile, background jobs included."""
         sandbox = self._up
         if sandbox is None:
             yield
             return
         with suppress(SandboxLost):  # then nothing runs in it
-            await sandbox.hold()
+            await sandbox.freeze()
         try:
             yield
         finally:
             with suppress(SandboxLost):
-                await sandbox.release()
+                await sandbox.unfreeze()
 
     async def close(self) -> None:
         """End the sandbox, also one that is still starting, and remove lost ones.

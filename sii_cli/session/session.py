@@ -233,9 +233,9 @@ class Session:
         """Return the sandbox, waiting until it is ready. Raises `SandboxUnavailable`."""
         return await self._lease.get()
 
-    def held(self) -> AbstractAsyncContextManager[None]:
-        """Pause everything in the sandbox meanwhile, background jobs included."""
-        return self._lease.held()
+    def frozen_sandbox(self) -> AbstractAsyncContextManager[None]:
+        """Freeze everything in the sandbox meanwhile, background jobs included."""
+        return self._lease.frozen()
 
     def note(self, data: EventData, origin: Origin) -> None:
         """Record an event of the session, whose first message was sent."""

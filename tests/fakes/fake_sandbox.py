@@ -228,10 +228,10 @@ class FakeSandbox(FakeJobs):
         await self._end_interpreter()
         await self.end_jobs()
 
-    async def hold(self) -> None:
-        """Hold nothing: what runs here is a test's own."""
+    async def freeze(self) -> None:
+        """Do nothing: what runs here is a test's own."""
 
-    async def release(self) -> None:
+    async def unfreeze(self) -> None:
         """Do nothing."""
 
     async def close(self) -> None:

@@ -188,7 +188,7 @@ class _Rounds:
         left = CHECK_SECONDS
         if self._deadline is not None:
             left = max(0.0, min(left, self._deadline - time.monotonic()))
-        async with self._session.held():  # a job that waits for the check must not act in it
+        async with self._session.frozen_sandbox():  # a job that waits for the check must not act
             return await checker.run(self._end.round, seconds=left, on_network_use=self._record_use)
 
     def _record_use(self, use: NetworkUse) -> None:
