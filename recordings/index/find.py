@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from recordings.conversation.outages import TOOL_INFRA
 from recordings.errors import UNREADABLE
-from recordings.index.index import RecordingIndex
+from recordings.index.index import Key, RecordingIndex
 from recordings.index.schema import spaced
 from recordings.index.texts import text_at
 from recordings.reviews.approval import ApprovalState, Policy, Verdict, standing
@@ -111,7 +112,10 @@ def find(
     found = []
     for values_of_row in rows:
         row = dict(zip(names, values_of_row, strict=True))
-        one = _found(index, row, verdicts.get(row["number"], []), policy)
+        folder = index.folder_of(Key(row["id"], row["folder"]))
+        if folder is None:
+            continue
+        one = _found(folder, row, verdicts.get(row["number"], []), policy)
         if where.status and one.summary.status not in where.status:
             continue
         if where.approval and one.approval != where.approval:
@@ -134,13 +138,14 @@ def search(
         return
     conditions, values = _conditions(where)
     places = index.db.execute(
-        "SELECT r.id, p.seq, p.kind, p.offset FROM texts t JOIN places p ON p.place = t.rowid "
+        "SELECT r.id, r.folder, p.seq, p.kind, p.offset "
+        "FROM texts t JOIN places p ON p.place = t.rowid "
         f"JOIN recordings r USING (number) WHERE texts MATCH ? AND {conditions} "
         "ORDER BY t.rowid DESC LIMIT ?",
         (" ".join(f'"{word}"' for word in words), *values, limit),
     ).fetchall()
-    for name, seq, kind, offset in places:
-        found = _text_at(index, name, kind, offset)
+    for name, batch, seq, kind, offset in places:
+        found = _text_at(index.folder_of(Key(name, batch)), kind, offset)
         if found is not None:
             yield Hit(name, seq, kind, *_snippet(found, words))
 
@@ -161,7 +166,7 @@ def _conditions(where: Filter) -> tuple[str, list[Any]]:
         ("r.started >= ?", where.since),
         ("r.started < ?", where.until),
         ("r.query = ?", where.query),
-        ("r.batch = ?", where.batch),
+        ("? IN (r.folder, r.batch)", where.batch),
         ("r.number IN (SELECT number FROM tags WHERE tag = ?)", where.tag),
         ("r.number IN (SELECT number FROM tools WHERE name = ?)", where.tool),
         ("r.number IN (SELECT number FROM errors WHERE kind = ?)", where.error),
@@ -212,9 +217,8 @@ def _outages(index: RecordingIndex) -> dict[int, int]:
 
 
 def _found(
-    index: RecordingIndex, row: dict[str, Any], reviews: list[_Review], policy: Policy
+    folder: Path, row: dict[str, Any], reviews: list[_Review], policy: Policy
 ) -> FoundRecording:
-    folder = index.store.root / row["id"]
     status: SummaryStatus = row["status"] or ("open" if is_locked(folder) else "crashed")
     started, ended = row["started"], row["ended"]
     summary = RecordingSummary(
@@ -238,7 +242,7 @@ def _found(
         approval=standing(reviews, row["head"], policy).state if reviews else "unreviewed",
         reviewers=tuple(review.reviewer for review in reviews),
         query=row["query"],
-        batch=row["batch"],
+        batch=row["batch"] or row["folder"] or None,
         parent=row["parent"],
         parent_seq=row["parent_seq"],
         uncounted=row["uncounted"],
@@ -256,9 +260,9 @@ def _words(text: str) -> list[str]:
     return [spaced(word) for word in words if re.search(r"\w", word)]
 
 
-def _text_at(index: RecordingIndex, name: str, kind: str, offset: int) -> str | None:
+def _text_at(folder: Path | None, kind: str, offset: int) -> str | None:
     try:
-        return text_at(index.store.root / name, kind, offset)
+        return None if folder is None else text_at(folder, kind, offset)
     except UNREADABLE:
         return None  # packed, redacted or deleted since the refresh
 

@@ -1,4 +1,4 @@
-"""The index: what lists and searches need of all recordings, in one SQLite file.
+"""The index: what lists and searches need of all recordings of a home, in one SQLite file.
 
 It is derived from the recordings: it may be deleted at any time and is built again. Several
 processes may use and refresh it at the same time.
@@ -10,7 +10,7 @@ import fcntl
 import os
 import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -22,6 +22,7 @@ from recordings.reviews.keys import ReviewKeys
 from recordings.storage.files import PACKED, REVIEWS
 from recordings.storage.log import LOG
 from recordings.storage.opening import OpenFolder, UnexpectedFile, kind_of
+from recordings.store.collection import BATCHES, RECORDINGS, home_of
 from recordings.store.store import RecordingStore
 
 INDEX = ".index.sqlite"
@@ -48,12 +49,20 @@ class Stamp(NamedTuple):
     reviews_mtime: int
 
 
+class Key(NamedTuple):
+    """Which recording of the home; an id may be in several of its folders."""
+
+    id: str
+    folder: str = ""
+    """Name of the batch's folder; empty for a recording of the home itself."""
+
+
 _UNSEEN = Stamp(0, 0, 0, 0)
 """The stamp of a recording that cannot be accessed: reading it reports why."""
 
 
 class RecordingIndex:
-    """The index of a store; a context manager.
+    """The index of a home's store and of those of its batches; a context manager.
 
     A foreign one, from an archive for example, is not read but built again. Raises
     `UnexpectedFile` where its path is not a regular file, and `sqlite3.Error` only where the file
@@ -65,14 +74,17 @@ class RecordingIndex:
         store: RecordingStore,
         path: Path | None = None,
         *,
+        batches: Mapping[str, RecordingStore] | None = None,
         keys: ReviewKeys | None = None,
         copied_from: int = 0,
     ) -> None:
-        """`keys`: of the home whose reviews count and which wrote the file; without keys all count.
+        """`batches`: the stores of the home's batches, by name; the file is beside the home's own.
+        `keys`: of the home whose reviews count and which wrote the file; without keys all count.
 
         `copied_from` is the inode of the file of which `path` is a copy.
         """
         self.store = store
+        self._stores = {"": store, **(batches or {})}
         self.keys = keys
         self._inode = copied_from
         self.path = path or store.root / INDEX
@@ -108,16 +120,16 @@ class RecordingIndex:
         self._judge_by_keys()
         now = dict(self._stamps())
         known = self._known()
-        changed = [name for name in sorted(now) if known.get(name) != now[name]]
-        gone = [name for name in known if name not in now]
+        changed = sorted(key for key in now if known.get(key) != now[key])
+        gone = [key for key in known if key not in now]
         for start in range(0, len(changed), _BATCH):
             with self.writing():
-                for name in changed[start : start + _BATCH]:
-                    self._index_one(name)
+                for key in changed[start : start + _BATCH]:
+                    self._index_one(key)
         if gone:
             with self.writing():
-                for name in gone:
-                    self.forget(name)
+                for key in gone:
+                    self.forget(key)
         return len(changed) + len(gone)
 
     def _judge_by_keys(self) -> None:
@@ -126,14 +138,21 @@ class RecordingIndex:
         if self.db.execute("SELECT key FROM judged_by").fetchone() == (name,):
             return
         with self.writing():
-            reviewed = self.db.execute("SELECT id FROM recordings WHERE reviews_mtime != 0")
-            for (recording,) in reviewed.fetchall():
-                self.forget(recording)
+            reviewed = self.db.execute("SELECT id, folder FROM recordings WHERE reviews_mtime != 0")
+            for key in reviewed.fetchall():
+                self.forget(Key(*key))
             self.db.execute("UPDATE judged_by SET key = ?", (name,))
 
-    def forget(self, name: str) -> None:
+    def folder_of(self, key: Key) -> Path | None:
+        """Return a recording's folder, or `None` when its batch cannot be read now."""
+        store = self._stores.get(key.folder)
+        return None if store is None else store.root / key.id
+
+    def forget(self, key: Key) -> None:
         """Remove a recording's rows; its words stay in the full-text table, unreachable."""
-        row = self.db.execute("SELECT number FROM recordings WHERE id = ?", (name,)).fetchone()
+        row = self.db.execute(
+            "SELECT number FROM recordings WHERE id = ? AND folder = ?", key
+        ).fetchone()
         if row is None:
             return
         for table in (*PARTS, "recordings"):
@@ -205,22 +224,28 @@ class RecordingIndex:
         inode = self._inode or os.stat(self.path, follow_symlinks=False).st_ino
         return self.keys.home.prove("index", str(inode))
 
-    def _stamps(self) -> Iterator[tuple[str, Stamp]]:
-        root = str(self.store.root)
-        for name in self.store.names():
-            stamp = _stamp(f"{root}/{name}/")
-            if stamp is not None:
-                yield name, stamp
+    def _stamps(self) -> Iterator[tuple[Key, Stamp]]:
+        for batch, store in self._stores.items():
+            root = str(store.root)
+            for name in store.names():
+                stamp = _stamp(f"{root}/{name}/")
+                if stamp is not None:
+                    yield Key(name, batch), stamp
 
-    def _known(self) -> dict[str, Stamp]:
-        rows = self.db.execute("SELECT id, inode, size, mtime, reviews_mtime FROM recordings")
-        return {name: Stamp(*stamp) for name, *stamp in rows}
+    def _known(self) -> dict[Key, Stamp]:
+        rows = self.db.execute(
+            "SELECT id, folder, inode, size, mtime, reviews_mtime FROM recordings"
+        )
+        return {Key(name, folder): Stamp(*stamp) for name, folder, *stamp in rows}
 
-    def _index_one(self, name: str) -> None:
+    def _index_one(self, key: Key) -> None:
         row = self.db.execute(
-            "SELECT status, inode, size, mtime, reviews_mtime FROM recordings WHERE id = ?", (name,)
+            "SELECT status, inode, size, mtime, reviews_mtime FROM recordings "
+            "WHERE id = ? AND folder = ?",
+            key,
         ).fetchone()
-        stamp = _stamp(f"{self.store.root}/{name}/")
+        folder = self._stores[key.folder].root / key.id
+        stamp = _stamp(f"{folder}/")
         if stamp is None:
             return
         if row is not None:
@@ -232,49 +257,58 @@ class RecordingIndex:
                 or known.inode != stamp.inode
                 or known.size > stamp.size
             ):
-                self.forget(name)  # repaired, replaced (packed, redacted) or cut
+                self.forget(key)  # repaired, replaced (packed, redacted) or cut
         from recordings.index.update import index_recording  # slow to import, seldom needed
 
         try:
-            index_recording(self.db, self.store.root / name, self.keys)
+            index_recording(self.db, folder, self.keys, batch=key.folder)
         except (*UNREADABLE, sqlite3.ProgrammingError) as error:
-            self.forget(name)
+            self.forget(key)
             status = "newer" if isinstance(error, RecordingTooNew) else "damaged"
             self.db.execute(
-                "INSERT INTO recordings (id, status, why) VALUES (?, ?, ?)",
-                (name, status, _storable(why_damaged(error))),
+                "INSERT INTO recordings (id, folder, status, why) VALUES (?, ?, ?, ?)",
+                (*key, status, _storable(why_damaged(error))),
             )
         self.db.execute(
-            "UPDATE recordings SET inode = ?, size = ?, mtime = ?, reviews_mtime = ? WHERE id = ?",
-            (*stamp, name),
+            "UPDATE recordings SET inode = ?, size = ?, mtime = ?, reviews_mtime = ? "
+            "WHERE id = ? AND folder = ?",
+            (*stamp, *key),
         )
 
 
 def remove_from_index(folder: Path, keys: ReviewKeys | None = None) -> None:
-    """Remove a recording and its words from its store's index, from every page of the file.
+    """Remove a recording and its words from its home's index, from every page of the file.
 
-    Call it while the log is still as it was indexed. An index from which they cannot be removed,
-    or that was not written with these keys, is deleted.
+    Of a batch there may be two: its home's, and one beside its recordings from when it was read as
+    a home. Call it while the log is still as it was indexed. An index from which they cannot be
+    removed, or that was not written with these keys, is deleted.
     """
-    store = RecordingStore(folder.parent)
+    _remove_from(RecordingStore(folder.parent), Key(folder.name), folder, keys)
+    batch = home_of(folder)
+    if batch.parent.name == BATCHES:
+        store = RecordingStore(home_of(batch) / RECORDINGS)
+        _remove_from(store, Key(folder.name, batch.name), folder, keys)
+
+
+def _remove_from(store: RecordingStore, key: Key, folder: Path, keys: ReviewKeys | None) -> None:
     path = store.root / INDEX
-    if not path.exists():
+    if not os.path.lexists(path):
         return
     try:
         with RecordingIndex(store, keys=keys) as index:
-            _purge(index, folder)
+            _purge(index, key, folder)
     except (*UNREADABLE, sqlite3.Error):
         delete_index(path)
 
 
-def _purge(index: RecordingIndex, folder: Path) -> None:
+def _purge(index: RecordingIndex, key: Key, folder: Path) -> None:
     index.db.execute("PRAGMA secure_delete = ON")
     with index.writing():
         index.db.executemany(
             "INSERT INTO texts (texts, rowid, text) VALUES ('delete', ?, ?)",
-            indexed_texts(index.db, folder),
+            indexed_texts(index.db, folder, key.folder),
         )
-        index.forget(folder.name)
+        index.forget(key)
     # Words are gone only when their segments are merged and the write-ahead log is emptied.
     index.db.execute("INSERT INTO texts (texts) VALUES ('optimize')")
     index.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")

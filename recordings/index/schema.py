@@ -8,22 +8,24 @@ from typing import Any
 
 from recordings.storage.lines import STREAMED
 
-VERSION = 6
+VERSION = 7
 """A file with another version is deleted and built again."""
 
+# `folder` is the name of the batch's folder, empty for the home's own recordings.
 # A place's number is never used again: the words of a removed place stay in `texts`, which has no
 # texts and so cannot delete them.
 MADE_BY = "CREATE TABLE made_by (proof TEXT NOT NULL)"
 TABLES = f"""
 {MADE_BY};
 CREATE TABLE recordings (
-    number INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL,
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL, folder TEXT NOT NULL DEFAULT '',
     inode INTEGER, size INTEGER, mtime INTEGER, reviews_mtime INTEGER,
     offset INTEGER NOT NULL DEFAULT 0, line INTEGER NOT NULL DEFAULT 1, head TEXT DEFAULT '',
     parent TEXT, parent_seq INTEGER, why TEXT DEFAULT '',
     status TEXT, mode TEXT DEFAULT '', model TEXT DEFAULT '', query TEXT, batch TEXT,
     started REAL, ended REAL, rounds INTEGER DEFAULT 0, steps INTEGER DEFAULT 0,
-    tokens INTEGER DEFAULT 0, first_message TEXT DEFAULT '', uncounted INTEGER DEFAULT 0
+    tokens INTEGER DEFAULT 0, first_message TEXT DEFAULT '', uncounted INTEGER DEFAULT 0,
+    UNIQUE (id, folder)
 );
 CREATE TABLE judged_by (key TEXT NOT NULL);
 INSERT INTO judged_by VALUES ('');

@@ -11,15 +11,18 @@ from recordings.storage.lines import parse_line
 from recordings.storage.log import read_lines
 
 
-def indexed_texts(db: sqlite3.Connection, folder: Path) -> Iterator[tuple[int, str]]:
+def indexed_texts(
+    db: sqlite3.Connection, folder: Path, batch: str = ""
+) -> Iterator[tuple[int, str]]:
     """Yield (place, text as it was indexed) of everything that is indexed of a recording.
 
+    `batch`: the name of the batch's folder, for a recording of a batch.
     Raises `RecordingError`, `LookupError`, `TypeError` when the log is not what was indexed.
     """
     places = db.execute(
         "SELECT p.place, p.kind, p.offset FROM places p JOIN recordings USING (number) "
-        "WHERE id = ?",
-        (folder.name,),
+        "WHERE id = ? AND folder = ?",
+        (folder.name, batch),
     ).fetchall()
     for place, kind, offset in places:
         yield place, spaced(text_at(folder, kind, offset))

@@ -30,18 +30,21 @@ _LONGEST = 1 << 18
 _MOST_TAGS = 1000
 
 
-def index_recording(db: sqlite3.Connection, folder: Path, keys: ReviewKeys | None = None) -> None:
+def index_recording(
+    db: sqlite3.Connection, folder: Path, keys: ReviewKeys | None = None, *, batch: str = ""
+) -> None:
     """Update a recording's rows, within the caller's transaction.
 
-    `keys`: of the home whose reviews count; without keys all count.
+    `keys`: of the home whose reviews count; without keys all count. `batch`: the name of the
+    batch's folder, for a recording of a batch.
     Raises `RecordingError`, and what malformed events raise (`KeyError`, `TypeError`, …).
     """
-    indexer = _Indexer(db, folder, keys)
+    indexer = _Indexer(db, folder, keys, batch)
     try:
         indexer.read()
     except _Rewritten:
         indexer.clear()
-        indexer = _Indexer(db, folder, keys)
+        indexer = _Indexer(db, folder, keys, batch)
         indexer.read()
     indexer.write()
 
@@ -51,14 +54,17 @@ class _Rewritten(Exception):
 
 
 class _Indexer:
-    def __init__(self, db: sqlite3.Connection, folder: Path, keys: ReviewKeys | None) -> None:
+    def __init__(
+        self, db: sqlite3.Connection, folder: Path, keys: ReviewKeys | None, batch: str
+    ) -> None:
         self._keys = keys
         self._db = db
         self._folder = folder
-        db.execute("INSERT OR IGNORE INTO recordings (id) VALUES (?)", (folder.name,))
+        key = (folder.name, batch)
+        db.execute("INSERT OR IGNORE INTO recordings (id, folder) VALUES (?, ?)", key)
         columns = ", ".join(_COLUMNS)
         self._number, *values = db.execute(
-            f"SELECT number, {columns} FROM recordings WHERE id = ?", (folder.name,)
+            f"SELECT number, {columns} FROM recordings WHERE id = ? AND folder = ?", key
         ).fetchone()
         self._row: dict[str, Any] = dict(zip(_COLUMNS, values, strict=True))
         self._tools: Counter[str] = Counter()

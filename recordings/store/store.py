@@ -10,16 +10,13 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from recordings.errors import RecordingNotFound
 from recordings.storage.files import failure, stored_status, sync_folder
 from recordings.storage.log import LOG
+from recordings.store.resolve import resolve
 from recordings.store.summary import RecordingSummary, summarise
 
-LAST = "last"
 _ID = re.compile(r"[\w@+=:,][\w@+=:,.-]*")
 """An id is shown in commands to copy: it is never an option, and one word to a shell."""
-_FEW = 5
-"""Most ids that are named when a prefix fits several."""
 
 
 class RecordingStore:
@@ -50,35 +47,29 @@ class RecordingStore:
 
     def ids(self) -> list[str]:
         """Return the ids of all recordings, the newest first."""
-        return [name for name in self.names() if self._has_log(name)]
+        return [name for name in self.names() if self.has(name)]
 
     def unnamed(self) -> list[str]:
         """Return the names of folders that have a log but whose name is not an id."""
         names = [name for name in self._entries() if not _may_be_id(name)]
-        return [name for name in names if self._has_log(name)]
+        return [name for name in names if self.has(name)]
 
     def resolve(self, ref: str) -> Path:
         """Return the folder of a recording by its id, a unique beginning of it, or `last`.
 
         Raises `RecordingNotFound`.
         """
-        names = self.names()
-        if ref in names and self._has_log(ref):
-            return self.root / ref
-        last = next((name for name in names if self._has_log(name)), None)
-        if last is None:
-            raise RecordingNotFound(f"There are no recordings in {self.root} yet: run `sii` first.")
-        if ref == LAST:
-            return self.root / last
-        found = [name for name in names if ref and name.startswith(ref) and self._has_log(name)]
-        if len(found) == 1:
-            return self.root / found[0]
-        if not found:
-            raise RecordingNotFound(f"No recording is called {ref[:80]!r}: `sii list` shows all.")
-        named = ", ".join(found[:_FEW]) + (", …" if len(found) > _FEW else "")
-        raise RecordingNotFound(
-            f"{len(found)} recordings begin with {ref[:80]!r} ({named}): give more of the id."
-        )
+        return resolve(ref, [self])
+
+    def has(self, name: str) -> bool:
+        """Return whether one of `names` is a recording. An empty log was killed before its first
+        event. A log that cannot be accessed counts: reading it reports why.
+        """
+        try:
+            status = stored_status(self.root / name / LOG)
+        except OSError:
+            return True
+        return status is not None and (status.st_size > 0 or not stat.S_ISREG(status.st_mode))
 
     def list(self) -> Iterator[RecordingSummary]:
         """Yield a summary of every recording, the newest first."""
@@ -93,17 +84,6 @@ class RecordingStore:
             return [name for name in os.listdir(self.root) if not name.startswith(".")]
         except (FileNotFoundError, NotADirectoryError):
             return []
-
-    def _has_log(self, name: str) -> bool:
-        """Return whether a folder has a log. An empty one was killed before its first event.
-
-        A log that cannot be accessed counts: reading it reports why.
-        """
-        try:
-            status = stored_status(self.root / name / LOG)
-        except OSError:
-            return True
-        return status is not None and (status.st_size > 0 or not stat.S_ISREG(status.st_mode))
 
 
 def _may_be_id(name: str) -> bool:

@@ -110,6 +110,19 @@ class SnapshotStore:
             scanner = Scanner(held, self.objects, exclude, MAX_FILE, MAX_ENTRIES)
             return restore(tree, held, self.objects, scanner, exclude, stop)
 
+    def copy_trees(self, trees: Iterable[str], target: SnapshotStore) -> None:
+        """Copy trees with all that they name into another store, as far as they are whole. Blocks.
+
+        Raises `SnapshotError`.
+        """
+        from sandbox.snapshots.copy import TreeCopier
+
+        copier = TreeCopier(self.objects, target.objects)
+        with target.objects.at_work():
+            for tree in trees:
+                copier.copy(tree)
+            target.objects.commit()
+
     def close(self) -> None:
         """Close the store's files; snapshots that were made are kept."""
         self.objects.close()

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from sii_cli.config.settings import find_home
 from sii_cli.errors import SiiError, UsageError
 from sii_cli.options.recordings import REFS_HELP, find_one, warn, warn_when_void
 from sii_cli.options.settings import example
@@ -39,7 +37,7 @@ def command(ref: str, step: int | None, stat: bool) -> None:
             if step is None or snapshot.step == step:
                 _print_stat(snapshot)
         return
-    diffs = asyncio.run(_diffs(kept, step))
+    diffs = asyncio.run(_diffs(folder, kept, step))
     for diff in diffs:
         _print_diff(diff)
     if not diffs:
@@ -67,12 +65,13 @@ def _snapshots(folder: Path) -> list[Snapshot]:
     return kept
 
 
-async def _diffs(kept: list[Snapshot], step: int | None) -> tuple[FileDiff, ...]:
+async def _diffs(folder: Path, kept: list[Snapshot], step: int | None) -> tuple[FileDiff, ...]:
+    from recordings.store.collection import home_of
     from sandbox.snapshots import SnapshotNotFound
     from sii_cli.workspace.history import snapshot_store
 
     before, after = _trees(kept, step)
-    store = snapshot_store(find_home(os.environ))
+    store = snapshot_store(home_of(folder))
     try:
         return await store.diff(before, after)
     except SnapshotNotFound as error:

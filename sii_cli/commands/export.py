@@ -12,13 +12,14 @@ from recordings.export.registry import TARGETS, find_target
 from sii_cli import __version__
 from sii_cli.errors import SiiError, UsageError
 from sii_cli.options.filters import filter_options_but, make_filter, open_index
-from sii_cli.options.recordings import open_store
+from sii_cli.options.recordings import open_collection
 from sii_cli.options.settings import example, load_for_recordings
 
 if TYPE_CHECKING:
     from recordings.export.plan import ChosenPair, ChosenRecording, ExportOptions
     from recordings.export.report import ExportReport
     from recordings.export.target import ExportTarget
+    from recordings.index.find import FoundRecording
     from recordings.samples.sample import LeftOut
     from sii_cli.tokenizer.chat_template import ChatTemplate
 
@@ -166,15 +167,16 @@ def _units(
     if options["pairs"] is None:
         return reviewed_pairs(sources), []
     named = read_pairs(options["pairs"])
-    store = open_store()
-    by_id, known = {source.id: source for source in sources}, set(store.ids())
+    collection = open_collection()
+    known = {name for store in collection.stores for name in store.ids()}
+    by_id = {source.id: source for source in sources}
     found = list(choose_pairs(named, by_id, known, approved=not everything))
     pairs = [one for one in found if not isinstance(one, LeftOut)]
     left_out = [one for one in found if isinstance(one, LeftOut)]
     if left_out and not pairs and all(one.reason == "missing" for one in left_out):
         raise SiiError(
-            f"The recordings of {options['pairs']} are not in {store.root}: say where they are, as "
-            f"in `SII_HOME={options['pairs'].parent} sii export …`."
+            f"The recordings of {options['pairs']} are not in {collection.home}: say where they "
+            f"are, as in `SII_HOME={options['pairs'].parent} sii export …`."
         )
     return pairs, left_out
 
@@ -186,6 +188,7 @@ def _sources(options: dict[str, Any]) -> list[ChosenRecording]:
     where = make_filter({name: value for name, value in options.items() if name != "max_tokens"})
     with open_index() as index:
         found = find(index, where, policy=load_for_recordings().approval_policy)
+    _refuse_same_ids(found)
     return [
         ChosenRecording(
             folder=one.summary.folder,
@@ -200,6 +203,18 @@ def _sources(options: dict[str, Any]) -> list[ChosenRecording]:
         )
         for one in found
     ]
+
+
+def _refuse_same_ids(found: Sequence[FoundRecording]) -> None:
+    """Raise `SiiError` for an id that is in two places."""
+    places: dict[str, Path] = {}
+    for one in found:
+        first = places.setdefault(one.summary.id, one.summary.folder)
+        if first != one.summary.folder:
+            raise SiiError(
+                f"Two recordings are called {one.summary.id} ({first} and {one.summary.folder}): "
+                "choose those of one batch (--batch NAME), or delete one."
+            )
 
 
 def _export_options(options: dict[str, Any]) -> ExportOptions:

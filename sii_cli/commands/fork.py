@@ -87,7 +87,7 @@ def command(
     """Fork a recording."""
     from recordings.conversation.restore import restore
     from recordings.trust.origin import origin_of
-    from sii_cli.workspace.history import keeping_snapshots
+    from sii_cli.workspace.history import copy_snapshots, keeping_snapshots
 
     parent = find_one(ref)
     warn_when_void(parent)
@@ -101,7 +101,9 @@ def command(
         raise UsageError("--why and --speaker go with --edit or --replace.")
     past = restore(parent, seq)
     is_own = origin_of(parent, find_key_home(os.environ)) != "foreign"
-    with keeping_snapshots(find_home(os.environ)):
+    home = find_home(os.environ)
+    with keeping_snapshots(home):
+        copy_snapshots(parent, seq, home)
         name, placed = _fork(parent, past, workspace, changed, is_own=is_own)
     click.echo(name)
     where = _shown(placed.path)

@@ -14,15 +14,17 @@ import click
 from sii_cli.config.home_key import reading_key
 from sii_cli.config.settings import find_key_home
 from sii_cli.options.filters import filter_options, make_filter, open_index
-from sii_cli.options.recordings import open_store, warn
+from sii_cli.options.recordings import open_collection, warn
 from sii_cli.options.settings import example, load_for_recordings
 from sii_cli.options.times import ago
 
 if TYPE_CHECKING:
     from recordings.index.find import FoundRecording
+    from recordings.store.collection import Collection
 
 NEWEST = 20
 LONGEST_TASK, SHORTEST_TASK = 60, 20
+LONGEST_BATCH = 24
 SORTS = ("started", "tokens", "steps", "rounds", "duration", "id")
 APPROVAL_WORDS = {
     "approved": "approved: ",
@@ -50,7 +52,7 @@ APPROVAL_WORDS = {
 @filter_options
 def command(everything: bool, as_json: bool, sort: Any, reverse: bool, **options: Any) -> None:
     """List the recordings."""
-    store = open_store()
+    collection = open_collection()
     found = _find(options, sort, reverse, None if everything else NEWEST)
     width = get_terminal_size().columns if sys.stdout.isatty() else None
     origin = OriginOf() if found else None
@@ -63,19 +65,27 @@ def command(everything: bool, as_json: bool, sort: Any, reverse: bool, **options
             "that you trust, with --reviews to count their reviews)",
             err=True,
         )
-    if not as_json and (unnamed := store.unnamed()):
-        from sii_cli.render.figures import counted
-
-        warn(
-            f"Not listed: {counted(len(unnamed), 'folder', 'folders')} in {store.root} with a name "
-            f"that is not an id, such as {min(unnamed)!r}: rename it with letters, digits and ._-"
-        )
+    if not as_json:
+        _tell_unnamed(collection)
     if not found and not as_json:
-        none = f"There are no recordings in {store.root} yet: run `sii` first."
-        click.echo("No recording matches." if store.ids() else none, err=True)
+        none = f"There are no recordings in {collection.own.root} yet: run `sii` first."
+        click.echo("No recording matches." if collection.has_recordings() else none, err=True)
     elif len(found) == NEWEST and not everything:
         which = "newest" if sort == "started" and not reverse else "first"
         click.echo(f"(the {which} ones; --all lists them all)", err=True)
+
+
+def _tell_unnamed(collection: Collection) -> None:
+    """Say which folders have a log but cannot be listed."""
+    from sii_cli.render.figures import counted
+
+    for store in collection.stores:
+        if unnamed := store.unnamed():
+            warn(
+                f"Not listed: {counted(len(unnamed), 'folder', 'folders')} in {store.root} with a "
+                f"name that is not an id, such as {min(unnamed)!r}: rename it with letters, digits "
+                "and ._-"
+            )
 
 
 def _find(
@@ -85,7 +95,7 @@ def _find(
 
     where = make_filter(options)
 
-    if not open_store().root.exists():
+    if not open_collection().exists:
         return []  # a list makes no folders
     with open_index() as index:
         find_by = partial(find, index, where, sort=sort, ascending=reverse, limit=limit)
@@ -136,6 +146,8 @@ def line_of(found: FoundRecording, width: int | None, origin: OriginOf | None = 
         stands = f"{stands}{counted(found.uncounted, 'review', 'reviews')} not counted: "
     if found.outages:
         stands = f"{counted(found.outages, 'outage', 'outages')}: {stands}"
+    if found.batch:
+        stands = f"[{one_line(found.batch, LONGEST_BATCH)}] {stands}"
     task = stands + one_line(summary.first_message or summary.why, LONGEST_TASK)
     if width is None:
         return f"{facts}  {task}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sii_cli.errors import DONE, UsageError
-from sii_cli.options.recordings import find_one, open_store, warn_when_void
+from sii_cli.options.recordings import find_one, open_collection, warn_when_void
 from sii_cli.options.settings import example
 
 if TYPE_CHECKING:
@@ -130,7 +130,8 @@ def _check_target(target: Path) -> None:
     """A file of a recording is never written over."""
     if not target.absolute().parent.is_dir():
         raise UsageError(f"{target.parent} is not a directory: make it, or write to another place.")
-    if target.resolve().is_relative_to(open_store().root.resolve()):
+    roots = [store.root.resolve() for store in open_collection().stores]
+    if any(target.resolve().is_relative_to(root) for root in roots):
         raise UsageError(f"{target} is among the recordings: write to another place.")
 
 

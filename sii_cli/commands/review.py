@@ -16,7 +16,7 @@ from sii_cli.options.filters import filter_options, make_filter, open_index
 from sii_cli.options.recordings import (
     REFS_HELP,
     find_all,
-    open_store,
+    open_collection,
     warn,
     warn_of_outages,
     warn_when_void,
@@ -75,42 +75,42 @@ def command(
     elif len(folders) == 1:
         reviewer.review(folders[0])
     else:
-        _review_all([folder.name for folder in folders], reviewer)
+        _review_all(folders, reviewer)
 
 
-def _choose(options: dict[str, Any], unjudged_by: str | None) -> list[str]:
-    """Return the ids of the recordings to review, the oldest first."""
+def _choose(options: dict[str, Any], unjudged_by: str | None) -> list[Path]:
+    """Return the folders of the recordings to review, the oldest first."""
     from recordings.index.find import find
 
     where = replace(make_filter(options), unjudged_by=unjudged_by)
-    store = open_store()
-    if not store.ids():
-        click.echo(f"There are no recordings in {store.root} yet: run `sii` first.", err=True)
+    collection = open_collection()
+    if not collection.has_recordings():
+        root = collection.own.root
+        click.echo(f"There are no recordings in {root} yet: run `sii` first.", err=True)
         return []
     with open_index() as index:
         policy = load_for_recordings().approval_policy
-        ids = [found.summary.id for found in find(index, where, ascending=True, policy=policy)]
-    if not ids:
+        found = find(index, where, ascending=True, policy=policy)
+    if not found:
         of_whom = f" that {unjudged_by} has not judged (--again: also judged ones)"
         which = of_whom if unjudged_by else ""
         click.echo(f"Nothing is left to review: no recording matches{which}.", err=True)
-    return ids
+    return [one.summary.folder for one in found]
 
 
-def _review_all(ids: list[str], reviewer: _Reviewer) -> None:
+def _review_all(folders: list[Path], reviewer: _Reviewer) -> None:
     """Review one recording after another; those that cannot be judged are reported and skipped."""
     from recordings.errors import RecordingDamaged, RecordingNotFound, RecordingTooNew
 
-    root = open_store().root
-    for number, name in enumerate(ids, 1):
-        click.echo(f"{number} of {len(ids)}: {name}", err=True)
+    for number, folder in enumerate(folders, 1):
+        click.echo(f"{number} of {len(folders)}: {folder.name}", err=True)
         try:
-            if not reviewer.review(root / name):
+            if not reviewer.review(folder):
                 return
         except (SiiError, RecordingDamaged, RecordingNotFound, RecordingTooNew) as error:
             warn(str(error))
-    if ids:
-        click.echo(f"That was the last of {len(ids)}.", err=True)
+    if folders:
+        click.echo(f"That was the last of {len(folders)}.", err=True)
 
 
 @dataclass(frozen=True, slots=True)

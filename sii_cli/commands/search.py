@@ -10,7 +10,7 @@ import click
 
 from sii_cli.errors import DONE, FAILED, UsageError
 from sii_cli.options.filters import filter_options, make_filter, open_index
-from sii_cli.options.recordings import open_store
+from sii_cli.options.recordings import open_collection
 from sii_cli.options.settings import example
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def command(words: tuple[str, ...], limit: int, as_json: bool, **options: Any) -
     from recordings.index.find import search
 
     where, found = make_filter(options), 0
-    if open_store().root.exists():
+    if open_collection().exists:
         with open_index() as index:
             for hit in search(index, text, where, limit=limit):
                 found += 1

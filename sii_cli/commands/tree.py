@@ -33,7 +33,9 @@ def command(ref: str) -> None:
     warn_when_void(folder)
     asked = folder.name
     with open_index() as index:
-        known = {one.summary.id: one for one in find(index, sort="id", ascending=True)}
+        found = find(index, sort="id", ascending=True)
+    known = {one.summary.id: one for one in found}
+    known[asked] = next(one for one in found if one.summary.folder == folder)
     forks: dict[str, list[FoundRecording]] = {}
     for one in known.values():
         forks.setdefault(one.parent or "", []).append(one)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from sii_cli.config.settings import find_home, find_key_home
+from sii_cli.config.settings import find_key_home
 from sii_cli.errors import DONE, FAILED
 from sii_cli.options.recordings import REFS_HELP, find_all, refs_option, warn_when_void
 from sii_cli.options.settings import example
 
 if TYPE_CHECKING:
+    from sandbox.snapshots import SnapshotStore
     from sandbox.snapshots.completeness import Completeness
 
 MOST_PROBLEMS = 20
@@ -32,18 +34,37 @@ MOST_PROBLEMS = 20
 def command(refs: tuple[str, ...], everything: bool) -> int:
     """Verify recordings."""
     folders = find_all(refs, everything)
-    from sii_cli.workspace.history import snapshot_store
-
-    store = snapshot_store(find_home(os.environ))
-    snapshots = store.completeness()
-    whole = sum([_verify(folder, snapshots) for folder in folders])
-    store.close()
+    with closing(_Snapshots()) as snapshots:
+        whole = sum([_verify(folder, snapshots) for folder in folders])
     if len(folders) != 1:
         click.echo(f"{whole} of {len(folders)} recordings are whole.")
     return DONE if whole == len(folders) else FAILED
 
 
-def _verify(folder: Path, snapshots: Completeness) -> bool:
+class _Snapshots:
+    """The stores of snapshots of the home and of its batches; each is opened once."""
+
+    def __init__(self) -> None:
+        self._found: dict[Path, tuple[SnapshotStore, Completeness]] = {}
+
+    def of(self, folder: Path) -> Completeness:
+        """Return what checks the snapshots of a recording."""
+        from recordings.store.collection import home_of
+        from sii_cli.workspace.history import snapshot_store
+
+        home = home_of(folder)
+        if home not in self._found:
+            store = snapshot_store(home)
+            self._found[home] = (store, store.completeness())
+        return self._found[home][1]
+
+    def close(self) -> None:
+        """Close the stores."""
+        for store, _ in self._found.values():
+            store.close()
+
+
+def _verify(folder: Path, snapshots: _Snapshots) -> bool:
     """Verify one recording, say what was found, and return whether it is whole."""
     from recordings.verify import describe, verify
     from sii_cli.render.figures import size
@@ -93,7 +114,7 @@ def _whose(folder: Path) -> Iterator[str]:
         )
 
 
-def _verify_snapshots(folder: Path, snapshots: Completeness) -> None:
+def _verify_snapshots(folder: Path, snapshots: _Snapshots) -> None:
     """Print which snapshots of the workspace are not whole: they have a store of their own.
 
     The recording is whole without them, but cannot be re-executed or forked with its files.
@@ -106,7 +127,7 @@ def _verify_snapshots(folder: Path, snapshots: Completeness) -> None:
     try:
         events = [event.data for event in snapshots_of(folder)]
         trees = {data.tree for data in events if isinstance(data, Snapshot)}
-        lost = [path for tree in trees if (path := snapshots.lost(tree)) is not None]
+        lost = [path for tree in trees if (path := snapshots.of(folder).lost(tree)) is not None]
     except UNREADABLE:
         return  # printed above
     except SnapshotError as error:

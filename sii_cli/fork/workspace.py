@@ -61,18 +61,18 @@ def place_workspace(
             else (f"{where} is not there: use --workspace DIR, or make it first.",)
         )
         return ForkWorkspace(str(where), "as they are now: no snapshot was taken then", warnings)
-    home = find_home(os.environ)
-    target = wanted or forks_folder(home) / fork / "workspace"
-    return _materialise(parent, seq, target, home)
+    target = wanted or forks_folder(find_home(os.environ)) / fork / "workspace"
+    return _materialise(parent, seq, target)
 
 
-def _materialise(parent: Path, seq: int, target: Path, home: Path) -> ForkWorkspace:
+def _materialise(parent: Path, seq: int, target: Path) -> ForkWorkspace:
     from recordings.events import Snapshot
+    from recordings.store.collection import home_of
     from sandbox.snapshots import SnapshotNotFound, quoted
     from sii_cli.workspace.history import materialise
 
     try:
-        at, restored = materialise(parent, seq, target, home)
+        at, restored = materialise(parent, seq, target, home_of(parent))
     except SnapshotNotFound as error:
         raise UsageError(
             f"The workspace of that moment is lost ({error}) Give --workspace a directory with the "

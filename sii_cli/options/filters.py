@@ -16,14 +16,14 @@ import click
 from sii_cli.config.home_key import review_keys
 from sii_cli.config.settings import find_key_home
 from sii_cli.errors import SiiError
-from sii_cli.options.recordings import open_store, warn
+from sii_cli.options.recordings import open_collection, warn
 from sii_cli.options.times import parse_duration, parse_time
 
 if TYPE_CHECKING:
     from recordings.index.find import Filter
     from recordings.index.index import RecordingIndex
     from recordings.reviews.keys import ReviewKeys
-    from recordings.store.store import RecordingStore
+    from recordings.store.collection import Collection
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -104,7 +104,8 @@ def make_filter(options: dict[str, Any]) -> Filter:
 
 @contextmanager
 def open_index() -> Iterator[RecordingIndex]:
-    """Open the index and update it. Raises `SiiError` when it cannot be used.
+    """Open the index of the home and its batches, and update it. Raises `SiiError` when it cannot
+    be used. Warns of each batch that cannot be read.
 
     An index that cannot be written is copied; the copy is removed afterwards.
     """
@@ -112,32 +113,37 @@ def open_index() -> Iterator[RecordingIndex]:
 
     from recordings.index.index import INDEX
 
-    store = open_store()
+    collection = open_collection()
+    root = collection.own.root
     try:
         with ExitStack() as stack:
-            yield _own_index(store, stack) or _copied_index(store, stack)
+            index = _own_index(collection, stack) or _copied_index(collection, stack)
+            for sentence in collection.refused:
+                warn(sentence)
+            yield index
     except (sqlite3.Error, OSError) as error:
-        remedy = f"see that {store.root} can be read, and delete {INDEX} there"
+        remedy = f"see that {root} can be read, and delete {INDEX} there"
         if _is_full(error):
-            remedy = f"free some space in {store.root} or {tempfile.gettempdir()}"
+            remedy = f"free some space in {root} or {tempfile.gettempdir()}"
         elif _is_held(error):
-            remedy = f"another process holds {store.root / INDEX}: wait for it, or end it"
+            remedy = f"another process holds {root / INDEX}: wait for it, or end it"
         raise SiiError(
             f"The index of the recordings cannot be used ({error}): {remedy}."
         ) from error
 
 
-def _own_index(store: RecordingStore, stack: ExitStack) -> RecordingIndex | None:
+def _own_index(collection: Collection, stack: ExitStack) -> RecordingIndex | None:
     """Return the store's own index, or None if it cannot be written."""
     import sqlite3
 
-    from recordings.index.index import INDEX, RecordingIndex
+    from recordings.index.index import INDEX
     from recordings.storage.opening import UnexpectedFile
 
-    if not (_may_write(store.root) and _may_write(store.root / INDEX)):
+    root = collection.own.root
+    if not (_may_write(root) and _may_write(root / INDEX)):
         return None
     try:
-        index = stack.enter_context(RecordingIndex(store, keys=_index_keys()))
+        index = stack.enter_context(_index_of(collection))
         index.refresh()
     except UnexpectedFile as error:
         warn(f"{error}: a temporary index is used; remove it to keep an index.")
@@ -149,8 +155,8 @@ def _own_index(store: RecordingStore, stack: ExitStack) -> RecordingIndex | None
     return index
 
 
-def _copied_index(store: RecordingStore, stack: ExitStack) -> RecordingIndex:
-    from recordings.index.index import INDEX, RecordingIndex
+def _copied_index(collection: Collection, stack: ExitStack) -> RecordingIndex:
+    from recordings.index.index import INDEX
     from recordings.storage.opening import open_file
     from sandbox.own_folder import OwnFolder
 
@@ -158,15 +164,28 @@ def _copied_index(store: RecordingStore, stack: ExitStack) -> RecordingIndex:
     inode = 0
     with (
         suppress(OSError),
-        open(open_file(store.root, INDEX), "rb") as kept,
+        open(open_file(collection.own.root, INDEX), "rb") as kept,
         open(copy, "xb") as made,
     ):
         inode = os.fstat(kept.fileno()).st_ino
         shutil.copyfileobj(kept, made)
-    found = RecordingIndex(store, copy, keys=_index_keys(), copied_from=inode)
-    index = stack.enter_context(found)
+    index = stack.enter_context(_index_of(collection, copy, inode))
     index.refresh()
     return index
+
+
+def _index_of(
+    collection: Collection, path: Path | None = None, copied_from: int = 0
+) -> RecordingIndex:
+    from recordings.index.index import RecordingIndex
+
+    return RecordingIndex(
+        collection.own,
+        path,
+        batches=collection.batches,
+        keys=_index_keys(),
+        copied_from=copied_from,
+    )
 
 
 def _index_keys() -> ReviewKeys:
@@ -200,4 +219,4 @@ def _is_full(error: Exception) -> bool:
 
 
 def _may_write(path: Path) -> bool:
-    return os.access(path, os.W_OK) or not os.path.lexists(path)
+    return os.access(path, os.W_OK) if os.path.lexists(path) else _may_write(path.parent)

@@ -13,6 +13,7 @@ import click
 from sii_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from recordings.store.collection import Collection
     from recordings.store.store import RecordingStore
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -20,6 +21,8 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 LAST = "last"
 """The newest recording that this home made."""
 REFS_HELP = "ID is an id, the beginning of one, or `last`."
+_COLLECTION = "sii_cli.collection"
+"""Of the running command, in click's `Context.meta`: batches are looked for once."""
 
 
 def refs_option(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -31,16 +34,49 @@ def refs_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def open_store() -> RecordingStore:
-    """Return the store of the recordings."""
-    from recordings.store.store import RecordingStore
-    from sii_cli.config.settings import find_recordings
+    """Return the home's own store, in which new recordings are made."""
+    return open_collection().own
 
-    return RecordingStore(find_recordings(os.environ))
+
+def open_collection() -> Collection:
+    """Return the recordings of the home and of its batches."""
+    from recordings.store.collection import Collection
+    from sii_cli.config.settings import find_home
+
+    context = click.get_current_context(silent=True)
+    kept = {} if context is None else context.meta
+    if _COLLECTION not in kept:
+        kept[_COLLECTION] = Collection(find_home(os.environ))
+    found: Collection = kept[_COLLECTION]
+    return found
 
 
 def find_one(ref: str) -> Path:
     """Return a recording's folder. Raises `RecordingNotFound`."""
-    return _resolve(open_store(), ref)
+    return _resolve(open_collection().stores, ref)
+
+
+def find_to_resume(ref: str) -> Path:
+    """Return the folder of a recording of the home itself: sessions of batches are not resumed.
+
+    Raises `RecordingNotFound`, `UsageError` for one of a batch.
+    """
+    from recordings.errors import RecordingNotFound
+    from recordings.store.resolve import newest_first
+
+    collection = open_collection()
+    try:
+        return _resolve([collection.own], ref)
+    except RecordingNotFound:
+        batches = list(collection.batches.values())
+        for found in newest_first(batches) if ref else ():
+            if not found.name.startswith(ref):
+                continue
+            raise UsageError(
+                f"{found.name} is of the batch {found.parent.parent.name}, whose sessions are not "
+                f"resumed: `sii fork {found.name} --at SEQ` begins a session that can be."
+            ) from None
+        raise
 
 
 def find_all(refs: Sequence[str], everything: bool) -> list[Path]:
@@ -52,38 +88,42 @@ def find_all(refs: Sequence[str], everything: bool) -> list[Path]:
         raise UsageError("Say --all or name recordings, not both.")
     if not everything and not refs:
         raise UsageError("Say which recordings: their ids, `last`, or --all.")
-    store = open_store()
+    stores = open_collection().stores
     if everything:
-        return [store.root / name for name in store.ids()]
-    return list(dict.fromkeys(_resolve(store, ref) for ref in refs))
+        from recordings.store.resolve import newest_first
+
+        return list(newest_first(stores))
+    return list(dict.fromkeys(_resolve(stores, ref) for ref in refs))
 
 
-def _resolve(store: RecordingStore, ref: str) -> Path:
+def _resolve(stores: Sequence[RecordingStore], ref: str) -> Path:
     """Return the folder of a recording; `last` is the newest that this home made.
 
     For a home without a key `last` is the newest recording.
     Raises `RecordingNotFound`, `HomeKeyUnusable`.
     """
+    from recordings.store.resolve import newest_first, resolve
+
     if ref != LAST:
-        return store.resolve(ref)
+        return resolve(ref, stores)
     from recordings.errors import RecordingNotFound
     from recordings.trust.home_key import find_key
     from recordings.trust.origin import seems_own
     from sii_cli.config.settings import find_key_home
 
-    newest, key = store.resolve(LAST), find_key(find_key_home(os.environ))
+    newest, key = resolve(LAST, stores), find_key(find_key_home(os.environ))
     if key is None:
         return newest
-    own = next((name for name in store.ids() if seems_own(store.root / name, key)), None)
-    if own == newest.name:
+    own = next((folder for folder in newest_first(stores) if seems_own(folder, key)), None)
+    if own == newest:
         return newest
     passed_over = f"this home cannot prove that it made {newest.name}"
     if own is None:
         raise RecordingNotFound(
-            f"No recording in {store.root} is yours ({passed_over}): name one by its id."
+            f"No recording in {stores[0].root} is yours ({passed_over}): name one by its id."
         )
-    warn(f"`last` is {own}: {passed_over}, which is newer. Name it by its id if you mean it.")
-    return store.root / own
+    warn(f"`last` is {own.name}: {passed_over}, which is newer. Name it by its id if you mean it.")
+    return own
 
 
 def warn_when_void(folder: Path) -> None:

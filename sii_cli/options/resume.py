@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sii_cli.errors import UsageError
-from sii_cli.options.recordings import LAST, find_one, warn, warn_when_void
+from sii_cli.options.recordings import LAST, find_to_resume, warn, warn_when_void
 
 if TYPE_CHECKING:
     from recordings.conversation.restore import Conversation
@@ -90,7 +90,7 @@ def find_resumed(flags: dict[str, Any], *, by_human: bool) -> ResumedRecording |
     from sii_cli.config.settings import find_key_home
     from sii_cli.session.resume import ResumedRecording
 
-    folder = find_one(asked.ref or LAST)
+    folder = find_to_resume(asked.ref or LAST)
     warn_when_void(folder)
     restored = restore(folder)
     if origin_of(folder, find_key_home(os.environ)) == "foreign":

@@ -52,6 +52,7 @@ def execute(
 ) -> int:
     """Run a recording's calls again, print what comes of each, and return the exit code."""
     from recordings.storage.log import read_events
+    from recordings.store.collection import home_of
     from recordings.trust.origin import origin_of
     from sii_cli.reexecution.prepare import differences, prepare, start_workspace
     from sii_cli.reexecution.recorded import recorded_calls, recorded_environment
@@ -62,7 +63,7 @@ def execute(
     environment = recorded_environment(folder)
     settings = load_for_recordings()
     is_own = origin_of(folder, find_key_home(os.environ)) != "foreign"
-    with start_workspace(folder, environment, workspace, settings.home) as copy:
+    with start_workspace(folder, environment, workspace, home_of(folder)) as copy:
         for difference in differences(environment, is_own=is_own):
             warn(difference)
         again = prepare(folder, environment, settings, copy, loaded, image, is_own=is_own)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from recordings.events import SandboxStart, Snapshot
+from recordings.store.collection import home_of
 from recordings.store.workspaces import snapshots_of
 from sandbox.backends import BACKENDS, DEFAULT_BACKEND
 from sandbox.own_folder import OwnFolder
@@ -89,7 +90,7 @@ def prepare(
         tools=[name for name in tool_names(environment) if name in TOOL_NAMES],
         rules=rules,
         redactor=make_redactor(settings),
-        snapshots=snapshot_store(settings.home),
+        snapshots=snapshot_store(home_of(folder)),
     )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
-from recordings.store.workspaces import WorkspaceAt, workspace_at
+from recordings.events import Snapshot
+from recordings.store.collection import home_of
+from recordings.store.workspaces import WorkspaceAt, snapshots_of, workspace_at
 from sandbox.snapshots import RestoreResult, SnapshotNotFound, SnapshotStore
 
 MAX_BYTES = 2 << 30
@@ -23,6 +25,24 @@ def forks_folder(home: Path) -> Path:
     return home / "forks"
 
 
+def copy_snapshots(recording: Path, seq: int, home: Path) -> None:
+    """Copy the snapshots that a recording names up to event `seq` into a home's store. Blocks.
+
+    For a fork of a recording of a batch, whose snapshots are in the batch's folder.
+    Raises `SnapshotError`, `RecordingError`.
+    """
+    if home_of(recording) == home:
+        return
+    trees = [
+        event.data.tree
+        for event in snapshots_of(recording)
+        if event.seq <= seq and isinstance(event.data, Snapshot)
+    ]
+    source = snapshot_store(home_of(recording))
+    with closing(source), closing(snapshot_store(home)) as target:
+        source.copy_trees(trees, target)
+
+
 @contextmanager
 def keeping_snapshots(home: Path) -> Iterator[None]:
     """Prevent pruning of snapshots that no event names yet. Raises `SnapshotError`."""
@@ -36,8 +56,8 @@ def materialise(
 ) -> tuple[WorkspaceAt, RestoreResult]:
     """Write the workspace of a recording, as it was right after event `seq`, into a directory.
 
-    `target` is new or empty; `home` is `Settings.home`, under which the snapshots are. Blocks: run
-    it in a thread. What comes back says whether the snapshot is of exactly that moment
+    `target` is new or empty; `home` is the folder under which the snapshots are. Blocks: run it in
+    a thread. What comes back says whether the snapshot is of exactly that moment
     (`WorkspaceAt.exact`: false in the midst of a step) and what could not be written
     (`RestoreResult.missing`: too large to be kept, special files).
 
