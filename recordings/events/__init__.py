@@ -3,7 +3,13 @@
 `docs/reference/events.md` describes each; `storage/log.py` writes them to disk.
 """
 
-from recordings.events.batch import Check, QueryOutcome, QueryStatus, SimulatedUser
+from recordings.events.batch import (
+    Check,
+    CheckedRequirement,
+    QueryOutcome,
+    QueryStatus,
+    SimulatedUser,
+)
 from recordings.events.context import Compaction, Stub, SummaryRequest, SummaryResponse
 from recordings.events.envelope import Event, LiveDelta, LiveOutput, Parent
 from recordings.events.model import (
@@ -55,6 +61,7 @@ __all__ = [
     "CallRequest",
     "Check",
     "CheckFound",
+    "CheckedRequirement",
     "Compaction",
     "Continuity",
     "Edit",

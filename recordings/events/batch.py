@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from recordings.events.parts import EventBase, Usage
+from pydantic import Field
+
+from recordings.events.parts import EventBase, EventPart, Usage
 
 QueryStatus = Literal[
     "solved",
     "answered",
     "unsolved",
+    "check_error",
     "gave_up",
     "limit",
     "loop",
@@ -19,8 +22,20 @@ QueryStatus = Literal[
     "failed",
     "infra",
 ]
-"""How an attempt at a query ended: `solved` and `unsolved` by its check, `answered` without one,
-`gave_up` when the model did nothing more after feedback on a failed check."""
+"""How an attempt at a query ended, in the words of events: readers show those of
+`recordings.outcomes`, where `answered` is `unchecked` and `empty` is `failed`."""
+
+
+Score = Annotated[float, Field(ge=0, le=1)]
+"""Share of requirements that are met."""
+
+
+class CheckedRequirement(EventPart):
+    """One requirement of a query, as its check judged it."""
+
+    name: str
+    met: bool
+    why: str = ""
 
 
 class Check(EventBase):
@@ -28,6 +43,7 @@ class Check(EventBase):
 
     type: ClassVar[str] = "check"
     durable: ClassVar[bool] = True
+    later: ClassVar[frozenset[str]] = frozenset({"score", "requirements", "error"})
     round: int
     command: str
     exit_code: int | None = None
@@ -36,6 +52,12 @@ class Check(EventBase):
     output: str = ""
     """The end of its output."""
     seconds: float
+    score: Score | None = None
+    """Share of the query's requirements that are met, if the check reports one."""
+    requirements: list[CheckedRequirement] | None = None
+    """What the score is made of, if the check reports it."""
+    error: str | None = None
+    """Why the check could not run, in a sentence: then it decides nothing."""
 
 
 class SimulatedUser(EventBase):
@@ -56,7 +78,10 @@ class QueryOutcome(EventBase):
 
     type: ClassVar[str] = "query_outcome"
     durable: ClassVar[bool] = True
+    later: ClassVar[frozenset[str]] = frozenset({"score"})
     status: QueryStatus
     reason: str = ""
     feedback_rounds: int = 0
     """Rounds that were opened because the check failed."""
+    score: Score | None = None
+    """The last check's score, if it reported one."""

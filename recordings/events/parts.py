@@ -22,6 +22,8 @@ class EventBase(EventPart):
 
     type: ClassVar[str]
     durable: ClassVar[bool] = False
+    later: ClassVar[frozenset[str]] = frozenset()
+    """Fields that a line has only when they are set: earlier versions of sii do not know them."""
 
 
 class BlobRef(EventPart):

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+import orjson
+
 from recordings.conversation.outages import TOOL_INFRA
 from recordings.errors import UNREADABLE
 from recordings.index.index import Key, RecordingIndex
@@ -15,12 +17,15 @@ from recordings.index.schema import spaced
 from recordings.index.texts import text_at
 from recordings.reviews.approval import ApprovalState, Policy, Verdict, standing
 from recordings.storage.log import is_locked
+from recordings.store.checks import LastCheck
 from recordings.store.summary import RecordingSummary
 
 if TYPE_CHECKING:
+    from recordings.outcomes import State
     from recordings.store.summary import SummaryStatus
 
 SortKey = Literal["started", "tokens", "steps", "rounds", "duration", "id"]
+TextKind = Literal["user", "reasoning", "content", "call", "observation"]
 _AROUND = 60
 """Characters of a snippet on each side of a match."""
 
@@ -29,7 +34,11 @@ _AROUND = 60
 class Filter:
     """Which recordings; a field that is not set has no effect."""
 
+    outcome: tuple[str, ...] = ()
+    """In the words of `recordings.outcomes`."""
+    state: tuple[str, ...] = ()
     status: tuple[str, ...] = ()
+    """Outcomes or states, in these words or those of events."""
     text: str | None = None
     """A part of the first user message."""
     model: str | None = None
@@ -50,6 +59,7 @@ class Filter:
     steps: tuple[int | None, int | None] = (None, None)
     duration: tuple[float | None, float | None] = (None, None)
     """Seconds."""
+    score: tuple[float | None, float | None] = (None, None)
     approval: ApprovalState | None = None
     reviewer: str | None = None
     """A reviewer who gave a verdict, void or not."""
@@ -75,6 +85,12 @@ class FoundRecording:
     parent_seq: int | None = None
     uncounted: int = 0
     """Reviews that do not count, because this home did not write them."""
+    check: LastCheck | None = None
+    """The last one that ran."""
+    rubric: str | None = None
+    """What the query asks a reviewer to check."""
+    excluded: int = 0
+    """Events that reviewers exclude from training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +99,15 @@ class Hit:
 
     id: str
     seq: int
-    kind: Literal["user", "reasoning", "content", "call", "observation"]
+    kind: TextKind
     snippet: str
     """In one line."""
     matches: tuple[tuple[int, int], ...] = field(default=())
     """Places of the words in the snippet: (start, end)."""
+    outcome: str | None = None
+    """How the session ended."""
+    state: State = "ended"
+    """Of the recording."""
 
 
 def find(
@@ -116,9 +136,7 @@ def find(
         if folder is None:
             continue
         one = _found(folder, row, verdicts.get(row["number"], []), policy)
-        if where.status and one.summary.status not in where.status:
-            continue
-        if where.approval and one.approval != where.approval:
+        if not _passes(one, where):
             continue
         found.append((row["number"], one))
         if len(found) == limit:
@@ -126,8 +144,30 @@ def find(
     return [_with(one, tags.get(number, []), outages.get(number, 0)) for number, one in found]
 
 
+def _is_narrowed(where: Filter) -> bool:
+    """Return whether `_passes` leaves recordings out."""
+    return bool(where.status or where.state or where.outcome or where.approval)
+
+
+def _passes(one: FoundRecording, where: Filter) -> bool:
+    """Return whether a recording passes what a query of the index cannot decide."""
+    summary = one.summary
+    words = {summary.status, summary.state, summary.session_outcome}
+    return (
+        (not where.status or bool(words & set(where.status)))
+        and (not where.state or summary.state in where.state)
+        and (not where.outcome or summary.session_outcome in where.outcome)
+        and (not where.approval or one.approval == where.approval)
+    )
+
+
 def search(
-    index: RecordingIndex, text: str, where: Filter = Filter(), *, limit: int = 50
+    index: RecordingIndex,
+    text: str,
+    where: Filter = Filter(),
+    *,
+    limit: int = 50,
+    policy: Policy = "any",
 ) -> Iterator[Hit]:
     """Yield the places that have all words of a text, the newest recordings first.
 
@@ -138,16 +178,33 @@ def search(
         return
     conditions, values = _conditions(where)
     places = index.db.execute(
-        "SELECT r.id, r.folder, p.seq, p.kind, p.offset "
-        "FROM texts t JOIN places p ON p.place = t.rowid "
+        "SELECT r.number, p.seq, p.kind, p.offset FROM texts t JOIN places p ON p.place = t.rowid "
         f"JOIN recordings r USING (number) WHERE texts MATCH ? AND {conditions} "
         "ORDER BY t.rowid DESC LIMIT ?",
-        (" ".join(f'"{word}"' for word in words), *values, limit),
+        # What the query cannot decide is decided before places are counted.
+        (" ".join(f'"{word}"' for word in words), *values, -1 if _is_narrowed(where) else limit),
     ).fetchall()
-    for name, batch, seq, kind, offset in places:
-        found = _text_at(index.folder_of(Key(name, batch)), kind, offset)
-        if found is not None:
-            yield Hit(name, seq, kind, *_snippet(found, words))
+    recordings: dict[int, FoundRecording | None] = {}
+    count = 0
+    for number, seq, kind, offset in places:
+        if number not in recordings:
+            recordings[number] = _found_by_number(index, number, policy)
+        one = recordings[number]
+        if one is None or not _passes(one, where):
+            continue
+        found = _text_at(one.summary.folder, kind, offset)
+        if found is None:
+            continue
+        yield _hit(one, seq, kind, found, words)
+        count += 1
+        if count == limit:
+            return
+
+
+def _hit(one: FoundRecording, seq: int, kind: TextKind, found: str, words: list[str]) -> Hit:
+    snippet, matches = _snippet(found, words)
+    outcome, state = one.summary.session_outcome, one.summary.state
+    return Hit(one.summary.id, seq, kind, snippet, matches, outcome, state)
 
 
 def children(index: RecordingIndex, name: str) -> list[tuple[str, int]]:
@@ -176,6 +233,8 @@ def _conditions(where: Filter) -> tuple[str, list[Any]]:
             "AND v.sha256 = r.head AND v.reviewer = ?)",
             where.unjudged_by,
         ),
+        ("r.score >= ?", where.score[0]),
+        ("r.score <= ?", where.score[1]),
         ("r.tokens >= ?", where.tokens[0]),
         ("r.tokens <= ?", where.tokens[1]),
         ("r.steps >= ?", where.steps[0]),
@@ -235,6 +294,9 @@ def _found(
         duration=max(0.0, ended - started) if started is not None else 0.0,
         bytes=row["size"] or 0,
         why=row["why"],
+        outcome=row["outcome"],
+        score=row["score"],
+        reason=row["reason"],
     )
     return FoundRecording(
         summary=summary,
@@ -246,7 +308,32 @@ def _found(
         parent=row["parent"],
         parent_seq=row["parent_seq"],
         uncounted=row["uncounted"],
+        check=_check_of(row["last_check"]),
+        rubric=row["rubric"],
+        excluded=row["excluded"],
     )
+
+
+def _found_by_number(index: RecordingIndex, number: int, policy: Policy) -> FoundRecording | None:
+    rows = index.db.execute("SELECT * FROM recordings WHERE number = ?", (number,))
+    names = [name for name, *_ in rows.description]
+    row = rows.fetchone()
+    if row is None:
+        return None  # another process has refreshed the index meanwhile
+    facts = dict(zip(names, row, strict=True))
+    folder = index.folder_of(Key(facts["id"], facts["folder"]))
+    if folder is None:
+        return None
+    reviews = index.db.execute("SELECT * FROM verdicts WHERE number = ? ORDER BY time", (number,))
+    return _found(folder, facts, [_Review(*values) for _, *values in reviews], policy)
+
+
+def _check_of(text: str | None) -> LastCheck | None:
+    if text is None:
+        return None
+    kept = orjson.loads(text)
+    lines, requirements = tuple(kept.pop("last_lines")), map(tuple, kept.pop("requirements"))
+    return LastCheck(**kept, last_lines=lines, requirements=tuple(requirements))
 
 
 def _with(found: FoundRecording, tags: list[str], outages: int) -> FoundRecording:
@@ -260,9 +347,9 @@ def _words(text: str) -> list[str]:
     return [spaced(word) for word in words if re.search(r"\w", word)]
 
 
-def _text_at(folder: Path | None, kind: str, offset: int) -> str | None:
+def _text_at(folder: Path, kind: str, offset: int) -> str | None:
     try:
-        return None if folder is None else text_at(folder, kind, offset)
+        return text_at(folder, kind, offset)
     except UNREADABLE:
         return None  # packed, redacted or deleted since the refresh
 

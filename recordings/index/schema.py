@@ -8,7 +8,7 @@ from typing import Any
 
 from recordings.storage.lines import STREAMED
 
-VERSION = 7
+VERSION = 8
 """A file with another version is deleted and built again."""
 
 # `folder` is the name of the batch's folder, empty for the home's own recordings.
@@ -25,7 +25,8 @@ CREATE TABLE recordings (
     status TEXT, mode TEXT DEFAULT '', model TEXT DEFAULT '', query TEXT, batch TEXT,
     started REAL, ended REAL, rounds INTEGER DEFAULT 0, steps INTEGER DEFAULT 0,
     tokens INTEGER DEFAULT 0, first_message TEXT DEFAULT '', uncounted INTEGER DEFAULT 0,
-    UNIQUE (id, folder)
+    outcome TEXT, score REAL, reason TEXT DEFAULT '', rubric TEXT, last_check TEXT,
+    excluded INTEGER DEFAULT 0, UNIQUE (id, folder)
 );
 CREATE TABLE judged_by (key TEXT NOT NULL);
 INSERT INTO judged_by VALUES ('');

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from recordings.errors import LineChanged, RecordingDamaged
 from recordings.index.schema import PARTS, UNREAD, spaced, texts_of
+from recordings.outcomes import outcome_of
 from recordings.reviews.keys import ReviewKeys
-from recordings.reviews.reviews import counted_reviews, read_reviews, tags
+from recordings.reviews.reviews import counted_reviews, excluded_events, read_reviews, tags
+from recordings.storage.encoding import encode
 from recordings.storage.lines import parse_line, read_head
 from recordings.storage.log import Line, read_checked_lines
-from recordings.store.summary import is_new_fork
+from recordings.store.checks import LastCheck
+from recordings.store.summary import is_new_fork, reason_of
 
 _COLUMNS = (
     *("offset", "line", "head", "parent", "parent_seq"),
     *("status", "mode", "model", "query", "batch", "first_message"),
     *("started", "ended", "rounds", "steps", "tokens"),
+    *("outcome", "score", "reason", "rubric", "last_check"),
 )
 """Columns of a recording's row that are read, updated and written back."""
 _EARLIEST, _LATEST = -62_135_596_800, 253_402_300_800
@@ -112,7 +117,10 @@ class _Indexer:
         db, number = self._db, self._number
         reviews = counted_reviews(self._folder, self._keys)
         uncounted = len(read_reviews(self._folder)) - len(reviews)
-        db.execute("UPDATE recordings SET uncounted = ? WHERE number = ?", (uncounted, number))
+        db.execute(
+            "UPDATE recordings SET uncounted = ?, excluded = ? WHERE number = ?",
+            (uncounted, len(excluded_events(reviews)), number),
+        )
         first = {
             tag
             for (tag,) in db.execute("SELECT tag FROM tags WHERE number = ? AND first", (number,))
@@ -151,6 +159,7 @@ class _Indexer:
         if event.get("parent"):
             row["parent"], row["parent_seq"] = event["parent"]["session"], event["parent"]["seq"]
             row["started"] = event["wall"]
+            row.update(outcome=None, score=None, reason="")  # those of its parent
         self._count(event["type"], event["data"])
         if event["type"] == "session_start":
             row["started"] = event["wall"]
@@ -168,6 +177,7 @@ class _Indexer:
             case "session_start":
                 row.update(mode=data["mode"], model=data["model"])
                 row.update(query=data.get("query"), batch=data.get("batch"))
+                row["rubric"] = data.get("rubric")
                 self._db.executemany(
                     "INSERT OR IGNORE INTO tags VALUES (?, ?, 1)",
                     [(self._number, _bounded(tag)) for tag in data.get("tags", ())[:_MOST_TAGS]],
@@ -184,8 +194,15 @@ class _Indexer:
                 self._tools[data["name"]] += 1
             case "observation" if data["error"]:
                 self._errors[data["error"]] += 1
+            case "check":
+                row["last_check"] = encode(asdict(LastCheck.of(data))).decode()
+            case "query_outcome":
+                row.update(outcome=outcome_of(data["status"]), score=data.get("score"))
+                row["reason"] = reason_of(data)
             case "session_end":
                 row["status"] = data["status"]
+                if row["outcome"] is None:
+                    row["reason"] = reason_of(data)
 
 
 def _bounded(value: Any) -> Any:

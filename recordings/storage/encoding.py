@@ -24,9 +24,18 @@ def encode(value: Any) -> bytes:
 def _fields(value: Any) -> dict[str, Any]:
     # Three times as fast as pydantic's own serializer, with the same result for these models.
     if _is_model(value):
-        fields: dict[str, Any] = value.__dict__
-        return fields
+        return _fields_of(value)
     raise TypeError
+
+
+def _fields_of(model: Any) -> dict[str, Any]:
+    fields: dict[str, Any] = model.__dict__
+    later = getattr(model, "later", None)
+    if later:
+        return {
+            name: value for name, value in fields.items() if value is not None or name not in later
+        }
+    return fields
 
 
 def _is_model(value: Any) -> bool:
@@ -46,6 +55,6 @@ def _storable(value: Any) -> Any:
         case list() | tuple():
             return [_storable(item) for item in value]
         case _ if _is_model(value):
-            return _storable(value.__dict__)
+            return _storable(_fields_of(value))
         case _:
             return _storable(repr(value))

@@ -18,16 +18,17 @@ from recordings.errors import (
     RecordingTooNew,
     why_damaged,
 )
+from recordings.outcomes import EMPTY_ANSWER, STATES, outcome_of
 from recordings.storage.files import stored_status
 from recordings.storage.lines import parse_line, read_head
 from recordings.storage.log import LOG, LONGEST_LINE, is_locked, open_log, read_lines
 
 if TYPE_CHECKING:
-    from recordings.events import QueryStatus, SessionStatus
+    from recordings.events import SessionStatus
+    from recordings.outcomes import State
 
     SummaryStatus = SessionStatus | Literal["open", "forked", "crashed", "damaged", "newer"]
-    """How a session ended. `open`: it is being written; `forked`: it has no new message since the
-    fork; `crashed`: it has no end; `newer`: its format is of a later version."""
+    """How a session ended, as its last event says, or the state of one without an end."""
 
 _IN_ROUND = frozenset(
     {"user_message", "model_request", "model_response", "tool_call", "observation", "interrupt"}
@@ -45,7 +46,7 @@ _BEYOND = 1e12
 _KINDS: dict[str, Any] = {
     **dict.fromkeys(("status", "mode", "model", "first_message", "reason"), str),
     **dict.fromkeys(("batch", "query", "outcome"), str | None),
-    **dict.fromkeys(("started", "duration"), int | float | None),
+    **dict.fromkeys(("started", "duration", "score"), int | float | None),
     **dict.fromkeys(("context_length", "tokens", "attempt"), int | None),
     **dict.fromkeys(("rounds", "steps", "generated"), int),
     "variant": dict,
@@ -80,12 +81,31 @@ class RecordingSummary:
     attempt: int | None = None
     variant: dict[str, Any] = field(default_factory=dict)
     """The settings that vary in its batch (`SessionStart`)."""
-    outcome: QueryStatus | None = None
-    """How an attempt of a batch ended; `None` when it was stopped before."""
+    outcome: str | None = None
+    """How an attempt of a batch ended, in the words of `recordings.outcomes`; `None` when it was
+    stopped before, and for other sessions (`session_outcome`)."""
+    score: float | None = None
+    """Share of the query's requirements that are met, as its check reported."""
     reason: str = ""
     """Reason of the outcome, or of the session's end."""
     generated: int = 0
     """Tokens that the model generated."""
+
+    @property
+    def session_outcome(self) -> str | None:
+        """How a session ended, of a batch or not, or `None` when it has no end."""
+        if self.outcome is not None:
+            return self.outcome
+        if self.status in STATES:
+            return None
+        # An attempt without an outcome was stopped, whatever its last round ended in.
+        return "interrupted" if self.mode == "batch" else outcome_of(self.status)
+
+    @property
+    def state(self) -> State:
+        """What the recording is on disk."""
+        found = next((state for state in STATES if state == self.status), None)
+        return found or ("imported" if self.mode == "imported" else "ended")
 
 
 def summarise(folder: Path) -> RecordingSummary:
@@ -105,7 +125,7 @@ def _summarise(folder: Path) -> RecordingSummary:
     tail = [line for line in _tail(folder) if line["type"] != "redaction"]
     last = tail[0] if tail else start
     end = last["data"] if last["type"] == "session_end" else None
-    outcome = next((line["data"] for line in tail if line["type"] == "query_outcome"), None)
+    outcome = next((line["data"] for line in tail if _is_outcome(line, folder.name)), None)
     started = start["wall"] if start["session"] == folder.name else _forked(folder, start["wall"])
     usage = end and end["usage"]
     status: SummaryStatus = "crashed"
@@ -133,10 +153,22 @@ def _summarise(folder: Path) -> RecordingSummary:
         query=start["data"].get("query"),
         attempt=start["data"].get("attempt"),
         variant=start["data"].get("variant") or {},
-        outcome=outcome and outcome["status"],
-        reason=(outcome or end or {}).get("reason", ""),
+        outcome=outcome and outcome_of(outcome["status"]),
+        score=outcome and outcome.get("score"),
+        reason=reason_of(outcome or end or {}),
         generated=usage["completion_tokens"] if usage else 0,
     )
+
+
+def reason_of(ended: Mapping[str, Any]) -> str:
+    """Return why a session or an attempt ended as it did, from what its event says."""
+    reason: str = ended.get("reason", "")
+    return reason or (EMPTY_ANSWER if ended.get("status") == "empty" else "")
+
+
+def _is_outcome(line: Mapping[str, Any], session: str) -> bool:
+    """Return whether a line is the outcome of the session itself: a fork's parent has its own."""
+    return line["type"] == "query_outcome" and bool(line["session"] == session)
 
 
 def _check(summary: RecordingSummary) -> None:

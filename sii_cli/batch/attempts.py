@@ -12,7 +12,6 @@ from recordings.events import ModelResponse, SummaryResponse
 from recordings.storage.log import read_events
 from recordings.store.store import RecordingStore
 from recordings.store.summary import RecordingSummary, summarise
-from sii_cli.batch.outcomes import INFRA
 from sii_cli.batch.plan.plan import Attempt, attempt_name
 
 
@@ -67,7 +66,7 @@ class Attempts:
         """Add a recording of an attempt of the plan."""
         if summary.outcome is None:
             (self.running if summary.status == "open" else self.stopped).append(summary)
-        elif summary.outcome == INFRA:
+        elif summary.outcome == "infra":
             self.infra.append(summary)
         else:
             self.ended.setdefault(attempt_name_of(summary), summary)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 if TYPE_CHECKING:
-    from recordings.events import QueryStatus
+    from recordings.outcomes import Outcome
     from sii_cli.batch.budget import BatchBudget
     from sii_cli.trust.requirements import Kind
 
@@ -22,7 +22,7 @@ PREFERENCES: tuple[Preference, ...] = get_args(Preference)
 class Selection:
     """Which sessions of each query are sent to review."""
 
-    outcomes: frozenset[QueryStatus]
+    outcomes: frozenset[Outcome]
     """Of the sessions; empty: none is sent."""
     per_query: int
     prefer: Preference

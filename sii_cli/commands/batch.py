@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from recordings.outcomes import KEEPABLE
 from sii_cli.batch.options import PREFERENCES, BatchOptions
-from sii_cli.batch.outcomes import KEEPABLE
 from sii_cli.errors import USAGE, UsageError
+from sii_cli.options.outcomes import OutcomeChoice
 from sii_cli.options.settings import example, settings_options
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def command() -> None:
     metavar="[ADDRESS]",
     help="Run on the Ray cluster at ADDRESS, or on one that is found or started here.",
 )
-@click.option("--keep", multiple=True, type=click.Choice(KEEPABLE), help="Send to review.")
+@click.option("--keep", multiple=True, type=OutcomeChoice(KEEPABLE), help="Send to review.")
 @click.option("--per-query", type=click.IntRange(1), default=1, help="With --keep: the best N.")
 @click.option(
     "--prefer",

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from shutil import get_terminal_size
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import click
 
+from recordings.outcomes import OUTCOMES
 from sii_cli.config.home_key import reading_key
 from sii_cli.config.settings import find_key_home
 from sii_cli.options.filters import filter_options, make_filter, open_index
@@ -21,6 +24,7 @@ from sii_cli.options.times import ago
 if TYPE_CHECKING:
     from recordings.index.find import FoundRecording
     from recordings.store.collection import Collection
+    from recordings.store.summary import RecordingSummary
 
 NEWEST = 20
 LONGEST_TASK, SHORTEST_TASK = 60, 20
@@ -39,7 +43,8 @@ APPROVAL_WORDS = {
     help="List the recordings, the newest first.",
     epilog=example(
         "sii list",
-        "sii list --all --status done --tool python --min-steps 5 --sort tokens",
+        "sii list --all --outcome solved --tool python --min-steps 5 --sort tokens",
+        "sii list --outcome unsolved --min-score 0.5",
         "sii list --since 7d --approval unreviewed",
         "sii list --error tool_infra",
         "sii list --json | jq .id",
@@ -56,9 +61,11 @@ def command(everything: bool, as_json: bool, sort: Any, reverse: bool, **options
     found = _find(options, sort, reverse, None if everything else NEWEST)
     width = get_terminal_size().columns if sys.stdout.isatty() else None
     origin = OriginOf() if found else None
+    columns = Columns() if as_json else Columns.of(found)
     for one in found:
         assert origin is not None
-        click.echo(json.dumps(_facts(one, origin)) if as_json else line_of(one, width, origin))
+        line = json.dumps(_facts(one, origin)) if as_json else line_of(one, width, origin, columns)
+        click.echo(line)
     if origin is not None and origin.foreign and not as_json:
         click.echo(
             "(foreign: this home cannot prove that it made them; `sii trust ID` for those "
@@ -128,7 +135,38 @@ class OriginOf:
         return "trusted" if is_trusted else "foreign"
 
 
-def line_of(found: FoundRecording, width: int | None, origin: OriginOf | None = None) -> str:
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The widths of the columns that depend on what is listed."""
+
+    outcome: int = 11
+    state: int = 0
+    """0: none, because every recording is `ended`."""
+
+    @classmethod
+    def of(cls, found: Sequence[FoundRecording]) -> Self:
+        """Return the columns of a list."""
+        states = [len(state) for one in found if (state := one.summary.state) != "ended"]
+        outcomes = (len(_outcome(one.summary)) for one in found)
+        return cls(max((cls().outcome, *outcomes)), max(states, default=0))
+
+
+def _outcome(summary: RecordingSummary) -> str:
+    """Return the outcome and the score, as they are listed."""
+    outcome = summary.session_outcome or "–"
+    if outcome not in OUTCOMES:  # the word of a foreign recording
+        from sii_cli.text.sanitise import one_line
+
+        outcome = one_line(outcome, 20)
+    return outcome if summary.score is None else f"{outcome} {summary.score:.2f}"
+
+
+def line_of(
+    found: FoundRecording,
+    width: int | None,
+    origin: OriginOf | None = None,
+    columns: Columns = Columns(),
+) -> str:
     """Return a recording's line; in a terminal of `width` columns its task is cut to fit, or
     stands below where it would have no room.
     """
@@ -137,7 +175,11 @@ def line_of(found: FoundRecording, width: int | None, origin: OriginOf | None = 
 
     summary = found.summary
     steps = counted(summary.steps, "step", "steps")
-    facts = f"{summary.id}  {ago(summary.started):>10}  {summary.status:<11}  {steps:>9}"
+    state = "" if summary.state == "ended" else summary.state
+    shown = f"{_outcome(summary):<{columns.outcome}}  "
+    if columns.state:
+        shown += f"{state:<{columns.state}}  "
+    facts = f"{summary.id}  {ago(summary.started):>10}  {shown}{steps:>9}"
     stands = APPROVAL_WORDS.get(found.approval, "")
     if origin is not None and summary.mode != "imported" and origin(found) == "foreign":
         origin.foreign += 1
@@ -163,6 +205,13 @@ def _facts(found: FoundRecording, origin: OriginOf) -> dict[str, Any]:
     summary = found.summary
     return {
         "id": summary.id,
+        "outcome": summary.session_outcome,
+        "state": summary.state,
+        "score": summary.score,
+        "reason": summary.reason,
+        "check": found.check and asdict(found.check),
+        "rubric": found.rubric,
+        "excluded_events": found.excluded,
         "status": summary.status,
         "started": summary.started,
         "mode": summary.mode,

@@ -26,7 +26,7 @@ PLACES = 50
     "with 1 when nothing is found.",
     epilog=example(
         "sii search rounding error",
-        "sii search '\"division by zero\"' --status done --since 7d",
+        "sii search '\"division by zero\"' --outcome solved --since 7d",
         "sii search pytest --json | jq -r .id | sort -u",
     ),
 )
@@ -71,9 +71,10 @@ def _line(hit: Hit) -> str:
         ]
         last = end
     snippet = "".join(parts) + sanitise(hit.snippet[last:])
-    return f"{hit.id}  {hit.seq:>5}  {hit.kind:<11}  {snippet}"
+    outcome = hit.outcome or hit.state
+    return f"{hit.id}  {hit.seq:>5}  {hit.kind:<11}  {outcome:<11}  {snippet}"
 
 
 def _facts(hit: Hit) -> dict[str, Any]:
     facts = {"id": hit.id, "seq": hit.seq, "kind": hit.kind, "snippet": hit.snippet}
-    return {**facts, "matches": hit.matches}
+    return {**facts, "matches": hit.matches, "outcome": hit.outcome, "state": hit.state}

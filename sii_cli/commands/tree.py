@@ -72,13 +72,17 @@ def _lines(root: FoundRecording, forks: Forks, asked: str) -> Iterator[str]:
 
 
 def _line(found: FoundRecording, asked: str) -> str:
+    from sii_cli.text.sanitise import one_line
+
     summary = found.summary
     at = f"  forked at {found.parent_seq}" if found.parent is not None else ""
     mark = "  ←" if summary.id == asked else ""
     approval = "" if found.approval == "unreviewed" else f"  {found.approval.replace('_', ' ')}"
     steps = counted(summary.steps, "step", "steps")
     task = _short(summary.first_message)
-    return f"{summary.id}{at}  {summary.status}  {steps}{approval}  {task}{mark}"
+    state = "" if summary.state == "ended" else summary.state
+    ended = " ".join(filter(None, (one_line(summary.session_outcome or "", 20), state)))
+    return f"{summary.id}{at}  {ended}  {steps}{approval}  {task}{mark}"
 
 
 def _short(text: str) -> str:

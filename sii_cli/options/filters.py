@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from recordings.outcomes import OUTCOMES, STATES
 from sii_cli.config.home_key import review_keys
 from sii_cli.config.settings import find_key_home
 from sii_cli.errors import SiiError
+from sii_cli.options.outcomes import OutcomeChoice
 from sii_cli.options.recordings import open_collection, warn
 from sii_cli.options.times import parse_duration, parse_time
 
@@ -27,21 +29,28 @@ if TYPE_CHECKING:
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-STATUSES = (
-    *("done", "interrupted", "limit", "cut_off", "empty", "loop", "infra", "failed"),
-    *("open", "forked", "crashed", "damaged", "newer"),
-)
+STATUSES = (*OUTCOMES, *STATES, "done", "empty")
+"""What `--status` accepts: the words of both tables, and those of a session's last event."""
 APPROVALS = ("unreviewed", "approved", "rejected", "needs_work", "void")
 
 _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     (
-        "status",
+        "outcome",
         {
-            "type": click.Choice(STATUSES),
+            "type": OutcomeChoice(OUTCOMES),
             "multiple": True,
-            "help": "Status of the session; may be repeated.",
+            "help": "How the session ended; may be repeated.",
         },
     ),
+    (
+        "state",
+        {
+            "type": click.Choice(STATES),
+            "multiple": True,
+            "help": "What the recording is on disk; may be repeated.",
+        },
+    ),
+    ("status", {"type": click.Choice(STATUSES), "multiple": True, "hidden": True}),
     ("text", {"metavar": "TEXT", "help": "A part of the first message."}),
     ("model", {"metavar": "NAME", "help": "A part of the model's name."}),
     ("mode", {"metavar": "MODE", "help": "interactive, headless, batch, demo, imported."}),
@@ -65,6 +74,7 @@ _RANGES: tuple[tuple[str, Any, str], ...] = (
     ("tokens", click.IntRange(min=0), "N"),
     ("steps", click.IntRange(min=0), "N"),
     ("duration", parse_duration, "TIME"),
+    ("score", click.FloatRange(0, 1), "SHARE"),
 )
 
 

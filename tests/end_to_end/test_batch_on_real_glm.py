@@ -53,7 +53,7 @@ def test_twenty_sessions_eight_at_once_are_all_exact(
 
     recordings = list(RecordingStore(tmp_path / "out" / "recordings").list())
     assert Counter((one.query, one.outcome) for one in recordings) == {
-        (conversation.name, "answered"): 5 for conversation in CONVERSATIONS
+        (conversation.name, "unchecked"): 5 for conversation in CONVERSATIONS
     }
     for one in recordings:
         verified = verify(one.folder)

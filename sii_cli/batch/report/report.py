@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from recordings.outcomes import is_failure, is_verdict
 from recordings.store.summary import RecordingSummary
 from sii_cli.batch.attempts import Attempts
-from sii_cli.batch.outcomes import SOLVED, is_failure
 from sii_cli.batch.plan.plan import BatchPlan
 from sii_cli.batch.report.rates import FORMULAS, AttemptCounts, pass_all, pass_at
 from sii_cli.batch.runs import Run
@@ -156,7 +156,8 @@ def _statuses(ended: Sequence[RecordingSummary]) -> list[StatusRow]:
 
 def _rates(queries: Sequence[Query], by_query: dict[str, list[RecordingSummary]]) -> list[Rate]:
     checked = [by_query[query.id] for query in queries if query.check is not None]
-    tries = [AttemptCounts(len(those), _solved(those)) for those in checked if those]
+    judged = [[one for one in those if is_verdict(one.outcome)] for those in checked]
+    tries = [AttemptCounts(len(those), _solved(those)) for those in judged if those]
     most = max((one.n for one in tries), default=0)
     return [Rate(k, pass_at(tries, k), pass_all(tries, k)) for k in range(1, most + 1)]
 
@@ -173,7 +174,7 @@ def _query_row(query: str, those: list[RecordingSummary]) -> QueryRow:
 
 
 def _solved(those: Iterable[RecordingSummary]) -> int:
-    return sum(one.outcome == SOLVED for one in those)
+    return sum(one.outcome == "solved" for one in those)
 
 
 def causes(failed: Iterable[RecordingSummary]) -> list[Cause]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from recordings.errors import UNREADABLE
 from recordings.events import Observation
+from recordings.outcomes import is_failure, is_verdict
 from recordings.reviews.keys import ReviewKeys
 from recordings.reviews.reviews import add_review, counted_reviews, tags
 from recordings.storage.files import replace_file
@@ -19,7 +20,6 @@ from recordings.store.summary import RecordingSummary
 from recordings.trust.home_key import HomeKey
 from sii_cli.batch.attempts import Attempts
 from sii_cli.batch.options import Preference, Selection
-from sii_cli.batch.outcomes import SOLVED, is_failure
 
 TAG = "to-review"
 REVIEWER = "sii-batch"
@@ -75,7 +75,7 @@ def preference_pairs(attempts: Attempts) -> list[dict[str, Any]]:
         {"query": query, "chosen": better.id, "rejected": worse.id, "because": worse.outcome}
         for query, those in by_query.items()
         for better, worse in product(those, those)
-        if better.outcome == SOLVED and is_failure(worse.outcome)
+        if better.outcome == "solved" and is_failure(worse.outcome) and is_verdict(worse.outcome)
     ]
 
 

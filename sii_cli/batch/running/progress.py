@@ -7,7 +7,8 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from recordings.events import Event, ModelResponse, Observation, QueryStatus
+from recordings.events import Event, ModelResponse, Observation
+from recordings.outcomes import outcome_of
 from sii_cli.agent.event_channel import Item
 from sii_cli.batch.attempts import Attempts
 from sii_cli.batch.plan.plan import Attempt
@@ -62,7 +63,7 @@ class Progress:
     ) -> None:
         """`total`: all attempts of the plan. `notify` receives a line for each notable thing."""
         self.total = total
-        self.outcomes: Counter[QueryStatus] = Counter(
+        self.outcomes: Counter[str] = Counter(
             summary.outcome for summary in before.ended.values() if summary.outcome
         )
         self.tokens = 0
@@ -125,13 +126,13 @@ class Progress:
         """Count an outcome."""
         live = self.running.pop(attempt.name)
         self.last_failures.pop(attempt.name, None)
-        outcome = result.outcome
-        self.outcomes[outcome.status] += 1
+        status, reason = outcome_of(result.outcome.status), result.outcome.reason
+        self.outcomes[status] += 1
         self.session_speed.add(1)
-        why = f" ({outcome.reason})" if outcome.reason else ""
+        why = f" ({reason})" if reason else ""
         seconds = self._clock() - live.began
         self._notify(
-            f"{self.done}/{self.total} {attempt.name}: {outcome.status}{why}, {live.steps} steps, "
+            f"{self.done}/{self.total} {attempt.name}: {status}{why}, {live.steps} steps, "
             f"{live.tokens} tokens, {seconds:.0f} s, {result.session}"
         )
 

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 
 from recordings.errors import RecordingError
 from sii_cli.batch.budget import NO_LIMIT, BatchBudget
-from sii_cli.batch.outcomes import INFRA
 from sii_cli.batch.plan.plan import Attempt
 from sii_cli.batch.running.admission import Admission
 from sii_cli.batch.running.listener import BatchListener
@@ -123,7 +122,7 @@ class Runner:
         match error:
             case None:
                 result = task.result()
-                if result.outcome.status == INFRA:
+                if result.outcome.status == "infra":
                     await self._run_again(attempt, result.outcome.reason)
                 else:
                     self._admission.succeeded()

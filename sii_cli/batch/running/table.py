@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sii_cli.batch.outcomes import OUTCOMES
+from recordings.outcomes import style_of
 from sii_cli.text.sanitise import one_line
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _counts(progress: Progress) -> Text:
     from rich.text import Text
 
     counts = [
-        Text(f"{outcome} {count}", style=OUTCOMES[outcome].style if outcome in OUTCOMES else "")
+        Text(f"{outcome} {count}", style=style_of(outcome))
         for outcome, count in progress.outcomes.most_common()
     ]
     return Text(", ").join(counts) if counts else Text("nothing yet")

@@ -38,7 +38,7 @@ def recomputed(folder: Path) -> dict[str, Any]:
             for status, count in Counter(map(_outcome, counted)).items()
         },
         "causes": Counter(
-            _outcome(log) for log in counted if _outcome(log) not in ("solved", "answered")
+            _outcome(log) for log in counted if _outcome(log) not in ("solved", "unchecked")
         ),
         "rates": _rates([by_query[one["id"]] for one in queries if one.get("check")]),
         "by_query": {one["id"]: _query_row(by_query[one["id"]]) for one in queries},
@@ -77,7 +77,8 @@ def _read(path: Path) -> Lines:
 
 
 def _outcome(log: Lines) -> str | None:
-    return next((x["data"]["status"] for x in reversed(log) if x["type"] == "query_outcome"), None)
+    word = next((x["data"]["status"] for x in reversed(log) if x["type"] == "query_outcome"), None)
+    return {"answered": "unchecked", "empty": "failed"}.get(str(word), word)
 
 
 def _generated(log: Lines) -> int:

@@ -150,7 +150,7 @@ def test_every_status_is_told_apart(place: Place) -> None:
         "with-feedback": "solved",
         "never": "unsolved",
         "gives-up": "gave_up",
-        "no-check": "answered",
+        "no-check": "unchecked",
         "loop": "loop",
         "long": "cut_off",
         "steps": "limit",
@@ -389,7 +389,7 @@ def test_ctrl_c_finishes_what_runs_and_twice_stops_it(place: Place) -> None:
     assert process.returncode == 130
     assert "resume with `sii batch --resume" in err
     ended = place.recordings()
-    assert all(one.outcome == "answered" for one in ended)
+    assert all(one.outcome == "unchecked" for one in ended)
     assert len(ended) < 12
 
     process = place.start("--resume", "out", "--concurrency", "3")

@@ -88,7 +88,7 @@ def test_the_family_is_a_tree(shell: Shell) -> None:
     grandchild = fork(shell, late.name, 6)
     shell.recorded()
     lines = shell.sii("tree", grandchild.name).stdout.splitlines()
-    assert [line.split("  done")[0].split("  forked  ")[0] for line in lines] == [
+    assert [line.split("  unchecked")[0].split("  forked  ")[0] for line in lines] == [
         parent.name,
         f"├─ {early.name}  forked at 4",
         f"└─ {late.name}  forked at 9",

@@ -16,6 +16,7 @@ from rich.cells import cell_len
 from recordings.events import SessionStatus, UserMessage
 from recordings.index.find import find
 from recordings.index.index import INDEX, RecordingIndex
+from recordings.outcomes import Outcome, State
 from recordings.recorder import Recorder
 from recordings.reviews.approval import ApprovalState
 from recordings.reviews.keys import ReviewKeys
@@ -88,11 +89,8 @@ def test_approvals_are_listed_and_one_that_no_longer_holds_says_so(shell: Shell)
 def test_the_choices_are_those_there_are() -> None:
     assert set(STATUSES) == {
         *get_args(SessionStatus),
-        "open",
-        "forked",
-        "crashed",
-        "damaged",
-        "newer",
+        *get_args(Outcome),
+        *get_args(State),
     }
     assert set(APPROVALS) == set(get_args(ApprovalState))
 

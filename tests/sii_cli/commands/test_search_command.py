@@ -25,7 +25,7 @@ def test_a_text_is_found_with_its_place_and_what_stands_around_it(shell: Shell) 
     assert done.returncode == 0
     (line,) = done.stdout.splitlines()
     assert line.startswith(folder.name)
-    assert line.endswith("  user         Where is the zebra?")
+    assert line.endswith("  user         unchecked    Where is the zebra?")
     assert "›" in shell.sii("show", folder.name).stdout
     fact = json.loads(shell.sii("search", "zebra", "--json").stdout)
     assert (fact["id"], fact["kind"]) == (folder.name, "user")

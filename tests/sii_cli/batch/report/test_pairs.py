@@ -44,10 +44,20 @@ def ended(name: str, outcome: Any, query: str = "q") -> RecordingSummary:
 
 def test_solved_sessions_stand_beside_every_other_end_of_their_query_but_infra() -> None:
     outcomes = Attempts()
-    ends = ("solved", "unsolved", "gave_up", "limit", "infra", None, "solved", "answered")
+    ends = (
+        "solved",
+        "unsolved",
+        "gave_up",
+        "limit",
+        "infra",
+        None,
+        "solved",
+        "unchecked",
+        "check_error",
+    )
     for number, outcome in enumerate(ends):
         outcomes.add(ended(f"r{number}", outcome))
-    outcomes.add(ended("r8", "unsolved", query="another"))
+    outcomes.add(ended("r9", "unsolved", query="another"))
     assert preference_pairs(outcomes) == [
         {"query": "q", "chosen": better, "rejected": worse, "because": because}
         for better in ("r0", "r6")

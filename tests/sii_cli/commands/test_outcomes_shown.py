@@ -1,0 +1,186 @@
+"""How a session ended is a column, a filter and a field of every command that finds recordings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recordings.events import Check, QueryOutcome, RoundEnd, SessionEnd, SessionStatus, UserMessage
+from recordings.index.find import find
+from recordings.index.index import RecordingIndex
+from recordings.recorder import Recorder
+from recordings.storage.encoding import encode
+from recordings.store.summary import summarise
+from tests.recordings.recording_sessions import session_start
+from tests.sii_cli.shell import Shell
+
+PYTEST = "collected 2 items\n\nFAILED test_money.py::test_split - assert 999 == 1000\n1 failed\n"
+
+
+def attempt(
+    shell: Shell,
+    status: Any = None,
+    *,
+    ends: SessionStatus | None = "done",
+    mode: Any = "batch",
+    check: Check | None = None,
+    score: float | None = None,
+    reason: str = "",
+) -> Path:
+    """Record a session that ends so; `status` is that of its `query_outcome`."""
+    _, folder = shell.store.create_folder()
+    recorder = Recorder.create(folder, folder.name, key=shell.key)
+    about = {"batch": "monday", "query": "q", "attempt": 1} if mode == "batch" else {}
+    start = session_start(mode=mode, rubric="Are the cents right?", **about)
+    recorder.record(start, "harness")
+    recorder.record(UserMessage(round=1, text="Fix the ledger."), "query")
+    recorder.record(RoundEnd(round=1, status="answered", steps=1), "harness")
+    if check is not None:
+        recorder.record(check, "harness")
+    if status is not None:
+        recorder.record(QueryOutcome(status=status, score=score, reason=reason), "harness")
+    if ends is not None:
+        recorder.record(SessionEnd(status=ends, rounds=1, steps=1), "harness")
+    recorder.close()
+    return folder
+
+
+def failed_check(**more: Any) -> Check:
+    facts = {"round": 1, "command": "pytest -q", "exit_code": 1, "passed": False, "seconds": 0.5}
+    return Check(**{**facts, "output": PYTEST, **more})
+
+
+def listed(shell: Shell, *args: str) -> list[dict[str, Any]]:
+    done = shell.sii("list", "--json", *args)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_a_solved_and_an_unsolved_session_differ_in_the_list(shell: Shell) -> None:
+    attempt(shell, "unsolved")
+    attempt(shell, "solved")
+    told = shell.sii("list").stdout.splitlines()
+    assert ["  solved  " in told[0], "  unsolved  " in told[1]] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("status", "ends", "mode", "shown"),
+    [
+        ("solved", "done", "batch", ("solved", "ended")),
+        ("answered", "done", "batch", ("unchecked", "ended")),
+        ("empty", "empty", "batch", ("failed", "ended")),
+        ("check_error", "done", "batch", ("check_error", "ended")),
+        (None, "done", "batch", ("interrupted", "ended")),  # stopped between two rounds
+        ("solved", None, "batch", ("solved", "crashed")),
+        (None, "done", "interactive", ("unchecked", "ended")),
+        (None, "empty", "headless", ("failed", "ended")),
+        (None, "interrupted", "interactive", ("interrupted", "ended")),
+        (None, None, "interactive", (None, "crashed")),
+        (None, "done", "imported", ("unchecked", "imported")),
+    ],
+)
+def test_outcome_and_state_are_those_of_the_tables(
+    shell: Shell, status: Any, ends: Any, mode: Any, shown: tuple[str | None, str]
+) -> None:
+    folder = attempt(shell, status, ends=ends, mode=mode)
+    (one,) = listed(shell)
+    assert (one["outcome"], one["state"]) == shown
+    summary = summarise(folder)
+    assert (summary.session_outcome, summary.state) == shown
+    if status == "empty":
+        assert one["reason"] == summary.reason == "empty answer"
+
+
+def test_outcomes_and_states_are_filters_of_every_list(shell: Shell) -> None:
+    unsolved, solved = attempt(shell, "unsolved"), attempt(shell, "solved")
+    crashed = attempt(shell, None, ends=None)
+    unchecked = attempt(shell, "answered")
+
+    def ids(*args: str) -> list[str]:
+        return [one["id"] for one in listed(shell, *args)]
+
+    assert ids("--outcome", "solved") == [solved.name]
+    assert ids("--outcome", "solved", "--outcome", "unsolved") == [solved.name, unsolved.name]
+    assert ids("--state", "crashed") == [crashed.name]
+    assert ids("--outcome", "unchecked") == [unchecked.name]
+    assert ids("--outcome", "answered") == ids("--outcome", "done") == [unchecked.name]
+    found = shell.sii("search", "ledger", "--outcome", "solved", "--json").stdout.splitlines()
+    assert [json.loads(line)["id"] for line in found] == [solved.name]
+    assert json.loads(found[0])["outcome"] == "solved"
+    stats = json.loads(shell.sii("stats", "--outcome", "solved", "--json").stdout)
+    assert stats["recordings"] == 1
+    none = shell.sii("search", "ledger", "--state", "damaged")
+    assert (none.returncode, none.stdout) == (1, "")
+
+
+def test_search_counts_only_the_places_that_pass(shell: Shell) -> None:
+    solved = attempt(shell, "solved")
+    for _ in range(3):
+        attempt(shell, "unsolved")
+    found = shell.sii("search", "ledger", "--outcome", "solved", "--limit", "1")
+    assert found.stdout.startswith(f"{solved.name} ")
+    assert " user         solved " in found.stdout
+
+
+@pytest.mark.parametrize(
+    ("word", "count"),
+    [("done", 3), ("solved", 1), ("unsolved", 1), ("unchecked", 1), ("empty", 0), ("open", 0)],
+)
+def test_status_is_still_accepted_in_silence(shell: Shell, word: str, count: int) -> None:
+    for status in ("solved", "unsolved", "answered"):
+        attempt(shell, status)
+    done = shell.sii("list", "--json", "--status", word)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == count
+    assert "--status" not in shell.sii("list", "--help").stdout
+
+
+def test_a_list_has_the_score_and_what_the_check_said(shell: Shell) -> None:
+    requirements = [{"name": "cents", "met": False, "why": "999"}, {"name": "sum", "met": True}]
+    check = failed_check(score=0.5, requirements=requirements)
+    scored = attempt(shell, "unsolved", check=check, score=0.5, reason="the check failed")
+    attempt(shell, "solved", score=1.0)
+    assert "  unsolved 0.50  " in shell.sii("list").stdout
+    (one,) = listed(shell, "--max-score", "0.9")
+    assert (one["id"], one["score"], one["reason"]) == (scored.name, 0.5, "the check failed")
+    assert one["check"] == {
+        "command": "pytest -q",
+        "exit_code": 1,
+        "passed": False,
+        "error": None,
+        "last_lines": [line for line in PYTEST.splitlines() if line],
+        "requirements": [["cents", False, "999"], ["sum", True, ""]],
+    }
+    assert one["rubric"] == "Are the cents right?"
+
+
+def test_the_state_is_a_column_where_one_differs(shell: Shell) -> None:
+    attempt(shell, "solved")
+    assert "ended" not in shell.sii("list").stdout
+    attempt(shell, "solved", ends=None)
+    crashed, ended = shell.sii("list").stdout.splitlines()
+    assert "  crashed  " in crashed
+    assert crashed.index("0 steps") == ended.index("0 steps")
+
+
+def test_an_outcome_is_the_sessions_own_not_its_parents(shell: Shell) -> None:
+    folder = attempt(shell, "solved")
+    assert shell.sii("fork", folder.name, "--at", "3").returncode == 0
+    with RecordingIndex(shell.store) as index:
+        index.refresh()
+        found = {one.summary.id: one.summary for one in find(index)}
+    forked = next(one for name, one in found.items() if name != folder.name)
+    assert (forked.session_outcome, forked.state) == (None, "forked")
+    assert summarise(forked.folder).session_outcome is None
+
+
+def test_a_session_without_a_score_has_the_lines_of_before() -> None:
+    assert encode(QueryOutcome(status="solved")) == (
+        b'{"status":"solved","reason":"","feedback_rounds":0}'
+    )
+    assert encode(failed_check(output="")) == (
+        b'{"round":1,"command":"pytest -q","exit_code":1,"passed":false,"output":"","seconds":0.5}'
+    )
