@@ -6,17 +6,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from sandbox.snapshots.entries import MAX_DEPTH, EntryType, TreeEntry, decode_entries
+from sandbox.snapshots.entries import (
+    MAX_DEPTH,
+    MAX_PATH,
+    EntryType,
+    TreeEntry,
+    decode_entries,
+)
 from sandbox.snapshots.errors import SnapshotDamaged, SnapshotNotFound
 from sandbox.snapshots.objects import Objects
+from sandbox.snapshots.pack import MAX_CONTENTS
 
 ChangeKind = Literal["added", "modified", "deleted", "mode", "type"]
 
-MAX_TREE = 1 << 30
+MAX_TREE = MAX_CONTENTS
 """Bytes of one directory's tree."""
 MAX_DIFFERING = 500_000
 """Paths that differ between two trees: a few small trees that name each other would be a billion
-files."""
+files. No tree that is written has more entries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +88,18 @@ def read_lines(objects: Objects, tree: str | None) -> set[bytes]:
     if tree is None:
         return set()
     try:
-        return set(objects.get(tree, MAX_TREE).splitlines())
+        data = objects.get(tree, MAX_TREE)
     except SnapshotNotFound:
         raise SnapshotNotFound(f"The store {objects.folder} has no tree {tree[:80]!r}.") from None
+    if data.count(b"\n") + data.count(b"\r") > MAX_DIFFERING:
+        raise SnapshotDamaged(f"The tree {tree} has more than {MAX_DIFFERING:,} entries.")
+    return set(data.splitlines())
 
 
 def _walk(
     objects: Objects, before: str | None, after: str | None, prefix: str, depth: int
 ) -> Iterator[tuple[str, TreeEntry | None, TreeEntry | None]]:
-    if depth > MAX_DEPTH:
+    if depth > MAX_DEPTH or len(prefix) > MAX_PATH + 1:
         raise SnapshotDamaged("A tree is deeper than any that is stored.")
     for name, (old, new) in pairs(objects, before, after).items():
         yield prefix + name, old, new

@@ -22,6 +22,10 @@ MAX_PATH = 1024
 """Characters of the path of a directory that is entered: what is named is named by its path, and
 a hostile one could be made of 128 names of 255 bytes."""
 
+_MAX_NAME = 255
+_MAX_TARGET = 4095
+"""Bytes of a name and of a link's target that Linux allows."""
+
 _TYPES = frozenset(("file", "directory", "symlink", "special"))
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _FILE_BITS = 0o1777
@@ -127,18 +131,18 @@ def _is_name(name: str) -> bool:
     """Whether a directory can have an entry of this name, so that no name leads out of it."""
     if name in ("", ".", "..") or "/" in name or "\0" in name:
         return False
-    return _is_encodable(name)
+    return _fits(name, _MAX_NAME)
 
 
 def _is_target(entry: TreeEntry) -> bool:
     if entry.type == "symlink" and not entry.target:
         return False
-    return "\0" not in entry.target and _is_encodable(entry.target)
+    return "\0" not in entry.target and _fits(entry.target, _MAX_TARGET)
 
 
-def _is_encodable(text: str) -> bool:
+def _fits(text: str, most: int) -> bool:
+    """Whether a file system takes a text, of at most so many bytes."""
     try:
-        os.fsencode(text)
+        return len(os.fsencode(text)) <= most
     except UnicodeEncodeError:
         return False
-    return True

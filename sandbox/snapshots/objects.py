@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any
 
 from sandbox.snapshots.errors import SnapshotDamaged, SnapshotError, SnapshotNotFound, failure
-from sandbox.snapshots.opening import open_kept
+from sandbox.snapshots.opening import make_folder, open_kept
 from sandbox.snapshots.pack import LEVEL
 from sandbox.snapshots.packs import Packs
 from sandbox.snapshots.usage import at_work
@@ -171,11 +171,9 @@ class Objects:
     def move(self, temporary: str, sha256: str, size: int) -> None:
         """Make a temporary file of `size` bytes the object."""
         path = self._path(sha256)
-        try:
-            os.rename(temporary, path)
-        except FileNotFoundError:
-            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-            os.rename(temporary, path)
+        make_folder(f"{self._root}/objects")
+        make_folder(os.path.dirname(path))
+        os.rename(temporary, path)
         self._written += size
 
     def prepare(self) -> tuple[int, int]:

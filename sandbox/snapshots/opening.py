@@ -53,6 +53,16 @@ def open_kept(path: str | Path, flags: int = os.O_RDONLY) -> int:
     return fd
 
 
+def make_folder(path: str | Path) -> None:
+    """Make a folder of a store, if it is missing. Raises `OSError`, also where a link stands: what
+    is put into it would be written somewhere else.
+    """
+    if os.path.islink(path):
+        what = f"{os.fspath(path)} is a link, and nothing is written through it: remove the link"
+        raise OSError(errno.ELOOP, what, os.fspath(path))
+    os.makedirs(path, mode=OWNER_ALL, exist_ok=True)
+
+
 def read_link(name: str, parent: int) -> str:
     """Return where a symlink points. Raises `OSError`, `FileNotFoundError` when it is none."""
     try:

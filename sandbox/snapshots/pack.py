@@ -25,7 +25,11 @@ BLOCK = 256 << 10
 small enough that reading one object of it costs half a millisecond."""
 LEVEL = 1
 """Of zstd: four times smaller on source code, at a fraction of what the hash costs."""
-_MAX_BLOCK = 1 << 31
+MAX_CONTENTS = 256 << 20
+"""Bytes of the contents of a block: the largest object is the tree of a directory whose lines take
+128 MiB."""
+_MAX_OBJECTS = 1 << 19
+"""Objects of a block: one byte each, besides the empty one, they fill a block twice."""
 _HEADER = struct.Struct(">4sIQ")
 _OBJECT = struct.Struct(">32sQ")
 _MAGIC = b"sii1"
@@ -128,8 +132,8 @@ def read_block(path: str, offset: int, decompressor: Any) -> Block:
         table = os.pread(file.fileno(), count * _OBJECT.size, offset + _HEADER.size)
         frame = os.pread(file.fileno(), size, offset + _HEADER.size + len(table))
     try:
-        contents = decompressor.decompress(frame, max_output_size=_MAX_BLOCK)
-        return Block(bytearray(contents), _objects_in(table))
+        _check_contents(frame, table, path)
+        return Block(bytearray(decompressor.decompress(frame)), _objects_in(table))
     except (ZstdError, struct.error) as error:
         raise SnapshotDamaged(f"The pack {path} cannot be read: {error}.") from None
 
@@ -205,9 +209,20 @@ def _objects_in(table: bytes) -> dict[bytes, tuple[int, int]]:
     return objects
 
 
+def _check_contents(frame: bytes, table: bytes, path: str) -> None:
+    """Raise `SnapshotDamaged` unless a frame unpacks to what the block's table lists, and not to
+    more than a block holds: so much memory is taken at once. Raises `ZstdError`.
+    """
+    from zstandard import frame_content_size
+
+    listed = sum(size for _, size in _OBJECT.iter_unpack(table))
+    if listed > MAX_CONTENTS or frame_content_size(frame) != listed:
+        raise SnapshotDamaged(f"The pack {path} has a block of another size than it says.")
+
+
 def _header(data: bytes, path: str) -> tuple[int, int]:
     if len(data) == _HEADER.size:
         magic, count, size = _HEADER.unpack(data)
-        if magic == _MAGIC and size <= _MAX_BLOCK:
+        if magic == _MAGIC and count <= _MAX_OBJECTS and size <= 2 * MAX_CONTENTS:
             return count, size
     raise SnapshotDamaged(f"The pack {path} has no block where one should stand.")

@@ -13,6 +13,7 @@ from typing import Any
 
 from sandbox.snapshots.errors import SnapshotDamaged
 from sandbox.snapshots.index import ObjectIndex
+from sandbox.snapshots.opening import make_folder
 from sandbox.snapshots.pack import BLOCK, Block, ObjectLocation, PackWriter, read_block
 
 _CACHED = 4 << 20
@@ -45,7 +46,7 @@ class Packs:
 
         Raises `OSError`.
         """
-        os.makedirs(self._folder, mode=0o700, exist_ok=True)
+        make_folder(self._folder)
         with self._lock:
             if not self._index.is_in_place():
                 self._index.close()

@@ -22,8 +22,8 @@ from sandbox.snapshots.objects import Objects, is_sha256
 from sandbox.snapshots.repack import Repacker
 from sandbox.snapshots.usage import LeasedTrees, alone, cleaning, read_leases
 
-_CHILD = re.compile(rb'"type":"(directory|file)"[^\n]*?,"sha256":"([0-9a-f]{64})"')
-"""In a tree's line. Names stand before it, with their quotes escaped."""
+_CHILD = re.compile(rb'"type":"(directory|file)"[^\n]{0,99}?,"sha256":"([0-9a-f]{64})"')
+"""In a tree's line. Names stand before it, with their quotes escaped; a mode and a size between."""
 _PAGE = 10_000
 """Objects of the index that are looked at together."""
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.snapshots.errors import SnapshotError, Stopped, failure
-from sandbox.snapshots.opening import open_kept
+from sandbox.snapshots.opening import make_folder, open_kept
 
 _LOCK = "lock"
 _CLEANING = "cleaning"
@@ -81,7 +81,7 @@ class TreeLease:
         data = json.dumps({"workspace": self._workspace, "trees": sorted(trees)}).encode("ascii")
         try:
             if self._fd < 0:
-                self._folder.mkdir(mode=0o700, exist_ok=True)
+                make_folder(self._folder)
                 flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
                 self._fd = os.open(self._path, flags, 0o600)
                 fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

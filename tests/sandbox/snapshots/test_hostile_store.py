@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from zstandard import ZstdCompressor, ZstdDecompressor
 
-from sandbox.snapshots.entries import TreeEntry, encode_entry, encode_tree
+from sandbox.snapshots import Pruner, Snapshots
+from sandbox.snapshots.changes import MAX_DIFFERING
+from sandbox.snapshots.entries import TreeEntry, decode_entries, encode_entry, encode_tree
 from sandbox.snapshots.errors import SnapshotDamaged, SnapshotError
 from sandbox.snapshots.index import _TABLES, ObjectIndex
 from sandbox.snapshots.pack import read_block
@@ -168,3 +173,119 @@ async def test_a_tree_that_the_disk_cannot_hold_is_not_begun(tmp_path: Path) -> 
     with pytest.raises(SnapshotError, match="make room"):
         await store.materialise(tree, tmp_path / "new")
     assert list((tmp_path / "new").iterdir()) == []
+
+
+def _packed(store: Path, frame: bytes, *sizes: int) -> Path:
+    """Write a pack of one block that lists objects of these sizes."""
+    (store / "packs").mkdir(parents=True)
+    table = b"".join(
+        bytes(31) + bytes([n]) + size.to_bytes(8, "big") for n, size in enumerate(sizes)
+    )
+    head = b"sii1" + len(sizes).to_bytes(4, "big") + len(frame).to_bytes(8, "big")
+    pack = store / "packs/20990101-000000-00000000.pack"
+    pack.write_bytes(head + table + frame)
+    return pack
+
+
+CLAIMS_A_TERABYTE = bytes.fromhex("28b52ffde0") + (1 << 40).to_bytes(8, "little") + b"\1\0\0"
+CLAIMS_NOTHING = ZstdCompressor(write_content_size=False).compress(bytes(1 << 20))
+
+
+@pytest.mark.parametrize(
+    ("frame", "sizes"),
+    [
+        (CLAIMS_A_TERABYTE, (5,)),
+        (CLAIMS_A_TERABYTE, (1 << 40,)),
+        (CLAIMS_NOTHING, (1 << 20,)),
+        (ZstdCompressor().compress(bytes(1 << 20)), (5,)),
+        (ZstdCompressor().compress(bytes(1 << 20)), (1 << 20, 1)),
+    ],
+)
+def test_a_block_unpacks_to_what_it_lists(
+    tmp_path: Path, frame: bytes, sizes: tuple[int, ...]
+) -> None:
+    """Its memory is taken before anything is unpacked."""
+    pack = _packed(tmp_path, frame, *sizes)
+    with pytest.raises(SnapshotDamaged, match="another size than it says"):
+        read_block(str(pack), 0, ZstdDecompressor())
+
+
+def test_a_pack_with_a_hole_lists_no_billions_of_objects(tmp_path: Path) -> None:
+    pack = _packed(tmp_path, b"")
+    pack.write_bytes(b"sii1" + (0xFFFFFFFF).to_bytes(4, "big") + bytes(8))
+    os.truncate(pack, 1 << 38)
+    with pytest.raises(SnapshotDamaged, match="no block"):
+        read_block(str(pack), 0, ZstdDecompressor())
+    index = index_of(tmp_path)
+    index.catch_up()
+    assert index.counts() == {}
+    index.close()
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        TreeEntry("a" * 256, "directory", 0o755, 0, "0" * 64),
+        TreeEntry("\udcff" * 256, "file", 0o644, 0, "0" * 64),
+        TreeEntry("a", "symlink", target="b" * 4096),
+    ],
+)
+def test_no_entry_is_longer_than_linux_allows(entry: TreeEntry) -> None:
+    """Half a million paths below a name of ten megabytes fill any memory."""
+    with pytest.raises(SnapshotDamaged, match="cannot be"):
+        decode_entries([encode_entry(entry)])
+
+
+async def test_a_path_longer_than_any_that_is_stored_is_not_followed(tmp_path: Path) -> None:
+    store = SnapshotStore(tmp_path / "store")
+    with store.objects.at_work():
+        tree = _tree(store, TreeEntry("f", "file", 0o644, 1, store.objects.put(b"x")))
+        for _ in range(5):
+            tree = _tree(store, TreeEntry("a" * 255, "directory", 0o755, 0, tree))
+        store.objects.commit()
+    with pytest.raises(SnapshotDamaged, match="deeper than any"):
+        await store.changes(None, tree)
+    store.close()
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r"])
+async def test_a_tree_of_millions_of_lines_is_not_read(tmp_path: Path, end: bytes) -> None:
+    store = SnapshotStore(tmp_path / "store")
+    with store.objects.at_work():
+        tree = store.objects.put((b"ab" + end) * (MAX_DIFFERING + 1))
+        store.objects.commit()
+    with pytest.raises(SnapshotDamaged, match="more than 500,000 entries"):
+        await store.changes(None, tree)
+    store.close()
+
+
+def test_a_line_that_names_its_type_again_and_again_is_marked_in_linear_time(
+    tmp_path: Path,
+) -> None:
+    store = SnapshotStore(tmp_path / "store")
+    with store.objects.at_work():
+        tree = store.objects.put(b'{"name":"a"' + b',"type":"file"' * 300_000 + b"}\n")
+        store.objects.commit()
+    pruner = Pruner(store.objects)
+    begin = time.process_time()
+    pruner.mark([tree])
+    assert time.process_time() - begin < 20, "a search to the line's end each time takes minutes"
+    pruner.close()
+    store.close()
+
+
+@pytest.mark.parametrize("name", ["packs", "objects", "objects/HH", "held"])
+async def test_nothing_is_written_through_a_link(tmp_path: Path, name: str) -> None:
+    store, outside, workspace = (tmp_path / one for one in ("store", "outside", "workspace"))
+    outside.mkdir()
+    workspace.mkdir()
+    content = bytes(2 << 20)  # a file of its own in the store
+    (workspace / "large").write_bytes(content)
+    link = store / name.replace("HH", hashlib.sha256(content).hexdigest()[:2])
+    link.parent.mkdir(parents=True)
+    link.symlink_to(outside)
+    snapshots = Snapshots(workspace, SnapshotStore(store))
+    with pytest.raises(SnapshotError, match=f"{link} is a link, and nothing is written through it"):
+        await snapshots.snapshot()
+    snapshots.close()
+    assert list(outside.iterdir()) == []
