@@ -33,8 +33,8 @@ def python_command(script: str, *arguments: str) -> list[str]:
     It looks for modules where this process does, the working directory apart: neither the
     environment nor a `sitecustomize` says otherwise.
     """
-    folders = [entry for entry in sys.path if os.path.isabs(entry) and not _is_here(entry)]
-    where = os.pathsep.join(folders)
+    folders = [entry for entry in sys.path if os.path.isabs(entry)]
+    where = os.pathsep.join(entry for entry in folders if not _is_same(entry, os.curdir))
     return [sys.executable, "-I", "-S", "-c", _RUN_SCRIPT, where, script, *arguments]
 
 
@@ -43,17 +43,18 @@ def safe_path() -> str:
     return os.pathsep.join(_own(safe_folders(os.environ.get("PATH", os.defpath))))
 
 
-def safe_folders(folders: str) -> list[str]:
-    """Return the folders of a list such as PATH that are absolute and not of the working directory.
+def safe_folders(folders: str, workspace: str = os.curdir) -> list[str]:
+    """Return the folders of a list such as PATH that are absolute and not of a workspace.
 
     Those below it are left out as well, for whatever works there can write them; unless the python
     that runs us lies there itself.
     """
-    here = "" if is_below(sys.prefix, os.curdir) else os.curdir
+    holds_us = is_below(sys.prefix, workspace)
+    is_of_it = _is_same if holds_us else is_below
     return [
         folder
         for folder in folders.split(os.pathsep)
-        if os.path.isabs(folder) and not (is_below(folder, here) if here else _is_here(folder))
+        if os.path.isabs(folder) and not is_of_it(folder, workspace)
     ]
 
 
@@ -66,9 +67,9 @@ def is_below(path: str, folder: str) -> bool:
     return real == top or real.startswith(os.path.join(top, ""))
 
 
-def _is_here(folder: str) -> bool:
+def _is_same(path: str, folder: str) -> bool:
     try:
-        return os.path.samefile(folder, os.curdir)
+        return os.path.samefile(path, folder)
     except OSError:
         return False
 

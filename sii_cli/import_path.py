@@ -97,10 +97,13 @@ def _refuse_overwritten() -> None:
 
 
 def leave_out(folder: str) -> None:
-    """Import nothing from a workspace, wherever it is named: what works there can write to it."""
+    """Import and run nothing of a workspace, wherever it is: what works there can write to it."""
     if _own_packages in sys.meta_path:
-        from sandbox.host_programs import is_below
+        from sandbox.host_programs import is_below, safe_folders
 
+        for name in (*_LISTS, "PYTHONPATH"):
+            if name in os.environ:
+                os.environ[name] = os.pathsep.join(safe_folders(os.environ[name], folder))
         sys.path[:] = [
             entry for entry in sys.path if _is_installation(entry) or not is_below(entry, folder)
         ]

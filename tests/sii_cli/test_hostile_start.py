@@ -194,6 +194,22 @@ def test_a_workspace_elsewhere_is_left_out_once_it_is_known(workspace: Workspace
     assert after != before
 
 
+def test_no_program_of_a_workspace_elsewhere_is_run(workspace: Workspace, sii: Path) -> None:
+    other = workspace.home / "project"
+    (other / "bin").mkdir(parents=True)
+    (other / "bin" / "bwrap").write_text(f"#!/bin/sh\n: > {workspace.marks / 'bwrap'}\n")
+    (other / "bin" / "bwrap").chmod(0o755)
+    path = f"{other}/bin:{os.environ['PATH']}"
+    arguments = ("-p", "hello", "--sandbox", "bubblewrap", "--workspace", other)
+    workspace.run(sii, *arguments, PATH=path)
+    assert workspace.marked() == []
+    code = f"from sii_cli.import_path import leave_out; leave_out({str(other)!r})\n"
+    code += "import os; print(os.environ['PATH'], os.environ['LD_LIBRARY_PATH'])"
+    path = f"/usr/bin:{other}:{other}/bin:/bin"
+    said = after_clean(workspace, code, PATH=path, LD_LIBRARY_PATH=f"/usr/lib:{other}/lib")
+    assert said == "/usr/bin:/bin /usr/lib"
+
+
 def test_packages_of_our_names_elsewhere_do_not_matter(workspace: Workspace, sii: Path) -> None:
     project = workspace.home / "project"
     for name in ("tools", "sandbox", "recordings", "sii_cli"):
