@@ -34,8 +34,12 @@ class Steps:
         """Raises `RecordingNotFound`, `RecordingDamaged`."""
         self.index = LineIndex(folder)
         self._firsts, self._abouts = array("Q"), array("Q")
-        while not self.index.complete:
-            self.index.extend()
+        try:
+            while not self.index.complete:
+                self.index.extend()
+        except BaseException:
+            self.close()
+            raise
         for first, about in _find_steps(self.index.marks):
             self._firsts.append(first)
             self._abouts.append(about)

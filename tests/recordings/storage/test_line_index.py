@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -16,16 +18,31 @@ from recordings.storage.log import LOG, read_events
 from recordings.storage.pack import pack
 from tests.recordings.recording_sessions import record_session
 
+Open = Callable[[Path], LineIndex]
 
-def whole(folder: Path) -> LineIndex:
-    index = LineIndex(folder)
-    while not index.complete:
-        index.extend()
-    return index
+
+@pytest.fixture
+def begun() -> Iterator[Open]:
+    """Opens an index that has read nothing yet."""
+    with ExitStack() as stack:
+        yield lambda folder: stack.enter_context(closing(LineIndex(folder)))
+
+
+@pytest.fixture
+def whole(begun: Open) -> Open:
+    """Opens an index that has read to the end."""
+
+    def read(folder: Path) -> LineIndex:
+        index = begun(folder)
+        while not index.complete:
+            index.extend()
+        return index
+
+    return read
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_every_event_is_read_from_its_place(tmp_path: Path, packed: bool) -> None:
+def test_every_event_is_read_from_its_place(tmp_path: Path, whole: Open, packed: bool) -> None:
     record_session(tmp_path, rounds=3)
     if packed:
         pack(tmp_path)
@@ -43,7 +60,7 @@ def test_every_event_is_read_from_its_place(tmp_path: Path, packed: bool) -> Non
     assert [number for number in range(len(index)) if index.marks[number] & USER] == users
 
 
-def test_times_are_those_of_a_replay(tmp_path: Path) -> None:
+def test_times_are_those_of_a_replay(tmp_path: Path, whole: Open) -> None:
     parent, child = tmp_path / "parent", tmp_path / "child"
     for folder in (parent, child):
         folder.mkdir()
@@ -61,16 +78,16 @@ def test_times_are_those_of_a_replay(tmp_path: Path) -> None:
 
 
 def test_it_reads_no_further_than_it_is_asked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, begun: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(line_index, "_LINES", 10)
     record_session(tmp_path)
-    index = LineIndex(tmp_path)
+    index = begun(tmp_path)
     index.extend()
     assert (len(index), index.complete) == (10, False)
 
 
-def test_failures_are_marked_and_words_of_failures_are_not(tmp_path: Path) -> None:
+def test_failures_are_marked_and_words_of_failures_are_not(tmp_path: Path, whole: Open) -> None:
     def change(session: object) -> None:
         session.step(1, error="timeout")  # type: ignore[attr-defined]
         session.end()  # type: ignore[attr-defined]
@@ -84,7 +101,7 @@ def test_failures_are_marked_and_words_of_failures_are_not(tmp_path: Path) -> No
     assert [index.event(number).type for number in failed] == ["observation"]
 
 
-def test_a_line_that_is_no_event_is_told(tmp_path: Path) -> None:
+def test_a_line_that_is_no_event_is_told(tmp_path: Path, whole: Open) -> None:
     record_session(tmp_path)
     with open(tmp_path / LOG, "ab") as log:
         log.write(b"{}\n")

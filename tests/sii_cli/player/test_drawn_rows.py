@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,11 +16,11 @@ from tests.recordings.recording_sessions import record_session
 
 
 @pytest.fixture
-def index(tmp_path: Path) -> LineIndex:
+def index(tmp_path: Path) -> Iterator[LineIndex]:
     record_session(tmp_path, rounds=4, steps=6)
-    index = LineIndex(tmp_path)
-    index.extend()
-    return index
+    with closing(LineIndex(tmp_path)) as index:
+        index.extend()
+        yield index
 
 
 @pytest.mark.parametrize("seek_back", [20, 400])
