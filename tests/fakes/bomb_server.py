@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from itertools import chain, repeat
 from pathlib import Path
 
+from tests.fakes.listening import listening
+
 BLOCK = 64 << 10
 """Bytes written at once of what is repeated."""
 MOST = 4 << 30
@@ -31,7 +33,7 @@ class BombServer:
     base_url: str = ""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError, asyncio.IncompleteReadError, KeyError):
+        with suppress(KeyError):
             head = await reader.readuntil(b"\r\n\r\n")
             self.heads.append(head)
             _, found, rest = head.lower().partition(b"content-length: ")
@@ -42,17 +44,15 @@ class BombServer:
                 self.sent += len(piece)
                 if self.sent > MOST:
                     break
-        writer.close()
 
 
 @asynccontextmanager
 async def bomb_server(answers: dict[str, Bytes]) -> AsyncIterator[BombServer]:
     """Serve until the block ends."""
     bomb = BombServer(answers)
-    server = await asyncio.start_server(bomb.serve, "127.0.0.1", 0)
-    bomb.base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
-    yield bomb
-    server.close()
+    async with listening(bomb.serve) as port:
+        bomb.base_url = f"http://127.0.0.1:{port}/v1"
+        yield bomb
 
 
 def endless(head: bytes, piece: bytes) -> Iterator[bytes]:

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
+from tests.fakes.listening import listening
+
 
 @dataclass
 class ForwardProxy:
@@ -19,29 +21,26 @@ class ForwardProxy:
     url: str = ""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError, asyncio.IncompleteReadError):
-            head = await reader.readuntil(b"\r\n\r\n")
-            self.heads.append(head.decode("latin-1"))
-            if self.refuses:
-                writer.write(f"HTTP/1.1 {self.refuses}\r\ncontent-length: 0\r\n\r\n".encode())
+        head = await reader.readuntil(b"\r\n\r\n")
+        self.heads.append(head.decode("latin-1"))
+        if self.refuses:
+            writer.write(f"HTTP/1.1 {self.refuses}\r\ncontent-length: 0\r\n\r\n".encode())
+        else:
+            behind, to_behind = await asyncio.open_connection("127.0.0.1", self.port_behind)
+            if head.startswith(b"CONNECT "):
+                writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
             else:
-                behind, to_behind = await asyncio.open_connection("127.0.0.1", self.port_behind)
-                if head.startswith(b"CONNECT "):
-                    writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                else:
-                    to_behind.write(_in_the_clear(head))
-                await asyncio.gather(_pump(reader, to_behind), _pump(behind, writer))
-        writer.close()
+                to_behind.write(_in_the_clear(head))
+            await asyncio.gather(_pump(reader, to_behind), _pump(behind, writer))
 
 
 @asynccontextmanager
 async def forward_proxy(port_behind: int, refuses: str = "") -> AsyncIterator[ForwardProxy]:
     """Serve until the block ends."""
     proxy = ForwardProxy(port_behind, refuses)
-    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
-    proxy.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    yield proxy
-    server.close()
+    async with listening(proxy.serve) as port:
+        proxy.url = f"http://127.0.0.1:{port}"
+        yield proxy
 
 
 def _in_the_clear(head: bytes) -> bytes:
@@ -52,8 +51,10 @@ def _in_the_clear(head: bytes) -> bytes:
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(ConnectionError):
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-    writer.close()
+    try:
+        with suppress(ConnectionError):
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+    finally:
+        writer.close()

@@ -14,6 +14,7 @@ from sii_cli.model.types import Completion
 from sii_cli.model.vllm import VllmModel
 from tests.fakes.bomb_server import OK, UNTIL_CLOSED, PeakMemory, bomb_server
 from tests.fakes.http_server import HttpServer, write
+from tests.fakes.listening import listening
 from tests.sii_cli.model.calling import ask, client, completion_of, parts_of
 from tests.sii_cli.model.test_hostile_servers import END, delta
 
@@ -39,13 +40,10 @@ async def test_answers_that_nobody_asked_for_end_the_connection() -> None:
                 await writer.drain()
         broken.set()
 
-    server = await asyncio.start_server(flood, "127.0.0.1", 0)
-    model = VllmModel(base_url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", retries=0)
-    assert completion_of(await parts_of(model)).content == "Yes."
-    with PeakMemory() as peak:
-        await asyncio.wait_for(broken.wait(), 5)
-    await model.aclose()
-    server.close()
+    async with listening(flood) as port, client(f"http://127.0.0.1:{port}", retries=0) as model:
+        assert completion_of(await parts_of(model)).content == "Yes."
+        with PeakMemory() as peak:
+            await asyncio.wait_for(broken.wait(), 5)
     assert peak.mb < 30
 
 

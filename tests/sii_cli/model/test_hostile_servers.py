@@ -30,6 +30,7 @@ from tests.fakes.bomb_server import (
     bomb_server,
     endless,
 )
+from tests.fakes.listening import listening
 from tests.sii_cli.model.calling import ask, client
 from tools.toolbox import Toolbox
 from tools.web.settings import WebSettings
@@ -169,11 +170,11 @@ async def test_an_answer_that_comes_steadily_and_never_ends_is_left() -> None:
             writer.write(delta(content="x"))
             await asyncio.sleep(0.02)
 
-    server = await asyncio.start_server(drip, "127.0.0.1", 0)
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with client(url, total_timeout=0.3, idle_timeout=5.0, retries=0) as model:
+    async with (
+        listening(drip) as port,
+        client(f"http://127.0.0.1:{port}", total_timeout=0.3, idle_timeout=5.0, retries=0) as model,
+    ):
         last = await asyncio.wait_for(last_of(model), 5)
-    server.close()
     assert isinstance(last, RequestFailed)
     assert "an answer without an end" in str(last.failure)
 

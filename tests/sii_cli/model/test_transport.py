@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from sii_cli.model.errors import ModelCallFailed
 from sii_cli.model.types import Completion, RequestFailed
+from tests.fakes.listening import listening
 from tests.sii_cli.model.calling import client, failures_of, parts_of
 
 WHOLE = (
@@ -44,16 +45,14 @@ class RawServer:
             writer.write(self.answers.pop(0))
             if self.closes:
                 break
-        writer.close()
 
 
 @asynccontextmanager
 async def raw_server(*answers: bytes, closes: bool = False) -> AsyncIterator[RawServer]:
     raw = RawServer(list(answers), closes)
-    server = await asyncio.start_server(raw.serve, "127.0.0.1", 0)
-    raw.base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    yield raw
-    server.close()
+    async with listening(raw.serve) as port:
+        raw.base_url = f"http://127.0.0.1:{port}"
+        yield raw
 
 
 async def test_a_network_that_goes_away_is_a_failed_attempt(

@@ -15,6 +15,7 @@ import pytest
 
 from sii_cli.model.errors import ModelCallFailed, ModelCallRefused, PromptTooLong
 from sii_cli.model.types import Delta, RequestFailed
+from tests.fakes.listening import listening, say_nothing
 from tests.fakes.script import HttpError, SilentAfter, Turn
 from tests.fakes.scripted_server import ENGINE_DIED, ScriptedServer
 from tests.sii_cli.model.calling import (
@@ -76,20 +77,20 @@ def certificate(tmp_path: Path) -> Path:
 async def test_a_certificate_that_is_not_trusted_is_said_to_be_so(certificate: Path) -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate)
-    server = await asyncio.start_server(lambda r, w: None, "127.0.0.1", 0, ssl=context)
-    port = server.sockets[0].getsockname()[1]
-    async with client(f"https://127.0.0.1:{port}") as model:
+    async with (
+        listening(say_nothing, context) as port,
+        client(f"https://127.0.0.1:{port}") as model,
+    ):
         with pytest.raises(ModelCallFailed, match="SSL_CERT_FILE"):
             await model.describe()
-    server.close()
 
 
 async def test_a_port_that_takes_connections_and_never_answers_is_given_up_in_time() -> None:
-    server = await asyncio.start_server(lambda r, w: None, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    async with client(f"http://127.0.0.1:{port}", first_timeout=0.1, retries=0) as model:
+    async with (
+        listening(say_nothing) as port,
+        client(f"http://127.0.0.1:{port}", first_timeout=0.1, retries=0) as model,
+    ):
         last = (await parts_of(model))[-1]
-    server.close()
     assert isinstance(last, RequestFailed)
     assert last.failure.kind == "idle"
 
