@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -98,5 +99,5 @@ class ExportOptions:
     """Renders ids for samples that have none, and checks those that have."""
     license: str | None = None
     """For recordings without a licence."""
-    keys: ReviewKeys | None = None
-    """Of the home whose reviews count; without keys all reviews count."""
+    keys_of: Callable[[Path], ReviewKeys | None] = lambda folder: None
+    """By the folder of a recording: the keys that say which reviews count; without keys all do."""

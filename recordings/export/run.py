@@ -210,7 +210,9 @@ class _Export:
         return samples_of(
             source.folder,
             self._policy,
-            excluded=excluded_events(counted_reviews(source.folder, self._options.keys)),
+            excluded=excluded_events(
+                counted_reviews(source.folder, self._options.keys_of(source.folder))
+            ),
             claimed=self._claimed,
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -159,6 +159,30 @@ def _passes(one: FoundRecording, where: Filter) -> bool:
         and (not where.outcome or summary.session_outcome in where.outcome)
         and (not where.approval or one.approval == where.approval)
     )
+
+
+def find_in(
+    indexes: Sequence[RecordingIndex],
+    where: Filter = Filter(),
+    *,
+    sort: SortKey = "started",
+    ascending: bool = False,
+    limit: int | None = None,
+    policy: Policy = "any",
+) -> list[FoundRecording]:
+    """Return the recordings of several homes that pass a filter, in one order."""
+    options: dict[str, Any] = {"sort": sort, "ascending": ascending, "limit": limit}
+    found = [one for index in indexes for one in find(index, where, policy=policy, **options)]
+    if len(indexes) > 1:
+        found.sort(key=lambda one: one.summary.id, reverse=True)
+        found.sort(key=lambda one: _sort_key(one, sort), reverse=not ascending)
+    return found[:limit]
+
+
+def _sort_key(found: FoundRecording, sort: SortKey) -> tuple[bool, Any]:
+    """Return what sorts a recording; unknown is the least, as in SQLite."""
+    value = getattr(found.summary, sort)
+    return value is not None, value if value is not None else 0
 
 
 def search(

@@ -22,7 +22,7 @@ GRANTS = "grants.jsonl"
 _LARGEST = 16 << 20
 """Most bytes of the file."""
 
-GrantKind = Literal["project_settings", "query_file", "recording", "person", "batch"]
+GrantKind = Literal["project_settings", "query_file", "recording", "person", "batch", "home"]
 
 
 def is_granted(home: Path, kind: GrantKind, name: str, sha256: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from sii_cli.options.homes import homes_option
 from sii_cli.options.recordings import REFS_HELP, find_one, warn_of_outages
 from sii_cli.options.settings import example
 from sii_cli.review.verdicts import find_reviewer, give_review, hash_to_review, speaker_option
@@ -18,6 +19,7 @@ from sii_cli.review.verdicts import find_reviewer, give_review, hash_to_review, 
 @click.argument("ref", metavar="ID")
 @click.option("--note", default="", metavar="TEXT", help="A note.")
 @speaker_option
+@homes_option
 def command(ref: str, note: str, speaker: str | None) -> None:
     """Approve a recording."""
     folder, reviewer = find_one(ref), find_reviewer(speaker)

@@ -12,6 +12,7 @@ import click
 from recordings.outcomes import KEEPABLE
 from sii_cli.batch.options import PREFERENCES, BatchOptions
 from sii_cli.errors import USAGE, UsageError
+from sii_cli.options.homes import home_option
 from sii_cli.options.outcomes import OutcomeChoice
 from sii_cli.options.settings import example, settings_options
 
@@ -96,6 +97,7 @@ def command() -> None:
 @click.option("--validate", is_flag=True, help="Find every mistake in FILE; start nothing.")
 @click.option("--schema", is_flag=True, help="Print the JSON schema of a query.")
 @settings_options
+@home_option
 def run(file: Path | None, validate: bool, schema: bool, **given: Any) -> int:
     """Run, validate, or print the schema."""
     if schema:

@@ -9,6 +9,7 @@ import click
 
 from sii_cli.config.settings import SETTING_NAMES
 from sii_cli.options.allow import trust_project
+from sii_cli.options.homes import home_option
 from sii_cli.options.settings import example, load, settings_options
 from sii_cli.text.sanitise import one_line, sanitise
 
@@ -30,6 +31,7 @@ SIZES = {"memory", "disk", "tmp", "file_size", "output_size"}
 )
 @click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
 @settings_options
+@home_option
 def command(as_json: bool, trusts: bool, **flags: Any) -> None:
     """Show the settings."""
     if trusts:

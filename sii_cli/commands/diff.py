@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sii_cli.errors import SiiError, UsageError
+from sii_cli.options.homes import homes_option
 from sii_cli.options.recordings import REFS_HELP, find_one, warn, warn_when_void
 from sii_cli.options.settings import example
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 @click.argument("ref", metavar="ID", default="last")
 @click.option("--step", type=click.IntRange(min=1), metavar="N", help="Of this step alone.")
 @click.option("--stat", is_flag=True, help="Only which files, step by step.")
+@homes_option
 def command(ref: str, step: int | None, stat: bool) -> None:
     """Print what changed."""
     folder = find_one(ref)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,8 @@ import click
 from recordings.export.registry import TARGETS, find_target
 from sii_cli import __version__
 from sii_cli.errors import SiiError, UsageError
-from sii_cli.options.filters import filter_options_but, make_filter, open_index
-from sii_cli.options.recordings import open_collection
+from sii_cli.options.filters import filter_options_but, make_filter, open_indexes
+from sii_cli.options.recordings import open_stores
 from sii_cli.options.settings import example, load_for_recordings
 
 if TYPE_CHECKING:
@@ -167,15 +168,15 @@ def _units(
     if options["pairs"] is None:
         return reviewed_pairs(sources), []
     named = read_pairs(options["pairs"])
-    collection = open_collection()
-    known = {name for store in collection.stores for name in store.ids()}
+    stores = open_stores()
+    known = {name for store in stores for name in store.ids()}
     by_id = {source.id: source for source in sources}
     found = list(choose_pairs(named, by_id, known, approved=not everything))
     pairs = [one for one in found if not isinstance(one, LeftOut)]
     left_out = [one for one in found if isinstance(one, LeftOut)]
     if left_out and not pairs and all(one.reason == "missing" for one in left_out):
         raise SiiError(
-            f"The recordings of {options['pairs']} are not in {collection.home}: say where they "
+            f"The recordings of {options['pairs']} are not in {stores[0].root}: say where they "
             f"are, as in `SII_HOME={options['pairs'].parent} sii export …`."
         )
     return pairs, left_out
@@ -183,11 +184,11 @@ def _units(
 
 def _sources(options: dict[str, Any]) -> list[ChosenRecording]:
     from recordings.export.plan import ChosenRecording
-    from recordings.index.find import find
+    from recordings.index.find import find_in
 
     where = make_filter({name: value for name, value in options.items() if name != "max_tokens"})
-    with open_index() as index:
-        found = find(index, where, policy=load_for_recordings().approval_policy)
+    with open_indexes() as indexes:
+        found = find_in(indexes, where, policy=load_for_recordings().approval_policy)
     _refuse_same_ids(found)
     return [
         ChosenRecording(
@@ -220,8 +221,10 @@ def _refuse_same_ids(found: Sequence[FoundRecording]) -> None:
 def _export_options(options: dict[str, Any]) -> ExportOptions:
     from recordings.export.plan import ExportOptions
     from recordings.samples.policy import SamplePolicy
+    from recordings.store.collection import home_of
     from sii_cli.config.home_key import review_keys
 
+    keys = cache(review_keys)
     policy = SamplePolicy(
         human_text=options["human_text"],
         failed_calls="mask" if options["mask_failed"] else "train",
@@ -238,7 +241,7 @@ def _export_options(options: dict[str, Any]) -> ExportOptions:
         with_script=options["with_script"],
         license=options["license_"],
         renderer=_renderer(options["tokenizer"]),
-        keys=review_keys(),
+        keys_of=lambda folder: keys(home_of(folder)),
     )
 
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from sii_cli.config.settings import find_home, find_key_home
+from sii_cli.config.settings import find_home
 from sii_cli.errors import UsageError
 from sii_cli.fork.workspace import ForkWorkspace, place_workspace
+from sii_cli.options.homes import homes_option
 from sii_cli.options.recordings import REFS_HELP, find_one, open_store, warn, warn_when_void
 from sii_cli.options.settings import example, load_for_recordings
 from sii_cli.review.verdicts import speaker_option
@@ -75,6 +76,7 @@ if TYPE_CHECKING:
 )
 @speaker_option
 @click.option("--why", default="", metavar="TEXT", help="Why they are better, for the recording.")
+@homes_option
 def command(
     ref: str,
     seq: int,
@@ -86,7 +88,7 @@ def command(
 ) -> None:
     """Fork a recording."""
     from recordings.conversation.restore import restore
-    from recordings.trust.origin import origin_of
+    from sii_cli.config.home_key import origin_here
     from sii_cli.workspace.history import copy_snapshots, keeping_snapshots
 
     parent = find_one(ref)
@@ -100,7 +102,7 @@ def command(
     elif why or speaker:
         raise UsageError("--why and --speaker go with --edit or --replace.")
     past = restore(parent, seq)
-    is_own = origin_of(parent, find_key_home(os.environ)) != "foreign"
+    is_own = origin_here(parent) != "foreign"
     home = find_home(os.environ)
     with keeping_snapshots(home):
         copy_snapshots(parent, seq, home)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sii_cli import __version__
+from sii_cli.options.homes import home_option
 from sii_cli.options.recordings import open_store
 from sii_cli.options.settings import example
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 @click.option("--batch", metavar="NAME", help="What they are listed under.")
 @click.option("--license", "license_", metavar="NAME", help="Of all of them.")
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="May be repeated.")
+@home_option
 def command(
     files: tuple[Path, ...], batch: str | None, license_: str | None, tags: tuple[str, ...]
 ) -> None:

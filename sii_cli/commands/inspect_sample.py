@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sii_cli.errors import DONE, FAILED, UsageError
+from sii_cli.options.homes import homes_option
 from sii_cli.options.recordings import find_one, warn, warn_when_void
 from sii_cli.options.settings import example, load_for_recordings
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 )
 @click.option("--text", is_flag=True, help="As it counts for formats that hold messages, not ids.")
 @click.option("--full", is_flag=True, help="All of what is not trained, not folded.")
+@homes_option
 def command(ref: str, number: int | None, tokenizer: Path | None, text: bool, full: bool) -> int:
     """Show samples."""
     from recordings.reviews.reviews import counted_reviews, excluded_events
@@ -53,7 +55,7 @@ def command(ref: str, number: int | None, tokenizer: Path | None, text: bool, fu
     token_text = _load(tokenizer) if tokenizer else None
     shown = 0
     policy = SamplePolicy(by="text" if text else "ids")
-    left_out = excluded_events(counted_reviews(folder, review_keys()))
+    left_out = excluded_events(counted_reviews(folder, review_keys(folder)))
     for one in samples_of(folder, policy, excluded=left_out):
         if isinstance(one, LeftOut):
             if number in (None, one.sample):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,16 +15,17 @@ import click
 
 from recordings.outcomes import OUTCOMES
 from sii_cli.config.home_key import reading_key
-from sii_cli.config.settings import find_key_home
-from sii_cli.options.filters import filter_options, make_filter, open_index
-from sii_cli.options.recordings import open_collection, warn
+from sii_cli.config.homes import key_home_of
+from sii_cli.options.filters import filter_options, make_filter, open_indexes
+from sii_cli.options.recordings import open_collections, warn
 from sii_cli.options.settings import example, load_for_recordings
 from sii_cli.options.times import ago
 
 if TYPE_CHECKING:
     from recordings.index.find import FoundRecording
-    from recordings.store.collection import Collection
+    from recordings.store.store import RecordingStore
     from recordings.store.summary import RecordingSummary
+    from recordings.trust.home_key import HomeKey
 
 NEWEST = 20
 LONGEST_TASK, SHORTEST_TASK = 60, 20
@@ -57,7 +58,7 @@ APPROVAL_WORDS = {
 @filter_options
 def command(everything: bool, as_json: bool, sort: Any, reverse: bool, **options: Any) -> None:
     """List the recordings."""
-    collection = open_collection()
+    collections = open_collections()
     found = _find(options, sort, reverse, None if everything else NEWEST)
     width = get_terminal_size().columns if sys.stdout.isatty() else None
     origin = OriginOf() if found else None
@@ -73,20 +74,21 @@ def command(everything: bool, as_json: bool, sort: Any, reverse: bool, **options
             err=True,
         )
     if not as_json:
-        _tell_unnamed(collection)
+        _tell_unnamed([store for one in collections for store in one.stores])
     if not found and not as_json:
-        none = f"There are no recordings in {collection.own.root} yet: run `sii` first."
-        click.echo("No recording matches." if collection.has_recordings() else none, err=True)
+        none = f"There are no recordings in {collections[0].own.root} yet: run `sii` first."
+        there = any(one.has_recordings() for one in collections)
+        click.echo("No recording matches." if there else none, err=True)
     elif len(found) == NEWEST and not everything:
         which = "newest" if sort == "started" and not reverse else "first"
         click.echo(f"(the {which} ones; --all lists them all)", err=True)
 
 
-def _tell_unnamed(collection: Collection) -> None:
+def _tell_unnamed(stores: list[RecordingStore]) -> None:
     """Say which folders have a log but cannot be listed."""
     from sii_cli.render.figures import counted
 
-    for store in collection.stores:
+    for store in stores:
         if unnamed := store.unnamed():
             warn(
                 f"Not listed: {counted(len(unnamed), 'folder', 'folders')} in {store.root} with a "
@@ -98,14 +100,11 @@ def _tell_unnamed(collection: Collection) -> None:
 def _find(
     options: dict[str, Any], sort: Any, reverse: bool, limit: int | None
 ) -> list[FoundRecording]:
-    from recordings.index.find import find
+    from recordings.index.find import find_in
 
     where = make_filter(options)
-
-    if not open_collection().exists:
-        return []  # a list makes no folders
-    with open_index() as index:
-        find_by = partial(find, index, where, sort=sort, ascending=reverse, limit=limit)
+    with open_indexes() as indexes:
+        find_by = partial(find_in, indexes, where, sort=sort, ascending=reverse, limit=limit)
         found = find_by()
         # The policy matters to several reviewers alone, and settings are slow to read.
         if where.approval or any(len(one.reviewers) > 1 for one in found):
@@ -117,9 +116,7 @@ class OriginOf:
     """Whose recordings in a list are, by their heads alone."""
 
     def __init__(self) -> None:
-        """Raises `HomeKeyUnusable`."""
-        self._home = find_key_home(os.environ)
-        self._key = reading_key()
+        self._keys: dict[Path, HomeKey] = {}
         self.foreign = 0
         """Recordings of a list that are marked as foreign."""
 
@@ -129,9 +126,12 @@ class OriginOf:
         from recordings.trust.origin import seems_own
 
         folder = found.summary.folder
-        if seems_own(folder, self._key, found.sha256 or ""):
+        home = key_home_of(folder)
+        if home not in self._keys:
+            self._keys[home] = reading_key(folder)
+        if seems_own(folder, self._keys[home], found.sha256 or ""):
             return "own"
-        is_trusted = is_granted(self._home, "recording", folder.name, found.sha256 or "")
+        is_trusted = is_granted(home, "recording", folder.name, found.sha256 or "")
         return "trusted" if is_trusted else "foreign"
 
 

@@ -11,6 +11,7 @@ import click
 
 from sii_cli.config.settings import find_home
 from sii_cli.errors import DONE, FAILED
+from sii_cli.options.homes import home_option
 from sii_cli.options.recordings import warn
 from sii_cli.options.settings import example
 from sii_cli.render.figures import counted, size
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 )
 @click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@home_option
 def command(dry_run: bool, as_json: bool) -> int:
     """Prune."""
     from sii_cli.workspace.prune import prune

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 import click
 
 from sii_cli.commands.scan import describe
-from sii_cli.config.settings import find_key_home
 from sii_cli.errors import UsageError
+from sii_cli.options.homes import homes_option
 from sii_cli.options.recordings import REFS_HELP, find_one, warn_when_void
 from sii_cli.options.secrets import SECRETS_HELP, make_finder, secret_options
 from sii_cli.options.settings import example
@@ -28,14 +27,14 @@ from sii_cli.review.verdicts import find_reviewer
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--speaker", metavar="NAME", help="Pseudonym of who redacts.")
 @secret_options
+@homes_option
 def command(
     ref: str, whole: bool, yes: bool, speaker: str | None, variables: tuple[str, ...], entropy: bool
 ) -> None:
     """Redact a recording."""
     from recordings.redaction.redactor import Redactor
     from recordings.redaction.rewrite import redact, scan
-    from recordings.trust.origin import origin_of
-    from sii_cli.config.home_key import review_keys, writing_key
+    from sii_cli.config.home_key import origin_here, review_keys, writing_key
 
     folder, by = find_one(ref), find_reviewer(speaker)
     finder = make_finder(variables, entropy)
@@ -47,9 +46,9 @@ def command(
         return
     click.echo("\n".join(describe(folder.name, found)), err=True)
     _confirm(yes)
-    is_own = origin_of(folder, find_key_home(os.environ)) != "foreign"
-    key = writing_key() if is_own else None
-    note = redact(folder, Redactor(finder, whole=whole), by=by, key=key, keys=review_keys())
+    is_own = origin_here(folder) != "foreign"
+    key = writing_key(folder) if is_own else None
+    note = redact(folder, Redactor(finder, whole=whole), by=by, key=key, keys=review_keys(folder))
     if note is None:
         click.echo(f"{folder.name}  nothing was changed")
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from sii_cli.errors import UsageError
+from sii_cli.options.homes import homes_option
 from sii_cli.options.recordings import REFS_HELP, find_one
 from sii_cli.options.settings import example
 from sii_cli.review.verdicts import find_reviewer, give_review, hash_to_review, speaker_option
@@ -18,6 +19,7 @@ from sii_cli.review.verdicts import find_reviewer, give_review, hash_to_review, 
 @click.argument("ref", metavar="ID")
 @click.option("--why", required=True, metavar="TEXT", help="The reason, for readers.")
 @speaker_option
+@homes_option
 def command(ref: str, why: str, speaker: str | None) -> None:
     """Reject a recording."""
     if not why.strip():

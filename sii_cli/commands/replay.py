@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sii_cli.errors import DONE, UsageError
-from sii_cli.options.recordings import find_one, open_collection, warn_when_void
+from sii_cli.options.homes import homes_option
+from sii_cli.options.recordings import find_one, open_stores, warn_when_void
 from sii_cli.options.settings import example
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ if TYPE_CHECKING:
     help="--execute: more rules of what may differ (TOML).",
 )
 @click.option("--image", metavar="NAME", help="--execute: another image than the recorded one.")
+@homes_option
 def command(
     ref: str,
     speed: float,
@@ -130,7 +132,7 @@ def _check_target(target: Path) -> None:
     """A file of a recording is never written over."""
     if not target.absolute().parent.is_dir():
         raise UsageError(f"{target.parent} is not a directory: make it, or write to another place.")
-    roots = [store.root.resolve() for store in open_collection().stores]
+    roots = [store.root.resolve() for store in open_stores()]
     if any(target.resolve().is_relative_to(root) for root in roots):
         raise UsageError(f"{target} is among the recordings: write to another place.")
 

@@ -12,11 +12,11 @@ import click
 
 from recordings.storage.opening import read_given
 from sii_cli.errors import SiiError, UsageError
-from sii_cli.options.filters import filter_options, make_filter, open_index
+from sii_cli.options.filters import filter_options, make_filter, open_indexes
 from sii_cli.options.recordings import (
     REFS_HELP,
     find_all,
-    open_collection,
+    open_collections,
     warn,
     warn_of_outages,
     warn_when_void,
@@ -80,17 +80,17 @@ def command(
 
 def _choose(options: dict[str, Any], unjudged_by: str | None) -> list[Path]:
     """Return the folders of the recordings to review, the oldest first."""
-    from recordings.index.find import find
+    from recordings.index.find import find_in
 
     where = replace(make_filter(options), unjudged_by=unjudged_by)
-    collection = open_collection()
-    if not collection.has_recordings():
-        root = collection.own.root
+    collections = open_collections()
+    if not any(one.has_recordings() for one in collections):
+        root = collections[0].own.root
         click.echo(f"There are no recordings in {root} yet: run `sii` first.", err=True)
         return []
-    with open_index() as index:
+    with open_indexes() as indexes:
         policy = load_for_recordings().approval_policy
-        found = find(index, where, ascending=True, policy=policy)
+        found = find_in(indexes, where, ascending=True, policy=policy)
     if not found:
         of_whom = f" that {unjudged_by} has not judged (--again: also judged ones)"
         which = of_whom if unjudged_by else ""
@@ -134,7 +134,7 @@ class _Reviewer:
         warn_when_void(folder)
         sha256 = hash_to_review(folder)
         warn_of_outages(folder)
-        counted = counted_reviews(folder, review_keys())
+        counted = counted_reviews(folder, review_keys(folder))
         own = [review for review in counted if review.reviewer == self.name]
         words = StepRemarks(step for review in own for step in review.steps)
         verdict: Verdict | None = None

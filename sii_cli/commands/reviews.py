@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sii_cli.options.homes import homes_option
 from sii_cli.options.recordings import REFS_HELP, find_one
 from sii_cli.options.settings import example
 from sii_cli.review.verdicts import tell_standing
@@ -26,6 +27,7 @@ VERDICTS = {"approve": "approves", "reject": "rejects", "needs_work": "wants mor
 )
 @click.argument("ref", metavar="ID")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@homes_option
 def command(ref: str, as_json: bool) -> None:
     """Show the reviews of a recording."""
     from recordings.reviews.reviews import judged_reviews
@@ -34,7 +36,7 @@ def command(ref: str, as_json: bool) -> None:
 
     folder = find_one(ref)
     sha256 = recording_hash(folder)
-    for review, origin in judged_reviews(folder, review_keys()):
+    for review, origin in judged_reviews(folder, review_keys(folder)):
         holds = review.sha256 == sha256
         if as_json:
             said = review.model_dump(mode="json")

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from sii_cli.options.homes import home_option
 from sii_cli.options.resume import find_resumed, resume_options
 from sii_cli.options.settings import (
     OutputFormat,
@@ -28,6 +29,7 @@ from sii_cli.options.settings import (
 @resume_options
 @output_format_option
 @settings_options
+@home_option
 def command(
     task: str | None,
     output_format: OutputFormat | None,

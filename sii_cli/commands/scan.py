@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sii_cli.errors import DONE, FAILED
+from sii_cli.options.homes import homes_option
 from sii_cli.options.recordings import REFS_HELP, find_all, warn, warn_when_void
 from sii_cli.options.secrets import SECRETS_HELP, make_finder, secret_options
 from sii_cli.options.settings import example
@@ -31,6 +32,7 @@ FEW = 8
 @click.argument("refs", metavar="[ID]...", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object for every place.")
 @secret_options
+@homes_option
 def command(refs: tuple[str, ...], as_json: bool, variables: tuple[str, ...], entropy: bool) -> int:
     """Scan recordings."""
     finder = make_finder(variables, entropy)

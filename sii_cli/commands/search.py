@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sii_cli.errors import DONE, FAILED, UsageError
-from sii_cli.options.filters import filter_options, make_filter, open_index
-from sii_cli.options.recordings import open_collection
+from sii_cli.options.filters import filter_options, make_filter, open_indexes
 from sii_cli.options.settings import example
 
 if TYPE_CHECKING:
@@ -48,9 +47,9 @@ def command(words: tuple[str, ...], limit: int, as_json: bool, **options: Any) -
     from recordings.index.find import search
 
     where, found = make_filter(options), 0
-    if open_collection().exists:
-        with open_index() as index:
-            for hit in search(index, text, where, limit=limit):
+    with open_indexes() as indexes:
+        for index in indexes:
+            for hit in search(index, text, where, limit=limit - found):
                 found += 1
                 click.echo(json.dumps(_facts(hit)) if as_json else _line(hit))
     if not found:

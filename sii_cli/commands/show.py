@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from sii_cli.options.homes import homes_option
 from sii_cli.options.recordings import find_one, warn_of_outages, warn_when_void
 from sii_cli.options.settings import example
 
@@ -15,6 +16,7 @@ from sii_cli.options.settings import example
 )
 @click.argument("ref", default="last")
 @click.option("--full", is_flag=True, help="Everything that calls returned, not folded.")
+@homes_option
 def command(ref: str, full: bool) -> None:
     """Print a recording."""
     from recordings.storage.log import read_events

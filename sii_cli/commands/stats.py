@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from sii_cli.options.filters import filter_options, make_filter, open_index
+from sii_cli.options.filters import filter_options, make_filter, open_indexes
 from sii_cli.options.settings import example, load_for_recordings
 
 
@@ -32,12 +32,12 @@ from sii_cli.options.settings import example, load_for_recordings
 @filter_options
 def command(as_json: bool, plot: Path | None, **options: Any) -> None:
     """Show figures."""
-    from recordings.index.find import find
+    from recordings.index.find import find_in
     from recordings.index.stats import summarise_all
     from sii_cli.render.stats import stats_lines
 
-    with open_index() as index:
-        found = find(index, make_filter(options), policy=load_for_recordings().approval_policy)
+    with open_indexes() as indexes:
+        found = find_in(indexes, make_filter(options), policy=load_for_recordings().approval_policy)
         summary = summarise_all(found)
     if plot is not None:
         from sii_cli.render.plot import plot_stats

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sii_cli.options.filters import open_index
+from sii_cli.options.filters import open_indexes
+from sii_cli.options.homes import homes_option
 from sii_cli.options.recordings import REFS_HELP, find_one, warn_when_void
 from sii_cli.options.settings import example
 from sii_cli.render.figures import counted
@@ -25,15 +26,16 @@ Forks = Mapping[str, list["FoundRecording"]]
     epilog=example("sii tree last", "sii tree 20261123-2049"),
 )
 @click.argument("ref", metavar="ID")
+@homes_option
 def command(ref: str) -> None:
     """Show a recording's family."""
-    from recordings.index.find import find
+    from recordings.index.find import find_in
 
     folder = find_one(ref)
     warn_when_void(folder)
     asked = folder.name
-    with open_index() as index:
-        found = find(index, sort="id", ascending=True)
+    with open_indexes() as indexes:
+        found = find_in(indexes, sort="id", ascending=True)
     known = {one.summary.id: one for one in found}
     known[asked] = next(one for one in found if one.summary.folder == folder)
     forks: dict[str, list[FoundRecording]] = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sii_cli.config.settings import find_key_home
+from sii_cli.config.homes import key_home_of
 from sii_cli.errors import DONE, FAILED, UsageError
 from sii_cli.options.recordings import REFS_HELP, find_all, refs_option, warn
 from sii_cli.options.settings import example
@@ -63,12 +62,12 @@ class _Shown:
 def _show(folder: Path) -> _Shown | None:
     """Print what a recording names; None for one that cannot be trusted."""
     from recordings.errors import RecordingError
-    from recordings.trust.origin import origin_of
+    from sii_cli.config.home_key import origin_here
     from sii_cli.options.recorded_names import named_by
 
     try:
         named = named_by(folder)
-        origin = origin_of(folder, find_key_home(os.environ))
+        origin = origin_here(folder)
     except RecordingError as error:
         warn(str(error))
         return None
@@ -88,11 +87,11 @@ def _trust(shown: _Shown, *, reviews: bool) -> bool:
 
     folder = shown.folder
     try:
-        writing_key()
+        writing_key(folder)
         if shown.origin == "foreign":
-            grant(find_key_home(os.environ), "recording", folder.name, shown.head)
+            grant(key_home_of(folder), "recording", folder.name, shown.head)
         if reviews:
-            vouch(folder, review_keys(), for_signed=True)
+            vouch(folder, review_keys(folder), for_signed=True)
     except RecordingError as error:
         warn(str(error))
         return False

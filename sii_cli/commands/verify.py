@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sii_cli.config.settings import find_key_home
 from sii_cli.errors import DONE, FAILED
 from sii_cli.options.recordings import REFS_HELP, find_all, refs_option, warn_when_void
 from sii_cli.options.settings import example
@@ -93,17 +91,19 @@ def _whose(folder: Path) -> Iterator[str]:
     """Say what the chain proves and what not: who wrote the recording and its reviews."""
     from recordings.errors import UNREADABLE, why_damaged
     from recordings.reviews.reviews import counted_reviews, read_reviews
-    from recordings.trust.origin import origin_of
-    from sii_cli.config.home_key import review_keys
+    from sii_cli.config.home_key import origin_here, review_keys
 
     yield {
         "own": "made by this home (its seal); the chain shows that nothing was changed since",
         "trusted": "you trusted it (`sii trust`); the chain shows that nothing was changed since",
         "foreign": "foreign (this home cannot prove that it made it): the chain shows that nothing "
         "was changed since it was written, not who wrote it",
-    }[origin_of(folder, find_key_home(os.environ))]
+    }[origin_here(folder)]
     try:
-        reviews, own = read_reviews(folder), counted_reviews(folder, review_keys())
+        reviews, own = (
+            read_reviews(folder),
+            counted_reviews(folder, review_keys(folder)),
+        )
     except UNREADABLE as error:
         yield why_damaged(error)
         return

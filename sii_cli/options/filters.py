@@ -15,10 +15,11 @@ import click
 
 from recordings.outcomes import OUTCOMES, STATES
 from sii_cli.config.home_key import review_keys
-from sii_cli.config.settings import find_key_home
+from sii_cli.config.homes import key_home_of
 from sii_cli.errors import SiiError
+from sii_cli.options.homes import homes_option
 from sii_cli.options.outcomes import OutcomeChoice
-from sii_cli.options.recordings import open_collection, warn
+from sii_cli.options.recordings import open_collections, warn
 from sii_cli.options.times import parse_duration, parse_time
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def filter_options_but(*names: str) -> Decorator:
         for name, facts in reversed(_OPTIONS):
             if name not in names:
                 function = click.option(f"--{name}", **facts)(function)
-        return function
+        return homes_option(function)
 
     return decorate
 
@@ -113,9 +114,21 @@ def make_filter(options: dict[str, Any]) -> Filter:
 
 
 @contextmanager
-def open_index() -> Iterator[RecordingIndex]:
-    """Open the index of the home and its batches, and update it. Raises `SiiError` when it cannot
-    be used. Warns of each batch that cannot be read.
+def open_indexes() -> Iterator[list[RecordingIndex]]:
+    """Open the indexes of the homes that are read, and update them. Warns of each batch that cannot
+    be read. A home without recordings has none. Raises `SiiError` when one cannot be used.
+    """
+    with ExitStack() as stack:
+        collections = [one for one in open_collections() if one.exists]
+        indexes = [stack.enter_context(_open_index(one)) for one in collections]
+        for sentence in (sentence for one in open_collections() for sentence in one.refused):
+            warn(sentence)
+        yield indexes
+
+
+@contextmanager
+def _open_index(collection: Collection) -> Iterator[RecordingIndex]:
+    """Open a home's index and update it. Raises `SiiError` when it cannot be used.
 
     An index that cannot be written is copied; the copy is removed afterwards.
     """
@@ -123,14 +136,10 @@ def open_index() -> Iterator[RecordingIndex]:
 
     from recordings.index.index import INDEX
 
-    collection = open_collection()
     root = collection.own.root
     try:
         with ExitStack() as stack:
-            index = _own_index(collection, stack) or _copied_index(collection, stack)
-            for sentence in collection.refused:
-                warn(sentence)
-            yield index
+            yield _own_index(collection, stack) or _copied_index(collection, stack)
     except (sqlite3.Error, OSError) as error:
         remedy = f"see that {root} can be read, and delete {INDEX} there"
         if _is_full(error):
@@ -193,13 +202,13 @@ def _index_of(
         collection.own,
         path,
         batches=collection.batches,
-        keys=_index_keys(),
+        keys=_index_keys(collection.own.root),
         copied_from=copied_from,
     )
 
 
-def _index_keys() -> ReviewKeys:
-    """Return the keys of the user's home, made if need be: they prove who wrote the index.
+def _index_keys(root: Path) -> ReviewKeys:
+    """Return the keys of a home, made if need be: they prove who wrote the index.
 
     If none can be made, a temporary index is used. Raises `HomeKeyUnusable`,
     `PeopleUnusable`, `KeysMissing`.
@@ -208,8 +217,8 @@ def _index_keys() -> ReviewKeys:
     from recordings.trust.home_key import home_key
 
     with suppress(RecordingFailed):
-        home_key(find_key_home(os.environ))
-    return review_keys()
+        home_key(key_home_of(root))
+    return review_keys(root)
 
 
 def _is_held(error: Exception) -> bool:

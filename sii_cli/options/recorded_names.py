@@ -82,5 +82,5 @@ def _reviewers(folder: Path) -> list[str]:
     from recordings.reviews.reviews import judged_reviews
     from sii_cli.config.home_key import review_keys
 
-    judged = judged_reviews(folder, review_keys())
+    judged = judged_reviews(folder, review_keys(folder))
     return sorted({review.reviewer for review, origin in judged if origin not in COUNTED})

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sii_cli.errors import UsageError
+from sii_cli.options.homes import homes_option
 
 if TYPE_CHECKING:
     from recordings.store.collection import Collection
@@ -21,39 +22,47 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 LAST = "last"
 """The newest recording that this home made."""
 REFS_HELP = "ID is an id, the beginning of one, or `last`."
-_COLLECTION = "sii_cli.collection"
+_COLLECTIONS = "sii_cli.collections"
 """Of the running command, in click's `Context.meta`: batches are looked for once."""
 
 
 def refs_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command `ID…` and `--all`, for `find_all`."""
+    """Give a command `ID…`, `--all` and `--home`, for `find_all`."""
     function = click.option(
         "--all", "everything", is_flag=True, help="All the recordings there are."
     )(function)
-    return click.argument("refs", metavar="[ID]...", nargs=-1)(function)
+    return click.argument("refs", metavar="[ID]...", nargs=-1)(homes_option(function))
 
 
 def open_store() -> RecordingStore:
-    """Return the home's own store, in which new recordings are made."""
-    return open_collection().own
+    """Return the store of the user's home, in which new recordings are made."""
+    from recordings.store.store import RecordingStore
+    from sii_cli.config.settings import find_recordings
+
+    return RecordingStore(find_recordings(os.environ))
 
 
-def open_collection() -> Collection:
-    """Return the recordings of the home and of its batches."""
+def open_collections() -> list[Collection]:
+    """Return the recordings of the homes that are read, and of their batches."""
     from recordings.store.collection import Collection
-    from sii_cli.config.settings import find_home
+    from sii_cli.config.homes import read_homes
 
     context = click.get_current_context(silent=True)
     kept = {} if context is None else context.meta
-    if _COLLECTION not in kept:
-        kept[_COLLECTION] = Collection(find_home(os.environ))
-    found: Collection = kept[_COLLECTION]
+    if _COLLECTIONS not in kept:
+        kept[_COLLECTIONS] = [Collection(home) for home in read_homes()]
+    found: list[Collection] = kept[_COLLECTIONS]
     return found
+
+
+def open_stores() -> list[RecordingStore]:
+    """Return the stores of the homes that are read, and of their batches."""
+    return [store for collection in open_collections() for store in collection.stores]
 
 
 def find_one(ref: str) -> Path:
     """Return a recording's folder. Raises `RecordingNotFound`."""
-    return _resolve(open_collection().stores, ref)
+    return _resolve(open_stores(), ref)
 
 
 def find_to_resume(ref: str) -> Path:
@@ -64,7 +73,7 @@ def find_to_resume(ref: str) -> Path:
     from recordings.errors import RecordingNotFound
     from recordings.store.resolve import newest_first
 
-    collection = open_collection()
+    (collection,) = open_collections()  # a session runs in one home
     try:
         return _resolve([collection.own], ref)
     except RecordingNotFound:
@@ -88,7 +97,7 @@ def find_all(refs: Sequence[str], everything: bool) -> list[Path]:
         raise UsageError("Say --all or name recordings, not both.")
     if not everything and not refs:
         raise UsageError("Say which recordings: their ids, `last`, or --all.")
-    stores = open_collection().stores
+    stores = open_stores()
     if everything:
         from recordings.store.resolve import newest_first
 
@@ -109,12 +118,14 @@ def _resolve(stores: Sequence[RecordingStore], ref: str) -> Path:
     from recordings.errors import RecordingNotFound
     from recordings.trust.home_key import find_key
     from recordings.trust.origin import seems_own
-    from sii_cli.config.settings import find_key_home
+    from sii_cli.config.homes import key_home_of
 
-    newest, key = resolve(LAST, stores), find_key(find_key_home(os.environ))
-    if key is None:
+    newest = resolve(LAST, stores)
+    keys = {home: find_key(home) for home in {key_home_of(store.root) for store in stores}}
+    if not any(keys.values()):
         return newest
-    own = next((folder for folder in newest_first(stores) if seems_own(folder, key)), None)
+    folders = newest_first(stores)
+    own = next((one for one in folders if seems_own(one, keys[key_home_of(one)])), None)
     if own == newest:
         return newest
     passed_over = f"this home cannot prove that it made {newest.name}"
@@ -139,7 +150,7 @@ def warn_when_void(folder: Path) -> None:
     from sii_cli.config.home_key import review_keys
 
     try:
-        stands = standing(counted_reviews(folder, review_keys()), recording_hash(folder))
+        stands = standing(counted_reviews(folder, review_keys(folder)), recording_hash(folder))
     except UNREADABLE as error:
         warn(why_damaged(error))
         return

@@ -86,14 +86,13 @@ def find_resumed(flags: dict[str, Any], *, by_human: bool) -> ResumedRecording |
     if asked.go_on and asked.ref is not None:
         raise UsageError("Say --continue or --resume ID, not both.")
     from recordings.conversation.restore import restore
-    from recordings.trust.origin import origin_of
-    from sii_cli.config.settings import find_key_home
+    from sii_cli.config.home_key import origin_here
     from sii_cli.session.resume import ResumedRecording
 
     folder = find_to_resume(asked.ref or LAST)
     warn_when_void(folder)
     restored = restore(folder)
-    if origin_of(folder, find_key_home(os.environ)) == "foreign":
+    if origin_here(folder) == "foreign":
         return _foreign(folder, restored, asked, flags)
     from sii_cli.options.persons import allow_person
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from collections.abc import Iterable
 from contextlib import aclosing
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sii_cli.config.settings import find_key_home
 from sii_cli.errors import DONE, FAILED
 from sii_cli.options.recordings import warn
 from sii_cli.options.settings import load_for_recordings
@@ -53,7 +51,7 @@ def execute(
     """Run a recording's calls again, print what comes of each, and return the exit code."""
     from recordings.storage.log import read_events
     from recordings.store.collection import home_of
-    from recordings.trust.origin import origin_of
+    from sii_cli.config.home_key import origin_here
     from sii_cli.reexecution.prepare import differences, prepare, start_workspace
     from sii_cli.reexecution.recorded import recorded_calls, recorded_environment
     from sii_cli.reexecution.rules import load_rules
@@ -62,7 +60,7 @@ def execute(
     loaded = load_rules(rules)
     environment = recorded_environment(folder)
     settings = load_for_recordings()
-    is_own = origin_of(folder, find_key_home(os.environ)) != "foreign"
+    is_own = origin_here(folder) != "foreign"
     with start_workspace(folder, environment, workspace, home_of(folder)) as copy:
         for difference in differences(environment, is_own=is_own):
             warn(difference)

@@ -94,8 +94,8 @@ def give_review(
         note=note,
         rubric=rubric,
         steps=steps,
-        key=writing_key(),
-        person=signing_key(),
+        key=writing_key(folder),
+        person=signing_key(folder),
     )
     tell_standing(folder)
 
@@ -109,7 +109,7 @@ def tell_standing(folder: Path) -> None:
     from sii_cli.render.figures import counted
 
     policy = load_for_recordings().approval_policy
-    reviews = counted_reviews(folder, review_keys())
+    reviews = counted_reviews(folder, review_keys(folder))
     stands = standing(reviews, recording_hash(folder), policy)
     count = len(stands.verdicts)
     by = f" ({count} reviewers, policy {policy})" if count > 1 else ""
