@@ -37,6 +37,7 @@ COMMANDS = {
     "scan": "Look for secrets in recordings.",
     "redact": "Permanently remove secrets from a recording.",
     "verify": "Check that recordings are complete and unchanged.",
+    "init": "Make a home: a folder for one collection.",
     "batch": "Run many sessions from a query file.",
     "demo": "Watch a whole task, without a GPU or a server.",
     "serve": "Start a vLLM server with the flags that fit.",

@@ -11,7 +11,7 @@ import click
 
 from sii_cli.config.settings import find_home, find_key_home, variable_of
 
-_NAMED = "sii_cli.homes"
+_NAMED = "named homes"
 """In click's `Context.meta`: the named homes, and which of them are the user's."""
 
 

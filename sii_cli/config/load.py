@@ -21,6 +21,7 @@ from sii_cli.config.project_settings import (
 from sii_cli.config.project_text import LARGEST
 from sii_cli.config.running_server import running_folder, running_server
 from sii_cli.config.settings import (
+    COLLECTION,
     CONFIG_FILE,
     SETTING_NAMES,
     Place,
@@ -125,6 +126,7 @@ def _from_file(place: Place, path: Path) -> Source:
         raise UsageError(f"{path} cannot be read: {error}.") from error
     except UNPARSABLE as error:
         raise UsageError(f"{path} is not valid TOML: {why_unparsable(error)}.") from error
+    values.pop(COLLECTION, None)  # not settings of sessions: `config/collection.py`
     return Source(place, values, path.parent, path)
 
 

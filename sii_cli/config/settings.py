@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from tools.web.settings import WebSettings
 
 CONFIG_FILE = "config.toml"
+COLLECTION = "collection"
+"""The table of the user's file that says what a home is to hold (`config/collection.py`)."""
 PROJECT_FOLDER = ".sii"
 BATCH_FILE = "batch.json"
 BATCH_QUERIES = "queries.jsonl"

@@ -22,7 +22,7 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 LAST = "last"
 """The newest recording that this home made."""
 REFS_HELP = "ID is an id, the beginning of one, or `last`."
-_COLLECTIONS = "sii_cli.collections"
+_COLLECTIONS = "collections"
 """Of the running command, in click's `Context.meta`: batches are looked for once."""
 
 

@@ -1,0 +1,65 @@
+"""Makes a home: a folder with a commented `config.toml`, a key, and the folders of a collection."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from recordings.storage.files import failure, sync_folder
+from recordings.storage.opening import OpenFolder
+from recordings.store.collection import BATCHES, RECORDINGS
+from recordings.trust.first_start import seal_existing
+from recordings.trust.home_key import home_key
+from sii_cli.config.settings import CONFIG_FILE
+from sii_cli.errors import UsageError
+
+_CONFIG = """\
+# Settings of this home. `sii config --home DIR` shows all settings, their values and where each
+# comes from. A flag or a variable (SII_MODEL, ...) is stronger than this file.
+
+# base_url = "http://127.0.0.1:8000/v1"   # the model server; several by commas
+# model = "NAME"                          # without it the first one served
+# speaker = "NAME"                        # your pseudonym, for recordings and reviews
+# system_prompt = "prompt.md"             # another system prompt, beside this file
+# tools = ["bash", "read_file"]           # without it all
+# temperature = 1.0
+
+[collection]
+{goal}
+# What all sessions of the collection share. `sii config --pin ID` writes what a recording used;
+# a session that departs from it is marked.
+# [collection.pins]
+# system_prompt = "SHA-256"
+# tools = "SHA-256"
+# image = "NAME"
+# sampling = "temperature=1.0, top_p=0.95"
+"""
+
+
+def make_home(home: Path, goal: int | None) -> None:
+    """Make a home in a new or empty folder.
+
+    Raises `UsageError` where something is already, `HomeKeyUnusable`, `RecordingFailed`.
+    """
+    if os.path.lexists(home) and not home.is_dir():
+        raise UsageError(f"{home} is not a folder: name another.")
+    if home.is_dir() and os.listdir(home):
+        what = "is a home already" if (home / CONFIG_FILE).exists() else "is not empty"
+        raise UsageError(f"{home} {what}: nothing was written. Name a new folder.")
+    line = "# goal = 78   # approved trajectories" if goal is None else f"goal = {goal}"
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with OpenFolder(home) as folder:
+            for name in (RECORDINGS, BATCHES):
+                folder.inner(name, make=True).close()
+            with open(folder.create(CONFIG_FILE), "wb") as file:
+                file.write(_CONFIG.format(goal=line).encode())
+                file.flush()
+                os.fsync(file.fileno())
+        sync_folder(home)
+    except FileExistsError:
+        raise UsageError(f"{home} is a home already: nothing was written.") from None
+    except OSError as error:
+        raise failure(home, error) from error
+    home_key(home)
+    seal_existing(home)

@@ -1,0 +1,167 @@
+"""`--home` names the homes that a command reads or works in; `sii init` makes one."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recordings.store.store import RecordingStore
+from recordings.trust.home_key import home_key
+from sii_cli.config.settings import BATCH_FILE
+from tests.recordings.recording_sessions import record_session
+from tests.sii_cli.shell import Shell
+
+
+def recorded_in(home: Path, *, keyed: bool = True, **options: Any) -> Path:
+    """Make a recording in another home, with that home's key."""
+    _, folder = RecordingStore(home / "recordings").create_folder()
+    about: dict[str, Any] = {"rounds": 1, "steps": 1}
+    if keyed:
+        about["key"] = home_key(home)
+    record_session(folder, **(about | options))
+    return folder
+
+
+@pytest.fixture
+def limi(shell: Shell, tmp_path: Path) -> Path:
+    """A home that `sii init` made, while another is the user's."""
+    home = tmp_path / "limi-78"
+    done = shell.sii("init", str(home), "--goal", "78")
+    assert done.returncode == 0, done.stderr
+    return home
+
+
+def listed(shell: Shell, *homes: Path, **env: str) -> dict[str, dict[str, Any]]:
+    named = [word for home in homes for word in ("--home", str(home))]
+    done = shell.sii("list", "--json", "--all", *named, **env)
+    assert done.returncode == 0, done.stderr
+    return {row["id"]: row for row in map(json.loads, done.stdout.splitlines())}
+
+
+def test_init_makes_a_home_that_works(shell: Shell, limi: Path) -> None:
+    assert "goal = 78" in (limi / "config.toml").read_text()
+    assert (limi / "key").stat().st_size == 32
+    assert sorted(one.name for one in limi.iterdir() if one.is_dir()) == ["batches", "recordings"]
+    shown = shell.sii("config", "--home", str(limi))
+    assert shown.returncode == 0, shown.stderr
+    assert str(limi) in shown.stdout
+    done = shell.sii("-p", "hi", "--home", str(limi), script="hello")
+    assert done.returncode == 0, done.stderr
+    (folder,) = (limi / "recordings").glob("2*")
+    assert listed(shell, limi)[folder.name]["origin"] == "own"
+    assert listed(shell, SII_HOME=str(limi))[folder.name]["origin"] == "own"
+    assert os.environ["SII_HOME"] == str(shell.home)
+    assert listed(shell) == {}
+
+
+def test_init_overwrites_nothing(shell: Shell, limi: Path, tmp_path: Path) -> None:
+    key = (limi / "key").read_bytes()
+    done = shell.sii("init", str(limi))
+    assert done.returncode == 2
+    assert "is a home already: nothing was written" in done.stderr
+    assert (limi / "key").read_bytes() == key
+    full = tmp_path / "full"
+    full.mkdir()
+    (full / "notes").write_text("mine")
+    done = shell.sii("init", str(full))
+    assert done.returncode == 2
+    assert "is not empty: nothing was written" in done.stderr
+    assert [one.name for one in full.iterdir()] == ["notes"]
+    assert shell.sii("init", str(full / "notes")).returncode == 2
+    assert shell.sii("init", str(tmp_path / "new"), "--goal", "0").returncode == 2
+
+
+def test_several_homes_are_read_together(shell: Shell, limi: Path, tmp_path: Path) -> None:
+    own, there = shell.recorded(rounds=1, steps=1), recorded_in(limi, seed=1)
+    rows = listed(shell, shell.home, limi)
+    assert set(rows) == {own.name, there.name}
+    assert {row["origin"] for row in rows.values()} == {"own"}
+    home = ("--home", str(shell.home), "--home", str(limi))
+    assert shell.sii("show", there.name, *home).returncode == 0
+    assert shell.sii("show", there.name).returncode == 2
+    assert json.loads(shell.sii("stats", "--json", *home).stdout)["recordings"] == 2
+    found = shell.sii("search", "--json", "ledger", *home).stdout.splitlines()
+    assert {json.loads(line)["id"] for line in found} == {own.name, there.name}
+    order = list(listed(shell, shell.home, limi))
+    assert order == sorted(order, reverse=True)
+
+
+def test_reviews_of_several_homes_count_in_each(shell: Shell, limi: Path, tmp_path: Path) -> None:
+    folders = [shell.recorded(rounds=1, steps=1), recorded_in(limi, seed=1)]
+    home = ("--home", str(shell.home), "--home", str(limi))
+    for folder in folders:
+        done = shell.sii("approve", folder.name, "--speaker", "ann", *home)
+        assert done.returncode == 0, done.stderr
+        assert (folder / "reviews.jsonl").exists()
+    assert {row["approval"] for row in listed(shell, shell.home, limi).values()} == {"approved"}
+    assert listed(shell, SII_HOME=str(limi))[folders[1].name]["approval"] == "approved"
+    done = shell.sii("export", str(tmp_path / "data"), "--format", "messages", *home)
+    assert "from 2 recordings" in done.stdout, done.stderr
+
+
+@pytest.mark.hostile
+def test_a_foreign_home_proves_nothing_with_the_key_that_came_with_it(
+    shell: Shell, tmp_path: Path
+) -> None:
+    theirs = tmp_path / "theirs"
+    folder = recorded_in(theirs)
+    shell.sii("approve", folder.name, "--speaker", "eve", SII_HOME=str(theirs))
+    (theirs / "config.toml").write_text('speaker = "eve"\nmounts = ["/"]\n')
+    (row,) = listed(shell, theirs).values()
+    assert (row["origin"], row["approval"], row["uncounted_reviews"]) == (
+        "foreign",
+        "unreviewed",
+        1,
+    )
+    data = str(tmp_path / "data")
+    done = shell.sii("export", data, "--format", "messages", "--home", str(theirs))
+    assert done.returncode == 1
+    assert "1 review not counted" in done.stderr
+    assert "eve" not in shell.sii("approve", folder.name, "--home", str(theirs)).stderr
+    done = shell.sii("approve", folder.name, "--speaker", "ann", "--home", str(theirs))
+    assert done.returncode == 0, done.stderr
+    (row,) = listed(shell, theirs).values()
+    assert (row["approval"], row["reviewers"]) == ("approved", ["ann"])
+    os.mkfifo(tmp_path / "pipe")
+    (theirs / "key").unlink()
+    os.mkfifo(theirs / "key")
+    assert listed(shell, theirs)[folder.name]["origin"] == "foreign"
+
+
+@pytest.mark.hostile
+def test_a_known_home_with_another_key_is_foreign(shell: Shell, limi: Path, tmp_path: Path) -> None:
+    folder = recorded_in(limi)
+    assert listed(shell, limi)[folder.name]["origin"] == "own"
+    (limi / "key").write_bytes(os.urandom(32))
+    assert listed(shell, limi)[folder.name]["origin"] == "foreign"
+    done = shell.sii("-p", "hi", "--home", str(limi), script="hello")
+    assert done.returncode == 2
+
+
+def test_sessions_run_in_a_home_of_the_user_alone(shell: Shell, tmp_path: Path) -> None:
+    theirs, batch = tmp_path / "theirs", tmp_path / "batch"
+    recorded_in(theirs)
+    batch.mkdir()
+    (batch / BATCH_FILE).write_text("{}")
+    for home in (theirs, batch):
+        done = shell.sii("-p", "hi", "--home", str(home), script="hello")
+        assert done.returncode == 2
+        assert "is not known as a home of yours" in done.stderr
+    done = shell.sii("list", "--home", str(tmp_path / "none"))
+    assert done.returncode == 2
+    assert "There is no folder" in done.stderr
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_batch_elsewhere_is_read_with_the_users_key(shell: Shell, tmp_path: Path) -> None:
+    batch = tmp_path / "monday"
+    folder = recorded_in(batch, keyed=False, key=shell.key, batch="monday")
+    (batch / BATCH_FILE).write_text("{}")
+    rows = listed(shell, shell.home, batch)
+    assert rows[folder.name]["origin"] == "own"
+    assert shell.sii("approve", "last", "--speaker", "ann", "--home", str(batch)).returncode == 0
+    assert listed(shell, batch)[folder.name]["approval"] == "approved"
