@@ -12,6 +12,7 @@ from sandbox.network.hosts import AllowList
 from sii_cli.config.settings import find_key_home
 from sii_cli.queries.queries import GitWorkspace, Query
 from sii_cli.queries.query_files import Mistake, read_query_file
+from sii_cli.queries.workspaces.archive_check import ArchiveChecks
 from sii_cli.queries.workspaces.copies import workspace_fault
 from sii_cli.queries.workspaces.errors import SourceRefused
 from sii_cli.queries.workspaces.git_objects import holds, opened
@@ -38,7 +39,7 @@ class ValidatedFile:
 
 
 def validate(path: Path) -> ValidatedFile:
-    """Read a query file and check what it names: tools, directories and commits in its folder.
+    """Read a query file and check what it names: tools, and what of workspaces is in its folder.
 
     What lies elsewhere is not read: that needs a grant. Blocks.
     Raises `UsageError` when there is nothing to read.
@@ -46,17 +47,22 @@ def validate(path: Path) -> ValidatedFile:
     read = read_query_file(path)
     kept = find_kept_folders(find_key_home(os.environ))
     sources = tuple(sources_of(read.queries, path.parent, kept))
+    archives = ArchiveChecks()
     found = [
         Mistake(line, text)
         for query, line, source in zip(read.queries, read.lines, sources, strict=True)
-        for text in _faults(query, path.parent, source, kept)
+        for text in _faults(query, path.parent, source, kept, archives)
     ]
     mistakes = sorted([*read.mistakes, *found], key=lambda mistake: mistake.line)
     return ValidatedFile(read.path, read.queries, sources, tuple(mistakes))
 
 
 def _faults(
-    query: Query, base: Path, source: WorkspaceSource | None, kept: KeptFolders
+    query: Query,
+    base: Path,
+    source: WorkspaceSource | None,
+    kept: KeptFolders,
+    archives: ArchiveChecks,
 ) -> Iterator[str]:
     unknown = [name for name in query.tools if name not in TOOL_NAMES]
     if unknown:
@@ -75,6 +81,8 @@ def _faults(
         git, commit = query.workspace.git, query.workspace.commit
         if not is_remote(git) and (fault := _commit_fault(local_path(git, base), commit)):
             yield f"workspace: {git}: {fault}."
+    elif not source.path.is_dir() and (fault := archives.fault(source.path)) is not None:
+        yield f"workspace: {query.workspace}: {fault.rstrip('.')}."
 
 
 @cache

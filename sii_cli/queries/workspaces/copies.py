@@ -6,20 +6,18 @@ import errno
 import hashlib
 import os
 import re
-import stat
 import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
-from typing import IO
 
 from sandbox.protocol import Limits
 from sandbox.snapshots import remove_folder
 from sii_cli.config.settings import BATCH_FILE, BATCH_QUERIES
 from sii_cli.queries.queries import GitWorkspace, Query
 from sii_cli.queries.workspaces.errors import SourceRefused, WorkspaceUnavailable
-from sii_cli.queries.workspaces.extraction import MAX_MEMBERS, extract
+from sii_cli.queries.workspaces.extraction import MAX_MEMBERS, extract, open_archive
 from sii_cli.queries.workspaces.repositories import check_out, is_remote, local_path, path_from
 from sii_cli.workspace.folder_copy import copy_folder
 
@@ -110,18 +108,8 @@ def _fill(folder: Path, query: Query, base: Path, repositories: Path, max_bytes:
             if path.is_dir():
                 _copy(path, folder, max_bytes, follow=path == base)  # which may be a handle
             else:
-                with _open_archive(path) as archive:
+                with open_archive(path) as archive:
                     extract(archive, folder, max_bytes=max_bytes)
-
-
-def _open_archive(path: Path) -> IO[bytes]:
-    """Open a regular file, and wait for nothing else. Raises `OSError`."""
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    file = open(os.open(path, flags), "rb")  # noqa: SIM115
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
-        raise OSError(errno.EINVAL, f"{path} is not a regular file")
-    return file
 
 
 def _copy(source: Path, folder: Path, max_bytes: int, *, follow: bool = False) -> None:

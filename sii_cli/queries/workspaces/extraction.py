@@ -33,6 +33,8 @@ MAX_PATH = 4095
 Links = Literal["inside", "kept", "left_out"]
 """Which symlinks are made: those that stay inside, all (none is followed), or none."""
 
+UNPACKABLE = (EOFError, BadGzipFile, LZMAError, ZlibError)
+"""What decompressors raise for what they cannot unpack."""
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NO_DIRECTORY = (errno.ENOTDIR, errno.ELOOP)
@@ -56,11 +58,26 @@ def extract(file: IO[bytes], folder: Path, *, max_bytes: int, links: Links = "in
                 extractor.place(member, reader)
         finally:
             extractor.close()
-    except (EOFError, BadGzipFile, LZMAError, ZlibError) as error:
-        words = str(error).rstrip(".") or "it is cut off"
-        raise SourceRefused(f"it cannot be unpacked: {words}") from None
+    except UNPACKABLE as error:
+        raise why_unpackable(error) from None
     finally:
         os.close(top)
+
+
+def open_archive(path: Path) -> IO[bytes]:
+    """Open a regular file, and wait for nothing else. Raises `OSError`."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    file = open(os.open(path, flags), "rb")  # noqa: SIM115
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, f"{path} is not a regular file")
+    return file
+
+
+def why_unpackable(error: Exception) -> SourceRefused:
+    """Return a decompressor's error in a sentence."""
+    words = str(error).rstrip(".") or "it is cut off"
+    return SourceRefused(f"it cannot be unpacked: {words}")
 
 
 class _Extractor:
@@ -79,7 +96,7 @@ class _Extractor:
 
     def place(self, member: Member, reader: TarReader) -> None:
         """Create a member. Raises `SourceRefused`, `OSError`."""
-        parts = _parts(member.path)
+        parts = names_of(member.path)
         if member.kind == "directory":
             self._directory(parts, member)
             return
@@ -101,21 +118,15 @@ class _Extractor:
             os.fchmod(fd, member.mode & _BITS | stat.S_IRWXU)
 
     def _symlink(self, fd: int, parts: list[bytes], member: Member) -> None:
-        target = member.target
         if self._links == "left_out":
             return
-        if not 0 < len(target) <= MAX_PATH or b"\0" in target:
-            raise SourceRefused(f"{shown(member.path)} is a link that cannot be")
-        if self._links == "inside" and not _stays_inside(target, len(parts) - 1):
-            raise SourceRefused(
-                f"{shown(member.path)} is a link that may lead outside, to {shown(target)}"
-            )
+        check_link(member, len(parts) - 1, may_leave=self._links == "kept")
         self._make_room(fd, parts[-1], member)
-        os.symlink(target, parts[-1], dir_fd=fd)
+        os.symlink(member.target, parts[-1], dir_fd=fd)
 
     def _hardlink(self, fd: int, name: bytes, member: Member) -> None:
         """Give a file that was unpacked before a second name."""
-        source = _parts(member.target)
+        source = names_of(member.target)
         held = _open_below(self._top, source[:-1]) if source else None
         try:
             if held is None or not _is_file(held, source[-1]):
@@ -192,7 +203,18 @@ def _write(fd: int, name: bytes, member: Member, reader: TarReader) -> None:
             os.utime(file.fileno(), (member.mtime, member.mtime))
 
 
-def _parts(path: bytes) -> list[bytes]:
+def check_link(member: Member, depth: int, *, may_leave: bool = False) -> None:
+    """Check a symlink in a directory of that depth. Raises `SourceRefused`."""
+    target = member.target
+    if not 0 < len(target) <= MAX_PATH or b"\0" in target:
+        raise SourceRefused(f"{shown(member.path)} is a link that cannot be")
+    if not may_leave and not _stays_inside(target, depth):
+        raise SourceRefused(
+            f"{shown(member.path)} is a link that may lead outside, to {shown(target)}"
+        )
+
+
+def names_of(path: bytes) -> list[bytes]:
     """Return the names of a member's path, from the top. Raises `SourceRefused`."""
     parts = [part for part in path.split(b"/") if part not in (b"", b".")]
     if path.startswith(b"/") or b".." in parts:

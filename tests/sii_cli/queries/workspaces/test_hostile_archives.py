@@ -10,6 +10,7 @@ import os
 import random
 import stat
 import tarfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -20,7 +21,8 @@ from hypothesis import strategies as st
 
 from sii_cli.batch.sessions.archive import merge_received, pack, unpack
 from sii_cli.queries.queries import Query
-from sii_cli.queries.workspaces import extraction
+from sii_cli.queries.validate import validate
+from sii_cli.queries.workspaces import archive_check, extraction
 from sii_cli.queries.workspaces.copies import make_workspace
 from sii_cli.queries.workspaces.errors import SourceRefused, WorkspaceUnavailable
 from sii_cli.queries.workspaces.extraction import extract
@@ -191,6 +193,60 @@ def test_what_is_refused_makes_no_workspace(place: Path, what: str) -> None:
         make_workspace(query, place, place / "out")
     assert (place / "secret").read_text() == "mine"
     assert list((place / "out").glob("a-*")) == []
+
+
+def validated(place: Path, data: bytes) -> list[str]:
+    (place / "one.tar").write_bytes(data)
+    (place / "q.jsonl").write_text('{"id": "a", "query": "x", "workspace": "one.tar"}\n')
+    return [one.text for one in validate(place / "q.jsonl").mistakes]
+
+
+@pytest.mark.parametrize("what", ESCAPES)
+def test_what_is_refused_is_a_mistake_of_the_query_file(place: Path, what: str) -> None:
+    data = ESCAPES[what]()
+    with pytest.raises(SourceRefused) as refused:
+        unpacked(data, place)
+    before = sorted(place.rglob("*"))
+    assert validated(place, data) == [f"workspace: one.tar: {refused.value}."]
+    assert sorted(place.rglob("*")) == sorted([*before, place / "one.tar", place / "q.jsonl"])
+
+
+@pytest.mark.parametrize("squeeze", [bytes, gzip.compress, bz2.compress, lzma.compress])
+def test_a_damaged_archive_is_a_mistake_of_the_query_file(
+    place: Path, squeeze: Callable[[bytes], bytes]
+) -> None:
+    whole = squeeze(tar(("a", random.Random(1).randbytes(100_000))))
+    assert validated(place, whole) == []
+    (found,) = validated(place, whole[: len(whole) // 2])
+    assert found.startswith("workspace: one.tar: ")
+    assert validated(place, b"") == ["workspace: one.tar: it is not a tar archive."]
+
+
+def test_of_an_archive_only_the_beginning_is_looked_at(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive_check, "MOST", 1 << 20)
+    late = tar(("a", bytes(2 << 20)), link("up", ".."))
+    assert validated(place, late) == []
+    assert validated(place, tar(("a", bytes(1 << 18)), link("up", ".."))) != []
+    bomb = gzip.compress(tar(("a", bytes(200 << 20))), 1)
+    begin = time.process_time()
+    assert validated(place, bomb) == []
+    assert time.process_time() - begin < 0.5
+    monkeypatch.setattr(archive_check, "MOST_NAMES", 10)
+    assert validated(place, tar(*((f"{n}", b"") for n in range(12)), link("up", ".."))) == []
+
+
+def test_archives_of_one_file_are_looked_at_once_and_not_without_end(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks = archive_check.ArchiveChecks()
+    for name in ("a.tar", "b.tar", "c.tar"):
+        (place / name).write_bytes(tar((name, bytes(1 << 20)), link("up", "..")))
+    monkeypatch.setattr(archive_check, "MOST", 3 << 19)
+    checks._left = 2 << 20
+    found = [checks.fault(place / name) for name in ("a.tar", "a.tar", "b.tar", "c.tar")]
+    assert [bool(fault) for fault in found] == [True, True, False, False]
 
 
 def test_of_two_members_of_a_name_the_later_counts_and_no_link_is_written_through(
