@@ -1,15 +1,16 @@
-"""Finds every mistake in a query file before anything starts."""
+"""Finds every mistake in queries, of a file or of a batch's folder, before anything starts."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from sandbox.network.hosts import AllowList
 from sii_cli.config.settings import find_key_home
+from sii_cli.errors import UsageError
 from sii_cli.queries.queries import GitWorkspace, Query
 from sii_cli.queries.query_files import Mistake, read_query_file
 from sii_cli.queries.workspaces.archive_check import ArchiveChecks
@@ -26,6 +27,9 @@ from sii_cli.queries.workspaces.workspace_sources import (
 )
 from tools.registry import TOOL_NAMES
 
+Sources = Sequence[WorkspaceSource | None]
+"""Where the workspaces of queries lie, in the order of the queries."""
+
 
 @dataclass(frozen=True, slots=True)
 class ValidatedFile:
@@ -33,8 +37,7 @@ class ValidatedFile:
 
     path: Path
     queries: tuple[Query, ...]
-    sources: tuple[WorkspaceSource | None, ...]
-    """Where the workspace of each query lies."""
+    sources: Sources
     mistakes: tuple[Mistake, ...]
 
 
@@ -55,6 +58,26 @@ def validate(path: Path) -> ValidatedFile:
     ]
     mistakes = sorted([*read.mistakes, *found], key=lambda mistake: mistake.line)
     return ValidatedFile(read.path, read.queries, sources, tuple(mistakes))
+
+
+def allowed_sources(queries: Sequence[Query], base: Path) -> Sources:
+    """Return where the workspaces of queries lie that were validated before, on some machine.
+
+    Raises `UsageError` for a workspace that no query may have.
+    """
+    kept = find_kept_folders(find_key_home(os.environ))
+    sources = tuple(sources_of(queries, base, kept))
+    for query, source in zip(queries, sources, strict=True):
+        if why := why_forbidden(query, source, kept):
+            raise UsageError(f"{query.id}: workspace: {why}")
+    return sources
+
+
+def check_outside(queries: Sequence[Query], sources: Sources, base: Path) -> None:
+    """Raise `UsageError` for a missing workspace outside the queries' folder, after its grant."""
+    for query, source in zip(queries, sources, strict=True):
+        if source is not None and not source.inside and (fault := workspace_fault(query, base)):
+            raise UsageError(f"{query.id}: workspace: {fault}")
 
 
 def _faults(

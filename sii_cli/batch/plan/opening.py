@@ -27,19 +27,8 @@ from sii_cli.options.allow import require_grants
 from sii_cli.options.settings import load
 from sii_cli.queries.queries import Query
 from sii_cli.queries.requirements import lowered, requirements_of_all
-from sii_cli.queries.validate import ValidatedFile
-from sii_cli.queries.workspaces.copies import workspace_fault
-from sii_cli.queries.workspaces.workspace_sources import (
-    KeptFolders,
-    WorkspaceSource,
-    find_kept_folders,
-    sources_of,
-    why_forbidden,
-)
+from sii_cli.queries.validate import ValidatedFile, allowed_sources, check_outside
 from sii_cli.trust.requirements import Grants, Requirement
-
-Sources = Sequence[WorkspaceSource | None]
-"""Where the workspaces of queries lie, in the order of the queries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +77,14 @@ class _Given:
 def open_batch(options: BatchOptions, file: ValidatedFile | None) -> Batch:
     """Return the batch that a command line means.
 
-    Raises `UsageError`, also for what it requires and the user does not grant.
+    `file` has no mistakes. Raises `UsageError`, also for what the batch requires and the user does
+    not grant.
     """
     folder = _folder(options, file)
     pinned = load_pinned(folder, reading_key()) if options.resume is not None else None
     given = _Given(folder, file, pinned)
     queries, base = given.queries, given.base
-    kept = find_kept_folders(find_key_home(os.environ))
-    sources = file.sources if file else tuple(sources_of(queries, base, kept))
+    sources = file.sources if file else allowed_sources(queries, base)
     inherited = PinnedSettings.of(pinned.plan, options.flags) if pinned else NOTHING_PINNED
     if given.own:
         settings = _load(inherited.with_flags(options.flags), folder)
@@ -104,11 +93,10 @@ def open_batch(options: BatchOptions, file: ValidatedFile | None) -> Batch:
         settings = _load(options.flags, folder)
         inherited = inherited.lowered_to(settings)
         required = plan_requirements(base, queries, sources, inherited, settings)
-    _refuse_forbidden(queries, sources, kept)
-    _settle(given, required, inherited, options)
+    _ask_for_grants(given, required, inherited, options)
     if not given.own:  # only now: paths in these settings are looked at
         settings = _load(inherited.with_flags(options.flags), folder)
-    _check_outside(queries, sources, base)
+    check_outside(queries, sources, base)
     for line in lowered(queries, settings):
         click.echo(f"sii: {line}", err=True)
     plan = _plan(given, settings, options)
@@ -149,7 +137,7 @@ def _load(flags: Mapping[str, Any], folder: Path) -> Settings:
     return replace(settings, home=folder, workspace=folder)
 
 
-def _settle(
+def _ask_for_grants(
     given: _Given,
     required: Counter[Requirement],
     inherited: PinnedSettings,
@@ -173,20 +161,6 @@ def _settle(
         was_granted=lambda: is_granted(home, "query_file", name, sha256),
         keep_grant=lambda: grant(home, "query_file", name, sha256),
     )
-
-
-def _refuse_forbidden(queries: Sequence[Query], sources: Sources, kept: KeptFolders) -> None:
-    """Raise `UsageError` for a workspace that no query may have."""
-    for query, source in zip(queries, sources, strict=True):
-        if why := why_forbidden(query, source, kept):
-            raise UsageError(f"{query.id}: workspace: {why}")
-
-
-def _check_outside(queries: Sequence[Query], sources: Sources, base: Path) -> None:
-    """Raise `UsageError` for a missing workspace outside the file's folder."""
-    for query, source in zip(queries, sources, strict=True):
-        if source is not None and not source.inside and (fault := workspace_fault(query, base)):
-            raise UsageError(f"{query.id}: workspace: {fault}")
 
 
 def _plan(given: _Given, settings: Settings, options: BatchOptions) -> BatchPlan:
