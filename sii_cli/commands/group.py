@@ -38,6 +38,7 @@ COMMANDS = {
     "redact": "Permanently remove secrets from a recording.",
     "verify": "Check that recordings are complete and unchanged.",
     "init": "Make a home: a folder for one collection.",
+    "adopt": "Move a batch from elsewhere into the home.",
     "batch": "Run many sessions from a query file.",
     "demo": "Watch a whole task, without a GPU or a server.",
     "serve": "Start a vLLM server with the flags that fit.",
