@@ -204,6 +204,10 @@ class SandboxUnavailable(SandboxError):
     """Raised when nothing can be started here: no engine, no image or no rights."""
 
 
+class SetupFailed(SandboxUnavailable):
+    """Raised when a set-up command fails: another sandbox would not help."""
+
+
 class SandboxLost(SandboxError):
     """Raised when the sandbox died during a call; another can be started."""
 

@@ -34,7 +34,7 @@ from sandbox.protocol import (
     OnNetworkUse,
     OnOutput,
     ProcessResult,
-    SandboxUnavailable,
+    SetupFailed,
 )
 from sandbox.runner.frames import CHUNK, MAX_BODY, Head
 
@@ -218,13 +218,13 @@ class RunnerCalls:
     async def prepare(self, commands: tuple[str, ...]) -> None:
         """Run the set-up commands.
 
-        Raises `SandboxUnavailable` when one fails, or loses what those before it set up.
+        Raises `SetupFailed` when one fails, or loses what those before it set up.
         """
         for command in commands:
             result = await self.bash(command, timeout=self._limits.command_timeout_max)
             if result.exit_code != 0 or result.lost_state:
                 words = result.output[-_TAIL:].decode("utf-8", "replace").strip()
-                raise SandboxUnavailable(
+                raise SetupFailed(
                     f"The set-up command {command!r} {_ending(result)}: {words or '(no output)'}"
                 )
 

@@ -77,6 +77,14 @@ class Query(Part):
         None,
         description="A command run in a fresh sandbox after each round: exit code 0 is solved.",
     )
+    pass_at: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        allow_inf_nan=False,
+        description="The score at which the query is solved, for a check that reports one: it "
+        "then decides alone. Without it: exit code 0 and, where a score is reported, 1.",
+    )
     check_files: tuple[FilePattern, ...] = Field(
         (),
         description="Files and folders of the workspace that the check takes as the query has "

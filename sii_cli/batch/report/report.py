@@ -95,6 +95,8 @@ class BatchReport:
     """Empty without a query that has a check."""
     by_query: list[QueryRow]
     causes: list[Cause]
+    check_errors: list[Cause]
+    """Checks that could not run: these sessions are in no rate."""
     infra: list[Cause]
     """Failures that do not count: these sessions were run again."""
     stopped: int
@@ -128,7 +130,8 @@ def make_report(
         statuses=_statuses(ended),
         rates=_rates(queries, by_query),
         by_query=[_query_row(query.id, by_query[query.id]) for query in queries],
-        causes=causes(one for one in ended if is_failure(one.outcome)),
+        causes=causes(one for one in ended if is_failure(one.outcome) and is_verdict(one.outcome)),
+        check_errors=causes(one for one in ended if not is_verdict(one.outcome)),
         infra=causes(attempts.infra),
         stopped=len(attempts.stopped),
         left=_left(attempts, last_failures),

@@ -8,9 +8,11 @@ from collections import Counter, deque
 from collections.abc import Iterable
 
 from recordings.errors import RecordingError
+from sandbox.protocol import SandboxError, SetupFailed
 from sii_cli.batch.budget import NO_LIMIT, BatchBudget
 from sii_cli.batch.plan.plan import Attempt
 from sii_cli.batch.running.admission import Admission
+from sii_cli.batch.running.check_errors import CheckErrors
 from sii_cli.batch.running.listener import BatchListener
 from sii_cli.batch.running.stop import INTERRUPTED, Stop
 from sii_cli.batch.runs import Account
@@ -47,6 +49,10 @@ class Runner:
         self._budget = budget
         self._infra_retries = infra_retries
         self._failures: Counter[str] = Counter()
+        """By attempt; of a set-up, by query: it is the same for each attempt."""
+        self._broken_setups: dict[str, str] = {}
+        """Why the set-up of a query failed too often: no more of its attempts are started."""
+        self._check_errors = CheckErrors()
         self._resting: list[tuple[float, Attempt]] = []
         """Attempts that failed, and when they may be run again (`time.monotonic`)."""
         self._running: dict[asyncio.Task[AttemptResult], Attempt] = {}
@@ -98,6 +104,9 @@ class Runner:
             if refusal is not None:
                 return
             attempt = self._attempts.popleft()
+            if (why := self._broken_setups.get(attempt.query.id)) is not None:
+                self._listener.failed(attempt, why, given_up=True)
+                continue
             self._listener.started(attempt)
             task = asyncio.create_task(self._executor.run(attempt, self._listener.item))
             self._running[task] = attempt
@@ -127,6 +136,9 @@ class Runner:
                 else:
                     self._admission.succeeded()
                     self._listener.ended(attempt, result)
+                    stop = self._check_errors.ended(attempt.query.id, result.outcome)
+                    if stop is not None:
+                        self.finish(stop)
             case RecordingError():
                 self._error = error
                 self.finish(Stop("failure", str(error)))
@@ -135,24 +147,30 @@ class Runner:
                 self.finish(Stop("failure", str(error)))
             case ModelCallRefused():
                 self.finish(Stop("failure", str(error)))
-            case SiiError():
+            case SetupFailed():
+                await self._run_again(attempt, str(error), counts_for=attempt.query.id)
+            case SiiError() | SandboxError():
                 await self._run_again(attempt, str(error))
             case _:  # a bug that one session hits must not end a batch of days
                 await self._run_again(attempt, f"{type(error).__name__}: {error}")
 
-    async def _run_again(self, attempt: Attempt, why: str) -> None:
+    async def _run_again(self, attempt: Attempt, why: str, *, counts_for: str = "") -> None:
         """Run a session again that failed through no fault of its own, unless it did so too often.
 
         A failure while no server answers is not counted. When everything fails, `Admission` slows
         the attempts down, so that a short outage costs each session few of its retries.
+        `counts_for`: the query whose attempts have their retries in common.
         """
+        name = counts_for or attempt.name
         if await self._admission.failed(why):
-            self._failures[attempt.name] += 1
+            self._failures[name] += 1
         # The first sessions to end are those that fail: wait until none runs.
         if self._admission.never_worked and not self._running:
             self.finish(Stop("failure", why))
-        failures = self._failures[attempt.name]
+        failures = self._failures[name]
         given_up = failures > self._infra_retries
+        if given_up and counts_for:
+            self._broken_setups[counts_for] = why
         self._listener.failed(attempt, why, given_up=given_up)
         if not given_up:
             self._resting.append((time.monotonic() + REST * 2.0 ** max(0, failures - 1), attempt))

@@ -108,6 +108,8 @@ class LocalExecutor:
         )
         try:
             self._model_pin.check(attempt.variant.get("model"), await session.served())
+            if settings.setup:  # one that fails costs no generation
+                await session.sandbox()
             return await run_attempt(
                 attempt,
                 session,
@@ -124,4 +126,11 @@ class LocalExecutor:
         if query.check is None:
             return None
         original = partial(self._parts.make_workspace, query)
-        return Checker(query.check, query.check_files, self._backend, make_spec(settings), original)
+        return Checker(
+            query.check,
+            query.check_files,
+            self._backend,
+            make_spec(settings),
+            original,
+            query.pass_at,
+        )

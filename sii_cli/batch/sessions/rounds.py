@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import aclosing, suppress
 from dataclasses import asdict
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from recordings.conversation.outages import TOOL_INFRA
 from recordings.errors import RecordingError
@@ -32,8 +32,8 @@ from sii_cli.model.errors import ModelCallFailed
 from sii_cli.queries.check.check import CHECK_SECONDS, Checker
 from sii_cli.session.session import Session
 
-_REASON = 500
-"""Characters of an outage in the outcome's reason."""
+_LONGEST_REASON = 500
+"""Characters of an outage, or of what a check said, in the outcome's reason."""
 
 FEEDBACK = """\
 The task is not done yet: a check of the result failed. It printed:
@@ -141,7 +141,7 @@ class _Rounds:
         if self._outage is None:
             return outcome
         why = f"{TOOL_INFRA}: {self._outage.name}: {self._outage.text}"
-        return QueryOutcome(status="infra", reason=why[:_REASON])
+        return QueryOutcome(status="infra", reason=why[:_LONGEST_REASON])
 
     async def _run(self) -> QueryOutcome:
         check: Check | None = None
@@ -150,15 +150,20 @@ class _Rounds:
             if not self._continues:
                 return self._ended(0)
         feedback = 0
-        while check is not None and not check.passed and feedback < self._feedback_rounds:
+        while _asks_for_feedback(check) and feedback < self._feedback_rounds:
             feedback += 1
             check = await self._round(await self._feedback_on(check))
             if not self._continues:
                 return self._ended(feedback)
-            if not self._calls and check is not None and not check.passed:
+            if not self._calls and _asks_for_feedback(check):
                 reason = "it answered without another call, and the check still fails"
-                return QueryOutcome(status="gave_up", reason=reason, feedback_rounds=feedback)
-        return self._judged(check, feedback)
+                return QueryOutcome(
+                    status="gave_up",
+                    reason=reason,
+                    feedback_rounds=feedback,
+                    score=check.score,
+                )
+        return _judged(check, feedback)
 
     @property
     def _continues(self) -> bool:
@@ -177,6 +182,8 @@ class _Rounds:
             return None
         check = await self._check(self._checker)
         self._session.note(check, "harness")
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            self.stop("seconds")  # the check has used up what was left
         return check
 
     def _receive(self, item: Item) -> None:
@@ -222,18 +229,32 @@ class _Rounds:
         status: QueryStatus = "refused" if self._refused else STATUS_OF_ROUND[self._end.status]
         return QueryOutcome(status=status, reason=self._end.reason, feedback_rounds=feedback)
 
-    @staticmethod
-    def _judged(check: Check | None, feedback: int) -> QueryOutcome:
-        """Return the outcome of a session whose every round was answered."""
-        if check is None:
-            return QueryOutcome(status="answered", feedback_rounds=feedback)
-        if check.exit_code is None:
-            return QueryOutcome(
-                status="unsolved", reason="the check was stopped", feedback_rounds=feedback
-            )
-        reason = "" if check.passed else f"the check failed (exit code {check.exit_code})"
+
+def _asks_for_feedback(check: Check | None) -> TypeGuard[Check]:
+    """Tell whether a check ran and failed."""
+    return check is not None and check.error is None and not check.passed
+
+
+def _judged(check: Check | None, feedback: int) -> QueryOutcome:
+    """Return the outcome of a session whose every round was answered."""
+    if check is None:
+        return QueryOutcome(status="answered", feedback_rounds=feedback)
+    if check.error is not None:
+        why = f"the check could not run: {check.error}"
         return QueryOutcome(
-            status="solved" if check.passed else "unsolved",
-            reason=reason,
-            feedback_rounds=feedback,
+            status="check_error", reason=why[:_LONGEST_REASON], feedback_rounds=feedback
         )
+    return QueryOutcome(
+        status="solved" if check.passed else "unsolved",
+        reason="" if check.passed else _why_unsolved(check),
+        feedback_rounds=feedback,
+        score=check.score,
+    )
+
+
+def _why_unsolved(check: Check) -> str:
+    if check.exit_code is None:
+        return "the check was stopped"
+    if check.score is not None:
+        return f"the check failed (score {check.score:.2f}, exit code {check.exit_code})"
+    return f"the check failed (exit code {check.exit_code})"

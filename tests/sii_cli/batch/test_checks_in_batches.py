@@ -1,0 +1,120 @@
+"""What a check reports, and one that cannot run, as a user of `sii batch` sees it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recordings.events import Check, QueryOutcome
+from recordings.storage.log import read_events
+from tests.fakes.batch_server import BatchServer
+from tests.fakes.threads import in_a_thread
+from tests.recordings.data_of import data_of
+from tests.sii_cli.batch.test_batch_command import CHECK, Place, query
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    with in_a_thread(BatchServer()) as server:
+        yield Place(tmp_path, server)
+
+
+def reports(report: Any, then: str = "exit 0") -> str:
+    """A check that reports this."""
+    text = report if isinstance(report, str) else json.dumps(report)
+    return f"echo checked; printf %s '{text}' > $SII_CHECK_REPORT; {then}"
+
+
+MET = {"name": "sum", "met": True}
+UNMET = {"name": "cents", "met": False, "why": "999 is not 1000"}
+
+
+@pytest.mark.parametrize(
+    ("check", "pass_at", "outcome", "score"),
+    [
+        (reports({"score": 1.0}), None, "solved", 1.0),
+        (reports({"score": 1}), None, "solved", 1.0),
+        (reports({"score": 0.75}), None, "unsolved", 0.75),
+        (reports({"score": 0.75}), 0.75, "solved", 0.75),
+        (reports({"score": 0.75}), 0.8, "unsolved", 0.75),
+        (reports({"score": 0.75}, "exit 1"), 0.7, "solved", 0.75),
+        (reports({"score": 1.0}, "exit 1"), None, "unsolved", 1.0),
+        (reports({"requirements": [MET, UNMET]}), None, "unsolved", 0.5),
+        (reports({"score": 0.9, "requirements": [MET, UNMET]}), 0.9, "solved", 0.9),
+        ("exit 0", 0.7, "solved", None),
+    ],
+)
+def test_a_score_decides_as_the_query_says(
+    place: Place, check: str, pass_at: float | None, outcome: str, score: float | None
+) -> None:
+    more = {} if pass_at is None else {"pass_at": pass_at}
+    place.run(str(place.write(query("a", "steps=1", check=check, **more))), "--out", "out")
+    [one] = place.recordings()
+    assert (one.outcome, one.score) == (outcome, score)
+    events = list(read_events(one.folder))
+    [ran], [ended] = data_of(events, Check), data_of(events, QueryOutcome)
+    assert (ran.score, ended.score) == (score, score)
+    if "requirements" in check:
+        assert [item.model_dump() for item in ran.requirements or ()] == [MET | {"why": ""}, UNMET]
+
+
+@pytest.mark.parametrize(
+    ("check", "says"),
+    [
+        ("no-such-program", "a command of it was not found (exit code 127)"),
+        ("./README", "its command cannot be executed (exit code 126)"),
+        (reports("{"), "its report ($SII_CHECK_REPORT) is malformed: it is not JSON"),
+        (reports('{"score": NaN}'), "it is not JSON"),
+        (reports("[]"), "it is not a JSON object"),
+        (reports({}), "it has neither `score` nor `requirements`"),
+        (reports({"score": 1.5}), "score: Input should be less than or equal to 1"),
+        (reports({"score": "1"}), "score: Input should be a valid number"),
+        (reports({"score": True}), "score: Input should be a valid number"),
+        (reports({"scores": 1}), "scores: Extra inputs are not permitted"),
+        (reports({"score": 1, "requirements": []}), "requirements: List should have at least 1"),
+        ("head -c 300000 /dev/zero > $SII_CHECK_REPORT", "it is larger than 256 KiB"),
+    ],
+)
+def test_a_check_that_cannot_run_decides_nothing(place: Place, check: str, says: str) -> None:
+    (place.folder / "repo").mkdir()
+    (place.folder / "repo" / "README").write_text("text")
+    file = place.write(query("a", "steps=1", workspace="repo", check=check))
+    told = place.run(str(file), "--out", "out", "-n", "2", "--feedback-rounds", "2")
+    assert [(one.outcome, one.rounds) for one in place.recordings()] == [("check_error", 1)] * 2
+    [ran] = data_of(read_events(place.recordings()[0].folder), Check)
+    assert says in str(ran.error)
+    assert says in place.recordings()[0].reason
+    assert "check_error 2" in told
+    report = place.report()
+    assert report["rates"] == []
+    assert report["done"] == 2
+    assert sum(cause["sessions"] for cause in report["check_errors"]) == 2
+    assert report["causes"] == []
+
+
+def test_checks_that_never_run_stop_the_batch(place: Place) -> None:
+    queries = [query(f"q{n}", "steps=1", check="no-such-program") for n in range(9)]
+    told = place.run(str(place.write(*queries)), "--out", "out", "--concurrency", "1", code=4)
+    assert len(place.recordings()) == 5
+    assert "checks could not run 5 times in a row, last in q4 (the check could not run" in told
+
+
+def test_one_query_whose_check_never_runs_stops_the_batch(place: Place) -> None:
+    good = query("good", "steps=1 solve=1", check=CHECK)
+    file = place.write(good, query("bad", "steps=1", check="no-such-program"))
+    told = place.run(str(file), "--out", "out", "-n", "9", "--concurrency", "1", code=4)
+    assert "the check of bad could not run 5 times in a row" in told
+
+
+def test_a_set_up_that_fails_costs_no_generation(place: Place) -> None:
+    queries = [query("good", "steps=1"), query("bad", "steps=1", setup=["echo x >> ../ran; false"])]
+    file = place.write(*queries)
+    told = place.run(str(file), "--out", "out", "-n", "6", "--concurrency", "2", code=4)
+    assert [one.query for one in place.recordings()] == ["good"] * 6
+    assert "The set-up command" in told
+    ran = (place.out / "workspaces" / "ran").read_text()
+    assert 4 <= ran.count("x") <= 5  # its retries are those of the query, not of each attempt
