@@ -20,6 +20,7 @@ from sii_cli.review.verdicts import speaker_option
 
 if TYPE_CHECKING:
     from recordings.conversation.restore import Conversation
+    from recordings.recorder import Recorder
     from sii_cli.fork.edit import ForkEdit
 
 
@@ -136,10 +137,7 @@ def _fork(
 
     Of a parent that is not own nothing becomes this home's word: the fork is not sealed.
     """
-    from recordings.conversation.fork import redactions_of
-    from recordings.events import SessionResume
     from recordings.recorder import Recorder
-    from sii_cli import __version__
     from sii_cli.assembly import make_redactor
     from sii_cli.config.home_key import writing_key
 
@@ -157,28 +155,41 @@ def _fork(
             key=writing_key() if is_own else None,
         )
         try:
-            recorder.record(
-                SessionResume(
-                    sii_version=__version__,
-                    model=past.start.model,
-                    base_url=past.start.base_url,
-                    settings={"workspace": placed.path},
-                    lost="nothing" if changed else past.under_way,
-                ),
-                "harness",
-            )
-            for redaction in redactions_of(parent, past.seq):
-                recorder.record(redaction, "annotator")
-            if placed.snapshot is not None:
-                recorder.record(placed.snapshot, "harness")
-            for data in changed.events if changed else ():
-                recorder.record(data, "annotator")
+            _record_own_part(recorder, parent, past, placed, changed)
         finally:
             recorder.close()
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return name, placed
+
+
+def _record_own_part(
+    recorder: Recorder,
+    parent: Path,
+    past: Conversation,
+    placed: ForkWorkspace,
+    changed: ForkEdit | None,
+) -> None:
+    """Record what a fork has of its own, after the events that it shares."""
+    from recordings.conversation.fork import redactions_of
+    from recordings.events import SessionResume
+    from sii_cli import __version__
+
+    resume = SessionResume(
+        sii_version=__version__,
+        model=past.start.model,
+        base_url=past.start.base_url,
+        settings={"workspace": placed.path},
+        lost="nothing" if changed else past.under_way,
+    )
+    recorder.record(resume, "harness")
+    for redaction in redactions_of(parent, past.seq):
+        recorder.record(redaction, "annotator")
+    if placed.snapshot is not None:
+        recorder.record(placed.snapshot, "harness")
+    for data in changed.events if changed else ():
+        recorder.record(data, "annotator")
 
 
 def _shown(path: str) -> str:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import orjson
@@ -21,7 +21,11 @@ from sii_cli.model.response_limits import ResponseTooLarge
 from tools.web.proxies import BadProxy
 from tools.web.tls import NoCertificates
 
-RETRIED_STATUS = (408, 500, 502, 504)
+if TYPE_CHECKING:
+    from recordings.events import ModelErrorKind
+
+RETRIED_STATUS = (408, 429, 500, 502, 503, 504)
+"""Of a server that is busy, not ready or broken, where the request itself may be right."""
 LONGEST_SAID = 600
 """Characters of a server's own words in a message."""
 LONGEST_NAME = 120
@@ -38,7 +42,6 @@ def failure_of_status(
 ) -> ModelCallFailed:
     """Return the failure that an HTTP error status means."""
     said, param = _said(body)
-    retry_after = headers.get("Retry-After")
     if 300 <= status < 400:
         message = (
             f"The server redirects to {shown_name(headers.get('Location') or 'nowhere')} "
@@ -58,22 +61,8 @@ def failure_of_status(
     if status == 404:
         message = f"The server does not serve {model!r} ({said}): see `sii config`, set SII_MODEL."
         return ModelCallRefused("unknown_model", message, status=status)
-    if status == 429:
-        wait = _seconds(retry_after)
-        message = "The server is busy (429)."
-        return ModelCallFailed("rate_limited", message, status=429, retry_after=wait)
-    if status == 503:
-        message = f"The server is not ready (503): {said}."
-        wait = _seconds(retry_after)
-        return ModelCallFailed("unavailable", message, status=503, retry_after=wait)
-    if status == 500 and "EngineCore" in said:
-        # vLLM answers so for some seconds, until its front end has ended, too.
-        message = "The server's engine has died (500): it is on its way down, start it again."
-        return ModelCallFailed("unavailable", message, status=status)
     if status in RETRIED_STATUS:
-        message = f"The server failed ({status}): {said}."
-        wait = _seconds(retry_after)
-        return ModelCallFailed("server_error", message, status=status, retry_after=wait)
+        return _failure_of_server(status, said, headers.get("Retry-After"))
     if status == 400 and (param == "input_tokens" or "maximum context length" in said):
         message = f"The conversation does not fit the model's context: {said}"
         return PromptTooLong(message, status=status)
@@ -84,6 +73,23 @@ def failure_of_status(
         return ModelCallRefused("tools_refused", message, status=status)
     message = f"The server refuses the request ({status}): {said}"
     return ModelCallRefused("bad_request", message, status=status)
+
+
+def _failure_of_server(status: int, said: str, retry_after: str | None) -> ModelCallFailed:
+    """Return the failure that one of `RETRIED_STATUS` means."""
+    if status == 500 and "EngineCore" in said:
+        # vLLM answers so for some seconds, until its front end has ended, too.
+        message = "The server's engine has died (500): it is on its way down, start it again."
+        return ModelCallFailed("unavailable", message, status=status)
+    kind: ModelErrorKind
+    match status:
+        case 429:
+            kind, message = "rate_limited", "The server is busy (429)."
+        case 503:
+            kind, message = "unavailable", f"The server is not ready (503): {said}."
+        case _:
+            kind, message = "server_error", f"The server failed ({status}): {said}."
+    return ModelCallFailed(kind, message, status=status, retry_after=_seconds(retry_after))
 
 
 def failure_of_exception(error: Exception, base_url: str) -> ModelCallFailed | None:
