@@ -197,7 +197,9 @@ class FakeSandbox(FakeJobs):
         return ProcessResult(process.returncode or 0, out[:max_output], err, truncated)
 
     async def read_file(self, path: str, *, offset: int = 0, limit: int = 64 << 20) -> FileData:
-        """Read a file of the directory."""
+        """Read a file of the directory; there is none outside of it."""
+        if path.startswith("/") and not path.startswith(f"{WORKSPACE}/"):
+            raise FileError("not_found", f"There is no file {path}.")
         return self._file_data(self._existing(path), offset, limit)
 
     async def write_file(
