@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from recordings.errors import RecordingError
     from recordings.events import Event
-    from recordings.reviews.lines import Review
+    from recordings.reviews.review import Review
     from recordings.reviews.reviews import excluded_events, read_reviews
     from recordings.samples.build import samples_of
     from recordings.samples.policy import SamplePolicy
@@ -47,7 +47,7 @@ _MODULES = {
     "RecordingError": "errors",
     "RecordingStore": "store.store",
     "RecordingSummary": "store.summary",
-    "Review": "reviews.lines",
+    "Review": "reviews.review",
     "Sample": "samples.sample",
     "SamplePolicy": "samples.policy",
     "Step": "samples.steps",

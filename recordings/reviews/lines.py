@@ -2,7 +2,8 @@
 
 Version 1 is a review and its checksum. Version 2 names the session and the key of the home that
 wrote it, and ends with that home's proof of everything before; there are also lines that vouch for
-the lines before them. Version 3 has the person's signature before the proof.
+the lines before them. Version 3 has the person's signature before the proof. Version 4 says what
+it is about, a recording or a candidate, and has the fields of `Review`; the signature is optional.
 """
 
 from __future__ import annotations
@@ -15,12 +16,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import orjson
-from pydantic import Field
 
-from recordings.errors import MALFORMED, RecordingDamaged, describe_malformed
-from recordings.events import EventPart
-from recordings.reviews.approval import Verdict
+from recordings.errors import MALFORMED, RecordingDamaged, RecordingError, describe_malformed
+from recordings.reviews.earlier import earlier_review
 from recordings.reviews.keys import ReviewKeys
+from recordings.reviews.review import Review
 from recordings.storage.encoding import encode
 from recordings.storage.files import REVIEWS
 from recordings.storage.lines import check_line, seal
@@ -32,50 +32,32 @@ _LARGEST = 64 << 20
 """Most bytes of the reviews of a recording."""
 MOST_LINES = 2000
 """Of a recording: checking the signatures of as many takes less than a second."""
-UNPROVED, PROVED, SIGNED = 1, 2, 3
+LONGEST_LINE = 1 << 20
+"""Bytes of a line of version 4."""
+UNPROVED, PROVED, SIGNED, CURRENT = 1, 2, 3, 4
 """Versions of a line."""
 _ENDS: dict[int, tuple[str, ...]] = {
     UNPROVED: (),
     PROVED: ("session", "home", "proof"),
     SIGNED: ("session", "home", "signature", "proof"),
+    CURRENT: (),
 }
-"""Keys of a line that prove it, by version."""
+"""Keys that a line must have to prove it, by version."""
+_OPTIONAL_ENDS = ("home", "signature", "proof")
+"""The same for the current version, in which a line may have them."""
 _PROOF = re.compile(rb',"proof":"([0-9a-f]{64})","sum":"[0-9a-f]{16}"\}\Z')
 _SIGNATURE = re.compile(rb',"signature":"([0-9a-f]{128})"\Z')
 
-ReviewOrigin = Literal["own", "person", "foreign", "unsigned", "tampered"]
+ReviewOrigin = Literal["own", "person", "foreign", "unsigned", "tampered", "misplaced"]
 """`own`: this home wrote it, or vouched for it; `person`: the named person signed it; `unsigned`:
 it names a person whose key is known, without a valid signature; `tampered`: it names this home,
-with a wrong proof; `foreign`: any other."""
+with a wrong proof; `misplaced`: it is about something else; `foreign`: any other."""
 COUNTED: frozenset[ReviewOrigin] = frozenset({"own", "person"})
 """Origins of the reviews that count."""
 
 
-class StepReview(EventPart):
-    """What a reviewer says about one event."""
-
-    seq: int
-    comment: str = ""
-    flag: str | None = None
-    exclude: bool | None = None
-    """True excludes it from training, false takes that back, `None` says nothing."""
-
-
-class Review(EventPart):
-    """What one reviewer said of a recording at one time."""
-
-    reviewer: str
-    """A pseudonym."""
-    time: float
-    """Seconds since the epoch."""
-    sha256: str
-    """The recording's hash when it was reviewed."""
-    verdict: Verdict | None = None
-    note: str = ""
-    rubric: dict[str, float | str] = Field(default_factory=dict)
-    steps: tuple[StepReview, ...] = ()
-    add_tags: tuple[str, ...] = ()
-    remove_tags: tuple[str, ...] = ()
+class ReviewTooLarge(RecordingError):
+    """Raised when a review is larger than a line may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,21 +72,32 @@ class ReviewLine:
     """`None` for a line that vouches for others."""
 
 
-def proved_line(
-    session: str, said: Mapping[str, Any], key: HomeKey | None, person: PersonKey | None = None
-) -> bytes:
-    """Return a line about a session, with the proof of the home and the signature of the person.
+def review_line(review: Review, key: HomeKey | None, person: PersonKey | None = None) -> bytes:
+    """Return the line of a review, with the proof of the home and the signature of the person.
 
-    Without a key it has neither.
+    Without a key it has neither. Raises `ReviewTooLarge`.
     """
-    if key is None:
-        return seal(encode({"v": UNPROVED, **said})[:-1])[0]
-    version = PROVED if person is None else SIGNED
-    body = encode({"v": version, **said, "session": session, "home": key.name})[:-1]
+    home = {} if key is None else {"home": key.name}
+    body = encode({"v": CURRENT, **review.__dict__, **home})[:-1]
+    line = seal(body if key is None else _with_proof(body, review.id, key, person))[0]
+    if len(line) > LONGEST_LINE:
+        raise ReviewTooLarge(
+            f"The review of {review.id} is larger than {LONGEST_LINE >> 20} MiB: say it in "
+            "several reviews."
+        )
+    return line
+
+
+def vouching_line(session: str, said: Mapping[str, Any], key: HomeKey) -> bytes:
+    """Return a line that vouches for the lines before it, with the proof of the home."""
+    body = encode({"v": PROVED, **said, "session": session, "home": key.name})[:-1]
+    return seal(_with_proof(body, session, key, None))[0]
+
+
+def _with_proof(body: bytes, subject: str, key: HomeKey, person: PersonKey | None) -> bytes:
     if person is not None:
-        body += b',"signature":"' + person.sign(session, body).encode() + b'"'
-    proof = key.prove("review", session, body)
-    return seal(body + b',"proof":"' + proof.encode() + b'"')[0]
+        body += b',"signature":"' + person.sign(subject, body).encode() + b'"'
+    return body + b',"proof":"' + key.prove("review", subject, body).encode() + b'"'
 
 
 def reviewed_lines(folder: Path, keys: ReviewKeys | None) -> list[ReviewLine]:
@@ -150,7 +143,7 @@ def needs_vouching(line: ReviewLine, for_signed: bool) -> bool:
     """
     if for_signed:
         return line.origin == "foreign"
-    return line.origin not in COUNTED and not line.proved
+    return line.origin in ("foreign", "unsigned") and not line.proved
 
 
 def _vouched(line: ReviewLine, for_signed: bool) -> ReviewLine:
@@ -166,18 +159,33 @@ def _read(text: bytes, session: str, keys: ReviewKeys | None) -> tuple[ReviewLin
     if version not in _ENDS:
         raise ValueError(f"version {version!r}: upgrade sii to read it")
     ends = {name: said.pop(name) for name in _ENDS[version]}
-    review = None if "vouches" in said else Review.model_validate(said)
+    if version == CURRENT:
+        ends |= {name: said.pop(name) for name in _OPTIONAL_ENDS if name in said}
+    review = None if "vouches" in said else _review(said, version, text, session)
     origin = "foreign" if keys is None else _origin(text, ends.get("home"), review, session, keys)
-    return ReviewLine(text, version != UNPROVED, origin, review), said
+    return ReviewLine(text, "proof" in ends, origin, review), said
+
+
+def _review(said: dict[str, Any], version: int, text: bytes, session: str) -> Review:
+    if version != CURRENT:
+        return earlier_review(said, session)
+    if len(text) > LONGEST_LINE:
+        raise ValueError(f"it has more than {LONGEST_LINE:,} bytes")
+    review = Review.model_validate(said)
+    if review.role is None:
+        raise ValueError("it has no role")
+    return review
 
 
 def _origin(
     text: bytes, home: str | None, review: Review | None, session: str, keys: ReviewKeys
 ) -> ReviewOrigin:
+    if review is not None and (review.kind, review.id) != ("recording", session):
+        return "misplaced"
     proof = _PROOF.search(text)
     body = text[: proof.start()] if proof else text
-    if proof and home == keys.home.name:
-        own = keys.home.proves(proof[1].decode(), "review", session, body)
+    if home == keys.home.name:
+        own = proof and keys.home.proves(proof[1].decode(), "review", session, body)
         return "own" if own else "tampered"
     if review is None or review.reviewer not in keys.people:
         return "foreign"

@@ -10,59 +10,57 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Unpack
 
-from recordings.errors import RecordingFailed, RecordingNotFound
-from recordings.reviews.approval import Verdict
+from pydantic import ValidationError
+
+from recordings.errors import (
+    RecordingError,
+    RecordingFailed,
+    RecordingNotFound,
+    describe_malformed,
+)
 from recordings.reviews.keys import ReviewKeys
 from recordings.reviews.lines import (
     COUNTED,
-    Review,
     ReviewOrigin,
-    StepReview,
     needs_vouching,
-    proved_line,
+    review_line,
     reviewed_lines,
+    vouching_line,
 )
+from recordings.reviews.review import Review, Said
 from recordings.storage.files import REVIEWS
 from recordings.storage.log import LogWriter, recording_hash
 from recordings.trust.home_key import HomeKey
 from recordings.trust.person_key import PersonKey
 
-FLAGS = ("good", "wrong", "wasteful", "unsafe", "wrong_observation", "unclear")
-"""The usual marks of a step; other words are accepted too."""
+
+class ReviewUnusable(RecordingError):
+    """Raised when a review is not within the limits of its fields."""
 
 
 def add_review(
     folder: Path,
     reviewer: str,
     *,
-    verdict: Verdict | None = None,
-    note: str = "",
-    rubric: dict[str, float | str] | None = None,
-    steps: Iterable[StepReview] = (),
-    add_tags: Iterable[str] = (),
-    remove_tags: Iterable[str] = (),
     key: HomeKey | None = None,
     person: PersonKey | None = None,
+    **said: Unpack[Said],
 ) -> Review:
     """Append a review of the recording as it is now; it is on the disk on return.
 
-    A home key proves it: without one it counts in no home. A person key signs it for other homes
-    that know the public key.
-    Raises `RecordingNotFound`, `RecordingInUse`, `RecordingDamaged`, `RecordingFailed`.
+    A home key proves it: without one it counts in no home. A
+    person key signs it for other homes that know the public key.
+    Raises `RecordingNotFound`, `RecordingInUse`, `RecordingDamaged`, `RecordingFailed`,
+    `ReviewUnusable`, `ReviewTooLarge`.
     """
-    review = Review(
-        reviewer=reviewer,
-        time=round(time.time(), 6),
-        sha256=recording_hash(folder),
-        verdict=verdict,
-        note=note,
-        rubric=rubric or {},
-        steps=tuple(steps),
-        add_tags=tuple(add_tags),
-        remove_tags=tuple(remove_tags),
-    )
-    _append(folder, proved_line(folder.name, review.__dict__, key, person))
+    about = {"time": round(time.time(), 6), "id": folder.name, "sha256": recording_hash(folder)}
+    try:
+        review = Review.model_validate({"reviewer": reviewer, **said, **about})
+    except ValidationError as error:
+        raise ReviewUnusable(f"The review cannot be kept: {describe_malformed(error)}.") from None
+    _append(folder, review_line(review, key, person))
     return review
 
 
@@ -83,7 +81,7 @@ def vouch(folder: Path, keys: ReviewKeys, *, for_signed: bool = False) -> bool:
         "before": hashlib.sha256(content).hexdigest(),
         "time": round(time.time(), 6),
     }
-    _append(folder, proved_line(folder.name, said, keys.home))
+    _append(folder, vouching_line(folder.name, said, keys.home))
     return True
 
 

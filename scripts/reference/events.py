@@ -6,6 +6,7 @@ import ast
 import inspect
 import types
 import typing
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,13 @@ _JSON = {
     type(None): "null",
     Any: "any value",
 }
-_Notes = dict[tuple[str, str], str]
+Notes = dict[tuple[str, str], str]
 """What is said of a field, by its class and its name."""
 
 
 def pages() -> dict[str, str]:
     """Return the page of all events, and of the parts they are made of."""
-    notes = _field_notes()
+    notes = field_notes(Path(events.__file__).parent.glob("*.py"))
     examples = {event.type: (event, line) for event, line in example_lines()}
     parts = [
         cls
@@ -45,24 +46,25 @@ def pages() -> dict[str, str]:
             *(_event(name, *examples[name], notes) for name in EVENT_TYPES),
             "## Parts",
             *(
-                f"### `{cls.__name__}`\n\n{inspect.getdoc(cls)}\n\n{_fields(cls, notes)}"
+                f"### `{cls.__name__}`\n\n{inspect.getdoc(cls)}\n\n{fields_of(cls, notes)}"
                 for cls in parts
             ),
         )
     }
 
 
-def _event(name: str, event: Event, line: bytes, notes: _Notes) -> str:
+def _event(name: str, event: Event, line: bytes, notes: Notes) -> str:
     cls = type(event.data)
     synced = "Synced to disk." if cls.durable else "Not synced."
     shown = orjson.dumps(orjson.loads(line), option=orjson.OPT_INDENT_2).decode()
     return (
-        f"## `{name}`\n\n{inspect.getdoc(cls)} {synced}\n\n{_fields(cls, notes)}\n"
+        f"## `{name}`\n\n{inspect.getdoc(cls)} {synced}\n\n{fields_of(cls, notes)}\n"
         f"{fenced(shown, 'json')}"
     )
 
 
-def _fields(cls: type[EventPart], notes: _Notes) -> str:
+def fields_of(cls: type[EventPart], notes: Notes) -> str:
+    """Return the table of the fields of a class."""
     hints = typing.get_type_hints(cls)
     rows = [
         (f"`{name}`", _kind(hints[name]), notes.get((cls.__name__, name), ""))
@@ -80,7 +82,7 @@ def _kind(hint: Any) -> str:
         return " or ".join(f"`{value}`" for value in arguments)
     if typing.get_origin(hint) in (types.UnionType, typing.Union):
         return " or ".join(_kind(one) for one in arguments)
-    if typing.get_origin(hint) is list:
+    if typing.get_origin(hint) is list or arguments[1:] == (...,):
         kind = _kind(arguments[0])
         return f"list of {kind}s" if kind.isalpha() else f"list of {kind}"
     if typing.get_origin(hint) is dict:
@@ -91,10 +93,10 @@ def _kind(hint: Any) -> str:
     return f"[{hint.__name__}](#{hint.__name__.lower()})"
 
 
-def _field_notes() -> _Notes:
-    """Return the strings below the fields of `recordings/events`."""
+def field_notes(paths: Iterable[Path]) -> Notes:
+    """Return the strings below the fields of the classes in source files."""
     notes = {}
-    sources = [path.read_text("utf-8") for path in Path(events.__file__).parent.glob("*.py")]
+    sources = [path.read_text("utf-8") for path in paths]
     for cls in (node for source in sources for node in ast.parse(source).body):
         if not isinstance(cls, ast.ClassDef):
             continue

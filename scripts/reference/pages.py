@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.reference import commands, events, exports, models, outcomes, queries, settings
+from scripts.reference import (
+    commands,
+    events,
+    exports,
+    models,
+    outcomes,
+    queries,
+    reviews,
+    settings,
+)
 from scripts.reference.markdown import NOTICE
 
 FOLDER = Path(__file__).parents[2] / "docs" / "reference"
@@ -12,7 +21,7 @@ FOLDER = Path(__file__).parents[2] / "docs" / "reference"
 
 def all_pages() -> dict[str, str]:
     """Return the text of each page by its path below `FOLDER`."""
-    subjects = (commands, events, exports, models, outcomes, queries, settings)
+    subjects = (commands, events, exports, models, outcomes, queries, reviews, settings)
     return {name: text for subject in subjects for name, text in subject.pages().items()}
 
 

@@ -22,11 +22,12 @@ from sii_cli.options.recordings import (
     warn_when_void,
 )
 from sii_cli.options.settings import example, load_for_recordings
-from sii_cli.review.remarks import HELP, ReviewStopped, Skip, StepRemarks, ask
+from sii_cli.review.remarks import HELP, Questions, ReviewStopped, Skip, StepRemarks
 from sii_cli.review.verdicts import find_reviewer, give_review, hash_to_review, speaker_option
 
 if TYPE_CHECKING:
     from recordings.reviews.approval import Verdict
+    from recordings.reviews.review import Answer
     from sii_cli.review.steps import Walk
 
 _LARGEST_RUBRIC = 1 << 20
@@ -127,6 +128,7 @@ class _Reviewer:
 
         Raises `SiiError`, `RecordingError`.
         """
+        from recordings.reviews.review import Coverage
         from recordings.reviews.reviews import counted_reviews
         from sii_cli.config.home_key import review_keys
         from sii_cli.review.steps import Steps, Walk
@@ -139,26 +141,39 @@ class _Reviewer:
         words = StepRemarks(step for review in own for step in review.steps)
         verdict: Verdict | None = None
         note, goes_on = "", True
-        marks: dict[str, float | str] = {}
+        answers: dict[str, Answer] = {}
+        questions = Questions()
         with closing(Steps(folder)) as steps:
+            walk, count = Walk(steps, words, questions, fold=self.fold), len(steps)
             try:
-                verdict, note = self._judge(Walk(steps, words, fold=self.fold), len(steps), marks)
+                verdict, note = self._judge(walk, count, questions, answers)
             except Skip:
                 pass
             except (ReviewStopped, KeyboardInterrupt):  # a key does not lose a reviewer's remarks
                 click.echo(err=True)
                 goes_on = False
-        if verdict is None and not (words or marks):
+        if verdict is None and not (words or answers):
             click.echo("Nothing was said, so nothing was kept.", err=True)
             return goes_on
-        kept = words.reviews()
-        give_review(folder, self.name, sha256, verdict=verdict, note=note, rubric=marks, steps=kept)
+        give_review(
+            folder,
+            self.name,
+            sha256,
+            verdict=verdict,
+            note=note,
+            rubric=answers,
+            steps=words.reviews(),
+            seconds=round(questions.seconds, 3),
+            coverage=Coverage(
+                steps=len(walk.opened), of_steps=count, folds=0 if self.fold else None
+            ),
+        )
         return goes_on
 
     def _judge(
-        self, walk: Walk, steps: int, marks: dict[str, float | str]
+        self, walk: Walk, steps: int, questions: Questions, answers: dict[str, Answer]
     ) -> tuple[Verdict | None, str]:
-        """Walk through the steps until a verdict is given; put the rubric's marks into `marks`.
+        """Walk through the steps until a verdict is given; put the rubric's answers into `answers`.
 
         Raises `ReviewStopped`, `Skip`.
         """
@@ -166,23 +181,23 @@ class _Reviewer:
         while True:
             walk.go(at)
             for name in self.criteria:
-                mark = _mark(name, marks.get(name))
-                if mark is not None:
-                    marks[name] = mark
-            judged = _ask_verdict()
+                answer = _answer(questions, name, answers.get(name))
+                if answer is not None:
+                    answers[name] = answer
+            judged = _ask_verdict(questions)
             if judged is not None:
                 return judged
             at = steps - 1
 
 
-def _ask_verdict() -> tuple[Verdict | None, str] | None:
+def _ask_verdict(questions: Questions) -> tuple[Verdict | None, str] | None:
     """Ask for the verdict, and for the reason unless it is an approval.
 
     None: back to the last step. Raises `ReviewStopped`, `Skip`.
     """
     keys = "a approve · r reject · n needs work · Enter none · b back · s skip · q stop"
     while True:
-        answer = ask(f"{keys} › ").lower()
+        answer = questions.ask(f"{keys} › ").lower()
         match answer:
             case "":
                 return None, ""
@@ -194,15 +209,15 @@ def _ask_verdict() -> tuple[Verdict | None, str] | None:
                 raise ReviewStopped
             case "a" | "r" | "n":
                 verdict = _VERDICTS[answer]
-                return verdict, _ask_note(verdict)
+                return verdict, _ask_note(questions, verdict)
             case _:
                 click.echo("One of the keys a, r, n, b, s, q, or Enter alone.", err=True)
 
 
-def _ask_note(verdict: Verdict) -> str:
-    note = ask("note › " if verdict == "approve" else "why › ")
+def _ask_note(questions: Questions, verdict: Verdict) -> str:
+    note = questions.ask("note › " if verdict == "approve" else "why › ")
     while not note and verdict != "approve":
-        note = ask("say why › ")
+        note = questions.ask("say why › ")
     return note
 
 
@@ -214,11 +229,17 @@ def _read_criteria(rubric: Path | None) -> list[str]:
     return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
 
-def _mark(name: str, before: float | str | None) -> float | str | None:
-    """Ask for a criterion's mark; `None` means the earlier one is kept."""
-    answer = ask(f"{name} › " if before is None else f"{name} ({before}) › ")
+def _answer(questions: Questions, name: str, before: Answer | None) -> Answer | None:
+    """Ask for a criterion's answer; `None` means the earlier one is kept."""
+    from recordings.reviews.review import Answer
+
+    said = questions.ask(f"{name} › " if before is None else f"{name} ({before.value}) › ")
+    if not said:
+        return None
     try:
-        number = float(answer)
+        number = float(said)
     except ValueError:
-        return answer or None
-    return number if math.isfinite(number) else answer
+        return Answer(kind="text", value=said)
+    if math.isfinite(number):
+        return Answer(kind="scale", value=number)
+    return Answer(kind="text", value=said)

@@ -15,7 +15,8 @@ from sii_cli.options.settings import example
 from sii_cli.review.verdicts import tell_standing
 
 if TYPE_CHECKING:
-    from recordings.reviews.lines import Review, ReviewOrigin, StepReview
+    from recordings.reviews.lines import ReviewOrigin
+    from recordings.reviews.review import Review, StepReview
 
 VERDICTS = {"approve": "approves", "reject": "rejects", "needs_work": "wants more work"}
 
@@ -53,6 +54,7 @@ ORIGINS: dict[ReviewOrigin, str] = {
     "unsigned": "  (not signed with this person's key, not counted)",
     "foreign": "  (foreign, not counted)",
     "tampered": "  (altered since it was written, not counted)",
+    "misplaced": "  (about something else, not counted)",
 }
 
 
@@ -64,9 +66,10 @@ def _lines(review: Review, holds: bool, origin: ReviewOrigin) -> Iterator[str]:
     before = "" if holds else "  (of the recording as it was before)"
     note = f": {one_line(review.note, 1000)}" if review.note else ""
     yield f"{when}  {one_line(review.reviewer, 40)} {verdict}{note}{before}{ORIGINS[origin]}"
-    for name, value in review.rubric.items():
-        mark = f"{value:g}" if isinstance(value, float) else one_line(value, 60)
-        yield f"    {one_line(name, 60)}{'' if name.endswith('?') else ':'} {mark}"
+    for name, answer in review.rubric.items():
+        value = answer.value
+        said = f"{value:g}" if isinstance(value, float) else one_line(value, 60)
+        yield f"    {one_line(name, 60)}{'' if name.endswith('?') else ':'} {said}"
     for step in review.steps:
         yield f"    event {step.seq}: {one_line(_words(step), 1000)}"
     changes = [f"+{tag}" for tag in review.add_tags] + [f"-{tag}" for tag in review.remove_tags]
@@ -76,5 +79,5 @@ def _lines(review: Review, holds: bool, origin: ReviewOrigin) -> Iterator[str]:
 
 def _words(step: StepReview) -> str:
     exclude = {True: "not to be trained on", False: "to be trained on again", None: None}
-    said = (step.flag, exclude[step.exclude], step.comment)
+    said = (step.mark, *step.flags, exclude[step.exclude], step.comment)
     return " · ".join(word for word in said if word)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from recordings.reviews.lines import StepReview
+    from recordings.reviews.review import Mark, StepReview
 
 HELP = """\
 At each step:
@@ -20,7 +21,8 @@ At each step:
   g SEQ         the step with that event
   e             the end, where the verdict is given
   c WORDS       comment
-  f FLAG        flag: good, wrong, wasteful, unsafe, wrong_observation, unclear
+  f FLAG        flag: wrong, wasteful, unsafe, wrong_observation, unclear, star;
+                or mark the step: good, neutral, bad
   x             exclude the step from training; again: take it back
   s             skip to the next recording; what was said is kept, without a verdict
   q, Ctrl-C     stop; what was said is kept, without a verdict
@@ -30,6 +32,9 @@ At the end:
   Enter         no verdict
   b, s, q       as above"""
 
+_MARKS: dict[str, Mark] = {"good": "good", "neutral": "neutral", "bad": "bad"}
+_LONGEST_GAP = 180.0
+"""Seconds between two answers that count as work; more is a break."""
 _COMMAND = re.compile(r"(?P<word>[cfx])(?:\s+@(?P<seq>\d{1,9}))?(?:\s+(?P<text>.+))?")
 
 
@@ -41,22 +46,41 @@ class Skip(Exception):
     """Raised when the reviewer skips to the next recording."""
 
 
-def ask(question: str) -> str:
-    """Ask for a line. Raises `ReviewStopped` at the end of the input."""
-    from sii_cli.text.sanitise import sanitise
+class Questions:
+    """Asks a reviewer for lines, and counts the time that the reviewer spends."""
 
-    click.echo(sanitise(question), nl=False, err=True)
-    line = sys.stdin.readline()
-    if not line:
-        raise ReviewStopped
-    return line.strip()
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        """Between the answers; a longer gap counts as `_LONGEST_GAP`."""
+        self._last = time.monotonic()
+
+    def ask(self, question: str) -> str:
+        """Ask for a line. Raises `ReviewStopped` at the end of the input."""
+        from sii_cli.text.sanitise import sanitise
+
+        click.echo(sanitise(question), nl=False, err=True)
+        try:
+            line = sys.stdin.readline()
+        finally:
+            now = time.monotonic()
+            self.seconds += min(now - self._last, _LONGEST_GAP)
+            self._last = now
+        if not line:
+            raise ReviewStopped
+        return line.strip()
 
 
 @dataclass(slots=True)
 class _Said:
     comments: list[str] = field(default_factory=list)
-    flag: str | None = None
+    mark: Mark | None = None
+    flags: tuple[str, ...] = ()
     exclude: bool | None = None
+
+    def after(self, before: _Said) -> list[str]:
+        """Return the mark and the flags in force, with what was said before."""
+        mark = self.mark or before.mark
+        return [*([mark] if mark else []), *(self.flags or before.flags)]
 
 
 class StepRemarks:
@@ -68,7 +92,8 @@ class StepRemarks:
         for step in earlier:
             said = self._earlier.setdefault(step.seq, _Said())
             said.comments += [step.comment] if step.comment else []
-            said.flag = step.flag or said.flag
+            said.mark = step.mark or said.mark
+            said.flags = step.flags or said.flags
             said.exclude = said.exclude if step.exclude is None else step.exclude
 
     def __bool__(self) -> bool:
@@ -97,8 +122,7 @@ class StepRemarks:
             if seq not in events:
                 continue
             before, now = self._earlier.get(seq, _Said()), self._said.get(seq, _Said())
-            flag = now.flag or before.flag
-            words = [flag] if flag else []
+            words = now.after(before)
             words += ["excluded from training"] if self._excluded(seq) else []
             words += before.comments + now.comments
             if words:
@@ -107,11 +131,15 @@ class StepRemarks:
 
     def reviews(self) -> list[StepReview]:
         """Return the remarks of now, to be kept."""
-        from recordings.reviews.lines import StepReview
+        from recordings.reviews.review import StepReview
 
         return [
             StepReview(
-                seq=seq, comment="\n".join(said.comments), flag=said.flag, exclude=said.exclude
+                seq=seq,
+                comment="\n".join(said.comments),
+                mark=said.mark,
+                flags=said.flags,
+                exclude=said.exclude,
             )
             for seq, said in sorted(self._said.items())
         ]
@@ -131,11 +159,18 @@ class StepRemarks:
                 said.comments.append(text)
                 return "commented"
             case "f":
-                from recordings.reviews.reviews import FLAGS
-
-                said.flag = text.lower().replace(" ", "_")
-                known = said.flag in FLAGS
-                return f"flagged {said.flag}" if known else f"{said.flag}, a flag of your own"
+                return _take_flag(said, text.lower().replace(" ", "_"))
             case _:
                 said.exclude = not excluded
                 return "excluded from training" if said.exclude else "not excluded"
+
+
+def _take_flag(said: _Said, word: str) -> str:
+    """Take a flag or a mark; return what was done."""
+    from recordings.reviews.review import FLAGS
+
+    if mark := _MARKS.get(word):
+        said.mark = mark
+        return f"marked {mark}"
+    said.flags = (word,)
+    return f"flagged {word}" if word in FLAGS else f"{word}, a flag of your own"

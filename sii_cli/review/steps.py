@@ -14,7 +14,7 @@ import click
 from recordings.storage.line_index import SAID, STEP, LineIndex
 from sii_cli.render.renderer import EventRenderer
 from sii_cli.render.screen import open_screen
-from sii_cli.review.remarks import ReviewStopped, Skip, StepRemarks, ask
+from sii_cli.review.remarks import Questions, ReviewStopped, Skip, StepRemarks
 
 _GOTO = re.compile(r"g\s+@?(\d{1,9})")
 
@@ -83,7 +83,12 @@ def _find_steps(marks: bytearray) -> Iterator[tuple[int, int]]:
 class Walk:
     """The way through the steps: each is shown, and words about it are taken."""
 
-    def __init__(self, steps: Steps, words: StepRemarks, *, fold: bool) -> None:
+    def __init__(
+        self, steps: Steps, words: StepRemarks, questions: Questions, *, fold: bool
+    ) -> None:
+        self.opened: set[int] = set()
+        """Numbers of the steps that were shown."""
+        self._questions = questions
         self._steps = steps
         self._words = words
         self._fold = fold
@@ -102,6 +107,7 @@ class Walk:
             click.echo()
             self._renderer = EventRenderer(open_screen(), fold=self._fold)
         self._shown = number
+        self.opened.add(number)
         events = self._steps[number].events
         for event in self._steps.index.events(events.start, events.stop):
             self._renderer.take(event)
@@ -114,7 +120,7 @@ class Walk:
         events, about = self._steps[number]
         question = f"— event {about} (of {events[0]} to {events[-1]}) › "
         while True:
-            line = ask(question)
+            line = self._questions.ask(question)
             match line:
                 case "":
                     return number + 1

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
@@ -15,8 +14,8 @@ from sii_cli.options.recordings import void_sentence, warn
 from sii_cli.options.settings import load_for_recordings
 
 if TYPE_CHECKING:
-    from recordings.reviews.approval import ApprovalState, Verdict
-    from recordings.reviews.lines import StepReview
+    from recordings.reviews.approval import ApprovalState
+    from recordings.reviews.review import Said
 
 speaker_option = click.option("--speaker", metavar="NAME", help="Pseudonym of the reviewer.")
 
@@ -68,11 +67,7 @@ def give_review(
     folder: Path,
     reviewer: str,
     sha256: str,
-    *,
-    verdict: Verdict | None,
-    note: str = "",
-    rubric: dict[str, float | str] | None = None,
-    steps: Iterable[StepReview] = (),
+    **said: Unpack[Said],
 ) -> None:
     """Keep a review of the content with this hash, and say where the recording stands.
 
@@ -87,16 +82,7 @@ def give_review(
             f"The recording {folder.name} changed while it was reviewed, so nothing was kept: "
             "review it again."
         )
-    add_review(
-        folder,
-        reviewer,
-        verdict=verdict,
-        note=note,
-        rubric=rubric,
-        steps=steps,
-        key=writing_key(folder),
-        person=signing_key(folder),
-    )
+    add_review(folder, reviewer, key=writing_key(folder), person=signing_key(folder), **said)
     tell_standing(folder)
 
 
@@ -109,7 +95,7 @@ def tell_standing(folder: Path) -> None:
     from sii_cli.render.figures import counted
 
     policy = load_for_recordings().approval_policy
-    reviews = counted_reviews(folder, review_keys(folder))
+    reviews = counted_reviews(folder, review_keys())
     stands = standing(reviews, recording_hash(folder), policy)
     count = len(stands.verdicts)
     by = f" ({count} reviewers, policy {policy})" if count > 1 else ""

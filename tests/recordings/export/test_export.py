@@ -14,7 +14,7 @@ from recordings.events import UserMessage
 from recordings.export.files import ExportFailed
 from recordings.export.split import validation_ids
 from recordings.recorder import Recorder
-from recordings.reviews.lines import StepReview
+from recordings.reviews.review import StepReview
 from recordings.reviews.reviews import add_review
 from recordings.storage.log import LOG
 from recordings.storage.pack import pack

@@ -18,7 +18,7 @@ from recordings.export.registry import find_target
 from recordings.export.report import ExportReport
 from recordings.export.run import export
 from recordings.redaction.secrets import SecretFinder
-from recordings.reviews.lines import StepReview
+from recordings.reviews.review import StepReview
 from recordings.reviews.reviews import add_review
 from recordings.samples.build import samples_of
 from recordings.samples.policy import SamplePolicy

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from recordings.reviews.keys import ReviewKeys
-from recordings.reviews.lines import StepReview
+from recordings.reviews.review import StepReview
 from recordings.reviews.reviews import (
     add_review,
     counted_reviews,
@@ -87,7 +87,9 @@ def test_a_review_of_another_recording_does_not_count(folder: Path, tmp_path: Pa
     other = recorded(tmp_path / "20261123-204951-000000", seed=1)
     add_review(other, "ada", verdict="approve", key=OURS)
     (folder / REVIEWS).write_bytes((other / REVIEWS).read_bytes())
-    assert origins(folder) == ["tampered"]
+    assert origins(folder) == ["misplaced"]
+    assert not vouch(folder, KEYS, for_signed=True)
+    assert counted_reviews(folder, KEYS) == []
 
 
 def test_lines_in_another_order_say_the_same(folder: Path) -> None:

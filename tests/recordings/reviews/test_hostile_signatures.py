@@ -14,7 +14,8 @@ from recordings.errors import RecordingDamaged
 from recordings.index.find import Filter, find
 from recordings.index.index import RecordingIndex
 from recordings.reviews.keys import ReviewKeys
-from recordings.reviews.lines import MOST_LINES, StepReview, reviewed_lines
+from recordings.reviews.lines import MOST_LINES, reviewed_lines
+from recordings.reviews.review import Answer, StepReview
 from recordings.reviews.reviews import (
     add_review,
     counted_reviews,
@@ -55,7 +56,7 @@ def signed(folder: Path, person: PersonKey | None = ADA, reviewer: str = "ada") 
         reviewer,
         verdict="approve",
         note="fine",
-        rubric={"correct": 2.0},
+        rubric={"correct": Answer(kind="scale", value=2)},
         steps=steps,
         add_tags=["gold"],
         key=THEIR_HOME,
@@ -133,10 +134,11 @@ def test_a_line_of_an_earlier_version_is_not_signed(folder: Path) -> None:
         {"sha256": "0" * 64},
         {"time": 4e9},
         {"note": "Fine"},
-        {"rubric": {"correct": 3.0}},
+        {"rubric": {"correct": {"kind": "scale", "value": 3.0, "cites": []}}},
         {"steps": []},
         {"add_tags": ["silver"]},
-        {"session": "20261123-204951-000000"},
+        {"role": "adjudicator"},
+        {"blind": True},
         {"home": "0" * 16},
     ],
 )
@@ -152,6 +154,9 @@ def test_a_signature_is_of_one_recording(folder: Path, tmp_path: Path) -> None:
     signed(other)
     (folder / REVIEWS).write_bytes((other / REVIEWS).read_bytes())
     assert origins(other) == ["person"]
+    assert origins(folder) == ["misplaced"]
+    moved = line_of(folder).replace(other.name.encode(), folder.name.encode())
+    (folder / REVIEWS).write_bytes(resealed(moved))
     assert origins(folder) == ["unsigned"]
 
 
@@ -180,10 +185,18 @@ def test_words_put_in_beside_a_signature_are_not_counted(
     assert origins(folder) == ["unsigned"]
 
 
-def test_a_signature_of_version_3_is_none_of_version_2(folder: Path) -> None:
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_a_line_is_not_read_as_one_of_another_version(folder: Path, version: int) -> None:
     signed(folder)
-    line = line_of(folder).replace(b'{"v":3', b'{"v":2', 1)
+    line = line_of(folder).replace(b'{"v":4', b'{"v":%d' % version, 1)
     (folder / REVIEWS).write_bytes(resealed(line))
+    with pytest.raises(RecordingDamaged, match="Line 1"):
+        reviewed_lines(folder, LEAD)
+
+
+def test_a_signature_of_version_3_is_none_of_version_2(folder: Path) -> None:
+    earlier = Path(__file__).with_name("earlier_reviews.jsonl").read_bytes().splitlines()[-1]
+    (folder / REVIEWS).write_bytes(resealed(earlier.replace(b'{"v":3', b'{"v":2', 1)))
     with pytest.raises(RecordingDamaged, match="signature"):
         reviewed_lines(folder, LEAD)
 

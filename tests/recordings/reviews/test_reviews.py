@@ -11,7 +11,7 @@ from recordings.errors import RecordingDamaged, RecordingFailed, RecordingNotFou
 from recordings.events import UserMessage
 from recordings.recorder import Recorder
 from recordings.reviews.approval import Policy, Verdict, standing
-from recordings.reviews.lines import StepReview
+from recordings.reviews.review import Answer, Coverage, StepReview
 from recordings.reviews.reviews import (
     add_review,
     excluded_events,
@@ -41,8 +41,20 @@ def test_a_review_comes_back_with_reviewer_time_and_the_recordings_hash(folder: 
         "ada",
         verdict="needs_work",
         note="the last step is wasteful",
-        rubric={"correct": 2, "style": "terse"},
-        steps=[StepReview(seq=4, comment="why?", flag="wasteful", exclude=True)],
+        rubric={
+            "correct": Answer(kind="scale", value=2),
+            "style": Answer(kind="text", value="terse", cites=(4,)),
+            "verdict of the test": Answer(kind="choice", value="unfair"),
+        },
+        steps=[
+            StepReview(seq=4, comment="why?", mark="bad", flags=("wasteful", "star"), exclude=True)
+        ],
+        role="lead",
+        seconds=12.5,
+        guideline="ab" * 32,
+        blind=True,
+        confidence=0.75,
+        coverage=Coverage(steps=3, of_steps=4, folds=0),
     )
     assert read_reviews(folder) == [review]
     assert review.sha256 == recording_hash(folder) == verify(folder).head

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from recordings.reviews.lines import StepReview
+from recordings.reviews.review import StepReview
 from recordings.reviews.reviews import add_review
 from sii_cli.render.samples import render_sample
 from sii_cli.tokenizer.token_text import TokenText

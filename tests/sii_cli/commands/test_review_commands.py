@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from recordings.events import ModelResponse, Observation, RawGeneration, UserMessage
 from recordings.recorder import Recorder
+from recordings.reviews.review import Coverage, Review
 from recordings.reviews.reviews import read_reviews
 from recordings.storage.log import LOG, read_events
 from tests.recordings.recording_sessions import FakeSession
@@ -25,6 +27,10 @@ def folder(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def events_of(folder: Path, kind: type) -> list[int]:
     return [event.seq for event in read_events(folder) if isinstance(event.data, kind)]
+
+
+def rubric_of(kept: Review) -> dict[str, float | str]:
+    return {question: answer.value for question, answer in kept.rubric.items()}
 
 
 def review(shell: Shell, *lines: str, args: tuple[str, ...] = ()) -> Done:
@@ -94,11 +100,11 @@ def test_a_review_steps_through_and_keeps_what_is_said(shell: Shell, folder: Pat
     assert done.stdout.endswith("needs work\n")
     (kept,) = read_reviews(folder)
     assert (kept.reviewer, kept.verdict, kept.note) == ("ada", "needs_work", "mend the second step")
-    assert [(step.seq, step.comment, step.flag, step.exclude) for step in kept.steps] == [
-        (user, "an unclear question", None, None),
-        (first, "why twice?", "wasteful", None),
-        (observed, "", "wrong_observation", None),
-        (second, "", None, True),
+    assert [(step.seq, step.comment, step.flags, step.exclude) for step in kept.steps] == [
+        (user, "an unclear question", (), None),
+        (first, "why twice?", ("wasteful",), None),
+        (observed, "", ("wrong_observation",), None),
+        (second, "", (), True),
     ]
     shown = shell.sii("reviews", "last").stdout
     assert f"event {first}: wasteful · why twice?" in shown
@@ -120,7 +126,7 @@ def test_ctrl_c_keeps_what_was_said(shell: Shell, folder: Path, tmp_path: Path) 
         assert terminal.exit_code() == 0, terminal.everything()
     asked, marked = read_reviews(folder)
     assert [step.comment for step in asked.steps] == ["well asked"]
-    assert marked.rubric == {"correct": 5.0}
+    assert rubric_of(marked) == {"correct": 5.0}
 
 
 def test_each_step_is_shown_before_it_is_asked_about(shell: Shell, folder: Path) -> None:
@@ -150,7 +156,7 @@ def test_a_rubric_is_asked_at_the_end(shell: Shell, folder: Path) -> None:
     answers = ["", "", "", "2", "terse", "nan", "a", "fine"]
     review(shell, *answers, args=("--rubric", "rubric.txt"))
     (kept,) = read_reviews(folder)
-    assert kept.rubric == {"correct": 2.0, "style": "terse", "speed": "nan"}
+    assert rubric_of(kept) == {"correct": 2.0, "style": "terse", "speed": "nan"}
     assert kept.note == "fine"
 
 
@@ -227,7 +233,7 @@ def test_marks_are_kept_when_a_reviewer_goes_back(shell: Shell, folder: Path) ->
     answers = ["e", "2", "b", "b", "e", "", "terse", "a", ""]
     review(shell, *answers, args=("--rubric", "rubric.txt"))
     (kept,) = read_reviews(folder)
-    assert kept.rubric == {"correct": 2.0, "style": "terse"}
+    assert rubric_of(kept) == {"correct": 2.0, "style": "terse"}
 
 
 def test_without_ids_all_that_one_has_not_judged_follow_each_other(
@@ -321,6 +327,23 @@ def test_leaving_a_queue_keeps_what_was_said_and_opens_no_other(
     (kept,) = read_reviews(second)
     assert (kept.verdict, kept.steps[0].comment) == (None, "well asked")
     assert (verdicts(folder), verdicts(third)) == (["approve"], [])
+
+
+def test_a_review_says_how_long_it_took_and_how_much_was_opened(
+    shell: Shell, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([0.0, 10.0, 4000.0, 4001.0, 4002.5])  # one gap is a break
+    timed = SimpleNamespace(monotonic=lambda: next(clock))
+    monkeypatch.setattr("sii_cli.review.remarks.time", timed)
+    review(shell, "f bad", "e", "a", "")
+    shell.sii("approve", "last")
+    walked, approved = read_reviews(folder)
+    assert (walked.role, walked.seconds) == ("reviewer", 10 + 180 + 1 + 1.5)
+    assert walked.coverage == Coverage(steps=1, of_steps=3, folds=0)
+    assert [step.mark for step in walked.steps] == ["bad"]
+    assert (approved.role, approved.seconds, approved.coverage) == ("reviewer", None, None)
+    last = json.loads(shell.sii("reviews", "last", "--json").stdout.splitlines()[0])
+    assert (last["id"], last["kind"], last["blind"]) == (folder.name, "recording", False)
 
 
 def test_help_says_all_keys(shell: Shell) -> None:
