@@ -44,6 +44,8 @@ class SessionStart(EventBase):
     """Which attempt at the query in the batch, from 1."""
     variant: dict[str, Any] = {}
     """The settings that `--vary` gave this attempt."""
+    author: str | None = None
+    """Pseudonym of who wrote the query."""
     source: str | None = None
     """Where the query comes from."""
     license: str | None = None

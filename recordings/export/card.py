@@ -75,6 +75,7 @@ def write_manifest(
             "validation": options.validation,
             "dedupe": options.dedupe,
         },
+        "review": None if options.protocol is None else asdict(options.protocol),
         "files": [asdict(file) for file in report.files],
         "samples": report.samples,
         "rows": report.rows,
@@ -111,7 +112,7 @@ def write_card(
         "## Rows\n",
         target.usage,
         "## Figures\n",
-        _figures(report),
+        _figures(report, options),
         "## What is not in it\n",
         _left_out(report),
         "## Files\n",
@@ -154,7 +155,7 @@ def _license(names: Sequence[str]) -> list[str]:
     return ["license: other", *named]
 
 
-def _figures(report: ExportReport) -> str:
+def _figures(report: ExportReport, options: ExportOptions) -> str:
     rows = [
         ("recordings", f"{sum(1 for one in report.recordings if one['samples']):,}"),
         ("samples", f"{report.samples:,}"),
@@ -162,6 +163,7 @@ def _figures(report: ExportReport) -> str:
         ("trained steps", f"{report.steps:,}"),
         ("tokens", f"{sum(report.lengths):,}"),
         ("trained tokens", f"{report.trained:,}"),
+        *_reviewed(report, options),
         *_rendered(report),
         ("models", _counts(report.models)),
         ("licences", _counts(report.licenses)),
@@ -178,6 +180,18 @@ def _figures(report: ExportReport) -> str:
             "",
         ]
     return "\n".join(table)
+
+
+def _reviewed(report: ExportReport, options: ExportOptions) -> list[tuple[str, str]]:
+    found = []
+    if (protocol := options.protocol) is not None:
+        need = f", at least {protocol.reviewers} reviewers" if protocol.reviewers > 1 else ""
+        found.append(("review policy", f"{protocol.policy}{need}"))
+    if protocol is not None and protocol.machines:
+        found.append(("counted like a reviewer", ", ".join(protocol.machines)))
+    if dissent := sum(1 for one in report.recordings if one["samples"] and one["dissent"]):
+        found.append(("recordings on which a reviewer is of another opinion", f"{dissent:,}"))
+    return found
 
 
 def _rendered(report: ExportReport) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ from typing import Literal
 from recordings.export.rendered import TemplateRenderer
 from recordings.reviews.approval import ApprovalState
 from recordings.reviews.keys import ReviewKeys
+from recordings.reviews.protocol import ReviewProtocol
 from recordings.samples.policy import DEFAULT_POLICY, SamplePolicy
 
 Dedupe = Literal["off", "exact", "report", "near"]
@@ -25,6 +26,8 @@ class ChosenRecording:
     """The recording's hash, to which its approval is bound."""
     approval: ApprovalState = "unreviewed"
     reviewers: tuple[str, ...] = ()
+    dissent: tuple[str, ...] = ()
+    """Reviewers whose verdict is not that of the approval."""
     query: str | None = None
     batch: str | None = None
     parent: str | None = None
@@ -99,5 +102,7 @@ class ExportOptions:
     """Renders ids for samples that have none, and checks those that have."""
     license: str | None = None
     """For recordings without a licence."""
+    protocol: ReviewProtocol | None = None
+    """By which the recordings were approved, for the card; `None`: it is not said."""
     keys_of: Callable[[Path], ReviewKeys | None] = lambda folder: None
     """By the folder of a recording: the keys that say which reviews count; without keys all do."""

@@ -31,6 +31,7 @@ def _origin(sample: Sample, source: ChosenRecording, license_name: str) -> dict[
         "recording_sha256": source.sha256,
         "approval": source.approval,
         "reviewers": source.reviewers,
+        "dissent": source.dissent,
         "model": sample.model,
         "mode": start.mode,
         "speaker": start.speaker,

@@ -163,6 +163,7 @@ class _Export:
                     "sha256": source.sha256,
                     "approval": source.approval,
                     "reviewers": list(source.reviewers),
+                    "dissent": list(source.dissent),
                     "uncounted_reviews": source.uncounted,
                     "split": split,
                     "samples": 0,

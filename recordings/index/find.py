@@ -6,16 +6,18 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
 from recordings.conversation.outages import TOOL_INFRA
 from recordings.errors import UNREADABLE
+from recordings.index.approvals import Approvals
 from recordings.index.index import Key, RecordingIndex
 from recordings.index.schema import spaced
 from recordings.index.texts import text_at
-from recordings.reviews.approval import ApprovalState, Policy, Verdict, standing
+from recordings.reviews.approval import ApprovalState
+from recordings.reviews.protocol import DEFAULT_PROTOCOL, ReviewProtocol
 from recordings.storage.log import is_locked
 from recordings.store.checks import LastCheck
 from recordings.store.summary import RecordingSummary
@@ -64,7 +66,7 @@ class Filter:
     reviewer: str | None = None
     """A reviewer who gave a verdict, void or not."""
     unjudged_by: str | None = None
-    """A reviewer who gave no verdict on the recording as it is now."""
+    """A person who may judge the recording, and gave no verdict on it as it is now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,9 @@ class FoundRecording:
     """The recording's hash."""
     approval: ApprovalState = "unreviewed"
     reviewers: tuple[str, ...] = ()
+    """Those who gave a verdict, whether it counts or not."""
+    dissent: tuple[str, ...] = ()
+    """Reviewers whose verdict is not that of the approval."""
     tags: tuple[str, ...] = ()
     outages: int = 0
     """Calls that hit an outage (`tool_infra`)."""
@@ -117,7 +122,7 @@ def find(
     sort: SortKey = "started",
     ascending: bool = False,
     limit: int | None = None,
-    policy: Policy = "any",
+    protocol: ReviewProtocol = DEFAULT_PROTOCOL,
 ) -> list[FoundRecording]:
     """Return the recordings that pass a filter, as of the index's last `refresh`."""
     column = {"duration": "ended - started"}.get(sort, sort)
@@ -128,14 +133,14 @@ def find(
         values,
     )
     names = [name for name, *_ in rows.description]
-    verdicts, tags, outages = _verdicts(index), _tags(index), _outages(index)
+    approvals, tags, outages = Approvals(index.db, protocol), _tags(index), _outages(index)
     found = []
     for values_of_row in rows:
         row = dict(zip(names, values_of_row, strict=True))
         folder = index.folder_of(Key(row["id"], row["folder"]))
         if folder is None:
             continue
-        one = _found(folder, row, verdicts.get(row["number"], []), policy)
+        one = _found(folder, row, approvals)
         if not _passes(one, where):
             continue
         found.append((row["number"], one))
@@ -168,11 +173,11 @@ def find_in(
     sort: SortKey = "started",
     ascending: bool = False,
     limit: int | None = None,
-    policy: Policy = "any",
+    protocol: ReviewProtocol = DEFAULT_PROTOCOL,
 ) -> list[FoundRecording]:
     """Return the recordings of several homes that pass a filter, in one order."""
     options: dict[str, Any] = {"sort": sort, "ascending": ascending, "limit": limit}
-    found = [one for index in indexes for one in find(index, where, policy=policy, **options)]
+    found = [one for index in indexes for one in find(index, where, protocol=protocol, **options)]
     if len(indexes) > 1:
         found.sort(key=lambda one: one.summary.id, reverse=True)
         found.sort(key=lambda one: _sort_key(one, sort), reverse=not ascending)
@@ -191,7 +196,7 @@ def search(
     where: Filter = Filter(),
     *,
     limit: int = 50,
-    policy: Policy = "any",
+    protocol: ReviewProtocol = DEFAULT_PROTOCOL,
 ) -> Iterator[Hit]:
     """Yield the places that have all words of a text, the newest recordings first.
 
@@ -212,7 +217,7 @@ def search(
     count = 0
     for number, seq, kind, offset in places:
         if number not in recordings:
-            recordings[number] = _found_by_number(index, number, policy)
+            recordings[number] = _found_by_number(index, number, protocol)
         one = recordings[number]
         if one is None or not _passes(one, where):
             continue
@@ -253,8 +258,8 @@ def _conditions(where: Filter) -> tuple[str, list[Any]]:
         ("r.number IN (SELECT number FROM errors WHERE kind = ?)", where.error),
         ("r.number IN (SELECT number FROM verdicts WHERE reviewer = ?)", where.reviewer),
         (
-            "NOT EXISTS (SELECT 1 FROM verdicts v WHERE v.number = r.number "
-            "AND v.sha256 = r.head AND v.reviewer = ?)",
+            "? NOT IN (SELECT reviewer FROM verdicts v WHERE v.number = r.number "
+            "AND v.sha256 = r.head UNION SELECT name FROM authors a WHERE a.number = r.number)",
             where.unjudged_by,
         ),
         ("r.score >= ?", where.score[0]),
@@ -271,22 +276,6 @@ def _conditions(where: Filter) -> tuple[str, list[Any]]:
     return conditions or "1", [value for _, value in asked]
 
 
-class _Review(NamedTuple):
-    """A row of `verdicts`."""
-
-    reviewer: str
-    time: float
-    sha256: str
-    verdict: Verdict
-
-
-def _verdicts(index: RecordingIndex) -> dict[int, list[_Review]]:
-    reviews: dict[int, list[_Review]] = {}
-    for number, *values in index.db.execute("SELECT * FROM verdicts ORDER BY time"):
-        reviews.setdefault(number, []).append(_Review(*values))
-    return reviews
-
-
 def _tags(index: RecordingIndex) -> dict[int, list[str]]:
     tags: dict[int, list[str]] = {}
     for number, tag in index.db.execute("SELECT number, tag FROM tags ORDER BY tag"):
@@ -299,9 +288,8 @@ def _outages(index: RecordingIndex) -> dict[int, int]:
     return dict(kinds.fetchall())
 
 
-def _found(
-    folder: Path, row: dict[str, Any], reviews: list[_Review], policy: Policy
-) -> FoundRecording:
+def _found(folder: Path, row: dict[str, Any], approvals: Approvals) -> FoundRecording:
+    stands = approvals.standing(row["number"], row["head"])
     status: SummaryStatus = row["status"] or ("open" if is_locked(folder) else "crashed")
     started, ended = row["started"], row["ended"]
     summary = RecordingSummary(
@@ -325,8 +313,9 @@ def _found(
     return FoundRecording(
         summary=summary,
         sha256=row["head"],
-        approval=standing(reviews, row["head"], policy).state if reviews else "unreviewed",
-        reviewers=tuple(review.reviewer for review in reviews),
+        approval=stands.state if stands else "unreviewed",
+        reviewers=approvals.reviewers(row["number"]),
+        dissent=stands.dissent if stands else (),
         query=row["query"],
         batch=row["batch"] or row["folder"] or None,
         parent=row["parent"],
@@ -338,7 +327,9 @@ def _found(
     )
 
 
-def _found_by_number(index: RecordingIndex, number: int, policy: Policy) -> FoundRecording | None:
+def _found_by_number(
+    index: RecordingIndex, number: int, protocol: ReviewProtocol
+) -> FoundRecording | None:
     rows = index.db.execute("SELECT * FROM recordings WHERE number = ?", (number,))
     names = [name for name, *_ in rows.description]
     row = rows.fetchone()
@@ -348,8 +339,7 @@ def _found_by_number(index: RecordingIndex, number: int, policy: Policy) -> Foun
     folder = index.folder_of(Key(facts["id"], facts["folder"]))
     if folder is None:
         return None
-    reviews = index.db.execute("SELECT * FROM verdicts WHERE number = ? ORDER BY time", (number,))
-    return _found(folder, facts, [_Review(*values) for _, *values in reviews], policy)
+    return _found(folder, facts, Approvals(index.db, protocol, number))
 
 
 def _check_of(text: str | None) -> LastCheck | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from recordings.storage.lines import STREAMED
 
-VERSION = 8
+VERSION = 9
 """A file with another version is deleted and built again."""
 
 # `folder` is the name of the batch's folder, empty for the home's own recordings.
@@ -26,7 +26,7 @@ CREATE TABLE recordings (
     started REAL, ended REAL, rounds INTEGER DEFAULT 0, steps INTEGER DEFAULT 0,
     tokens INTEGER DEFAULT 0, first_message TEXT DEFAULT '', uncounted INTEGER DEFAULT 0,
     outcome TEXT, score REAL, reason TEXT DEFAULT '', rubric TEXT, last_check TEXT,
-    excluded INTEGER DEFAULT 0, UNIQUE (id, folder)
+    excluded INTEGER DEFAULT 0, speaker TEXT, UNIQUE (id, folder)
 );
 CREATE TABLE judged_by (key TEXT NOT NULL);
 INSERT INTO judged_by VALUES ('');
@@ -36,9 +36,10 @@ CREATE TABLE tools (number INTEGER, name TEXT, calls INTEGER, PRIMARY KEY (numbe
 CREATE TABLE errors (number INTEGER, kind TEXT, count INTEGER, PRIMARY KEY (number, kind));
 CREATE TABLE tags (number INTEGER, tag TEXT, first INTEGER, PRIMARY KEY (number, tag));
 CREATE TABLE verdicts (
-    number INTEGER, reviewer TEXT, time REAL, sha256 TEXT, verdict TEXT,
-    PRIMARY KEY (number, reviewer)
+    number INTEGER, reviewer TEXT, role TEXT NOT NULL, time REAL, sha256 TEXT, verdict TEXT,
+    PRIMARY KEY (number, reviewer, role)
 );
+CREATE TABLE authors (number INTEGER, name TEXT, PRIMARY KEY (number, name));
 CREATE TABLE places (
     place INTEGER PRIMARY KEY AUTOINCREMENT, number INTEGER, seq INTEGER, kind TEXT, offset INTEGER
 );
@@ -46,7 +47,7 @@ CREATE INDEX places_number ON places (number);
 CREATE VIRTUAL TABLE texts USING fts5(text, content='', tokenize='unicode61');
 """
 
-PARTS = ("tools", "errors", "tags", "verdicts", "places")
+PARTS = ("tools", "errors", "tags", "verdicts", "authors", "places")
 """Tables whose rows belong to one recording."""
 
 UNREAD = STREAMED | {"model_request"}

@@ -115,7 +115,7 @@ def _summary(rows: list[Figures]) -> dict[str, Any]:
         failed += row.failed
         errors += row.errors
     approval = Counter(row.found.approval for row in rows)
-    judged = len(rows) - approval["unreviewed"] - approval["void"]
+    judged = len(rows) - sum(approval[state] for state in ("unreviewed", "in_review", "void"))
     return {
         "recordings": len(rows),
         "tokens": {**_spread(tokens), "histogram": _histogram(tokens)},

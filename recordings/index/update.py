@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from recordings.conversation.authors import NAMING, Authors
 from recordings.errors import LineChanged, RecordingDamaged
 from recordings.index.schema import PARTS, UNREAD, spaced, texts_of
 from recordings.outcomes import outcome_of
@@ -23,7 +24,7 @@ _COLUMNS = (
     *("offset", "line", "head", "parent", "parent_seq"),
     *("status", "mode", "model", "query", "batch", "first_message"),
     *("started", "ended", "rounds", "steps", "tokens"),
-    *("outcome", "score", "reason", "rubric", "last_check"),
+    *("outcome", "score", "reason", "rubric", "last_check", "speaker"),
 )
 """Columns of a recording's row that are read, updated and written back."""
 _EARLIEST, _LATEST = -62_135_596_800, 253_402_300_800
@@ -74,6 +75,7 @@ class _Indexer:
         self._row: dict[str, Any] = dict(zip(_COLUMNS, values, strict=True))
         self._tools: Counter[str] = Counter()
         self._errors: Counter[str] = Counter()
+        self._authors = Authors(self._row["speaker"])
 
     def read(self) -> None:
         """Read the new lines."""
@@ -111,6 +113,10 @@ class _Indexer:
             "INSERT INTO errors VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET count = count + ?3",
             [(number, kind, count) for kind, count in self._errors.items()],
         )
+        db.executemany(
+            "INSERT OR IGNORE INTO authors VALUES (?, ?)",
+            [(number, _bounded(name)) for name in self._authors.names],
+        )
         self._write_reviews()
 
     def _write_reviews(self) -> None:
@@ -136,9 +142,12 @@ class _Indexer:
         )
         db.execute("DELETE FROM verdicts WHERE number = ?", (number,))
         db.executemany(
-            "INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?, ?)",
             [
-                (number, review.reviewer, review.time, review.sha256, review.verdict)
+                (
+                    *(number, review.reviewer, review.role or ""),
+                    *(review.time, review.sha256, review.verdict),
+                )
                 for review in reviews
                 if review.verdict is not None
             ],
@@ -161,6 +170,9 @@ class _Indexer:
             row["started"] = event["wall"]
             row.update(outcome=None, score=None, reason="")  # those of its parent
         self._count(event["type"], event["data"])
+        if event["type"] in NAMING:
+            self._authors.take(event["type"], event["origin"], event["data"])
+            row["speaker"] = self._authors.speaker
         if event["type"] == "session_start":
             row["started"] = event["wall"]
         for kind, text in texts_of(event["type"], event["data"]):

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from recordings.reviews.protocol import DEFAULT_PROTOCOL, MACHINES, ReviewProtocol, Role
+
 Verdict = Literal["approve", "reject", "needs_work"]
-Policy = Literal["any", "all", "majority"]
-ApprovalState = Literal["unreviewed", "approved", "rejected", "needs_work", "void"]
+ApprovalState = Literal[
+    "unreviewed", "in_review", "disputed", "approved", "rejected", "needs_work", "void"
+]
+_MEANS: dict[Verdict, ApprovalState] = {
+    "approve": "approved",
+    "reject": "rejected",
+    "needs_work": "needs_work",
+}
 
 
 class Judgement(Protocol):
@@ -17,6 +25,16 @@ class Judgement(Protocol):
     @property
     def reviewer(self) -> str:
         """A pseudonym."""
+        ...
+
+    @property
+    def role(self) -> Role | None:
+        """`None` before roles were recorded."""
+        ...
+
+    @property
+    def time(self) -> float:
+        """Seconds since the epoch."""
         ...
 
     @property
@@ -32,37 +50,101 @@ class Judgement(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The standing of a recording under a policy."""
+    """The standing of a recording under a protocol."""
 
     state: ApprovalState
     verdicts: dict[str, Verdict]
-    """Each reviewer's last verdict on the recording as it is now."""
+    """Each reviewer's last verdict on the recording as it is now, where it counts."""
     void: tuple[str, ...] = ()
     """Reviewers whose last verdict was on other content."""
+    missing: int = 0
+    """Verdicts of reviewers that it still needs."""
+    set_aside: tuple[str, ...] = ()
+    """Those whose verdicts do not count, because of who they are."""
+
+    @property
+    def dissent(self) -> tuple[str, ...]:
+        """The reviewers whose verdict is not that of the standing, where it is a verdict."""
+        if self.state not in _MEANS.values():
+            return ()
+        return tuple(name for name, said in self.verdicts.items() if _MEANS[said] != self.state)
 
 
-def standing(reviews: Iterable[Judgement], sha256: str, policy: Policy = "any") -> Standing:
+def standing(
+    reviews: Iterable[Judgement],
+    sha256: str,
+    protocol: ReviewProtocol = DEFAULT_PROTOCOL,
+    authors: Collection[str] = (),
+) -> Standing:
     """Return the standing of a recording whose hash is `sha256` now.
 
-    A verdict counts until its reviewer gives another or the recording changes. `any`: one
-    approval is enough; `all`: every reviewer approves; `majority`: more than half do.
+    A verdict counts until its reviewer gives another or the recording changes. It does not count
+    when the reviewer is one of the `authors`, whose words the recording holds. The order of the
+    reviews does not matter.
     """
-    last = {review.reviewer: review for review in reviews if review.verdict is not None}
-    verdicts = {
-        reviewer: review.verdict
-        for reviewer, review in last.items()
-        if review.verdict is not None and review.sha256 == sha256
-    }
-    void = tuple(reviewer for reviewer in last if reviewer not in verdicts)
-    return Standing(_state(list(verdicts.values()), policy, bool(void)), verdicts, void)
+    judged = sorted(
+        (review for review in reviews if review.verdict is not None),
+        key=lambda review: (review.time, review.verdict or "", review.role or ""),
+    )
+    last = {one.reviewer: one for one in judged if may_judge(one, protocol, authors)}
+    now = [one for one in last.values() if one.sha256 == sha256]
+    verdicts = {one.reviewer: one.verdict for one in now if one.verdict is not None}
+    void = tuple(name for name in last if name not in verdicts)
+    aside = {one.reviewer: None for one in judged if one.reviewer not in last}
+    decisive = [one for one in now if _decides(one, protocol)]
+    missing = 0 if decisive else max(0, _needed(protocol) - len(verdicts))
+    if decisive and decisive[-1].verdict is not None:
+        state = _MEANS[decisive[-1].verdict]
+    elif verdicts:
+        state = _state(list(verdicts.values()), protocol, bool(missing))
+    else:
+        state = "void" if void else "unreviewed"
+    return Standing(state, verdicts, void, missing, tuple(aside))
 
 
-def _state(verdicts: list[Verdict], policy: Policy, void: bool) -> ApprovalState:
-    if not verdicts:
-        return "void" if void else "unreviewed"
-    needed = {"any": 1, "all": len(verdicts), "majority": len(verdicts) // 2 + 1}[policy]
-    if verdicts.count("approve") >= needed:
+def may_judge(review: Judgement, protocol: ReviewProtocol, authors: Collection[str]) -> bool:
+    """Return whether a verdict counts, by its role and its reviewer.
+
+    What was said before roles were recorded counts as it did then.
+    """
+    if review.role is None:
+        return True
+    if review.role in MACHINES:
+        return review.role in protocol.machines
+    return review.role != "practitioner" and review.reviewer not in authors
+
+
+def _decides(review: Judgement, protocol: ReviewProtocol) -> bool:
+    """Return whether a verdict settles what reviewers say."""
+    return (
+        protocol.policy == "adjudicated"
+        and review.role == "adjudicator"
+        and review.reviewer in protocol.adjudicators
+    )
+
+
+def _needed(protocol: ReviewProtocol) -> int:
+    """Return how many verdicts are needed: one person cannot agree alone."""
+    return max(protocol.reviewers, 2 if protocol.policy == "adjudicated" else 1)
+
+
+def _state(verdicts: list[Verdict], protocol: ReviewProtocol, is_incomplete: bool) -> ApprovalState:
+    approvals, rejections = verdicts.count("approve"), verdicts.count("reject")
+    match protocol.policy:
+        case "undisputed":
+            is_disputed, approved = bool(approvals and rejections), bool(approvals)
+        case "any":
+            is_disputed, approved = False, bool(approvals)
+        case "all":
+            is_disputed, approved = False, approvals == len(verdicts)
+        case "majority":
+            is_disputed, approved = False, approvals > len(verdicts) / 2
+        case "adjudicated":
+            is_disputed, approved = len(set(verdicts)) > 1, bool(approvals)
+    if is_disputed:
+        return "disputed"
+    if is_incomplete:
+        return "in_review"
+    if approved:
         return "approved"
-    if verdicts.count("reject") >= verdicts.count("needs_work"):
-        return "rejected"
-    return "needs_work"
+    return "rejected" if rejections >= verdicts.count("needs_work") else "needs_work"

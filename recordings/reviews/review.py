@@ -9,10 +9,8 @@ from pydantic import Field, model_validator
 
 from recordings.events import EventPart
 from recordings.reviews.approval import Verdict
+from recordings.reviews.protocol import Role
 
-Role = Literal["practitioner", "reviewer", "adjudicator", "lead", "model", "check"]
-"""As what somebody judges: `practitioner`, who worked in the session; `reviewer`; `adjudicator`,
-who decides where reviewers differ; `lead`; a `model`; a `check`."""
 Subject = Literal["recording", "candidate"]
 Mark = Literal["good", "neutral", "bad"]
 FLAGS = ("wrong", "wasteful", "unsafe", "wrong_observation", "unclear", "star")
@@ -114,11 +112,9 @@ class Review(EventPart):
 
 
 class Said(TypedDict, total=False):
-    """The fields of a review that its writer chooses."""
+    """The fields of a review that say what the reviewer found."""
 
-    role: Role
     seconds: float | None
-    guideline: str | None
     blind: bool
     verdict: Verdict | None
     confidence: float | None

@@ -29,6 +29,7 @@ from recordings.reviews.lines import (
     reviewed_lines,
     vouching_line,
 )
+from recordings.reviews.protocol import Role
 from recordings.reviews.review import Review, Said
 from recordings.storage.files import REVIEWS
 from recordings.storage.log import LogWriter, recording_hash
@@ -44,6 +45,8 @@ def add_review(
     folder: Path,
     reviewer: str,
     *,
+    role: Role = "reviewer",
+    guideline: str | None = None,
     key: HomeKey | None = None,
     person: PersonKey | None = None,
     **said: Unpack[Said],
@@ -55,9 +58,10 @@ def add_review(
     Raises `RecordingNotFound`, `RecordingInUse`, `RecordingDamaged`, `RecordingFailed`,
     `ReviewUnusable`, `ReviewTooLarge`.
     """
-    about = {"time": round(time.time(), 6), "id": folder.name, "sha256": recording_hash(folder)}
+    who = {"reviewer": reviewer, "role": role, "time": round(time.time(), 6)}
+    about = {"id": folder.name, "sha256": recording_hash(folder), "guideline": guideline}
     try:
-        review = Review.model_validate({"reviewer": reviewer, **said, **about})
+        review = Review.model_validate({**who, **about, **said})
     except ValidationError as error:
         raise ReviewUnusable(f"The review cannot be kept: {describe_malformed(error)}.") from None
     _append(folder, review_line(review, key, person))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -10,17 +11,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from recordings.export.registry import TARGETS, find_target
+from recordings.reviews.protocol import POLICIES
 from sii_cli import __version__
 from sii_cli.errors import SiiError, UsageError
 from sii_cli.options.filters import filter_options_but, make_filter, open_indexes
+from sii_cli.options.protocol import load_protocol
 from sii_cli.options.recordings import open_stores
-from sii_cli.options.settings import example, load_for_recordings
+from sii_cli.options.settings import example
+from sii_cli.options.standings import STANDINGS
 
 if TYPE_CHECKING:
     from recordings.export.plan import ChosenPair, ChosenRecording, ExportOptions
     from recordings.export.report import ExportReport
     from recordings.export.target import ExportTarget
     from recordings.index.find import FoundRecording
+    from recordings.reviews.protocol import ReviewProtocol
     from recordings.samples.sample import LeftOut
     from sii_cli.tokenizer.chat_template import ChatTemplate
 
@@ -96,6 +101,11 @@ FORMATS = tuple(name.replace("_", "-") for name in TARGETS)
     help="The model's folder: renders what has no token ids through its chat template, and checks "
     "what has.",
 )
+@click.option(
+    "--policy",
+    type=click.Choice(POLICIES),
+    help="Which verdicts approve, instead of the policy of review.toml.",
+)
 @click.option("--license", "license_", metavar="NAME", help="Of recordings that name none.")
 @filter_options_but("tokens")
 def command(out: Path, format_: str, approved: bool, everything: bool, **options: Any) -> None:
@@ -106,17 +116,20 @@ def command(out: Path, format_: str, approved: bool, everything: bool, **options
 
     target = find_target(format_.replace("-", "_"))
     _refuse(target, format_, everything=everything, approved=approved, options=options)
+    protocol = load_protocol(options.pop("policy"))
     if not (everything or target.of_pairs):
         options["approval"] = options["approval"] or "approved"
     try:
-        units, left_out = _units(target, options, everything=everything)
+        units, left_out = _units(target, options, protocol, everything=everything)
         if not units and options["approval"] == "approved":
-            _tell_uncounted(sum(one.uncounted for one in _sources(options | {"approval": None})))
+            others = _sources(options | {"approval": None}, protocol)
+            _tell_standings(others)
+            _tell_uncounted(sum(one.uncounted for one in others))
         report = export(
             units,
             out,
             target,
-            _export_options(options),
+            _export_options(options, protocol),
             make_finder((), entropy=False),
             made_by=f"sii {__version__}",
             left_out=left_out,
@@ -156,13 +169,17 @@ def _refuse(
 
 
 def _units(
-    target: ExportTarget[Any], options: dict[str, Any], *, everything: bool
+    target: ExportTarget[Any],
+    options: dict[str, Any],
+    protocol: ReviewProtocol,
+    *,
+    everything: bool,
 ) -> tuple[Sequence[ChosenRecording | ChosenPair], list[LeftOut]]:
     """Return what is exported, and what is known already to be left out."""
     from recordings.export.pairs import choose_pairs, read_pairs, reviewed_pairs
     from recordings.samples.sample import LeftOut
 
-    sources = _sources(options)
+    sources = _sources(options, protocol)
     if not target.of_pairs:
         return sources, []
     if options["pairs"] is None:
@@ -182,13 +199,13 @@ def _units(
     return pairs, left_out
 
 
-def _sources(options: dict[str, Any]) -> list[ChosenRecording]:
+def _sources(options: dict[str, Any], protocol: ReviewProtocol) -> list[ChosenRecording]:
     from recordings.export.plan import ChosenRecording
     from recordings.index.find import find_in
 
     where = make_filter({name: value for name, value in options.items() if name != "max_tokens"})
     with open_indexes() as indexes:
-        found = find_in(indexes, where, policy=load_for_recordings().approval_policy)
+        found = find_in(indexes, where, protocol=protocol)
     _refuse_same_ids(found)
     return [
         ChosenRecording(
@@ -196,6 +213,7 @@ def _sources(options: dict[str, Any]) -> list[ChosenRecording]:
             sha256=one.sha256,
             approval=one.approval,
             reviewers=one.reviewers,
+            dissent=one.dissent,
             query=one.query,
             batch=one.batch,
             parent=one.parent,
@@ -218,7 +236,7 @@ def _refuse_same_ids(found: Sequence[FoundRecording]) -> None:
             )
 
 
-def _export_options(options: dict[str, Any]) -> ExportOptions:
+def _export_options(options: dict[str, Any], protocol: ReviewProtocol) -> ExportOptions:
     from recordings.export.plan import ExportOptions
     from recordings.samples.policy import SamplePolicy
     from recordings.store.collection import home_of
@@ -241,6 +259,7 @@ def _export_options(options: dict[str, Any]) -> ExportOptions:
         with_script=options["with_script"],
         license=options["license_"],
         renderer=_renderer(options["tokenizer"]),
+        protocol=protocol,
         keys_of=lambda folder: keys(home_of(folder)),
     )
 
@@ -253,6 +272,14 @@ def _renderer(folder: Path | None) -> ChatTemplate | None:
         return ChatTemplate(folder) if folder else None
     except UnknownTokenizer as error:
         raise UsageError(f"--tokenizer: {error}.") from None
+
+
+def _tell_standings(sources: list[ChosenRecording]) -> None:
+    """Say where the recordings stand of which none is approved."""
+    counts = Counter(STANDINGS[one.approval].label or "not judged" for one in sources)
+    if counts:
+        told = ", ".join(f"{label} {count:,}" for label, count in counts.most_common())
+        click.echo(f"no recording is approved: {told} (`sii reviews ID` says why)", err=True)
 
 
 def _tell_uncounted(count: int) -> None:

@@ -17,8 +17,10 @@ from recordings.outcomes import OUTCOMES
 from sii_cli.config.home_key import reading_key
 from sii_cli.config.homes import key_home_of
 from sii_cli.options.filters import filter_options, make_filter, open_indexes
+from sii_cli.options.protocol import load_protocol, protocol_file
 from sii_cli.options.recordings import open_collections, warn
-from sii_cli.options.settings import example, load_for_recordings
+from sii_cli.options.settings import example
+from sii_cli.options.standings import STANDINGS
 from sii_cli.options.times import ago
 
 if TYPE_CHECKING:
@@ -31,12 +33,6 @@ NEWEST = 20
 LONGEST_TASK, SHORTEST_TASK = 60, 20
 LONGEST_BATCH = 24
 SORTS = ("started", "tokens", "steps", "rounds", "duration", "id")
-APPROVAL_WORDS = {
-    "approved": "approved: ",
-    "rejected": "rejected: ",
-    "needs_work": "needs work: ",
-    "void": "verdict void (changed since): ",
-}
 
 
 @click.command(
@@ -47,6 +43,7 @@ APPROVAL_WORDS = {
         "sii list --all --outcome solved --tool python --min-steps 5 --sort tokens",
         "sii list --outcome unsolved --min-score 0.5",
         "sii list --since 7d --approval unreviewed",
+        "sii list --approval disputed",
         "sii list --error tool_infra",
         "sii list --json | jq .id",
     ),
@@ -105,10 +102,12 @@ def _find(
     where = make_filter(options)
     with open_indexes() as indexes:
         find_by = partial(find_in, indexes, where, sort=sort, ascending=reverse, limit=limit)
+        if (protocol := protocol_file()) is not None:
+            return find_by(protocol=protocol)
         found = find_by()
-        # The policy matters to several reviewers alone, and settings are slow to read.
+        # A setting of before matters to several reviewers alone, and settings are slow to read.
         if where.approval or any(len(one.reviewers) > 1 for one in found):
-            found = find_by(policy=load_for_recordings().approval_policy)
+            found = find_by(protocol=load_protocol())
         return found
 
 
@@ -180,7 +179,7 @@ def line_of(
     if columns.state:
         shown += f"{state:<{columns.state}}  "
     facts = f"{summary.id}  {ago(summary.started):>10}  {shown}{steps:>9}"
-    stands = APPROVAL_WORDS.get(found.approval, "")
+    stands = _standing(found)
     if origin is not None and summary.mode != "imported" and origin(found) == "foreign":
         origin.foreign += 1
         stands = f"foreign: {stands}"
@@ -199,6 +198,12 @@ def line_of(
     if room < SHORTEST_TASK:
         return f"{facts}\n  {cut(task, width - 2)}"
     return f"{facts}  {cut(task, room)}"
+
+
+def _standing(found: FoundRecording) -> str:
+    label = STANDINGS[found.approval].label
+    dissent = f" ({len(found.dissent)} of another opinion)" if found.dissent else ""
+    return f"{label}{dissent}: " if label else ""
 
 
 def _facts(found: FoundRecording, origin: OriginOf) -> dict[str, Any]:
@@ -225,6 +230,7 @@ def _facts(found: FoundRecording, origin: OriginOf) -> dict[str, Any]:
         "origin": origin(found),
         "approval": found.approval,
         "reviewers": found.reviewers,
+        "dissent": found.dissent,
         "uncounted_reviews": found.uncounted,
         "tags": found.tags,
         "tool_infra": found.outages,

@@ -13,6 +13,7 @@ import click
 from recordings.storage.opening import read_given
 from sii_cli.errors import SiiError, UsageError
 from sii_cli.options.filters import filter_options, make_filter, open_indexes
+from sii_cli.options.protocol import load_protocol
 from sii_cli.options.recordings import (
     REFS_HELP,
     find_all,
@@ -21,7 +22,7 @@ from sii_cli.options.recordings import (
     warn_of_outages,
     warn_when_void,
 )
-from sii_cli.options.settings import example, load_for_recordings
+from sii_cli.options.settings import example
 from sii_cli.review.remarks import HELP, Questions, ReviewStopped, Skip, StepRemarks
 from sii_cli.review.verdicts import find_reviewer, give_review, hash_to_review, speaker_option
 
@@ -82,6 +83,7 @@ def command(
 def _choose(options: dict[str, Any], unjudged_by: str | None) -> list[Path]:
     """Return the folders of the recordings to review, the oldest first."""
     from recordings.index.find import find_in
+    from recordings.reviews.protocol import DEFAULT_PROTOCOL
 
     where = replace(make_filter(options), unjudged_by=unjudged_by)
     collections = open_collections()
@@ -90,8 +92,8 @@ def _choose(options: dict[str, Any], unjudged_by: str | None) -> list[Path]:
         click.echo(f"There are no recordings in {root} yet: run `sii` first.", err=True)
         return []
     with open_indexes() as indexes:
-        policy = load_for_recordings().approval_policy
-        found = find_in(indexes, where, ascending=True, policy=policy)
+        protocol = load_protocol() if where.approval else DEFAULT_PROTOCOL
+        found = find_in(indexes, where, ascending=True, protocol=protocol)
     if not found:
         of_whom = f" that {unjudged_by} has not judged (--again: also judged ones)"
         which = of_whom if unjudged_by else ""

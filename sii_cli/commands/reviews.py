@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sii_cli.options.homes import homes_option
+from sii_cli.options.protocol import load_protocol
 from sii_cli.options.recordings import REFS_HELP, find_one
 from sii_cli.options.settings import example
 from sii_cli.review.verdicts import tell_standing
@@ -45,7 +46,7 @@ def command(ref: str, as_json: bool) -> None:
         else:
             click.echo("\n".join(_lines(review, holds, origin)))
     if not as_json:
-        tell_standing(folder)
+        tell_standing(folder, load_protocol())
 
 
 ORIGINS: dict[ReviewOrigin, str] = {
@@ -65,7 +66,9 @@ def _lines(review: Review, holds: bool, origin: ReviewOrigin) -> Iterator[str]:
     verdict = VERDICTS[review.verdict] if review.verdict else "says"
     before = "" if holds else "  (of the recording as it was before)"
     note = f": {one_line(review.note, 1000)}" if review.note else ""
-    yield f"{when}  {one_line(review.reviewer, 40)} {verdict}{note}{before}{ORIGINS[origin]}"
+    role = "" if review.role in (None, "reviewer") else f" ({review.role})"
+    name = one_line(review.reviewer, 40)
+    yield f"{when}  {name}{role} {verdict}{note}{before}{ORIGINS[origin]}"
     for name, answer in review.rubric.items():
         value = answer.value
         said = f"{value:g}" if isinstance(value, float) else one_line(value, 60)

@@ -10,6 +10,7 @@ import click
 
 from sii_cli.errors import DONE, FAILED, UsageError
 from sii_cli.options.filters import filter_options, make_filter, open_indexes
+from sii_cli.options.protocol import load_protocol
 from sii_cli.options.settings import example
 
 if TYPE_CHECKING:
@@ -45,11 +46,14 @@ def command(words: tuple[str, ...], limit: int, as_json: bool, **options: Any) -
     if not any(character.isalnum() for character in text):
         raise UsageError("Say a word to search for.")
     from recordings.index.find import search
+    from recordings.reviews.protocol import DEFAULT_PROTOCOL
 
     where, found = make_filter(options), 0
     with open_indexes() as indexes:
+        protocol = load_protocol() if where.approval else DEFAULT_PROTOCOL
         for index in indexes:
-            for hit in search(index, text, where, limit=limit - found):
+            hits = search(index, text, where, limit=limit - found, protocol=protocol)
+            for hit in hits:
                 found += 1
                 click.echo(json.dumps(_facts(hit)) if as_json else _line(hit))
     if not found:

@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from sii_cli.options.filters import filter_options, make_filter, open_indexes
-from sii_cli.options.settings import example, load_for_recordings
+from sii_cli.options.protocol import load_protocol
+from sii_cli.options.settings import example
 
 
 @click.command(
@@ -37,7 +38,7 @@ def command(as_json: bool, plot: Path | None, **options: Any) -> None:
     from sii_cli.render.stats import stats_lines
 
     with open_indexes() as indexes:
-        found = find_in(indexes, make_filter(options), policy=load_for_recordings().approval_policy)
+        found = find_in(indexes, make_filter(options), protocol=load_protocol())
         summary = summarise_all(found)
     if plot is not None:
         from sii_cli.render.plot import plot_stats

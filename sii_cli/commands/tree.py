@@ -9,8 +9,10 @@ import click
 
 from sii_cli.options.filters import open_indexes
 from sii_cli.options.homes import homes_option
+from sii_cli.options.protocol import load_protocol
 from sii_cli.options.recordings import REFS_HELP, find_one, warn_when_void
 from sii_cli.options.settings import example
+from sii_cli.options.standings import STANDINGS
 from sii_cli.render.figures import counted
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ def command(ref: str) -> None:
     warn_when_void(folder)
     asked = folder.name
     with open_indexes() as indexes:
-        found = find_in(indexes, sort="id", ascending=True)
+        found = find_in(indexes, sort="id", ascending=True, protocol=load_protocol())
     known = {one.summary.id: one for one in found}
     known[asked] = next(one for one in found if one.summary.folder == folder)
     forks: dict[str, list[FoundRecording]] = {}
@@ -79,7 +81,8 @@ def _line(found: FoundRecording, asked: str) -> str:
     summary = found.summary
     at = f"  forked at {found.parent_seq}" if found.parent is not None else ""
     mark = "  ←" if summary.id == asked else ""
-    approval = "" if found.approval == "unreviewed" else f"  {found.approval.replace('_', ' ')}"
+    label = STANDINGS[found.approval].label
+    approval = f"  {label}" if label else ""
     steps = counted(summary.steps, "step", "steps")
     task = _short(summary.first_message)
     state = "" if summary.state == "ended" else summary.state

@@ -183,8 +183,8 @@ class Settings:
         OWN,
     )
     redact_whole: Switch = _setting(False, "Keep nothing of a text that holds a secret.", OWN)
-    approval_policy: Literal["any", "all", "majority"] = _setting(
-        "any", "How many reviewers must approve a recording.", FILES
+    approval_policy: Literal["any", "all", "majority"] | None = _setting(
+        None, "Replaced by `policy` in review.toml, and read where that file is missing.", FILES
     )
     sources: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Where each value came from, in words."""

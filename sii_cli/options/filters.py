@@ -20,6 +20,7 @@ from sii_cli.errors import SiiError
 from sii_cli.options.homes import homes_option
 from sii_cli.options.outcomes import OutcomeChoice
 from sii_cli.options.recordings import open_collections, warn
+from sii_cli.options.standings import STANDINGS
 from sii_cli.options.times import parse_duration, parse_time
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 STATUSES = (*OUTCOMES, *STATES, "done", "empty")
 """What `--status` accepts: the words of both tables, and those of a session's last event."""
-APPROVALS = ("unreviewed", "approved", "rejected", "needs_work", "void")
 
 _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     (
@@ -68,7 +68,7 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         "error",
         {"metavar": "KIND", "help": "Had this kind of error: timeout, tool_infra, …"},
     ),
-    ("approval", {"type": click.Choice(APPROVALS), "help": "Approval after its reviews."}),
+    ("approval", {"type": click.Choice(tuple(STANDINGS)), "help": "Standing after its reviews."}),
     ("reviewer", {"metavar": "NAME", "help": "Judged by this reviewer."}),
 )
 _RANGES: tuple[tuple[str, Any, str], ...] = (

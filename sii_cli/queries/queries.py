@@ -92,6 +92,11 @@ class Query(Part):
     )
     rubric: Text | None = Field(None, description="What a reviewer should look at.")
     tags: tuple[Text, ...] = ()
+    author: Text | None = Field(
+        None,
+        description="Pseudonym of who wrote the query: that person's verdict on its recordings "
+        "does not count.",
+    )
     source: Text | None = Field(None, description="Where the query comes from.")
     license: Text | None = Field(None, description="Licence of the query and its workspace.")
 

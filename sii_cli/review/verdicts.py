@@ -10,22 +10,18 @@ import click
 
 from sii_cli.config.settings import CONFIG_FILE, find_key_home
 from sii_cli.errors import SiiError, UsageError
+from sii_cli.options.protocol import load_protocol
 from sii_cli.options.recordings import void_sentence, warn
 from sii_cli.options.settings import load_for_recordings
+from sii_cli.options.standings import STANDINGS
+from sii_cli.text.sanitise import one_line
 
 if TYPE_CHECKING:
-    from recordings.reviews.approval import ApprovalState
+    from recordings.reviews.approval import Standing
+    from recordings.reviews.protocol import ReviewProtocol
     from recordings.reviews.review import Said
 
 speaker_option = click.option("--speaker", metavar="NAME", help="Pseudonym of the reviewer.")
-
-STATES: dict[ApprovalState, str] = {
-    "unreviewed": "is not judged yet",
-    "approved": "is approved",
-    "rejected": "is rejected",
-    "needs_work": "needs work",
-    "void": "is not judged as it is now",
-}
 
 
 def find_reviewer(speaker: str | None) -> str:
@@ -71,37 +67,57 @@ def give_review(
 ) -> None:
     """Keep a review of the content with this hash, and say where the recording stands.
 
-    Raises `SiiError` when the content is another now, and `RecordingError`.
+    Raises `SiiError` when the content is another now, `UsageError` and `RecordingError`.
     """
+    from recordings.reviews.protocol import guideline_sha256
     from recordings.reviews.reviews import add_review
     from recordings.storage.log import recording_hash
     from sii_cli.config.home_key import signing_key, writing_key
 
+    protocol = load_protocol()
+    guideline = guideline_sha256(find_key_home(os.environ))
     if recording_hash(folder) != sha256:
         raise SiiError(
             f"The recording {folder.name} changed while it was reviewed, so nothing was kept: "
             "review it again."
         )
-    add_review(folder, reviewer, key=writing_key(folder), person=signing_key(folder), **said)
-    tell_standing(folder)
+    add_review(
+        folder,
+        reviewer,
+        key=writing_key(folder),
+        person=signing_key(folder),
+        role=protocol.role_of(reviewer),
+        guideline=guideline,
+        **said,
+    )
+    tell_standing(folder, protocol)
 
 
-def tell_standing(folder: Path) -> None:
-    """Say where a recording stands under the policy in force. Raises `RecordingError`."""
+def tell_standing(folder: Path, protocol: ReviewProtocol) -> None:
+    """Say where a recording stands under a protocol, and what it waits for.
+
+    Raises `RecordingError`.
+    """
+    from recordings.conversation.authors import authors_of
     from recordings.reviews.approval import standing
     from recordings.reviews.reviews import counted_reviews, read_reviews
     from recordings.storage.log import recording_hash
     from sii_cli.config.home_key import review_keys
     from sii_cli.render.figures import counted
 
-    policy = load_for_recordings().approval_policy
-    reviews = counted_reviews(folder, review_keys())
-    stands = standing(reviews, recording_hash(folder), policy)
+    reviews, authors = counted_reviews(folder, review_keys(folder)), authors_of(folder)
+    stands = standing(reviews, recording_hash(folder), protocol, authors)
     count = len(stands.verdicts)
-    by = f" ({count} reviewers, policy {policy})" if count > 1 else ""
-    click.echo(f"{folder.name}  {STATES[stands.state]}{by}")
+    facts = [f"{count} reviewers, policy {protocol.policy}"] if count > 1 else []
+    facts += [f"of another opinion: {', '.join(stands.dissent)}"] if stands.dissent else []
+    if wait := _wait(stands, protocol):
+        facts.append(f"waits for {wait}")
+    about = f" ({one_line('; '.join(facts), 1000)})" if facts else ""
+    click.echo(f"{folder.name}  {STANDINGS[stands.state].sentence}{about}")
     if stands.void:
         warn(void_sentence(folder.name, stands.void))
+    for name in stands.set_aside:
+        warn(_why_set_aside(name, folder.name, is_author=name in authors))
     uncounted = len(read_reviews(folder)) - len(reviews)
     if uncounted:
         left = counted(uncounted, "review", "reviews")
@@ -109,3 +125,29 @@ def tell_standing(folder: Path) -> None:
             f"{left} of {folder.name} not counted: not written by this home, nor signed with a "
             f"key that it knows (`sii trust {folder.name} --reviews` counts them)."
         )
+
+
+def _wait(stands: Standing, protocol: ReviewProtocol) -> str:
+    """Return what a recording waits for, or an empty text."""
+    from sii_cli.render.figures import counted
+
+    if stands.state == "disputed" and protocol.policy == "adjudicated":
+        names = ", ".join(protocol.adjudicators) or "none is named in review.toml"
+        return f"the verdict of an adjudicator ({names})"
+    if stands.state == "disputed":
+        return "its reviewers to agree"
+    if stands.missing and (stands.verdicts or stands.void or protocol.reviewers > 1):
+        return counted(stands.missing, "more reviewer", "more reviewers")
+    return ""
+
+
+def _why_set_aside(name: str, recording: str, *, is_author: bool) -> str:
+    if is_author:
+        return (
+            f"The verdict of {name} on {recording} does not count, because {name} spoke in the "
+            "session or wrote its query: another person reviews it."
+        )
+    return (
+        f"The verdict of {name} on {recording} does not count, because of its role: "
+        "`sii reviews --json` names it."
+    )

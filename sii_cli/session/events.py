@@ -40,6 +40,7 @@ class QueryOrigin:
     batch: str | None = None
     attempt: int | None = None
     variant: dict[str, Any] = field(default_factory=dict)
+    author: str | None = None
     source: str | None = None
     license: str | None = None
     rubric: str | None = None

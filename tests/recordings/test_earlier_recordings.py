@@ -27,6 +27,7 @@ from recordings.replay.cast import write_cast
 from recordings.replay.html import write_html
 from recordings.replay.items import replay_items
 from recordings.reviews.approval import standing
+from recordings.reviews.protocol import ReviewProtocol
 from recordings.reviews.reviews import read_reviews
 from recordings.storage.lines import decode_event, encode_event, parse_line
 from recordings.storage.log import read_events, read_lines, recording_hash
@@ -124,7 +125,7 @@ def _source(folder: Path) -> ChosenRecording:
     return ChosenRecording(
         folder,
         sha256,
-        standing(reviews, sha256, "all").state,
+        standing(reviews, sha256, ReviewProtocol("all")).state,
         tuple(review.reviewer for review in reviews),
         query=start.query,
         batch=start.batch,

@@ -91,6 +91,7 @@ class SessionParts:
             batch=self.plan.name,
             attempt=attempt.number,
             variant=attempt.variant,
+            author=query.author,
             source=query.source,
             license=query.license,
             rubric=query.rubric,

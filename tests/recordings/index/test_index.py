@@ -14,6 +14,7 @@ from recordings.index import update as indexer
 from recordings.index.find import Filter, FoundRecording, children, find, search
 from recordings.index.index import RecordingIndex, delete_index
 from recordings.recorder import Recorder
+from recordings.reviews.protocol import ReviewProtocol
 from recordings.reviews.reviews import add_review
 from recordings.storage.lines import Head, read_head
 from recordings.storage.log import LOG
@@ -122,8 +123,9 @@ def test_approval_is_listed_and_void_after_a_change(
     assert found(index, Filter(reviewer="ada", approval="approved")) == [folder.name]
     assert found(index, Filter(reviewer="bob")) == []
     add_review(folder, "bob", verdict="reject")
-    assert only(index).approval == "approved"
-    assert find(index, policy="all")[0].approval == "rejected"
+    assert only(index).approval == "disputed"
+    assert found(index, Filter(approval="disputed")) == [folder.name]
+    assert find(index, protocol=ReviewProtocol("all"))[0].approval == "rejected"
     say(folder, "one more thing")
     assert only(index).approval == "void"
 

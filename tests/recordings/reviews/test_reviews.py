@@ -10,7 +10,8 @@ import pytest
 from recordings.errors import RecordingDamaged, RecordingFailed, RecordingNotFound
 from recordings.events import UserMessage
 from recordings.recorder import Recorder
-from recordings.reviews.approval import Policy, Verdict, standing
+from recordings.reviews.approval import standing
+from recordings.reviews.protocol import Policy, ReviewProtocol
 from recordings.reviews.review import Answer, Coverage, StepReview
 from recordings.reviews.reviews import (
     add_review,
@@ -31,8 +32,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def state(folder: Path, policy: Policy = "any") -> str:
-    return standing(read_reviews(folder), recording_hash(folder), policy).state
+def state(folder: Path, policy: Policy = "undisputed") -> str:
+    protocol = ReviewProtocol(policy)
+    return standing(read_reviews(folder), recording_hash(folder), protocol).state
 
 
 def test_a_review_comes_back_with_reviewer_time_and_the_recordings_hash(folder: Path) -> None:
@@ -92,28 +94,6 @@ def test_a_reviewers_last_verdict_counts(folder: Path) -> None:
     add_review(folder, "ada", verdict="reject", note="on second thoughts")
     add_review(folder, "ada", note="a note takes nothing back")
     assert state(folder) == "rejected"
-
-
-@pytest.mark.parametrize(
-    ("verdicts", "any_", "all_", "majority"),
-    [
-        (["approve"], "approved", "approved", "approved"),
-        (["approve", "reject"], "approved", "rejected", "rejected"),
-        (["approve", "approve", "reject"], "approved", "rejected", "approved"),
-        (["needs_work", "approve"], "approved", "needs_work", "needs_work"),
-        (["reject", "needs_work"], "rejected", "rejected", "rejected"),
-    ],
-)
-def test_several_reviewers_are_judged_by_the_policy(
-    folder: Path, verdicts: list[Verdict], any_: str, all_: str, majority: str
-) -> None:
-    for number, verdict in enumerate(verdicts):
-        add_review(folder, f"reviewer-{number}", verdict=verdict)
-    assert (state(folder, "any"), state(folder, "all"), state(folder, "majority")) == (
-        any_,
-        all_,
-        majority,
-    )
 
 
 def test_steps_are_excluded_until_the_same_reviewer_takes_it_back(folder: Path) -> None:

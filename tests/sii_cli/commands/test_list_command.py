@@ -22,7 +22,8 @@ from recordings.reviews.approval import ApprovalState
 from recordings.reviews.keys import ReviewKeys
 from recordings.reviews.reviews import add_review
 from sii_cli.commands.list import line_of
-from sii_cli.options.filters import APPROVALS, STATUSES
+from sii_cli.options.filters import STATUSES
+from sii_cli.options.standings import STANDINGS
 from tests.sii_cli.shell import Shell
 from tests.sii_cli.terminal import clean_environment
 
@@ -92,7 +93,7 @@ def test_the_choices_are_those_there_are() -> None:
         *get_args(Outcome),
         *get_args(State),
     }
-    assert set(APPROVALS) == set(get_args(ApprovalState))
+    assert set(STANDINGS) == set(get_args(ApprovalState))
 
 
 @pytest.mark.parametrize(

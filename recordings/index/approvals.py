@@ -1,0 +1,48 @@
+"""What the index knows of reviews: the standing of each recording under a protocol."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import NamedTuple
+
+from recordings.reviews.approval import Standing, Verdict, standing
+from recordings.reviews.protocol import ReviewProtocol, Role
+
+
+class _Review(NamedTuple):
+    """A row of `verdicts`."""
+
+    reviewer: str
+    role: Role | None
+    time: float
+    sha256: str
+    verdict: Verdict
+
+
+class Approvals:
+    """The verdicts on recordings and the recordings' authors, judged by a protocol."""
+
+    def __init__(
+        self, db: sqlite3.Connection, protocol: ReviewProtocol, number: int | None = None
+    ) -> None:
+        """`number`: of one recording; without it those of all are read."""
+        self._protocol = protocol
+        self._reviews: dict[int, list[_Review]] = {}
+        self._authors: dict[int, list[str]] = {}
+        which, values = ("", ()) if number is None else ("WHERE number = ?", (number,))
+        rows = db.execute(f"SELECT * FROM verdicts {which} ORDER BY time, reviewer", values)
+        for one, name, role, *facts in rows:
+            self._reviews.setdefault(one, []).append(_Review(name, role or None, *facts))
+        for one, name in db.execute(f"SELECT number, name FROM authors {which}", values):
+            self._authors.setdefault(one, []).append(name)
+
+    def standing(self, number: int, sha256: str) -> Standing | None:
+        """Return the standing of a recording with this hash, or `None` where nobody judged it."""
+        reviews = self._reviews.get(number)
+        if reviews is None:
+            return None
+        return standing(reviews, sha256, self._protocol, self._authors.get(number, ()))
+
+    def reviewers(self, number: int) -> tuple[str, ...]:
+        """Return those who gave a verdict on a recording, whether it counts or not."""
+        return tuple(dict.fromkeys(one.reviewer for one in self._reviews.get(number, ())))
