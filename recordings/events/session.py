@@ -20,6 +20,7 @@ class SessionStart(EventBase):
 
     type: ClassVar[str] = "session_start"
     durable: ClassVar[bool] = True
+    later: ClassVar[frozenset[str]] = frozenset({"author"})
     sii_version: str
     mode: Literal["interactive", "headless", "demo", "batch", "imported"]
     workspace: str
@@ -45,7 +46,7 @@ class SessionStart(EventBase):
     variant: dict[str, Any] = {}
     """The settings that `--vary` gave this attempt."""
     author: str | None = None
-    """Pseudonym of who wrote the query."""
+    """Pseudonym of the person who wrote the query; missing where it is not known."""
     source: str | None = None
     """Where the query comes from."""
     license: str | None = None

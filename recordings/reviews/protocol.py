@@ -5,7 +5,6 @@ Only the file of the user's own home is read, so a foreign one rules nothing.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,6 +98,8 @@ def _value(name: str, value: Any) -> Any:
             return tuple(value)
         case _ if name in _WANTED:
             raise ValueError(f"{name} wants {_WANTED[name]}")
+    import difflib  # which a home without the file does not need
+
     nearest = difflib.get_close_matches(name, _WANTED, n=1)
     hint = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(_WANTED)}"
     raise ValueError(f"unknown field {name!r}; {hint}")

@@ -64,7 +64,7 @@ def pages() -> dict[str, str]:
                 for cls in (Answer, StepReview, Coverage)
             ),
             "## Limits",
-            "A line beyond a limit is damage, whoever wrote it; lines of earlier versions have "
+            "A line beyond a limit is damage, also in this home; lines of earlier versions have "
             "only the limit of the file.",
             table(("", "at most"), limits),
         )

@@ -10,7 +10,7 @@ import click
 
 from sii_cli.config.settings import CONFIG_FILE, find_key_home
 from sii_cli.errors import SiiError, UsageError
-from sii_cli.options.protocol import load_protocol
+from sii_cli.options.protocol import load_protocol, protocol_file
 from sii_cli.options.recordings import void_sentence, warn
 from sii_cli.options.settings import load_for_recordings
 from sii_cli.options.standings import STANDINGS
@@ -43,6 +43,7 @@ def find_reviewer(speaker: str | None) -> str:
 
 def hash_to_review(folder: Path) -> str:
     """Return the hash of a recording that can be judged. Raises `SiiError`, `RecordingError`."""
+    protocol_file()  # before a word is said that could not be kept
     from recordings.storage.log import is_locked
     from recordings.verify import verify
 

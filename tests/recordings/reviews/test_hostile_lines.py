@@ -1,4 +1,4 @@
-"""A line of a review is within limits, whoever wrote it."""
+"""A line of a review is within limits, also a foreign one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def planted(folder: Path, change: dict[str, Any]) -> None:
-    """Write a line as somebody else would, with a checksum that fits."""
+    """Write a line as another person would, with a checksum that fits."""
     add_review(folder, "eve", verdict="approve")
     said = orjson.loads((folder / REVIEWS).read_bytes()) | change
     del said["sum"]

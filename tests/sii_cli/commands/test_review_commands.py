@@ -59,15 +59,6 @@ def test_recordings_are_judged_from_anywhere(
         assert shell.sii(*command).returncode == 0, command
 
 
-def test_several_reviewers_are_judged_by_the_policy(shell: Shell, folder: Path) -> None:
-    shell.sii("approve", "last")
-    assert "is approved" in shell.sii("reject", "last", "--why", "no", "--speaker", "bob").stdout
-    done = shell.sii("reviews", "last", SII_APPROVAL_POLICY="all")
-    assert "is rejected (2 reviewers, policy all)" in done.stdout
-    assert "  approved: " in shell.sii("list").stdout
-    assert "  rejected: " in shell.sii("list", SII_APPROVAL_POLICY="majority").stdout
-
-
 def test_an_approval_that_no_longer_holds_says_so(shell: Shell, folder: Path) -> None:
     shell.sii("approve", "last")
     recorder = Recorder.resume(folder, key=shell.key)
