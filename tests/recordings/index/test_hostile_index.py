@@ -81,7 +81,7 @@ def test_a_planted_index_works_nothing(shell: Shell, statements: tuple[str, ...]
     [
         lambda head: (
             "CREATE TRIGGER t AFTER UPDATE ON recordings WHEN new.head != '' BEGIN INSERT "
-            "OR REPLACE INTO verdicts VALUES (new.number, 'ada', 1.0, new.head, 'approve'); END"
+            "OR REPLACE INTO verdicts VALUES (new.number, 'ada', '', 1.0, new.head, 'approve'); END"
         ),
         lambda head: "INSERT INTO tags VALUES (1, 'gold', 1)",
         lambda head: "INSERT INTO errors VALUES (1, 'tool_infra', 'many')",
@@ -168,8 +168,8 @@ def test_a_planted_log_of_changes_changes_no_row(shell: Shell, tmp_path: Path, e
     folder = shell.recorded()
     told = shell.sii("list", "--json").stdout
     path = shell.store.root / INDEX
-    lie = f"""INSERT INTO verdicts SELECT number, 'ann', 1, '{recording_hash(folder)}', 'approve'
-        FROM recordings"""
+    head = recording_hash(folder)
+    lie = f"INSERT INTO verdicts SELECT number, 'ann', '', 1, '{head}', 'approve' FROM recordings"
     copy = Path(shutil.copy(path, tmp_path / "copy"))
     if end == "-wal":
         with closing(sqlite3.connect(copy)) as db:
