@@ -57,7 +57,7 @@ async def measure(folder: Path, tokens: int) -> None:
     while whole.used < tokens:
         at = len(history) * 997 % (len(source) - OBSERVATION)
         history.append(message(source[at : at + OBSERVATION]))
-        await whole.take(history)
+        await whole.count(history)
     new = message(source[:OBSERVATION])
     print(
         f"history        {whole.used:8,} tokens in {len(history)} messages "
@@ -66,10 +66,10 @@ async def measure(folder: Path, tokens: int) -> None:
 
     async def one_new() -> None:
         meter.set(whole.used, len(history))
-        await meter.take([*history, new])
+        await meter.count([*history, new])
 
     async def all_again() -> None:
-        await Meter(counter).take([*history, new])
+        await Meter(counter).count([*history, new])
 
     async def floor() -> None:
         encoding.encode(text_of(new), allowed_special="all")

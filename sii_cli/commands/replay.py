@@ -153,7 +153,7 @@ def _play(folder: Path, speed: float) -> None:
     for wait, item in timeline(read_events(folder)):
         due += wait / speed
         _wait_until(due, renderer)
-        renderer.take(item)
+        renderer.feed(item)
     renderer.finish()
 
 

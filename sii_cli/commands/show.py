@@ -28,5 +28,5 @@ def command(ref: str, full: bool) -> None:
     warn_of_outages(folder)
     renderer = EventRenderer(open_screen(), fold=not full)
     for event in read_events(folder):
-        renderer.take(event)
+        renderer.feed(event)
     renderer.finish()

@@ -47,7 +47,7 @@ class Outcome:
         self.outages: Counter[str] = Counter()
         """Calls that failed for a reason of the installation, by tool."""
 
-    def take(self, item: Item) -> None:
+    def feed(self, item: Item) -> None:
         """Count an item."""
         match item:
             case Event(data=ModelResponse() as response):
@@ -84,7 +84,7 @@ class Outcome:
 class TaskOutput(Protocol):
     """What is printed of a task while it runs, and at its end."""
 
-    def take(self, item: Item, folder: Path) -> None:
+    def feed(self, item: Item, folder: Path) -> None:
         """Print one item; `folder` is the recording's."""
         ...
 
@@ -106,9 +106,9 @@ class TextOutput:
         self._piped = not sys.stdout.isatty()
         self._renderer = LiveRenderer(sys.stderr if self._piped else sys.stdout)
 
-    def take(self, item: Item, folder: Path) -> None:
+    def feed(self, item: Item, folder: Path) -> None:
         """Draw it."""
-        self._renderer.take(item)
+        self._renderer.feed(item)
 
     def tick(self) -> None:
         """Draw the spinner."""
@@ -128,7 +128,7 @@ class TextOutput:
 class JsonOutput:
     """One object at the end."""
 
-    def take(self, item: Item, folder: Path) -> None:
+    def feed(self, item: Item, folder: Path) -> None:
         """Nothing is printed before the end."""
 
     def tick(self) -> None:
@@ -157,7 +157,7 @@ class StreamJsonOutput:
         self._log: BinaryIO | None = None
         self._rest = b""
 
-    def take(self, item: Item, folder: Path) -> None:
+    def feed(self, item: Item, folder: Path) -> None:
         """Write the lines recorded since the last call to standard output."""
         self._copy(folder)
 

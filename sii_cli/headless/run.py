@@ -82,10 +82,10 @@ async def _run(opening: Opening, task: str | None, output: TaskOutput) -> int:
                 async with aclosing(happening) as items:
                     async for item in items:
                         outcome.session, outcome.folder = session.id, session.folder
-                        outcome.take(item)
+                        outcome.feed(item)
                         outcome.fill = session.context.fill if session.context else None
                         if session.folder is not None:
-                            output.take(item, session.folder)
+                            output.feed(item, session.folder)
                 shown = True
     except asyncio.CancelledError:
         outcome.interrupted()

@@ -68,17 +68,17 @@ class DrawnRows:
         self.foldable = []
         for event in self._index.events(self._anchor(upto), upto):
             for _, item in shown(event):
-                self.take(item)
+                self.feed(item)
 
-    def take(self, item: Item) -> None:
+    def feed(self, item: Item) -> None:
         """Draw one more item."""
         if not isinstance(item, Event) or not isinstance(item.data, Observation | ToolCall):
-            self._renderer.take(item)
+            self._renderer.feed(item)
             return
         opened = item.seq in self._opened
         first = self.screen.dropped + len(self.screen.rows)
         self._renderer.fold = not opened
-        self._renderer.take(item)
+        self._renderer.feed(item)
         self._renderer.fold = True
         new = self.screen.rows[first - self.screen.dropped :]
         if opened or any(_MORE in row for row in new):

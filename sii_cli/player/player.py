@@ -151,7 +151,7 @@ class Player:
                 await self._wait(wait)
             self._pending.popleft()
             self._mono = mono
-            self.drawn.take(item)
+            self.drawn.feed(item)
             self._changed()
 
     async def _load(self) -> bool:

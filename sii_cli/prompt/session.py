@@ -223,8 +223,8 @@ class PromptSession:
         try:
             async with aclosing(happening) as items:
                 async for item in items:
-                    self._renderer.take(item)
-                    self._activity.take(item)
+                    self._renderer.feed(item)
+                    self._activity.feed(item)
                     self._show_running()
         except asyncio.CancelledError:
             self._say("Interrupted; the message was not sent (Up recalls it).", style="yellow")

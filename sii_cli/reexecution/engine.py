@@ -116,7 +116,7 @@ class Reexecution:
     async def _again(self, item: Recorded) -> AsyncGenerator[CallReport | FilesReport, None]:
         match item:
             case Workspace(snapshot=snapshot):
-                for files in await self._files.take(snapshot) if self._files else ():
+                for files in await self._files.feed(snapshot) if self._files else ():
                     yield files
             case SandboxGone():
                 await self._lease.close()

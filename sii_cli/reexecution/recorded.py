@@ -103,7 +103,7 @@ def recorded_calls(events: Iterable[Event], until: int | None = None) -> Iterato
             yield from reader.end()
             yield from _last_workspace(chain([event], rest), reader.step)
             return
-        yield from reader.take(event)
+        yield from reader.feed(event)
     yield from reader.end()
 
 
@@ -135,7 +135,7 @@ class _Reader:
     def running(self) -> bool:
         return len(self.observed) < len(self.begun)
 
-    def take(self, event: Event) -> Iterator[Recorded]:
+    def feed(self, event: Event) -> Iterator[Recorded]:
         match event.data:
             case ToolCall() as call:
                 yield from self._begin(event, call)

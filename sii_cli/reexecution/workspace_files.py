@@ -54,7 +54,7 @@ class RecordedFiles:
         self._store.close()
         self._recorded.close()
 
-    async def take(self, snapshot: Snapshot | None) -> list[FilesReport]:
+    async def feed(self, snapshot: Snapshot | None) -> list[FilesReport]:
         """Receive a snapshot event; `None` means the workspace is unknown from here on.
 
         Changes by others between rounds are applied here too. Raises `SnapshotError`.

@@ -63,7 +63,7 @@ class Activity:
         self._what = None
         self._running.clear()
 
-    def take(self, item: Item) -> None:
+    def feed(self, item: Item) -> None:
         """Follow one item."""
         match item:
             case LiveDelta():

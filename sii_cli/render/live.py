@@ -22,10 +22,10 @@ class LiveRenderer:
         self._renderer = EventRenderer(self._screen)
         self._activity = Activity(clock)
 
-    def take(self, item: Item) -> None:
+    def feed(self, item: Item) -> None:
         """Draw one item."""
-        self._renderer.take(item)
-        self._activity.take(item)
+        self._renderer.feed(item)
+        self._activity.feed(item)
         self.tick()
 
     def tick(self) -> None:

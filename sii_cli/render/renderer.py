@@ -83,7 +83,7 @@ class EventRenderer:
         self._shown_flags = {"ended_at_limit", "call_not_parsed"}
         """Flags that were shown already; harness messages say of these two."""
 
-    def take(self, item: Item) -> None:
+    def feed(self, item: Item) -> None:
         """Draw one item; what was drawn before stays as it is."""
         match item:
             case LiveDelta():

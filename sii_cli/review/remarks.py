@@ -100,8 +100,8 @@ class StepRemarks:
         """Whether there is a remark of now."""
         return bool(self._said)
 
-    def take(self, line: str, about: int, events: range) -> None:
-        """Take a line about an event or another of its step, and confirm it."""
+    def add(self, line: str, about: int, events: range) -> None:
+        """Add what a line says about an event or another of its step, and confirm it."""
         match = _COMMAND.fullmatch(line)
         if match is None or (match["text"] is None) is (match["word"] != "x"):
             click.echo(HELP, err=True)
@@ -110,7 +110,7 @@ class StepRemarks:
         if seq not in events:
             click.echo(f"This step is of events {events[0]} to {events[-1]}.", err=True)
             return
-        done = self._take(match["word"], match["text"] or "", seq)
+        done = self._add(match["word"], match["text"] or "", seq)
         click.echo(f"event {seq}: {done}", err=True)
 
     def about(self, events: range) -> list[str]:
@@ -150,8 +150,8 @@ class StepRemarks:
             return now.exclude
         return before is not None and bool(before.exclude)
 
-    def _take(self, word: str, text: str, seq: int) -> str:
-        """Take words; return what was done."""
+    def _add(self, word: str, text: str, seq: int) -> str:
+        """Add one remark; return what was done."""
         excluded = self._excluded(seq)
         said = self._said.setdefault(seq, _Said())
         match word:

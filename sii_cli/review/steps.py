@@ -110,7 +110,7 @@ class Walk:
         self.opened.add(number)
         events = self._steps[number].events
         for event in self._steps.index.events(events.start, events.stop):
-            self._renderer.take(event)
+            self._renderer.feed(event)
         self._renderer.finish()
         for line in self._words.about(events):
             click.echo(line, err=True)
@@ -141,4 +141,4 @@ class Walk:
                     last = len(self._steps.index) - 1
                     click.echo(f"The recording is of events 0 to {last}.", err=True)
                 case _:
-                    self._words.take(line, about, events)
+                    self._words.add(line, about, events)

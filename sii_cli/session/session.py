@@ -313,7 +313,7 @@ class Session:
     async def _look_for_changes(self, loop: AgentLoop) -> None:
         """Find out what changed in the workspace since its last snapshot."""
         if self._tracker is not None and self._tracker.kept:
-            event = await self._tracker.take("resume", loop.steps)
+            event = await self._tracker.take_snapshot("resume", loop.steps)
             if event is not None:
                 self._pending_notes.append(changed_note(event))
 

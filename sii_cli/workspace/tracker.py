@@ -118,7 +118,7 @@ class WorkspaceTracker:
         if self._running is not None and not self._running.done():
             await asyncio.shield(self._running)
 
-    async def take(self, cause: Cause, step: int) -> Snapshot | None:
+    async def take_snapshot(self, cause: Cause, step: int) -> Snapshot | None:
         """Take a snapshot now; return its event, or `None` when nothing changed."""
         await self.wait_until_safe()
         self._rests = False

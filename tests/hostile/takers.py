@@ -262,7 +262,7 @@ def _markdown_stream(text: str) -> None:
 
     renderer = EventRenderer(_Screen())
     for piece in _pieces(text):
-        renderer.take(LiveDelta(1, "content", piece, 0))
+        renderer.feed(LiveDelta(1, "content", piece, 0))
     renderer.finish()
 
 

@@ -109,7 +109,7 @@ async def test_the_loop_goes_on(name: str, tmp_path: Path) -> None:
     try:
         async with aclosing(session.send("Go.")) as items:
             async for item in items:
-                renderer.take(item)
+                renderer.feed(item)
     finally:
         beating.cancel()
         await session.close()

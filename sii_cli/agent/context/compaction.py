@@ -93,7 +93,7 @@ class Compactor:
 
         Raises `RoundOver` when there is no room.
         """
-        await self.meter.take(history.encoded)
+        await self.meter.count(history.encoded)
         if self._is_full():
             await self._count_exactly(history)
         if self._is_full():
@@ -118,7 +118,7 @@ class Compactor:
         """Count the history as the server counted it."""
         usage = response.usage
         if usage is None:
-            await self.meter.take(history.encoded)
+            await self.meter.count(history.encoded)
         else:
             total = usage.prompt_tokens + usage.completion_tokens
             self.meter.set(total, len(history.encoded))
@@ -133,7 +133,7 @@ class Compactor:
 
         Raises `RoundOver` when it cannot be made shorter.
         """
-        await self.meter.take(history.encoded)
+        await self.meter.count(history.encoded)
         if cause != "asked":
             self._guard(step)
         before, exact = self.meter.used, self.meter.exact
@@ -149,7 +149,7 @@ class Compactor:
             kind, new = await self._summarised(step, history, entries, cause)
         messages = [entry.message for entry in new]
         after = Meter(self.context.counter, self._client.tools)
-        await after.take([message.encoded for message in messages])
+        await after.count([message.encoded for message in messages])
         span = history.span_of(messages)
         history.replace(messages)
         self.meter = after

@@ -36,7 +36,7 @@ class Meter:
         """Tokens by which the prompt may be longer than `used` says."""
         return 0 if self._counter.exact else self._new // 5
 
-    async def take(self, messages: Sequence[bytes]) -> None:
+    async def count(self, messages: Sequence[bytes]) -> None:
         """Count the messages that are new since the last time."""
         texts = [text_of(message) for message in messages[self._covered :]]
         if self._known is None:

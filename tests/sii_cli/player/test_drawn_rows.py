@@ -32,7 +32,7 @@ def test_a_jump_ends_where_playing_would(
     played.rebuild(0, 80)
     for number in range(len(index)):
         for _, item in shown(index.event(number)):
-            played.take(item)
+            played.feed(item)
         jumped = DrawnRows(index)
         jumped.rebuild(number + 1, 80)
         seen = jumped.screen.rows[-12:]
@@ -49,11 +49,11 @@ def test_rows_far_back_are_dropped_and_still_counted(
         drawn.rebuild(0, 80)
     for number in range(len(index)):
         for _, item in shown(index.event(number)):
-            short.take(item)
+            short.feed(item)
     monkeypatch.setattr(drawn_rows, "MAX_ROWS", 10_000)
     for number in range(len(index)):
         for _, item in shown(index.event(number)):
-            whole.take(item)
+            whole.feed(item)
     assert len(short.screen.rows) <= 40
     assert short.screen.dropped + len(short.screen.rows) == len(whole.screen.rows)
     assert whole.screen.rows[short.screen.dropped :] == short.screen.rows

@@ -37,57 +37,57 @@ def test_each_phase_is_named_with_its_time() -> None:
     clock = FakeClock()
     activity = Activity(clock)
     assert activity.line() == ""
-    activity.take(user("go"))
-    activity.take(request())
+    activity.feed(user("go"))
+    activity.feed(request())
     clock.now += 3
     assert told(activity) == "waiting for the model 3 s"
-    activity.take(delta("reasoning", "hm"))
+    activity.feed(delta("reasoning", "hm"))
     clock.now += 2
     assert told(activity) == "thinking 2 s"
-    activity.take(delta("content", "well"))
+    activity.feed(delta("content", "well"))
     assert told(activity) == "writing 0 s"
-    activity.take(delta("call_name", "bash"))
+    activity.feed(delta("call_name", "bash"))
     assert told(activity) == "writing a call to bash 0 s"
-    activity.take(response(calls=1))
-    activity.take(call("bash", {"command": "make"}))
+    activity.feed(response(calls=1))
+    activity.feed(call("bash", {"command": "make"}))
     clock.now += 75.9
     assert told(activity) == "running bash 1 min 15 s"
-    activity.take(observation("bash", "done"))
-    activity.take(end())
+    activity.feed(observation("bash", "done"))
+    activity.feed(end())
     assert activity.line() == ""
 
 
 def test_calls_that_run_at_the_same_time_are_all_named() -> None:
     clock = FakeClock()
     activity = Activity(clock)
-    activity.take(user("go"))
-    activity.take(call("read_file", {"path": "a"}, "1"))
+    activity.feed(user("go"))
+    activity.feed(call("read_file", {"path": "a"}, "1"))
     clock.now += 1
-    activity.take(call("web_fetch", {"url": "b"}, "2"))
+    activity.feed(call("web_fetch", {"url": "b"}, "2"))
     clock.now += 1
     assert told(activity) == "running read_file 2 s, web_fetch 1 s"
-    activity.take(observation("read_file", "", "1"))
+    activity.feed(observation("read_file", "", "1"))
     assert told(activity) == "running web_fetch 1 s"
 
 
 def test_a_retry_counts_down_and_ends_with_the_next_request() -> None:
     clock = FakeClock()
     activity = Activity(clock)
-    activity.take(user("go"))
-    activity.take(request())
-    activity.take(failed(8.0))
+    activity.feed(user("go"))
+    activity.feed(request())
+    activity.feed(failed(8.0))
     clock.now += 3
     assert told(activity) == "waiting for the server, retry in 5 s"
-    activity.take(request())
+    activity.feed(request())
     assert told(activity) == "waiting for the model 0 s"
 
 
 def test_the_context_is_what_the_last_call_took() -> None:
     activity = Activity()
     assert activity.tokens() == ""
-    activity.take(start())
-    activity.take(response("a"))
-    activity.take(response("b"))
+    activity.feed(start())
+    activity.feed(response("a"))
+    activity.feed(response("b"))
     assert activity.tokens() == "100 tokens (10 % of the context)"
     assert activity.tokens(20) == "100 tokens (10 %)"
     assert activity.usage.prompt_tokens == 180

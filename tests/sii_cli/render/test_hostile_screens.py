@@ -31,7 +31,7 @@ def seconds(text: str) -> float:
     renderer = EventRenderer(_Screen())
     begun = time.process_time()
     for character in text:
-        renderer.take(LiveDelta(1, "content", character, 0))
+        renderer.feed(LiveDelta(1, "content", character, 0))
     renderer.finish()
     return time.process_time() - begun
 

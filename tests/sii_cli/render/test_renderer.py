@@ -45,7 +45,7 @@ def plain(*items: Item, fold: bool = True) -> str:
     stream = io.StringIO()
     renderer = EventRenderer(PlainScreen(stream), fold=fold)
     for item in items:
-        renderer.take(item)
+        renderer.feed(item)
     renderer.finish()
     return stream.getvalue()
 
@@ -57,9 +57,9 @@ class Window:
         self.stream = io.StringIO()
         self.renderer = EventRenderer(TerminalScreen(self.stream))
 
-    def take(self, *items: Item) -> Window:
+    def feed(self, *items: Item) -> Window:
         for item in items:
-            self.renderer.take(item)
+            self.renderer.feed(item)
         return self
 
     @property
@@ -260,7 +260,7 @@ def replace_flags(*flags: str) -> ModelResponse:
 
 
 def test_nothing_that_others_wrote_reaches_the_terminal_as_a_command(window: Window) -> None:
-    window.take(
+    window.feed(
         start(),
         user(HOSTILE),
         event(SandboxStart(backend=HOSTILE, sandbox_id="", start_seconds=0.0, network=[HOSTILE])),
@@ -294,37 +294,37 @@ def test_a_sandbox_that_gets_ready_amid_a_sentence_does_not_break_it() -> None:
 
 
 def test_streamed_text_stands_there_at_once_and_only_once(window: Window) -> None:
-    window.take(request(), delta("content", "A **bo"))
+    window.feed(request(), delta("content", "A **bo"))
     assert window.text.strip() == "A **bo"
-    window.take(delta("content", "ld** word.\n\nNext"))
+    window.feed(delta("content", "ld** word.\n\nNext"))
     assert window.text.split("\n") == ["A bold word.", "", "Next"]
-    window.take(response(content="A **bold** word.\n\nNext"))
+    window.feed(response(content="A **bold** word.\n\nNext"))
     assert window.text.split("\n") == ["A bold word.", "", "Next"]
 
 
 def test_running_output_is_the_tail_until_the_observation_folds_it(window: Window) -> None:
-    window.take(call("bash", {"command": "make"}))
+    window.feed(call("bash", {"command": "make"}))
     for number in range(50):
-        window.take(LiveOutput("c1", f"step {number}\n"))
+        window.feed(LiveOutput("c1", f"step {number}\n"))
     assert window.text.split("\n")[0] == "● bash  make"
     assert window.text.split("\n")[-1] == "  │ step 49"
     assert len(window.text.split("\n")) < 10
-    window.take(observation("bash", "all done"))
+    window.feed(observation("bash", "all done"))
     assert window.text == "● bash  make\n  │ all done"
 
 
 def test_a_tail_is_never_taller_than_the_window(window: Window) -> None:
-    window.take(request(), delta("content", "row\n" * 500 + "last"))
+    window.feed(request(), delta("content", "row\n" * 500 + "last"))
     assert window.text.endswith("last")
-    window.take(response(content="x"))
+    window.feed(response(content="x"))
     # Nothing of the tail is left twice: the paragraph is one, and rendered as such.
     assert window.text.count("last") == 1
 
 
 def test_wide_characters_are_measured(window: Window) -> None:
-    window.take(request(), delta("reasoning", "日本語" * 30))
+    window.feed(request(), delta("reasoning", "日本語" * 30))
     assert all(len(line) <= 40 for line in window.text.split("\n"))
-    window.take(response(reasoning="日本語" * 30))
+    window.feed(response(reasoning="日本語" * 30))
     assert window.text.replace("\n", "").replace(" ", "") == "日本語" * 30
 
 
@@ -332,16 +332,16 @@ def test_no_colour_means_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("NO_COLOR", "1")
     window = Window()
-    window.take(call("python", {"code": "x = 'a'"}), end("failed", "x"))
+    window.feed(call("python", {"code": "x = 'a'"}), end("failed", "x"))
     assert not re.search(r"\x1b\[[0-9;]*3[0-7]", window.stream.getvalue())
 
 
 def test_a_delta_costs_the_same_after_much_text() -> None:
     def seconds(before: int) -> float:
         window = Window()
-        window.take(request(), *(delta("reasoning", "some words\n") for _ in range(before)))
+        window.feed(request(), *(delta("reasoning", "some words\n") for _ in range(before)))
         begun = time.perf_counter()
-        window.take(*(delta("reasoning", "some words ") for _ in range(200)))
+        window.feed(*(delta("reasoning", "some words ") for _ in range(200)))
         return time.perf_counter() - begun
 
     seconds(10)

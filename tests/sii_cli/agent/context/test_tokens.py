@@ -180,23 +180,23 @@ async def test_every_message_is_counted_once(folder: Path) -> None:
     model = Counting()
     meter = Meter(ServerCounter(model), b"[]")
     history = [message("system", "a b c"), message("user", "d e")]
-    await meter.take(history)
+    await meter.count(history)
     assert (meter.used, model.asked) == (4 + 3 * FRAME, 1)
     history.append(message("assistant", "f"))
     meter.set(100, len(history))
-    await meter.take(history)
+    await meter.count(history)
     assert (meter.used, meter.exact, model.asked) == (100, True, 1)
     history.append(message("tool", "g h i"))
-    await meter.take(history)
-    await meter.take(history)
+    await meter.count(history)
+    await meter.count(history)
     assert (meter.used, model.asked) == (103 + FRAME, 2)
     meter = Meter(ServerCounter(model), b"[]")
-    await meter.take(history[:1])
+    await meter.count(history[:1])
     assert meter.used == 3 + 2 * FRAME
 
 
 async def test_an_estimate_is_marked_and_leaves_room() -> None:
     meter = Meter(EstimateCounter())
-    await meter.take([message("user", "x" * 3000)])
+    await meter.count([message("user", "x" * 3000)])
     assert not meter.exact
     assert meter.unsure == meter.used // 5 > 0
