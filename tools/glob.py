@@ -6,12 +6,11 @@ from pydantic import Field
 
 from sandbox.protocol import SandboxProvider
 from tools.base import Cut, Emit, Params, Tool, ToolResult
-from tools.output import show_line
+from tools.output import HITS, show_line
 from tools.ripgrep import Ripgrep, all_field, from_workspace
 from tools.text import counted
 
 MAX_FILES = 500
-MAX_CHARACTERS = 30_000
 
 
 class GlobParams(Params):
@@ -40,7 +39,7 @@ class Glob(Tool[GlobParams]):
         if not paths:
             return ToolResult("\n".join([await self._nothing(params), *notes]))
         shown: list[str] = []
-        room = MAX_CHARACTERS
+        room = HITS
         for raw in paths[:MAX_FILES]:
             path = show_line(raw)
             room -= len(path) + 1

@@ -9,12 +9,11 @@ from pydantic import Field
 
 from sandbox.protocol import FileError, SandboxProvider
 from tools.base import Cut, Emit, Params, Tool, ToolResult
-from tools.output import show_line
+from tools.output import HITS, show_line
 from tools.ripgrep import Ripgrep, SearchOutput, all_field, from_workspace
 from tools.text import counted
 
 MAX_ROWS = 250
-MAX_CHARACTERS = 30_000
 _COLUMNS = 500
 """Bytes of a line that are shown."""
 _MATCH = re.compile(rb"\d+:")
@@ -154,7 +153,7 @@ def _lines(hits: _Hits) -> tuple[list[bytes], int]:
 
 def _result(rows: list[bytes], matches: int, hits: _Hits, found: SearchOutput) -> ToolResult:
     shown: list[str] = []
-    room = MAX_CHARACTERS
+    room = HITS
     for row in rows[:MAX_ROWS]:
         text = show_line(row)
         room -= len(text) + 1

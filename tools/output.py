@@ -18,6 +18,10 @@ TAIL = 20_000
 """Characters of its end; errors stand at the end, so it gets more."""
 LINE = 2_000
 """Bytes of one line that are shown."""
+HITS = 30_000
+"""Characters of what a search lists (`glob`, `grep`)."""
+PAGE = 60_000
+"""Characters of a file (`read_file`) or of a web page (`web_fetch`) that one call shows."""
 
 # ECMA-48 sequences in their 7-bit form. A sequence that is not ended ends with its line, so that
 # it cannot hide what follows.

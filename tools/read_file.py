@@ -11,12 +11,10 @@ from sandbox.protocol import FileError
 from tools.base import Cut, Emit, Params, Tool, ToolError, ToolResult
 from tools.files import SessionFiles, path_field
 from tools.filetypes import describe_binary
-from tools.output import LINE, show_line
+from tools.output import LINE, PAGE, show_line
 from tools.text import TextFile, count_lines, decode_text, lines_from
 
 MAX_LINES = 2_000
-MAX_CHARACTERS = 60_000
-"""Of one call's text, whatever the number of lines."""
 
 
 class ReadFileParams(Params):
@@ -90,7 +88,7 @@ def _notes(content: TextFile) -> list[str]:
 def _numbered(lines: Iterable[str], number: int, windows: bool) -> tuple[list[str], int]:
     """Number lines until the call's text is full; also return the bytes cut off long lines."""
     shown: list[str] = []
-    room = MAX_CHARACTERS
+    room = PAGE
     cut = 0
     for line in lines:
         raw = (line.removesuffix("\r") if windows else line).encode("utf-8", "surrogateescape")

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pydantic import Field
 
 from tools.base import Cut, Emit, Params, Tool, ToolError, ToolResult
+from tools.output import PAGE
 from tools.web.fetch import Fetcher, FetchResult
 from tools.web.page import Page, read_page
 
 LIMIT = 20_000
-MAX_LIMIT = 60_000
 _KEPT = 8
 """Pages that are kept, so that reading on does not fetch again."""
 
@@ -22,7 +22,7 @@ class WebFetchParams(Params):
 
     url: str = Field(description="An http or https URL.", min_length=1)
     offset: int = Field(0, description="Characters of the text to skip.", ge=0)
-    limit: int = Field(LIMIT, description="Most characters to show.", ge=1, le=MAX_LIMIT)
+    limit: int = Field(LIMIT, description="Most characters to show.", ge=1, le=PAGE)
 
 
 @dataclass(frozen=True, slots=True)
