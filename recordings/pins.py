@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 PINNED = ("system_prompt", "tools", "image", "sampling")
 SAMPLING = ("temperature", "top_p", "max_tokens", "enable_thinking", "keep_reasoning")
 """Settings that choose how the model samples; attempts differ in their seeds."""
@@ -25,6 +27,15 @@ def pinned_facts(start: Mapping[str, Any]) -> dict[str, str]:
         "image": str(settings.get("image") or ""),
         "sampling": ", ".join(f"{name}={value}" for name, value in sampling if value is not None),
     }
+
+
+def read_facts(text: str) -> dict[str, str]:
+    """Return the facts that an index keeps; empty for a recording that has none."""
+    try:
+        facts: dict[str, str] = orjson.loads(text)
+    except ValueError:
+        return {}
+    return facts
 
 
 def departures(facts: Mapping[str, str], pins: Mapping[str, str]) -> list[str]:

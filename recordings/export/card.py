@@ -165,6 +165,7 @@ def _figures(report: ExportReport, options: ExportOptions) -> str:
         ("trained tokens", f"{report.trained:,}"),
         *_reviewed(report, options),
         *_rendered(report),
+        *_conditions(report),
         ("models", _counts(report.models)),
         ("licences", _counts(report.licenses)),
         ("calls by tool", _counts(report.tools)),
@@ -204,6 +205,16 @@ def _rendered(report: ExportReport) -> list[tuple[str, str]]:
     if report.compared:
         told = f"{len(report.drift):,} of {report.compared:,}"
         found.append(("samples with ids that their messages are not rendered to", told))
+    return found
+
+
+def _conditions(report: ExportReport) -> list[tuple[str, str]]:
+    """Return rows where sessions differ in what a collection should share."""
+    found = []
+    if len(report.prompts) > 1:
+        found.append(("**system prompts and tools that differ**", _counts(report.prompts)))
+    if report.departures:
+        found.append(("recordings that depart from the pins", _counts(report.departures)))
     return found
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -34,6 +34,8 @@ class ChosenRecording:
     first_message: str = ""
     uncounted: int = 0
     """Reviews that do not count, because this home did not write them."""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """What a collection may pin of the session (`recordings.pins`)."""
 
     @property
     def id(self) -> str:
@@ -106,3 +108,5 @@ class ExportOptions:
     """By which the recordings were approved, for the card; `None`: it is not said."""
     keys_of: Callable[[Path], ReviewKeys | None] = lambda folder: None
     """By the folder of a recording: the keys that say which reviews count; without keys all do."""
+    pins: Mapping[str, str] = field(default_factory=dict)
+    """What the collection pins of its sessions."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
 from recordings.export.files import WrittenFile
 from recordings.samples.sample import LeftOut, Sample
+
+_SHORT = 8
+"""Digits of a hash that are shown."""
 
 
 @dataclass(slots=True)
@@ -20,6 +23,10 @@ class ExportReport:
     """Every recording: id, hash, split, samples."""
     uncounted: int = 0
     """Reviews of the recordings that do not count, because this home did not write them."""
+    prompts: Counter[str] = field(default_factory=Counter)
+    """Exported recordings by the hashes of their system prompt and tools."""
+    departures: Counter[str] = field(default_factory=Counter)
+    """Exported recordings that differ from the collection's pins, by what differs."""
     files: list[WrittenFile] = field(default_factory=list)
     samples: int = 0
     rows: int = 0
@@ -64,6 +71,12 @@ class ExportReport:
     def leave_out(self, left_out: LeftOut) -> None:
         """Count something that is left out."""
         self.left_out[left_out.reason] += 1
+
+
+def short_hashes(facts: Mapping[str, str]) -> str:
+    """Return the beginnings of the hashes of a session's system prompt and tools."""
+    prompt, tools = (facts.get(name, "")[:_SHORT] for name in ("system_prompt", "tools"))
+    return f"prompt {prompt} tools {tools}"
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -25,9 +25,10 @@ from recordings.export.plan import ChosenPair, ChosenRecording, ExportOptions
 from recordings.export.proof import Proofs
 from recordings.export.provenance import origin_of
 from recordings.export.rendered import first_difference, missing_role_marker, render_sample
-from recordings.export.report import ExportReport
+from recordings.export.report import ExportReport, short_hashes
 from recordings.export.split import validation_ids
 from recordings.export.target import ExportTarget
+from recordings.pins import departures
 from recordings.redaction.secrets import SecretFinder
 from recordings.reviews.reviews import counted_reviews, excluded_events
 from recordings.samples.build import samples_of
@@ -133,6 +134,7 @@ class _Export:
         self._report.uncounted = sum(
             recording["uncounted_reviews"] for recording in self._report.recordings
         )
+        self._compare({source.id: source for unit in ordered for source in unit.sources})
         self._refuse_secrets()
         if not self._report.rows:
             raise ExportFailed(self._nothing())
@@ -144,6 +146,14 @@ class _Export:
             script.chmod(0o755)
         self._report.files = [writer.close() for writer in self._all_writers()]
         return self._report
+
+    def _compare(self, sources: Mapping[str, ChosenRecording]) -> None:
+        """Count in what the exported recordings differ from each other and from the pins."""
+        exported = [one for name, one in sources.items() if self._recordings[name]["samples"]]
+        for source in exported:
+            if source.facts:
+                self._report.prompts[short_hashes(source.facts)] += 1
+                self._report.departures.update(departures(source.facts, self._options.pins))
 
     def close(self) -> None:
         """Close the files, also those of an export that was refused."""

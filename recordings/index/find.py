@@ -96,6 +96,10 @@ class FoundRecording:
     """What the query asks a reviewer to check."""
     excluded: int = 0
     """Events that reviewers exclude from training."""
+    longest: int = 0
+    """Tokens of the longest prompt with its response: the trajectory as the model last read it."""
+    facts: str = ""
+    """What a collection may pin of the session, as JSON (`recordings.pins`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +320,8 @@ def _found(folder: Path, row: dict[str, Any], approvals: Approvals) -> FoundReco
         approval=stands.state if stands else "unreviewed",
         reviewers=approvals.reviewers(row["number"]),
         dissent=stands.dissent if stands else (),
+        longest=row["longest"],
+        facts=row["facts"],
         query=row["query"],
         batch=row["batch"] or row["folder"] or None,
         parent=row["parent"],

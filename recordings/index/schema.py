@@ -8,7 +8,7 @@ from typing import Any
 
 from recordings.storage.lines import STREAMED
 
-VERSION = 9
+VERSION = 10
 """A file with another version is deleted and built again."""
 
 # `folder` is the name of the batch's folder, empty for the home's own recordings.
@@ -24,7 +24,9 @@ CREATE TABLE recordings (
     parent TEXT, parent_seq INTEGER, why TEXT DEFAULT '',
     status TEXT, mode TEXT DEFAULT '', model TEXT DEFAULT '', query TEXT, batch TEXT,
     started REAL, ended REAL, rounds INTEGER DEFAULT 0, steps INTEGER DEFAULT 0,
-    tokens INTEGER DEFAULT 0, first_message TEXT DEFAULT '', uncounted INTEGER DEFAULT 0,
+    tokens INTEGER DEFAULT 0, first_message TEXT DEFAULT '',
+    longest INTEGER DEFAULT 0, facts TEXT DEFAULT '',
+    uncounted INTEGER DEFAULT 0,
     outcome TEXT, score REAL, reason TEXT DEFAULT '', rubric TEXT, last_check TEXT,
     excluded INTEGER DEFAULT 0, speaker TEXT, UNIQUE (id, folder)
 );

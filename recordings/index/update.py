@@ -8,10 +8,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from recordings.conversation.authors import NAMING, Authors
 from recordings.errors import LineChanged, RecordingDamaged
 from recordings.index.schema import PARTS, UNREAD, spaced, texts_of
 from recordings.outcomes import outcome_of
+from recordings.pins import pinned_facts
 from recordings.reviews.keys import ReviewKeys
 from recordings.reviews.reviews import counted_reviews, excluded_events, read_reviews, tags
 from recordings.storage.encoding import encode
@@ -24,7 +27,7 @@ _COLUMNS = (
     *("offset", "line", "head", "parent", "parent_seq"),
     *("status", "mode", "model", "query", "batch", "first_message"),
     *("started", "ended", "rounds", "steps", "tokens"),
-    *("outcome", "score", "reason", "rubric", "last_check", "speaker"),
+    *("outcome", "score", "reason", "rubric", "last_check", "speaker", "longest", "facts"),
 )
 """Columns of a recording's row that are read, updated and written back."""
 _EARLIEST, _LATEST = -62_135_596_800, 253_402_300_800
@@ -189,6 +192,7 @@ class _Indexer:
             case "session_start":
                 row.update(mode=data["mode"], model=data["model"])
                 row.update(query=data.get("query"), batch=data.get("batch"))
+                row["facts"] = _bounded(orjson.dumps(pinned_facts(data)).decode())
                 row["rubric"] = data.get("rubric")
                 self._db.executemany(
                     "INSERT OR IGNORE INTO tags VALUES (?, ?, 1)",
@@ -199,7 +203,9 @@ class _Indexer:
                 row["rounds"] = data["round"]
             case "model_response" if data["usage"]:
                 usage = data["usage"]
-                row["tokens"] += usage["prompt_tokens"] + usage["completion_tokens"]
+                length = usage["prompt_tokens"] + usage["completion_tokens"]
+                row["tokens"] += length
+                row["longest"] = max(row["longest"], length)
             case "model_error":
                 self._errors[data["kind"]] += 1
             case "tool_call":

@@ -37,6 +37,7 @@ from sii_cli.errors import DONE, INFRASTRUCTURE, INTERRUPTED, LIMIT, SiiError
 from sii_cli.queries.validate import ValidatedFile
 from sii_cli.queries.workspaces.copies import remove_leftover_copies
 from sii_cli.session import watchdog
+from sii_cli.session.pins import departure_sentence, departures_of_all
 
 CONCURRENCY = 8
 TOO_MANY_FAILURES = Stop(
@@ -56,6 +57,8 @@ def run_batch(options: BatchOptions, file: ValidatedFile | None) -> int:
     `RecordingFailed`.
     """
     batch = open_batch(options, file)
+    if departs := departures_of_all(batch.settings):
+        click.echo(f"sii: {departure_sentence(departs)}", err=True)
     with locked(batch.folder):
         run = _BatchRun(batch)
         run.run()

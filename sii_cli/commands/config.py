@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import click
 
-from sii_cli.config.settings import SETTING_NAMES
+from sii_cli.config.settings import CONFIG_FILE, SETTING_NAMES, find_key_home
+from sii_cli.errors import UsageError
 from sii_cli.options.allow import trust_project
 from sii_cli.options.homes import home_option
-from sii_cli.options.settings import example, load, settings_options
+from sii_cli.options.settings import example, load, load_for_recordings, settings_options
 from sii_cli.text.sanitise import one_line, sanitise
 
 SIZES = {"memory", "disk", "tmp", "file_size", "output_size"}
@@ -29,13 +31,23 @@ SIZES = {"memory", "disk", "tmp", "file_size", "output_size"}
     is_flag=True,
     help="Show what the project's file (.sii/config.toml) asks for, and trust it as it is now.",
 )
+@click.option(
+    "--pin",
+    "pinned",
+    metavar="ID",
+    help="Pin what this recording used (system prompt, tools, image, sampling) in the home's file; "
+    "sessions that depart from it are marked.",
+)
 @click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
 @settings_options
 @home_option
-def command(as_json: bool, trusts: bool, **flags: Any) -> None:
+def command(as_json: bool, trusts: bool, pinned: str | None, **flags: Any) -> None:
     """Show the settings."""
     if trusts:
         trust_project(flags)
+    if pinned is not None:
+        _pin(pinned)
+        return
     settings = load(flags)
     values = settings.without_secrets()
     sources = {name: settings.sources.get(name, "default") for name in SETTING_NAMES}
@@ -49,6 +61,28 @@ def command(as_json: bool, trusts: bool, **flags: Any) -> None:
             click.echo(sanitise(line))
     for note in settings.notes:
         click.echo(f"note: {one_line(note, 300)}", err=True)
+
+
+def _pin(ref: str) -> None:
+    """Pin what a recording used. Raises `UsageError`, `RecordingError`."""
+    from recordings.errors import MALFORMED, RecordingDamaged
+    from recordings.pins import pinned_facts
+    from recordings.storage.lines import parse_line
+    from recordings.storage.log import read_lines
+    from sii_cli.config.collection import write_pins
+    from sii_cli.options.recordings import find_one
+
+    home, folder = find_key_home(os.environ), find_one(ref)
+    if load_for_recordings().pins:
+        raise UsageError(f"{home / CONFIG_FILE} pins already: change it there.")
+    try:
+        facts = pinned_facts(parse_line(next(read_lines(folder)).text)["data"])
+    except (StopIteration, *MALFORMED) as error:
+        raise RecordingDamaged(f"{folder.name} has no beginning: {error!r}.") from None
+    write_pins(home, facts)
+    for name, value in facts.items():
+        click.echo(sanitise(f"{name:<13}  {value}"))
+    click.echo(f"Pinned in {home / CONFIG_FILE}, as {folder.name} has them.", err=True)
 
 
 def _text(value: Any) -> str:

@@ -17,7 +17,7 @@ from sii_cli.errors import SiiError, UsageError
 from sii_cli.options.filters import filter_options_but, make_filter, open_indexes
 from sii_cli.options.protocol import load_protocol
 from sii_cli.options.recordings import open_stores
-from sii_cli.options.settings import example
+from sii_cli.options.settings import example, load_for_recordings
 from sii_cli.options.standings import STANDINGS
 
 if TYPE_CHECKING:
@@ -202,6 +202,7 @@ def _units(
 def _sources(options: dict[str, Any], protocol: ReviewProtocol) -> list[ChosenRecording]:
     from recordings.export.plan import ChosenRecording
     from recordings.index.find import find_in
+    from recordings.pins import read_facts
 
     where = make_filter({name: value for name, value in options.items() if name != "max_tokens"})
     with open_indexes() as indexes:
@@ -219,6 +220,7 @@ def _sources(options: dict[str, Any], protocol: ReviewProtocol) -> list[ChosenRe
             parent=one.parent,
             first_message=one.summary.first_message,
             uncounted=one.uncounted,
+            facts=read_facts(one.facts),
         )
         for one in found
     ]
@@ -260,6 +262,7 @@ def _export_options(options: dict[str, Any], protocol: ReviewProtocol) -> Export
         license=options["license_"],
         renderer=_renderer(options["tokenizer"]),
         protocol=protocol,
+        pins=load_for_recordings().pins,
         keys_of=lambda folder: keys(home_of(folder)),
     )
 
@@ -305,6 +308,14 @@ def _tell(report: ExportReport, out: Path) -> None:
         + (f", {tokens:,} tokens of which {report.trained:,} are trained" if tokens else "")
     )
     _tell_uncounted(report.uncounted)
+    if len(report.prompts) > 1:
+        click.echo(
+            f"{len(report.prompts)} combinations of system prompt and tools are in it: "
+            f"{_counts(report.prompts)}",
+            err=True,
+        )
+    if report.departures:
+        click.echo(f"depart from the pins: {_counts(report.departures)}", err=True)
     if report.rendered:
         click.echo(f"rendered from messages, not the server's ids: {report.rendered:,}", err=True)
     if report.drift:
@@ -318,5 +329,9 @@ def _tell(report: ExportReport, out: Path) -> None:
     for name, other, likeness in report.near:
         click.echo(f"nearly the same: {name} and {other} ({likeness:.0%})", err=True)
     if report.left_out:
-        counts = ", ".join(f"{reason} {n:,}" for reason, n in sorted(report.left_out.items()))
+        counts = _counts(report.left_out)
         click.echo(f"left out: {counts} (see {out / 'left_out.jsonl'})", err=True)
+
+
+def _counts(counts: Counter[str]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items()))

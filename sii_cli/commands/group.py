@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "run": "Work on one task without a screen.",
+    "status": "Show the collection at a glance, and what to do next.",
     "list": "List the recordings.",
     "show": "Print a recording.",
     "diff": "Print what a session changed in its workspace.",

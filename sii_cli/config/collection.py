@@ -2,45 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from recordings.errors import UNPARSABLE, why_unparsable
 from recordings.pins import PINNED
-from recordings.storage.opening import read_named
-from sii_cli.config.project_text import LARGEST
+from recordings.storage.files import failure
+from recordings.storage.opening import OpenFolder
 from sii_cli.config.settings import COLLECTION, CONFIG_FILE
 from sii_cli.errors import UsageError
 
 
-@dataclass(frozen=True, slots=True)
-class CollectionSettings:
-    """What a home says of its collection."""
-
-    goal: int | None = None
-    """Approved trajectories that are wanted."""
-    pins: Mapping[str, str] = field(default_factory=dict)
-    """By name (`PINNED`): what every session is to share."""
-
-
-def collection_settings(home: Path) -> CollectionSettings:
-    """Read the table of a home; without one nothing is set. Raises `UsageError`."""
-    path = home / CONFIG_FILE
-    try:
-        table = tomllib.loads(read_named(path, LARGEST).decode()).get(COLLECTION, {})
-    except (FileNotFoundError, NotADirectoryError):
-        return CollectionSettings()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}.") from error
-    except UNPARSABLE as error:
-        raise UsageError(f"{path} is not valid TOML: {why_unparsable(error)}.") from error
-    return _checked(path, table)
-
-
-def _checked(path: Path, table: Any) -> CollectionSettings:
+def collection_values(path: Path, table: Any) -> dict[str, Any]:
+    """Return `goal` and `pins` of the table in a file. Raises `UsageError`."""
     if not isinstance(table, dict):
         raise UsageError(f"{path}: [{COLLECTION}] is not a table.")
     if unknown := next((name for name in table if name not in ("goal", "pins")), None):
@@ -52,4 +29,29 @@ def _checked(path: Path, table: Any) -> CollectionSettings:
         raise UsageError(f"{path}: [{COLLECTION}.pins] wants a text for each name.")
     if unknown := next((name for name in pins if name not in PINNED), None):
         raise UsageError(f"{path}: {unknown!r} cannot be pinned; {', '.join(PINNED)} can.")
-    return CollectionSettings(goal, pins)
+    return {"goal": goal, "pins": pins}
+
+
+def write_pins(home: Path, pins: Mapping[str, str]) -> None:
+    """Add the pins at the end of a home's file. Raises `UsageError`, `RecordingFailed`."""
+    path = home / CONFIG_FILE
+    before = path.read_text("utf-8") if path.exists() else ""
+    # A JSON string of characters in ASCII is a TOML string.
+    lines = [f"{name} = {json.dumps(value)}" for name, value in pins.items()]
+    text = "\n".join([before.rstrip("\n"), "", f"[{COLLECTION}.pins]", *lines, ""]).lstrip("\n")
+    try:
+        tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path} cannot take the pins at its end ({error}): edit it.") from None
+    draft = f".{CONFIG_FILE}.new"
+    try:
+        with OpenFolder(home) as folder:
+            folder.remove(draft)  # left by a killed process
+            with open(folder.create(draft), "wb") as file:  # readable by the user alone
+                file.write(text.encode())
+                file.flush()
+                os.fsync(file.fileno())
+            folder.rename(draft, CONFIG_FILE)
+            folder.sync()
+    except OSError as error:
+        raise failure(path, error) from error

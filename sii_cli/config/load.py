@@ -7,11 +7,13 @@ import stat
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from recordings.errors import UNPARSABLE, why_unparsable
 from recordings.storage.opening import read_named
+from sii_cli.config.collection import collection_values
 from sii_cli.config.project_settings import (
     find_project_file,
     notes_about,
@@ -64,6 +66,8 @@ def load_settings(
     project = find_project_file(workspace, home)
     trusted = trusted_source(key_home, project)
     own = _from_file("user", key_home / CONFIG_FILE)
+    collection = collection_values(key_home / CONFIG_FILE, own.values.get(COLLECTION, {}))
+    own = replace(own, values={name: one for name, one in own.values.items() if name != COLLECTION})
     files = [*([trusted] if trusted else []), own]
     merged = _merge([*outer, *files], set(SETTING_NAMES))
     notes = [*_doubtful_variables(env), *_key_in_sight(own)]
@@ -73,7 +77,7 @@ def load_settings(
             merged[name] = (value, f"{project.path} (stricter)")
     values = {name: value for name, (value, _) in merged.items()}
     sources = {name: source for name, (_, source) in merged.items()}
-    values |= {"home": home, "key_home": key_home, "workspace": workspace}
+    values |= collection | {"home": home, "key_home": key_home, "workspace": workspace}
     if project is not None and sources.get("system_prompt") == f"{project.path} (trusted)":
         values["trusted_prompt"] = project.prompt_sha256
     if "env" in values:
@@ -126,7 +130,6 @@ def _from_file(place: Place, path: Path) -> Source:
         raise UsageError(f"{path} cannot be read: {error}.") from error
     except UNPARSABLE as error:
         raise UsageError(f"{path} is not valid TOML: {why_unparsable(error)}.") from error
-    values.pop(COLLECTION, None)  # not settings of sessions: `config/collection.py`
     return Source(place, values, path.parent, path)
 
 

@@ -190,6 +190,10 @@ class Settings:
     """Where each value came from, in words."""
     notes: tuple[str, ...] = ()
     """What the user should know about these settings."""
+    goal: int | None = None
+    """Approved trajectories that the collection is to have."""
+    pins: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What the collection pins of its sessions (`recordings.pins`)."""
     trusted_prompt: str | None = None
     """SHA-256 of the system prompt that a trusted project names: no other content is used."""
     key_home: Path | None = field(default=None, repr=False)

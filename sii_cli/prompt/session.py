@@ -80,6 +80,8 @@ class PromptSession:
         self._server = ("dim", "asking")
         self._sandbox = ("dim", "starting")
         self._model = ""
+        self._departs: list[str] = []
+        """What differs from the collection's pins."""
 
     @classmethod
     async def open(
@@ -254,6 +256,7 @@ class PromptSession:
             self._model = one_line(served.name, 60)
             length = context_length(self._settings.context_length, served.context_length, None)
             self._activity.fill = Fill(self._activity.fill.used, length, exact=True)
+            self._departs = session.departures
             self._say(*session.notes(served), style="yellow")
         self._show_status()
 
@@ -278,6 +281,8 @@ class PromptSession:
             (f"class:{self._server[0]}", f" · server {self._server[1]}"),
             (f"class:{self._sandbox[0]}", f" · sandbox {self._sandbox[1]}"),
         ]
+        if self._departs:
+            parts.append(("class:error", f" · departs: {', '.join(self._departs)}"))
         if self._session is not None and self._session.context is not None:
             self._activity.fill = self._session.context.fill
         room = self._view.size.columns - sum(len(text) for _, text in parts) - len(" · ")

@@ -12,6 +12,7 @@ from contextlib import (
     asynccontextmanager,
     suppress,
 )
+from functools import cached_property
 from typing import Any
 
 from recordings.errors import RecordingError
@@ -41,6 +42,7 @@ from sii_cli.model.types import Model, ServedModel
 from sii_cli.session.events import NO_QUERY, QueryOrigin, session_end
 from sii_cli.session.memory import keep_freed_memory
 from sii_cli.session.opening import RecordingOpener
+from sii_cli.session.pins import departure_sentence, departures_of
 from sii_cli.session.request_params import params_notes
 from sii_cli.session.resume import ResumedRecording
 from sii_cli.session.sandbox_lease import SandboxLease
@@ -226,8 +228,15 @@ class Session:
             loop.note(self._pending_notes.pop(0), "harness")
 
     def notes(self, served: ServedModel) -> list[str]:
-        """Return sentences for the user about the served model."""
-        return [*served.notes, *params_notes(self.settings, served)]
+        """Return sentences for the user about the served model and the collection's pins."""
+        departs = [departure_sentence(self.departures)] if self.departures else []
+        return [*served.notes, *params_notes(self.settings, served), *departs]
+
+    @cached_property
+    def departures(self) -> list[str]:
+        """What differs from the collection's pins, by name. Raises `UsageError`."""
+        resumed = self._resumed.folder if self._resumed else None
+        return departures_of(self.settings, self._toolbox.sha256, resumed)
 
     async def sandbox(self) -> Sandbox:
         """Return the sandbox, waiting until it is ready. Raises `SandboxUnavailable`."""

@@ -16,6 +16,8 @@ import pytest
 
 from scripts.reference.settings import OTHER_VARIABLES
 from sii_cli.commands.group import OTHER_OPTIONS, PROMPT, cli
+from sii_cli.config.homes import know_home
+from sii_cli.config.new_home import make_home
 from sii_cli.config.settings import SETTING_NAMES, variable_of
 from sii_cli.errors import SiiError
 from tests.docs.parsing import find, options_of, parse
@@ -58,6 +60,8 @@ FILES = (
     *("models/GLM-4.5-Air/tokenizer.json", "as-it-was/README.md"),
 )
 """What commands name and must be there, below the reader's home and current directory."""
+HOME = "limi-78"
+"""A home that the reader made."""
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +73,9 @@ def _reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in FILES:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).touch()
+    monkeypatch.setenv("SII_HOME", str(tmp_path / ".sii"))
+    make_home(here / HOME, None)
+    know_home(here / HOME)
     monkeypatch.chdir(here)
 
 

@@ -79,7 +79,7 @@ def test_without_a_yes_nothing_changes(shell: Shell, elsewhere: Path) -> None:
     terminal = shell.terminal("adopt", str(elsewhere), script="hello")
     terminal.wait_for("trust what it holds?")
     terminal.send("n\r")
-    terminal.child.wait()
+    assert terminal.exit_code() == 1
     assert listed(shell) == []
     assert (elsewhere / BATCH_FILE).exists()
 

@@ -1,0 +1,83 @@
+"""`sii status`: the home's collection at a glance, and what to do next."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from shutil import get_terminal_size
+from typing import TYPE_CHECKING
+
+import click
+
+from sii_cli.config.settings import find_home
+from sii_cli.options.filters import open_indexes
+from sii_cli.options.homes import home_option
+from sii_cli.options.protocol import load_protocol
+from sii_cli.options.settings import example, load_for_recordings
+
+if TYPE_CHECKING:
+    from recordings.index.glance import Glance
+
+_UNFINISHED = ("interrupted", "infra", "crashed")
+"""Outcomes and states of attempts that are run again."""
+
+
+@click.command(
+    "status",
+    help="Show the home's collection at a glance: its goal, queries, sessions, batches, approvals "
+    "and lengths beside LIMI's, and what to do next.",
+    epilog=example("sii status", "sii status --home limi-78", "sii status --json | jq .next"),
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@home_option
+def command(as_json: bool) -> None:
+    """Show the collection."""
+    from recordings.index.find import find_in
+    from recordings.index.glance import glance
+
+    home, settings = find_home(os.environ), load_for_recordings()
+    with open_indexes() as indexes:
+        found = find_in(indexes, protocol=load_protocol())
+    seen = glance(found, settings.pins)
+    commands = list(_next(home, seen, settings.goal))
+    if as_json:
+        next_ = [{"command": name, "why": why} for name, why in commands]
+        # Not `asdict`, which counts the items of a `Counter` again.
+        counts = {field.name: getattr(seen, field.name) for field in fields(seen)}
+        facts = {"home": str(home), "goal": settings.goal, **counts, "next": next_}
+        click.echo(json.dumps(facts))
+        return
+    from sii_cli.render.glance import glance_lines
+
+    width = get_terminal_size().columns
+    name = home.name.removeprefix(".") or str(home)
+    click.echo("\n".join(glance_lines(name, seen, settings.goal, commands, width)))
+
+
+def _next(home: Path, seen: Glance, goal: int | None) -> Iterator[tuple[str, str]]:
+    """Yield what to do next: a command, and why."""
+    if not seen.recordings:
+        yield "sii", "no session is here yet: work on a task"
+        yield "sii batch FILE", "run the queries of a file"
+        return
+    approved = seen.standings["approved"]
+    for standing, why in (("disputed", "reviewers differ"), ("void", "changed since the review")):
+        if count := seen.standings[standing]:
+            yield f"sii list --approval {standing}", f"{count:,}: {why}"
+    if count := sum(seen.standings[one] for one in ("unreviewed", "in_review")):
+        yield "sii review", f"{count:,} wait for a review"
+    for name, outcomes in seen.batches.items():
+        if count := sum(outcomes[one] for one in _UNFINISHED):
+            folder = home / "batches" / name
+            yield f"sii batch --resume {shlex.quote(str(folder))}", f"{count:,} to be run again"
+    if seen.uncounted:
+        yield "sii list", f"{seen.uncounted:,} have reviews that do not count (`sii trust` counts)"
+    if seen.departing:
+        yield "sii config", f"{seen.departing:,} depart from the pins"
+    if approved and (goal is None or approved >= goal):
+        reached = "" if goal is None else "the goal is reached: "
+        yield "sii export OUT --format slime", f"{reached}{approved:,} approved"
