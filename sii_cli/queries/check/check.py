@@ -169,16 +169,25 @@ class Checker:
                 original = await asyncio.to_thread(self.make_original)
                 stack.push_async_callback(asyncio.to_thread, remove_workspace, original)
                 result = Mount(spec.workspace, _RESULT)
-                spec = replace(spec, workspace=original, mounts=(*spec.mounts, result))
+                limits = replace(spec.limits, disk=spec.limits.disk + self._most_copied)
+                spec = replace(
+                    spec, workspace=original, mounts=(*spec.mounts, result), limits=limits
+                )
             sandbox = await self.backend.start(spec)
             stack.push_async_callback(sandbox.close)
             if has_own:
                 await self._copy_result(sandbox)
             yield sandbox
 
+    @property
+    def _most_copied(self) -> int:
+        """Bytes: the query's workspace, and what its session added, are limited to `disk` each."""
+        return 2 * self.spec.limits.disk
+
     async def _copy_result(self, sandbox: Sandbox) -> None:
         program = _COPY_PROGRAM.read_text("utf-8")
-        argv = ["python3", "-I", "-c", program, _RESULT, WORKSPACE, *self.files]
+        most = str(self._most_copied)
+        argv = ["python3", "-I", "-c", program, _RESULT, WORKSPACE, most, *self.files]
         done = await sandbox.run(argv, timeout=CHECK_SECONDS, cwd="/")
         if done.exit_code != 0:
             words = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]

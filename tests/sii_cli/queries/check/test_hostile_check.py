@@ -286,7 +286,7 @@ def test_only_what_is_not_kept_is_brought(tmp_path: Path) -> None:
         (folder / "tests").mkdir(parents=True)
         for name in ("a.py", "tests/t.py", f"only_{word}.py", f"tests/only_{word}.py"):
             (folder / name).write_text(word)
-    ResultFiles(str(source), str(target), ["tests"]).copy()
+    ResultFiles(str(source), str(target), 1 << 30, ["tests"]).copy()
     found = {str(path.relative_to(target)): path.read_text() for path in target.rglob("*.py")}
     assert found == {
         "a.py": "new",
@@ -294,6 +294,53 @@ def test_only_what_is_not_kept_is_brought(tmp_path: Path) -> None:
         "tests/t.py": "old",
         "tests/only_old.py": "old",
     }
+
+
+def on_the_disk(folder: Path) -> int:
+    found = {one.stat().st_ino: one.stat().st_blocks * 512 for one in folder.rglob("*")}
+    return sum(found.values())
+
+
+def test_names_and_holes_take_no_more_room_than_the_sessions(tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    for folder in (source / "a", source / "b", target):
+        folder.mkdir(parents=True)
+    (source / "a" / "large").write_bytes(b"x" * (1 << 20))
+    for number in range(100):
+        (source / "b" / str(number)).hardlink_to(source / "a" / "large")
+    with (source / "holes").open("wb") as file:
+        file.seek(1 << 30)
+        file.write(b"middle")
+        file.truncate(1 << 40)
+    ResultFiles(str(source), str(target), 16 << 20, []).copy()
+    assert (target / "b" / "7").read_bytes() == b"x" * (1 << 20)
+    assert (target / "b" / "7").samefile(target / "a" / "large")
+    assert (target / "holes").stat().st_size == 1 << 40
+    with (target / "holes").open("rb") as file:
+        file.seek((1 << 30) - 1)
+        assert file.read(8) == b"\0middle\0"
+    assert on_the_disk(target) <= on_the_disk(source) + (1 << 20)
+
+
+def test_more_than_may_be_copied_is_the_sessions_own_failure(tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    for folder in (source, target):
+        folder.mkdir()
+    for number in range(20):
+        (source / str(number)).write_bytes(b"x" * (1 << 20))
+    with pytest.raises(OSError, match="take more than 16,777,216 bytes"):
+        ResultFiles(str(source), str(target), 16 << 20, []).copy()
+    assert on_the_disk(target) <= 16 << 20
+
+
+async def test_no_session_makes_its_check_a_fault_of_the_machine_by_names_of_one_file(
+    backend: SandboxBackend, tmp_path: Path
+) -> None:
+    """Copied by name it would be larger than any limit, and the session would be run again."""
+    plant = "head -c 200000000 /dev/urandom > large; for n in $(seq 300); do ln large $n; done"
+    query = {"check": "test -e answer.txt", "setup": ["true"]}
+    result, (check,) = await run(backend, tmp_path, query, bash(plant), answer("Done."))
+    assert (result.outcome.status, check.exit_code) == ("unsolved", 1)
 
 
 @pytest.mark.parametrize("pattern", ["/etc", "..", "a/../b", "a/..", ""])
