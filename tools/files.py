@@ -11,7 +11,7 @@ from tools.base import ToolError
 
 READ_LIMIT = 64 << 20
 """Bytes; larger files are left to shell commands."""
-LOOK_LIMIT = 256 << 10
+COMPARED_LIMIT = 256 << 10
 """Bytes of a file that is about to be overwritten that are read to compare it."""
 
 Freshness = Literal["seen", "unseen", "changed"]
@@ -43,11 +43,11 @@ class SessionFiles:
             )
         return file
 
-    async def look(self, path: str) -> FileData | None:
-        """Tell what a file is, none when there is none; of a large one the content is missing."""
+    async def read_if_there(self, path: str) -> FileData | None:
+        """Return a file, or `None` where there is none; of a large one the beginning, unhashed."""
         sandbox = await self._sandbox()
         try:
-            return await sandbox.read_file(path, limit=LOOK_LIMIT)
+            return await sandbox.read_file(path, limit=COMPARED_LIMIT)
         except FileError as error:
             if error.kind != "not_found":
                 raise

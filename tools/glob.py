@@ -14,7 +14,7 @@ MAX_FILES = 500
 
 
 class GlobParams(Params):
-    """Which files, where."""
+    """Which files are listed, and below which directory."""
 
     pattern: str = Field(
         description="Such as `*.py` or `src/**/test_*.{js,ts}`.", min_length=1, max_length=4096

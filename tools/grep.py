@@ -114,7 +114,7 @@ class _Hits:
 
 
 def _read(found: SearchOutput) -> _Hits:
-    """Read rows of the form `path NUL line`; those of one file stand together."""
+    """Read rows of the form `path NUL line`; those of one file follow each other."""
     output = found.output
     if found.truncated:
         output = output[: output.rfind(b"\n") + 1]

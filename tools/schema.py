@@ -68,7 +68,7 @@ def function_schema(tool: Tool[Any]) -> dict[str, Any]:
 
 
 def _plain(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    """Write references out; keep of each schema what a model reads, in a fixed order."""
+    """Return a schema without references, with what a model reads of it, in a fixed order."""
     if "$ref" in schema:
         target = definitions[schema["$ref"].rpartition("/")[2]]
         schema = {**target, **{key: schema[key] for key in schema if key != "$ref"}}

@@ -39,7 +39,7 @@ class WriteFile(Tool[WriteFileParams]):
         """Write the file and say what happened to what was there."""
         data = params.content.encode()
         path = displayed(params.path)
-        before = await self._files.look(params.path)
+        before = await self._files.read_if_there(params.path)
         written, freshness = await self._files.overwrite(params.path, data, before)
         self._files.mark_seen(written)
         note = _NOTES[freshness] if freshness else ""

@@ -21,7 +21,7 @@ _LABEL = re.compile(r"([^:]*):([^:]*):(?P<pid>[0-9]{1,10}):([^:]*)")
 
 
 def owner() -> str:
-    """Return this process's label."""
+    """Return the label with which this process marks its containers."""
     return f"{_boot_id()}:{_pid_namespace()}:{os.getpid()}:{_start_time(os.getpid())}"
 
 

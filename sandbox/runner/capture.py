@@ -28,7 +28,7 @@ _HELD_GRACE = 0.25
 
 
 def widen_pipe(fd: int) -> None:
-    """Let a pipe hold more, for fewer turns between its ends; as it is where that is refused."""
+    """Enlarge a pipe's buffer, so that its ends take turns less often, if that is allowed."""
     with suppress(OSError):
         fcntl.fcntl(fd, _F_SETPIPE_SZ, PIPE_SIZE)
 

@@ -119,7 +119,7 @@ class EventLoop:
         return None
 
     def run_forever(self) -> None:
-        """Wait and call back, for ever."""
+        """Wait for descriptors, children and timers, and call back, until the process ends."""
         while True:
             timeout = self._run_timers()
             for fd, mask in self._epoll.poll(timeout):

@@ -10,7 +10,7 @@ import pytest
 from sandbox.protocol import FileError
 from tests.tools.workspace import Workspace
 from tools.base import Cut, ToolError
-from tools.files import LOOK_LIMIT
+from tools.files import COMPARED_LIMIT
 
 
 @pytest.fixture
@@ -184,10 +184,10 @@ async def test_a_path_by_another_name_is_the_same_file(workspace: Workspace) -> 
 async def test_the_beginning_of_a_large_file_is_not_taken_for_all_of_it(
     workspace: Workspace,
 ) -> None:
-    (workspace.folder / "f").write_text("x" * (LOOK_LIMIT + 1))
-    result = await workspace.write("f", "x" * LOOK_LIMIT)
+    (workspace.folder / "f").write_text("x" * (COMPARED_LIMIT + 1))
+    result = await workspace.write("f", "x" * COMPARED_LIMIT)
     assert result.text.startswith("Overwrote f")
-    assert (workspace.folder / "f").stat().st_size == LOOK_LIMIT
+    assert (workspace.folder / "f").stat().st_size == COMPARED_LIMIT
 
 
 async def test_overwriting_a_large_file_says_whether_it_was_known(workspace: Workspace) -> None:
