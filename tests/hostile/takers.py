@@ -645,6 +645,8 @@ REASONS: dict[str, tuple[str, ...]] = {
         *("recordings.reviews.approval:*", "recordings.export.*"),
         *(
             "recordings.index.index:*",
+            "recordings.index.approvals:*",
+            "recordings.conversation.authors:*",
             "recordings.storage.opening:*",
             "recordings.review*",
             "recordings.trust.*",

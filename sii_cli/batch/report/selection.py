@@ -56,7 +56,7 @@ def mark(selected: list[RecordingSummary], key: HomeKey | None) -> None:
     """Tag recordings for review in the name of the home with this key, each once. Blocks."""
     for one in selected:
         if not _is_marked(one, key):
-            add_review(one.folder, REVIEWER, add_tags=[TAG], key=key)
+            add_review(one.folder, REVIEWER, role="check", add_tags=[TAG], key=key)
 
 
 def _is_marked(one: RecordingSummary, key: HomeKey | None) -> bool:
