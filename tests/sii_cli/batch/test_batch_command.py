@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from recordings.conversation.authors import authors_of
 from recordings.events import (
     Check,
     ModelResponse,
@@ -236,6 +237,15 @@ def test_what_is_kept_is_tagged_and_pairs_are_written(place: Place) -> None:
     tagged = [one for one in place.recordings() if "to-review" in tags(read_reviews(one.folder))]
     assert [one.query for one in tagged] == ["a", "a"]
     assert (place.out / "pairs.jsonl").read_text() == ""
+
+
+def test_who_wrote_a_query_is_an_author_of_its_recordings(place: Place) -> None:
+    queries = place.write(
+        {"id": "a", "query": "solve it", "author": "quinn"}, {"id": "b", "query": "solve it"}
+    )
+    place.run(str(queries), "--out", str(place.out), "--speaker", "lead")
+    by_query = {one.query: authors_of(one.folder) for one in place.recordings()}
+    assert by_query == {"a": {"quinn"}, "b": set()}
 
 
 def test_mistakes_stop_everything_before_it_starts(place: Place) -> None:
