@@ -34,7 +34,7 @@ from recordings.redaction.redactor import Redactor
 from recordings.redaction.secrets import SecretFinder
 from recordings.storage.log import LOG, read_events
 from recordings.storage.pack import pack
-from recordings.store.store import RecordingStore
+from recordings.store.collection import Collection
 from recordings.store.summary import summarise
 from recordings.verify import verify
 from tests.recordings.recording_sessions import FakeSession, session_start
@@ -205,8 +205,9 @@ def reading(folder: Path, megabytes: int) -> None:
     print(f"restore (resume)   {log / best(lambda: restore(folder), 1):8.0f} MB/s")
 
 
-def many(root: Path, count: int) -> None:
-    store = RecordingStore(root)
+def many(home: Path, count: int, batches: int = 0) -> None:
+    """Measure lists and searches of a home with all recordings in its own store, or in batches."""
+    store = Collection(home).own
     with no_sync():
         for seed in range(40):
             _, folder = store.create_folder()
@@ -216,26 +217,29 @@ def many(root: Path, count: int) -> None:
             session.end()
     made = store.ids()
     for number in range(count - len(made)):
-        copy = root / f"2025{number % 12 + 1:02d}{number % 28 + 1:02d}-000000-{number:06x}"
-        copy.mkdir()
-        shutil.copy(root / made[number % 40] / LOG, copy / LOG)
-    with RecordingIndex(store) as index:
+        part = home / "batches" / f"b{number % batches}" if batches else home
+        name = f"2025{number % 12 + 1:02d}{number % 28 + 1:02d}-000000-{number:06x}"
+        copy = part / "recordings" / name
+        copy.mkdir(parents=True)
+        shutil.copy(store.root / made[number % 40] / LOG, copy / LOG)
+    where = f"{count} in {batches} batches" if batches else f"{count}"
+    with open_index(home) as index:
         start = time.perf_counter()
         index.refresh()
         taken = time.perf_counter() - start
         size = index.path.stat().st_size / 1e6
-    print(f"index, from nothing{taken:8.1f} s         {count} recordings, {size:.0f} MB")
+    print(f"index, from nothing{taken:8.1f} s         {where} recordings, {size:.0f} MB")
 
     def with_index(action: Callable[[RecordingIndex], object]) -> float:
         def act() -> None:
-            with RecordingIndex(store) as index:
+            with open_index(home) as index:
                 index.refresh()
                 action(index)
 
         return best(act)
 
     newest = with_index(lambda i: find(i, limit=50))
-    figure(f"recordings: list of {count}, 50 newest", newest, "s")
+    figure(f"recordings: list of {where}, 50 newest", newest, "s")
     print(f"list, 50 newest    {newest:8.3f} s   (with the refresh)")
     print(
         f"list, filtered     "
@@ -244,6 +248,12 @@ def many(root: Path, count: int) -> None:
     print(f"list, all          {with_index(find):8.3f} s")
     print(f"search, common word{with_index(lambda i: list(search(i, 'ledger cents'))):8.3f} s")
     print(f"search, rare word  {with_index(lambda i: list(search(i, 'number 17'))):8.3f} s")
+
+
+def open_index(home: Path) -> RecordingIndex:
+    """Open a home's index, as `sii list` does."""
+    collection = Collection(home)
+    return RecordingIndex(collection.own, batches=collection.batches)
 
 
 def main() -> None:
@@ -261,6 +271,7 @@ def main() -> None:
         long.mkdir(parents=True)
         reading(long, options.megabytes)
         many(root / "many", options.recordings)
+        many(root / "batches", options.recordings, batches=100)
         print(
             f"memory             {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:8.0f} "
             "MB at most (making the recordings included)"

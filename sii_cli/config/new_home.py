@@ -1,10 +1,11 @@
-"""Makes a home: a folder with a commented `config.toml`, a key, and the folders of a collection."""
+"""Makes a home: a folder for a collection, with commented settings, a protocol and a key."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+from recordings.reviews.protocol import PROTOCOL
 from recordings.storage.files import failure, sync_folder
 from recordings.storage.opening import OpenFolder
 from recordings.store.collection import BATCHES, RECORDINGS
@@ -36,6 +37,16 @@ _CONFIG = """\
 """
 
 
+_REVIEW = """\
+# When verdicts make an approval in this home.
+
+# policy = "undisputed"   # or any, all, majority, adjudicated
+# reviewers = 1           # verdicts that a recording needs
+# adjudicators = []       # pseudonyms of those who decide, for adjudicated
+# machines = []           # of model and check: those whose verdicts count
+"""
+
+
 def make_home(home: Path, goal: int | None) -> None:
     """Make a home in a new or empty folder.
 
@@ -52,10 +63,11 @@ def make_home(home: Path, goal: int | None) -> None:
         with OpenFolder(home) as folder:
             for name in (RECORDINGS, BATCHES):
                 folder.inner(name, make=True).close()
-            with open(folder.create(CONFIG_FILE), "wb") as file:
-                file.write(_CONFIG.format(goal=line).encode())
-                file.flush()
-                os.fsync(file.fileno())
+            for name, text in ((PROTOCOL, _REVIEW), (CONFIG_FILE, _CONFIG.format(goal=line))):
+                with open(folder.create(name), "wb") as file:
+                    file.write(text.encode())
+                    file.flush()
+                    os.fsync(file.fileno())
         sync_folder(home)
     except FileExistsError:
         raise UsageError(f"{home} is a home already: nothing was written.") from None

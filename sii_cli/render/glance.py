@@ -68,7 +68,7 @@ def _tokens(seen: Glance) -> str:
     if not seen.tokens:
         return f"no trajectory yet ({beside})"
     least, middle, most = (_short(seen.tokens[name]) for name in ("min", "median", "max"))
-    return f"a trajectory has {least} / median {middle} / {most}   ({beside})"
+    return f"a trajectory has {least} / median {middle} / {most} ({beside})"
 
 
 def _doubts(seen: Glance) -> Iterator[tuple[str, str]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from recordings.reviews.protocol import DEFAULT_PROTOCOL, find_protocol
 from recordings.store.store import RecordingStore
 from recordings.trust.home_key import home_key
 from sii_cli.config.settings import BATCH_FILE
@@ -45,6 +46,7 @@ def listed(shell: Shell, *homes: Path, **env: str) -> dict[str, dict[str, Any]]:
 def test_init_makes_a_home_that_works(shell: Shell, limi: Path) -> None:
     assert "goal = 78" in (limi / "config.toml").read_text()
     assert (limi / "key").stat().st_size == 32
+    assert find_protocol(limi) == DEFAULT_PROTOCOL
     assert sorted(one.name for one in limi.iterdir() if one.is_dir()) == ["batches", "recordings"]
     shown = shell.sii("config", "--home", str(limi))
     assert shown.returncode == 0, shown.stderr
