@@ -97,6 +97,12 @@ def outcome_of(word: str) -> str:
     return EARLIER_WORDS.get(word, word)
 
 
+def outcome_line(outcome: str, score: float | None, reason: str) -> str:
+    """Return an outcome with its score and its reason, in a line."""
+    scored = "" if score is None else f" (score {score:.2f})"
+    return f"{outcome}{scored}{': ' if reason else ''}{reason}"
+
+
 def style_of(outcome: str) -> str:
     """Return how an outcome is drawn; an unknown one is drawn plain."""
     kind = _kind(outcome)

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import orjson
@@ -164,6 +165,7 @@ def _figures(report: ExportReport, options: ExportOptions) -> str:
         ("tokens", f"{sum(report.lengths):,}"),
         ("trained tokens", f"{report.trained:,}"),
         *_reviewed(report, options),
+        *_ended(report),
         *_rendered(report),
         *_conditions(report),
         ("models", _counts(report.models)),
@@ -192,6 +194,18 @@ def _reviewed(report: ExportReport, options: ExportOptions) -> list[tuple[str, s
         found.append(("counted like a reviewer", ", ".join(protocol.machines)))
     if dissent := sum(1 for one in report.recordings if one["samples"] and one["dissent"]):
         found.append(("recordings on which a reviewer is of another opinion", f"{dissent:,}"))
+    return found
+
+
+def _ended(report: ExportReport) -> list[tuple[str, str]]:
+    """Return how the sessions ended, and what reviewers took out of them."""
+    used = [one for one in report.recordings if one["samples"]]
+    found = [("outcomes", _counts(Counter(one["outcome"] or "unknown" for one in used)))]
+    if scores := [one["score"] for one in used if one["score"] is not None]:
+        spread_of = f"{min(scores):.2f} / {fmean(scores):.2f} / {max(scores):.2f}"
+        found.append((f"score, min / mean / max ({len(scores):,} with a score)", spread_of))
+    if excluded := sum(one["excluded_events"] for one in used):
+        found.append(("events that reviewers excluded", f"{excluded:,}"))
     return found
 
 
@@ -233,8 +247,9 @@ def _files(report: ExportReport, options: ExportOptions) -> str:
     lines += [f"| `{file.name}` | {file.rows:,} | `{file.sha256}` |" for file in report.files]
     notes = [
         "",
-        "`provenance.jsonl` has a line for every row: recording and its hash, reviewers, model, "
-        "query, licence, steps. `manifest.json` has the hash of every source.",
+        "`provenance.jsonl` has a line for every row: recording and its hash, reviewers, "
+        "outcome, score, model, query, licence, steps. `manifest.json` has the hash of every "
+        "source.",
     ]
     if options.validation:
         notes.append(

@@ -13,6 +13,7 @@ from recordings.reviews.approval import ApprovalState
 from recordings.reviews.keys import ReviewKeys
 from recordings.reviews.protocol import ReviewProtocol
 from recordings.samples.policy import DEFAULT_POLICY, SamplePolicy
+from recordings.store.checks import LastCheck
 
 Dedupe = Literal["off", "exact", "report", "near"]
 
@@ -36,6 +37,14 @@ class ChosenRecording:
     """Reviews that do not count, because this home did not write them."""
     facts: Mapping[str, str] = field(default_factory=dict)
     """What a collection may pin of the session (`recordings.pins`)."""
+    outcome: str | None = None
+    """How the session ended, in the words of `recordings.outcomes`."""
+    score: float | None = None
+    check: LastCheck | None = None
+    """The last one that ran."""
+    rubric: str | None = None
+    excluded: int = 0
+    """Events that reviewers exclude from training."""
 
     @property
     def id(self) -> str:

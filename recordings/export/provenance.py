@@ -32,6 +32,12 @@ def _origin(sample: Sample, source: ChosenRecording, license_name: str) -> dict[
         "approval": source.approval,
         "reviewers": source.reviewers,
         "dissent": source.dissent,
+        "excluded_events": source.excluded,
+        "outcome": source.outcome,
+        "score": source.score,
+        "check": source.check
+        and {"command": source.check.command, "exit_code": source.check.exit_code},
+        "rubric": source.rubric,
         "model": sample.model,
         "mode": start.mode,
         "speaker": start.speaker,

@@ -21,6 +21,10 @@ LIMI = {"min": 13_000, "mean": 42_400, "max": 152_000}
 """Tokens of LIMI's 78 trajectories (arXiv 2509.17567)."""
 BINS = (0, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000, 256_000)
 """Lower ends of the bins of the token histogram; the last has no upper end."""
+EXIT_CODE = "exit_code"
+"""Kind of the error of a command that ended with another exit code than 0, or of python that raised
+an exception.
+"""
 _COUNTED = frozenset({"model_response", "model_error", "observation"})
 
 
@@ -59,6 +63,8 @@ def figures_of(found: FoundRecording) -> Figures:
         else:
             name, error = _word(data["name"]), data["error"]
             figures.calls[name] += 1
+            if error is None and data.get("exit_code"):
+                error = EXIT_CODE
             if error is not None:
                 figures.errors[_word(error)] += 1
                 if error == TOOL_INFRA:
@@ -132,6 +138,12 @@ def _summary(rows: list[Figures]) -> dict[str, Any]:
             "calls": sum(row.outages for row in rows),
             "recordings": sum(bool(row.outages) for row in rows),
         },
+        "outcome": dict(
+            Counter(row.found.summary.session_outcome or "none" for row in rows).most_common()
+        ),
+        "state": dict(Counter(row.found.summary.state for row in rows).most_common()),
+        "score": _spread([score for row in rows if (score := row.found.summary.score) is not None]),
+        "excluded_events": sum(row.found.excluded for row in rows),
         "status": dict(Counter(row.found.summary.status for row in rows).most_common()),
         "approval": dict(approval.most_common()),
         "approval_yield": round(approval["approved"] / judged, 4) if judged else None,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
 from recordings.conversation.outages import outages_of
+from recordings.outcomes import outcome_line
 from recordings.replay.items import replay_items
 from recordings.storage.encoding import encode
 from recordings.storage.files import failure
@@ -13,8 +15,10 @@ from recordings.storage.log import read_events
 from recordings.store.summary import RecordingSummary, summarise
 
 
-def write_html(folder: Path, target: Path) -> None:
+def write_html(folder: Path, target: Path, ended: Sequence[str] = ()) -> None:
     """Write the page of a recording while it is read: memory does not grow with its length.
+
+    `ended`: lines above it, which say how the session ended and what was said of it.
 
     No text of the recording becomes markup, and the page loads nothing.
     Raises what `read_events` raises, and `RecordingFailed`.
@@ -22,7 +26,7 @@ def write_html(folder: Path, target: Path) -> None:
     template = resources.files("recordings.replay").joinpath("page.html").read_text("utf-8")
     before, after = template.split("@DATA@")
     line = _line(summary := summarise(folder), outages_of(folder).total())
-    about = {"title": _title(summary), "line": line}
+    about = {"title": _title(summary), "line": line, "ended": list(ended)}
     try:
         with open(target, "wb") as page:
             page.write(before.encode() + b'{"about":' + _safe(about) + b',"items":[')
@@ -50,6 +54,10 @@ def _title(summary: RecordingSummary) -> str:
 def _line(summary: RecordingSummary, outages: int) -> str:
     line = (
         f"{summary.id} · {summary.model} · {summary.rounds} rounds, {summary.steps} steps, "
-        f"{summary.duration:.0f} s · {summary.status}"
+        f"{summary.duration:.0f} s"
     )
+    if summary.session_outcome is not None:
+        line += f" · {outcome_line(summary.session_outcome, summary.score, summary.reason)}"
+    if summary.state != "ended":
+        line += f" · {summary.state}"
     return f"{line} · calls that hit an outage (tool_infra): {outages}" if outages else line

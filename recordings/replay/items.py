@@ -43,7 +43,9 @@ from recordings.events import (
     ToolOutput,
     UserMessage,
 )
+from recordings.outcomes import is_failure, outcome_line, outcome_of
 from recordings.replay.timeline import timeline
+from recordings.store.checks import LastCheck
 
 ItemKind = Literal["user", "reasoning", "content", "call", "output", "observation", "note"]
 
@@ -171,7 +173,13 @@ def _note(data: EventData) -> tuple[str, bool]:
             return "", False
         case RawGeneration() | ToolOutput() | Snapshot() | SnapshotFailed() | SummaryRequest():
             return "", False
-        case Stub() | Check() | SimulatedUser() | QueryOutcome() | Redaction():
+        case Check() as check:
+            last = LastCheck.of(check.model_dump())
+            return "\n".join((last.verdict, *last.details)), not check.passed
+        case QueryOutcome(status=status, score=score, reason=reason):
+            ended = outcome_of(status)
+            return f"Outcome: {outcome_line(ended, score, reason)}", is_failure(ended)
+        case Stub() | SimulatedUser() | Redaction():
             return "", False
         case UserMessage() | ModelRequest() | ModelResponse() | ToolCall() | Observation():
             return "", False  # shown as items of their own

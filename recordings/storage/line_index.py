@@ -27,7 +27,7 @@ begins, the user or the model wrote a message."""
 _HIDDEN = frozenset(
     {
         *("model_delta", "tool_output", "model_request", "raw_generation", "session_resume"),
-        *("snapshot", "summary_request", "summary_response", "stub", "query_outcome"),
+        *("snapshot", "summary_request", "summary_response", "stub"),
     }
 )
 _FAILED = re.compile(rb'"error":"|"exit_code":-?[1-9]')
@@ -117,6 +117,8 @@ def _marks(kind: str, text: bytes) -> int:
             return marks | ERROR
         case "model_response":
             return marks | SAID | (ERROR if _CUT_OFF in text else 0)
+        case "check" if b'"passed":false' in text:
+            return marks | ERROR
         case "round_end" if _BAD_END.search(text):
             return marks | ERROR
         case "sandbox_end" if b'"reason":"lost"' in text:

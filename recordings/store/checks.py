@@ -29,19 +29,25 @@ class LastCheck:
     """Why it could not run."""
     requirements: tuple[tuple[str, bool, str], ...] = ()
     """Name, whether it is met, and why."""
+    score: float | None = None
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Self:
         """Return what is shown of a `check` event's data. Raises what malformed data raises."""
-        exit_code, error = data["exit_code"], data.get("error")
-        if not isinstance(exit_code, int | None) or not isinstance(error, str | None):
-            raise TypeError("a check's exit code or error has another type")
+        exit_code, error, score = data["exit_code"], data.get("error"), data.get("score")
+        if not (
+            isinstance(exit_code, int | None)
+            and isinstance(error, str | None)
+            and isinstance(score, int | float | None)
+        ):
+            raise TypeError("a value of a check has another type")
         return cls(
             command=data["command"][:_LONGEST_COMMAND],
             exit_code=exit_code,
             passed=bool(data["passed"]),
             last_lines=last_lines(data["output"]),
             error=error and error[:_LONGEST_LINE],
+            score=score,
             requirements=tuple(
                 (one["name"][:_LONGEST_LINE], bool(one["met"]), one["why"][:_LONGEST_LINE])
                 for one in (data.get("requirements") or ())[:_MOST_REQUIREMENTS]
@@ -49,13 +55,23 @@ class LastCheck:
         )
 
     @property
-    def ended(self) -> str:
-        """How it ended, in a few words."""
+    def verdict(self) -> str:
+        """What it says, in a line."""
+        said = "passed" if self.passed else "failed"
         if self.error is not None:
-            return "could not run"
-        if self.exit_code is None:
-            return "stopped"
-        return f"exit code {self.exit_code}"
+            said = f"could not run: {self.error}"
+        code = "stopped" if self.exit_code is None else f"exit code {self.exit_code}"
+        score = "" if self.score is None else f", score {self.score:.2f}"
+        return f"check {said} ({code}{score}): {' '.join(self.command.split())}"
+
+    @property
+    def details(self) -> list[str]:
+        """What the verdict comes from: the requirements, then the last lines of the output."""
+        judged = [
+            f"{'✓' if met else '✗'} {name}{': ' if why else ''}{' '.join(why.split())}"
+            for name, met, why in self.requirements
+        ]
+        return [*judged, *self.last_lines]
 
 
 def last_lines(output: str, count: int = LAST_LINES) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from recordings.outcomes import EMPTY_ANSWER, STATES, outcome_of
 from recordings.storage.files import stored_status
 from recordings.storage.lines import parse_line, read_head
 from recordings.storage.log import LOG, LONGEST_LINE, is_locked, open_log, read_lines
+from recordings.store.checks import LastCheck
 
 if TYPE_CHECKING:
     from recordings.events import SessionStatus
@@ -90,6 +91,8 @@ class RecordingSummary:
     """Reason of the outcome, or of the session's end."""
     generated: int = 0
     """Tokens that the model generated."""
+    check: LastCheck | None = None
+    """The last check, if it is near the end (`checks.last_check` reads the whole log)."""
 
     @property
     def session_outcome(self) -> str | None:
@@ -126,6 +129,7 @@ def _summarise(folder: Path) -> RecordingSummary:
     last = tail[0] if tail else start
     end = last["data"] if last["type"] == "session_end" else None
     outcome = next((line["data"] for line in tail if _is_outcome(line, folder.name)), None)
+    check = next((line["data"] for line in tail if line["type"] == "check"), None)
     started = start["wall"] if start["session"] == folder.name else _forked(folder, start["wall"])
     usage = end and end["usage"]
     status: SummaryStatus = "crashed"
@@ -157,6 +161,7 @@ def _summarise(folder: Path) -> RecordingSummary:
         score=outcome and outcome.get("score"),
         reason=reason_of(outcome or end or {}),
         generated=usage["completion_tokens"] if usage else 0,
+        check=None if check is None else LastCheck.of(check),
     )
 
 

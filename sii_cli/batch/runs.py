@@ -28,7 +28,9 @@ _LARGEST = 16 << 20
 _BEYOND = 1e11
 """Every time in seconds and every count is below it."""
 KILLED = "killed"
-"""`Run.ended` of a run that was killed, or that still runs."""
+"""`Run.ended` of a run that was killed, or in the file of one that runs (`is_running`)."""
+RUNNING = "running"
+"""What is shown instead while it runs."""
 
 
 @dataclass(slots=True)

@@ -131,12 +131,17 @@ def status(folder: Path, as_json: bool) -> None:
     from sii_cli.batch.plan.pinned import load_pinned
     from sii_cli.batch.report.markdown import status_text
     from sii_cli.batch.report.report import make_report
-    from sii_cli.batch.runs import read_runs
+    from sii_cli.batch.running.lock import is_running
+    from sii_cli.batch.runs import KILLED, RUNNING, read_runs
     from sii_cli.text.sanitise import sanitise
 
     plan, queries, _ = load_pinned(folder)
+    running = is_running(folder)  # before the runs are read: a run that ends meanwhile says so
     attempts = read_attempts(folder, plan.name, plan.all_attempts(queries))
-    report = make_report(plan, queries, attempts, read_runs(folder))
+    runs = read_runs(folder)
+    if running and runs and runs[-1].ended == KILLED:
+        runs[-1].ended = RUNNING
+    report = make_report(plan, queries, attempts, runs)
     text = json.dumps(asdict(report)) if as_json else sanitise(status_text(report, attempts))
     click.echo(text)
 

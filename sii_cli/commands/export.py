@@ -221,6 +221,11 @@ def _sources(options: dict[str, Any], protocol: ReviewProtocol) -> list[ChosenRe
             first_message=one.summary.first_message,
             uncounted=one.uncounted,
             facts=read_facts(one.facts),
+            outcome=one.summary.session_outcome,
+            score=one.summary.score,
+            check=one.check,
+            rubric=one.rubric,
+            excluded=one.excluded,
         )
         for one in found
     ]

@@ -118,13 +118,15 @@ def command(
 def _export(folder: Path, html: Path | None, cast: Path | None) -> None:
     from recordings.replay.cast import write_cast
     from recordings.replay.html import write_html
+    from sii_cli.options.endings import ended_lines
     from sii_cli.render.figures import size
 
-    for target, write in ((html, write_html), (cast, write_cast)):
-        if target is None:
-            continue
+    for target in filter(None, (html, cast)):
         _check_target(target)
-        write(folder, target)
+        if target is html:
+            write_html(folder, target, ended_lines(folder))
+        else:
+            write_cast(folder, target)
         click.echo(f"{target}  {size(target.stat().st_size)}", err=True)
 
 

@@ -12,6 +12,7 @@ import click
 
 from recordings.storage.opening import read_given
 from sii_cli.errors import SiiError, UsageError
+from sii_cli.options.endings import ended_lines
 from sii_cli.options.filters import filter_options, make_filter, open_indexes
 from sii_cli.options.protocol import load_protocol
 from sii_cli.options.recordings import (
@@ -138,6 +139,8 @@ class _Reviewer:
         warn_when_void(folder)
         sha256 = hash_to_review(folder)
         warn_of_outages(folder)
+        for line in ended_lines(folder):
+            click.echo(line, err=True)
         counted = counted_reviews(folder, review_keys(folder))
         own = [review for review in counted if review.reviewer == self.name]
         words = StepRemarks(step for review in own for step in review.steps)

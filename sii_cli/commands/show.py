@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from sii_cli.options.endings import said_lines
 from sii_cli.options.homes import homes_option
 from sii_cli.options.recordings import find_one, warn_of_outages, warn_when_void
 from sii_cli.options.settings import example
@@ -30,3 +31,5 @@ def command(ref: str, full: bool) -> None:
     for event in read_events(folder):
         renderer.feed(event)
     renderer.finish()
+    for line in said_lines(folder):
+        click.echo(line)

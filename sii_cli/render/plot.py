@@ -33,7 +33,7 @@ def plot_stats(summary: dict[str, Any], path: Path) -> None:
         axes = figure.subplots(2, 2)
         _draw_tokens(axes[0][0], summary)
         _draw_bars(axes[0][1], _calls(summary), "Calls by tool")
-        _draw_bars(axes[1][0], summary["status"], "How sessions ended")
+        _draw_bars(axes[1][0], summary["outcome"], "How sessions ended")
         _draw_bars(axes[1][1], summary["approval"], "Approval")
         figure.suptitle(f"{summary['recordings']:,} trajectories")
         metadata = {"Date": None} if path.suffix.lower() == ".svg" else None

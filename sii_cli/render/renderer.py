@@ -15,6 +15,7 @@ from rich.text import Text
 
 from recordings.events import (
     CallRequest,
+    Check,
     Compaction,
     Edit,
     Event,
@@ -30,6 +31,7 @@ from recordings.events import (
     ModelResponse,
     NetworkRequest,
     Observation,
+    QueryOutcome,
     RawGeneration,
     RoundEnd,
     SandboxEnd,
@@ -45,6 +47,7 @@ from recordings.flags import SETTLED, describe_flags
 from sii_cli.agent.event_channel import Item
 from sii_cli.render.calls import call_label, render_call
 from sii_cli.render.changes import changes_line
+from sii_cli.render.endings import check_lines, outcome_text
 from sii_cli.render.markdown import MarkdownStream
 from sii_cli.render.observations import BAR, render_observation
 from sii_cli.render.screen import MAX_TAIL, PAPER, Screen, TailLine
@@ -361,6 +364,10 @@ def _note(data: EventData, width: int | None) -> list[Text]:
             return [Text(f"no snapshot: {one_line(data.reason, 300)}", "dim yellow")]
         case Interrupt():
             return [Text("Interrupted.", "yellow")]
+        case Check():
+            return check_lines(data)
+        case QueryOutcome():
+            return [outcome_text(data)]
         case RoundEnd() if data.status in ENDINGS:
             reason = f": {one_line(data.reason, 300)}" if data.reason else "."
             return [Text(f"{ENDINGS[data.status]}{reason}", "red")]

@@ -29,7 +29,14 @@ def stats_lines(summary: dict[str, Any]) -> Iterator[str]:
             yield f"{name:<10}{cells}"
     yield from _calls(summary)
     yield ""
-    yield f"status     {_counts(summary['status'])}"
+    yield f"outcome    {_counts(summary['outcome'])}"
+    if summary["state"].keys() != {"ended"}:
+        yield f"state      {_counts(summary['state'])}"
+    if summary["score"]:
+        spread = ", ".join(f"{name} {value:.2f}" for name, value in summary["score"].items())
+        yield f"score      {spread}"
+    if summary["excluded_events"]:
+        yield f"excluded   {counted(summary['excluded_events'], 'event', 'events')} by reviewers"
     approved = summary["approval_yield"]
     share = "" if approved is None else f"  ({approved:.0%} of those judged are approved)"
     yield f"approval   {_counts(summary['approval'])}{share}"

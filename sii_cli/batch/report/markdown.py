@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
@@ -11,7 +12,7 @@ from sii_cli.batch.attempts import Attempts
 from sii_cli.batch.report.report import BatchReport, Cause, QueryRow, StatusRow, sum_of
 from sii_cli.batch.runs import Run
 from sii_cli.render.figures import counted
-from sii_cli.text.sanitise import one_line
+from sii_cli.text.sanitise import one_line, sanitise
 
 CELL = 160
 
@@ -37,9 +38,14 @@ def report_markdown(report: BatchReport) -> str:
             + "\n- n: a query's sessions that came to an outcome; c: those whose check passed. "
             "Queries without a check are left out.",
         ]
-    parts += ["## What went wrong", _causes(report.causes)]
+    parts += ["## What went wrong", _causes(report.causes, report)]
+    if report.check_errors:
+        parts += [
+            "## Checks that could not run (in no rate)",
+            _causes(report.check_errors, report),
+        ]
     if report.infra:
-        parts += ["## Infrastructure (not counted)", _causes(report.infra)]
+        parts += ["## Infrastructure (not counted)", _causes(report.infra, report)]
     if report.left:
         parts += [
             "## Unfinished attempts",
@@ -78,7 +84,7 @@ def _summary(report: BatchReport) -> str:
 
 def _yield(rows: Iterable[StatusRow]) -> str:
     return _table(
-        ("status", "sessions", "share", "tokens", "a session", "time", "a session"),
+        ("outcome", "sessions", "share", "tokens", "a session", "time", "a session"),
         (
             (
                 row.status,
@@ -142,21 +148,32 @@ def status_text(report: BatchReport, attempts: Attempts) -> str:
         spent = sum(run.seconds for run in report.runs)
         runs = counted(len(report.runs), "run", "runs")
         lines.append(f"{_time(spent)} in {runs}, {report.tokens} tokens generated")
-    lines += [
-        f"  {one_line(cause.status, CELL)}: {one_line(cause.reason, CELL)} "
-        f"({cause.sessions}, see {cause.example})"
-        for cause in (*report.causes, *report.infra)
-    ]
+    for cause in (*report.causes, *report.check_errors, *report.infra):
+        reason = f": {one_line(cause.reason, CELL)}" if cause.reason else ""
+        lines.append(f"{cause.sessions} {one_line(cause.status, CELL)}{reason}")
+        lines += [f"  | {one_line(said, CELL)}" for said in cause.said]
+        lines.append(f"  {look_at(cause, report)}")
     return "\n".join(lines)
 
 
-def _causes(causes: Sequence[Cause]) -> str:
+def look_at(cause: Cause, report: BatchReport) -> str:
+    """Return the command that shows a session of a cause, from any directory."""
+    return f"sii show {cause.example} --home {shlex.quote(report.folder)}"
+
+
+def _causes(causes: Sequence[Cause], report: BatchReport) -> str:
+    """Return a table, and under it a command for each of its rows."""
     if not causes:
         return "Nothing."
-    return _table(
-        ("status", "reason", "sessions", "look at"),
-        ((cause.status, cause.reason, cause.sessions, cause.example) for cause in causes),
+    rows = _table(
+        ("sessions", "outcome", "reason", "what its check said last", "for example"),
+        (
+            (cause.sessions, cause.status, cause.reason, " / ".join(cause.said), cause.example)
+            for cause in causes
+        ),
     )
+    commands = "\n".join(look_at(cause, report) for cause in causes)
+    return f"{rows}\n\n```console\n{sanitise(commands)}\n```"
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

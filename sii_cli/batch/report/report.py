@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from statistics import fmean
 
+from recordings.errors import UNREADABLE
 from recordings.outcomes import is_failure, is_verdict
+from recordings.store.checks import last_check
 from recordings.store.summary import RecordingSummary
 from sii_cli.batch.attempts import Attempts
 from sii_cli.batch.plan.plan import BatchPlan
@@ -19,6 +22,8 @@ from sii_cli.queries.queries import Query
 
 DIGITS = re.compile(r"(?<!exit code )(?<!\d)\d+")
 """Numbers that are ignored when causes are grouped; exit codes are not."""
+SAID_LINES = 3
+"""Of a check's output, by which failures are grouped."""
 NOT_YET = "not run to an outcome yet"
 
 
@@ -56,6 +61,8 @@ class Cause:
     sessions: int
     example: str
     """A recording to look at."""
+    said: list[str] = field(default_factory=list)
+    """The last lines of its check's output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +89,7 @@ class BatchReport:
     """The summary of a batch."""
 
     name: str
+    folder: str
     planned: int
     done: int
     queries: int
@@ -121,6 +129,7 @@ def make_report(
         by_query[one.query or ""].append(one)
     return BatchReport(
         name=plan.name,
+        folder=str(attempts.folder.absolute()),
         planned=plan.size(queries),
         done=len(ended),
         queries=len(queries),
@@ -181,15 +190,30 @@ def _solved(those: Iterable[RecordingSummary]) -> int:
 
 
 def causes(failed: Iterable[RecordingSummary]) -> list[Cause]:
-    """Group failures by outcome and reason; numbers in a reason are ignored, save exit codes."""
-    groups: dict[tuple[str, str], list[RecordingSummary]] = defaultdict(list)
+    """Group failures by outcome, reason and what the check said.
+
+    Numbers in them are ignored, save exit codes.
+    """
+    groups: dict[tuple[str, ...], list[tuple[RecordingSummary, list[str]]]] = defaultdict(list)
     for one in failed:
-        groups[one.outcome or "", DIGITS.sub("N", one.reason)].append(one)
+        said = _said_by_check(one)
+        alike = (DIGITS.sub("N", text) for text in (one.reason, *said))
+        groups[one.outcome or "", *alike].append((one, said))
     causes = [
-        Cause(status, those[0].reason, len(those), those[0].id)
-        for (status, _), those in groups.items()
+        Cause(status, those[0][0].reason, len(those), those[0][0].id, those[0][1])
+        for (status, *_), those in groups.items()
     ]
     return sorted(causes, key=lambda cause: -cause.sessions)
+
+
+def _said_by_check(one: RecordingSummary) -> list[str]:
+    if one.outcome not in ("unsolved", "gave_up", "check_error"):
+        return []
+    check = one.check
+    if check is None:  # its output is long
+        with suppress(*UNREADABLE):
+            check = last_check(one.folder)
+    return [] if check is None else list(check.last_lines[-SAID_LINES:])
 
 
 def _left(attempts: Attempts, last_failures: Mapping[str, str]) -> list[UnfinishedAttempts]:

@@ -16,6 +16,22 @@ from sii_cli.errors import UsageError
 LOCK = "lock"
 
 
+def is_running(folder: Path) -> bool:
+    """Return whether a process works on a batch, as far as its lock can be read."""
+    try:
+        fd = open_file(folder, LOCK)
+    except OSError:
+        return False
+    with open(fd, "rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+    return False
+
+
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the lock of a batch's folder, which is made if need be.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,8 @@ from recordings.storage.log import read_events
 from tests.fakes.batch_server import BatchServer
 from tests.fakes.threads import in_a_thread
 from tests.recordings.data_of import data_of
-from tests.sii_cli.batch.test_batch_command import CHECK, Place, query
+from tests.sii_cli.batch.test_batch_command import CHECK, PROGRAM, ROOT, Place, query, wait_for
+from tests.sii_cli.terminal import clean_environment
 
 
 @pytest.fixture
@@ -118,3 +121,53 @@ def test_a_set_up_that_fails_costs_no_generation(place: Place) -> None:
     assert "The set-up command" in told
     ran = (place.out / "workspaces" / "ran").read_text()
     assert 4 <= ran.count("x") <= 5  # its retries are those of the query, not of each attempt
+
+
+LONG = "seq 100000 | tail -c 8000"
+"""Fills what is kept of a check's output, so that its line is not at the log's end."""
+
+
+def test_the_lines_of_a_report_are_commands_that_work(place: Place) -> None:
+    said = f"{LONG}; echo '`cents` are wrong'; exit 3"
+    file = place.write(query("a", "steps=1", check=said), query("b", "steps=1", check="no-such"))
+    out = place.folder / "a batch"
+    place.run(str(file), "--out", str(out), "-n", "2")
+    text = (out / "report.md").read_text()
+    commands = [line for line in text.splitlines() if line.startswith("sii show ")]
+    assert len(commands) == 2
+    status = subprocess.run(
+        [*PROGRAM, "0.0", "batch", "status", str(out)],
+        **shell_of(place),
+        check=True,
+    ).stdout
+    assert "2 unsolved: the check failed (exit code 3)\n" in status
+    assert "  | `cents` are wrong\n" in status
+    assert [line.strip() for line in status.splitlines() if "sii show" in line] == commands
+    for command in commands:
+        words = shlex.split(command)
+        assert words[-1] == str(out)
+        done = subprocess.run([*PROGRAM, "0.0", *words[1:]], **shell_of(place), check=True)
+        assert "outcome: " in done.stdout
+    assert r"\`cents\` are wrong" in text
+
+
+def shell_of(place: Place) -> dict[str, Any]:
+    """A user's shell in another directory."""
+    env = clean_environment() | {"SII_HOME": str(place.folder / "home"), "PYTHONPATH": str(ROOT)}
+    return {"cwd": "/", "env": env, "capture_output": True, "text": True}
+
+
+def test_a_run_that_runs_is_not_killed(place: Place) -> None:
+    place.server._slow = 0.2
+    file = place.write(query("a", "steps=99"))
+    process = place.start(str(file), "--out", "out")
+    wait_for(lambda: (place.out / "runs.json").exists())
+    ended = []
+    for _ in range(2):
+        argv = [*PROGRAM, "0.0", "batch", "status", str(place.out), "--json"]
+        done = subprocess.run(argv, **shell_of(place), check=True)
+        ended += [run["ended"] for run in json.loads(done.stdout)["runs"]]
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+    assert ended == ["running", "killed"]

@@ -8,13 +8,24 @@ from typing import Any
 
 import pytest
 
-from recordings.events import Check, QueryOutcome, RoundEnd, SessionEnd, SessionStatus, UserMessage
+from recordings.events import (
+    Check,
+    Observation,
+    QueryOutcome,
+    RoundEnd,
+    SessionEnd,
+    SessionStatus,
+    UserMessage,
+)
 from recordings.index.find import find
 from recordings.index.index import RecordingIndex
 from recordings.recorder import Recorder
+from recordings.reviews.lines import StepReview
+from recordings.reviews.reviews import add_review
 from recordings.storage.encoding import encode
 from recordings.store.summary import summarise
 from tests.recordings.recording_sessions import session_start
+from tests.recordings.samples.told_session import two_rounds
 from tests.sii_cli.shell import Shell
 
 PYTEST = "collected 2 items\n\nFAILED test_money.py::test_split - assert 999 == 1000\n1 failed\n"
@@ -151,6 +162,7 @@ def test_a_list_has_the_score_and_what_the_check_said(shell: Shell) -> None:
         "exit_code": 1,
         "passed": False,
         "error": None,
+        "score": 0.5,
         "last_lines": [line for line in PYTEST.splitlines() if line],
         "requirements": [["cents", False, "999"], ["sum", True, ""]],
     }
@@ -184,3 +196,118 @@ def test_a_session_without_a_score_has_the_lines_of_before() -> None:
     assert encode(failed_check(output="")) == (
         b'{"round":1,"command":"pytest -q","exit_code":1,"passed":false,"output":"","seconds":0.5}'
     )
+
+
+def checked(shell: Shell) -> Path:
+    requirements = [{"name": "cents", "met": False, "why": "999"}, {"name": "sum", "met": True}]
+    check = failed_check(score=0.5, requirements=requirements)
+    return attempt(shell, "unsolved", check=check, score=0.5, reason="the check failed")
+
+
+VERDICT = "check failed (exit code 1, score 0.50): pytest -q"
+FAILED = "FAILED test_money.py::test_split - assert 999 == 1000"
+
+
+@pytest.mark.parametrize("command", ["show", "replay"])
+def test_the_check_and_the_outcome_are_at_the_end(shell: Shell, command: str) -> None:
+    folder = checked(shell)
+    told = shell.sii(command, folder.name).stdout
+    check, outcome = told.index(VERDICT), told.index("outcome: unsolved (score 0.50): the check")
+    assert told.index("Fix the ledger.") < check < outcome
+    assert all(line in told for line in ("✗ cents: 999", "✓ sum", FAILED))
+    if command == "show":
+        assert "rubric: Are the cents right?" in told
+
+
+def test_a_reviewer_reads_outcome_check_rubric_and_what_others_said_first(shell: Shell) -> None:
+    folder = checked(shell)
+    steps = [StepReview(seq=1, exclude=True)]
+    add_review(folder, "ada", verdict="reject", note="no", steps=steps, key=shell.key)
+    done = shell.sii("review", folder.name, "--speaker", "bo", stdin="q\n")
+    header = done.stderr.splitlines()
+    for line in (
+        "outcome: unsolved (score 0.50): the check failed",
+        VERDICT,
+        f"| {FAILED}",
+        "rubric: Are the cents right?",
+        "reviews: ada reject",
+        "excluded from training: 1 events (1)",
+    ):
+        assert line in header, done.stderr
+
+
+def test_the_page_has_them_above_and_at_the_end(shell: Shell, tmp_path: Path) -> None:
+    folder, page = checked(shell), tmp_path / "page.html"
+    assert shell.sii("replay", folder.name, "--html", str(page)).returncode == 0
+    text = page.read_text().split('id="data">')[1].split("</script>")[0]
+    data = json.loads(text)
+    assert data["about"]["line"].endswith(" · unsolved (score 0.50): the check failed")
+    assert VERDICT in data["about"]["ended"]
+    assert "rubric: Are the cents right?" in data["about"]["ended"]
+    notes = [item for item in data["items"] if item[1] == "note"]
+    (check,) = (item for item in notes if item[3].startswith(VERDICT))
+    assert check[4] == {"about": "", "error": True}
+    assert FAILED in check[3]
+    assert any(item[3] == "Outcome: unsolved (score 0.50): the check failed" for item in notes)
+
+
+def test_words_of_a_check_cannot_move_the_cursor(shell: Shell) -> None:
+    evil = "\x1b[2J\x1b]0;title\x07 \u202egone"
+    requirements = [{"name": evil, "met": True, "why": evil}]
+    check = failed_check(command=evil, output=evil, requirements=requirements, error=evil)
+    folder = attempt(shell, "check_error", check=check, reason=evil)
+    shown = [shell.sii(name, folder.name).stdout for name in ("show", "replay")]
+    reviewed = shell.sii("review", folder.name, "--speaker", "bo", stdin="q\n").stderr
+    for text in (*shown, reviewed, shell.sii("list").stdout):
+        assert not set(text) & {"\x1b", "\x07", "\u202e"}
+
+
+def test_stats_count_outcomes_scores_and_commands_that_ended_with_another_code(
+    shell: Shell,
+) -> None:
+    attempt(shell, "solved", score=1.0)
+    attempt(shell, "unsolved", score=0.5)
+    attempt(shell, None, ends=None)
+    _, folder = shell.store.create_folder()
+    recorder = Recorder.create(folder, folder.name, key=shell.key)
+    recorder.record(session_start(), "harness")
+    for number, (name, code, error) in enumerate(
+        [("bash", 1, None), ("bash", 0, None), ("python", 1, None), ("bash", None, "timeout")]
+    ):
+        facts = {"step": 1, "call_id": str(number), "seconds": 0.1, "text": ""}
+        recorder.record(Observation(name=name, exit_code=code, error=error, **facts), "tool")
+    recorder.close()
+    stats = json.loads(shell.sii("stats", "--json").stdout)
+    assert stats["calls"] == {
+        "bash": {"calls": 3, "failed": 2},
+        "python": {"calls": 1, "failed": 1},
+    }
+    assert stats["errors"] == {"exit_code": 2, "timeout": 1}
+    assert stats["outcome"] == {"none": 2, "solved": 1, "unsolved": 1}
+    assert stats["state"] == {"crashed": 2, "ended": 2}
+    assert (stats["score"]["min"], stats["score"]["max"]) == (0.5, 1.0)
+    told = shell.sii("stats").stdout
+    assert "outcome    none 2, " in told
+    assert "score      min 0.50, " in told
+
+
+def test_provenance_and_card_have_outcome_score_check_and_exclusions(shell: Shell) -> None:
+    _, folder = shell.store.create_folder()
+    session = two_rounds(folder, mode="batch", batch="monday", query="q", rubric="Cents?")
+    del session
+    recorder = Recorder.resume(folder, key=shell.key)
+    recorder.record(failed_check(score=0.75), "harness")
+    recorder.record(QueryOutcome(status="unsolved", score=0.75, reason="no"), "harness")
+    recorder.close()
+    steps = [StepReview(seq=4, exclude=True)]
+    add_review(folder, "ada", verdict="approve", steps=steps, key=shell.key)
+    done = shell.sii("export", "out", "--format", "tokens")
+    assert done.returncode == 0, done.stderr
+    first = json.loads((shell.workspace / "out/provenance.jsonl").read_text().splitlines()[0])
+    assert (first["outcome"], first["score"], first["excluded_events"]) == ("unsolved", 0.75, 1)
+    assert first["check"] == {"command": "pytest -q", "exit_code": 1}
+    assert first["rubric"] == "Cents?"
+    card = (shell.workspace / "out/README.md").read_text()
+    assert "| outcomes | unsolved 1 |" in card
+    assert "| score, min / mean / max (1 with a score) | 0.75 / 0.75 / 0.75 |" in card
+    assert "| events that reviewers excluded | 1 |" in card

@@ -1,0 +1,66 @@
+"""How a session ended and what was said of it, in lines: outcome, check, rubric, reviews."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from sii_cli.options.recordings import warn
+
+
+def ended_lines(folder: Path) -> list[str]:
+    """Return the lines above a session that is reviewed; a part that cannot be read is left out."""
+    from recordings.errors import UNREADABLE
+    from recordings.outcomes import outcome_line
+    from recordings.store.checks import last_check
+    from recordings.store.summary import summarise
+    from sii_cli.text.sanitise import one_line
+
+    lines = []
+    try:
+        summary = summarise(folder)
+        if summary.session_outcome is not None:
+            ended = outcome_line(summary.session_outcome, summary.score, summary.reason)
+            lines.append(f"outcome: {ended}")
+        if (check := last_check(folder)) is not None:
+            lines.append(check.verdict)
+            lines += [f"| {line}" for line in check.details]
+    except UNREADABLE:
+        pass  # the command itself reports what is wrong with it
+    return [*(one_line(line, 300) for line in lines), *said_lines(folder)]
+
+
+def said_lines(folder: Path) -> list[str]:
+    """Return what the query asks a reviewer to check, and what reviewers said."""
+    from recordings.errors import UNREADABLE, why_damaged
+    from sii_cli.text.sanitise import one_line
+
+    try:
+        return [one_line(line, 300) for line in _said(folder)]
+    except UNREADABLE as error:
+        warn(why_damaged(error))
+        return []
+
+
+def _said(folder: Path) -> Iterator[str]:
+    from recordings.reviews.approval import standing
+    from recordings.reviews.reviews import counted_reviews, excluded_events
+    from recordings.storage.lines import parse_line
+    from recordings.storage.log import read_lines, recording_hash
+    from sii_cli.config.home_key import review_keys
+
+    start = parse_line(next(read_lines(folder)).text)["data"]
+    if rubric := start.get("rubric"):
+        yield f"rubric: {rubric}"
+    reviews = counted_reviews(folder, review_keys())
+    verdicts = standing(reviews, recording_hash(folder)).verdicts
+    if verdicts:
+        given = (f"{name} {verdict.replace('_', ' ')}" for name, verdict in verdicts.items())
+        yield f"reviews: {', '.join(given)}"
+    if excluded := excluded_events(reviews):
+        yield f"excluded from training: {len(excluded)} events ({_first(sorted(excluded))})"
+
+
+def _first(numbers: list[int]) -> str:
+    shown = ", ".join(map(str, numbers[:8]))
+    return f"{shown}, …" if len(numbers) > 8 else shown
