@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from sii_cli.options.protocol import load_protocol
 from sii_cli.options.recordings import warn
+from sii_cli.render.figures import counted
 
 
 def ended_lines(folder: Path) -> list[str]:
@@ -35,30 +37,44 @@ def said_lines(folder: Path) -> list[str]:
     from recordings.errors import UNREADABLE, why_damaged
     from sii_cli.text.sanitise import one_line
 
+    lines: list[str] = []
     try:
-        return [one_line(line, 300) for line in _said(folder)]
+        lines.extend(_rubric(folder))
+        lines.extend(_reviews(folder))
     except UNREADABLE as error:
         warn(why_damaged(error))
-        return []
+    return [one_line(line, 300) for line in lines]
 
 
-def _said(folder: Path) -> Iterator[str]:
-    from recordings.reviews.approval import standing
-    from recordings.reviews.reviews import counted_reviews, excluded_events
+def _rubric(folder: Path) -> Iterator[str]:
     from recordings.storage.lines import parse_line
-    from recordings.storage.log import read_lines, recording_hash
-    from sii_cli.config.home_key import review_keys
+    from recordings.storage.log import read_lines
 
     start = parse_line(next(read_lines(folder)).text)["data"]
     if rubric := start.get("rubric"):
         yield f"rubric: {rubric}"
-    reviews = counted_reviews(folder, review_keys())
-    verdicts = standing(reviews, recording_hash(folder)).verdicts
-    if verdicts:
-        given = (f"{name} {verdict.replace('_', ' ')}" for name, verdict in verdicts.items())
-        yield f"reviews: {', '.join(given)}"
+
+
+def _reviews(folder: Path) -> Iterator[str]:
+    from recordings.conversation.authors import authors_of
+    from recordings.reviews.approval import standing
+    from recordings.reviews.reviews import counted_reviews, excluded_events
+    from recordings.storage.files import REVIEWS
+    from recordings.storage.log import recording_hash
+    from sii_cli.config.home_key import review_keys
+
+    if not (folder / REVIEWS).exists():
+        return
+    reviews, authors = counted_reviews(folder, review_keys(folder)), authors_of(folder)
+    stands = standing(reviews, recording_hash(folder), load_protocol(), authors)
+    if stands.verdicts:
+        given = (f"{name} {verdict.replace('_', ' ')}" for name, verdict in stands.verdicts.items())
+        yield f"reviews: {stands.state.replace('_', ' ')} ({', '.join(given)})"
+    if stands.dissent:
+        yield f"of another opinion: {', '.join(stands.dissent)}"
     if excluded := excluded_events(reviews):
-        yield f"excluded from training: {len(excluded)} events ({_first(sorted(excluded))})"
+        count = counted(len(excluded), "event", "events")
+        yield f"excluded from training: {count} ({_first(sorted(excluded))})"
 
 
 def _first(numbers: list[int]) -> str:

@@ -20,7 +20,7 @@ from recordings.events import (
 from recordings.index.find import find
 from recordings.index.index import RecordingIndex
 from recordings.recorder import Recorder
-from recordings.reviews.lines import StepReview
+from recordings.reviews.review import StepReview
 from recordings.reviews.reviews import add_review
 from recordings.storage.encoding import encode
 from recordings.store.summary import summarise
@@ -230,8 +230,8 @@ def test_a_reviewer_reads_outcome_check_rubric_and_what_others_said_first(shell:
         VERDICT,
         f"| {FAILED}",
         "rubric: Are the cents right?",
-        "reviews: ada reject",
-        "excluded from training: 1 events (1)",
+        "reviews: rejected (ada reject)",
+        "excluded from training: 1 event (1)",
     ):
         assert line in header, done.stderr
 
@@ -274,7 +274,7 @@ def test_stats_count_outcomes_scores_and_commands_that_ended_with_another_code(
     for number, (name, code, error) in enumerate(
         [("bash", 1, None), ("bash", 0, None), ("python", 1, None), ("bash", None, "timeout")]
     ):
-        facts = {"step": 1, "call_id": str(number), "seconds": 0.1, "text": ""}
+        facts: dict[str, Any] = {"step": 1, "call_id": str(number), "seconds": 0.1, "text": ""}
         recorder.record(Observation(name=name, exit_code=code, error=error, **facts), "tool")
     recorder.close()
     stats = json.loads(shell.sii("stats", "--json").stdout)
