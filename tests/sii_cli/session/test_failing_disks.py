@@ -84,7 +84,7 @@ def test_recordings_on_a_full_disk_are_listed_and_searched(
     for _ in range(2):
         listed = shell.sii("list", SII_HOME=home)
         assert listed.returncode == 0, listed.stderr
-        assert listed.stdout.count("done") == (2 if indexed else 1)
+        assert listed.stdout.count("unchecked") == (2 if indexed else 1)
         assert shell.sii("search", "ledger", SII_HOME=home).returncode == 0
     if indexed:
         assert index.stat().st_ino == before  # it is not thrown away
