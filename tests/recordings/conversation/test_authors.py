@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ def store(tmp_path: Path) -> RecordingStore:
     return RecordingStore(tmp_path / "recordings")
 
 
-def recorded(store: RecordingStore, *, rounds: int = 1, **start: object) -> Path:
+def recorded(store: RecordingStore, *, rounds: int = 1, **start: Any) -> Path:
     _, folder = store.create_folder()
     record_session(folder, rounds=rounds, steps=1, **start)
     return folder
