@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import stat
@@ -25,6 +26,8 @@ def find_secret(path: Path) -> bytes | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):  # a link, a socket
+            raise _not_regular(path) from None
         raise HomeKeyUnusable(f"{path} cannot be read: {error.strerror}.") from error
     try:
         _check(path, os.fstat(fd))
@@ -57,13 +60,17 @@ def make_secret(path: Path) -> bytes:
 def _check(path: Path, status: os.stat_result) -> None:
     """Raise `HomeKeyUnusable` unless it is a file that only the user can read."""
     if not stat.S_ISREG(status.st_mode):
-        raise HomeKeyUnusable(f"{path} is not a regular file: remove it, and a key is created.")
+        raise _not_regular(path)
     if status.st_uid != os.geteuid():
         raise HomeKeyUnusable(
             f"{path} belongs to another user: use a home of your own (set SII_HOME)."
         )
     if status.st_mode & 0o077:
         raise HomeKeyUnusable(f"Other users can read {path}: run `chmod 600 {path}`.")
+
+
+def _not_regular(path: Path) -> HomeKeyUnusable:
+    return HomeKeyUnusable(f"{path} is not a regular file: remove it, and a key is created.")
 
 
 def _make(path: Path) -> None:

@@ -61,7 +61,13 @@ def place_workspace(
             else (f"{where} is not there: use --workspace DIR, or make it first.",)
         )
         return ForkWorkspace(str(where), "as they are now: no snapshot was taken then", warnings)
-    target = wanted or forks_folder(find_home(os.environ)) / fork / "workspace"
+    forks = forks_folder(find_home(os.environ))
+    if wanted is None and forks.is_symlink():
+        raise UsageError(
+            f"{forks} is a link, and nothing is written through it: remove it, or give --workspace "
+            "a new directory."
+        )
+    target = wanted or forks / fork / "workspace"
     return _materialise(parent, seq, target)
 
 

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from recordings.events import Snapshot
+from recordings.storage.log import read_events
 from recordings.store.store import RecordingStore
 from recordings.trust.home_key import HomeKey, home_key
+from sandbox.snapshots import SnapshotStore
 from sii_cli.config.settings import BATCH_FILE, find_key_home
-from tests.recordings.recording_sessions import record_session
+from tests.recordings.recording_sessions import FakeSession, record_session
 from tests.sii_cli.commands.test_hostile_trust import leave_a_call
 from tests.sii_cli.shell import Shell
 
@@ -105,3 +108,25 @@ def test_nothing_is_pruned_through_a_link(
     assert thesis.is_dir()
     assert kept.exists()
     assert {path.name for path in (tmp_path / "projects").iterdir()} == {"thesis", "ab", "notes"}
+
+
+def test_no_fork_is_written_through_a_link(shell: Shell, theirs: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    store = SnapshotStore(theirs / "snapshots")
+    with store.objects.at_work():
+        tree = store.objects.put(b"")
+        store.objects.commit()
+    store.close()
+
+    def keep(session: FakeSession) -> None:
+        session.note(Snapshot(step=0, cause="start", tree=tree, seconds=0.1), "harness")
+
+    _, folder = RecordingStore(theirs / "recordings").create_folder()
+    record_session(folder, rounds=1, change=keep)
+    seq = next(one.seq for one in read_events(folder) if isinstance(one.data, Snapshot))
+    (theirs / "forks").symlink_to(outside)
+    done = shell.sii("fork", folder.name, "--at", str(seq), SII_HOME=str(theirs))
+    assert done.returncode == 2
+    assert f"{theirs / 'forks'} is a link, and nothing is written through it" in done.stderr
+    assert list(outside.iterdir()) == []
