@@ -82,7 +82,9 @@ class Collection:
 
     def _refuse(self, path: Path, error: OSError) -> None:
         why = str(error) if isinstance(error, UnexpectedFile) else f"{path}: {error.strerror}"
-        self.refused.append(f"Not read: {why}.")
+        is_link = path.is_symlink() or (path / RECORDINGS).is_symlink()
+        remedy = ": `--home` reads a folder elsewhere" if is_link else ""
+        self.refused.append(f"Not read: {why}{remedy}.")
 
 
 def home_of(folder: Path) -> Path:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import typing
 from typing import Any
 
+from recordings.pins import PINNED
 from scripts.reference.markdown import page, plain, table
 from sii_cli.config import types
 from sii_cli.config.settings import (
+    COLLECTION,
     CONFIG_FILE,
     KEY_HOME,
     PROJECT_FOLDER,
@@ -68,6 +70,11 @@ def _settings() -> str:
         f"(`$SII_HOME/{CONFIG_FILE}`), the default. `sii config` prints the values in force and "
         "where each came from. Sizes are bytes, or a number with `k`, `m`, `g` or `t`.",
         *(part for field in SETTING_FIELDS for part in _setting(field, hints[field.name])),
+        f"## `[{COLLECTION}]`",
+        f"A table of your own file alone. `goal`: how many approved trajectories the home's "
+        f"collection is to have. `[{COLLECTION}.pins]`: what all its sessions share, as texts: "
+        f"{', '.join(f'`{name}`' for name in PINNED)}; `sii config --pin ID` writes what a "
+        "recording used ([keep a collection](../guides/collection.md)).",
     )
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import resource
 import time
+from shlex import quote
 
 import click
 
 from recordings.errors import RecordingError
+from recordings.store.collection import BATCHES
 from sii_cli.assembly import make_key
 from sii_cli.batch.attempts import read_attempts
 from sii_cli.batch.options import BatchOptions
@@ -32,7 +34,7 @@ from sii_cli.batch.sessions.same_model import refuse_another_model
 from sii_cli.batch.sessions.served_model import models_of
 from sii_cli.batch.sessions.session_parts import SessionParts
 from sii_cli.config.home_key import writing_key
-from sii_cli.config.settings import KEY_HOME, find_key_home, variable_of
+from sii_cli.config.settings import find_home
 from sii_cli.errors import DONE, INFRASTRUCTURE, INTERRUPTED, LIMIT, SiiError
 from sii_cli.queries.validate import ValidatedFile
 from sii_cli.queries.workspaces.copies import remove_leftover_copies
@@ -169,9 +171,11 @@ def _print_end(batch: Batch, report: BatchReport) -> None:
     ended = ", ".join(f"{row.status} {row.sessions}" for row in report.statuses) or "none"
     click.echo(f"{report.done} of {report.planned} sessions: {ended}; infra {sum_of(report.infra)}")
     click.echo(f"Report: {batch.folder / 'report.md'}")
-    home = find_key_home(os.environ)
-    if home != find_key_home({**os.environ, variable_of("home"): str(batch.folder)}):
-        click.echo(f"Its recordings: {KEY_HOME}={home} SII_HOME={batch.folder} sii list")
+    in_home = batch.folder.parent == find_home(os.environ) / BATCHES
+    which = (
+        f"--batch {quote(batch.folder.name)}" if in_home else f"--home {quote(str(batch.folder))}"
+    )
+    click.echo(f"Its recordings: sii list {which}")
 
 
 def _allow_many_files() -> None:

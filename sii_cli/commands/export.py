@@ -41,7 +41,7 @@ FORMATS = tuple(name.replace("_", "-") for name in TARGETS)
         "sii export data --format tokens",
         "sii export data --format slime --with-script --query q7 --max-tokens 131072",
         "sii export data --format messages --split 0.1 --dedupe near --license apache-2.0",
-        "SII_HOME=runs/monday sii export data --format preference --pairs runs/monday/pairs.jsonl",
+        "sii export data --format preference --home runs/monday --pairs runs/monday/pairs.jsonl",
     ),
 )
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
@@ -194,7 +194,7 @@ def _units(
     if left_out and not pairs and all(one.reason == "missing" for one in left_out):
         raise SiiError(
             f"The recordings of {options['pairs']} are not in {stores[0].root}: say where they "
-            f"are, as in `SII_HOME={options['pairs'].parent} sii export …`."
+            f"are, with `--home {options['pairs'].parent}`."
         )
     return pairs, left_out
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     f"is now; a recording that is resumed becomes this home's. {REFS_HELP}",
     epilog=example(
         "sii trust 20261123-2049",
-        "SII_HOME=runs/monday sii trust --all --reviews",
+        "sii trust --all --reviews --home runs/monday",
     ),
 )
 @refs_option

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from recordings.trust.first_start import working_key
+from sii_cli.config.settings import BATCH_FILE
 from tests.docs.parsing import find
 from tests.docs.shown import DOCUMENTS, ROOT, Command, commands_in_blocks
 from tests.recordings.recording_sessions import record_session
@@ -38,7 +39,9 @@ LINES_PARSED_ONLY = {
     "sii fork 20261123-2049 --at 14 --workspace ../copy": "snapshots",
     "sii fork last --at 14 --edit": "an editor",
     "sii trust 20261123-2049": "a terminal that answers",
-    "SII_HOME=runs/monday sii trust --all --reviews": "a terminal that answers",
+    "sii trust --all --reviews --home runs/monday": "a terminal that answers",
+    "sii adopt runs/monday": "a terminal that answers",
+    "sii adopt runs/monday --home limi-78": "a terminal that answers",
     "sii people add ada ed25519:8a88e3dd74…": "a whole key",
     "sii people add ann ed25519:8f2b…": "a whole key",
     "sii redact 20261123-2049 --variable DB_PASSWORD": "a variable with a secret",
@@ -46,7 +49,7 @@ LINES_PARSED_ONLY = {
     "sii inspect-sample last --tokenizer ~/models/GLM-4.5-Air": "a model's folder",
     "sii inspect-sample last --sample 2 --full": "a recording with two samples",
     "sii export data --format preference": "a rejected fork beside the approved one",
-    "SII_HOME=runs/monday sii export data --format preference --pairs runs/monday/pairs.jsonl": (
+    "sii export data --format preference --home runs/monday --pairs runs/monday/pairs.jsonl": (
         "sessions of a batch"
     ),
 }
@@ -104,9 +107,12 @@ def test_a_shown_command_works(line: str, tmp_path: Path, monkeypatch: pytest.Mo
         path = shell.workspace / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
+    (shell.workspace / "runs/monday" / BATCH_FILE).write_text("{}")
     assert shell.sii("approve", "last").returncode == 0
 
     command = LINES[line]
+    if command.words[1] != "init":
+        assert shell.sii("init", "limi-78").returncode == 0
     typed = [os.path.expanduser(word) for word in command.words[1:]]
     words = [one for word in typed for one in glob(word) or [word]]  # as a shell does
     done = shell.sii(*words, **dict(one.split("=", 1) for one in command.variables))

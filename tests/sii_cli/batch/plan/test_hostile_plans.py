@@ -284,8 +284,8 @@ def test_a_batch_elsewhere_is_looked_at_with_the_key_of_the_home_that_ran_it(
     file = place.write({"id": "a"})
     told = place.run(str(file), "--out", "out")
     home = place.folder / "home"
-    assert f"Its recordings: SII_KEY_HOME={home} SII_HOME={place.out} sii list" in told
-    mine = place.shell.sii("list", SII_HOME=str(place.out), SII_KEY_HOME=str(home))
+    assert f"Its recordings: sii list --home {place.out}" in told
+    mine = place.shell.sii("list", "--home", str(place.out), SII_HOME=str(home))
     assert (mine.returncode, "foreign: " in mine.stdout) == (0, False)
     assert "foreign: " in place.shell.sii("list", SII_HOME=str(place.out)).stdout
 
