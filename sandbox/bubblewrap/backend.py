@@ -53,6 +53,9 @@ _COVERED = (
     *("acpi", "asound", "interrupts", "kcore", "key-users", "keys", "latency_stats"),
     *("sched_debug", "scsi", "timer_list", "timer_stats"),
 )
+_NICE = 5
+"""Added to the commands' nice value: little, for they may share a control group with other programs
+of the user."""
 _UNLIMITED = ("memory", "cpus", "pids")
 _CAPABILITIES = ("CAP_CHOWN", "CAP_KILL", "CAP_SETGID", "CAP_SETUID")
 
@@ -140,7 +143,7 @@ class BubblewrapBackend:
             await network.close()
             await _end(transport, process, stream)
 
-        stream.write(first_frame(spec))
+        stream.write(first_frame(spec, nice=_NICE))
         async with removed_when_it_fails(remove):
             info = await started(
                 stream, spec, backend=self.name, name=name, begin=begin, unlimited=_UNLIMITED

@@ -60,11 +60,13 @@ def command_line(python: str = "python3") -> list[str]:
 
 
 def first_frame(
-    spec: SandboxSpec, *, client_pipe: str | None = None, hosts: str | None = None
+    spec: SandboxSpec, *, nice: int, client_pipe: str | None = None, hosts: str | None = None
 ) -> Head:
     """Return the runner's configuration, the first frame.
 
-    `client_pipe` is a path inside; `hosts` is what the runner writes to `/etc/hosts`.
+    `nice` is added to the commands' nice value, so that a hundred of them that fill the disk do not
+    keep the runner from ending them. `client_pipe` is a path inside; `hosts` is what the runner
+    writes to `/etc/hosts`.
     """
     limits = spec.limits
     return {
@@ -72,6 +74,7 @@ def first_frame(
         "directory": DIRECTORY,
         "output": limits.output,
         "disk": limits.disk,
+        "nice": nice,
         "open_files": limits.open_files,
         "file_size": limits.file_size,
         "env": spec.env,

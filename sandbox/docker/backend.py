@@ -57,6 +57,9 @@ T = TypeVar("T")
 
 _STARTS_AT_ONCE = 4
 _CLOSE_TIMEOUT = 3.0
+_NICE = 19
+"""Added to the commands' nice value. In the container's own control group it only puts the runner
+before them; programs elsewhere on the machine gain nothing by it."""
 _CAPABILITIES = ["CHOWN", "KILL", "SETGID", "SETUID"]
 """For the supervisor; CHOWN until it has made the commands' home. Commands have none."""
 
@@ -133,7 +136,7 @@ class DockerBackend:
                 stream = RunnerStream()
                 attachment = await attach(engine.socket_path, name, stream)
                 pipe = f"{CLIENT_PIPE}/{CLIENT_PIPE_NAME}"
-                stream.write(first_frame(spec, client_pipe=pipe, hosts=HOSTS))
+                stream.write(first_frame(spec, nice=_NICE, client_pipe=pipe, hosts=HOSTS))
                 await _to_the_end(_start, engine, spec, name)
                 info = await started(
                     stream, spec, backend=self.name, name=name, begin=begin, image_digest=digest

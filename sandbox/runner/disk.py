@@ -24,8 +24,10 @@ _SOONEST = 0.005
 """Seconds between looks at most, and at least."""
 _FASTEST = 16 << 30
 """Bytes a second that nothing here writes faster than."""
+_URGENT = 4 << 20
+"""Bytes between two looks of which it is too fast to wait until shells have stopped."""
 _UNSTOPPED = 16 << 20
-"""Bytes that a disk may grow by while all is being stopped, and a held file afterwards."""
+"""Bytes that held files may grow by after all has been stopped."""
 _TIDY = 16 << 20
 """Bytes that others may write at least while commands tidy up."""
 _LOOK_AT_HELD = 0.01
@@ -77,14 +79,15 @@ class DiskWatch:
     def _look(self) -> None:
         used = self._used()
         # What others free meanwhile must not hide what is written here: only growth counts.
-        self._grown += max(0, used - self._last)
+        growth = max(0, used - self._last)
+        self._grown += growth
         self._last, self._lowest = used, min(self._lowest, used)
         if used - self._lowest > self._limit and any(map(is_nearly_full, _sizes(self._paths))):
             self._on_nearly_full()
             self._grown, self._lowest = 0, used
             self._loop.call_later(_EVERY, self._look)
         elif self._grown > self._limit:
-            self._processes.stop(lambda: self._used() - used > _UNSTOPPED)
+            self._processes.stop(lambda: growth + self._used() - used > _URGENT)
             self._measure(self._judge)
         else:
             self._look_in_time(self._limit - self._grown)

@@ -153,8 +153,9 @@ def become_worker(roles: Roles, *, file_size: int) -> None:
     _lower_limit(resource.RLIMIT_FSIZE, file_size)
 
 
-def become_owner(roles: Roles, *, open_files: int, file_size: int) -> None:
+def become_owner(roles: Roles, *, nice: int, open_files: int, file_size: int) -> None:
     """Become a command, for good: the owner's uid, no capability, limits set. Then exec."""
+    os.nice(nice)
     with suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
         file.write("500")
     if roles.separate:

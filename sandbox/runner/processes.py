@@ -12,6 +12,8 @@ from .loop import EventLoop
 
 _STOPS_WITHIN = 0.1
 """Seconds that a shell may take to stop: it sleeps as a rule, and needs only a turn of the CPU."""
+_LOOK_AT_SHELLS = 0.001
+"""Seconds between looks whether they have stopped; looking takes CPU time from them."""
 GRACE = 0.5
 """Seconds between SIGTERM and SIGKILL."""
 
@@ -88,7 +90,7 @@ class SandboxProcesses:
             _send(pid, signal.SIGSTOP)
         until = time.monotonic() + _STOPS_WITHIN
         while not all(map(_rests, shells)) and time.monotonic() < until and not is_urgent():
-            time.sleep(0.0005)
+            time.sleep(_LOOK_AT_SHELLS)
         with suppress(ProcessLookupError):
             os.kill(-1, signal.SIGSTOP)
         for pid in self._spared():

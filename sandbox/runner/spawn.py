@@ -17,10 +17,18 @@ class Launcher:
     """What every command shares: identity, limits, environment."""
 
     def __init__(
-        self, roles: Roles, workspace: str, *, open_files: int, file_size: int, env: dict[str, str]
+        self,
+        roles: Roles,
+        workspace: str,
+        *,
+        nice: int,
+        open_files: int,
+        file_size: int,
+        env: dict[str, str],
     ) -> None:
         self.roles = roles
         self.workspace = workspace
+        self.nice = nice
         self.open_files = open_files
         self.file_size = file_size
         self.env = env
@@ -46,7 +54,12 @@ class Launcher:
         try:
             os.setsid()
             _place(fds)
-            become_owner(self.roles, open_files=self.open_files, file_size=self.file_size)
+            become_owner(
+                self.roles,
+                nice=self.nice,
+                open_files=self.open_files,
+                file_size=self.file_size,
+            )
             for number in _DEFAULT_SIGNALS:
                 signal.signal(number, signal.SIG_DFL)
             os.umask(0o022)

@@ -80,6 +80,7 @@ class Supervisor:
         launcher = Launcher(
             roles,
             config["workspace"],
+            nice=config["nice"],
             open_files=config["open_files"],
             file_size=config["file_size"],
             env=_environment(roles, config),

@@ -46,6 +46,19 @@ async def test_many_files_in_the_workspace(start: Start) -> None:
     assert await tidies_up(sandbox, "rm f*")
 
 
+async def test_the_runner_comes_before_commands_that_would_keep_it_from_looking(
+    start: Start,
+) -> None:
+    sandbox = await start()
+    runner = int((await sandbox.bash("cut -d' ' -f19 /proc/1/stat")).output)
+    await sandbox.start_job("nice > nice")
+    python = await sandbox.python("import os; os.getpriority(os.PRIO_PROCESS, 0)")
+    shell = await sandbox.bash("until [ -s nice ]; do sleep 0.01; done; cat nice; nice")
+    values = [int(nice) for nice in (shell.output + python.output).split()]
+    assert len(values) == 3
+    assert runner < min(values)
+
+
 @pytest.mark.docker
 async def test_one_large_file_outside_the_workspace(workspace: Path) -> None:
     from sandbox.docker.backend import DockerBackend
