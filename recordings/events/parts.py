@@ -13,6 +13,8 @@ Origin = Literal["human", "query", "model", "tool", "harness", "annotator", "com
 class EventPart(BaseModel):
     """The base class of all data in events: immutable, without unknown keys."""
 
+    later: ClassVar[frozenset[str]] = frozenset()
+    """Fields that a line has only when they are set: earlier versions of sii do not know them."""
     # Built at the first use: a command uses few of the events.
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
@@ -22,8 +24,6 @@ class EventBase(EventPart):
 
     type: ClassVar[str]
     durable: ClassVar[bool] = False
-    later: ClassVar[frozenset[str]] = frozenset()
-    """Fields that a line has only when they are set: earlier versions of sii do not know them."""
 
 
 class BlobRef(EventPart):

@@ -358,3 +358,45 @@ async def test_the_check_has_what_the_session_has(backend: SandboxBackend, works
     check = await other.run(2)
     assert (check.round, check.exit_code, check.passed, check.output) == (2, 3, False, "told\n")
     shutil.rmtree(workspace)
+
+
+@pytest.mark.parametrize(
+    ("command", "score", "error"),
+    [
+        ("echo '{\"score\": 0.5}' > $SII_CHECK_REPORT", 0.5, None),
+        ("mkfifo $SII_CHECK_REPORT", None, "is malformed: "),
+        ("mkdir $SII_CHECK_REPORT", None, "is malformed: "),
+        ("ln -s /etc/passwd $SII_CHECK_REPORT", None, "is malformed: it is not JSON"),
+        ("no-such-interpreter x", None, "a command of it was not found"),
+        ("test -e $SII_CHECK_REPORT", None, None),
+    ],
+)
+async def test_a_report_is_read_out_of_the_checks_own_sandbox(
+    backend: SandboxBackend, workspace: Path, command: str, score: float | None, error: str | None
+) -> None:
+    spec = SandboxSpec(workspace, IMAGE)
+    check = await Checker(command, (), backend, spec, lambda: workspace).run(1)
+    assert check.score == score
+    assert (check.error is None) if error is None else (error in str(check.error))
+    assert not check.passed
+    shutil.rmtree(workspace)
+
+
+async def test_a_set_up_that_fails_in_the_checks_sandbox_is_no_verdict(
+    backend: SandboxBackend, workspace: Path
+) -> None:
+    spec = SandboxSpec(workspace, IMAGE, setup=("exit 7",))
+    (workspace.parent / "copy").mkdir()
+    check = await Checker("true", (), backend, spec, lambda: workspace.parent / "copy").run(1)
+    assert "The set-up command" in str(check.error)
+    assert (check.passed, check.exit_code) == (False, None)
+
+
+async def test_a_check_that_does_not_end_is_no_verdict(
+    backend: SandboxBackend, workspace: Path
+) -> None:
+    spec = SandboxSpec(workspace, IMAGE)
+    checker = Checker("sleep 300", (), backend, spec, lambda: workspace)
+    check = await checker.run(1, seconds=4)
+    assert (check.error, check.exit_code) == ("it did not end within 4 s", None)
+    shutil.rmtree(workspace)
