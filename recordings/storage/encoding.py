@@ -32,9 +32,7 @@ def _fields(value: Any) -> dict[str, Any]:
 
 def _set_fields(fields: dict[str, Any], later: frozenset[str]) -> dict[str, Any]:
     """Leave out the fields of `later` that are not set (`recordings.events.EventPart`)."""
-    return {
-        name: value for name, value in fields.items() if value is not None or name not in later
-    }
+    return {name: value for name, value in fields.items() if value is not None or name not in later}
 
 
 def _is_model(value: Any) -> bool:

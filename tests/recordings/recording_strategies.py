@@ -2,11 +2,13 @@
 
 import builtins
 import types
-from typing import Any, Literal, get_args, get_origin
+import typing
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from hypothesis import strategies as st
 
 from recordings.events import EVENT_TYPES, Event, EventData, EventPart
+from recordings.events.batch import Score
 from recordings.recorder import Recorder
 
 ORIGINS = ["human", "query", "model", "tool", "harness", "annotator", "compaction"]
@@ -35,6 +37,9 @@ def parts(cls: type[EventPart]) -> st.SearchStrategy[Any]:
 def field(annotation: Any) -> st.SearchStrategy[Any]:
     """Wild values of a field's type."""
     plain = {str: texts, int: st.integers(0, 2**31), float: st.floats(0, 1e9), Any: json_values}
+    if get_origin(annotation) is Annotated:
+        assert annotation == Score
+        return st.floats(0, 1)
     if annotation in plain:
         return plain[annotation]
     if isinstance(annotation, type) and issubclass(annotation, EventPart):
@@ -51,7 +56,7 @@ def field(annotation: Any) -> st.SearchStrategy[Any]:
             return json_objects if inner[1] is json_values else st.dictionaries(texts, inner[1])
         case builtins.tuple:
             return st.tuples(*inner)
-        case types.UnionType:
+        case types.UnionType | typing.Union:
             return st.one_of(inner)
         case _:
             return st.from_type(annotation)
