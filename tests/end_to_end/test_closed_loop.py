@@ -73,7 +73,7 @@ def test_a_model_trained_on_the_export_makes_the_trajectories_again(
     recorded = teacher.record()
     for folder in (teacher.root / "home" / "recordings").iterdir():
         if not folder.name.startswith("."):
-            teacher.sii("approve", folder.name)
+            teacher.sii("approve", folder.name, "--speaker", "bob")
     teacher.sii("export", "data", "--format", "tokens", "--approved")
     data = teacher.desk / "data" / "train.jsonl"
     assert _trained(data) == recorded
