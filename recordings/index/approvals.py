@@ -29,11 +29,13 @@ class Approvals:
         self._protocol = protocol
         self._reviews: dict[int, list[_Review]] = {}
         self._authors: dict[int, list[str]] = {}
-        which, values = ("", ()) if number is None else ("WHERE number = ?", (number,))
-        rows = db.execute(f"SELECT * FROM verdicts {which} ORDER BY time, reviewer", values)
+        which, values = ("", ()) if number is None else ("WHERE v.number = ?", (number,))
+        rows = db.execute(f"SELECT * FROM verdicts v {which} ORDER BY time, reviewer", values)
         for one, name, role, *facts in rows:
             self._reviews.setdefault(one, []).append(_Review(name, role or None, *facts))
-        for one, name in db.execute(f"SELECT number, name FROM authors {which}", values):
+        # Of the authors only those matter who judged.
+        judges = f"verdicts v JOIN authors a ON a.number = v.number AND a.name = v.reviewer {which}"
+        for one, name in db.execute(f"SELECT a.number, a.name FROM {judges}", values):
             self._authors.setdefault(one, []).append(name)
 
     def standing(self, number: int, sha256: str) -> Standing | None:
@@ -45,4 +47,5 @@ class Approvals:
 
     def reviewers(self, number: int) -> tuple[str, ...]:
         """Return those who gave a verdict on a recording, whether it counts or not."""
-        return tuple(dict.fromkeys(one.reviewer for one in self._reviews.get(number, ())))
+        reviews = self._reviews.get(number)
+        return tuple({one.reviewer: None for one in reviews}) if reviews else ()

@@ -262,8 +262,12 @@ def _conditions(where: Filter) -> tuple[str, list[Any]]:
         ("r.number IN (SELECT number FROM errors WHERE kind = ?)", where.error),
         ("r.number IN (SELECT number FROM verdicts WHERE reviewer = ?)", where.reviewer),
         (
-            "? NOT IN (SELECT reviewer FROM verdicts v WHERE v.number = r.number "
-            "AND v.sha256 = r.head UNION SELECT name FROM authors a WHERE a.number = r.number)",
+            "NOT EXISTS (SELECT 1 FROM verdicts v WHERE v.number = r.number "
+            "AND v.sha256 = r.head AND v.reviewer = ?)",
+            where.unjudged_by,
+        ),
+        (
+            "NOT EXISTS (SELECT 1 FROM authors a WHERE a.number = r.number AND a.name = ?)",
             where.unjudged_by,
         ),
         ("r.score >= ?", where.score[0]),

@@ -82,24 +82,34 @@ def standing(
     when the reviewer is one of the `authors`, whose words the recording holds. The order of the
     reviews does not matter.
     """
-    judged = sorted(
-        (review for review in reviews if review.verdict is not None),
-        key=lambda review: (review.time, review.verdict or "", review.role or ""),
-    )
-    last = {one.reviewer: one for one in judged if may_judge(one, protocol, authors)}
-    now = [one for one in last.values() if one.sha256 == sha256]
-    verdicts = {one.reviewer: one.verdict for one in now if one.verdict is not None}
-    void = tuple(name for name in last if name not in verdicts)
-    aside = {one.reviewer: None for one in judged if one.reviewer not in last}
-    decisive = [one for one in now if _decides(one, protocol)]
-    missing = 0 if decisive else max(0, _needed(protocol) - len(verdicts))
-    if decisive and decisive[-1].verdict is not None:
-        state = _MEANS[decisive[-1].verdict]
+    last: dict[str, Judgement] = {}
+    aside: dict[str, None] = {}
+    for review in sorted(reviews, key=_order):
+        if review.verdict is not None:
+            if may_judge(review, protocol, authors):
+                last[review.reviewer] = review
+            else:
+                aside[review.reviewer] = None
+    verdicts: dict[str, Verdict] = {}
+    decision: Verdict | None = None
+    for name, review in last.items():
+        if review.sha256 == sha256 and review.verdict is not None:
+            verdicts[name] = review.verdict
+    if protocol.policy == "adjudicated":
+        decision = _decision(last, verdicts, protocol)
+    missing = max(0, _needed(protocol) - len(verdicts)) if decision is None else 0
+    if decision is not None:
+        state = _MEANS[decision]
     elif verdicts:
         state = _state(list(verdicts.values()), protocol, bool(missing))
     else:
-        state = "void" if void else "unreviewed"
-    return Standing(state, verdicts, void, missing, tuple(aside))
+        state = "void" if last else "unreviewed"
+    void = tuple(name for name in last if name not in verdicts)
+    return Standing(state, verdicts, void, missing, tuple(one for one in aside if one not in last))
+
+
+def _order(review: Judgement) -> tuple[float, str, str]:
+    return review.time, review.verdict or "", review.role or ""
 
 
 def may_judge(review: Judgement, protocol: ReviewProtocol, authors: Collection[str]) -> bool:
@@ -114,13 +124,16 @@ def may_judge(review: Judgement, protocol: ReviewProtocol, authors: Collection[s
     return review.role != "practitioner" and review.reviewer not in authors
 
 
-def _decides(review: Judgement, protocol: ReviewProtocol) -> bool:
-    """Return whether a verdict settles what reviewers say."""
-    return (
-        protocol.policy == "adjudicated"
-        and review.role == "adjudicator"
-        and review.reviewer in protocol.adjudicators
-    )
+def _decision(
+    last: dict[str, Judgement], verdicts: dict[str, Verdict], protocol: ReviewProtocol
+) -> Verdict | None:
+    """Return the last verdict of an adjudicator, which settles what reviewers say."""
+    decisive = [
+        last[name]
+        for name in verdicts
+        if last[name].role == "adjudicator" and name in protocol.adjudicators
+    ]
+    return max(decisive, key=_order).verdict if decisive else None
 
 
 def _needed(protocol: ReviewProtocol) -> int:
