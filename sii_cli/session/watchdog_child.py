@@ -11,6 +11,8 @@ from _socket import MSG_DONTWAIT, MSG_PEEK, socket  # `socket` takes longer than
 
 CHECK_EVERY = 0.1
 """Seconds between checks of what is not read yet."""
+MANY = 32
+"""Unread signals of which the first are dropped; the socket holds a few hundred."""
 MESSAGE = (
     b"sii: it did not react to a request to stop and was killed. Every completed step is recorded; "
     b"`sii -c` resumes.\n"
@@ -24,11 +26,14 @@ def main() -> None:
     poll = select.poll()
     poll.register(heard.fileno(), select.POLLIN)
     wanted = {int(number) for number in stops.split(",")}
-    parent, asked = os.getppid(), None
+    parent, asked, before = os.getppid(), None, None
     while True:
         if any(event & select.POLLHUP for _, event in poll.poll()):  # it ended with one unread
             return
         unread = _unread(heard)
+        if before and unread and unread.startswith(before):  # nothing was read since the last check
+            _make_room(heard, unread, wanted | {int(interrupt)})
+        before = unread
         if unread is not None and not unread:  # the parent has ended
             return
         if not unread or not (wanted & {*unread} or unread.count(int(interrupt)) > 1):
@@ -48,6 +53,16 @@ def _unread(heard: socket) -> bytes | None:
         return heard.recv(4096, MSG_PEEK | MSG_DONTWAIT)
     except BlockingIOError:
         return None
+
+
+def _make_room(heard: socket, unread: bytes, stops: set[int]) -> None:
+    """Drop many other signals but the last: a socket that is full of them takes no request to stop.
+
+    The last stays, so that the parent still reads that its terminal was resized.
+    """
+    others = next((at for at, number in enumerate(unread) if number in stops), len(unread))
+    if others > MANY:
+        heard.recv(others - 1, MSG_DONTWAIT)
 
 
 def _end(parent: int) -> None:

@@ -14,6 +14,7 @@ async def main() -> None:
     heard = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, heard.set)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGWINCH, int)
     os.write(1, b"ready\n")
     await heard.wait()
     os.write(1, b"heard\n")

@@ -59,6 +59,23 @@ def test_a_frozen_session_ends_when_it_is_told_to(
     first_call_is_kept(shell)
 
 
+def test_a_stop_is_heard_behind_many_signals_that_a_frozen_program_did_not_read() -> None:
+    command = [sys.executable, "-m", "tests.hostile.freezing"]
+    program = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert program.stdout is not None
+    assert program.stdout.readline() == "ready\n"
+    program.send_signal(signal.SIGINT)
+    assert program.stdout.readline() == "heard\n"
+    for _ in range(600):
+        program.send_signal(signal.SIGWINCH)
+        time.sleep(0.002)
+    program.send_signal(signal.SIGTERM)
+    try:
+        assert program.wait(timeout=watchdog.PATIENCE + 10) == -signal.SIGKILL
+    finally:
+        program.kill()
+
+
 def test_one_ctrl_c_leaves_a_frozen_session_alone(shell: Shell, tmp_path: Path) -> None:
     begun = tmp_path / "begun"
     sii = start(shell, begun)
