@@ -57,12 +57,13 @@ class LastCheck:
     @property
     def verdict(self) -> str:
         """What it says, in a line."""
-        said = "passed" if self.passed else "failed"
+        command = " ".join(self.command.split())
         if self.error is not None:
-            said = f"could not run: {self.error}"
+            return f"check could not run ({self.error}): {command}"
+        said = "passed" if self.passed else "failed"
         code = "stopped" if self.exit_code is None else f"exit code {self.exit_code}"
         score = "" if self.score is None else f", score {self.score:.2f}"
-        return f"check {said} ({code}{score}): {' '.join(self.command.split())}"
+        return f"check {said} ({code}{score}): {command}"
 
     @property
     def details(self) -> list[str]:
