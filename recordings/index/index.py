@@ -118,10 +118,15 @@ class RecordingIndex:
         Costs two `stat` a recording, and reads only what was appended.
         """
         self._judge_by_keys()
-        now = dict(self._stamps())
         known = self._known()
-        changed = sorted(key for key in now if known.get(key) != now[key])
-        gone = [key for key in known if key not in now]
+        changed: list[Key] = []
+        for batch, store in self._stores.items():
+            before = known.get(batch, {})
+            for name, stamp in _stamps(store):
+                if before.pop(name, None) != stamp:
+                    changed.append(Key(name, batch))
+        changed.sort()
+        gone = [Key(name, batch) for batch, names in known.items() for name in names]
         for start in range(0, len(changed), _BATCH):
             with self.writing():
                 for key in changed[start : start + _BATCH]:
@@ -224,19 +229,15 @@ class RecordingIndex:
         inode = self._inode or os.stat(self.path, follow_symlinks=False).st_ino
         return self.keys.home.prove("index", str(inode))
 
-    def _stamps(self) -> Iterator[tuple[Key, Stamp]]:
-        for batch, store in self._stores.items():
-            root = str(store.root)
-            for name in store.names():
-                stamp = _stamp(f"{root}/{name}/")
-                if stamp is not None:
-                    yield Key(name, batch), stamp
-
-    def _known(self) -> dict[Key, Stamp]:
+    def _known(self) -> dict[str, dict[str, tuple[int, ...]]]:
+        """Return the stamps of all recordings: by the batch's folder, by id."""
+        found: dict[str, dict[str, tuple[int, ...]]] = {}
         rows = self.db.execute(
-            "SELECT id, folder, inode, size, mtime, reviews_mtime FROM recordings"
+            "SELECT folder, id, inode, size, mtime, reviews_mtime FROM recordings"
         )
-        return {Key(name, folder): Stamp(*stamp) for name, folder, *stamp in rows}
+        for folder, name, *stamp in rows:
+            found.setdefault(folder, {})[name] = tuple(stamp)
+        return found
 
     def _index_one(self, key: Key) -> None:
         row = self.db.execute(
@@ -378,6 +379,14 @@ def _delete_planted_journal(path: Path) -> None:
 
 def _storable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _stamps(store: RecordingStore) -> Iterator[tuple[str, Stamp]]:
+    root = str(store.root)
+    for name in store.names():
+        stamp = _stamp(f"{root}/{name}/")
+        if stamp is not None:
+            yield name, stamp
 
 
 def _stamp(folder: str) -> Stamp | None:
