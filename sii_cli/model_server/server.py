@@ -32,6 +32,9 @@ STAGES = (
 )
 """Stages of the start, by lines of the server's log."""
 
+_claims: dict[int, socket.socket] = {}
+"""Ports that this process has chosen, each with a socket that ends with the process."""
+
 Say = Callable[[str], None]
 
 
@@ -44,12 +47,30 @@ class ServeFailed(SiiError):
 def free_port(wanted: int | None) -> int:
     """Return the port wanted, or the first free one. Raises `SiiError` when it is taken."""
     for port in (wanted,) if wanted else range(FIRST_PORT, FIRST_PORT + PORTS):
-        with socket.socket() as probe, suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
+        if _is_free(port) and (port in _claims or _claim(port)):
             return port
     taken = f"Port {wanted} is" if wanted else f"The ports from {FIRST_PORT} on are"
     raise SiiError(f"{taken} taken: choose another with --port.")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe, suppress(OSError):
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
+        return True
+    return False
+
+
+def _claim(port: int) -> bool:
+    """Keep another `sii serve` off the port until this process ends: the server listens later."""
+    claim = socket.socket(socket.AF_UNIX)
+    try:
+        claim.bind(f"\0sii-serve-{port}")
+    except OSError:
+        claim.close()
+        return False
+    _claims[port] = claim
+    return True
 
 
 async def serve(chosen: ServeCommand, port: int, *, home: Path, log: Path, say: Say) -> None:

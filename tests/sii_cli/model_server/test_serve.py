@@ -205,6 +205,20 @@ def test_a_port_that_is_taken_is_refused_and_another_is_found() -> None:
     assert free_port(port) == port
 
 
+def test_a_port_that_another_sii_serve_has_chosen_is_not_chosen_again() -> None:
+    port = other_port()
+    source = f"from sii_cli.model_server.server import free_port; print(free_port({port})); input()"
+    other = subprocess.Popen(
+        [sys.executable, "-c", source], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert other.stdout is not None
+    assert other.stdout.readline() == f"{port}\n"
+    with pytest.raises(SiiError, match=f"Port {port} is taken"):
+        free_port(port)
+    other.communicate("\n")
+    assert free_port(port) == port
+
+
 def test_a_server_whose_process_is_gone_is_not_found(tmp_path: Path) -> None:
     gone = subprocess.Popen(["true"])
     gone.wait()
