@@ -23,6 +23,13 @@ FLAGS: dict[Flag, str] = {
     "whitespace_differs": "spaces in the ids are missing in the text",
     "text_unchecked": "the server did not decode the ids in time",
     "redacted": "a secret was removed, with the ids that spelled it",
+    "key_twice": "the model wrote a key twice in a call, which was not run",
+    "control_in_text": "the model wrote a control token where it has no use",
+    "text_after_call": "the model wrote text between or after calls",
+    "thought_unterminated": "the model did not end its reasoning",
+    "argument_unterminated": "the model did not end an argument of a call, which was not run",
+    "prompt_ids_differ": "the server read other ids than were sent",
+    "mark_copied": "the model copied the mark that keeps a control token from being read as one",
     "written_turn": "no model generated this response: it was written by hand",
 }
 """By name. A response has them, or the `raw_generation` that follows it."""

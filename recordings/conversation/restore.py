@@ -29,6 +29,7 @@ from recordings.events import (
     ToolCall,
     Usage,
     UserMessage,
+    WireInfo,
 )
 from recordings.storage.lines import STREAMED
 from recordings.storage.log import event_of, head_of, read_checked_lines
@@ -40,6 +41,12 @@ class SentMessage:
 
     seq: int
     encoded: bytes
+    generated: list[int] | None = None
+    """Of a response: the ids that the model generated."""
+    opening: list[int] | None = None
+    """Of a response: the ids at the prompt's end that belong to it (`ModelResponse`)."""
+    steers: bool = False
+    """Of a user's message: it came within a round."""
 
 
 @dataclass(slots=True)
@@ -80,6 +87,14 @@ class Conversation:
     """Ids of those calls that had begun to run."""
     edited: bool = False
     """Whether an annotator wrote that response."""
+    last_complete: bool = True
+    """Whether the last response with ids ended on a stop token."""
+    last_redacted: bool = False
+    """Whether a secret was removed from it."""
+    model: str = ""
+    """The model that was called last."""
+    wire: WireInfo | None = None
+    """How it was called."""
 
 
 def restore(folder: Path, at: int | None = None) -> Conversation:
@@ -108,12 +123,27 @@ def restore(folder: Path, at: int | None = None) -> Conversation:
     return restorer.finish()
 
 
+def sent_message(event: Event, *, steers: bool = False) -> SentMessage | None:
+    """Return the message that an event adds to the history, or `None`.
+
+    `steers`: the round of a user's message was open before.
+    """
+    message = message_of(event.data)
+    if message is None:
+        return None
+    generated = opening = None
+    if isinstance(event.data, ModelResponse):
+        generated, opening = event.data.generated_ids, event.data.opening_ids
+    return SentMessage(event.seq, encode_message(message), generated, opening, steers)
+
+
 class _Restorer:
     def __init__(self, first: Event) -> None:
         if not isinstance(first.data, SessionStart):
             raise RecordingDamaged("The recording does not begin with `session_start`.")
-        self.conversation = Conversation(first.data, first.data.workspace)
-        self._encoded: dict[int, bytes] = {}
+        start = first.data
+        self.conversation = Conversation(start, start.workspace, model=start.model, wire=start.wire)
+        self._messages: dict[int, SentMessage] = {}
         """Messages by event."""
         self._new: list[SentMessage] = []
         """Messages since the last request, in the order of events."""
@@ -138,8 +168,10 @@ class _Restorer:
             case UserMessage(round=number):
                 state.rounds, state.round_open = number, True
                 state.round_steps, state.answered = 0, False
-            case SessionResume(settings={"workspace": str(workspace)}):
-                state.workspace = workspace
+            case SessionResume() as resume:
+                state.model, state.wire = resume.model, resume.wire
+                if isinstance(workspace := resume.settings.get("workspace"), str):
+                    state.workspace = workspace
             case RoundEnd() | SessionEnd():
                 state.round_open, state.under_way = False, "nothing"
             case ModelRequest() as request:
@@ -173,14 +205,14 @@ class _Restorer:
         return state
 
     def _take_message(self, event: Event) -> None:
-        message = message_of(event.data)
-        if message is None:
+        data = event.data
+        steers = isinstance(data, UserMessage) and data.round == self.conversation.rounds
+        kept = sent_message(event, steers=steers)
+        if kept is None:
             return
-        encoded = encode_message(message)
-        self._encoded[event.seq] = encoded
+        self._messages[event.seq] = kept
         if isinstance(event.data, Stub | SummaryResponse):
             return  # a compaction names its place
-        kept = SentMessage(event.seq, encoded)
         self._new.append(kept)
         if isinstance(event.data, Observation):
             self._observed[event.data.call_id] = kept
@@ -196,7 +228,7 @@ class _Restorer:
     def _set_messages(self, span: MessageSpan) -> None:
         state = self.conversation
         try:
-            new = [SentMessage(seq, self._encoded[seq]) for seq in span.new]
+            new = [self._messages[seq] for seq in span.new]
         except KeyError as error:
             raise RecordingDamaged(
                 f"Event {state.seq} names the message of event {error}, which does not exist."
@@ -212,6 +244,8 @@ class _Restorer:
         state.under_way = "tool" if self._calls else "nothing"
         if response.prompt_ids is not None:
             self._follow(response.prompt_ids, response.generated_ids or [])
+            state.last_complete = response.complete
+            state.last_redacted = "redacted" in response.flags
         if response.usage is not None:
             state.usage += response.usage
 

@@ -23,6 +23,7 @@ from recordings.events.model import (
 from recordings.events.names import Flag, HarnessReason, ModelErrorKind
 from recordings.events.parts import (
     BlobRef,
+    BreakCause,
     CallRequest,
     Continuity,
     EventBase,
@@ -35,6 +36,7 @@ from recordings.events.parts import (
     StreamTiming,
     Truncation,
     Usage,
+    WireInfo,
 )
 from recordings.events.revision import Edit, Redaction
 from recordings.events.sandbox import NetworkRequest, SandboxEnd, SandboxStart
@@ -58,6 +60,7 @@ from recordings.events.workspace import FileChange, Snapshot, SnapshotFailed
 __all__ = [
     "EVENT_TYPES",
     "BlobRef",
+    "BreakCause",
     "CallRequest",
     "Check",
     "CheckFound",
@@ -116,4 +119,5 @@ __all__ = [
     "Truncation",
     "Usage",
     "UserMessage",
+    "WireInfo",
 ]

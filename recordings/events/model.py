@@ -22,6 +22,7 @@ class ModelRequest(EventBase):
     """One request of a model call: everything that was sent."""
 
     type: ClassVar[str] = "model_request"
+    later: ClassVar[frozenset[str]] = frozenset({"wire"})
     step: int
     attempt: int
     request_id: str
@@ -31,8 +32,11 @@ class ModelRequest(EventBase):
     messages_sha256: str
     """Rolling hash of the messages as sent: h(n) = sha256(h(n-1) + message n), h(0) is empty."""
     params: dict[str, Any]
-    """All fields of the request's body but `messages` and `tools`."""
+    """All fields of the request's body but `messages` and `tools`. On the ids wire the body has the
+    prompt's ids instead of these and of the template's arguments."""
     with_tools: bool = True
+    wire: Literal["ids"] | None = None
+    """`None`: messages were sent."""
 
 
 class ModelDelta(EventBase):
@@ -56,6 +60,7 @@ class ModelResponse(EventBase):
     """
 
     type: ClassVar[str] = "model_response"
+    later: ClassVar[frozenset[str]] = frozenset({"opening_ids"})
     step: int
     attempt: int
     response_id: str | None = None
@@ -71,6 +76,9 @@ class ModelResponse(EventBase):
     continuity: Continuity | None = None
     """`None` when the server reported no ids."""
     generated_ids: list[int] | None = None
+    opening_ids: list[int] | None = None
+    """On the ids wire, the end of the prompt that belongs to the response: its role, and the
+    beginning of its reasoning where the prompt has it."""
     timing: StreamTiming = StreamTiming()
     fingerprint: str | None = None
     flags: list[Flag] = []

@@ -26,6 +26,13 @@ KnownFlag = Literal[
     "text_unchecked",
     "redacted",
     "written_turn",
+    "key_twice",
+    "control_in_text",
+    "text_after_call",
+    "thought_unterminated",
+    "argument_unterminated",
+    "prompt_ids_differ",
+    "mark_copied",
 ]
 """Doubts about a response; `recordings.flags` describes each."""
 

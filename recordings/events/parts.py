@@ -10,6 +10,12 @@ Origin = Literal["human", "query", "model", "tool", "harness", "annotator", "com
 """Who wrote the text of an event; training masks depend on it."""
 
 
+BreakCause = Literal[
+    "new_round", "steer", "compaction", "model", "redaction", "taken_back", "drift"
+]
+"""Why a prompt does not continue the previous call (`Continuity`)."""
+
+
 class EventPart(BaseModel):
     """The base class of all data in events: immutable, without unknown keys."""
 
@@ -59,10 +65,14 @@ class MessageSpan(EventPart):
 class CallRequest(EventPart):
     """A tool call as the model wrote it; `arguments` is the raw string, valid JSON or not."""
 
+    later: ClassVar[frozenset[str]] = frozenset({"pairs"})
     index: int
     call_id: str
     name: str
     arguments: str
+    pairs: list[tuple[str, str]] | None = None
+    """Keys and values as the model wrote them, where sii read the ids itself and the form has
+    pairs; a key that was written twice is there twice."""
 
 
 class Usage(EventPart):
@@ -87,12 +97,35 @@ class Continuity(EventPart):
     Only an extension can be trained together with the calls before it.
     """
 
+    later: ClassVar[frozenset[str]] = frozenset({"stop_replaced"})
     kind: Literal["first", "extension", "break"]
-    cause: Literal["new_round", "compaction", "drift"] | None = None
-    """Why it breaks: `new_round`, the template drops earlier reasoning after a user message;
-    `compaction`, messages were replaced; `drift`, the parsed text was rendered differently."""
+    cause: BreakCause | None = None
+    """Why it breaks: `new_round`, earlier reasoning is dropped after a user message; `steer`, the
+    same within a round; `compaction`, messages were replaced; `model`, another model or prompt
+    form; `redaction`, a secret was removed from what the model wrote; `taken_back`, a call that was
+    cut off is not sent back; `drift`, the parsed text was rendered differently."""
     at: int | None = None
     """Place of the first id that differs."""
+    stop_replaced: bool | None = None
+    """True of an extension whose last generated id, which ended the response, was replaced by the
+    role of what follows. It must not be trained here."""
+
+
+class WireInfo(EventPart):
+    """How the prompts of a session are sent."""
+
+    kind: Literal["messages", "ids"]
+    why: str = ""
+    """Why not as ids."""
+    form: str | None = None
+    """The form in which the ids are written, like the rest for ids alone."""
+    tokenizer_sha256: str | None = None
+    keep_reasoning: Literal["template", "loop", "all"] | None = None
+    """What becomes of the reasoning of earlier rounds: it is dropped after a user message; after
+    one that begins a round; it is kept."""
+    control_tokens: list[str] = []
+    """The model's control tokens. Text that spells one is sent as plain text; a chat template would
+    make the token of it."""
 
 
 class StreamTiming(EventPart):

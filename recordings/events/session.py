@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 from recordings.events.names import HarnessReason
-from recordings.events.parts import EventBase, EventPart, Neutralised, Usage
+from recordings.events.parts import EventBase, EventPart, Neutralised, Usage, WireInfo
 
 RoundStatus = Literal[
     "answered", "interrupted", "limit", "cut_off", "empty", "loop", "infra", "failed"
@@ -20,7 +20,7 @@ class SessionStart(EventBase):
 
     type: ClassVar[str] = "session_start"
     durable: ClassVar[bool] = True
-    later: ClassVar[frozenset[str]] = frozenset({"author"})
+    later: ClassVar[frozenset[str]] = frozenset({"author", "wire"})
     sii_version: str
     mode: Literal["interactive", "headless", "demo", "batch", "imported"]
     workspace: str
@@ -35,6 +35,8 @@ class SessionStart(EventBase):
     tools_sha256: str
     settings: dict[str, Any] = {}
     """The settings in force, without secrets."""
+    wire: WireInfo | None = None
+    """`None` in recordings of before there was a choice: messages."""
     speaker: str | None = None
     """Pseudonym of the human at the prompt."""
     query: str | None = None
@@ -63,12 +65,14 @@ class SessionResume(EventBase):
     """
 
     type: ClassVar[str] = "session_resume"
+    later: ClassVar[frozenset[str]] = frozenset({"wire"})
     durable: ClassVar[bool] = True
     sii_version: str
     model: str
     base_url: str
     server: dict[str, Any] = {}
     settings: dict[str, Any] = {}
+    wire: WireInfo | None = None
     lost: Literal["nothing", "model", "tool"] = "nothing"
     """What was running when the last process ended; it is not repeated automatically."""
 

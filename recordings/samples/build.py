@@ -27,6 +27,7 @@ from recordings.events import (
     UserMessage,
 )
 from recordings.samples.arguments import parse_arguments
+from recordings.samples.control_tokens import ControlTokens
 from recordings.samples.policy import COMPACTION, DEFAULT_POLICY, SamplePolicy, SampleStep, judge
 from recordings.samples.reading import SampleEvent, read_sample_events
 from recordings.samples.repetition import RepeatedSteps
@@ -70,6 +71,9 @@ class _Builder:
         self._claimed = claimed
         self._turns: dict[int, SampleTurn] = {}
         """Messages by event."""
+        self._control = ControlTokens()
+        self._spelling: set[int] = set()
+        """Events whose messages spell a control token, which was sent as plain text."""
         self._sent: list[int] = []
         """The events whose messages the last request sent."""
         self._request: ModelRequest | None = None
@@ -115,15 +119,20 @@ class _Builder:
         message = message_of(data)
         if message is not None:
             key = (event.session, event.seq) if is_response else None
-            self._turns[event.seq] = SampleTurn(event.seq, message, step=key, origin=event.origin)
+            turn = SampleTurn(event.seq, message, step=key, origin=event.origin)
+            self._turns[event.seq] = turn
+            if self._control.are_in(turn):
+                self._spelling.add(event.seq)
         if event.seq in self._excluded and isinstance(number := getattr(data, "step", None), int):
             self._excluded_steps.add(number)
         match data:
             case SessionStart():
                 self._start, self._model = data, data.model
+                self._control.follow(data.wire)
             case SessionResume():
                 self._is_broken |= data.model != self._model
                 self._model = data.model
+                self._control.follow(data.wire)
             case UserMessage():
                 self._repeated = RepeatedSteps()
                 self._round_excluded = event.seq in self._excluded
@@ -167,10 +176,14 @@ class _Builder:
     ) -> Iterator[Sample | LeftOut]:
         span = read.ids.prompt
         new = self._extension(event, span)
+        continues = response.continuity
+        replaces_stop = span is not None and continues is not None and continues.stop_replaced
+        if span is not None and replaces_stop and span.keep == len(self._trail) - 1:
+            new = span.new
         if self._breaks(span, new):
             yield from self.close()
             self._segment = self._begin(self._request, is_exact=span is not None)
-            new = self._whole(span)
+            new, replaces_stop = self._whole(span), False
         step = self._step(event, response)
         # With control tokens neutralised, what is sent back is not what it wrote.
         step.is_plain = response.sent is None and all(
@@ -179,6 +192,8 @@ class _Builder:
         step.is_excluded = event.seq in self._excluded or self._round_excluded
         step.is_repeated = self._repeated.continues(response)
         step.follows_human_text = self._human_text
+        if replaces_stop and self._segment is not None:
+            self._segment.remove_stop()
         self._add(step, new, read.ids)
         self._is_broken = False
         self._human_text |= event.origin == "annotator"
@@ -278,6 +293,8 @@ class _Builder:
         assert segment is not None
         unseen = self._unseen()
         segment.turns += [self._turns[seq] for seq in (*unseen, step.seq)]
+        segment.spells_control |= not self._spelling.isdisjoint((*unseen, step.seq))
+        step.is_plain &= not segment.spells_control
         segment.steps.append(step)
         if new is not None and ids.prompt is not None:
             generated = ids.generated or []

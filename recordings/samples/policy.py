@@ -10,8 +10,10 @@ from recordings.samples.sample import Reason, StepKey
 
 HARMLESS = frozenset({"usage_missing", "text_unchecked", "whitespace_differs"})
 """Flags of a response (`recordings.flags`) with which its text is still trained."""
-HARMLESS_TO_IDS = HARMLESS | {"reasoning_differs", "content_differs", "text_moved"}
-"""Flags with which the ids are still trained: the parser lost something that the ids have."""
+HARMLESS_TO_IDS = HARMLESS | {
+    *("reasoning_differs", "content_differs", "text_moved", "text_after_call"),
+}
+"""Flags with which the ids are still trained: the text lost something that the ids have."""
 _TOLD_APART = frozenset({"ids_missing", "redacted"})
 """Flags that have reasons of their own."""
 
@@ -61,7 +63,8 @@ class SampleStep:
     end: int = 0
     has_ids: bool = False
     is_plain: bool = True
-    """Whether the arguments of its calls read back as what the model wrote."""
+    """Whether its text can be rendered again: the arguments of its calls read back as what the
+    model wrote, and no message up to it spells a control token."""
     is_blank: bool = False
     """Whether a redaction removed ids in it, or before it."""
     stop_reason: int | str | None = None

@@ -25,6 +25,8 @@ class Segment:
     """Whether ids prove it; without ids, messages were compared."""
     is_blank: bool = False
     """Whether a redaction removed some of the ids."""
+    spells_control: bool = False
+    """Whether a message spells a control token: a chat template would make the token of it."""
     ids: list[int] = field(default_factory=list)
     spans: list[Span] = field(default_factory=list)
     turns: list[SampleTurn] = field(default_factory=list)
@@ -43,6 +45,16 @@ class Segment:
             step.has_ids, step.last_id = True, generated[-1]
         self.is_blank |= BLANK in new or BLANK in generated
         step.is_blank = self.is_blank
+
+    def remove_stop(self) -> None:
+        """Remove the id that ended the last response: another role follows in its place."""
+        last = self.spans[-1]
+        self.ids.pop()
+        self.steps[-1].end -= 1
+        if last.end - last.start > 1:
+            self.spans[-1] = replace(last, end=last.end - 1)
+        else:
+            self.spans.pop()
 
     def _append(self, ids: list[int]) -> tuple[int, int]:
         start = len(self.ids)
