@@ -25,6 +25,7 @@ sampling = { temperature = 0.7, top_p = 0.95 }
 def pages() -> dict[str, str]:
     """Return the page of model profiles."""
     text = resources.files("sii_cli.model").joinpath("profiles.toml").read_text("utf-8")
+    forms = resources.files("sii_cli.model.ids").joinpath("forms.toml").read_text("utf-8")
     shipped = [
         *((form.name, _code(form.match)) for form in FORMS),
         *((one["name"], _code(one["match"])) for one in tomllib.loads(text)["profile"]),
@@ -47,6 +48,12 @@ def pages() -> dict[str, str]:
             "A family is a way to write reasoning and calls as text. Its profile comes before all "
             "others.",
             table(("family", "tool call parsers that read it"), families),
+            "## Prompt forms",
+            "A prompt form says how a family writes a conversation as token ids. It is used where "
+            "it writes exactly what the server's template writes; yours are tried first. A "
+            "`[[form]]` has these fields, and the shipped ones are "
+            f"{_code(one['name'] for one in tomllib.loads(forms)['form'])}:",
+            table(("field", ""), [(f"`{name}`", plain(what)) for name, what in fields(forms)]),
         )
     }
 
@@ -58,7 +65,7 @@ def _code(names: Iterable[str]) -> str:
 def fields(text: str) -> list[tuple[str, str]]:
     """Return the fields that the comments at the top of the file describe."""
     found: list[tuple[str, str]] = []
-    for line in text.partition("[[profile]]")[0].splitlines():
+    for line in re.split(r"^\[\[", text, maxsplit=1, flags=re.MULTILINE)[0].splitlines():
         if match := re.fullmatch(r"# ([a-z_]+) {2,}(.+)", line):
             found.append((match[1], match[2]))
         elif match := re.fullmatch(r"# {4,}(.+)", line):

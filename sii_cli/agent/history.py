@@ -5,43 +5,49 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import takewhile
 
-from recordings.conversation.messages import chain_message, encode_message, message_of
-from recordings.conversation.restore import SentMessage
-from recordings.events import Event, MessageSpan
+from recordings.conversation.messages import chain_message
+from recordings.conversation.restore import SentMessage, sent_message
+from recordings.events import Event, MessageSpan, UserMessage
 
 
 class History:
     """All messages that the model reads, encoded, with the events that they come from."""
 
     def __init__(
-        self, messages: Sequence[SentMessage] = (), sent: int = 0, *, replaced: bool = False
+        self,
+        messages: Sequence[SentMessage] = (),
+        sent: int = 0,
+        *,
+        replaced: bool = False,
+        rounds: int = 0,
     ) -> None:
-        """`messages` are those of a rebuilt session, of which the first `sent` were sent."""
+        """`messages`: of a rebuilt session of so many rounds; the first `sent` were sent."""
         self.replaced = replaced
         """Whether messages were replaced since the last `span`."""
+        self.messages: list[SentMessage] = []
+        """All messages, with the events they came from."""
         self.encoded: list[bytes] = []
         self.sha256 = ""
         """Rolling hash over all messages (`recordings.conversation.messages.chain_message`)."""
-        self._sources: list[int] = []
         self._sent = sent
+        self._rounds = rounds
         for message in messages:
-            self._append(message.seq, message.encoded)
+            self._append(message)
 
     def add(self, event: Event) -> None:
         """Append the message of an event, if it has one."""
-        message = message_of(event.data)
+        steers = False
+        if isinstance(event.data, UserMessage):
+            steers, self._rounds = event.data.round == self._rounds, event.data.round
+        message = sent_message(event, steers=steers)
         if message is not None:
-            self._append(event.seq, encode_message(message))
-
-    @property
-    def messages(self) -> list[SentMessage]:
-        """All messages, with the events they came from."""
-        return [SentMessage(*pair) for pair in zip(self._sources, self.encoded, strict=True)]
+            self._append(message)
 
     def span_of(self, messages: Sequence[SentMessage]) -> MessageSpan:
         """Return another list as the difference from the one sent last."""
         seqs = [message.seq for message in messages]
-        pairs = zip(self._sources[: self._sent], seqs, strict=False)
+        before = (message.seq for message in self.messages[: self._sent])
+        pairs = zip(before, seqs, strict=False)
         keep = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
         return MessageSpan(keep=keep, new=seqs[keep:])
 
@@ -62,17 +68,18 @@ class History:
 
     def span(self) -> MessageSpan:
         """Return the whole list as the difference from the one sent last, and mark it sent."""
-        span = MessageSpan(keep=self._sent, new=self._sources[self._sent :])
-        self._sent = len(self._sources)
+        new = [message.seq for message in self.messages[self._sent :]]
+        span = MessageSpan(keep=self._sent, new=new)
+        self._sent = len(self.messages)
         self.replaced = False
         return span
 
     def _set(self, messages: Sequence[SentMessage]) -> None:
-        self.encoded, self._sources, self.sha256 = [], [], ""
+        self.messages, self.encoded, self.sha256 = [], [], ""
         for message in messages:
-            self._append(message.seq, message.encoded)
+            self._append(message)
 
-    def _append(self, seq: int, encoded: bytes) -> None:
-        self.encoded.append(encoded)
-        self._sources.append(seq)
-        self.sha256 = chain_message(self.sha256, encoded)
+    def _append(self, message: SentMessage) -> None:
+        self.messages.append(message)
+        self.encoded.append(message.encoded)
+        self.sha256 = chain_message(self.sha256, message.encoded)

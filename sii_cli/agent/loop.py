@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from recordings.conversation.ids import IdTrail
 from recordings.conversation.restore import Conversation
@@ -44,9 +44,11 @@ from sii_cli.agent.sandbox_note import new_sandbox_note
 from sii_cli.agent.tool_calls import ToolCaller
 from sii_cli.agent.unusable_responses import UnusableResponses, unusable_note
 from sii_cli.debug_log import logger
-from sii_cli.model.control_tokens import neutralise
 from sii_cli.model.types import Model
 from tools.toolbox import Toolbox
+
+if TYPE_CHECKING:
+    from sii_cli.model.ids.wire import IdsPrompts
 
 _LOG = logger(__name__)
 
@@ -95,8 +97,11 @@ class AgentLoop:
         observer: RoundObserver = UNOBSERVED,
         context: ModelContext = UNKNOWN,
         restored: Conversation | None = None,
+        prompts: IdsPrompts | None = None,
+        other_model: bool = False,
     ) -> None:
-        """`tools` is the JSON array of schemas as sent; `restored` is the session to continue.
+        """`tools` is the JSON array of schemas as sent; `restored` is the session to continue,
+        perhaps with another model. `prompts` makes those of the ids wire.
 
         `permit` decides whether a call may run. `observer` is notified of rounds and steps, and may
         delay a step's calls. `check_sandbox` finds out whether the sandbox is gone; `setup`:
@@ -110,7 +115,12 @@ class AgentLoop:
         """How the last round ended."""
         self._history = History()
         if restored:
-            self._history = History(restored.messages, restored.sent, replaced=restored.compacted)
+            self._history = History(
+                restored.messages,
+                restored.sent,
+                replaced=restored.compacted,
+                rounds=restored.rounds,
+            )
         self._limits = limits
         self._observer = observer
         self._sandbox = restored.sandbox if restored else SandboxTrail()
@@ -123,8 +133,10 @@ class AgentLoop:
             params=params,
             channel=self._channel,
             ids=restored.trail if restored else IdTrail(),
+            prompts=prompts,
         )
-        self._model = ModelCaller(client, self._channel)
+        self._neutralisation = client.neutralisation
+        self._model = ModelCaller(client, self._channel, restored, other_model=other_model)
         self.context = Compactor(context, client, self._channel)
         self._tools = ToolCaller(
             toolbox=toolbox,
@@ -132,6 +144,7 @@ class AgentLoop:
             permit=permit,
             on_sandbox_lost=on_sandbox_lost,
             observer=observer,
+            neutralisation=client.neutralisation,
         )
         self._running: asyncio.Task[None] | None = None
         self._during: Literal["model", "tool"] = "model"
@@ -268,7 +281,7 @@ class AgentLoop:
     def _open_round(self, text: str, origin: Origin) -> None:
         self._note_new_sandbox()
         self.rounds += 1
-        sent, found = neutralise(text)
+        sent, found = self._neutralisation.apply(text)
         self.note(
             UserMessage(
                 round=self.rounds,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from typing import Any, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 from uuid import uuid4
 
 from recordings.conversation.ids import IdTrail
+from recordings.conversation.restore import SentMessage
 from recordings.events import (
     EventData,
     Flag,
@@ -20,6 +21,7 @@ from recordings.events import (
 from sii_cli.agent.event_channel import EventChannel
 from sii_cli.agent.round_control import ContextOverflow, RoundOver
 from sii_cli.debug_log import logger
+from sii_cli.model.control_tokens import AS_WRITTEN, NEUTRALISED, Neutralisation
 from sii_cli.model.errors import ModelCallFailed, ModelCallRefused, PromptTooLong
 from sii_cli.model.types import (
     ChatRequest,
@@ -29,6 +31,9 @@ from sii_cli.model.types import (
     RequestFailed,
     RequestStarted,
 )
+
+if TYPE_CHECKING:
+    from sii_cli.model.ids.wire import IdsPrompts
 
 _LOG = logger(__name__)
 
@@ -46,20 +51,32 @@ class ModelClient:
         params: dict[str, Any],
         channel: EventChannel,
         ids: IdTrail,
+        prompts: IdsPrompts | None = None,
     ) -> None:
-        """`tools` is the JSON array of schemas as sent; `params` every other field of a request."""
+        """`tools` is the JSON array of schemas as sent; `params` every other field of a request.
+
+        `prompts` makes the prompts of the ids wire; `None` for the messages wire.
+        """
         self.model = model
         self.tools = tools
         self.params = params
         self.ids = ids
+        self.prompts = prompts
         self._channel = channel
 
+    @property
+    def neutralisation(self) -> Neutralisation:
+        """What is done to text before the model reads it."""
+        return NEUTRALISED if self.prompts is None else AS_WRITTEN
+
     def request(
-        self, messages: Sequence[bytes], params: dict[str, Any] | None = None
+        self, messages: Sequence[SentMessage], params: dict[str, Any] | None = None
     ) -> ChatRequest:
         """Return a request; `params` are set over those of the session."""
         merged = self.params if params is None else self.params | params
-        return ChatRequest(str(uuid4()), messages, self.tools, merged)
+        ids = None if self.prompts is None else self.prompts.prompt(messages, merged)
+        encoded = [message.encoded for message in messages]
+        return ChatRequest(str(uuid4()), encoded, self.tools, merged, ids)
 
     async def call(
         self,
@@ -106,12 +123,15 @@ class ModelClient:
             raise
         raise AssertionError("a model's stream ends with a completion or a final failure")
 
-    async def count_tokens(self, messages: Sequence[bytes]) -> int | None:
+    async def count_tokens(self, messages: Sequence[SentMessage]) -> int | None:
         """Return how many tokens the prompt of a request with these messages has.
 
         `None` when the server does not say.
         """
-        return await self.model.count_tokens(ChatRequest("", messages, self.tools, self.params))
+        request = self.request(messages)
+        if request.ids is not None:
+            return len(request.ids.ids)
+        return await self.model.count_tokens(request)
 
     def _note_failure(self, step: int, failed: RequestFailed) -> None:
         """Record a request that failed. Raises `RoundOver` when none follows it."""

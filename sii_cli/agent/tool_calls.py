@@ -28,7 +28,7 @@ from sii_cli.agent.history import History
 from sii_cli.agent.permissions import Permit
 from sii_cli.agent.round_control import UNOBSERVED, RoundObserver, RoundOver
 from sii_cli.debug_log import logger
-from sii_cli.model.control_tokens import neutralise, remove_marks
+from sii_cli.model.control_tokens import NEUTRALISED, Neutralisation
 from tools.base import ToolResult
 from tools.toolbox import Toolbox
 
@@ -75,7 +75,9 @@ class ToolCaller:
         permit: Permit,
         on_sandbox_lost: Callable[[str], None],
         observer: RoundObserver = UNOBSERVED,
+        neutralisation: Neutralisation = NEUTRALISED,
     ) -> None:
+        self._neutralisation = neutralisation
         self._toolbox = toolbox
         self._channel = channel
         self._permit = permit
@@ -162,8 +164,9 @@ class ToolCaller:
         if not permission.allowed:
             return ToolResult(_refusal(permission), error="rejected")
         output = _LiveOutput(call.call_id, self._channel)
+        arguments = self._neutralisation.undo(call.arguments)
         try:
-            return await self._toolbox.call(call.name, remove_marks(call.arguments), output.add)
+            return await self._toolbox.call(call.name, arguments, output.add)
         except SandboxLost as lost:
             self._on_sandbox_lost(str(lost))
             return ToolResult(SANDBOX_LOST.format(detail=lost), error="sandbox_lost")
@@ -200,7 +203,7 @@ class ToolCaller:
         *,
         sync: bool = True,
     ) -> None:
-        text, found = neutralise(result.text)
+        text, found = self._neutralisation.apply(result.text)
         cut = result.cut
         full = result.full
         if found and full is None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         Fraction,
         Hosts,
         Integer,
+        KeepReasoning,
         Lines,
         Mounts,
         Name,
@@ -168,8 +169,17 @@ class Settings:
     )
     seed: Integer | None = _setting(None, "Sampling seed.")
     enable_thinking: Switch | None = _setting(None, "Whether the model thinks before it answers.")
-    keep_reasoning: Switch | None = _setting(
-        None, "Whether the model sees what it thought in earlier rounds (from GLM-4.7 on)."
+    keep_reasoning: KeepReasoning = _setting(
+        "auto",
+        "What the model sees of what it thought in earlier rounds: as the served template has it "
+        "(auto); nothing after a user's message (template), or after one that begins a round "
+        "(loop); everything (all). true is all, false is template. As messages, all needs a "
+        "template that can (from GLM-4.7 on), and loop is template.",
+    )
+    wire: Literal["auto", "ids", "messages"] = _setting(
+        "auto",
+        "How prompts are sent: as token ids, which the model's own are part of as it generated "
+        "them; as messages; or as ids where `tokenizer` and the server allow it (auto).",
     )
     idle_timeout: Seconds = _setting(120.0, "Seconds of silence after which a stream is dead.")
     retries: CountOrZero = _setting(5, "How often a failed request is sent again.")

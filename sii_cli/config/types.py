@@ -82,6 +82,16 @@ def _number(value: Any) -> Any:
     return value
 
 
+def _keep_reasoning(value: Any) -> Any:
+    """Read the switch that it was before: true is all, false is template."""
+    if value is None:
+        return "auto"
+    switch = str(value).lower()
+    if switch in ("true", "1", "yes", "on"):
+        return "all"
+    return "template" if switch in ("false", "0", "no", "off") else value
+
+
 Name = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True), Field(title="a name")]
 Secret = Annotated[
     str,
@@ -153,4 +163,9 @@ if TYPE_CHECKING:
     Backend = str
 else:
     Backend = Literal[tuple(BACKENDS)]
+KeepReasoning = Annotated[
+    Literal["auto", "template", "loop", "all"],
+    BeforeValidator(_keep_reasoning),
+    Field(title="auto, template, loop, all, true or false"),
+]
 Switch = Annotated[bool, Field(title="true or false")]

@@ -110,6 +110,14 @@ class WrittenModel:
         """Nothing is generated."""
         return None
 
+    async def render(self, body: dict[str, Any]) -> list[int] | None:
+        """Say nothing: there is no template."""
+        return None
+
+    async def takes_ids(self, ids: list[int]) -> bool:
+        """Say no: there is no tokenizer."""
+        return False
+
     async def count_tokens(self, what: str | ChatRequest) -> int | None:
         """Say nothing: there is no tokenizer."""
         return None

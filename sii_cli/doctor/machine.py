@@ -39,7 +39,9 @@ async def _servers(settings: Settings, deadline: float) -> AsyncIterator[DoctorC
     urls = settings.base_urls
     queues: list[Checks] = [asyncio.Queue() for _ in urls]
     tasks = [
-        asyncio.create_task(_examine_server(Probe(url, settings.model, settings.api_key), queue))
+        asyncio.create_task(
+            _examine_server(Probe(url, settings.model, settings.api_key, settings), queue)
+        )
         for url, queue in zip(urls, queues, strict=True)
     ]
     try:

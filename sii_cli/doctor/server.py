@@ -12,10 +12,12 @@ from recordings.conversation.messages import encode_message, message_of
 from recordings.events import CallRequest, ModelResponse
 from recordings.flags import describe_flags
 from recordings.storage.encoding import encode
+from sii_cli.config.settings import Settings
 from sii_cli.doctor import server_checks as checks
 from sii_cli.doctor.server_checks import DoctorCheck
 from sii_cli.model.errors import ModelCallFailed, PromptTooLong
 from sii_cli.model.forms.registry import form_of
+from sii_cli.model.ids.choose import choose_wire
 from sii_cli.model.profiles import Profile, profile_of
 from sii_cli.model.server import Server
 from sii_cli.model.types import (
@@ -48,13 +50,22 @@ SYSTEM: Message = {"role": "system", "content": "This is a check of the server. 
 """Longer than the blocks (128 tokens) in which vLLM caches prefixes."""
 ASK_ONE = f"Call the tool `note` once, with the text «{checks.TEXT}» and the tags [1, {{}}]."
 ASK_TWO = "Call the tool `note` twice in one message: with the text `one`, and with `two`."
+DEFAULT_SETTINGS = Settings()
 STRICT_OFF = "start vLLM with VLLM_ENFORCE_STRICT_TOOL_CALLING=0"
 
 
 class Probe:
     """The checks of one server, one after another."""
 
-    def __init__(self, base_url: str, model: str | None, api_key: str | None) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        model: str | None,
+        api_key: str | None,
+        settings: Settings = DEFAULT_SETTINGS,
+    ) -> None:
+        """`settings` say how prompts are to be sent."""
+        self._settings = settings
         self._server = Server(base_url, api_key)
         self._model = VllmModel(base_url=base_url, model=model, api_key=api_key, retries=0)
 
@@ -70,6 +81,7 @@ class Probe:
         yield checks.known(profile)
         yield checks.version(served)
         yield checks.context(served, profile)
+        yield await self._wire(served)
         greeting = [SYSTEM, _user("Say hello, in one word.")]
         first = await self._ask(served, greeting)
         if isinstance(first, RequestFailed):
@@ -88,6 +100,13 @@ class Probe:
         """Close the connections."""
         await self._model.aclose()
         await self._server.aclose()
+
+    async def _wire(self, served: ServedModel) -> DoctorCheck:
+        """Check how prompts are sent."""
+        try:
+            return checks.wire(await choose_wire(self._settings, served, self._model, {}))
+        except ModelCallFailed as error:
+            return DoctorCheck("wire", "fail", str(error), "or set `wire` to auto")
 
     async def _ask(
         self,

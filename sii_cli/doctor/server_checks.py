@@ -56,6 +56,20 @@ def context(served: ServedModel, profile: Profile) -> DoctorCheck:
     return DoctorCheck("context", "ok", f"{length} tokens")
 
 
+def wire(served: ServedModel) -> DoctorCheck:
+    """Report how prompts are sent, and why not as ids."""
+    if served.wire is None:
+        return DoctorCheck(
+            "wire",
+            "warn",
+            f"messages: {served.why_messages}",
+            "as messages, part of what the model generates goes back differently",
+        )
+    kept = {"template": "dropped", "loop": "dropped between rounds", "all": "kept"}
+    found = f"ids, in the form of {served.wire.form.name}; "
+    return DoctorCheck("wire", "ok", f"{found}earlier reasoning is {kept[served.wire.retain]}")
+
+
 def ids(done: Completion) -> DoctorCheck:
     """Check whether the ids are there, and as many as counted."""
     if "ids_missing" in done.flags:

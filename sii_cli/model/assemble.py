@@ -97,20 +97,37 @@ class Assembler:
             self._response_id = _word(chunk["id"])
         if chunk.get("system_fingerprint"):
             self._fingerprint = _word(chunk["system_fingerprint"])
-        if chunk.get("prompt_token_ids") is not None:
-            self._prompt_ids = _ids(chunk["prompt_token_ids"])
-            if len(self._prompt_ids) > LARGEST_CONTEXT:
-                raise ResponseTooLarge(f"more than {LARGEST_CONTEXT:,} ids of a prompt")
+        self._take_prompt(chunk)
         if chunk.get("usage"):
             self._usage = _usage(chunk["usage"])
 
+    def _take_prompt(self, holder: dict[str, Any]) -> None:
+        """Take the prompt's ids, which a chunk has or, in a completion, its choice."""
+        if holder.get("prompt_token_ids") is not None:
+            self._prompt_ids = _ids(holder["prompt_token_ids"])
+            if len(self._prompt_ids) > LARGEST_CONTEXT:
+                raise ResponseTooLarge(f"more than {LARGEST_CONTEXT:,} ids of a prompt")
+
+    def _take_ids(self, choice: dict[str, Any]) -> list[int]:
+        """Take the generated ids of a choice, and return them."""
+        if not choice.get("token_ids"):
+            return []
+        ids = _ids(choice["token_ids"])
+        if self.generated_ids is None:
+            self.generated_ids = []
+        self.generated_ids += ids
+        if len(self.generated_ids) > self.limits.tokens:
+            raise ResponseTooLarge(f"more than {self.limits.tokens:,} token ids")
+        return ids
+
+    def _take_finish(self, choice: dict[str, Any]) -> None:
+        if choice.get("finish_reason"):
+            self.finish_reason = _word(choice["finish_reason"])
+            stop = choice.get("stop_reason")
+            self._stop_reason = _word(stop) if isinstance(stop, str) else _count_or_none(stop)
+
     def _add_choice(self, choice: dict[str, Any]) -> Iterator[Delta]:
-        if choice.get("token_ids"):
-            if self.generated_ids is None:
-                self.generated_ids = []
-            self.generated_ids += _ids(choice["token_ids"])
-            if len(self.generated_ids) > self.limits.tokens:
-                raise ResponseTooLarge(f"more than {self.limits.tokens:,} token ids")
+        self._take_ids(choice)
         delta = choice.get("delta") or {}
         reasoning = delta.get("reasoning") or delta.get("reasoning_content")
         if reasoning:
@@ -122,10 +139,7 @@ class Assembler:
             yield Delta("content", content)
         for piece in delta.get("tool_calls") or ():
             yield from self._add_call(piece)
-        if choice.get("finish_reason"):
-            self.finish_reason = _word(choice["finish_reason"])
-            stop = choice.get("stop_reason")
-            self._stop_reason = _word(stop) if isinstance(stop, str) else _count_or_none(stop)
+        self._take_finish(choice)
 
     def _add_call(self, piece: dict[str, Any]) -> Iterator[Delta]:
         index = _count(piece["index"])
@@ -173,8 +187,8 @@ class Assembler:
             calls=tuple(self._whole_calls()),
             finish_reason=self.finish_reason,
             stop_reason=self._stop_reason,
-            complete=self.finish_reason in ENDED and not self._ended_at_limit,
-            usage=self._usage,
+            complete=self._is_complete,
+            usage=self._counted,
             prompt_ids=self._prompt_ids,
             generated_ids=self.generated_ids,
             first_chunk=first_chunk,
@@ -183,7 +197,21 @@ class Assembler:
             chunks=chunks,
             fingerprint=self._fingerprint,
             flags=tuple(self._flags()),
+            text=self._text,
         )
+
+    @property
+    def _is_complete(self) -> bool:
+        return self.finish_reason in ENDED and not self._ended_at_limit
+
+    @property
+    def _counted(self) -> Usage | None:
+        return self._usage
+
+    @property
+    def _text(self) -> str | None:
+        """What the ids spell, where that is known here."""
+        return None
 
     def _whole_calls(self) -> Iterator[CallRequest]:
         """Yield the calls, each with its own id, also where the server gives none or one twice."""
@@ -219,6 +247,9 @@ class Assembler:
             yield "ended_at_limit"
         if not self._calls and self._ended_as_a_call:
             yield "call_not_parsed"
+        yield from self._flags_of_ids()
+
+    def _flags_of_ids(self) -> Iterator[Flag]:
         if self._usage is None:
             yield "usage_missing"
         if self._prompt_ids is None or self.generated_ids is None:

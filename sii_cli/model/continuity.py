@@ -6,29 +6,30 @@ then is the whole of it one training sample. This is found by comparing ids, nev
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from recordings.events import Continuity
+from recordings.events import BreakCause, Continuity
 
 _USER = b'{"role":"user"'
 """How an encoded user message begins (`recordings.conversation.messages.message_of`)."""
 
 
-def opens_round(messages: Sequence[bytes]) -> bool:
-    """Return whether one of these encoded messages is a user's."""
-    return any(message.startswith(_USER) for message in messages)
+def is_of_user(encoded: bytes) -> bool:
+    """Return whether an encoded message is a user's."""
+    return encoded.startswith(_USER)
 
 
-def continuity(stood: int, keep: int, *, new_round: bool, compacted: bool) -> Continuity:
+def continuity(
+    stood: int, keep: int, *, cause: BreakCause, stop_may_change: bool = False
+) -> Continuity:
     """Compare a prompt with the previous call, whose first `keep` of `stood` ids it shares.
 
     `stood` counts the previous prompt's ids and those generated after it; 0 before the first call.
-    `new_round`: a user message came since. `compacted`: earlier messages were replaced.
+    `cause` is why the prompt breaks, where it does. `stop_may_change`: the last id ended a response
+    and is not sent again where another role follows (the ids wire).
     """
     if not stood:
         return Continuity(kind="first")
     if keep >= stood:
         return Continuity(kind="extension")
-    if compacted:
-        return Continuity(kind="break", cause="compaction", at=keep)
-    return Continuity(kind="break", cause="new_round" if new_round else "drift", at=keep)
+    if stop_may_change and keep == stood - 1:
+        return Continuity(kind="extension", at=keep, stop_replaced=True)
+    return Continuity(kind="break", cause=cause, at=keep)

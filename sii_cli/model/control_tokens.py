@@ -9,13 +9,24 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from recordings.events import CallRequest, Neutralised, SentTurn
 from sii_cli.model.profiles import control_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Neutralisation:
+    """What is done to text before a model reads it, and undone before a tool reads it."""
+
+    apply: Callable[[str], tuple[str, list[tuple[str, int]]]]
+    """Text → text that spells no control token, and each token found with its count."""
+    undo: Callable[[str], str]
+
 
 MARK = "\u2060"  # WORD JOINER: shown as nothing, copied with the text, rare in the wild
 ESCAPED_MARK = r"\u2060"
@@ -31,6 +42,11 @@ def neutralise(text: str) -> tuple[str, list[tuple[str, int]]]:
         return token[:-1] + MARK + token[-1]
 
     return _tokens().sub(mark, text), sorted(counts.items())
+
+
+def has_marks(*texts: str | None) -> bool:
+    """Return whether a text has a neutralised token: a model that read one has copied it."""
+    return any(text and _marked().search(text) for text in texts)
 
 
 def neutralise_arguments(arguments: str) -> tuple[str, list[tuple[str, int]]]:
@@ -107,6 +123,12 @@ def remove_marks(text: str) -> str:
         return found.group().replace(MARK, "").replace(ESCAPED_MARK, "")
 
     return _marked().sub(unmark, text)
+
+
+NEUTRALISED = Neutralisation(neutralise, remove_marks)
+"""On the messages wire."""
+AS_WRITTEN = Neutralisation(lambda text: (text, []), lambda text: text)
+"""On the ids wire, where text cannot spell a control token."""
 
 
 @cache

@@ -19,7 +19,7 @@ from sii_cli.model.forms import registry
 
 USER_FILE = "models.toml"
 """In the folder of the settings."""
-_LARGEST = 16 << 20
+LARGEST_USER_FILE = 16 << 20
 """Bytes of it."""
 UNKNOWN = "unknown"
 """Name of the profile of a model that is not known."""
@@ -97,7 +97,7 @@ def _entries() -> list[_Entry]:
 
 def _read(path: Path) -> str:
     try:
-        return read_named(path, _LARGEST).decode()
+        return read_named(path, LARGEST_USER_FILE).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise ModelCallRefused("bad_profile", f"{path} cannot be read ({error}).") from None
 

@@ -42,13 +42,13 @@ class Server:
         key = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
         self._connections = Connections(self.base_url, key)
 
-    async def chat(self, body: bytes, request_id: str, limit: int) -> Answer:
-        """Send a chat request; return the answer, its body still to be read.
+    async def post(self, path: str, body: bytes, request_id: str, limit: int) -> Answer:
+        """Send a request for a response; return the answer, its body still to be read.
 
         Raises as `Connections.send` does.
         """
         headers = {**_JSON, "X-Request-Id": request_id}
-        url = f"{self.base_url}/chat/completions"
+        url = f"{self.base_url}/{path}"
         return await self._connections.send("POST", url, body, headers, limit)
 
     async def aclose(self) -> None:

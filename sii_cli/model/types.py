@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from recordings.events import CallRequest, Flag, Usage
 from sii_cli.model.errors import ModelCallFailed
+
+if TYPE_CHECKING:
+    from sii_cli.model.ids.wire import IdsWire
 
 DeltaKind = Literal["reasoning", "content", "call_name", "call_arguments"]
 
@@ -17,6 +20,59 @@ STREAMING: dict[str, Any] = {
     "return_token_ids": True,
 }
 """Fields of every request: what makes a recording exact."""
+
+
+class ResponseReader(Protocol):
+    """Reads a response from its generated ids."""
+
+    stop: int | None
+    """The token that ended the response."""
+    reasoning_tokens: int
+
+    @property
+    def reasoning(self) -> str:
+        """The reasoning so far."""
+        ...
+
+    @property
+    def content(self) -> str:
+        """The content so far."""
+        ...
+
+    @property
+    def flags(self) -> list[Flag]:
+        """Doubts about the response, when it is finished."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """What the ids spell, without the token that ended them."""
+        ...
+
+    def calls(self, response_id: str | None) -> list[CallRequest]:
+        """Return the calls that can be run."""
+        ...
+
+    def feed(self, ids: Sequence[int]) -> list[Delta]:
+        """Take the next ids; return the text in them."""
+        ...
+
+    def finish(self) -> list[Delta]:
+        """Return the rest of the text."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class IdsPrompt:
+    """A prompt as ids, and what reads the response to it."""
+
+    ids: list[int]
+    opening: list[int]
+    """Those at the end that belong to the response."""
+    stops: list[int]
+    """Tokens that end a response."""
+    new_reader: Callable[[], ResponseReader]
+    """Makes a reader for one request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +87,8 @@ class ChatRequest:
     """JSON array of tool schemas, or `None` when the model may call nothing."""
     params: dict[str, Any]
     """Every other field of the body (model, sampling, stream options, …)."""
+    ids: IdsPrompt | None = None
+    """What is sent instead of messages, tools and the template's arguments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +148,8 @@ class Completion:
     fingerprint: str | None = None
     flags: tuple[Flag, ...] = ()
     """Doubts, each by name (`recordings.flags`)."""
+    text: str | None = None
+    """What the ids spell, as in `TextDifferences`, where sii read them itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +178,10 @@ class ServedModel:
     """Ids of the tokens that end a response: named by the profile, numbered by the server."""
     notes: tuple[str, ...] = ()
     """Sentences for the user."""
+    wire: IdsWire | None = None
+    """How prompts are sent as ids, or `None` for messages."""
+    why_messages: str = ""
+    """Why prompts are not sent as ids."""
 
 
 class Model(Protocol):
@@ -142,6 +206,17 @@ class Model(Protocol):
         `None` where that is not known, or the model's form cannot be compared. Raises
         `ModelCallFailed`.
         """
+        ...
+
+    async def render(self, body: dict[str, Any]) -> list[int] | None:
+        """Return the ids that the server's `/tokenize` gives for a body.
+
+        `None` when the server does not say.
+        """
+        ...
+
+    async def takes_ids(self, ids: list[int]) -> bool:
+        """Return whether the server accepts a prompt as ids, and returns ids for it."""
         ...
 
     async def count_tokens(self, what: str | ChatRequest) -> int | None:

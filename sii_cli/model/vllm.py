@@ -20,6 +20,7 @@ from sii_cli.model.forms.form import Form
 from sii_cli.model.forms.registry import form_of
 from sii_cli.model.http.sse import DONE, EventSplitter
 from sii_cli.model.http.transport import Answer
+from sii_cli.model.ids.assemble import OF_READER, IdsAssembler
 from sii_cli.model.profiles import profile_of
 from sii_cli.model.response_limits import MOST_SECONDS, ResponseTooLarge
 from sii_cli.model.retry import DEFAULT_WAITS, Retries, Waits
@@ -28,6 +29,7 @@ from sii_cli.model.types import (
     ChatRequest,
     Completion,
     Delta,
+    IdsPrompt,
     ModelPart,
     RequestFailed,
     RequestStarted,
@@ -40,6 +42,10 @@ MAX_LAST_BYTES = 64 << 10
 """Bytes that may follow the last event of an answer."""
 MAX_ERROR_BODY = 64 << 10
 ERROR_BODY_TIMEOUT = 30.0
+_OF_CHAT = frozenset({"chat_template_kwargs", "tool_choice"})
+"""Fields that a completion does not have."""
+_TAKE_IDS: set[tuple[str, str | None]] = set()
+"""Servers of this process that were found to accept ids, with the model."""
 ABORTED = "abort"
 """The finish reason of a response that vLLM gives up, as it does with all when it is stopped."""
 
@@ -118,7 +124,7 @@ class VllmModel:
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ModelPart, None]:
         """Make one model call; see `Model.stream`."""
-        body = _body(request)
+        body = _body(request) if request.ids is None else self._ids_body(request, request.ids)
         retries = Retries(
             self._retries, self._waits, known=self._has_answered, now=time.monotonic()
         )
@@ -126,11 +132,7 @@ class VllmModel:
         for attempt in itertools.count(1):
             server = self._endpoints.current
             yield RequestStarted(attempt, server.base_url)
-            assembler = Assembler(
-                max_tokens=request.params.get("max_tokens"),
-                context_length=self._context_length,
-                call_stop=self._call_stop,
-            )
+            assembler = self._assembler(request)
             try:
                 async with aclosing(
                     self._attempt(attempt, server, request, body, assembler)
@@ -162,7 +164,14 @@ class VllmModel:
             await asyncio.sleep(wait)
 
     async def text_differences(self, done: Completion) -> TextDifferences | None:
-        """Ask the server what a response's ids spell, and compare; see `Model.text_differences`."""
+        """Ask the server what a response's ids spell, and compare; see `Model.text_differences`.
+
+        What was read from the ids is not asked for.
+        """
+        if done.text is not None:
+            return TextDifferences(
+                tuple(flag for flag in done.flags if flag in OF_READER), done.text
+            )
         form, name = self._form, self._served_as
         if form is None or name is None:
             return None
@@ -175,6 +184,26 @@ class VllmModel:
             flags.append("call_form_forced")
         return TextDifferences(tuple(flags), raw)
 
+    async def render(self, body: dict[str, Any]) -> list[int] | None:
+        """Ask `/tokenize`; see `Model.render`."""
+        return await self._endpoints.current.tokenize(body)
+
+    async def takes_ids(self, ids: list[int]) -> bool:
+        """Let one token be generated, once for each server and model; see `Model.takes_ids`."""
+        server, name = self._endpoints.current, self._served_as
+        if (server.base_url, name) in _TAKE_IDS:
+            return True
+        body = {"model": name, "prompt": ids, "max_tokens": 1, "return_token_ids": True}
+        try:
+            answer = await server.ask("POST", "/v1/completions", body)
+            [choice] = answer["choices"]
+            takes = choice["prompt_token_ids"] == ids and len(choice["token_ids"]) == 1
+        except (ModelCallFailed, LookupError, TypeError, ValueError):
+            return False
+        if takes:
+            _TAKE_IDS.add((server.base_url, name))
+        return takes
+
     async def count_tokens(self, what: str | ChatRequest) -> int | None:
         """Ask `/tokenize`; see `Model.count_tokens`."""
         body = _text_body(self._served_as, what) if isinstance(what, str) else _prompt_body(what)
@@ -184,6 +213,26 @@ class VllmModel:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._endpoints.aclose()
+
+    def _assembler(self, request: ChatRequest) -> Assembler:
+        max_tokens = request.params.get("max_tokens")
+        if request.ids is not None:
+            return IdsAssembler(
+                request.ids, max_tokens=max_tokens, context_length=self._context_length
+            )
+        return Assembler(
+            max_tokens=max_tokens,
+            context_length=self._context_length,
+            call_stop=self._call_stop,
+        )
+
+    def _ids_body(self, request: ChatRequest, prompt: IdsPrompt) -> bytes:
+        """Return the body of a completion; without `max_tokens` it would have 16 tokens."""
+        params = {name: one for name, one in request.params.items() if name not in _OF_CHAT}
+        if "max_tokens" not in params and self._context_length is not None:
+            params["max_tokens"] = max(1, self._context_length - len(prompt.ids))
+        params["stop_token_ids"] = prompt.stops
+        return orjson.dumps({**params, "prompt": prompt.ids, "add_special_tokens": False})
 
     async def _attempt(
         self,
@@ -236,7 +285,8 @@ class VllmModel:
     async def _send(self, server: Server, body: bytes, request: ChatRequest, limit: int) -> Answer:
         """Return the answer, its body still to be read. Raises `ModelCallFailed`."""
         async with asyncio.timeout(self._first_timeout):
-            answer = await server.chat(body, request.request_id, limit)
+            path = "chat/completions" if request.ids is None else "completions"
+            answer = await server.post(path, body, request.request_id, limit)
         self._has_answered = True
         if answer.status != 200:
             model = str(request.params.get("model"))

@@ -39,6 +39,7 @@ PLACEHOLDERS = {
     "env": "NAME[=VALUE]",
     "speaker": "NAME",
     "tokenizer": "PATH",
+    "wire": "auto|ids|messages",
     "redact": "known|patterns|names|entropy",
 }
 

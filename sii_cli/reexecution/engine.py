@@ -21,6 +21,7 @@ from sii_cli.agent.history import History
 from sii_cli.agent.permissions import permit_all
 from sii_cli.agent.round_control import RoundOver
 from sii_cli.agent.tool_calls import ToolCaller
+from sii_cli.model.control_tokens import NEUTRALISED, Neutralisation
 from sii_cli.reexecution.compare import ComparedObservation, compare
 from sii_cli.reexecution.recorded import (
     CallNotRun,
@@ -68,12 +69,15 @@ class Reexecution:
         rules: Sequence[Rule],
         redactor: Redactor | None = None,
         snapshots: SnapshotStore | None = None,
+        neutralisation: Neutralisation = NEUTRALISED,
     ) -> None:
-        """`folder` is the recording's, for its blobs; `snapshots` has those it names."""
+        """`folder` is the recording's, for its blobs; `snapshots` has those it names;
+        `neutralisation` is what was done to the text that the model read."""
         self._folder = folder
         self._tools = tools
         self._rules = rules
         self._redactor = redactor
+        self._neutralisation = neutralisation
         self._lease = SandboxLease(backend, spec)
         self._toolbox = self._new_toolbox()
         self._background = False
@@ -180,6 +184,7 @@ class Reexecution:
             channel=self._channel,
             permit=permit_all,
             on_sandbox_lost=self._lease.lost,
+            neutralisation=self._neutralisation,
         )
         patience = _interrupted_after(calls)
         if patience is not None:

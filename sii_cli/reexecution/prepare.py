@@ -18,6 +18,7 @@ from sandbox.snapshots import SnapshotNotFound
 from sii_cli.assembly import make_backend, make_limits, make_redactor
 from sii_cli.config.settings import Settings
 from sii_cli.errors import UsageError
+from sii_cli.model.control_tokens import AS_WRITTEN, NEUTRALISED
 from sii_cli.reexecution.engine import Reexecution
 from sii_cli.reexecution.limits import lesser_limits, recorded_limits
 from sii_cli.reexecution.recorded import RecordedEnvironment
@@ -91,7 +92,14 @@ def prepare(
         rules=rules,
         redactor=make_redactor(settings),
         snapshots=snapshot_store(home_of(folder)),
+        neutralisation=AS_WRITTEN if _was_ids(environment) else NEUTRALISED,
     )
+
+
+def _was_ids(environment: RecordedEnvironment) -> bool:
+    """Return whether the model read what its tools returned as it was."""
+    wire = environment.start.wire
+    return wire is not None and wire.kind == "ids"
 
 
 def tool_names(environment: RecordedEnvironment) -> list[str]:

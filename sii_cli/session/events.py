@@ -12,10 +12,11 @@ from recordings.events import (
     SessionResume,
     SessionStart,
     SessionStatus,
+    WireInfo,
 )
 from sii_cli import __version__
 from sii_cli.agent.loop import AgentLoop
-from sii_cli.assembly import Mode, system_prompt
+from sii_cli.assembly import Mode
 from sii_cli.config.settings import Settings
 from sii_cli.model.types import ServedModel
 from tools.toolbox import Toolbox
@@ -51,9 +52,15 @@ NO_QUERY = QueryOrigin()
 
 
 def session_start(
-    settings: Settings, mode: Mode, served: ServedModel, toolbox: Toolbox, about: QueryOrigin
+    settings: Settings,
+    mode: Mode,
+    served: ServedModel,
+    toolbox: Toolbox,
+    about: QueryOrigin,
+    prompt: str,
+    wire: WireInfo | None = None,
 ) -> SessionStart:
-    """Return the first event of a new recording. Raises `UsageError`."""
+    """Return the first event of a new recording, with this system prompt."""
     return SessionStart(
         **asdict(about),
         sii_version=__version__,
@@ -63,16 +70,17 @@ def session_start(
         base_url=served.base_url,
         server=served.details,
         context_length=served.context_length,
-        system_prompt=system_prompt(settings),
+        system_prompt=prompt,
         tools=toolbox.schemas,
         tools_sha256=toolbox.sha256,
         settings=settings.without_secrets(),
+        wire=wire,
         speaker=settings.speaker,
     )
 
 
 def session_resume(
-    settings: Settings, served: ServedModel, restored: Conversation
+    settings: Settings, served: ServedModel, restored: Conversation, wire: WireInfo
 ) -> SessionResume:
     """Return the event with which a recording is resumed."""
     return SessionResume(
@@ -81,6 +89,7 @@ def session_resume(
         base_url=served.base_url,
         server=served.details,
         settings=settings.without_secrets(),
+        wire=wire,
         lost=restored.under_way,
     )
 

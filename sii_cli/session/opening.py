@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from recordings.conversation.restore import Conversation, restore
 from recordings.recorder import Recorder
@@ -13,7 +14,7 @@ from sii_cli.agent.context.compaction import ModelContext
 from sii_cli.agent.loop import AgentLoop, OpenRound, RoundLimits
 from sii_cli.agent.permissions import Permit
 from sii_cli.agent.round_control import UNOBSERVED
-from sii_cli.assembly import Mode, make_key, make_redactor
+from sii_cli.assembly import Mode, make_key, make_redactor, system_prompt
 from sii_cli.config.settings import Settings
 from sii_cli.doctor.record import kept_check
 from sii_cli.model.types import Model, ServedModel
@@ -22,6 +23,7 @@ from sii_cli.session.events import QueryOrigin, session_resume, session_start
 from sii_cli.session.request_params import request_params
 from sii_cli.session.resume import ResumedRecording, close_open_round, reopen
 from sii_cli.session.sandbox_lease import SandboxLease
+from sii_cli.session.wire import SessionWire, check_resumable, open_wire
 from sii_cli.workspace.tracker import WorkspaceTracker
 from tools.toolbox import Toolbox
 
@@ -53,13 +55,18 @@ class RecordingOpener:
     async def begin(self, served: ServedModel) -> OpenRecording:
         """Create a recording with the session's start. Raises `RecordingFailed`, `UsageError`."""
         context = await make_context(self.settings, served, self.model)
-        start = session_start(self.settings, self.mode, served, self.toolbox, self.about)
+        params = request_params(self.settings, served)
+        prompt = system_prompt(self.settings)
+        wire = await open_wire(served, self.model, params, prompt, self.toolbox.schemas)
+        start = session_start(
+            self.settings, self.mode, served, self.toolbox, self.about, prompt, wire.info
+        )
         session_id, folder = RecordingStore(self.settings.home / "recordings").create_folder()
         recorder = Recorder.create(
             folder, session_id, redactor=make_redactor(self.settings), key=make_key(self.settings)
         )
         try:
-            loop = self._loop(recorder, served, context, self.toolbox.schemas_json)
+            loop = self._loop(recorder, params, context, wire, self.toolbox.schemas_json)
             loop.note(start, "harness")
             examined = kept_check(self.settings.home, served.base_url)
             if examined is not None:
@@ -84,8 +91,19 @@ class RecordingOpener:
         left = None
         try:
             restored = restore(folder)
-            loop = self._loop(recorder, served, context, encode(restored.start.tools), restored)
-            loop.note(session_resume(self.settings, served, restored), "harness")
+            start, params = restored.start, request_params(self.settings, served)
+            wire = await open_wire(served, self.model, params, start.system_prompt, start.tools)
+            check_resumable(restored, wire)
+            loop = self._loop(
+                recorder,
+                params,
+                context,
+                wire,
+                encode(start.tools),
+                restored,
+                other_model=_differs(restored, served, wire),
+            )
+            loop.note(session_resume(self.settings, served, restored, wire.info), "harness")
             if open_round and restored.round_open:
                 left = reopen(loop, restored, runs_pending=runs_pending)
             else:
@@ -100,17 +118,20 @@ class RecordingOpener:
     def _loop(
         self,
         recorder: Recorder,
-        served: ServedModel,
+        params: dict[str, Any],
         context: ModelContext,
+        wire: SessionWire,
         tools: bytes,
         restored: Conversation | None = None,
+        *,
+        other_model: bool = False,
     ) -> AgentLoop:
         return AgentLoop(
             model=self.model,
             toolbox=self.toolbox,
             tools=tools,
             recorder=recorder,
-            params=request_params(self.settings, served),
+            params=params,
             limits=RoundLimits(max_steps=self.settings.max_steps),
             permit=self.permit,
             on_sandbox_lost=self.lease.lost,
@@ -119,4 +140,14 @@ class RecordingOpener:
             observer=self.tracker or UNOBSERVED,
             context=context,
             restored=restored,
+            prompts=wire.prompts,
+            other_model=other_model,
         )
+
+
+def _differs(restored: Conversation, served: ServedModel, wire: SessionWire) -> bool:
+    """Return whether another model is served than before, or its prompts have another form."""
+    before = restored.wire
+    if before is None or wire.info.kind != before.kind:
+        return restored.model != served.name
+    return restored.model != served.name or wire.info.form != before.form

@@ -38,9 +38,11 @@ def params_notes(settings: Settings, served: ServedModel) -> list[str]:
     notes = []
     if settings.enable_thinking is False and profile.thinking_off == {}:
         notes.append(f"{profile.name} always thinks: enable_thinking does nothing.")
-    if settings.keep_reasoning and not profile.keep_reasoning:
+    if settings.keep_reasoning == "all" and not profile.keep_reasoning and served.wire is None:
         what = f"The template of {profile.name} has no switch for it that is known"
         notes.append(f"{what}: keep_reasoning does nothing.")
+    if settings.wire == "auto" and settings.tokenizer is not None and served.why_messages:
+        notes.append(f"Prompts are sent as messages: {served.why_messages}.")
     return notes
 
 
@@ -57,6 +59,6 @@ def _template_arguments(settings: Settings, profile: Profile) -> dict[str, Any]:
     elif settings.enable_thinking is False:
         arguments |= {"enable_thinking": False} if profile.thinking_off is None else {}
         arguments |= profile.thinking_off or {}
-    if settings.keep_reasoning and profile.keep_reasoning:
+    if settings.keep_reasoning == "all" and profile.keep_reasoning:
         arguments |= profile.keep_reasoning
     return arguments

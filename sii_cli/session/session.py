@@ -38,12 +38,13 @@ from sii_cli.config.load import load_settings
 from sii_cli.config.settings import Settings
 from sii_cli.errors import UsageError
 from sii_cli.import_path import leave_out
+from sii_cli.model.ids.choose import choose_wire
 from sii_cli.model.types import Model, ServedModel
 from sii_cli.session.events import NO_QUERY, QueryOrigin, session_end
 from sii_cli.session.memory import keep_freed_memory
 from sii_cli.session.opening import RecordingOpener
 from sii_cli.session.pins import departure_sentence, departures_of
-from sii_cli.session.request_params import params_notes
+from sii_cli.session.request_params import params_notes, request_params
 from sii_cli.session.resume import ResumedRecording
 from sii_cli.session.sandbox_lease import SandboxLease
 from sii_cli.workspace.notes import changed_note, undone_note
@@ -298,8 +299,13 @@ class Session:
 
     def _ask_server(self) -> asyncio.Task[ServedModel]:
         if self._served is None:
-            self._served = asyncio.create_task(self._model.describe())
+            self._served = asyncio.create_task(self._describe())
         return self._served
+
+    async def _describe(self) -> ServedModel:
+        served = await self._model.describe()
+        kwargs = request_params(self.settings, served).get("chat_template_kwargs", {})
+        return await choose_wire(self.settings, served, self._model, kwargs)
 
     async def _open_recording(self, *, open_round: bool = False) -> AgentLoop:
         """Begin the recording, or resume it."""

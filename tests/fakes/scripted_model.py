@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from typing import Any
 
 from recordings.events import CallRequest, ModelErrorKind, Usage
 from sii_cli.model.errors import ModelCallFailed, ModelCallRefused, PromptTooLong
@@ -97,6 +98,12 @@ class ScriptedModel:
 
     async def text_differences(self, done: Completion) -> TextDifferences | None:
         return None
+
+    async def render(self, body: dict[str, Any]) -> list[int] | None:
+        return None
+
+    async def takes_ids(self, ids: list[int]) -> bool:
+        return False
 
     async def count_tokens(self, what: str | ChatRequest) -> int | None:
         return None

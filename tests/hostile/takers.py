@@ -597,7 +597,7 @@ REASONS: dict[str, tuple[str, ...]] = {
         ),
         *(
             "sii_cli.model.server:Server.ask",
-            "sii_cli.model.server:Server.chat",
+            "sii_cli.model.server:Server.post",
             "sii_cli.model.server:Server.detokenize",
             "sii_cli.model.server:Server.model",
             "sii_cli.model.server:Server.token_ids",

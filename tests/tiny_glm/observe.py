@@ -47,6 +47,12 @@ class Reciter:
     async def text_differences(self, done: Completion) -> TextDifferences | None:
         return None
 
+    async def render(self, body: dict[str, Any]) -> list[int] | None:
+        return None
+
+    async def takes_ids(self, ids: list[int]) -> bool:
+        return False
+
     async def count_tokens(self, what: str | ChatRequest) -> int | None:
         return None
 

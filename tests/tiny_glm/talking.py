@@ -15,8 +15,10 @@ from recordings.recorder import Recorder
 from recordings.storage.encoding import encode
 from recordings.storage.log import read_events
 from sii_cli.agent.loop import AgentLoop
+from sii_cli.model.ids.choose import choose_wire
 from sii_cli.model.vllm import VllmModel
 from sii_cli.session.request_params import request_params
+from sii_cli.session.wire import open_wire
 from tests.tiny_glm.server import TinyGlmServer
 from tools.base import Emit, ToolResult
 
@@ -53,13 +55,18 @@ async def hold(
     """Hold a session of these tasks with the conversation's prompt and tools; the recording."""
     model = VllmModel(base_url=server.base_url)
     served = await model.describe()
+    params, tools = request_params(settings, served), conversation["tools"]
+    kwargs = params.get("chat_template_kwargs", {})
+    served = await choose_wire(settings, served, model, kwargs)
+    wire = await open_wire(served, model, params, conversation["messages"][0]["content"], tools)
     recorder = Recorder.create(folder, "20261123-204950-a3f9c2")
     loop = AgentLoop(
         model=model,
         toolbox=Recited(conversation["messages"]),  # type: ignore[arg-type]
         tools=encode(conversation["tools"]),
         recorder=recorder,
-        params=request_params(settings, served),
+        params=params,
+        prompts=wire.prompts,
     )
     start = SessionStart(
         sii_version="0",
@@ -70,6 +77,7 @@ async def hold(
         system_prompt=conversation["messages"][0]["content"],
         tools=conversation["tools"],
         tools_sha256="-",
+        wire=wire.info,
     )
     loop.note(start, "harness")
     for task in tasks:

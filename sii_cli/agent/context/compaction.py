@@ -245,7 +245,7 @@ class Compactor:
 
     async def _count_exactly(self, history: History) -> None:
         """Let the server count the whole prompt, where it can."""
-        counted = await self._client.count_tokens(history.encoded)
+        counted = await self._client.count_tokens(history.messages)
         if counted is not None:
             self.meter.set(counted, len(history.encoded))
 

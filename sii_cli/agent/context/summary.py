@@ -18,7 +18,6 @@ from recordings.events import (
 from sii_cli.agent.event_channel import EventChannel
 from sii_cli.agent.model_client import ModelClient, response_fields
 from sii_cli.agent.round_control import RoundOver
-from sii_cli.model.control_tokens import neutralise
 from sii_cli.model.types import Completion, RequestStarted
 
 _FILES = resources.files("sii_cli.agent.context")
@@ -72,10 +71,9 @@ class Summariser:
             params={},
             with_tools=self._client.tools is not None,
         )
-        instruction = encode_message(instruction_message(asked))
-        encoded = [*(message.encoded for message in messages), instruction]
-        sha256 = reduce(chain_message, encoded, "")
-        request = self._client.request(encoded, params)
+        instruction = SentMessage(-1, encode_message(instruction_message(asked)))
+        request = self._client.request([*messages, instruction], params)
+        sha256 = reduce(chain_message, request.messages, "")
 
         def describe(started: RequestStarted) -> SummaryRequest:
             sent = {"request_id": request.request_id, "params": request.params}
@@ -86,7 +84,7 @@ class Summariser:
         return self._note_response(step, done)
 
     def _note_response(self, step: int, done: Completion) -> Event:
-        text, _ = neutralise((done.content or "").strip())
+        text, _ = self._client.neutralisation.apply((done.content or "").strip())
         span = None if done.prompt_ids is None else self._client.ids.span(done.prompt_ids)
         response = SummaryResponse(
             step=step,

@@ -26,6 +26,7 @@ HARMLESS = frozenset(
         "seed",
         "enable_thinking",
         "keep_reasoning",
+        "wire",
         "compact",
         "snapshots",
         "setup",

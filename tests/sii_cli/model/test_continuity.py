@@ -185,8 +185,8 @@ async def test_without_ids_nothing_is_claimed(tmp_path: Path) -> None:
 
 def test_a_user_is_known_by_how_the_message_begins() -> None:
     from recordings.conversation.messages import encode_message, message_of
-    from sii_cli.model.continuity import opens_round
+    from sii_cli.model.continuity import is_of_user
 
     message = message_of(UserMessage(round=1, text="Hi"))
     assert message is not None
-    assert opens_round([encode_message(message)])
+    assert is_of_user(encode_message(message))

@@ -57,13 +57,13 @@ async def test_without_a_setting_only_the_stop_tokens_are_sent() -> None:
         ("glm-4.7", {"enable_thinking": True}, {"enable_thinking": True}, ""),
         ("glm-5", {"enable_thinking": False}, None, "GLM-5 always thinks"),
         ("qwen3", {"enable_thinking": False}, {"enable_thinking": False}, ""),
-        ("glm-4.7", {"keep_reasoning": True}, {"clear_thinking": False}, ""),
+        ("glm-4.7", {"keep_reasoning": "all"}, {"clear_thinking": False}, ""),
         ("glm-4.7", {"keep_reasoning": False}, None, ""),
-        ("glm-4.6", {"keep_reasoning": True}, None, "keep_reasoning does nothing"),
-        ("qwen3", {"keep_reasoning": True}, None, "keep_reasoning does nothing"),
+        ("glm-4.6", {"keep_reasoning": "all"}, None, "keep_reasoning does nothing"),
+        ("qwen3", {"keep_reasoning": "all"}, None, "keep_reasoning does nothing"),
         (
             "glm-4.7-flash",
-            {"enable_thinking": False, "keep_reasoning": True},
+            {"enable_thinking": False, "keep_reasoning": "all"},
             {"enable_thinking": False, "clear_thinking": False},
             "",
         ),
@@ -89,7 +89,7 @@ def test_a_users_profile_sets_sampling_and_a_setting_goes_over_it(user_file: Pat
         sampling = { temperature = 0.6, top_k = 40, repetition_penalty = 1.05 }
         """
     )
-    body, _ = asyncio.run(asked("ours-7b", temperature=0.2, seed=3, keep_reasoning=True))
+    body, _ = asyncio.run(asked("ours-7b", temperature=0.2, seed=3, keep_reasoning="all"))
     assert (body["temperature"], body["top_k"], body["repetition_penalty"]) == (0.2, 40, 1.05)
     assert body["seed"] == 3
     assert body["stop_token_ids"] == [id_of("<|user|>")]

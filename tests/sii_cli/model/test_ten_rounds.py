@@ -23,9 +23,9 @@ MEND, THANKS = (round_.user for round_ in BUGFIX.rounds)
 TASKS = [MEND, THANKS, COMPUTE.rounds[0].user, THANKS, COUNTING.rounds[0].user] * 2
 
 
-@pytest.mark.parametrize("keep_reasoning", [None, True])
+@pytest.mark.parametrize("keep_reasoning", ["auto", "all"])
 async def test_the_ids_rebuild_every_prompt_and_breaks_are_where_they_are(
-    tiny_glm_server: TinyGlmServer, tmp_path: Path, keep_reasoning: bool | None, monkeypatch: Any
+    tiny_glm_server: TinyGlmServer, tmp_path: Path, keep_reasoning: Any, monkeypatch: Any
 ) -> None:
     conversation = trained_conversations(tiny_glm_server.folder)[0]
     monkeypatch.setattr("sii_cli.session.request_params.profile_of", lambda *names: GLM47)
@@ -45,7 +45,7 @@ async def test_the_ids_rebuild_every_prompt_and_breaks_are_where_they_are(
         check_continuity(response.continuity, stood, prompt, new_round=asked > users)
         stood, users = prompt + (response.generated_ids or []), asked
     causes = {response.continuity.cause for *_, response in calls if response.continuity}
-    assert "new_round" in causes or keep_reasoning
+    assert "new_round" in causes or keep_reasoning == "all"
     assert verify(tmp_path).whole
 
 

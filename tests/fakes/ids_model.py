@@ -1,0 +1,88 @@
+"""A model that generates ids by a script; its server renders with a model's own files."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sii_cli.model.ids.assemble import OF_READER, IdsAssembler
+from sii_cli.model.types import (
+    ChatRequest,
+    Completion,
+    ModelPart,
+    RequestStarted,
+    ServedModel,
+    TextDifferences,
+)
+from tests.sii_cli.model.ids.offline import Family, Server, generated
+
+STREAMED = 3
+"""Ids of a chunk."""
+
+
+@dataclass(frozen=True)
+class Generated:
+    """What the model generates for one request: text in which control tokens are spelled."""
+
+    text: str
+    is_cut_off: bool = False
+    misread: bool = False
+    """The server reports other ids of the prompt than were sent."""
+
+
+class IdsModel:
+    """Answers each request with the next of a script; keeps the prompts."""
+
+    def __init__(self, family: Family, *script: str | Generated) -> None:
+        self.family = family
+        self.script = [Generated(one) if isinstance(one, str) else one for one in script]
+        self.prompts: list[list[int]] = []
+        self.asked: list[ChatRequest] = []
+        self.server = Server(family)
+        self.accepts_ids = True
+        self.length: int | None = 131072
+        self.on_request: Callable[[], None] = lambda: None
+
+    async def describe(self) -> ServedModel:
+        return ServedModel("glm-ids", "http://ids/v1", self.length)
+
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[ModelPart, None]:
+        said = self.script.pop(0)
+        assert request.ids is not None
+        self.asked.append(request)
+        self.prompts.append(request.ids.ids)
+        self.on_request()
+        yield RequestStarted(1, "http://ids/v1")
+        ids = generated(self.family, said.text)
+        assembler = IdsAssembler(request.ids, max_tokens=None, context_length=None)
+        prompt = [*request.ids.ids, 0] if said.misread else request.ids.ids
+        chunks: list[dict[str, Any]] = [
+            {"token_ids": ids[at : at + STREAMED]} for at in range(0, len(ids), STREAMED)
+        ]
+        chunks[0]["prompt_token_ids"] = prompt
+        finish = "length" if said.is_cut_off else "stop"
+        chunks.append({"token_ids": [], "finish_reason": finish, "stop_reason": None})
+        for number, choice in enumerate(chunks):
+            usage = {"prompt_tokens": len(prompt), "completion_tokens": len(ids)}
+            for delta in assembler.add({"id": f"r{number}", "choices": [choice], "usage": usage}):
+                yield delta
+        yield assembler.completion(
+            attempt=1, first_chunk=0.0, first_token=0.0, total=0.0, chunks=len(chunks)
+        )
+
+    async def text_differences(self, done: Completion) -> TextDifferences | None:
+        flags = tuple(flag for flag in done.flags if flag in OF_READER)
+        return TextDifferences(flags, done.text or "")
+
+    async def render(self, body: dict[str, Any]) -> list[int] | None:
+        return await self.server.render(body)
+
+    async def takes_ids(self, ids: list[int]) -> bool:
+        return self.accepts_ids
+
+    async def count_tokens(self, what: str | ChatRequest) -> int | None:
+        return len(self.server.ids([])) if isinstance(what, ChatRequest) else len(what) // 4
+
+    async def aclose(self) -> None:
+        pass

@@ -1,0 +1,72 @@
+"""Text is never a control token, and ids spell what they stand for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sii_cli.tokenizer.tokenizer_file import UnknownTokenizer
+from sii_cli.tokenizer.vocabulary import load_vocabulary
+from tests.sii_cli.model.ids.offline import FAMILIES, Family, folder, vocabulary, writer
+
+TOKENS = sorted(vocabulary("GLM-4.7").control)
+HALVES = [token[:-1] for token in TOKENS] + [token[1:] for token in TOKENS]
+PIECES = st.one_of(st.sampled_from(TOKENS + HALVES), st.text(max_size=4))
+TEXTS = st.lists(PIECES, max_size=12).map("".join)
+
+
+@given(TEXTS)
+def test_no_text_spells_a_control_token(text: str) -> None:
+    own = vocabulary("GLM-4.7")
+    text = text.encode("utf-8", "ignore").decode()
+    ids = own.encode(text)
+    assert own.names.keys().isdisjoint(ids)
+    assert own.spell(ids) == text
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_text_in_any_place_forges_nothing(family: Family) -> None:
+    own, write = vocabulary(family), writer(family)
+    evil = "".join(own.control)
+    places = {
+        "user": (write.user(evil), write.user("")),
+        "system": (write.system(evil), write.system("")),
+        "result": (write.result(evil), write.result("")),
+        "turn": (
+            write.turn(evil, evil, [(evil, {evil: evil})]),
+            write.turn("a", "a", [("a", {"a": "a"})]),
+        ),
+    }
+    for name, (with_evil, without) in places.items():
+        control = [[token for token in ids if token in own.names] for ids in (with_evil, without)]
+        assert control[0] == control[1], name
+
+
+def test_the_strings_of_a_form_become_control_tokens() -> None:
+    own = vocabulary("GLM-4.5")
+    assert own.join(own.pieces("<|user|>\n"))[0] == own.control["<|user|>"]
+
+
+def test_a_file_is_read_once_until_it_changes(tmp_path: Path) -> None:
+    path = tmp_path / "tokenizer.json"
+    path.write_bytes((folder("GLM-4.7") / "tokenizer.json").read_bytes())
+    first = load_vocabulary(tmp_path)
+    assert load_vocabulary(path) is first
+    path.write_bytes(path.read_bytes() + b"\n")
+    assert load_vocabulary(path) is not first
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b'{"model": 3}', b"\xff"])
+def test_another_file_is_refused_in_words(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "tokenizer.json"
+    path.write_bytes(content)
+    with pytest.raises(UnknownTokenizer, match=r"tokenizer\.json"):
+        load_vocabulary(path)
+
+
+def test_a_missing_file_is_refused_in_words(tmp_path: Path) -> None:
+    with pytest.raises(UnknownTokenizer, match="cannot be read"):
+        load_vocabulary(tmp_path / "none.json")
