@@ -224,7 +224,7 @@ def test_list_is_made_for_reading_and_for_jq(shell: Shell) -> None:
     shell.sii("-p", "Do it\x1b[2J", script="work")
     line = shell.sii("list").stdout
     assert "\x1b" not in line
-    assert "done" in line
+    assert "unchecked" in line
     assert "2 steps" in line
 
 
