@@ -84,7 +84,7 @@ def standing(
     """
     last: dict[str, Judgement] = {}
     aside: dict[str, None] = {}
-    for review in sorted(reviews, key=_order):
+    for review in sorted(reviews, key=order_of):
         if review.verdict is not None:
             if may_judge(review, protocol, authors):
                 last[review.reviewer] = review
@@ -108,8 +108,9 @@ def standing(
     return Standing(state, verdicts, void, missing, tuple(one for one in aside if one not in last))
 
 
-def _order(review: Judgement) -> tuple[float, str, str]:
-    return review.time, review.verdict or "", review.role or ""
+def order_of(review: Judgement) -> tuple[float, str, str, str]:
+    """Return what reviews are sorted by: the order of their lines is not proved."""
+    return review.time, review.verdict or "", review.role or "", review.sha256
 
 
 def may_judge(review: Judgement, protocol: ReviewProtocol, authors: Collection[str]) -> bool:
@@ -133,7 +134,7 @@ def _decision(
         for name in verdicts
         if last[name].role == "adjudicator" and name in protocol.adjudicators
     ]
-    return max(decisive, key=_order).verdict if decisive else None
+    return max(decisive, key=order_of).verdict if decisive else None
 
 
 def _needed(protocol: ReviewProtocol) -> int:

@@ -20,6 +20,7 @@ from recordings.errors import (
     RecordingNotFound,
     describe_malformed,
 )
+from recordings.reviews.approval import order_of
 from recordings.reviews.keys import ReviewKeys
 from recordings.reviews.lines import (
     COUNTED,
@@ -111,7 +112,7 @@ def counted_reviews(folder: Path, keys: ReviewKeys | None) -> list[Review]:
     if keys is None:
         return read_reviews(folder)
     counted = [review for review, origin in judged_reviews(folder, keys) if origin in COUNTED]
-    return sorted(counted, key=lambda review: review.time)  # the order of the lines is not proved
+    return sorted(counted, key=order_of)
 
 
 def excluded_events(reviews: Iterable[Review]) -> set[int]:
