@@ -8,7 +8,7 @@ from pydantic import Field
 
 from recordings.events import EventPart
 from recordings.reviews.approval import Verdict
-from recordings.reviews.review import Answer, Review, StepReview
+from recordings.reviews.review import Review, RubricAnswer, StepReview
 
 
 class _EarlierStep(EventPart):
@@ -51,8 +51,10 @@ def earlier_review(said: dict[str, Any], session: str) -> Review:
     )
 
 
-def _answer(value: float | str) -> Answer:
-    return Answer.model_construct(kind="text" if isinstance(value, str) else "scale", value=value)
+def _answer(value: float | str) -> RubricAnswer:
+    return RubricAnswer.model_construct(
+        kind="text" if isinstance(value, str) else "scale", value=value
+    )
 
 
 def _step(step: _EarlierStep) -> StepReview:

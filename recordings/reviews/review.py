@@ -37,7 +37,7 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 Words = Annotated[tuple[Name, ...], Field(max_length=MOST_WORDS)]
 
 
-class Answer(EventPart):
+class RubricAnswer(EventPart):
     """The answer to one question of the rubric."""
 
     kind: Literal["choice", "scale", "text"]
@@ -47,7 +47,7 @@ class Answer(EventPart):
     """Events that the answer refers to."""
 
     @model_validator(mode="after")
-    def _is_of_its_kind(self) -> Answer:
+    def _is_of_its_kind(self) -> RubricAnswer:
         if (self.kind == "scale") is isinstance(self.value, str):
             raise ValueError("a scale has a number, a choice or a text has words")
         return self
@@ -103,7 +103,7 @@ class Review(EventPart):
     confidence: Annotated[float, Field(ge=0, le=1)] | None = None
     """How sure the reviewer is, from 0 to 1."""
     note: Text = ""
-    rubric: Annotated[dict[Name, Answer], Field(max_length=MOST_ANSWERS)] = Field({})
+    rubric: Annotated[dict[Name, RubricAnswer], Field(max_length=MOST_ANSWERS)] = Field({})
     """The answers, by question."""
     steps: Annotated[tuple[StepReview, ...], Field(max_length=MOST_STEPS)] = ()
     coverage: Coverage | None = None
@@ -119,7 +119,7 @@ class Said(TypedDict, total=False):
     verdict: Verdict | None
     confidence: float | None
     note: str
-    rubric: Mapping[str, Answer]
+    rubric: Mapping[str, RubricAnswer]
     steps: Sequence[StepReview]
     coverage: Coverage | None
     add_tags: Sequence[str]

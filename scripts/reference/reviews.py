@@ -9,7 +9,7 @@ import orjson
 
 from recordings.reviews import review
 from recordings.reviews.lines import LONGEST_LINE, MOST_LINES, review_line
-from recordings.reviews.review import Answer, Coverage, Review, StepReview
+from recordings.reviews.review import Coverage, Review, RubricAnswer, StepReview
 from recordings.trust.home_key import HomeKey
 from scripts.reference.events import field_notes, fields_of
 from scripts.reference.markdown import fenced, page, table
@@ -24,8 +24,10 @@ _EXAMPLE = Review(
     confidence=0.8,
     note="The fix is right; the summary claims a test that was not run.",
     rubric={
-        "Goal reached": Answer(kind="scale", value=4),
-        "Is the answer supported?": Answer(kind="text", value="Not the last claim.", cites=(31,)),
+        "Goal reached": RubricAnswer(kind="scale", value=4),
+        "Is the answer supported?": RubricAnswer(
+            kind="text", value="Not the last claim.", cites=(31,)
+        ),
     },
     steps=(StepReview(seq=31, comment="This test was not run.", mark="bad", flags=("wrong",)),),
     coverage=Coverage(steps=34, of_steps=34, folds=0),
@@ -61,7 +63,7 @@ def pages() -> dict[str, str]:
             "## Parts",
             *(
                 f"### `{cls.__name__}`\n\n{inspect.getdoc(cls)}\n\n{fields_of(cls, notes)}"
-                for cls in (Answer, StepReview, Coverage)
+                for cls in (RubricAnswer, StepReview, Coverage)
             ),
             "## Limits",
             "A line beyond a limit is damage, also in this home; lines of earlier versions have "

@@ -29,7 +29,7 @@ from sii_cli.review.verdicts import find_reviewer, give_review, hash_to_review, 
 
 if TYPE_CHECKING:
     from recordings.reviews.approval import Verdict
-    from recordings.reviews.review import Answer
+    from recordings.reviews.review import RubricAnswer
     from sii_cli.review.steps import Walk
 
 _LARGEST_RUBRIC = 1 << 20
@@ -146,7 +146,7 @@ class _Reviewer:
         words = StepRemarks(step for review in own for step in review.steps)
         verdict: Verdict | None = None
         note, goes_on = "", True
-        answers: dict[str, Answer] = {}
+        answers: dict[str, RubricAnswer] = {}
         questions = Questions()
         with closing(Steps(folder)) as steps:
             walk, count = Walk(steps, words, questions, fold=self.fold), len(steps)
@@ -176,7 +176,7 @@ class _Reviewer:
         return goes_on
 
     def _judge(
-        self, walk: Walk, steps: int, questions: Questions, answers: dict[str, Answer]
+        self, walk: Walk, steps: int, questions: Questions, answers: dict[str, RubricAnswer]
     ) -> tuple[Verdict | None, str]:
         """Walk through the steps until a verdict is given; put the rubric's answers into `answers`.
 
@@ -234,9 +234,9 @@ def _read_criteria(rubric: Path | None) -> list[str]:
     return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
 
-def _answer(questions: Questions, name: str, before: Answer | None) -> Answer | None:
+def _answer(questions: Questions, name: str, before: RubricAnswer | None) -> RubricAnswer | None:
     """Ask for a criterion's answer; `None` means the earlier one is kept."""
-    from recordings.reviews.review import Answer
+    from recordings.reviews.review import RubricAnswer
 
     said = questions.ask(f"{name} › " if before is None else f"{name} ({before.value}) › ")
     if not said:
@@ -244,7 +244,7 @@ def _answer(questions: Questions, name: str, before: Answer | None) -> Answer | 
     try:
         number = float(said)
     except ValueError:
-        return Answer(kind="text", value=said)
+        return RubricAnswer(kind="text", value=said)
     if math.isfinite(number):
-        return Answer(kind="scale", value=number)
-    return Answer(kind="text", value=said)
+        return RubricAnswer(kind="scale", value=number)
+    return RubricAnswer(kind="text", value=said)

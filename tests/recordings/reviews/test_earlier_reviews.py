@@ -10,7 +10,7 @@ import pytest
 
 from recordings.reviews.keys import ReviewKeys
 from recordings.reviews.lines import reviewed_lines
-from recordings.reviews.review import LONGEST_TEXT, Answer, StepReview
+from recordings.reviews.review import LONGEST_TEXT, RubricAnswer, StepReview
 from recordings.reviews.reviews import add_review, counted_reviews, judged_reviews, read_reviews
 from recordings.storage.files import REVIEWS
 from recordings.storage.lines import seal
@@ -53,8 +53,8 @@ def test_they_say_what_they_said(folder: Path) -> None:
     assert {review.id for review in (first, bob, cyd, signed, last)} == {folder.name}
     assert cyd == first.model_copy(update={"reviewer": "cyd", "time": cyd.time})
     assert first.rubric == {
-        "Correct?": Answer(kind="scale", value=2.0),
-        "style": Answer(kind="text", value="terse"),
+        "Correct?": RubricAnswer(kind="scale", value=2.0),
+        "style": RubricAnswer(kind="text", value="terse"),
     }
     assert first.steps == (
         StepReview(seq=3, comment="why?", flags=("wasteful",), exclude=True),

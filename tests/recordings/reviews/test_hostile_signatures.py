@@ -15,7 +15,7 @@ from recordings.index.find import Filter, find
 from recordings.index.index import RecordingIndex
 from recordings.reviews.keys import ReviewKeys
 from recordings.reviews.lines import MOST_LINES, reviewed_lines
-from recordings.reviews.review import Answer, StepReview
+from recordings.reviews.review import RubricAnswer, StepReview
 from recordings.reviews.reviews import (
     add_review,
     counted_reviews,
@@ -56,7 +56,7 @@ def signed(folder: Path, person: PersonKey | None = ADA, reviewer: str = "ada") 
         reviewer,
         verdict="approve",
         note="fine",
-        rubric={"correct": Answer(kind="scale", value=2)},
+        rubric={"correct": RubricAnswer(kind="scale", value=2)},
         steps=steps,
         add_tags=["gold"],
         key=THEIR_HOME,

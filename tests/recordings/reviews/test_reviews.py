@@ -12,7 +12,7 @@ from recordings.events import UserMessage
 from recordings.recorder import Recorder
 from recordings.reviews.approval import standing
 from recordings.reviews.protocol import Policy, ReviewProtocol
-from recordings.reviews.review import Answer, Coverage, StepReview
+from recordings.reviews.review import Coverage, RubricAnswer, StepReview
 from recordings.reviews.reviews import (
     add_review,
     excluded_events,
@@ -44,9 +44,9 @@ def test_a_review_comes_back_with_reviewer_time_and_the_recordings_hash(folder: 
         verdict="needs_work",
         note="the last step is wasteful",
         rubric={
-            "correct": Answer(kind="scale", value=2),
-            "style": Answer(kind="text", value="terse", cites=(4,)),
-            "verdict of the test": Answer(kind="choice", value="unfair"),
+            "correct": RubricAnswer(kind="scale", value=2),
+            "style": RubricAnswer(kind="text", value="terse", cites=(4,)),
+            "verdict of the test": RubricAnswer(kind="choice", value="unfair"),
         },
         steps=[
             StepReview(seq=4, comment="why?", mark="bad", flags=("wasteful", "star"), exclude=True)
