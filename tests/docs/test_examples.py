@@ -14,8 +14,8 @@ from tests.docs.shown import ROOT, blocks
 
 
 def example(document: str, language: str, folder: Path, name: str) -> Path:
-    """Write a document's only block in a language into a file."""
-    (shown,) = [one for one in blocks(ROOT / "docs" / document) if one.language == language]
+    """Write the first block of a document in a language into a file."""
+    shown = next(one for one in blocks(ROOT / "docs" / document) if one.language == language)
     path = folder / name
     path.write_text(shown.text)
     return path

@@ -19,13 +19,16 @@ class CallReader(Protocol):
     """Reads what comes between the tokens that begin and end a call."""
 
     name: str
-    arguments: str
-    """As JSON."""
     pairs: Pairs | None
     """Keys and values as written, twice where the model wrote one twice."""
     flags: set[Flag]
     is_whole: bool
     """Whether it can be run: it was ended, and everything in it has its place."""
+
+    @property
+    def arguments(self) -> str:
+        """The arguments so far, as JSON."""
+        ...
 
     def text(self, text: str) -> Emitted:
         """Take plain text."""
@@ -58,7 +61,6 @@ class PairsReader:
     def __init__(self, types: ArgumentTypes, marks: tuple[str, str, str, str]) -> None:
         """`marks`: the control tokens before and after a key, and before and after a value."""
         self.name = ""
-        self.arguments = ""
         self.pairs: Pairs | None = []
         self.flags: set[Flag] = set()
         self.is_whole = False
@@ -70,8 +72,16 @@ class PairsReader:
         self._written: list[str] = []
         """The value so far."""
         self._name_of_value = ""
+        self._keys: set[str] = set()
+        self._shown: list[str] = []
+        """The arguments as JSON, in pieces."""
         self._is_string = False
         self._is_sound = True
+
+    @property
+    def arguments(self) -> str:
+        """The arguments so far, as JSON."""
+        return "".join(self._shown)
 
     def text(self, text: str) -> Emitted:
         """Take plain text."""
@@ -151,10 +161,10 @@ class PairsReader:
         return [("name", self.name)]
 
     def _begin_value(self) -> Emitted:
-        assert self.pairs is not None
         key = self._name_of_value
-        if any(key == before for before, _ in self.pairs):
+        if key in self._keys:
             self.flags.add("key_twice")
+        self._keys.add(key)
         self._at, self._written = _At.VALUE, []
         self._is_string = self._types.of(self.name, key) == "string"
         lead = ", " if self.pairs else "{"
@@ -187,7 +197,7 @@ class PairsReader:
         return text
 
     def _json(self, text: str) -> Emitted:
-        self.arguments += text
+        self._shown.append(text)
         return [("arguments", text)]
 
 

@@ -56,7 +56,7 @@ class Reader:
         self._reasoning: list[str] = []
         self._content: list[str] = []
         self._calls: list[CallReader] = []
-        self._space = ""
+        self._space: list[str] = []
         """White space at the beginning, which may come before a thought."""
         self._flags: set[Flag] = set()
         self._ids: list[int] = []
@@ -155,10 +155,10 @@ class Reader:
             case _At.CALL:
                 return self._of_call(self._calls[-1].text(text))
             case _At.START:
-                text, self._space = self._space + text, ""
+                self._space.append(text)
                 if not text.strip():
-                    self._space = text
                     return []
+                text, self._space = "".join(self._space), []
                 self._at = _At.CONTENT
         if self._calls and text.strip():
             self._flags.add("text_after_call")
@@ -170,9 +170,9 @@ class Reader:
         if self._at is _At.CALL:
             return self._control_in_call(name)
         if name == marks.thought and self._at is _At.START:
-            self._at, self._space = _At.THOUGHT, ""
+            self._at, self._space = _At.THOUGHT, []
         elif name == marks.thought_end and self._at in (_At.START, _At.THOUGHT):
-            self._at, self._space = _At.CONTENT, ""
+            self._at, self._space = _At.CONTENT, []
         elif name == marks.call:
             if self._at is _At.THOUGHT:
                 self._flags.add("thought_unterminated")
@@ -185,7 +185,7 @@ class Reader:
     def _begin_call(self) -> None:
         if len(self._calls) >= MOST_CALLS:
             raise ResponseTooLarge(f"more than {MOST_CALLS:,} tool calls")
-        self._at, self._space = _At.CALL, ""
+        self._at, self._space = _At.CALL, []
         in_call = self._marks.in_call
         self._calls.append(JsonReader() if in_call is None else PairsReader(self._types, in_call))
 
