@@ -53,6 +53,11 @@ def _decoded(text: str) -> str:
     return text.replace("\ud800", "\udc80")
 
 
+def _recorded(text: str) -> str:
+    """Text as a recording has it: without half characters."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def _pieces(text: str, size: int = 16) -> Iterator[str]:
     return (text[at : at + size] for at in range(0, len(text), size))
 
@@ -423,6 +428,68 @@ def _tokens(text: str) -> None:
     list(spelled.pieces([ord(one) % 256 for one in text]))
 
 
+def _ids_prompt(text: str) -> None:
+    from tests.sii_cli.model.ids.offline import writer
+
+    text = _recorded(text)
+    for family in ("GLM-4.5", "Qwen3"):
+        made = writer(family)
+        made.user(text)
+        made.system(text)
+        made.result(text)
+        made.turn(text, text, [("bash", {"command": text, text[:100]: 1})])
+        made.control_in(text)
+        list(made.vocabulary.pieces(text))
+
+
+def _ids_answer(text: str) -> None:
+    from sii_cli.model.ids.reader import Reader
+    from sii_cli.model.response_limits import ResponseTooLarge
+    from tests.sii_cli.model.ids.offline import generated, reader, vocabulary
+
+    def read(made: Reader, ids: list[int]) -> None:
+        with suppress(ResponseTooLarge):
+            for token in ids:
+                made.feed([token])
+            made.finish()
+        made.calls("1")
+
+    text = _recorded(text)
+    plain = vocabulary("GLM-4.5").encode(text)
+    read(reader("GLM-4.5"), plain)
+    read(reader("GLM-4.5"), generated("GLM-4.5", text))
+    for argument in ("text", "obj", "n"):
+        begin = generated("GLM-4.5", "</think><tool_call>use<arg_key>" + argument)
+        value = generated("GLM-4.5", "</arg_key><arg_value>")
+        end = generated("GLM-4.5", "</arg_value></tool_call>")
+        read(reader("GLM-4.5"), [*begin, *value, *plain, *end])
+    one = "<arg_key>{}</arg_key><arg_value>1</arg_value>"
+    pairs = "".join(one.format(f"{piece}{at}") for at, piece in enumerate(_pieces(text)))
+    read(reader("GLM-4.5"), generated("GLM-4.5", f"</think><tool_call>use{pairs}</tool_call>"))
+    written = '{"name": "use", "arguments": {"text": ' + text + "}}"
+    for call in (written, text):
+        spelled = f"<think></think>\n\n<tool_call>\n{call}\n</tool_call>"
+        read(reader("Qwen3"), generated("Qwen3", spelled))
+
+
+def _ids_values(text: str) -> None:
+    from sii_cli.model.ids.values import as_json
+
+    for kind in ("string", "integer", "number", "array", "object", None):
+        as_json(text, kind)
+
+
+def _check_output(text: str) -> None:
+    from recordings.pins import departures, read_facts
+    from recordings.store.checks import LastCheck, last_lines
+
+    last_lines(text)
+    check = {"command": text, "exit_code": 1, "passed": False, "output": text, "error": text}
+    shown = LastCheck.of(check | {"requirements": [{"name": text, "met": True, "why": text}]})
+    _ = shown.verdict, shown.details
+    departures(read_facts(text), {"image": text})
+
+
 def _document(text: str) -> None:
     from sii_cli.errors import UsageError
     from sii_cli.fork.document import Message, read_document, write_document
@@ -529,6 +596,23 @@ TAKERS: dict[str, Take] = {
     "sii_cli.model.http.sse:EventSplitter.feed": _stream,
     "sii_cli.agent.context.tokens:estimate": _tokens,
     "sii_cli.agent.context.tokens:text_of": _tokens,
+    "sii_cli.model.ids.writer:Writer.control_in": _ids_prompt,
+    "sii_cli.model.ids.writer:Writer.result": _ids_prompt,
+    "sii_cli.model.ids.writer:Writer.system": _ids_prompt,
+    "sii_cli.model.ids.writer:Writer.turn": _ids_prompt,
+    "sii_cli.model.ids.writer:Writer.user": _ids_prompt,
+    "sii_cli.tokenizer.vocabulary:Vocabulary.encode": _ids_prompt,
+    "sii_cli.tokenizer.vocabulary:Vocabulary.pieces": _ids_prompt,
+    "sii_cli.model.ids.call_reader:JsonReader.control": _ids_answer,
+    "sii_cli.model.ids.call_reader:JsonReader.text": _ids_answer,
+    "sii_cli.model.ids.call_reader:PairsReader.control": _ids_answer,
+    "sii_cli.model.ids.call_reader:PairsReader.text": _ids_answer,
+    "sii_cli.model.ids.reader:Reader.calls": _ids_answer,
+    "sii_cli.model.ids.values:as_json": _ids_values,
+    "recordings.store.checks:LastCheck.of": _check_output,
+    "recordings.store.checks:last_lines": _check_output,
+    "recordings.pins:read_facts": _check_output,
+    "recordings.pins:departures": _check_output,
     "sii_cli.fork.document:read_document": _document,
     "sii_cli.reexecution.compare:compare": _comparison,
 }
@@ -612,6 +696,10 @@ REASONS: dict[str, tuple[str, ...]] = {
         ),
         *(
             "sii_cli.tokenizer.chat_template:*",
+            "sii_cli.session.wire:*",
+            *("sii_cli.model.ids.choose:*", "sii_cli.model.ids.prove:*"),
+            *("sii_cli.model.ids.wire:*", "sii_cli.model.ids.values:ArgumentTypes.of"),
+            "sii_cli.model.ids.call_reader:CallReader.*",
             "sii_cli.agent.model_client:*",
         ),
         *(
@@ -644,7 +732,6 @@ REASONS: dict[str, tuple[str, ...]] = {
         ),
         *("recordings.reviews.approval:*", "recordings.export.*"),
         *(
-            "recordings.index.index:*",
             "recordings.index.approvals:*",
             "recordings.conversation.authors:*",
             "recordings.storage.opening:*",
@@ -675,6 +762,9 @@ REASONS: dict[str, tuple[str, ...]] = {
             "sii_cli.render.terminal:reflows",
         ),
         *("sii_cli.batch.running.table:*",),
+        *("recordings.outcomes:*", "recordings.pins:pinned_facts", "recordings.index.glance:*"),
+        *("recordings.index.update:*", "recordings.store.resolve:*", "recordings.replay.html:*"),
+        *("sii_cli.render.glance:*", "sii_cli.session.pins:*", "sii_cli.session.events:*"),
         *("sii_cli.import_path:*",),
     ),
 }
