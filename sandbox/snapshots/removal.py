@@ -41,6 +41,8 @@ class Remover:
 
         `path` is that directory's, empty or ending in a slash. Raises `OSError`, `Stopped`.
         """
+        if self._stop.is_set():
+            raise Stopped
         status = os.stat(name, dir_fd=fd, follow_symlinks=False)
         if not stat.S_ISDIR(status.st_mode):
             os.unlink(name, dir_fd=fd)
@@ -54,8 +56,6 @@ class Remover:
         try:
             with writable(child):
                 for inside in os.listdir(child):
-                    if self._stop.is_set():
-                        raise Stopped
                     if not self._exclude.matches(f"{path}{name}/", inside):
                         with left_if_impossible():
                             self.remove(child, inside, f"{path}{name}/", depth + 1)
@@ -77,8 +77,11 @@ class Remover:
         self._lifted.append(lifted)
 
 
-def remove_folder(folder: Path) -> bool:
-    """Remove a directory with all in it; return whether all was removed. Raises `OSError`."""
+def remove_folder(folder: Path, stop: threading.Event | None = None) -> bool:
+    """Remove a directory with all in it; return whether all was removed. Raises `OSError`.
+
+    Setting `stop` ends it after the entry that is being removed.
+    """
     parent = open_workspace(os.fspath(folder.parent))
     try:
         top = open_owned_directory(folder.name, parent)
@@ -86,11 +89,13 @@ def remove_folder(folder: Path) -> bool:
         os.close(parent)
     try:
         os.fchmod(top, OWNER_ALL)
-        remover = Remover(top, Exclude(()), (0, 0), threading.Event())
+        remover = Remover(top, Exclude(()), (0, 0), stop or threading.Event())
         for name in os.listdir(top):
             with left_if_impossible():
                 remover.remove(top, name, "", 1)
         remover.remove_lifted()
+    except Stopped:
+        return False
     finally:
         os.close(top)
     with left_if_impossible():

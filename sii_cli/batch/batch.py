@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import time
+from pathlib import Path
 from shlex import quote
 
 import click
@@ -37,7 +38,8 @@ from sii_cli.config.home_key import writing_key
 from sii_cli.config.settings import find_home
 from sii_cli.errors import DONE, INFRASTRUCTURE, INTERRUPTED, LIMIT, SiiError
 from sii_cli.queries.validate import ValidatedFile
-from sii_cli.queries.workspaces.copies import remove_leftover_copies
+from sii_cli.queries.workspaces.copies import leftover_copies, remove_leftover_copies
+from sii_cli.render.figures import counted
 from sii_cli.session import watchdog
 from sii_cli.session.pins import departure_sentence, departures_of_all
 
@@ -78,6 +80,7 @@ class _BatchRun:
         if batch.is_changed:
             pin(folder, plan, batch.queries, writing_key())
         self._batch = batch
+        self._query_ids = [one.id for one in batch.queries]
         self._planned = list(plan.all_attempts(batch.queries))
         self._recorded = read_attempts(folder, plan.name, self._planned)
         ended = self._recorded.ended.values()
@@ -92,7 +95,7 @@ class _BatchRun:
     def run(self) -> None:
         """Run the attempts that are left, until they have ended or the batch was stopped."""
         _allow_many_files()
-        remove_leftover_copies(self._parts.workspaces, [one.id for one in self._batch.queries])
+        self._remove_leftovers()
         run = self._account.run
         try:
             self._stop = watchdog.run(self._run())
@@ -102,6 +105,15 @@ class _BatchRun:
             raise
         finally:
             self._account.keep()
+
+    def _remove_leftovers(self) -> None:
+        """Remove the copies of workspaces that earlier runs left. Blocks."""
+        if left := self._leftovers():
+            click.echo(f"sii: removing what earlier runs left: {_copies(left)}.", err=True)
+            remove_leftover_copies(self._parts.workspaces, self._query_ids)
+
+    def _leftovers(self) -> list[Path]:
+        return list(leftover_copies(self._parts.workspaces, self._query_ids))
 
     async def _run(self) -> Stop | None:
         """Return why the run was stopped; None when nothing is left to run."""
@@ -139,6 +151,9 @@ class _BatchRun:
         if selection.outcomes:
             click.echo(keep_best(folder, self._recorded, selection, make_key(batch.settings)))
         _print_end(batch, report)
+        if left := self._leftovers():
+            remedy = f"`sii batch --resume {folder}` removes it"
+            click.echo(f"sii: left: {_copies(left)}; {remedy}.", err=True)
         if report.done == report.planned:
             return DONE
         stop = self._stop or TOO_MANY_FAILURES
@@ -146,6 +161,10 @@ class _BatchRun:
             f"sii: stopped ({stop.why}); resume with `sii batch --resume {folder}`.", err=True
         )
         return EXIT_CODES[stop.reason]
+
+
+def _copies(left: list[Path]) -> str:
+    return counted(len(left), "copy of a workspace", "copies of workspaces")
 
 
 def _account(batch: Batch, tokens: int) -> Account:

@@ -21,7 +21,7 @@ from sii_cli.batch.sessions.simulated_user import UserSimulator
 from sii_cli.config.settings import Settings
 from sii_cli.model.types import Model
 from sii_cli.queries.check.check import Checker
-from sii_cli.queries.workspaces.copies import remove_workspace
+from sii_cli.queries.workspaces.copies import remove_copy
 from sii_cli.session.session import Session
 
 OnItem = Callable[[Attempt, Item], None]
@@ -90,7 +90,7 @@ class LocalExecutor:
         try:
             return await self._run(attempt, workspace, on_item)
         finally:
-            await asyncio.shield(asyncio.to_thread(remove_workspace, workspace))
+            await remove_copy(workspace)
 
     async def aclose(self) -> None:
         """Close the simulated user's connections."""

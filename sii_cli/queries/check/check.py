@@ -37,7 +37,7 @@ from sii_cli.queries.check.report import (
     read_report,
 )
 from sii_cli.queries.check.result_files import UNREADABLE
-from sii_cli.queries.workspaces.copies import remove_workspace
+from sii_cli.queries.workspaces.copies import remove_copy
 
 CHECK_SECONDS = 600.0
 CHECK_OUTPUT = 8 << 10
@@ -167,7 +167,7 @@ class Checker:
             has_own = (self.spec.setup or self.files) and not self.spec.read_only
             if has_own:
                 original = await asyncio.to_thread(self.make_original)
-                stack.push_async_callback(asyncio.to_thread, remove_workspace, original)
+                stack.push_async_callback(remove_copy, original)
                 result = Mount(spec.workspace, _RESULT)
                 limits = replace(spec.limits, disk=spec.limits.disk + self._most_copied)
                 spec = replace(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 
 from sandbox.protocol import Limits
 from sandbox.snapshots import remove_folder
@@ -28,6 +30,10 @@ REPOSITORIES = ".repositories"
 """Folder beside the copies that holds each commit's repository, made once."""
 _OF_A_BATCH = (BATCH_FILE, BATCH_QUERIES)
 TARBALLS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
+STOPPING = 2.0
+"""Seconds that the removal of a copy may take once its session is stopped."""
+_removals = ThreadPoolExecutor(128, thread_name_prefix="removals")
+"""Threads of their own: a removal may take minutes, and every session needs the default ones."""
 
 
 def workspace_fault(query: Query, base: Path) -> str | None:
@@ -70,20 +76,38 @@ def make_workspace(query: Query, base: Path, parent: Path, max_bytes: int = Limi
     return folder
 
 
-def remove_workspace(folder: Path) -> None:
-    """Remove a session's copy, whatever commands made in it. Blocks.
+def remove_workspace(folder: Path, stop: Event | None = None) -> None:
+    """Remove a session's copy, whatever commands made in it. Blocks until then, or until `stop`.
 
     Never raises: what cannot be removed is left, for the session's outcome matters more.
     """
     with suppress(OSError):
-        remove_folder(folder)
+        remove_folder(folder, stop)
 
 
-def remove_leftover_copies(parent: Path, queries: Iterable[str]) -> None:
-    """Remove the copies under `parent` that killed runs left, and clones that are not complete.
+async def remove_copy(folder: Path) -> None:
+    """Remove a session's copy while other sessions run.
 
-    Removes only folders named like copies of these queries' workspaces, and nothing through a link.
-    Blocks; no session may run there.
+    In a session that is cancelled this takes at most `STOPPING` seconds: commands may have made
+    more than can be removed in minutes. The next run removes the rest.
+    """
+    stop = Event()
+    removal = asyncio.get_running_loop().run_in_executor(_removals, remove_workspace, folder, stop)
+    session = asyncio.current_task()
+    try:
+        if session is None or not session.cancelling():
+            await asyncio.wait({removal})
+    finally:
+        try:
+            await asyncio.wait({removal}, timeout=STOPPING)
+        finally:
+            stop.set()
+
+
+def leftover_copies(parent: Path, queries: Iterable[str]) -> Iterator[Path]:
+    """Yield the copies under `parent` that are not removed, and clones that are not complete.
+
+    Yields only folders named like copies of these queries' workspaces, and nothing through a link.
     """
     names = "|".join(map(re.escape, queries))
     copy = re.compile(rf"(?:{names})-{_RANDOM}")
@@ -93,7 +117,13 @@ def remove_leftover_copies(parent: Path, queries: Iterable[str]) -> None:
         with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
             for entry in entries:
                 if made.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
-                    remove_workspace(folder / entry.name)
+                    yield folder / entry.name
+
+
+def remove_leftover_copies(parent: Path, queries: Iterable[str]) -> None:
+    """Remove what earlier runs left under `parent`. Blocks; no session may run there."""
+    for folder in leftover_copies(parent, queries):
+        remove_workspace(folder)
 
 
 def _fill(folder: Path, query: Query, base: Path, repositories: Path, max_bytes: int) -> None:

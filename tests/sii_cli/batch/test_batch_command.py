@@ -32,6 +32,7 @@ from recordings.store.summary import RecordingSummary
 from recordings.verify import verify
 from sii_cli.batch.attempts import attempt_name_of
 from tests.fakes.batch_server import BatchServer
+from tests.fakes.script import Turn
 from tests.fakes.threads import in_a_thread
 from tests.recordings.data_of import data_of
 from tests.sii_cli.batch.recomputed import recomputed, reported
@@ -497,3 +498,29 @@ def wait_for(condition: Any, patience: float = 60.0) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.hostile
+def test_a_stopped_batch_leaves_what_takes_minutes_to_remove_to_the_next_run(place: Place) -> None:
+    many = "import os\nfor n in range(30000): os.mkdir(str(n))"
+    place.server.next_turn = lambda body: (  # type: ignore[method-assign]
+        Turn("Done.")
+        if body["messages"][-1]["role"] == "tool"
+        else Turn(calls=[("python", {"code": many})])
+    )
+    file = place.write(query("a", "steps=1"))
+    batch = place.start(str(file), "--out", "out")
+    while not any(one.outcome for one in place.recordings()):
+        assert batch.poll() is None
+        time.sleep(0.05)
+    batch.terminate()
+    time.sleep(0.3)
+    batch.terminate()
+    stopped = time.monotonic()
+    _, told = batch.communicate(timeout=120)
+    assert time.monotonic() - stopped < 6
+    assert "left: 1 copy of a workspace; `sii batch --resume" in told
+    told = place.run("--resume", "out")
+    assert "removing what earlier runs left: 1 copy of a workspace." in told
+    place.check_every_session_counts_once(1, 1)

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
 import tarfile
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from sandbox.snapshots import removal
 from sii_cli.queries.queries import Query
-from sii_cli.queries.workspaces.copies import make_workspace, remove_workspace
+from sii_cli.queries.workspaces import copies
+from sii_cli.queries.workspaces.copies import (
+    make_workspace,
+    remove_copy,
+    remove_leftover_copies,
+    remove_workspace,
+)
 from sii_cli.queries.workspaces.errors import WorkspaceUnavailable
 
 
@@ -116,6 +126,46 @@ def test_a_copy_that_somebody_removed_meanwhile_is_no_fault(tmp_path: Path, sour
     remove_workspace(made)
     remove_workspace(made)
     assert list(made.parent.iterdir()) == []
+
+
+@pytest.mark.hostile
+@pytest.mark.parametrize("is_nested", [False, True])
+@pytest.mark.parametrize("ended", [False, True], ids=["before it", "during it"])
+async def test_a_session_that_is_stopped_does_not_wait_for_a_removal_of_minutes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ended: bool, is_nested: bool
+) -> None:
+    copy = tmp_path / "q-abcdefgh"
+    for number in range(200):
+        (copy / ("in" if is_nested else "") / str(number)).mkdir(parents=True)
+    remove = removal.Remover.remove
+
+    def slowly(*arguments: Any) -> None:
+        time.sleep(0.05)
+        remove(*arguments)
+
+    monkeypatch.setattr(removal.Remover, "remove", slowly)
+    monkeypatch.setattr(copies, "STOPPING", 0.2)
+
+    async def session() -> None:
+        try:
+            await asyncio.sleep(0 if ended else 60)
+        finally:
+            await remove_copy(copy)
+
+    task = asyncio.create_task(session())
+    await asyncio.sleep(0.3)
+    stopped = time.monotonic()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert time.monotonic() - stopped < 2
+    await asyncio.sleep(0.2)
+    left = len(list(copy.rglob("*")))
+    await asyncio.sleep(0.2)
+    assert 0 < len(list(copy.rglob("*"))) == left < 201
+    monkeypatch.undo()
+    remove_leftover_copies(tmp_path, ["q"])
+    assert not copy.exists()
 
 
 @pytest.mark.hostile
