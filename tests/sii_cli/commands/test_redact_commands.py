@@ -71,7 +71,10 @@ def test_a_fork_of_what_was_redacted_says_so_and_is_whole(shell: Shell, folder: 
         assert any("redacted" in note for note in found.notes)
         told = next(e.data for e in read_events(child) if isinstance(e.data, Redaction))
         assert max(told.seqs) <= request
-        assert f'"id": "{child.name}", "outcome": null, "state": "forked"' in shell.sii("list", "--json").stdout
+        assert (
+            f'"id": "{child.name}", "outcome": null, "state": "forked"'
+            in shell.sii("list", "--json").stdout
+        )
     shell.sii("fork", folder.name, "--at", "0")  # nothing was taken out of that
     assert not any(isinstance(e.data, Redaction) for e in read_events(shell.last()))
 
