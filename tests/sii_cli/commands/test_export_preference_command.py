@@ -127,7 +127,7 @@ def test_a_pair_whose_recording_is_not_there_is_left_out(shell: Shell) -> None:
     assert [one["rejected"] for one in told_of] == [gone.name, hostile]
     shutil.rmtree(shell.workspace / "out")
     done = export(shell, "--pairs", write_pairs(shell, (gone.name, worse.name)))
-    assert (done.returncode, "SII_HOME" in done.stderr) == (1, True)
+    assert (done.returncode, "--home" in done.stderr) == (1, True)
 
 
 @pytest.mark.parametrize(
