@@ -30,18 +30,21 @@ DEFAULT_WAITS = Waits()
 class Retries:
     """The requests of one model call. One to a server that is away is not counted, only timed."""
 
-    def __init__(self, retries: int, waits: Waits, *, known: bool, now: float) -> None:
+    def __init__(self, retries: int, waits: Waits, now: float) -> None:
         self._left = retries
         self._waits = waits
-        self._patience = now + (waits.away if known else 0.0)
+        self._patience = now + waits.away
         self._failures = 0
 
-    def next(self, failure: ModelCallFailed, now: float) -> float | None:
-        """Return the seconds until the next request, or `None` when the model call is given up."""
+    def next(self, failure: ModelCallFailed, now: float, *, known: bool) -> float | None:
+        """Return the seconds until the next request, or `None` when the model call is given up.
+
+        `known`: the server has answered, perhaps to this very call.
+        """
         if not failure.retry:
             return None
         self._failures += 1
-        if failure.kind not in AWAY or now >= self._patience:
+        if failure.kind not in AWAY or not known or now >= self._patience:
             self._left -= 1
         return None if self._left < 0 else self._wait(failure.retry_after)
 

@@ -125,9 +125,7 @@ class VllmModel:
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ModelPart, None]:
         """Make one model call; see `Model.stream`."""
         body = _body(request) if request.ids is None else self._ids_body(request, request.ids)
-        retries = Retries(
-            self._retries, self._waits, known=self._has_answered, now=time.monotonic()
-        )
+        retries = Retries(self._retries, self._waits, time.monotonic())
         unseen = len(self._endpoints.base_urls) - 1  # servers to move to without a wait
         for attempt in itertools.count(1):
             server = self._endpoints.current
@@ -146,7 +144,7 @@ class VllmModel:
                 if named is None:
                     raise
                 failure = named.with_traceback(None)  # its frames hold the request
-            wait = retries.next(failure, time.monotonic())
+            wait = retries.next(failure, time.monotonic(), known=self._has_answered)
             if wait is not None and await self._endpoints.leave(failure):
                 wait, unseen = (0.0 if unseen > 0 else wait), unseen - 1
                 moved = f"The session moves to {self._endpoints.current.base_url}."

@@ -188,6 +188,15 @@ async def test_a_dead_engine_behind_a_server_that_still_answers_costs_no_attempt
     assert "engine has died" in str(failures_of(parts)[0].failure)
 
 
+async def test_a_server_that_dies_at_the_first_call_has_answered_too() -> None:
+    dead = HttpError(500, ENGINE_DIED)
+    async with (
+        ScriptedServer([*[dead] * 20, ANSWER]) as server,
+        client(server.base_url, retries=1) as model,
+    ):
+        assert completion_of(await parts_of(model)).content == ANSWER.content
+
+
 async def test_a_server_that_was_there_is_waited_for_while_it_restarts() -> None:
     async with ScriptedServer([ANSWER, ANSWER]) as server, client(server.base_url) as model:
         await parts_of(model)
