@@ -59,13 +59,19 @@ def test_a_frozen_session_ends_when_it_is_told_to(
     first_call_is_kept(shell)
 
 
-def test_a_stop_is_heard_behind_many_signals_that_a_frozen_program_did_not_read() -> None:
+def frozen_after_a_signal() -> subprocess.Popen[str]:
+    """Start a program that freezes once it has heard SIGINT, and let it."""
     command = [sys.executable, "-m", "tests.hostile.freezing"]
     program = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert program.stdout is not None
     assert program.stdout.readline() == "ready\n"
     program.send_signal(signal.SIGINT)
     assert program.stdout.readline() == "heard\n"
+    return program
+
+
+def test_a_stop_is_heard_behind_many_signals_that_a_frozen_program_did_not_read() -> None:
+    program = frozen_after_a_signal()
     for _ in range(600):
         program.send_signal(signal.SIGWINCH)
         time.sleep(0.002)
@@ -107,12 +113,7 @@ def test_a_frozen_prompt_ends_at_the_second_ctrl_c(shell: Shell, tmp_path: Path)
 def test_what_freezes_after_it_heard_a_signal_ends_by_later_ones(
     later: list[signal.Signals],
 ) -> None:
-    command = [sys.executable, "-m", "tests.hostile.freezing"]
-    program = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    assert program.stdout is not None
-    assert program.stdout.readline() == "ready\n"
-    program.send_signal(signal.SIGINT)
-    assert program.stdout.readline() == "heard\n"
+    program = frozen_after_a_signal()
     time.sleep(watchdog.PATIENCE + 0.5)
     assert program.poll() is None
     for number in later:

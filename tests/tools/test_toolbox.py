@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.fakes.fake_sandbox import FakeSandbox
-from tools.base import Emit, Params, Tool, ToolResult
+from tests.fakes.greetings import Greetings
+from tools.base import ToolResult
 from tools.registry import TOOL_NAMES
-from tools.sources import ToolNeeds
 from tools.toolbox import Toolbox
 from tools.web.settings import WebSettings
 
@@ -143,27 +142,6 @@ def test_the_tools_keep_one_order_whatever_order_is_asked_for(tmp_path: Path) ->
     other = Toolbox(["bash", "todo"], provide, WebSettings())
     assert one.names == ("bash", "todo")
     assert one.schemas_json == other.schemas_json
-
-
-class Greet(Tool[Params]):
-    """A tool of another source than sii's own."""
-
-    name = "greet"
-    params = Params
-    description = "Say hello."
-
-    async def run(self, params: Params, emit: Emit) -> ToolResult:
-        return ToolResult("Hello.")
-
-
-class Greetings:
-    """A source of one tool, under any name."""
-
-    def __init__(self, name: str = "greet") -> None:
-        self.names = (name,)
-
-    def make(self, name: str, needs: ToolNeeds) -> Tool[Any]:
-        return Greet()
 
 
 async def test_the_tools_of_another_source_follow_the_built_in_ones(tmp_path: Path) -> None:

@@ -13,12 +13,11 @@ from recordings.events import Event, ModelResponse, Observation, RoundEnd, Sessi
 from recordings.storage.log import read_events
 from sii_cli.errors import UsageError
 from sii_cli.session import Settings, open_session
+from tests.fakes.greetings import Greetings
 from tests.fakes.script import Turn
 from tests.fakes.scripted_model import ScriptedModel, answer, calls
 from tests.fakes.scripted_server import ScriptedServer
 from tests.sii_cli.terminal import clean_environment
-from tools.base import Emit, Params, Tool, ToolResult
-from tools.sources import ToolNeeds
 
 
 @pytest.fixture
@@ -71,22 +70,6 @@ async def test_settings_may_be_made_by_the_program(workspace: Path, tmp_path: Pa
             pass
     assert session.folder is not None
     assert session.folder.is_relative_to(tmp_path / "other")
-
-
-class Greet(Tool[Params]):
-    name = "greet"
-    params = Params
-    description = "Say hello."
-
-    async def run(self, params: Params, emit: Emit) -> ToolResult:
-        return ToolResult("Hello.")
-
-
-class Greetings:
-    names = ("greet",)
-
-    def make(self, name: str, needs: ToolNeeds) -> Greet:
-        return Greet()
 
 
 async def test_the_tools_of_another_source_are_recorded_and_called(
