@@ -479,6 +479,17 @@ def _ids_values(text: str) -> None:
         as_json(text, kind)
 
 
+def _spelled_tokens(text: str) -> None:
+    from recordings.events import WireInfo
+    from recordings.samples.control_tokens import ControlTokens
+
+    tokens = ControlTokens()
+    begin = text[:1] or "<"
+    named = [begin * length + str(number) for length in (1, 40, 90) for number in range(300)]
+    tokens.follow(WireInfo(kind="ids", control_tokens=named))
+    tokens.are_spelled(text)
+
+
 def _check_output(text: str) -> None:
     from recordings.pins import departures, read_facts
     from recordings.store.checks import LastCheck, last_lines
@@ -609,6 +620,7 @@ TAKERS: dict[str, Take] = {
     "sii_cli.model.ids.call_reader:PairsReader.text": _ids_answer,
     "sii_cli.model.ids.reader:Reader.calls": _ids_answer,
     "sii_cli.model.ids.values:as_json": _ids_values,
+    "recordings.samples.control_tokens:ControlTokens.are_spelled": _spelled_tokens,
     "recordings.store.checks:LastCheck.of": _check_output,
     "recordings.store.checks:last_lines": _check_output,
     "recordings.pins:read_facts": _check_output,
