@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -47,6 +47,10 @@ class SentMessage:
     """Of a response: the ids at the prompt's end that belong to it (`ModelResponse`)."""
     steers: bool = False
     """Of a user's message: it came within a round."""
+
+    def without_ids(self) -> SentMessage:
+        """Return the message as its text alone."""
+        return replace(self, generated=None, opening=None)
 
 
 @dataclass(slots=True)
@@ -95,6 +99,17 @@ class Conversation:
     """The model that was called last."""
     wire: WireInfo | None = None
     """How it was called."""
+
+    def shares_ids(self, model: str, wire: WireInfo | None) -> bool:
+        """Return whether a model on this wire reads the ids that were generated last."""
+        before = self.wire
+        if before is None or wire is None or before.kind != "ids" or wire.kind != "ids":
+            return model == self.model
+        return (before.form, before.tokenizer_sha256) == (wire.form, wire.tokenizer_sha256)
+
+    def forget_ids(self) -> None:
+        """Keep the text of the messages alone: another model does not read their ids."""
+        self.messages = [message.without_ids() for message in self.messages]
 
 
 def restore(folder: Path, at: int | None = None) -> Conversation:
@@ -169,6 +184,8 @@ class _Restorer:
                 state.rounds, state.round_open = number, True
                 state.round_steps, state.answered = 0, False
             case SessionResume() as resume:
+                if not state.shares_ids(resume.model, resume.wire):
+                    self._forget_ids()
                 state.model, state.wire = resume.model, resume.wire
                 if isinstance(workspace := resume.settings.get("workspace"), str):
                     state.workspace = workspace
@@ -216,6 +233,11 @@ class _Restorer:
         self._new.append(kept)
         if isinstance(event.data, Observation):
             self._observed[event.data.call_id] = kept
+
+    def _forget_ids(self) -> None:
+        self.conversation.forget_ids()
+        self._new = [message.without_ids() for message in self._new]
+        self._messages = {seq: one.without_ids() for seq, one in self._messages.items()}
 
     def _take_request(self, request: ModelRequest) -> None:
         state = self.conversation

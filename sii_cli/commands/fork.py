@@ -178,9 +178,10 @@ def _record_own_part(
 
     resume = SessionResume(
         sii_version=__version__,
-        model=past.start.model,
+        model=past.model,
         base_url=past.start.base_url,
         settings={"workspace": placed.path},
+        wire=past.wire,
         lost="nothing" if changed else past.under_way,
     )
     recorder.record(resume, "harness")

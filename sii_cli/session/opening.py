@@ -94,6 +94,9 @@ class RecordingOpener:
             start, params = restored.start, request_params(self.settings, served)
             wire = await open_wire(served, self.model, params, start.system_prompt, start.tools)
             check_resumable(restored, wire)
+            shares_ids = restored.shares_ids(served.name, wire.info)
+            if not shares_ids:
+                restored.forget_ids()
             loop = self._loop(
                 recorder,
                 params,
@@ -101,7 +104,7 @@ class RecordingOpener:
                 wire,
                 encode(start.tools),
                 restored,
-                other_model=_differs(restored, served, wire),
+                other_model=restored.model != served.name or not shares_ids,
             )
             loop.note(session_resume(self.settings, served, restored, wire.info), "harness")
             if open_round and restored.round_open:
@@ -143,11 +146,3 @@ class RecordingOpener:
             prompts=wire.prompts,
             other_model=other_model,
         )
-
-
-def _differs(restored: Conversation, served: ServedModel, wire: SessionWire) -> bool:
-    """Return whether another model is served than before, or its prompts have another form."""
-    before = restored.wire
-    if before is None or wire.info.kind != before.kind:
-        return restored.model != served.name
-    return restored.model != served.name or wire.info.form != before.form

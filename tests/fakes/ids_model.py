@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -41,11 +42,12 @@ class IdsModel:
         self.asked: list[ChatRequest] = []
         self.server = Server(family)
         self.accepts_ids = True
+        self.name = "glm-ids"
         self.length: int | None = 131072
         self.on_request: Callable[[], None] = lambda: None
 
     async def describe(self) -> ServedModel:
-        return ServedModel("glm-ids", "http://ids/v1", self.length)
+        return ServedModel(self.name, "http://ids/v1", self.length)
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ModelPart, None]:
         said = self.script.pop(0)
@@ -64,6 +66,7 @@ class IdsModel:
         finish = "length" if said.is_cut_off else "stop"
         chunks.append({"token_ids": [], "finish_reason": finish, "stop_reason": None})
         for number, choice in enumerate(chunks):
+            await asyncio.sleep(0)  # a chunk at a time, so that it can be interrupted
             usage = {"prompt_tokens": len(prompt), "completion_tokens": len(ids)}
             for delta in assembler.add({"id": f"r{number}", "choices": [choice], "usage": usage}):
                 yield delta

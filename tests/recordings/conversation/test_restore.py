@@ -106,7 +106,8 @@ def test_after_a_kill_at_any_byte_the_session_goes_on_and_is_whole(
     recorder = Recorder.resume(killed)
     before = restore(killed)
     recorder.record(
-        SessionResume(sii_version="0", model="m", base_url="u", lost=before.under_way), "harness"
+        SessionResume(sii_version="0", model=before.model, base_url="u", lost=before.under_way),
+        "harness",
     )
     recorder.close()
     assert verify(killed).whole

@@ -48,9 +48,10 @@ def family(request: pytest.FixtureRequest) -> Family:
 
 
 def settings_of(place: Path, family: Family, **values: Any) -> Settings:
-    (place / "work").mkdir(exist_ok=True)
+    (place / "work").mkdir(parents=True, exist_ok=True)
     about: dict[str, Any] = {"tokenizer": folder(family), "wire": "ids", "snapshots": False}
-    return Settings(home=place, workspace=place / "work", tools=("todo",), **(about | values))
+    about["tools"] = ("todo",)
+    return Settings(home=place, workspace=place / "work", **(about | values))
 
 
 async def talk(
