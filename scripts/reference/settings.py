@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing
+from collections.abc import Iterator
 from typing import Any
 
 from recordings.pins import PINNED
@@ -107,7 +108,14 @@ def _wanted(hint: Any) -> str:
         for extra in getattr(part, "__metadata__", ()):
             if title := getattr(extra, "title", None):
                 return plain(str(title))
-    return " or ".join(f"`{one}`" for one in typing.get_args(hint))
+    return " or ".join(f"`{one}`" for one in _choices(hint))
+
+
+def _choices(hint: Any) -> Iterator[str]:
+    """Yield the values of a closed choice, which may also be not set."""
+    for one in typing.get_args(hint):
+        if one is not type(None):
+            yield from typing.get_args(one) or (one,)
 
 
 def _default(name: str, value: Any) -> str:

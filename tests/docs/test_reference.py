@@ -31,6 +31,11 @@ def test_the_pages_are_up_to_date() -> None:
     assert not outdated, "run: python -m scripts.reference"
 
 
+def test_no_page_shows_a_type_of_python() -> None:
+    shown = [name for name, text in all_pages().items() if "typing." in text or "<class" in text]
+    assert shown == []
+
+
 def test_every_field_of_a_profile_is_described() -> None:
     text = resources.files("sii_cli.model").joinpath("profiles.toml").read_text("utf-8")
     described = {name for name, _ in models.fields(text)} - {"match"}
