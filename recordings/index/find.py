@@ -65,8 +65,10 @@ class Filter:
     approval: ApprovalState | None = None
     reviewer: str | None = None
     """A reviewer who gave a verdict, void or not."""
+    judge: str | None = None
+    """A person who may judge the recording, because none of their words are in it."""
     unjudged_by: str | None = None
-    """A person who may judge the recording, and gave no verdict on it as it is now."""
+    """A person who gave no verdict on the recording as it is now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +270,7 @@ def _conditions(where: Filter) -> tuple[str, list[Any]]:
         ),
         (
             "NOT EXISTS (SELECT 1 FROM authors a WHERE a.number = r.number AND a.name = ?)",
-            where.unjudged_by,
+            where.judge,
         ),
         ("r.score >= ?", where.score[0]),
         ("r.score <= ?", where.score[1]),

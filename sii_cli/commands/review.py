@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,13 @@ from sii_cli.options.recordings import (
 )
 from sii_cli.options.settings import example
 from sii_cli.review.remarks import HELP, Questions, ReviewStopped, Skip, StepRemarks
-from sii_cli.review.verdicts import find_reviewer, give_review, hash_to_review, speaker_option
+from sii_cli.review.verdicts import (
+    find_reviewer,
+    give_review,
+    hash_to_review,
+    speaker_option,
+    warn_of_author,
+)
 
 if TYPE_CHECKING:
     from recordings.reviews.approval import Verdict
@@ -74,19 +80,20 @@ def command(
     folders = find_all(refs, everything=False) if refs else None
     reviewer = _Reviewer(find_reviewer(speaker), _read_criteria(rubric), fold=not full)
     if folders is None:
-        _review_all(_choose(options, None if again else reviewer.name), reviewer)
+        _review_all(_choose(options, reviewer.name, again=again), reviewer)
     elif len(folders) == 1:
         reviewer.review(folders[0])
     else:
         _review_all(folders, reviewer)
 
 
-def _choose(options: dict[str, Any], unjudged_by: str | None) -> list[Path]:
-    """Return the folders of the recordings to review, the oldest first."""
+def _choose(options: dict[str, Any], reviewer: str, *, again: bool) -> list[Path]:
+    """Return the folders of the recordings that a person may review, the oldest first."""
     from recordings.index.find import find_in
     from recordings.reviews.protocol import DEFAULT_PROTOCOL
 
-    where = replace(make_filter(options), unjudged_by=unjudged_by)
+    unjudged_by = None if again else reviewer
+    where = replace(make_filter(options), judge=reviewer, unjudged_by=unjudged_by)
     collections = open_collections()
     if not any(one.has_recordings() for one in collections):
         root = collections[0].own.root
@@ -96,9 +103,12 @@ def _choose(options: dict[str, Any], unjudged_by: str | None) -> list[Path]:
         protocol = load_protocol() if where.approval else DEFAULT_PROTOCOL
         found = find_in(indexes, where, ascending=True, protocol=protocol)
     if not found:
-        of_whom = f" that {unjudged_by} has not judged (--again: also judged ones)"
-        which = of_whom if unjudged_by else ""
-        click.echo(f"Nothing is left to review: no recording matches{which}.", err=True)
+        which = "may judge" if again else "has not judged and may judge"
+        hint = "" if again else " (--again: also judged ones)"
+        click.echo(
+            f"Nothing is left to review: no recording matches that {reviewer} {which}{hint}.",
+            err=True,
+        )
     return [one.summary.folder for one in found]
 
 
@@ -139,6 +149,7 @@ class _Reviewer:
         warn_when_void(folder)
         sha256 = hash_to_review(folder)
         warn_of_outages(folder)
+        warn_of_author(folder, self.name)
         for line in ended_lines(folder):
             click.echo(line, err=True)
         counted = counted_reviews(folder, review_keys(folder))
@@ -220,18 +231,33 @@ def _ask_verdict(questions: Questions) -> tuple[Verdict | None, str] | None:
 
 
 def _ask_note(questions: Questions, verdict: Verdict) -> str:
-    note = questions.ask("note › " if verdict == "approve" else "why › ")
-    while not note and verdict != "approve":
+    if verdict == "approve":
+        with suppress(ReviewStopped):  # an approval needs no note
+            return questions.ask("note › ")
+        return ""
+    note = questions.ask("why › ")
+    while not note:
         note = questions.ask("say why › ")
     return note
 
 
 def _read_criteria(rubric: Path | None) -> list[str]:
+    """Return the criteria of a rubric, each of which a review can hold. Raises `UsageError`."""
+    from recordings.reviews.review import LONGEST_NAME, MOST_ANSWERS
+
     try:
         lines = read_given(rubric, _LARGEST_RUBRIC).decode().splitlines() if rubric else []
     except UnicodeDecodeError:
         raise UsageError(f"{rubric} is not a text.") from None
-    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    criteria = []
+    for number, line in enumerate(lines, 1):
+        criterion = "" if line.startswith("#") else line.strip()
+        if len(criterion) > LONGEST_NAME:
+            raise UsageError(f"{rubric}:{number}: use at most {LONGEST_NAME} characters.")
+        criteria += [criterion] if criterion else []
+    if len(criteria) > MOST_ANSWERS:
+        raise UsageError(f"{rubric} has more than {MOST_ANSWERS} criteria: use fewer.")
+    return criteria
 
 
 def _answer(questions: Questions, name: str, before: RubricAnswer | None) -> RubricAnswer | None:

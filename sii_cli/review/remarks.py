@@ -55,12 +55,21 @@ class Questions:
         self._last = time.monotonic()
 
     def ask(self, question: str) -> str:
-        """Ask for a line. Raises `ReviewStopped` at the end of the input."""
+        """Ask for a line until it is one that a review can hold.
+
+        Raises `ReviewStopped` at the end of the input.
+        """
+        while (problem := _unkeepable(line := self._line(question))) is not None:
+            click.echo(problem, err=True)
+        return line
+
+    def _line(self, question: str) -> str:
         from sii_cli.text.sanitise import sanitise
 
         click.echo(sanitise(question), nl=False, err=True)
         try:
-            line = sys.stdin.readline()
+            # As bytes: no byte that is not text ends the review.
+            line = sys.stdin.buffer.readline().decode(sys.stdin.encoding, "surrogateescape")
         finally:
             now = time.monotonic()
             self.seconds += min(now - self._last, _LONGEST_GAP)
@@ -68,6 +77,19 @@ class Questions:
         if not line:
             raise ReviewStopped
         return line.strip()
+
+
+def _unkeepable(line: str) -> str | None:
+    """Return a sentence that says why a review cannot hold a line, or `None` where it can."""
+    from recordings.reviews.review import LONGEST_TEXT
+
+    if len(line) > LONGEST_TEXT:
+        return f"This has more than {LONGEST_TEXT:,} characters: say it in fewer."
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        return "This is not text in UTF-8: type it again."
+    return None
 
 
 @dataclass(slots=True)
@@ -110,6 +132,9 @@ class StepRemarks:
         if seq not in events:
             click.echo(f"This step is of events {events[0]} to {events[-1]}.", err=True)
             return
+        if problem := self._too_long(match["word"], match["text"] or "", seq):
+            click.echo(problem, err=True)
+            return
         done = self._add(match["word"], match["text"] or "", seq)
         click.echo(f"event {seq}: {done}", err=True)
 
@@ -149,6 +174,16 @@ class StepRemarks:
         if now is not None and now.exclude is not None:
             return now.exclude
         return before is not None and bool(before.exclude)
+
+    def _too_long(self, word: str, text: str, seq: int) -> str | None:
+        from recordings.reviews.review import LONGEST_NAME, LONGEST_TEXT
+
+        if word == "f" and len(text) > LONGEST_NAME:
+            return f"A flag has at most {LONGEST_NAME} characters: comment with c."
+        comments = self._said[seq].comments if seq in self._said else []
+        if word == "c" and len("\n".join([*comments, text])) > LONGEST_TEXT:
+            return f"The comments on an event have at most {LONGEST_TEXT:,} characters."
+        return None
 
     def _add(self, word: str, text: str, seq: int) -> str:
         """Add one remark; return what was done."""

@@ -29,6 +29,7 @@ def find_reviewer(speaker: str | None) -> str:
 
     Raises `UsageError`, `RecordingError`.
     """
+    from recordings.reviews.review import LONGEST_NAME
     from sii_cli.config.home_key import signing_key
 
     signing_key()  # before a word is said that could not be kept
@@ -38,15 +39,19 @@ def find_reviewer(speaker: str | None) -> str:
             "Say who you are, by a pseudonym: --speaker NAME, the variable SII_SPEAKER, or "
             f'`speaker = "NAME"` in {find_key_home(os.environ) / CONFIG_FILE}.'
         )
+    if len(reviewer) > LONGEST_NAME:
+        raise UsageError(f"A pseudonym has at most {LONGEST_NAME} characters: use a shorter one.")
     return reviewer
 
 
 def hash_to_review(folder: Path) -> str:
     """Return the hash of a recording that can be judged. Raises `SiiError`, `RecordingError`."""
-    protocol_file()  # before a word is said that could not be kept
+    from recordings.reviews.protocol import guideline_sha256
     from recordings.storage.log import is_locked
     from recordings.verify import verify
 
+    protocol_file()  # before a word is said that could not be kept
+    guideline_sha256(find_key_home(os.environ))
     if is_locked(folder):
         raise SiiError(
             f"The recording {folder.name} is being written: judge it when its session has ended."
@@ -58,6 +63,14 @@ def hash_to_review(folder: Path) -> str:
             f"`sii verify {folder.name}` says where."
         )
     return found.head
+
+
+def warn_of_author(folder: Path, reviewer: str) -> None:
+    """Warn a reviewer whose verdict on a recording will not count. Raises `RecordingError`."""
+    from recordings.conversation.authors import authors_of
+
+    if reviewer in authors_of(folder):
+        warn(_why_set_aside(reviewer, folder.name, is_author=True))
 
 
 def give_review(
@@ -145,8 +158,9 @@ def _wait(stands: Standing, protocol: ReviewProtocol) -> str:
 def _why_set_aside(name: str, recording: str, *, is_author: bool) -> str:
     if is_author:
         return (
-            f"The verdict of {name} on {recording} does not count, because {name} spoke in the "
-            "session or wrote its query: another person reviews it."
+            f"A verdict of {name} on {recording} does not count, because {name} spoke in the "
+            "session, edited it or wrote its query: another person reviews it. If you work alone, "
+            "`sii export --all` needs no approval."
         )
     return (
         f"The verdict of {name} on {recording} does not count, because of its role: "

@@ -50,7 +50,8 @@ class Shell:
             for name, value in env.items():
                 patch.setenv(name, value)
             patch.setattr(sys, "argv", ["sii", *args])
-            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()), "utf-8"))
+            typed = io.BytesIO(stdin.encode(errors="surrogateescape"))
+            patch.setattr(sys, "stdin", io.TextIOWrapper(typed, "utf-8"))
             patch.setattr(sys, "stdout", out)
             patch.setattr(sys, "stderr", err)
             if script is not None:

@@ -92,6 +92,8 @@ def test_an_authors_verdict_is_listed_and_approves_nothing(store: RecordingStore
         index.refresh()
         (found,) = find(index, Filter(reviewer="ada"))
         assert (found.approval, found.reviewers) == ("unreviewed", ("ada", "quinn"))
-        queue = find(index, Filter(unjudged_by="ada"))
+        queue = find(index, Filter(judge="ada"))
         assert [one.summary.folder for one in queue] == [other]
+        assert len(find(index, Filter(judge="bob"))) == 2
+        assert [one.summary.folder for one in find(index, Filter(unjudged_by="ada"))] == [other]
         assert len(find(index, Filter(unjudged_by="bob"))) == 2

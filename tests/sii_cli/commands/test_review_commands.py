@@ -11,7 +11,7 @@ import pytest
 
 from recordings.events import ModelResponse, Observation, RawGeneration, UserMessage
 from recordings.recorder import Recorder
-from recordings.reviews.review import Coverage, Review
+from recordings.reviews.review import LONGEST_TEXT, Coverage, Review
 from recordings.reviews.reviews import read_reviews
 from recordings.storage.log import LOG, read_events
 from tests.recordings.recording_sessions import FakeSession
@@ -118,6 +118,52 @@ def test_ctrl_c_keeps_what_was_said(shell: Shell, folder: Path, tmp_path: Path) 
     asked, marked = read_reviews(folder)
     assert [step.comment for step in asked.steps] == ["well asked"]
     assert rubric_of(marked) == {"correct": 5.0}
+
+
+def test_no_line_that_is_typed_loses_a_review(shell: Shell, folder: Path) -> None:
+    long, half = "w" * (LONGEST_TEXT + 1), "w" * (LONGEST_TEXT // 2)
+    lines = ("c well asked", f"f {'w' * 201}", "c caf\udce9", f"c {long}", f"c {half}", f"c {half}")
+    done = review(shell, *lines, "e", "a", long, "fine")
+    assert done.stdout.endswith("is approved\n"), done.stderr
+    assert "A flag has at most 200 characters" in done.stderr
+    assert "This is not text in UTF-8" in done.stderr
+    assert done.stderr.count("This has more than 65,536 characters") == 2
+    assert "The comments on an event have at most 65,536 characters" in done.stderr
+    (kept,) = read_reviews(folder)
+    (step,) = kept.steps
+    assert (kept.note, step.comment, step.flags) == ("fine", f"well asked\n{half}", ())
+
+
+@pytest.mark.parametrize(
+    ("rubric", "says"),
+    [
+        ("right?\n" + "w" * 201, ":2: use at most 200 characters."),
+        ("x\n" * 201, " has more than 200 criteria"),
+    ],
+)
+def test_a_rubric_that_no_review_holds_is_refused_before_the_review(
+    shell: Shell, folder: Path, rubric: str, says: str
+) -> None:
+    (shell.workspace / "rubric.txt").write_text(rubric)
+    done = review(shell, args=("--rubric", "rubric.txt"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"rubric.txt{says}" in done.stderr
+
+
+def test_what_no_review_could_be_kept_with_is_refused_before_it(shell: Shell, folder: Path) -> None:
+    done = review(shell, args=("--speaker", "w" * 201))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "A pseudonym has at most 200 characters" in done.stderr
+    (shell.home / "guideline.md").mkdir()
+    done = review(shell)
+    assert (done.returncode, done.stdout) == (4, "")
+    assert "guideline.md cannot be read" in done.stderr
+
+
+def test_the_end_of_the_input_at_the_note_keeps_an_approval(shell: Shell, folder: Path) -> None:
+    assert review(shell, "e", "a").returncode == 0
+    review(shell, "e", "r")  # which wants a reason
+    assert verdicts(folder) == ["approve"]
 
 
 def test_each_step_is_shown_before_it_is_asked_about(shell: Shell, folder: Path) -> None:

@@ -130,17 +130,21 @@ def test_nobody_judges_a_session_they_spoke_in(shell: Shell, folder: Path) -> No
     assert done.returncode == 0
     assert done.stdout == f"{folder.name}  is not judged yet\n"
     assert (
-        f"The verdict of ada on {folder.name} does not count, because ada spoke in the session or "
-        "wrote its query: another person reviews it." in done.stderr
+        f"A verdict of ada on {folder.name} does not count, because ada spoke in the session, "
+        "edited it or wrote its query: another person reviews it. If you work alone, "
+        "`sii export --all` needs no approval." in done.stderr
     )
     (one,) = listed(shell)
     assert (one["approval"], one["reviewers"]) == ("unreviewed", ["ada"])
     assert "is approved" in approve(shell, "bob").stdout
     assert [one["approval"] for one in listed(shell)] == ["approved"]
-    assert (
-        "no recording matches that ada has not judged"
-        in shell.sii("review", "--speaker", "ada").stderr
-    )
+    before, _, _ = shell.sii("review", "last", "--speaker", "ada").stderr.partition("— event")
+    assert "A verdict of ada" in before
+    assert "A verdict of bob" not in shell.sii("review", "last", "--speaker", "bob").stderr
+    done = shell.sii("review", "--speaker", "ada")
+    assert "no recording matches that ada has not judged and may judge (--again" in done.stderr
+    done = shell.sii("review", "--speaker", "ada", "--again")
+    assert "no recording matches that ada may judge." in done.stderr
 
 
 @pytest.mark.parametrize("role", ["model", "check", "practitioner"])
