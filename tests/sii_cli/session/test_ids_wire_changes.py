@@ -157,7 +157,7 @@ async def test_a_fork_is_not_sent_as_messages_that_would_forge(
 
 
 async def test_another_model_reads_its_own_ids(tmp_path: Path, family: Family) -> None:
-    """Those of the first are no words of its tokenizer: its turns are written from their text."""
+    """Its tokenizer does not have the ids of the first, whose turns are written from text."""
     settings = settings_of(tmp_path, family, keep_reasoning="all")
     path = await talk(settings, IdsModel(family, look(family), said(family)), "Look.")
     other = IdsModel("Qwen3", qwen("One."), qwen("Two."))
