@@ -31,7 +31,7 @@ class Authors:
             case "session_resume":
                 self.speaker = data["settings"].get("speaker")
             case "user_message" if origin == "human":
-                self._add(self.speaker)
+                self._add(data.get("speaker") or self.speaker)
             case "edit":
                 self._add(data["by"])
 

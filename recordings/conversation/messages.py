@@ -23,9 +23,12 @@ from recordings.events import (
     ModelResponse,
     NetworkRequest,
     Observation,
+    PendingMessage,
+    PendingReturned,
     QueryOutcome,
     RawGeneration,
     Redaction,
+    Rewind,
     RoundEnd,
     SandboxEnd,
     SandboxStart,
@@ -79,7 +82,9 @@ def message_of(data: EventData) -> dict[str, Any] | None:
             return None
         case Interrupt() | Check() | SimulatedUser() | QueryOutcome() | RoundEnd():
             return None
-        case Edit() | Redaction() | SessionEnd():
+        case PendingMessage() | PendingReturned():
+            return None
+        case Edit() | Rewind() | Redaction() | SessionEnd():
             return None
         case _:
             assert_never(data)

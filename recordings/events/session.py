@@ -10,6 +10,8 @@ from recordings.events.parts import EventBase, EventPart, Neutralised, Usage, Wi
 RoundStatus = Literal[
     "answered", "interrupted", "limit", "cut_off", "empty", "loop", "infra", "failed"
 ]
+Delivery = Literal["steer", "queued"]
+"""What a message waits for: the end of the running step, or of the round."""
 SessionStatus = Literal[
     "done", "interrupted", "limit", "cut_off", "empty", "loop", "infra", "failed"
 ]
@@ -97,15 +99,67 @@ class ServerCheck(EventBase):
 
 
 class UserMessage(EventBase):
-    """A message of the user, or of the query; it begins a round."""
+    """A message of the user, or of the query; it begins a round, or steers the one that runs."""
 
     type: ClassVar[str] = "user_message"
     durable: ClassVar[bool] = True
+    later: ClassVar[frozenset[str]] = frozenset({"speaker", "delivery", "typed_at", "pending"})
     round: int
     text: str
     sent: str | None = None
     """The text as sent to the model, where it differs from `text` (see `neutralised`)."""
     neutralised: list[Neutralised] = []
+    speaker: str | None = None
+    """Pseudonym of the human who wrote it."""
+    delivery: Delivery | None = None
+    """How it waited; `None`: it was sent as soon as it was typed."""
+    typed_at: float | None = None
+    """Seconds since the epoch; it was delivered at the time of this event."""
+    pending: int | None = None
+    """Number of the `pending_message` that this delivers."""
+
+
+class PendingMessage(EventBase):
+    """A message that the user sent while a round ran; it waits to be delivered.
+
+    The `user_message` that names it delivers it; a `pending_returned` says that none will.
+    """
+
+    type: ClassVar[str] = "pending_message"
+    durable: ClassVar[bool] = True
+    text: str
+    delivery: Delivery
+    speaker: str | None = None
+    """Pseudonym of the human who wrote it."""
+
+
+class PendingReturned(EventBase):
+    """Messages that waited went back to the user: they are not delivered."""
+
+    type: ClassVar[str] = "pending_returned"
+    durable: ClassVar[bool] = True
+    pending: list[int]
+    """Numbers of the `pending_message` events."""
+    why: Literal["taken_back", "round_ended"]
+    """The user took it back, or the round ended without an answer."""
+
+
+class Rewind(EventBase):
+    """In a fork: the user went back to before one of the parent's messages.
+
+    The parent stays as it is. Together they are a preference pair where the model was wrong.
+    """
+
+    type: ClassVar[str] = "rewind"
+    durable: ClassVar[bool] = True
+    by: str | None = None
+    """Pseudonym."""
+    message: int
+    """Number of the parent's message."""
+    why: Literal["wrong", "unclear", "trying"]
+    """The model was wrong, the user's message was unclear, or the user was just trying."""
+    files: bool
+    """Whether the files went back, too."""
 
 
 class HarnessMessage(EventBase):

@@ -18,6 +18,9 @@ from recordings.events.sandbox import NetworkRequest, SandboxEnd, SandboxStart
 from recordings.events.session import (
     HarnessMessage,
     Interrupt,
+    PendingMessage,
+    PendingReturned,
+    Rewind,
     RoundEnd,
     ServerCheck,
     SessionEnd,
@@ -36,6 +39,8 @@ EventData = (
     | SandboxEnd
     | NetworkRequest
     | UserMessage
+    | PendingMessage
+    | PendingReturned
     | HarnessMessage
     | ModelRequest
     | ModelDelta
@@ -57,6 +62,7 @@ EventData = (
     | QueryOutcome
     | RoundEnd
     | Edit
+    | Rewind
     | Redaction
     | SessionEnd
 )

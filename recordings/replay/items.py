@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, assert_never
 
 from recordings.conversation.outages import OF_THE_INSTALLATION, TOOL_INFRA
+from recordings.conversation.rewind import REWIND_WHY
 from recordings.events import (
     Check,
     Compaction,
@@ -23,9 +24,12 @@ from recordings.events import (
     ModelResponse,
     NetworkRequest,
     Observation,
+    PendingMessage,
+    PendingReturned,
     QueryOutcome,
     RawGeneration,
     Redaction,
+    Rewind,
     RoundEnd,
     SandboxEnd,
     SandboxStart,
@@ -151,6 +155,8 @@ def _note(data: EventData) -> tuple[str, bool]:
     match data:
         case Edit(by=by, parts=parts, why=why):
             return f"Edited by {by} ({', '.join(parts)}). {why}".rstrip(), False
+        case Rewind(why=why):
+            return f"Went back to before a message: {REWIND_WHY[why]}.", False
         case HarnessMessage(text=text) | SummaryResponse(summary=text):
             return text, False
         case Compaction(kind="stubs"):
@@ -179,7 +185,7 @@ def _note(data: EventData) -> tuple[str, bool]:
         case QueryOutcome(status=status, score=score, reason=reason):
             ended = outcome_of(status)
             return f"Outcome: {outcome_line(ended, score, reason)}", is_failure(ended)
-        case Stub() | SimulatedUser() | Redaction():
+        case Stub() | SimulatedUser() | Redaction() | PendingMessage() | PendingReturned():
             return "", False
         case UserMessage() | ModelRequest() | ModelResponse() | ToolCall() | Observation():
             return "", False  # shown as items of their own

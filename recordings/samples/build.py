@@ -87,6 +87,7 @@ class _Builder:
         self._is_broken = False
         """Whether messages were replaced or the model changed since the last response."""
         self._repeated = RepeatedSteps()
+        self._round = 0
         self._round_excluded = False
         self._human_text = False
         self._outage = False
@@ -133,10 +134,8 @@ class _Builder:
                 self._is_broken |= data.model != self._model
                 self._model = data.model
                 self._control.follow(data.wire)
-            case UserMessage():
-                self._repeated = RepeatedSteps()
-                self._round_excluded = event.seq in self._excluded
-                self._outage = False
+            case UserMessage(round=number):
+                self._take_user_message(event, number)
             case ModelRequest():
                 self._take_request(event, data)
             case SummaryRequest():
@@ -153,6 +152,15 @@ class _Builder:
                 self._repeated.reported()
         if message is not None and event.origin == "annotator" and not is_response:
             self._human_text = True
+
+    def _take_user_message(self, event: Event, number: int) -> None:
+        if number == self._round:  # a steer
+            self._round_excluded |= event.seq in self._excluded
+            return
+        self._round = number
+        self._repeated = RepeatedSteps()
+        self._round_excluded = event.seq in self._excluded
+        self._outage = False
 
     def _last_step(self, number: int) -> list[SampleStep]:
         """Return the last step if it has this number, in a list."""

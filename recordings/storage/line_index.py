@@ -28,6 +28,7 @@ _HIDDEN = frozenset(
     {
         *("model_delta", "tool_output", "model_request", "raw_generation", "session_resume"),
         *("snapshot", "summary_request", "summary_response", "stub"),
+        *("pending_message", "pending_returned"),
     }
 )
 _FAILED = re.compile(rb'"error":"|"exit_code":-?[1-9]')

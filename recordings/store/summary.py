@@ -215,7 +215,7 @@ def _is_new_fork(tail: Sequence[Mapping[str, Any]]) -> bool:
 
 def _is_part_of_fork(line: Mapping[str, Any]) -> bool:
     is_workspace = line["type"] == "snapshot" and line["data"]["cause"] == "fork"
-    return is_workspace or bool(line["origin"] == "annotator")
+    return is_workspace or line["type"] == "rewind" or bool(line["origin"] == "annotator")
 
 
 def _head(folder: Path) -> tuple[dict[str, Any], str]:

@@ -66,12 +66,13 @@ def rounds_of(recording: Path) -> Iterator[int]:
 
     Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
     """
-    steps = 0
+    steps = rounds = 0
     for event in _events(recording, _ROUNDS):
         match event.data:
             case ToolCall(step=step):
                 steps = step
-            case UserMessage():
+            case UserMessage(round=number) if number > rounds:
+                rounds = number
                 yield steps
 
 

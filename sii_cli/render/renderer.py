@@ -13,6 +13,7 @@ from typing import assert_never
 from rich.console import RenderableType
 from rich.text import Text
 
+from recordings.conversation.rewind import REWIND_WHY
 from recordings.events import (
     CallRequest,
     Check,
@@ -33,6 +34,7 @@ from recordings.events import (
     Observation,
     QueryOutcome,
     RawGeneration,
+    Rewind,
     RoundEnd,
     SandboxEnd,
     SandboxStart,
@@ -351,6 +353,8 @@ def _note(data: EventData, width: int | None) -> list[Text]:
             what = ", ".join(data.parts)
             text = f"edited by {one_line(data.by, 40)} ({what}) {one_line(data.why, 200)}"
             return [Text(text.rstrip(), "magenta")]
+        case Rewind():
+            return [Text(f"went back to before a message: {REWIND_WHY[data.why]}", "magenta")]
         case HarnessMessage():
             return [Text(f"note to the model: {one_line(data.text, 300)}", "dim yellow")]
         case ModelError(retry_in=float() as wait):

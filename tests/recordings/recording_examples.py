@@ -23,10 +23,13 @@ from recordings.events import (
     Neutralised,
     Observation,
     Origin,
+    PendingMessage,
+    PendingReturned,
     Permission,
     QueryOutcome,
     RawGeneration,
     Redaction,
+    Rewind,
     RoundEnd,
     SandboxEnd,
     SandboxStart,
@@ -218,6 +221,14 @@ EXAMPLES: list[tuple[EventData, Origin]] = [
         "harness",
     ),
     (
+        PendingMessage(text="Run only test_money.py.", delivery="steer", speaker="ada"),
+        "human",
+    ),
+    (
+        PendingReturned(pending=[14], why="taken_back"),
+        "human",
+    ),
+    (
         SummaryRequest(
             step=2,
             attempt=1,
@@ -331,6 +342,10 @@ EXAMPLES: list[tuple[EventData, Origin]] = [
             why="It had the failing test's name already.",
         ),
         "annotator",
+    ),
+    (
+        Rewind(by="ada", message=9, why="wrong", files=True),
+        "human",
     ),
     (
         Redaction(
