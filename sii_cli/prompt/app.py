@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -20,9 +20,10 @@ from recordings.store.summary import has_open_round
 from sii_cli import __version__
 from sii_cli.config.settings import find_home
 from sii_cli.errors import DONE, UsageError
+from sii_cli.prompt.commands.registry import make_commands
 from sii_cli.prompt.keys import make_keys
 from sii_cli.prompt.paste import Pastes
-from sii_cli.prompt.slash import COMMANDS, find_command, is_command, number_of, refusal
+from sii_cli.prompt.slash import GivenCommand, NotDone, SlashCommands
 from sii_cli.prompt.view import View
 from sii_cli.session import watchdog
 
@@ -57,7 +58,10 @@ class InteractivePrompt:
         self._asked_to_leave = 0.0
         self._session: PromptSession | None = None
         self._failure: BaseException | None = None
-        self._view = View(_open_history(), make_keys(self))
+        self._commands = make_commands()
+        self._beside: set[asyncio.Future[None]] = set()
+        """Commands that are done at once, beside the running round."""
+        self._view = View(_open_history(), make_keys(self), self._commands)
         self._view.status = [("class:dim", "  starting")]
 
     async def run(self) -> int:
@@ -149,6 +153,11 @@ class InteractivePrompt:
         assert self._session is not None
         return self._session
 
+    @property
+    def commands(self) -> SlashCommands:
+        """The commands that can be given."""
+        return self._commands
+
     def leave(self) -> None:
         """End the prompt."""
         if self._view.app.is_running and not self._view.app.is_done:
@@ -174,34 +183,55 @@ class InteractivePrompt:
                 await self._typed.wait()
             text = self._queue.popleft()
             self._show_queue()
-            if is_command(text):
+            if self._commands.is_command(text):
                 await self._run_command(text)
             else:
                 await self._session.send(text)
 
     def _run_at_once(self, text: str) -> bool:
         """Run a command that does not wait for the round's end; return whether it was one."""
-        name = find_command(text)
-        command = COMMANDS[name] if name else None
-        if command is None or not command.at_once:
+        given = self._commands.find(text)
+        if given is None or not given.command.at_once:
             return False
-        if command.needs_session and self._session is None:
+        if given.command.needs_session and self._session is None:
             return False
-        command.run(self, number_of(text))
+        done = self._run_given(given)
+        if done is not None:
+            beside = asyncio.ensure_future(done)
+            self._beside.add(beside)
+            beside.add_done_callback(self._beside_ended)
         return True
 
     async def _run_command(self, text: str) -> None:
-        name = find_command(text)
-        if name is None:
-            self.session.say(refusal(text))
+        given = self._commands.find(text)
+        if given is None:
+            self.session.say(self._commands.refusal(text))
             return
-        done = COMMANDS[name].run(self, number_of(text))
+        done = self._run_given(given)
         if done is not None:
             await done
 
-    def _worker_ended(self, worker: asyncio.Task[None]) -> None:
+    def _run_given(self, given: GivenCommand) -> Awaitable[None] | None:
+        try:
+            done = given.command.run(self, given.words)
+        except NotDone as error:
+            self.session.say(str(error))
+            return None
+        return None if done is None else self._until_done(done)
+
+    async def _until_done(self, done: Awaitable[None]) -> None:
+        try:
+            await done
+        except NotDone as error:
+            self.session.say(str(error))
+
+    def _beside_ended(self, beside: asyncio.Future[None]) -> None:
+        self._beside.discard(beside)
+        self._worker_ended(beside)
+
+    def _worker_ended(self, worker: asyncio.Future[None]) -> None:
         """End the prompt after a fault, which is shown once the terminal is restored."""
-        if not worker.cancelled():
+        if not worker.cancelled() and worker.exception() is not None:
             self._failure = worker.exception()
             self.leave()
 

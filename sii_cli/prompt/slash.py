@@ -1,87 +1,18 @@
-"""Commands at the prompt: `/help` and the like."""
+"""Reads commands at the prompt, `/help` and the like, and the words behind them."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
+from sii_cli.errors import SiiError
+
 if TYPE_CHECKING:
     from sii_cli.prompt.session import PromptSession
-
-
-class SlashPrompt(Protocol):
-    """The prompt, as commands see it."""
-
-    @property
-    def session(self) -> PromptSession:
-        """The open session."""
-        ...
-
-    def leave(self) -> None:
-        """End the prompt."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class SlashCommand:
-    """A command at the prompt."""
-
-    help: str
-    run: Callable[[SlashPrompt, int | None], Awaitable[None] | None]
-    """Does it, with the number that it was given. What it returns is awaited between rounds."""
-    takes_number: bool = False
-    at_once: bool = False
-    """It does not wait for the round's end; `run` then returns nothing to await."""
-    needs_session: bool = True
-    """It waits until the session is open."""
-
-
-def _help(prompt: SlashPrompt, number: int | None) -> None:
-    prompt.session.say(*help_lines())
-
-
-def _status(prompt: SlashPrompt, number: int | None) -> None:
-    prompt.session.status()
-
-
-async def _undo(prompt: SlashPrompt, number: int | None) -> None:
-    await prompt.session.undo(number)
-
-
-async def _compact(prompt: SlashPrompt, number: int | None) -> None:
-    await prompt.session.compact()
-
-
-async def _new(prompt: SlashPrompt, number: int | None) -> None:
-    await prompt.session.new()
-    prompt.session.say("A new session begins.")
-
-
-def _exit(prompt: SlashPrompt, number: int | None) -> None:
-    prompt.leave()
-
-
-COMMANDS = {
-    "/help": SlashCommand("show the keys and the commands", _help, at_once=True),
-    "/status": SlashCommand(
-        "show the session, the server, the sandbox and the tokens used", _status, at_once=True
-    ),
-    "/undo": SlashCommand(
-        "restore the workspace to before the last round (/undo N: the last N steps)",
-        _undo,
-        takes_number=True,
-    ),
-    "/compact": SlashCommand(
-        "summarise the session now, to make room in the model's context", _compact
-    ),
-    "/new": SlashCommand("begin a new session", _new),
-    "/exit": SlashCommand("leave", _exit, at_once=True, needs_session=False),
-}
-"""A new command is a function, and an entry here."""
 
 KEYS = {
     "Enter": "send; while a round runs: queue",
@@ -93,62 +24,131 @@ KEYS = {
 }
 
 
-def find_command(text: str) -> str | None:
-    """Return the command of a line, also by a prefix that is unique."""
-    if not text.startswith("/") or "\n" in text:
-        return None
-    word, number = _split(text)
-    found = [name for name in COMMANDS if len(word) > 1 and name.startswith(word)]
-    command = word if word in COMMANDS else found[0] if len(found) == 1 else None
-    if command is None or (number is not None and not COMMANDS[command].takes_number):
-        return None
-    return command
+class NotDone(SiiError):
+    """Raised when a command cannot do what was asked; the prompt shows why."""
 
 
-def number_of(text: str) -> int | None:
-    """Return the number that a command was given."""
-    return _split(text)[1]
+class SlashPrompt(Protocol):
+    """The prompt, as commands see it."""
+
+    @property
+    def session(self) -> PromptSession:
+        """The open session."""
+        ...
+
+    @property
+    def commands(self) -> SlashCommands:
+        """The commands that can be given."""
+        ...
+
+    def leave(self) -> None:
+        """End the prompt."""
+        ...
 
 
-def is_command(text: str) -> bool:
-    """Return whether a line is meant as a command: a slash, a word, perhaps a number; also a known
-    command followed by something else. `/etc/hosts` is not.
-    """
-    word, _ = _split(text)
-    return (word.startswith("/") and word[1:].isalpha()) or _named(text) is not None
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a command accepts behind its name."""
+
+    takes: str
+    """For the message that refuses others: "a number of steps"."""
+    accepts: Callable[[str], bool] = bool
+    """Given the words, or an empty text."""
 
 
-def refusal(text: str) -> str:
-    """Return the message for a line that is meant as a command and is not one."""
-    name = _named(text)
-    if name is None:
-        return f"There is no command {text.strip()}; there are {', '.join(COMMANDS)}."
-    takes = "a number of steps" if COMMANDS[name].takes_number else "nothing"
-    return f"Not done: {name} takes {takes} behind it. It was not sent to the model either."
+NOTHING = Words("nothing", lambda words: not words)
 
 
-def _named(text: str) -> str | None:
-    """Return the command that a line begins with, written in full."""
-    word, *_ = text.split(maxsplit=1) or [""]
-    return word if word in COMMANDS and "\n" not in text.strip() else None
+@dataclass(frozen=True, slots=True)
+class SlashCommand:
+    """A command at the prompt."""
+
+    help: str
+    run: Callable[[SlashPrompt, str], Awaitable[None] | None]
+    """Does it, with the words behind its name. What it returns is awaited between rounds, or
+    beside them when it is done `at_once`. `NotDone` is shown as a sentence."""
+    words: Words = NOTHING
+    at_once: bool = False
+    """It does not wait for the round's end."""
+    needs_session: bool = True
+    """It waits until the session is open."""
 
 
-def _split(text: str) -> tuple[str, int | None]:
-    word, _, rest = text.strip().partition(" ")
-    return (
-        (word, int(rest)) if rest.strip().isdecimal() and len(rest) < 10 else (text.strip(), None)
-    )
+@dataclass(frozen=True, slots=True)
+class GivenCommand:
+    """A command as it was typed."""
+
+    command: SlashCommand
+    words: str
 
 
-def help_lines() -> list[str]:
-    """Return what `/help` shows."""
-    commands = ((name, command.help) for name, command in COMMANDS.items())
-    rows = [*KEYS.items(), ("", ""), *commands]
-    return [f"  {name:<18} {what}".rstrip() for name, what in rows]
+class SlashCommands:
+    """The commands of a prompt, by name."""
+
+    def __init__(self, commands: Mapping[str, SlashCommand]) -> None:
+        self._commands = dict(commands)
+
+    def find(self, text: str) -> GivenCommand | None:
+        """Return the command of a line, also by a prefix that is unique; words other than a number
+        only follow a whole name.
+        """
+        if not text.startswith("/"):
+            return None
+        name, words = _split(text)
+        command = self._commands.get(name)
+        if command is None and len(name) > 1 and (not words or is_number(words)):
+            found = [one for known, one in self._commands.items() if known.startswith(name)]
+            command = found[0] if len(found) == 1 else None
+        if command is None or not command.words.accepts(words):
+            return None
+        return GivenCommand(command, words)
+
+    def is_command(self, text: str) -> bool:
+        """Return whether a line is meant as a command: a slash, a word, perhaps a number; also a
+        known command followed by something else. `/etc/hosts` is not.
+        """
+        name, words = _split(text)
+        if name in self._commands:
+            return True
+        return name.startswith("/") and name[1:].isalpha() and (not words or is_number(words))
+
+    def refusal(self, text: str) -> str:
+        """Return the message for a line that is meant as a command and is not one."""
+        name, _ = _split(text)
+        if name not in self._commands:
+            return f"There is no command {text.strip()}; there are {', '.join(self._commands)}."
+        takes = self._commands[name].words.takes
+        return f"Not done: {name} takes {takes} behind it. It was not sent to the model either."
+
+    def help_lines(self) -> list[str]:
+        """Return what `/help` shows."""
+        commands = ((name, command.help) for name, command in self._commands.items())
+        rows = [*KEYS.items(), ("", ""), *commands]
+        return [f"  {name:<18} {what}".rstrip() for name, what in rows]
+
+    def beginning_with(self, text: str) -> Iterator[tuple[str, SlashCommand]]:
+        """Yield the commands, by name, that a line may become."""
+        for name, command in self._commands.items():
+            if name.startswith(text) and name != text:
+                yield name, command
+
+
+def is_number(words: str) -> bool:
+    """Return whether the words are a number of at most nine digits."""
+    return words.isdecimal() and len(words) < 10
+
+
+def _split(text: str) -> tuple[str, str]:
+    """Return the first word of a line and what follows it."""
+    name, *rest = text.split(maxsplit=1) or [""]
+    return name, rest[0].strip() if rest else ""
 
 
 class SlashCompleter(Completer):
     """Completes commands while a line has nothing else."""
+
+    def __init__(self, commands: SlashCommands) -> None:
+        self._commands = commands
 
     def get_completions(
         self, document: Document, complete_event: CompleteEvent
@@ -157,6 +157,5 @@ class SlashCompleter(Completer):
         text = document.text
         if not text.startswith("/") or not document.is_cursor_at_the_end:
             return
-        for name, command in COMMANDS.items():
-            if name.startswith(text) and name != text:
-                yield Completion(name, start_position=-len(text), display_meta=command.help)
+        for name, command in self._commands.beginning_with(text):
+            yield Completion(name, start_position=-len(text), display_meta=command.help)

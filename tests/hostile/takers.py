@@ -354,18 +354,19 @@ def _names(text: str) -> None:
 
 def _words(text: str) -> None:
     from recordings.markdown import escape_markdown
+    from sii_cli.prompt.commands.registry import make_commands
     from sii_cli.prompt.paste import Pastes
-    from sii_cli.prompt.slash import find_command, is_command, number_of
     from sii_cli.text.sanitise import without_escapes
 
     escape_markdown(text)
     without_escapes(text)
     pastes = Pastes()
     pastes.expand(pastes.fold(text) + text + "[paste 1: 5 lines]")
+    commands = make_commands()
     for command in (text, f"/undo {text}"):
-        find_command(command)
-        is_command(command)
-        number_of(command)
+        commands.find(command)
+        commands.is_command(command)
+        commands.refusal(command)
 
 
 def _neutralise(text: str) -> None:
@@ -595,9 +596,9 @@ TAKERS: dict[str, Take] = {
     "sii_cli.text.sanitise:without_escapes": _words,
     "sii_cli.prompt.paste:Pastes.fold": _words,
     "sii_cli.prompt.paste:Pastes.expand": _words,
-    "sii_cli.prompt.slash:find_command": _words,
-    "sii_cli.prompt.slash:is_command": _words,
-    "sii_cli.prompt.slash:number_of": _words,
+    "sii_cli.prompt.slash:SlashCommands.find": _words,
+    "sii_cli.prompt.slash:SlashCommands.is_command": _words,
+    "sii_cli.prompt.slash:SlashCommands.refusal": _words,
     "sii_cli.model.control_tokens:neutralise": _neutralise,
     "sii_cli.model.control_tokens:neutralise_arguments": _neutralise,
     "sii_cli.model.control_tokens:remove_marks": _neutralise,

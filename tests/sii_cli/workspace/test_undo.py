@@ -11,7 +11,8 @@ from recordings.events import HarnessMessage, Snapshot
 from recordings.storage.log import read_events
 from sii_cli.config.settings import Settings
 from sii_cli.errors import UsageError
-from sii_cli.prompt.slash import find_command, number_of
+from sii_cli.prompt.commands.registry import make_commands
+from sii_cli.prompt.commands.workspace import UNDO
 from sii_cli.session import session as session_module
 from sii_cli.session.resume import ResumedRecording
 from sii_cli.session.session import Session
@@ -180,22 +181,21 @@ async def test_a_resumed_session_tells_the_model_what_others_changed(settings: S
 
 
 @pytest.mark.parametrize(
-    ("line", "command", "number"),
+    ("line", "words"),
     [
-        ("/undo", "/undo", None),
-        ("/undo 3", "/undo", 3),
-        ("/u 12", "/undo", 12),
-        ("/undo x", None, None),
-        ("/undo -1", None, None),
-        ("/help 3", None, 3),
-        ("/etc/hosts", None, None),
-        ("/", None, None),
+        ("/undo", ""),
+        ("/undo 3", "3"),
+        ("/u 12", "12"),
+        ("/undo x", None),
+        ("/undo -1", None),
+        ("/u x", None),
+        ("/etc/hosts", None),
+        ("/", None),
     ],
 )
-def test_the_prompt_reads_a_number_where_one_may_stand(
-    line: str, command: str | None, number: int | None
-) -> None:
-    assert (find_command(line), number_of(line)) == (command, number)
+def test_the_prompt_reads_a_number_where_one_is_accepted(line: str, words: str | None) -> None:
+    given = make_commands().find(line)
+    assert (given and (given.command, given.words)) == (None if words is None else (UNDO, words))
 
 
 def test_undo_at_the_prompt_lists_what_it_changed(shell: Shell) -> None:

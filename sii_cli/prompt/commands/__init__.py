@@ -1,0 +1,1 @@
+"""The commands at the prompt, one module a group."""
