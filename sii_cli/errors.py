@@ -31,6 +31,8 @@ USAGE = 2
 LIMIT = 3
 INFRASTRUCTURE = 4
 INTERRUPTED = 130
+OUTPUT_CLOSED = 141
+"""As a shell says of a program that a closed pipe ended."""
 
 EXIT_CODES = """\
 Exit codes:
@@ -40,6 +42,7 @@ Exit codes:
   3    a limit was reached (steps, context, length of a message, repetition)
   4    infrastructure: the server, the sandbox or the disk
   130  interrupted
+  141  the reader of the output is gone (`| head`)
 """
 
 ROUND_EXIT_CODES: dict[RoundStatus, int] = {

@@ -11,7 +11,8 @@ import os  # noqa: E402
 import sys  # noqa: E402
 
 from sii_cli import __version__  # noqa: E402
-from sii_cli.errors import DONE, FAILED, INTERRUPTED, USAGE, explain  # noqa: E402
+from sii_cli.errors import DONE, FAILED, INTERRUPTED, OUTPUT_CLOSED, USAGE, explain  # noqa: E402
+from sii_cli.output_pipe import OutputClosed, detect_closed_pipes  # noqa: E402
 
 TYPE_CHECKING = False  # `typing` takes a third of the time that `--version` does
 if TYPE_CHECKING:
@@ -27,16 +28,11 @@ def main() -> None:
         del sys.argv[1]
         os.environ["SII_DEBUG"] = "1"
     _open_closed_streams()
+    detect_closed_pipes()
     try:
         code = _run()
-    except KeyboardInterrupt:
-        code = INTERRUPTED
-    except BrokenPipeError:
-        # The reader of the output is gone (`sii list | head`).
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = FAILED
-    except Exception as error:
-        code = _report(error)
+    except OutputClosed:
+        code = OUTPUT_CLOSED
     sys.exit(code)
 
 
@@ -50,6 +46,15 @@ def _open_closed_streams() -> None:
 
 
 def _run() -> int:
+    try:
+        return _run_command()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as error:
+        return _report(error)
+
+
+def _run_command() -> int:
     import click
 
     from sii_cli.commands.group import cli
