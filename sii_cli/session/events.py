@@ -7,11 +7,9 @@ from typing import Any
 
 from recordings.conversation.restore import Conversation
 from recordings.events import (
-    RoundStatus,
     SessionEnd,
     SessionResume,
     SessionStart,
-    SessionStatus,
     WireInfo,
 )
 from sii_cli import __version__
@@ -20,17 +18,6 @@ from sii_cli.assembly import Mode
 from sii_cli.config.settings import Settings
 from sii_cli.model.types import ServedModel
 from tools.toolbox import Toolbox
-
-SESSION_STATUS: dict[RoundStatus, SessionStatus] = {
-    "answered": "done",
-    "interrupted": "interrupted",
-    "limit": "limit",
-    "cut_off": "cut_off",
-    "empty": "empty",
-    "loop": "loop",
-    "infra": "infra",
-    "failed": "failed",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +85,7 @@ def session_end(loop: AgentLoop) -> SessionEnd:
     """Return the last event of a recording."""
     ended = loop.ended
     return SessionEnd(
-        status=SESSION_STATUS[ended.status] if ended else "done",
+        status=ended.status if ended and ended.status != "answered" else "done",
         reason=ended.reason if ended else "",
         rounds=loop.rounds,
         steps=loop.steps,

@@ -22,7 +22,6 @@ from recordings.events import (
     QueryOutcome,
     QueryStatus,
     RoundEnd,
-    RoundStatus,
 )
 from sandbox.protocol import NetworkUse, SandboxError
 from sii_cli.agent.event_channel import Item
@@ -41,18 +40,6 @@ The task is not done yet: a check of the result failed. It printed:
 {output}
 
 Go on until it is done."""
-
-STATUS_OF_ROUND: dict[RoundStatus, QueryStatus] = {
-    "answered": "answered",
-    "interrupted": "limit",  # only a limit interrupts a round of a batch
-    "limit": "limit",
-    "cut_off": "cut_off",
-    "empty": "empty",
-    "loop": "loop",
-    "infra": "infra",
-    "failed": "failed",
-}
-"""The status of an attempt that no check decides, by the end of its last round."""
 
 CHECK = "check"
 """Recorded in place of the id of a check's sandbox."""
@@ -226,7 +213,13 @@ class _Rounds:
         """Return the outcome of a session that a round's end, or a limit, has ended."""
         if self._stopped_by:
             return QueryOutcome(status="limit", reason=self._stopped_by, feedback_rounds=feedback)
-        status: QueryStatus = "refused" if self._refused else STATUS_OF_ROUND[self._end.status]
+        status: QueryStatus
+        if self._refused:
+            status = "refused"
+        elif self._end.status == "interrupted":
+            status = "limit"  # only a limit interrupts a round of a batch
+        else:
+            status = self._end.status
         return QueryOutcome(status=status, reason=self._end.reason, feedback_rounds=feedback)
 
 
