@@ -4,6 +4,7 @@ Its home is empty and its image is as it was built; only the workspace is the se
 that has `setup` or `check_files` is checked in a new copy of its workspace, set up again, into
 which the session's files are copied, all but those that `check_files` names.
 A check that could not run is an error, and no verdict: nobody knows whether the query is solved.
+One that began and did not end in time failed: code of the session that it runs may wait forever.
 """
 
 from __future__ import annotations
@@ -64,7 +65,6 @@ class _Ended:
     exit_code: int | None
     output: str = ""
     report: CheckReport | None = None
-    timed_out: bool = False
     error: str | None = None
 
 
@@ -98,24 +98,20 @@ class Checker:
         # Nothing is there before the check: its name cannot be known to the session.
         report = f"/tmp/sii-check-{secrets.token_hex(8)}.json"
         try:
-            async with asyncio.timeout(seconds), self._place(report) as sandbox:
+            async with AsyncExitStack() as stack:
+                async with asyncio.timeout(seconds):
+                    sandbox = await stack.enter_async_context(self._place(report))
                 sandbox.watch_network(on_network_use)
                 left = max(0.0, seconds - (time.monotonic() - started))
                 done = await sandbox.bash(self.command, timeout=left, fresh=True)
-                ended = await self._ended(sandbox, report, done)
+                ended = await self._ended(sandbox, report, done, seconds)
         except _Unreadable as error:
             said = f"The workspace cannot be read for the check: {error}"
             ended = _Ended(UNREADABLE, said)
         except SetupFailed as error:
             ended = _Ended(None, error=str(error))
         except TimeoutError:
-            ended = _Ended(None, timed_out=True)
-        if ended.timed_out:
-            ended = replace(
-                ended,
-                output=f"{ended.output}\n(stopped after {seconds:.0f} s)",
-                error=f"it did not end within {seconds:.0f} s",
-            )
+            ended = _Ended(None, error=f"it did not begin within {seconds:.0f} s")
         return Check(
             round=round_number,
             command=self.command,
@@ -140,11 +136,13 @@ class Checker:
             return ended.report.share >= self.pass_at
         return ended.exit_code == 0 and ended.report.share == 1
 
-    async def _ended(self, sandbox: Sandbox, report: str, done: CommandResult) -> _Ended:
+    async def _ended(
+        self, sandbox: Sandbox, report: str, done: CommandResult, seconds: float
+    ) -> _Ended:
         """Return how a check ended, with its report."""
         output = done.output[-CHECK_OUTPUT:].decode("utf-8", "replace")
         if done.timed_out:
-            return _Ended(None, output, timed_out=True)
+            return _Ended(None, f"{output}\n(stopped after {seconds:.0f} s)")
         if (why := CANNOT_RUN.get(done.exit_code or 0)) is not None:
             return _Ended(done.exit_code, output, error=why)
         try:

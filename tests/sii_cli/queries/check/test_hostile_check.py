@@ -392,11 +392,23 @@ async def test_a_set_up_that_fails_in_the_checks_sandbox_is_no_verdict(
     assert (check.passed, check.exit_code) == (False, None)
 
 
-async def test_a_check_that_does_not_end_is_no_verdict(
+async def test_a_session_does_not_escape_its_verdict_by_code_that_never_ends(
     backend: SandboxBackend, workspace: Path
 ) -> None:
+    (workspace / "solution.sh").write_text("echo begun; sleep 300")
     spec = SandboxSpec(workspace, IMAGE)
-    checker = Checker("sleep 300", (), backend, spec, lambda: workspace)
+    checker = Checker("bash solution.sh", (), backend, spec, lambda: workspace, 0.5)
     check = await checker.run(1, seconds=4)
-    assert (check.error, check.exit_code) == ("it did not end within 4 s", None)
+    assert (check.error, check.exit_code, check.passed) == (None, None, False)
+    assert check.output.split("\n", 1) == ["begun", "\n(stopped after 4 s)"]
     shutil.rmtree(workspace)
+
+
+async def test_a_check_that_does_not_begin_is_no_verdict(
+    backend: SandboxBackend, workspace: Path
+) -> None:
+    spec = SandboxSpec(workspace, IMAGE, setup=("sleep 300",))
+    (workspace.parent / "copy").mkdir()
+    checker = Checker("true", (), backend, spec, lambda: workspace.parent / "copy")
+    check = await checker.run(1, seconds=4)
+    assert (check.error, check.exit_code) == ("it did not begin within 4 s", None)
