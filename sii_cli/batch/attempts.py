@@ -25,6 +25,8 @@ class Attempts:
     """Its name."""
     planned: tuple[str, ...] = ()
     """Names of all attempts of the plan, in order."""
+    changed: float = 0.0
+    """When the plan was last changed (`BatchPlan.changed`)."""
     ended: dict[str, RecordingSummary] = field(default_factory=dict)
     """By attempt: the session that came to an outcome. Each attempt has at most one."""
     infra: list[RecordingSummary] = field(default_factory=list)
@@ -33,7 +35,8 @@ class Attempts:
     """Stopped before an outcome, by a kill or by Ctrl-C; run again, never counted."""
     running: list[RecordingSummary] = field(default_factory=list)
     set_aside: list[RecordingSummary] = field(default_factory=list)
-    """Of attempts that the plan no longer has."""
+    """Of attempts that the plan no longer has, and those whose check could not run before the plan
+    was changed: they are run again."""
     _read: set[str] = field(default_factory=set)
     """Ids of the recordings that were read to their end."""
 
@@ -57,10 +60,13 @@ class Attempts:
                 continue
             if summary.tokens is None and summary.status != "open":  # killed before its end
                 summary = replace(summary, generated=_generated(summary))
-            if attempt_name_of(summary) in planned:
-                self.add(summary)
-            else:
+            if attempt_name_of(summary) not in planned or self._is_of_earlier_check(summary):
                 self.set_aside.append(summary)
+            else:
+                self.add(summary)
+
+    def _is_of_earlier_check(self, summary: RecordingSummary) -> bool:
+        return summary.outcome == "check_error" and (summary.started or 0.0) < self.changed
 
     def add(self, summary: RecordingSummary) -> None:
         """Add a recording of an attempt of the plan."""
@@ -72,9 +78,11 @@ class Attempts:
             self.ended.setdefault(attempt_name_of(summary), summary)
 
 
-def read_attempts(folder: Path, batch: str, planned: Iterable[Attempt]) -> Attempts:
+def read_attempts(
+    folder: Path, batch: str, planned: Iterable[Attempt], changed: float = 0.0
+) -> Attempts:
     """Read the recordings under a batch's folder. Blocks."""
-    attempts = Attempts(folder, batch, tuple(one.name for one in planned))
+    attempts = Attempts(folder, batch, tuple(one.name for one in planned), changed)
     attempts.update()
     return attempts
 

@@ -82,7 +82,7 @@ class _BatchRun:
         self._batch = batch
         self._query_ids = [one.id for one in batch.queries]
         self._planned = list(plan.all_attempts(batch.queries))
-        self._recorded = read_attempts(folder, plan.name, self._planned)
+        self._recorded = read_attempts(folder, plan.name, self._planned, plan.changed)
         ended = self._recorded.ended.values()
         served = {} if options.accept_changes else dict(models_of(ended))
         self._parts = SessionParts(batch.settings, plan, served)

@@ -52,7 +52,12 @@ def command() -> None:
 @click.option("--concurrency", type=click.IntRange(1), help="Sessions at once; default 8.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the batch.")
 @click.option("--resume", type=click.Path(path_type=Path), help="Resume the batch in DIR.")
-@click.option("--accept-changes", is_flag=True, help="Resume although queries or settings changed.")
+@click.option(
+    "--accept-changes",
+    is_flag=True,
+    help="Resume although queries or settings changed; sessions whose check could not run are run "
+    "again.",
+)
 @click.option(
     "--vary",
     multiple=True,
@@ -137,7 +142,8 @@ def status(folder: Path, as_json: bool) -> None:
 
     plan, queries, _ = load_pinned(folder)
     running = is_running(folder)  # before the runs are read: a run that ends meanwhile says so
-    attempts = read_attempts(folder, plan.name, plan.all_attempts(queries))
+    planned = plan.all_attempts(queries)
+    attempts = read_attempts(folder, plan.name, planned, plan.changed)
     runs = read_runs(folder)
     if running and runs and runs[-1].ended == KILLED:
         runs[-1].ended = RUNNING

@@ -182,6 +182,7 @@ def _plan(given: _Given, settings: Settings, options: BatchOptions) -> BatchPlan
     plan = replace(
         plan,
         name=before.name,
+        changed=time.time() if options.accept_changes else before.changed,
         query_file=plan.query_file or before.query_file,
         attempts=options.attempts or before.attempts,
         vary=options.vary or before.vary,

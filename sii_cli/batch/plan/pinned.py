@@ -29,6 +29,8 @@ PROOF = "proof"
 MOST_ATTEMPTS = 1_000_000
 _LARGEST_PLAN = 16 << 20
 _LONGEST_QUERY = 32 << 20
+_BEYOND = 1e11
+"""Every time in seconds is below it."""
 
 
 class PinnedBatch(NamedTuple):
@@ -132,6 +134,8 @@ def _canonical(body: dict[str, Any]) -> bytes:
 
 def _check(plan: BatchPlan) -> None:
     """Raise `ValueError` or `UsageError` for a plan that `sii batch` would never write."""
+    if not (0 <= plan.changed < _BEYOND):
+        raise ValueError("a time is out of range")
     if plan.attempts < 1 or plan.feedback_rounds < 0 or not all(plan.vary.values()):
         raise ValueError("a number is out of range")
     for name, values in plan.vary.items():

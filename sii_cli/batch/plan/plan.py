@@ -61,6 +61,9 @@ class BatchPlan:
     settings: dict[str, Any]
     allowed: list[tuple[str, str]] = field(default_factory=list)
     """What the user granted of what the queries require: kinds and values."""
+    changed: float = 0.0
+    """When changes were last accepted, in seconds since the epoch: sessions of before whose check
+    could not run are run again."""
 
     @property
     def granted(self) -> frozenset[Requirement]:

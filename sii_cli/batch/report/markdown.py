@@ -71,8 +71,8 @@ def _summary(report: BatchReport) -> str:
     ]
     if report.set_aside:
         words.append(
-            f"{report.set_aside} recordings are of queries or variants that the batch no longer "
-            "has; they are not counted either."
+            f"{report.set_aside} recordings are of queries, variants or checks that the batch no "
+            "longer has; they are not counted either."
         )
     words.append(f"Answered by {' and '.join(map(_cell, report.served)) or 'nobody yet'}.")
     words.append(

@@ -111,7 +111,7 @@ class BatchReport:
     """Stopped before an outcome, and run again."""
     left: list[UnfinishedAttempts]
     set_aside: int
-    """Of attempts that the plan no longer has."""
+    """Of attempts that the plan no longer has, or whose check was corrected since."""
     formulas: dict[str, str]
 
 

@@ -33,6 +33,6 @@ class CheckErrors:
         return Stop(
             "failure",
             f"{which} could not run {IN_A_ROW} times in a row, last in {query} "
-            f"({outcome.reason.rstrip('.')}): fix the check, give its query another `id`, and "
-            "resume with --accept-changes",
+            f"({outcome.reason.rstrip('.')}): fix the check, and resume with --accept-changes, "
+            "which runs these sessions again",
         )

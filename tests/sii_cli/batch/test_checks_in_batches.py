@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,7 @@ def test_checks_that_never_run_stop_the_batch(place: Place) -> None:
     told = place.run(str(place.write(*queries)), "--out", "out", "--concurrency", "1", code=4)
     assert len(place.recordings()) == 5
     assert "checks could not run 5 times in a row, last in q4 (the check could not run" in told
+    assert "fix the check, and resume with --accept-changes, which runs these" in told
 
 
 def test_one_query_whose_check_never_runs_stops_the_batch(place: Place) -> None:
@@ -111,6 +113,38 @@ def test_one_query_whose_check_never_runs_stops_the_batch(place: Place) -> None:
     file = place.write(good, query("bad", "steps=1", check="no-such-program"))
     told = place.run(str(file), "--out", "out", "-n", "9", "--concurrency", "1", code=4)
     assert "the check of bad could not run 5 times in a row" in told
+
+
+def test_a_corrected_check_is_run_again_with_its_session(place: Place) -> None:
+    good = query("good", "steps=1 solve=1", check=CHECK)
+    file = place.write(good, query("bad", "steps=1 solve=1", check="no-such-program"))
+    place.run(str(file), "--out", "out")
+    assert "2 of 2" in place.run("--resume", "out")
+    file = place.write(good, query("bad", "steps=1 solve=1", check=CHECK))
+    told = place.run(str(file), "--resume", "out", "--accept-changes")
+    assert "2 of 2 sessions: solved 2" in told
+    assert Counter(one.outcome for one in place.recordings()) == {"solved": 2, "check_error": 1}
+    report = place.report()
+    assert (report["set_aside"], report["check_errors"], report["rates"][0]["pass_at"]) == (
+        1,
+        [],
+        1.0,
+    )
+    assert "2 of 2" in place.run("--resume", "out")  # what was run again stays
+    assert len(place.recordings()) == 3
+
+
+def test_a_check_error_that_was_left_after_a_correction_is_run_by_a_plain_resume(
+    place: Place,
+) -> None:
+    place.run(str(place.write(query("a", "steps=1 solve=1", check="no-such"))), "--out", "out")
+    file = place.write(query("a", "steps=1 solve=1", check=CHECK), query("b", "steps=1"))
+    options = ("--accept-changes", "--concurrency", "1", "--max-total-tokens", "1")
+    place.run(str(file), "--resume", "out", *options, code=3)
+    status = [*PROGRAM, "0.0", "batch", "status", str(place.out)]
+    told = subprocess.run(status, **shell_of(place), check=True).stdout
+    assert "0 of 2 sessions" in told
+    assert "2 of 2" in place.run("--resume", "out")
 
 
 def test_a_set_up_that_fails_costs_no_generation(place: Place) -> None:
