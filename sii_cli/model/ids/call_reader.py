@@ -226,20 +226,13 @@ class JsonReader:
         """Take the token that ends the call."""
         text = "".join(self._written).strip()
         try:
-            pairs = json.loads(text, object_pairs_hook=_top_pairs)
+            found = json.loads(text, object_pairs_hook=self._object)
+            arguments = _value_of(text, "arguments") if _is_call(found) else ""
         except (ValueError, RecursionError):
-            pairs = None
-        keys = [key for key, _ in pairs] if isinstance(pairs, _Pairs) else []
-        if sorted(keys) != ["arguments", "name"]:
-            if len(keys) != len(set(keys)):
-                self.flags.add("key_twice")
             return []
-        found = dict(pairs)
-        if not isinstance(found["name"], str) or not isinstance(found["arguments"], _Pairs):
+        if not arguments:
             return []
-        self.name, self.arguments = found["name"], _value_of(text, "arguments")
-        if _has_key_twice(found["arguments"]):
-            self.flags.add("key_twice")
+        self.name, self.arguments = found["name"], arguments
         self.is_whole = bool(self.name) and "key_twice" not in self.flags
         return [("name", self.name), ("arguments", self.arguments)]
 
@@ -247,20 +240,19 @@ class JsonReader:
         """Nothing follows."""
         self.flags.add("call_unterminated")
 
-
-class _Pairs(list[tuple[str, object]]):
-    """A JSON object as pairs, in order."""
-
-
-def _top_pairs(pairs: list[tuple[str, object]]) -> _Pairs:
-    return _Pairs(pairs)
+    def _object(self, pairs: Pairs) -> dict[str, object]:
+        found: dict[str, object] = dict(pairs)
+        if len(found) < len(pairs):
+            self.flags.add("key_twice")
+        return found
 
 
-def _has_key_twice(value: object) -> bool:
-    if isinstance(value, _Pairs):
-        keys = {key for key, _ in value}
-        return len(keys) < len(value) or any(_has_key_twice(inner) for _, inner in value)
-    return isinstance(value, list) and any(map(_has_key_twice, value))
+def _is_call(value: object) -> bool:
+    """Return whether a value has a name and arguments, and nothing else."""
+    match value:
+        case {"name": str(), "arguments": dict(), **rest}:
+            return not rest
+    return False
 
 
 def _value_of(text: str, key: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -54,7 +55,8 @@ def as_json(written: str, kind: str | None) -> str:
     if text.lower() in ("true", "false", "null", "none"):
         return text.lower().replace("none", "null")
     if len(text) <= LONGEST_LITERAL:
-        with suppress(ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+        unread = ValueError, SyntaxError, MemoryError, RecursionError, TypeError
+        with suppress(*unread), warnings.catch_warnings(action="ignore"):
             shown = json.dumps(ast.literal_eval(text), ensure_ascii=False)
             if _is_json(shown):
                 return shown
