@@ -12,8 +12,8 @@ from sii_cli.model.errors import ModelCallFailed
 from sii_cli.model.http.sse import BadStream
 from sii_cli.model.response_limits import (
     LARGEST_CONTEXT,
+    LARGEST_ID,
     MOST_CALLS,
-    MOST_COUNT,
     ResponseTooLarge,
     is_count,
     response_limits,
@@ -306,7 +306,7 @@ def _count(value: Any) -> int:
 def _ids(value: Any) -> list[int]:
     if not isinstance(value, list) or not set(map(type, value)) <= {int}:
         raise TypeError("something else for token ids")
-    if value and not (min(value) >= 0 and max(value) < MOST_COUNT):
+    if value and not (min(value) >= 0 and max(value) <= LARGEST_ID):
         raise TypeError("numbers beyond any vocabulary for token ids")
     return value
 

@@ -25,9 +25,12 @@ STREAMING: dict[str, Any] = {
 class ResponseReader(Protocol):
     """Reads a response from its generated ids."""
 
-    stop: int | None
-    """The token that ended the response."""
     reasoning_tokens: int
+
+    @property
+    def stop(self) -> int | None:
+        """The token that ended the response."""
+        ...
 
     @property
     def reasoning(self) -> str:

@@ -74,12 +74,17 @@ class Vocabulary:
             yield text[at:]
 
     def bytes_of(self, token: int) -> bytes:
-        """Return what an id spells in UTF-8, perhaps a part of a character."""
+        """Return what an id spells in UTF-8: perhaps a part of a character, for an id that does
+        not exist nothing.
+        """
         known = self._known.get(token)
         if known is None:
             name = self.names.get(token)
             if name is None:
-                text = self._plain.id_to_token(token) or ""
+                try:
+                    text = self._plain.id_to_token(token) or ""
+                except OverflowError:  # below 0, or beyond 32 bits
+                    text = ""
                 known = bytes(self._bytes[character] for character in text)
             else:
                 known = name.encode()

@@ -60,8 +60,7 @@ class Reader:
         """White space at the beginning, which may come before a thought."""
         self._flags: set[Flag] = set()
         self._ids: list[int] = []
-        self.stop: int | None = None
-        """The token that ended the response, or `None` when it did not end."""
+        self._stops_read = 0
         self.reasoning_tokens = 0
 
     @property
@@ -75,11 +74,19 @@ class Reader:
         return "".join(self._content)
 
     @property
+    def stop(self) -> int | None:
+        """The token that ended the response, or `None` when it did not end."""
+        last = self._ids[-1] if self._ids else None
+        return last if last in self._stops else None
+
+    @property
     def flags(self) -> list[Flag]:
         """What is doubtful about the response, known when it is finished."""
         found = self._flags.union(*(call.flags for call in self._calls))
         if self.stop is not None and not self._are_calls_sound():
             found.add("call_not_parsed")
+        if self._stops_read > (self.stop is not None):
+            found.add("control_in_text")
         return sorted(found)
 
     @property
@@ -115,7 +122,7 @@ class Reader:
                 continue
             self._end_run(run, deltas, final=True)
             if token in self._stops:
-                self.stop = token
+                self._stops_read += 1
             else:
                 deltas += self._control(names[token])
         self._end_run(run, deltas, final=False)
@@ -209,7 +216,8 @@ def _marks(writer: Writer) -> _Marks:
     names, form = writer.vocabulary.names, writer.form
 
     def mark(text: str) -> str:
-        return names.get(writer.control_in(text) or -1, "")
+        token = writer.control_in(text)
+        return "" if token is None else names[token]
 
     (before_key, after_key), (before_value, after_value) = form.key, form.value
     in_call = mark(before_key), mark(after_key), mark(before_value), mark(after_value)

@@ -5,15 +5,29 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sii_cli.model.ids.reader import Reader
+from sii_cli.model.ids.values import ArgumentTypes, as_json
+from sii_cli.model.ids.writer import Writer
 from sii_cli.model.response_limits import MOST_CALLS, ResponseTooLarge
 from sii_cli.model.types import Delta
-from tests.sii_cli.model.ids.offline import FAMILIES, GLM, Family, generated, reader, vocabulary
+from sii_cli.tokenizer.vocabulary import load_vocabulary
+from tests.sii_cli.model.ids.offline import (
+    FAMILIES,
+    GLM,
+    TOOLS,
+    Family,
+    folder,
+    form,
+    generated,
+    reader,
+    vocabulary,
+)
 from tests.sii_cli.model.ids.turns import GeneratedTurn, call, turn, turns
 
 BY_FAMILY = {family: list(turns(family)) for family in GLM}
@@ -161,6 +175,9 @@ def test_a_call_in_json_is_read_as_it_was_written() -> None:
         '{"name": "a", "name": "b", "arguments": {}}',
         "no JSON",
         "[" * 5000,
+        '{"name": "bash", "arguments": {"a": ' + "[" * 5000 + "]" * 5000 + "}}",
+        '{"name": "bash", "arguments": {}, "more": 1}',
+        '{"name": "", "arguments": {}}',
         "",
     ],
 )
@@ -168,3 +185,34 @@ def test_a_call_in_json_that_is_not_clear_is_not_run(written: str) -> None:
     made = qwen(f"<tool_call>\n{written}\n</tool_call>")
     assert "call_not_parsed" in made.flags
     assert made.calls("r") == []
+
+
+def test_a_call_in_json_may_be_nested_deep() -> None:
+    arguments = '{"a": ' + "[" * 400 + "]" * 400 + "}"
+    made = qwen(f'<tool_call>{{"arguments": {arguments}, "name": "odd"}}</tool_call>')
+    [one] = made.calls("r")
+    assert (one.name, one.arguments) == ("odd", arguments)
+
+
+@pytest.mark.parametrize("odd", ["1is 2", "['\\d', 'x']", "[1, 2"])
+def test_a_value_that_looks_like_python_warns_of_nothing(
+    odd: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    as_json(odd, "array")
+    assert capfd.readouterr().err == ""
+
+
+def test_a_control_token_may_have_the_id_0(tmp_path: Path) -> None:
+    path = tmp_path / "tokenizer.json"
+    text = (folder("GLM-4.7") / "tokenizer.json").read_text()
+    parsed = json.loads(text)
+    own = next(one for one in parsed["added_tokens"] if one["content"] == "</think>")
+    vocab = parsed["model"]["vocab"]
+    first = next(name for name, number in vocab.items() if number == 0)
+    own["id"], vocab[first], vocab["</think>"] = 0, own["id"], 0
+    path.write_text(json.dumps(parsed))
+    own_words = load_vocabulary(path)
+    assert own_words.control["</think>"] == 0
+    made = Reader(Writer(own_words, form("GLM-4.7")), ArgumentTypes(TOOLS), in_thought=True)
+    read(made, own_words.join(own_words.pieces("T</think>A<|user|>")))
+    assert (made.reasoning, made.content) == ("T", "A")
