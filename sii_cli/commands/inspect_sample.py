@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from sii_cli.errors import DONE, FAILED, UsageError
+from sii_cli.errors import DONE, FAILED
 from sii_cli.options.homes import homes_option
 from sii_cli.options.recordings import find_one, warn, warn_when_void
-from sii_cli.options.settings import example, load_for_recordings
-
-if TYPE_CHECKING:
-    from sii_cli.tokenizer.token_text import TokenText
+from sii_cli.options.settings import example
+from sii_cli.options.tokenizer import load_token_text, tokenizer_option
 
 
 @click.command(
     "inspect-sample",
     help="Show the samples of a recording: trained tokens coloured, special tokens to be seen, the "
-    "borders of steps, and what is left out with its reason. ID is an id, the beginning of one, or "
-    "`last`. Exits with 1 when nothing would be trained on.",
+    "borders of steps, and what is left out with its reason; without a tokenizer, the messages. ID "
+    "is an id, the beginning of one, or `last`. Exits with 1 when nothing would be trained on.",
     epilog=example(
         "sii inspect-sample last --tokenizer ~/models/GLM-4.5-Air",
         "sii inspect-sample last --sample 2 --full | less -R",
@@ -28,13 +25,7 @@ if TYPE_CHECKING:
 )
 @click.argument("ref", metavar="ID", default="last")
 @click.option("--sample", "number", type=click.IntRange(min=1), metavar="N", help="Only this one.")
-@click.option(
-    "--tokenizer",
-    type=click.Path(path_type=Path),
-    metavar="PATH",
-    help="The model's folder or its tokenizer.json; else that of your settings. Without one the "
-    "messages are shown.",
-)
+@tokenizer_option
 @click.option("--text", is_flag=True, help="As it counts for formats that hold messages, not ids.")
 @click.option("--full", is_flag=True, help="All of what is not trained, not folded.")
 @homes_option
@@ -51,8 +42,7 @@ def command(ref: str, number: int | None, tokenizer: Path | None, text: bool, fu
     folder = find_one(ref)
     warn_when_void(folder)
     screen = open_screen()
-    tokenizer = tokenizer or load_for_recordings().tokenizer
-    token_text = _load(tokenizer) if tokenizer else None
+    token_text = load_token_text(tokenizer)
     shown = 0
     policy = SamplePolicy(by="text" if text else "ids")
     left_out = excluded_events(counted_reviews(folder, review_keys(folder)))
@@ -73,13 +63,3 @@ def command(ref: str, number: int | None, tokenizer: Path | None, text: bool, fu
 
 def _without(name: str, number: int | None) -> str:
     return f"{name} has no sample{f' {number}' if number else ': nothing in it is trained on'}."
-
-
-def _load(path: Path) -> TokenText:
-    from sii_cli.tokenizer.token_text import TokenText
-    from sii_cli.tokenizer.tokenizer_file import UnknownTokenizer
-
-    try:
-        return TokenText.load(path)
-    except UnknownTokenizer as error:
-        raise UsageError(f"{error}: name the model's folder with --tokenizer.") from None

@@ -29,13 +29,13 @@ def render_sample(sample: Sample, spell: Spell | None, *, fold: bool = True) -> 
         for span in sample.spans:
             yield _border(span)
             pieces = spell(sample.ids[span.start : span.end])
-            yield from _folded(_lines(pieces, span.trained), fold and not span.trained)
+            yield from folded(text_lines(pieces, span.trained), fold and not span.trained)
         return
     for turn in sample.turns:
         mark = " · trained" if turn.trained else ""
         yield Text(f"── {turn.message['role']} · event {turn.seq}{mark} ", "bold")
-        lines = _lines(((False, text) for text in _texts(turn)), turn.trained)
-        yield from _folded(lines, fold and not turn.trained)
+        lines = text_lines(((False, text) for text in _texts(turn)), turn.trained)
+        yield from folded(lines, fold and not turn.trained)
 
 
 def render_left_out(left_out: LeftOut) -> Text:
@@ -68,8 +68,8 @@ def _border(span: Span) -> Text:
     )
 
 
-def _lines(pieces: Iterator[Piece], is_trained: bool) -> list[Text]:
-    """Return the pieces as lines; nothing in them can pretend to be a special token."""
+def text_lines(pieces: Iterator[Piece], is_trained: bool) -> list[Text]:
+    """Return pieces as lines; nothing in them can pretend to be a special token."""
     whole = Text()
     for is_special, text in pieces:
         style = SPECIAL[is_trained] if is_special else TRAINED if is_trained else CONTEXT
@@ -77,7 +77,8 @@ def _lines(pieces: Iterator[Piece], is_trained: bool) -> list[Text]:
     return list(whole.split("\n", allow_blank=True))
 
 
-def _folded(lines: list[Text], fold: bool) -> Iterator[Text]:
+def folded(lines: list[Text], fold: bool) -> Iterator[Text]:
+    """Yield lines, with `fold` the first and the last of them, each cut to a length."""
     more = len(lines) - HEAD - TAIL
     if not fold:
         yield from lines
