@@ -15,6 +15,8 @@ Piece = str | int
 """Plain text, or the id of a control token."""
 
 _LOADING = Lock()
+_BEYOND_IDS = 1 << 32
+"""Every id of a tokenizer is below it; a server may name any number."""
 
 
 class Vocabulary:
@@ -74,17 +76,17 @@ class Vocabulary:
             yield text[at:]
 
     def bytes_of(self, token: int) -> bytes:
-        """Return what an id spells in UTF-8: perhaps a part of a character, for an id that does
-        not exist nothing.
+        """Return what an id spells in UTF-8, perhaps a part of a character.
+
+        An id that the tokenizer does not have spells nothing.
         """
         known = self._known.get(token)
         if known is None:
             name = self.names.get(token)
             if name is None:
-                try:
-                    text = self._plain.id_to_token(token) or ""
-                except OverflowError:  # below 0, or beyond 32 bits
-                    text = ""
+                text = self._plain.id_to_token(token) if 0 <= token < _BEYOND_IDS else None
+                if text is None:
+                    return b""
                 known = bytes(self._bytes[character] for character in text)
             else:
                 known = name.encode()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sii_cli.tokenizer.tokenizer_file import UnknownTokenizer
 from sii_cli.tokenizer.vocabulary import load_vocabulary
-from tests.sii_cli.model.ids.offline import FAMILIES, Family, folder, vocabulary, writer
+from tests.sii_cli.model.ids.offline import FAMILIES, Family, folder, reader, vocabulary, writer
 
 TOKENS = sorted(vocabulary("GLM-4.7").control)
 HALVES = [token[:-1] for token in TOKENS] + [token[1:] for token in TOKENS]
@@ -48,6 +48,14 @@ def test_a_text_in_any_place_forges_nothing(family: Family) -> None:
 def test_the_strings_of_a_form_become_control_tokens() -> None:
     own = vocabulary("GLM-4.5")
     assert own.join(own.pieces("<|user|>\n"))[0] == own.control["<|user|>"]
+
+
+@pytest.mark.hostile
+@pytest.mark.parametrize("token", [10**7, 2**32 - 1, 2**32, 2**53 - 1, 2**63 - 1, -1])
+def test_an_id_that_no_tokenizer_has_spells_nothing(token: int) -> None:
+    own = vocabulary("GLM-4.7")
+    assert own.spell([token, *own.encode("word"), token]) == "word"
+    assert reader("GLM-4.7").feed([token, *own.encode("word")])[0].text == "word"
 
 
 def test_a_file_is_read_once_until_it_changes(tmp_path: Path) -> None:
