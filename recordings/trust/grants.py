@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -27,19 +28,32 @@ GrantKind = Literal["project_settings", "query_file", "recording", "person", "ba
 
 def is_granted(home: Path, kind: GrantKind, name: str, sha256: str) -> bool:
     """Return whether the user has allowed this before. Writes nothing. Raises `HomeKeyUnusable`."""
+    return any(_granted(home, kind, (name, sha256)))
+
+
+def granted_names(home: Path, kind: GrantKind) -> list[str]:
+    """Return the names of all that the user has allowed of a kind. Raises `HomeKeyUnusable`."""
+    return [name for name, _ in _granted(home, kind)]
+
+
+def _granted(
+    home: Path, kind: GrantKind, wanted: tuple[str, str] | None = None
+) -> Iterator[tuple[str, str]]:
+    """Yield name and sha256 of the grants of a kind that this home proves, or of the wanted one."""
     key = find_key(home)
     if key is None:
-        return False
-    wanted = (kind, name, sha256)
+        return
     for line in _lines(home):
+        if kind.encode() not in line:
+            continue
         try:
             kept = orjson.loads(line)
-            said = (kept["kind"], kept["name"], kept["sha256"])
-            if said == wanted and key.proves(kept["proof"], "grant", *said):
-                return True
+            said = kept["name"], kept["sha256"]
+            is_wanted = kept["kind"] == kind and wanted in (None, said)
+            if is_wanted and key.proves(kept["proof"], "grant", kind, *said):
+                yield said
         except (ValueError, LookupError, TypeError, AttributeError):
             continue  # not a grant: it allows nothing
-    return False
 
 
 def grant(home: Path, kind: GrantKind, name: str, sha256: str) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import click
 
-from sii_cli.config.settings import find_home, find_key_home, variable_of
+from sii_cli.config.settings import find_home, find_key_home, find_usual_home, variable_of
 
 _NAMED = "named homes"
 """In click's `Context.meta`: the named homes, and which of them are the user's."""
+_USERS = "the user's home"
+"""There as well: the home that knows them."""
 
 
 def name_homes(context: click.Context, homes: Sequence[Path]) -> None:
@@ -20,7 +22,7 @@ def name_homes(context: click.Context, homes: Sequence[Path]) -> None:
     named it. Raises `HomeKeyUnusable`.
     """
     named = {home: is_users(home) for home in homes}
-    context.meta[_NAMED] = named
+    context.meta[_NAMED], context.meta[_USERS] = named, find_key_home(os.environ)
     if list(named.values()) == [True]:
         variable, before = variable_of("home"), os.environ.get(variable_of("home"))
         os.environ[variable] = str(homes[0])
@@ -70,6 +72,26 @@ def know_home(home: Path) -> None:
     if home.resolve() != user.resolve():
         writing_key()
         grant(user, "home", str(home.resolve()), home_key(home).name)
+
+
+def users_homes(env: Mapping[str, str]) -> tuple[Path, ...]:
+    """Return the user's homes: those in force, the usual one, and those that `sii init` made.
+
+    No sandbox may show one: what works in it could read its key and change its settings.
+    """
+    from recordings.trust.grants import granted_names
+    from recordings.trust.home_key import KEY
+    from recordings.trust.key_files import HomeKeyUnusable
+
+    context = click.get_current_context(silent=True)
+    before = [context.meta[_USERS]] if context and _USERS in context.meta else []
+    knowing = dict.fromkeys((find_key_home(env), *before, find_usual_home()))
+    made: list[Path] = []
+    for home in knowing:
+        with suppress(HomeKeyUnusable):  # reported by what needs the key
+            made += map(Path, granted_names(home, "home"))
+    others = (home for home in (*knowing, *made) if os.path.lexists(home / KEY))
+    return tuple(dict.fromkeys((find_home(env), find_key_home(env), *others)))
 
 
 def _named() -> dict[Path, bool]:

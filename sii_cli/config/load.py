@@ -14,6 +14,7 @@ from typing import Any
 from recordings.errors import UNPARSABLE, why_unparsable
 from recordings.storage.opening import read_named
 from sii_cli.config.collection import collection_values
+from sii_cli.config.homes import users_homes
 from sii_cli.config.project_settings import (
     find_project_file,
     notes_about,
@@ -61,7 +62,7 @@ def load_settings(
     home, key_home = find_home(env), find_key_home(env)
     workspace = _merge(outer, {"workspace"}).get("workspace", (cwd, ""))[0]
     if works:
-        for one in dict.fromkeys((home, key_home)):
+        for one in users_homes(env):
             _check_workspace(workspace, one)
     project = find_project_file(workspace, home)
     trusted = trusted_source(key_home, project)
@@ -88,7 +89,7 @@ def load_settings(
         if "tokenizer" not in values and folder and (folder / "tokenizer.json").is_file():
             values["tokenizer"], sources["tokenizer"] = folder, "sii serve"
     values["tools"] = _all_tools(values.get("tools"))
-    _check_together(values, sources)
+    _check_together(values, sources, env)
     return Settings(**values, sources=sources, notes=tuple(notes))
 
 
@@ -154,7 +155,7 @@ def _check_workspace(workspace: Path, home: Path) -> None:
     if home.resolve().is_relative_to(workspace.resolve()):
         raise UsageError(
             f"The workspace {workspace} holds sii's own folder {home}, with your key and your "
-            "recordings: work in a project's directory (--workspace DIR), or move SII_HOME."
+            "recordings: work in a directory without it (--workspace DIR), or move it elsewhere."
         )
 
 
@@ -174,13 +175,16 @@ def _variable(text: str, env: Mapping[str, str], source: str) -> str:
     return f"{text}={env[text]}"
 
 
-def _check_together(values: dict[str, Any], sources: dict[str, str]) -> None:
+def _check_together(
+    values: dict[str, Any], sources: dict[str, str], env: Mapping[str, str]
+) -> None:
     if values.get("search_provider") == "searxng" and values.get("searxng_url") is None:
         raise UsageError(
             f"{sources['search_provider']}: search_provider is searxng, but searxng_url is not set."
         )
-    homes = [values[name].resolve() for name in ("home", "key_home")]
-    for mount in values.get("mounts", ()):
+    mounts = values.get("mounts", ())
+    homes = [home.resolve() for home in users_homes(env)] if mounts else []
+    for mount in mounts:
         source = mount.rpartition(":/")[0]
         if home := next((one for one in homes if one.is_relative_to(source)), None):
             raise UsageError(

@@ -267,7 +267,12 @@ def find_key_home(env: Mapping[str, str]) -> Path:
     home = find_home(env)
     if not os.path.lexists(home / BATCH_FILE):
         return home
-    return Path(env.get(KEY_HOME) or _DEFAULT_HOME).expanduser().absolute()
+    return Path(env[KEY_HOME]).expanduser().absolute() if env.get(KEY_HOME) else find_usual_home()
+
+
+def find_usual_home() -> Path:
+    """Return the home that is in force where no variable names another."""
+    return Path(_DEFAULT_HOME).expanduser().absolute()
 
 
 def find_recordings(env: Mapping[str, str]) -> Path:

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from sandbox.network.hosts import AllowList
-from sii_cli.config.settings import find_key_home
+from sii_cli.config.homes import users_homes
 from sii_cli.errors import UsageError
 from sii_cli.queries.queries import GitWorkspace, Query
 from sii_cli.queries.query_files import Mistake, read_query_file
@@ -48,7 +48,7 @@ def validate(path: Path) -> ValidatedFile:
     Raises `UsageError` when there is nothing to read.
     """
     read = read_query_file(path)
-    kept = find_kept_folders(find_key_home(os.environ))
+    kept = find_kept_folders(users_homes(os.environ))
     sources = tuple(sources_of(read.queries, path.parent, kept))
     archives = ArchiveChecks()
     found = [
@@ -65,7 +65,7 @@ def allowed_sources(queries: Sequence[Query], base: Path) -> Sources:
 
     Raises `UsageError` for a workspace that no query may have.
     """
-    kept = find_kept_folders(find_key_home(os.environ))
+    kept = find_kept_folders(users_homes(os.environ))
     sources = tuple(sources_of(queries, base, kept))
     for query, source in zip(queries, sources, strict=True):
         if why := why_forbidden(query, source, kept):

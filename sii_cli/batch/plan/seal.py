@@ -39,7 +39,7 @@ def seal_plans(home: Path, key: HomeKey) -> int:
 def _seal(folder: Path, home: Path, key: HomeKey) -> None:
     plan, queries, _ = load_pinned(folder, key)
     nothing = replace(Settings(), image="")
-    sources = sources_of(queries, Path(plan.query_folder), find_kept_folders(home))
+    sources = sources_of(queries, Path(plan.query_folder), find_kept_folders([home]))
     requirements = requirements_of_all(queries, sources, nothing)
     allowed: list[tuple[str, str]] = sorted((one.kind, one.value) for one in requirements)
     pin(folder, replace(plan, allowed=allowed), queries, key)

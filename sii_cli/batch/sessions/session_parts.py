@@ -9,7 +9,8 @@ from typing import Any
 
 from sii_cli.batch.plan.plan import Attempt, BatchPlan
 from sii_cli.batch.sessions.served_model import KnownModels
-from sii_cli.config.settings import Settings, find_key_home
+from sii_cli.config.homes import users_homes
+from sii_cli.config.settings import Settings
 from sii_cli.queries.queries import Query
 from sii_cli.queries.requirements import requirements_of
 from sii_cli.queries.workspaces.copies import make_workspace
@@ -47,7 +48,7 @@ class SessionParts:
         Raises `WorkspaceUnavailable`, also when the query requires what was not granted: a path
         may lead elsewhere since the batch was opened.
         """
-        kept = find_kept_folders(find_key_home(os.environ))
+        kept = find_kept_folders(users_homes(os.environ))
         source = source_of(query, Path(self.plan.query_folder), kept)
         why = why_forbidden(query, source, kept)
         left = not_granted(

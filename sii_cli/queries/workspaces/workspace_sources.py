@@ -34,13 +34,17 @@ class WorkspaceSource(NamedTuple):
 class KeptFolders(NamedTuple):
     """Folders that no query may have; real paths."""
 
-    sii: Path
+    homes: tuple[Path, ...]
+    """Of sii."""
     user: Path
 
 
-def find_kept_folders(sii: Path) -> KeptFolders:
-    """Return the folders that no query may have. `sii` is the home."""
-    return KeptFolders(Path(os.path.realpath(sii)), Path(os.path.realpath(Path("~").expanduser())))
+def find_kept_folders(homes: Iterable[Path]) -> KeptFolders:
+    """Return the folders that no query may have. `homes` are those of sii."""
+    user = Path("~").expanduser()
+    return KeptFolders(
+        tuple(Path(os.path.realpath(home)) for home in homes), Path(os.path.realpath(user))
+    )
 
 
 def source_of(query: Query, base: Path, kept: KeptFolders) -> WorkspaceSource | None:
@@ -92,11 +96,12 @@ def why_forbidden(query: Query, source: WorkspaceSource | None, kept: KeptFolder
     if source is None:
         return None
     path, remedy = source.path, "put what is needed into a folder of its own"
-    if kept.sii.is_relative_to(path):
+    if any(home.is_relative_to(path) for home in kept.homes):
         return f"{path} holds sii's own folder, with your key and your recordings: {remedy}."
     if kept.user.is_relative_to(path):
         return f"{path} holds your home directory: {remedy}."
-    if path.is_relative_to(kept.sii) and not _is_shared(path.relative_to(kept.sii)):
+    within = (path.relative_to(home) for home in kept.homes if path.is_relative_to(home))
+    if not all(map(_is_shared, within)):
         return f"{path} is part of sii's own folder: {remedy}."
     return None
 

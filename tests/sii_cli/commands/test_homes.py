@@ -167,3 +167,52 @@ def test_a_batch_elsewhere_is_read_with_the_users_key(shell: Shell, tmp_path: Pa
     assert rows[folder.name]["origin"] == "own"
     assert shell.sii("approve", "last", "--speaker", "ann", "--home", str(batch)).returncode == 0
     assert listed(shell, batch)[folder.name]["approval"] == "approved"
+
+
+@pytest.fixture
+def beside(shell: Shell) -> Path:
+    """A home that `sii init` made in the project's directory, while another is in force."""
+    assert shell.sii("init", "limi-78").returncode == 0
+    return shell.workspace / "limi-78"
+
+
+@pytest.mark.hostile
+@pytest.mark.parametrize("in_force", ["another", "a named one"])
+def test_no_sandbox_shows_any_home_of_the_user(shell: Shell, beside: Path, in_force: str) -> None:
+    """A model there could read its key, and write the settings of the next session in it."""
+    home: tuple[str, ...] = ()
+    if in_force == "a named one":
+        other = shell.home.parent / "other"
+        assert shell.sii("init", str(other)).returncode == 0
+        home = ("--home", str(other))
+    for arguments in ([], ["--workspace", str(beside)]):
+        done = shell.sii("-p", "x", *arguments, *home, script="hello")
+        assert done.returncode == 2, done.stdout
+        assert f"holds sii's own folder {beside}" in done.stderr
+    empty = shell.home.parent / "empty"
+    empty.mkdir()
+    arguments = ["--workspace", str(empty), "--mount", str(shell.workspace)]
+    done = shell.sii("-p", "x", *arguments, *home, script="hello")
+    assert done.returncode == 2, done.stdout
+    assert f"would show sii's own folder {beside}" in done.stderr
+    (shell.workspace / "queries.jsonl").write_text('{"id": "a", "query": "x", "workspace": "."}\n')
+    done = shell.sii("batch", "queries.jsonl", "--validate", *home)
+    assert done.returncode == 2
+    assert "holds sii's own folder" in done.stdout + done.stderr
+
+
+@pytest.mark.hostile
+def test_the_usual_home_is_shown_in_no_sandbox(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(shell.workspace))
+    home_key(shell.workspace / ".sii")
+    done = shell.sii("-p", "x", script="hello")
+    assert done.returncode == 2, done.stdout
+    assert f"holds sii's own folder {shell.workspace / '.sii'}" in done.stderr
+
+
+def test_a_home_that_was_moved_away_holds_nobody_up(shell: Shell, beside: Path) -> None:
+    beside.rename(shell.home.parent / "elsewhere")
+    done = shell.sii("-p", "x", script="hello")
+    assert done.returncode == 0, done.stderr

@@ -271,7 +271,7 @@ def parts_of(place: Attacked, *queries: Query, **own: Any) -> SessionParts:
     """What would run these once all that they ask for was allowed as they are now."""
     base, out = place.files, place.folder / "out"
     mine = replace(Settings(), home=out, workspace=out, tools=("bash", "python"), **own)
-    sources = sources_of(queries, base, find_kept_folders(place.folder / "home"))
+    sources = sources_of(queries, base, find_kept_folders([place.folder / "home"]))
     requirements = requirements_of_all(queries, sources, mine)
     allowed: list[tuple[str, str]] = [(one.kind, one.value) for one in requirements]
     return SessionParts(mine, BatchPlan("b", "", str(base), "", 1, {}, 0, None, {}, allowed))
@@ -347,7 +347,7 @@ def test_whatever_runs_was_allowed(
         return
     attempt = next(iter(parts.plan.all_attempts([one])))
     runs = parts.settings_of(attempt, made)
-    homes = find_kept_folders(place.folder / "home")
+    homes = find_kept_folders([place.folder / "home"])
     lies = source_of(one, place.files, homes)
     if lies is not None and not lies.inside:
         assert "paths" in kinds
