@@ -5,17 +5,21 @@ Read from the logs; memory holds one row of numbers a recording.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
 from recordings.conversation.outages import TOOL_INFRA
 from recordings.errors import UNREADABLE
 from recordings.index.find import FoundRecording
+from recordings.reviews.approval import Verdict
+from recordings.reviews.review import Review
 from recordings.storage.lines import parse_line
-from recordings.storage.log import head_of, read_lines
+from recordings.storage.log import Line, head_of, read_lines
 
 LIMI = {"min": 13_000, "mean": 42_400, "max": 152_000}
 """Tokens of LIMI's 78 trajectories (arXiv 2509.17567)."""
@@ -25,7 +29,7 @@ EXIT_CODE = "exit_code"
 """Kind of the error of a command that ended with another exit code than 0, or of python that raised
 an exception.
 """
-_COUNTED = frozenset({"model_response", "model_error", "observation"})
+_COUNTED = frozenset({"model_response", "model_error", "observation", "user_message", "interrupt"})
 
 
 @dataclass(slots=True)
@@ -43,17 +47,36 @@ class Figures:
     """Calls that hit an outage."""
     errors: Counter[str] = field(default_factory=Counter)
     """By kind: of calls, and of requests to the model."""
+    interventions: int = 0
+    """What the human did after the first message: further messages, and interrupts."""
+    signed_off: Verdict | None = None
+    """The practitioner's last verdict: `approve`, the task is done, or `reject`, it is not."""
+    rounds_until_done: int | None = None
+    """Rounds until the practitioner said that the task is done."""
 
 
-def figures_of(found: FoundRecording) -> Figures:
-    """Read one recording. Raises `UNREADABLE`."""
+def figures_of(found: FoundRecording, reviews: Iterable[Review] = ()) -> Figures:
+    """Read one recording; of its reviews those of practitioners count here. Raises `UNREADABLE`."""
     figures = Figures(found)
+    verdicts = [one for one in reviews if one.role == "practitioner" and one.verdict is not None]
+    if verdicts:
+        figures.signed_off = verdicts[-1].verdict
+    done = {one.sha256 for one in verdicts if one.verdict == "approve"}
+    rounds, said = 0, 0
     for line in read_lines(found.summary.folder):
-        kind = head_of(found.summary.folder, line).type
+        head = head_of(found.summary.folder, line)
+        kind = head.type
+        if kind == "round_end":
+            rounds += 1
+        if done and figures.rounds_until_done is None and sha256_of(line) in done:
+            figures.rounds_until_done = rounds
         if kind not in _COUNTED:
             continue
-        data = parse_line(line.text)["data"]
-        if kind == "model_response":
+        event = parse_line(line.text)
+        data = event["data"]
+        if kind in ("user_message", "interrupt"):
+            said += event["origin"] == "human"
+        elif kind == "model_response":
             usage = data["usage"] or {"prompt_tokens": 0, "completion_tokens": 0}
             made = usage["completion_tokens"]
             figures.tokens = max(figures.tokens, usage["prompt_tokens"] + made)
@@ -71,7 +94,13 @@ def figures_of(found: FoundRecording) -> Figures:
                     figures.outages += 1
                 else:
                     figures.failed[name] += 1
+    figures.interventions = max(0, said - 1)
     return figures
+
+
+def sha256_of(line: Line) -> str:
+    """Return what the recording's hash was when this line was its last."""
+    return hashlib.sha256(line.text).hexdigest()
 
 
 def _word(value: object) -> str:
@@ -81,12 +110,18 @@ def _word(value: object) -> str:
     return value
 
 
-def summarise_all(recordings: Iterable[FoundRecording]) -> dict[str, Any]:
-    """Return the figures of many recordings, and of each model, query and batch among them."""
+def summarise_all(
+    recordings: Iterable[FoundRecording],
+    reviews: Callable[[Path], Iterable[Review]] = lambda folder: (),
+) -> dict[str, Any]:
+    """Return the figures of many recordings, and of each model, query and batch among them.
+
+    `reviews` returns the reviews that count, of the recording in a folder.
+    """
     rows, unread = [], 0
     for found in recordings:
         try:
-            rows.append(figures_of(found))
+            rows.append(figures_of(found, reviews(found.summary.folder)))
         except UNREADABLE:
             unread += 1
     groups: dict[str, Callable[[Figures], str | None]] = {
@@ -129,6 +164,11 @@ def _summary(rows: list[Figures]) -> dict[str, Any]:
         "steps": _spread([row.found.summary.steps for row in rows]),
         "rounds": _spread([row.found.summary.rounds for row in rows]),
         "seconds": _spread([round(row.found.summary.duration, 3) for row in rows]),
+        "interventions": _spread([row.interventions for row in rows]),
+        "signed_off": dict(Counter(row.signed_off for row in rows if row.signed_off)),
+        "rounds_until_done": _spread(
+            [row.rounds_until_done for row in rows if row.rounds_until_done is not None]
+        ),
         "calls": {
             name: {"calls": count, "failed": failed[name]} for name, count in calls.most_common()
         },

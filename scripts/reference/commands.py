@@ -11,7 +11,8 @@ from scripts.reference.markdown import fenced, page, plain, table
 from sii_cli.commands.group import COMMANDS, OTHER_OPTIONS, PROMPT, cli
 from sii_cli.config.settings import SETTING_NAMES, flag_of
 from sii_cli.errors import EXIT_CODES
-from sii_cli.prompt import slash
+from sii_cli.prompt.commands.registry import COMMANDS as SLASH_COMMANDS
+from sii_cli.prompt.slash import KEYS
 
 _FEW = 5
 """With more flags of settings than these, a command is one that takes all of them."""
@@ -42,8 +43,8 @@ def _context(name: str) -> click.Context:
 def _overview() -> str:
     rows = [(f"[`sii {name}`](commands/{_file(name)})", plain(COMMANDS[name])) for name in COMMANDS]
     files = "\n".join(f"commands/{_file(name)}" for name in (PROMPT, *COMMANDS))
-    keys = [(f"`{key}`", what) for key, what in slash.KEYS.items()]
-    commands = [(f"`{name}`", one.help) for name, one in slash.COMMANDS.items()]
+    keys = [(f"`{key}`", what) for key, what in KEYS.items()]
+    commands = [(f"`{name}`", one.help) for name, one in SLASH_COMMANDS.items()]
     return page(
         "Commands",
         "[`sii`](commands/sii.md) without a command opens the prompt, or works on one task with "

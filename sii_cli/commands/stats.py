@@ -35,11 +35,13 @@ def command(as_json: bool, plot: Path | None, **options: Any) -> None:
     """Show figures."""
     from recordings.index.find import find_in
     from recordings.index.stats import summarise_all
+    from recordings.reviews.reviews import counted_reviews
+    from sii_cli.config.home_key import review_keys
     from sii_cli.render.stats import stats_lines
 
     with open_indexes() as indexes:
         found = find_in(indexes, make_filter(options), protocol=load_protocol())
-        summary = summarise_all(found)
+        summary = summarise_all(found, lambda folder: counted_reviews(folder, review_keys(folder)))
     if plot is not None:
         from sii_cli.render.plot import plot_stats
 

@@ -186,6 +186,9 @@ class Settings:
     search_provider: Literal["ddgs", "searxng"] = _setting("ddgs", "Who searches the web.", OWN)
     searxng_url: Url | None = _setting(None, "URL of a SearXNG server.", OWN)
     speaker: Name | None = _setting(None, "Pseudonym of the human, for the recording.", OWN)
+    ask_at_exit: Switch = _setting(
+        True, "Whether `/exit` asks the speaker whether the task is done.", OWN_FILES
+    )
     redact: Literal["known", "patterns", "names", "entropy"] = _setting(
         "patterns",
         "What is kept out of recordings: the values of secrets that are known; also keys and "

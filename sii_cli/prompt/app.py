@@ -23,6 +23,7 @@ from sii_cli.errors import DONE, UsageError
 from sii_cli.prompt.commands.registry import make_commands
 from sii_cli.prompt.keys import make_keys
 from sii_cli.prompt.paste import Pastes
+from sii_cli.prompt.question import Question
 from sii_cli.prompt.slash import GivenCommand, NotDone, SlashCommands
 from sii_cli.prompt.view import View
 from sii_cli.session import watchdog
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 TWICE = 2.0
 """Seconds within which a second Ctrl-C leaves."""
+WHETHER_DONE = "Is the task done? y yes · n no · Enter skips"
 
 
 def run_prompt(flags: Mapping[str, Any], resumed: ResumedRecording | None = None) -> int:
@@ -58,6 +60,7 @@ class InteractivePrompt:
         self._asked_to_leave = 0.0
         self._session: PromptSession | None = None
         self._failure: BaseException | None = None
+        self._question: Question | None = None
         self._commands = make_commands()
         self._beside: set[asyncio.Future[None]] = set()
         """Commands that are done at once, beside the running round."""
@@ -166,6 +169,38 @@ class InteractivePrompt:
     def paste(self, text: str) -> None:
         """Put a paste on the input line, folded when it is long."""
         self._view.input.insert_text(self._pastes.fold(text))
+
+    # Questions
+
+    @property
+    def asking(self) -> bool:
+        """Whether a question waits for a key."""
+        return self._question is not None
+
+    def answer(self, key: str) -> None:
+        """Answer the question with a key."""
+        if self._question is not None:
+            self._question.press(key)
+
+    async def ask(self, text: str, keys: str) -> str | None:
+        """Ask a question that one key answers; `None` when it is skipped. The line is kept."""
+        self._question = question = Question(text, keys)
+        self._view.hint = text
+        self._view.refresh()
+        try:
+            return await question.answered
+        finally:
+            self._question = None
+            self._forget_hint()
+
+    async def ask_whether_done(self) -> None:
+        """Ask once, at the end of a session that did something, whether its task is done."""
+        session = self._session
+        if session is None or not session.asks_whether_done or self.asking:
+            return
+        answer = await self.ask(WHETHER_DONE, "yn")
+        if answer is not None:
+            await session.end_task(answer == "y")
 
     # What is typed, in order
 

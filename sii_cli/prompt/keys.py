@@ -28,6 +28,15 @@ class KeyActions(Protocol):
         """Whether the input line is empty."""
         ...
 
+    @property
+    def asking(self) -> bool:
+        """Whether a question waits for a key."""
+        ...
+
+    def answer(self, key: str) -> None:
+        """Answer the question with a key."""
+        ...
+
     def submit(self) -> None:
         """Send the input."""
         ...
@@ -54,6 +63,11 @@ def make_keys(actions: KeyActions) -> KeyBindings:
     keys = KeyBindings()
     typing = Condition(lambda: actions.typing)
     busy = Condition(lambda: actions.busy)
+
+    @keys.add(Keys.Any, filter=Condition(lambda: actions.asking), eager=True)
+    def _(event: KeyPressEvent) -> None:
+        key = event.key_sequence[0].key
+        actions.answer(key.value if isinstance(key, Keys) else key)
 
     @keys.add("enter", filter=typing)
     def _(event: KeyPressEvent) -> None:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -23,8 +23,9 @@ from sii_cli.agent.round_control import RoundOver
 from sii_cli.assembly import start_debug_log
 from sii_cli.config.load import load_settings
 from sii_cli.config.settings import Settings
-from sii_cli.errors import explain
+from sii_cli.errors import UsageError, explain
 from sii_cli.model.errors import ModelCallFailed
+from sii_cli.prompt.slash import NotDone
 from sii_cli.prompt.view import View
 from sii_cli.render.activity import FRAME, Activity
 from sii_cli.render.changes import change_lines
@@ -33,8 +34,10 @@ from sii_cli.render.screen import Painter, TailLine
 from sii_cli.render.wrap import break_line
 from sii_cli.session.resume import ResumedRecording
 from sii_cli.session.session import Session
+from sii_cli.session.sign_off import SignOff
 from sii_cli.text.sanitise import one_line, sanitise
 
+T = TypeVar("T")
 WAITING = "waiting for the server"
 LOST = " Your message was not answered: Up recalls it."
 
@@ -80,6 +83,8 @@ class PromptSession:
         self._server = ("dim", "asking")
         self._sandbox = ("dim", "starting")
         self._model = ""
+        self._signed_off_at = 0
+        """Steps that there were when the speaker last said whether the task is done."""
         self._departs: list[str] = []
         """What differs from the collection's pins."""
 
@@ -107,7 +112,7 @@ class PromptSession:
     async def new(self, resumed: ResumedRecording | None = None) -> None:
         """Open a session instead of the one before; `resumed` is a recording to continue."""
         await self.close()
-        self._activity = Activity()
+        self._activity, self._signed_off_at = Activity(), 0
         self._server, self._sandbox = ("dim", "asking"), ("dim", "starting")
         self._session = await Session.open(self._settings, mode="interactive", resumed=resumed)
         if resumed is not None:
@@ -171,6 +176,37 @@ class PromptSession:
         lines = change_lines(undone.back.event)
         missing = [f"  not restored: {path}" for path in undone.back.missing[:5]]
         self._say(f"The workspace is as it was {undone.what}:", *lines, *missing)
+
+    @property
+    def asks_whether_done(self) -> bool:
+        """Whether the speaker is asked at the end: something was done, and nothing said of it."""
+        asks = self._settings.ask_at_exit and self._settings.speaker is not None
+        return asks and not self.busy and self._activity.steps > self._signed_off_at
+
+    async def mark(self, word: str, comment: str, step: int | None) -> None:
+        """Mark a step, or the last one. Raises `NotDone`."""
+        marked = await self._sign_off(lambda sign_off: sign_off.mark(word, comment, step))
+        self._say(f"Step {marked.number} is marked {word}: {one_line(marked.what, 60)}")
+
+    async def end_task(self, done: bool, note: str = "") -> None:
+        """Say whether the task is done. Raises `NotDone`."""
+        await self._sign_off(lambda sign_off: sign_off.end_task(done, note))
+        self._signed_off_at = self._activity.steps
+        self._say("Kept: the task is done." if done else "Kept: the task is not done.")
+
+    async def leave_note(self, note: str) -> None:
+        """Leave words to the next person. Raises `NotDone`."""
+        await self._sign_off(lambda sign_off: sign_off.leave_note(note))
+        self._say("Kept for the next person: `sii reviews` shows it.")
+
+    async def _sign_off(self, say: Callable[[SignOff], T]) -> T:
+        folder = self._session.folder if self._session is not None else None
+        if folder is None:
+            raise NotDone("There is nothing to judge yet: the session begins with a message.")
+        try:
+            return await asyncio.to_thread(say, SignOff(self._settings, folder))
+        except (UsageError, RecordingError) as error:
+            raise NotDone(str(error)) from None
 
     def interrupt(self) -> None:
         """Interrupt the running round; what was done is kept."""

@@ -41,6 +41,10 @@ class SlashPrompt(Protocol):
         """The commands that can be given."""
         ...
 
+    async def ask_whether_done(self) -> None:
+        """Ask once, at the end of a session that did something, whether its task is done."""
+        ...
+
     def leave(self) -> None:
         """End the prompt."""
         ...

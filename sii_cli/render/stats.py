@@ -21,12 +21,12 @@ def stats_lines(summary: dict[str, Any]) -> Iterator[str]:
         yield f"{summary['unread']:,} could not be read: `sii verify --all` says why"
     yield from _tokens(summary["tokens"], summary["limi_tokens"])
     yield ""
-    yield f"{'':<10}{'min':>10}{'median':>10}{'mean':>10}{'max':>10}"
+    yield f"{'':<14}{'min':>10}{'median':>10}{'mean':>10}{'max':>10}"
     for name in ("steps", "rounds", "seconds"):
-        spread = summary[name]
-        if spread:
-            cells = "".join(f"{spread[key]:>10,.6g}" for key in ("min", "median", "mean", "max"))
-            yield f"{name:<10}{cells}"
+        yield from _spread(name, summary[name])
+    if any(summary["interventions"].values()):
+        yield from _spread("interventions", summary["interventions"])
+    yield from _spread("rounds to done", summary["rounds_until_done"])
     yield from _calls(summary)
     yield ""
     yield f"outcome    {_counts(summary['outcome'])}"
@@ -35,6 +35,10 @@ def stats_lines(summary: dict[str, Any]) -> Iterator[str]:
     if summary["score"]:
         spread = ", ".join(f"{name} {value:.2f}" for name, value in summary["score"].items())
         yield f"score      {spread}"
+    signed_off = summary["signed_off"]
+    if signed_off:
+        done, not_done = signed_off.get("approve", 0), signed_off.get("reject", 0)
+        yield f"sign-off   done {done:,}, not done {not_done:,} (practitioners)"
     if summary["excluded_events"]:
         yield f"excluded   {counted(summary['excluded_events'], 'event', 'events')} by reviewers"
     approved = summary["approval_yield"]
@@ -42,6 +46,12 @@ def stats_lines(summary: dict[str, Any]) -> Iterator[str]:
     yield f"approval   {_counts(summary['approval'])}{share}"
     for name, groups in summary["by"].items():
         yield from _groups(name, groups)
+
+
+def _spread(name: str, spread: dict[str, float]) -> Iterator[str]:
+    if spread:
+        cells = "".join(f"{spread[key]:>10,.6g}" for key in ("min", "median", "mean", "max"))
+        yield f"{name:<14}{cells}"
 
 
 def _tokens(tokens: dict[str, Any], limi: dict[str, int]) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sii_cli.prompt.commands.context import COMPACT
 from sii_cli.prompt.commands.sessions import EXIT, NEW, STATUS
+from sii_cli.prompt.commands.sign_off import DONE, MARK, NOTE
 from sii_cli.prompt.commands.workspace import UNDO
 from sii_cli.prompt.slash import SlashCommand, SlashCommands, SlashPrompt
 
@@ -12,15 +13,20 @@ def _help(prompt: SlashPrompt, words: str) -> None:
     prompt.session.say(*prompt.commands.help_lines())
 
 
+COMMANDS = {
+    "/help": SlashCommand("show the keys and the commands", _help, at_once=True),
+    "/status": STATUS,
+    "/undo": UNDO,
+    "/compact": COMPACT,
+    "/mark": MARK,
+    "/done": DONE,
+    "/note": NOTE,
+    "/new": NEW,
+    "/exit": EXIT,
+}
+"""In the order in which `/help` lists them."""
+
+
 def make_commands() -> SlashCommands:
-    """Return the commands, in the order in which `/help` lists them."""
-    return SlashCommands(
-        {
-            "/help": SlashCommand("show the keys and the commands", _help, at_once=True),
-            "/status": STATUS,
-            "/undo": UNDO,
-            "/compact": COMPACT,
-            "/new": NEW,
-            "/exit": EXIT,
-        }
-    )
+    """Return the commands of a new prompt."""
+    return SlashCommands(COMMANDS)

@@ -14,7 +14,8 @@ async def _new(prompt: SlashPrompt, words: str) -> None:
     prompt.session.say("A new session begins.")
 
 
-def _exit(prompt: SlashPrompt, words: str) -> None:
+async def _exit(prompt: SlashPrompt, words: str) -> None:
+    await prompt.ask_whether_done()
     prompt.leave()
 
 

@@ -1,0 +1,63 @@
+"""Marks, notes and the question at the end, in a real terminal."""
+
+from __future__ import annotations
+
+from recordings.reviews.reviews import read_reviews
+from tests.sii_cli.shell import Shell
+from tests.sii_cli.terminal import Terminal
+
+
+def at_the_prompt(shell: Shell, *options: str) -> Terminal:
+    shell.home.mkdir(exist_ok=True)
+    (shell.home / "config.toml").write_text('speaker = "ada"\n')
+    terminal = shell.terminal(*options, script="two")
+    terminal.wait_for("sandbox ready")
+    return terminal
+
+
+def test_a_session_is_marked_noted_and_asked_about_once(shell: Shell) -> None:
+    terminal = at_the_prompt(shell)
+    terminal.send("/mark good\r")
+    terminal.wait_for("There is nothing to judge yet")
+    terminal.send("one\r")
+    terminal.wait_for("First.")
+    terminal.wait_for("tokens")
+    terminal.send("/mark great work\r")
+    terminal.wait_for("A step is marked good, bad, wrong")
+    terminal.send("/mark unclear which file?\r")
+    terminal.wait_for("Step 1 is marked unclear: First.")
+    terminal.send("/note look at step 1\r")
+    terminal.wait_for("Kept for the next person")
+    terminal.send("/exit\r")
+    terminal.wait_for("Is the task done? y yes · n no · Enter skips")
+    terminal.send("xn")
+    assert terminal.exit_code() == 0
+    mark, note, done = read_reviews(shell.last())
+    assert (mark.steps[0].flags, mark.steps[0].comment) == (("unclear",), "which file?")
+    assert note.note == "look at step 1"
+    assert done.verdict == "reject"
+
+
+def test_done_is_said_before_and_the_end_asks_no_more(shell: Shell) -> None:
+    terminal = at_the_prompt(shell)
+    terminal.send("one\r")
+    terminal.wait_for("First.")
+    terminal.wait_for("tokens")
+    terminal.send("/done thank you\r")
+    terminal.wait_for("Kept: the task is done.")
+    terminal.send("/exit\r")
+    assert terminal.exit_code() == 0
+    (review,) = read_reviews(shell.last())
+    assert (review.verdict, review.note) == ("approve", "thank you")
+
+
+def test_enter_skips_the_question(shell: Shell) -> None:
+    terminal = at_the_prompt(shell)
+    terminal.send("one\r")
+    terminal.wait_for("First.")
+    terminal.wait_for("tokens")
+    terminal.send("/exit\r")
+    terminal.wait_for("Is the task done?")
+    terminal.send("\r")
+    assert terminal.exit_code() == 0
+    assert read_reviews(shell.last()) == []
