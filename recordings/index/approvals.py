@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import NamedTuple
 
-from recordings.reviews.approval import Standing, Verdict, standing
+from recordings.reviews.approval import Standing, Verdict, standing, verdicts_needed
 from recordings.reviews.protocol import ReviewProtocol, Role
 
 
@@ -27,6 +27,8 @@ class Approvals:
     ) -> None:
         """`number`: of one recording; without it those of all are read."""
         self._protocol = protocol
+        self.needed = verdicts_needed(protocol)
+        """Verdicts that a recording needs which nobody has judged."""
         self._reviews: dict[int, list[_Review]] = {}
         self._authors: dict[int, list[str]] = {}
         which, values = ("", ()) if number is None else ("WHERE v.number = ?", (number,))

@@ -90,6 +90,8 @@ class FoundRecording:
     batch: str | None = None
     parent: str | None = None
     parent_seq: int | None = None
+    missing: int = 1
+    """Verdicts that it still needs."""
     uncounted: int = 0
     """Reviews that do not count, because this home did not write them."""
     check: LastCheck | None = None
@@ -326,6 +328,7 @@ def _found(folder: Path, row: dict[str, Any], approvals: Approvals) -> FoundReco
         approval=stands.state if stands else "unreviewed",
         reviewers=approvals.reviewers(row["number"]),
         dissent=stands.dissent if stands else (),
+        missing=stands.missing if stands else approvals.needed,
         longest=row["longest"],
         facts=row["facts"],
         query=row["query"],

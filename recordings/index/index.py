@@ -21,21 +21,20 @@ from recordings.index.texts import indexed_texts
 from recordings.reviews.keys import ReviewKeys
 from recordings.storage.files import PACKED, REVIEWS
 from recordings.storage.log import LOG
-from recordings.storage.opening import OpenFolder, UnexpectedFile, kind_of
+from recordings.storage.sqlite_files import (
+    delete_database,
+    delete_planted_journal,
+    is_damage,
+    refuse_other_files,
+)
 from recordings.store.collection import BATCHES, RECORDINGS, home_of
 from recordings.store.store import RecordingStore
 
 INDEX = ".index.sqlite"
-_ENDS = ("", "-wal", "-shm", "-journal")
-"""Suffixes of the names of an index's files."""
 _CHANGES = ("-wal", "-journal")
-"""Those that hold what is to be written into it."""
-_SOUND = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL)
-_UNREADABLE = (sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ)
+"""Suffixes of the files that hold what is to be written into it."""
 _PATIENCE = 30.0
 """Seconds to wait while another process refreshes."""
-_JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
-"""How a journal ends that names another file, which SQLite would delete."""
 _BATCH = 64
 """Recordings in one transaction: other processes wait no longer than these take."""
 
@@ -89,7 +88,7 @@ class RecordingIndex:
         self._inode = copied_from
         self.path = path or store.root / INDEX
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _refuse_others(self.path)
+        refuse_other_files(self.path)
         self._in_use = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             if path is None:  # else it is a copy, in a folder that is locked already
@@ -178,9 +177,9 @@ class RecordingIndex:
         try:
             return self._open()
         except sqlite3.DatabaseError as error:
-            if not _is_damage(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)):
+            if not is_damage(error):
                 raise
-            delete_index(self.path)
+            delete_database(self.path)
             self._inode = 0
             return self._open()
 
@@ -299,7 +298,7 @@ def _remove_from(store: RecordingStore, key: Key, folder: Path, keys: ReviewKeys
         with RecordingIndex(store, keys=keys) as index:
             _purge(index, key, folder)
     except (*UNREADABLE, sqlite3.Error):
-        delete_index(path)
+        delete_database(path)
 
 
 def _purge(index: RecordingIndex, key: Key, folder: Path) -> None:
@@ -315,43 +314,17 @@ def _purge(index: RecordingIndex, key: Key, folder: Path) -> None:
     index.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def _is_damage(code: int) -> bool:
-    """Return whether an SQLite error means a damaged file: not when it is locked, nor when the disk
-    is full."""
-    if code & 0xFF == sqlite3.SQLITE_IOERR:
-        return code in _UNREADABLE
-    return code & 0xFF not in _SOUND
-
-
-def delete_index(path: Path) -> None:
-    """Delete an index's files; it is built again later. Files of other users stay."""
-    with suppress(FileNotFoundError), OpenFolder(path.parent) as folder:
-        for end in _ENDS:
-            with suppress(UnexpectedFile):
-                folder.remove(path.name + end)
-
-
-def _refuse_others(path: Path) -> None:
-    """Raise `UnexpectedFile` unless an index's files are regular files."""
-    with OpenFolder(path.parent) as folder:
-        for end in _ENDS:
-            status = folder.status(path.name + end)
-            if status is not None and not stat.S_ISREG(status.st_mode):
-                what = f"it is {kind_of(status)}, where a file should be"
-                raise UnexpectedFile(folder.path / (path.name + end), what)
-
-
 def _share(folder: int, path: Path) -> None:
     """Say that an index of a folder is in use, until the folder is closed.
 
     Where none was, changes beside it that SQLite would write into it are deleted with it, if there
     is room to make it again. A killed process leaves them, but so does an archive of somebody's.
     """
-    _delete_planted_journal(path)
+    delete_planted_journal(path)
     with suppress(OSError):  # others use it, or the file system has no locks on folders
         fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if any(os.path.lexists(f"{path}{end}") for end in _CHANGES) and _has_room(path):
-            delete_index(path)
+            delete_database(path)
     with suppress(OSError):
         fcntl.flock(folder, fcntl.LOCK_SH)
 
@@ -361,20 +334,6 @@ def _has_room(path: Path) -> bool:
         return True
     space = os.statvfs(path.parent)
     return space.f_bavail * space.f_frsize > os.stat(path, follow_symlinks=False).st_size
-
-
-def _delete_planted_journal(path: Path) -> None:
-    """Delete an index whose journal names another file, because SQLite would delete that file.
-
-    sii never writes one: it needs a transaction over several databases.
-    """
-    with suppress(FileNotFoundError), OpenFolder(path.parent) as folder:
-        with folder.reader(f"{path.name}-journal") as journal:
-            size = journal.seek(0, os.SEEK_END)
-            journal.seek(max(0, size - len(_JOURNAL_MAGIC)))
-            names_another = journal.read() == _JOURNAL_MAGIC
-        if names_another:
-            delete_index(path)
 
 
 def _storable(text: str) -> str:

@@ -97,7 +97,7 @@ def standing(
             verdicts[name] = review.verdict
     if protocol.policy == "adjudicated":
         decision = _decision(last, verdicts, protocol)
-    missing = max(0, _needed(protocol) - len(verdicts)) if decision is None else 0
+    missing = max(0, verdicts_needed(protocol) - len(verdicts)) if decision is None else 0
     if decision is not None:
         state = _MEANS[decision]
     elif verdicts:
@@ -137,7 +137,7 @@ def _decision(
     return max(decisive, key=order_of).verdict if decisive else None
 
 
-def _needed(protocol: ReviewProtocol) -> int:
+def verdicts_needed(protocol: ReviewProtocol) -> int:
     """Return how many verdicts are needed: one person cannot agree alone."""
     return max(protocol.reviewers, 2 if protocol.policy == "adjudicated" else 1)
 

@@ -18,6 +18,7 @@ _LARGEST = 1 << 16
 """Most bytes of the file: TOML's reader needs the square of a long key's time."""
 _LARGEST_GUIDELINE = 16 << 20
 _MOST_REVIEWERS = 100
+_LARGEST_COHORT = 1_000_000
 
 Policy = Literal["undisputed", "any", "all", "majority", "adjudicated"]
 Role = Literal["practitioner", "reviewer", "adjudicator", "lead", "model", "check"]
@@ -42,6 +43,8 @@ class ReviewProtocol:
     """Pseudonyms of those whose verdict decides under `adjudicated`."""
     machines: tuple[Role, ...] = ()
     """Of `model` and `check`: those whose verdicts count like a reviewer's."""
+    cohort: int | None = None
+    """Recordings that are reviewed before those that began after them; `None`: no order."""
 
     def role_of(self, reviewer: str) -> Role:
         """Return the role in which a person of this home reviews."""
@@ -96,6 +99,8 @@ def _value(name: str, value: Any) -> Any:
             return tuple(value)
         case "machines", list() if all(one in MACHINES for one in value):
             return tuple(value)
+        case "cohort", int() if value in range(1, _LARGEST_COHORT + 1) and value is not True:
+            return value
         case _ if name in _WANTED:
             raise ValueError(f"{name} wants {_WANTED[name]}")
     import difflib  # which a home without the file does not need
@@ -109,5 +114,6 @@ _WANTED = {
     "policy": f"one of {', '.join(POLICIES)}",
     "reviewers": f"a number from 1 to {_MOST_REVIEWERS}",
     "adjudicators": "a list of pseudonyms",
+    "cohort": f"a number from 1 to {_LARGEST_COHORT:,}",
     "machines": 'a list of "model" and "check"',
 }

@@ -650,7 +650,7 @@ REASONS: dict[str, tuple[str, ...]] = {
             "sii_cli.model_server.vllm_command:*",
         ),
         *("sii_cli.options.*", "sii_cli.headless.*", "sii_cli.prompt.*", "sii_cli.demo.*"),
-        *("sii_cli.fork.edit:*", "sii_cli.fork.workspace:*", "sii_cli.review.*"),
+        *("sii_cli.fork.edit:*", "sii_cli.fork.workspace:*", "sii_cli.review.*", "sii_cli.queue.*"),
         *("sii_cli.batch.variants:*", "recordings.index.find:*", "recordings.store.store:*"),
         *(
             "sii_cli.agent.loop:AgentLoop.round",

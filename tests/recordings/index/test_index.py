@@ -12,13 +12,14 @@ import pytest
 from recordings.events import UserMessage
 from recordings.index import update as indexer
 from recordings.index.find import Filter, FoundRecording, children, find, search
-from recordings.index.index import RecordingIndex, delete_index
+from recordings.index.index import RecordingIndex
 from recordings.recorder import Recorder
 from recordings.reviews.protocol import ReviewProtocol
 from recordings.reviews.reviews import add_review
 from recordings.storage.lines import Head, read_head
 from recordings.storage.log import LOG
 from recordings.storage.pack import pack
+from recordings.storage.sqlite_files import delete_database
 from recordings.store.store import RecordingStore
 from tests.recordings.recording_sessions import FakeSession, record_session, session_start
 
@@ -223,7 +224,7 @@ def test_growing_step_by_step_gives_what_one_reading_gives(
     session.end()
     grown = only(index)
     index.close()
-    delete_index(index.path)
+    delete_database(index.path)
     with RecordingIndex(store) as fresh:
         assert only(fresh) == grown
         assert len(hits(fresh, "ledger", limit=999)) > 4
@@ -322,7 +323,7 @@ def test_many_processes_refresh_at_once(store: RecordingStore) -> None:
         assert index.refresh() == 0
         assert found(index) == names
         (places,) = index.db.execute("SELECT count(*) FROM places").fetchone()
-    delete_index(index.path)
+    delete_database(index.path)
     with RecordingIndex(store) as index:
         index.refresh()
         assert index.db.execute("SELECT count(*) FROM places").fetchone() == (places,)

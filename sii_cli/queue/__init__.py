@@ -1,0 +1,1 @@
+"""Who works on which item: leases, the order of items, and drafts."""
