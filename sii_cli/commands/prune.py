@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 @click.command(
     "prune",
-    help="Delete what no recording refers to: snapshots of workspaces that none names (their "
-    "recordings were deleted, their sessions died), the workspaces of forks that are gone, and "
-    "what killed processes left. Recordings stay, and sessions may run meanwhile. Exits with 1 "
-    "when something could not be deleted, and says why.",
+    help="Delete what no recording refers to, in the home and in its batches: snapshots of "
+    "workspaces that none names (their recordings were deleted, their sessions died), the "
+    "workspaces of forks that are gone, and what killed processes left. Recordings stay, and "
+    "sessions may run meanwhile. Exits with 1 when something could not be deleted, and says why.",
     epilog=example("sii prune --dry-run", "sii prune", "SII_HOME=runs/monday sii prune"),
 )
 @click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 @home_option
 def command(dry_run: bool, as_json: bool) -> int:
     """Prune."""
-    from sii_cli.workspace.prune import prune
+    from sii_cli.workspace.prune import prune_collection
 
-    freed = prune(find_home(os.environ), dry_run=dry_run)
+    freed = prune_collection(find_home(os.environ), dry_run=dry_run)
     if as_json:
         click.echo(json.dumps({"dry_run": dry_run, **asdict(freed)}))
     else:

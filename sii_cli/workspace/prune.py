@@ -7,10 +7,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import starmap
 from pathlib import Path
 
+from recordings.store.collection import RECORDINGS, Collection
 from recordings.store.leftovers import empty_folders, half_written
 from recordings.store.references import References
 from recordings.store.store import RecordingStore
@@ -34,6 +35,26 @@ class PruneReport:
     kept: list[str] = field(default_factory=list)
     """What could not be deleted, and why, in sentences."""
 
+    def add(self, other: PruneReport) -> None:
+        """Add what was deleted elsewhere."""
+        for one in fields(self):
+            setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
+
+
+def prune_collection(home: Path, *, dry_run: bool) -> PruneReport:
+    """Prune a home, then each of its batches, as `prune` does; a batch that cannot be pruned is
+    kept, with the reason. Blocks. Raises `SnapshotError` for the home itself.
+    """
+    freed = prune(home, dry_run=dry_run)
+    collection = Collection(home)
+    for batch in collection.batches.values():
+        try:
+            freed.add(prune(batch.root.parent, dry_run=dry_run))
+        except SnapshotError as error:
+            freed.kept.append(str(error))
+    freed.kept += collection.refused
+    return freed
+
 
 def prune(home: Path, *, dry_run: bool) -> PruneReport:
     """Prune a home while sessions run. Blocks.
@@ -42,7 +63,7 @@ def prune(home: Path, *, dry_run: bool) -> PruneReport:
     moment, nothing is lost, and the next run continues. Raises `SnapshotError`.
     """
     freed = PruneReport()
-    store = RecordingStore(home / "recordings")
+    store = RecordingStore(home / RECORDINGS)
     if store.root.is_symlink() and not store.root.exists():
         raise SnapshotError(
             f"{store.root} leads nowhere: nothing goes while the recordings cannot be read."

@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,13 +53,13 @@ def folders(settings: Settings) -> set[Path]:
     return {path for path in root.iterdir() if path.is_dir()} if root.exists() else set()
 
 
-def trees(shell: Shell, recording: Path, target: Path) -> dict[int, Tree]:
+def trees(shell: Shell, recording: Path, target: Path, home: Path | None = None) -> dict[int, Tree]:
     """Every moment of a recording's workspace, written from the store."""
     written = {}
     for event in read_events(recording):
         if isinstance(event.data, Snapshot):
             folder = target / f"{recording.name}-{event.seq}"
-            at, restored = materialise(recording, event.seq, folder, shell.home)
+            at, restored = materialise(recording, event.seq, folder, home or shell.home)
             assert (at.exact, restored.missing) == (True, ())
             written[event.seq] = tree_of(folder)
             shutil.rmtree(folder)
@@ -244,6 +245,32 @@ def test_what_killed_processes_left_of_recordings_goes(shell: Shell) -> None:
     )
     assert [path.exists() for path in (left, by_us, elsewhere)] == [False, True, True]
     assert [path.exists() for path in (old, new, begun)] == [False, True, True]
+
+
+def test_batches_are_pruned_with_their_home_each_by_itself(
+    shell: Shell, settings: Settings, tmp_path: Path
+) -> None:
+    batches = [shell.home / "batches" / name for name in ("linked", "monday")]
+    for batch in batches:
+        there = replace(settings, home=batch)
+        kept, deleted = work(there, "a"), work(there, "b")
+        shutil.rmtree(deleted)
+    of_home = work(settings, "c")
+    assert shell.key  # the home was used before
+    was = [trees(shell, of_home, tmp_path), trees(shell, kept, tmp_path, batches[1])]
+    packs = batches[0] / "snapshots" / "packs"
+    packs.rename(tmp_path / "packs")
+    packs.symlink_to(tmp_path / "packs")
+    would = json.loads(shell.sii("prune", "--dry-run", "--json").stdout)
+    done = shell.sii("prune", "--json")
+    said = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert (said["contents"], said["bytes"] > 0) == (would["contents"], True)
+    assert said["contents"] > 0
+    (why,) = said["kept"]
+    assert f"{packs} is a link" in why
+    assert [trees(shell, of_home, tmp_path), trees(shell, kept, tmp_path, batches[1])] == was
+    assert shell.sii("prune", SII_HOME=str(batches[1])).returncode == 0
 
 
 def test_nothing_goes_while_the_recordings_are_elsewhere(shell: Shell, settings: Settings) -> None:
