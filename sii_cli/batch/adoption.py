@@ -23,15 +23,16 @@ _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 def move_to_home(folder: Path, home: Path) -> Path:
     """Move a batch's folder to `batches/NAME` of a home; return where it is.
 
-    On one file system that is one renaming. Else a copy is made beside the target, synced and
-    renamed, and the folder is removed last: started again after a kill, the rest is done.
+    On one file system that is one renaming. Else a copy is made beside the target and synced, the
+    folder gets another name, under which nobody continues the batch, the copy is renamed, and the
+    folder is removed last: started again after a kill, the rest is done.
     Raises `SiiError` where something has that name, `RecordingFailed`.
     """
     target = home / BATCHES / folder.name
     try:
         with OpenFolder(home, BATCHES, make=True) as batches, OpenFolder(folder.parent) as parent:
             if was_copied(folder, home):
-                _finish_copy(folder, batches)
+                _finish_copy(folder, parent, batches)
                 return target
             if batches.status(folder.name) is not None:
                 raise SiiError(f"{target} is there already: rename {folder}, and adopt it then.")
@@ -41,7 +42,11 @@ def move_to_home(folder: Path, home: Path) -> Path:
                 if error.errno != errno.EXDEV:
                     raise
                 _copy(folder, batches)
-                _finish_copy(folder, batches)
+                os.rename(
+                    folder.name, _set_aside(folder), src_dir_fd=parent.fd, dst_dir_fd=parent.fd
+                )
+                parent.sync()
+                _finish_copy(folder, parent, batches)
             batches.sync()
             parent.sync()
     except OSError as error:
@@ -50,12 +55,16 @@ def move_to_home(folder: Path, home: Path) -> Path:
 
 
 def was_copied(folder: Path, home: Path) -> bool:
-    """Return whether an adoption of this folder was killed after its copy was whole."""
+    """Return whether an adoption of this folder was killed after it took the copy for the batch.
+
+    A folder that has its name still may have changed since it was copied.
+    """
     try:
         kept = read_file(home, BATCHES, _copied(folder), most=_LONGEST_PATH)
     except OSError:
         return False
-    return kept == os.fsencode(folder)
+    was_renamed = os.path.lexists(folder.with_name(_set_aside(folder)))
+    return kept == os.fsencode(folder) and (was_renamed or not os.path.lexists(folder))
 
 
 def _copy(folder: Path, batches: OpenFolder) -> None:
@@ -69,14 +78,20 @@ def _copy(folder: Path, batches: OpenFolder) -> None:
     replace_file(batches.path, _copied(folder), os.fsencode(folder))
 
 
-def _finish_copy(folder: Path, batches: OpenFolder) -> None:
-    draft = f".adopting-{folder.name}"
+def _finish_copy(folder: Path, parent: OpenFolder, batches: OpenFolder) -> None:
+    """Rename the copy, and remove what was copied."""
+    draft, rest = f".adopting-{folder.name}", parent.path / _set_aside(folder)
     if batches.status(draft) is not None:
         os.rename(draft, folder.name, src_dir_fd=batches.fd, dst_dir_fd=batches.fd)
         batches.sync()
-    if os.path.lexists(folder) and not remove_folder(folder):
-        raise SiiError(f"It is adopted, but not all of {folder} could be removed: remove the rest.")
+    if os.path.lexists(rest) and not remove_folder(rest):
+        raise SiiError(f"It is adopted, but not all of {rest} could be removed: remove the rest.")
     batches.remove(_copied(folder))
+
+
+def _set_aside(folder: Path) -> str:
+    """Return the folder's name from when its copy is whole until it is removed."""
+    return f".adopted-{folder.name}"
 
 
 def _copied(folder: Path) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from recordings.storage.files import replace_file
 from recordings.store.store import RecordingStore
 from recordings.trust.home_key import home_key
 from sii_cli.batch import adoption
@@ -114,7 +115,7 @@ def test_killed_anywhere_it_is_finished_by_the_next_start(
     real: Callable[..., Any] = getattr(adoption, at)
 
     def kill(*values: Any) -> Any:
-        if at == "remove_folder" and values != (elsewhere,):
+        if at == "remove_folder" and values != (elsewhere.with_name(".adopted-monday"),):
             return real(*values)  # of what an earlier kill left
         if after:
             real(*values)
@@ -129,7 +130,56 @@ def test_killed_anywhere_it_is_finished_by_the_next_start(
     assert len(rows) == (1 if at == "remove_folder" else 0)
     done = shell.sii("adopt", str(elsewhere), "--yes")
     assert done.returncode == 0, done.stderr
-    assert not elsewhere.exists()
+    assert list(elsewhere.parent.iterdir()) == []
+    assert [one.name for one in (shell.home / "batches").iterdir()] == ["monday"]
+    assert len(listed(shell)) == 1
+
+
+def test_what_changes_in_a_batch_after_a_kill_is_adopted_too(
+    shell: Shell, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_two_file_systems(monkeypatch, elsewhere)
+
+    def kill_after(*values: Any) -> None:
+        replace_file(*values)
+        raise Killed
+
+    home_key(shell.home)
+    with monkeypatch.context() as patch:
+        patch.setattr(adoption, "replace_file", kill_after)
+        with pytest.raises(Killed):
+            adoption.move_to_home(elsewhere, shell.home)
+    (elsewhere / "report.md").write_text("written since")
+    done = shell.sii("adopt", str(elsewhere), "--yes")
+    assert done.returncode == 0, done.stderr
+    assert (shell.home / "batches" / "monday" / "report.md").read_text() == "written since"
+    assert list(elsewhere.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_killed_while_the_folder_gets_its_other_name(
+    shell: Shell, elsewhere: Path, monkeypatch: pytest.MonkeyPatch, after: bool
+) -> None:
+    on_two_file_systems(monkeypatch, elsewhere)
+    rename = os.rename
+
+    def kill(old: Any, new: Any, **options: Any) -> None:
+        if new != ".adopted-monday":
+            return rename(old, new, **options)
+        if after:
+            rename(old, new, **options)
+        raise Killed
+
+    home_key(shell.home)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", kill)
+        with pytest.raises(Killed):
+            adoption.move_to_home(elsewhere, shell.home)
+    assert elsewhere.exists() != after
+    assert listed(shell) == []
+    done = shell.sii("adopt", str(elsewhere), "--yes")
+    assert done.returncode == 0, done.stderr
+    assert list(elsewhere.parent.iterdir()) == []
     assert [one.name for one in (shell.home / "batches").iterdir()] == ["monday"]
     assert len(listed(shell)) == 1
 
