@@ -35,6 +35,7 @@ from sii_cli.batch.sessions.same_model import refuse_another_model
 from sii_cli.batch.sessions.served_model import models_of
 from sii_cli.batch.sessions.session_parts import SessionParts
 from sii_cli.config.home_key import writing_key
+from sii_cli.config.homes import home_words
 from sii_cli.config.settings import find_home
 from sii_cli.errors import DONE, INFRASTRUCTURE, INTERRUPTED, LIMIT, SiiError
 from sii_cli.queries.validate import ValidatedFile
@@ -151,15 +152,14 @@ class _BatchRun:
         if selection.outcomes:
             click.echo(keep_best(folder, self._recorded, selection, make_key(batch.settings)))
         _print_end(batch, report)
+        resume = f"sii batch --resume {quote(str(folder))}{home_words()}"
         if left := self._leftovers():
-            remedy = f"`sii batch --resume {folder}` removes it"
+            remedy = f"`{resume}` removes it"
             click.echo(f"sii: left: {_copies(left)}; {remedy}.", err=True)
         if report.done == report.planned:
             return DONE
         stop = self._stop or TOO_MANY_FAILURES
-        click.echo(
-            f"sii: stopped ({stop.why}); resume with `sii batch --resume {folder}`.", err=True
-        )
+        click.echo(f"sii: stopped ({stop.why}); resume with `{resume}`.", err=True)
         return EXIT_CODES[stop.reason]
 
 
@@ -192,7 +192,9 @@ def _print_end(batch: Batch, report: BatchReport) -> None:
     click.echo(f"Report: {batch.folder / 'report.md'}")
     in_home = batch.folder.parent == find_home(os.environ) / BATCHES
     which = (
-        f"--batch {quote(batch.folder.name)}" if in_home else f"--home {quote(str(batch.folder))}"
+        f"--batch {quote(batch.folder.name)}{home_words()}"
+        if in_home
+        else f"--home {quote(str(batch.folder))}"
     )
     click.echo(f"Its recordings: sii list {which}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 import sys
 from collections import Counter
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sii_cli.config.homes import home_words
 from sii_cli.config.settings import BATCH_FILE, find_home
 from sii_cli.errors import DONE, FAILED, SiiError, UsageError
 from sii_cli.options.homes import home_option
@@ -55,7 +57,8 @@ def command(folder: Path, yes: bool) -> int:
                 return FAILED
             _trust(shown)
             target = move_to_home(folder, home)
-    click.echo(f"The batch is in {target}: `sii list --batch {target.name}` shows it.")
+    listing = f"sii list --batch {shlex.quote(target.name)}{home_words()}"
+    click.echo(f"The batch is in {target}: `{listing}` shows it.")
     return DONE
 
 
@@ -72,6 +75,8 @@ def _checked(folder: Path, home: Path) -> Path:
         raise UsageError(f"{folder} is in the home {home} already.")
     if home.is_relative_to(folder):
         raise UsageError(f"{folder} holds the home {home}: name the folder of a batch.")
+    if folder.is_mount():
+        raise UsageError(f"{folder} is a mount point, which cannot be moved: copy it elsewhere.")
     if not folder.name.isprintable() or folder.name.startswith("."):
         raise UsageError(f"{folder.name!r} cannot be a batch's name: rename the folder.")
     if not is_batch(folder):

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from sii_cli.config.settings import CONFIG_FILE, SETTING_NAMES, find_key_home
+from sii_cli.config.settings import CONFIG_FILE, SETTING_NAMES, Settings, find_key_home
 from sii_cli.errors import UsageError
 from sii_cli.options.allow import trust_project
 from sii_cli.options.homes import home_option
@@ -20,7 +20,7 @@ SIZES = {"memory", "disk", "tmp", "file_size", "output_size"}
 
 @click.command(
     "config",
-    help="Show every setting in force and where it came from.",
+    help="Show every setting in force and where it came from, and what the collection pins.",
     epilog=example(
         "sii config", "sii config --json", "SII_MODEL=glm sii config", "sii config --trust"
     ),
@@ -51,16 +51,25 @@ def command(as_json: bool, trusts: bool, pinned: str | None, **flags: Any) -> No
     settings = load(flags)
     values = settings.without_secrets()
     sources = {name: settings.sources.get(name, "default") for name in SETTING_NAMES}
+    of_collection = _collection_values(settings)
+    values |= of_collection
+    sources |= dict.fromkeys(of_collection, str(find_key_home(os.environ) / CONFIG_FILE))
     if as_json:
-        shown = {name: {"value": values[name], "source": sources[name]} for name in SETTING_NAMES}
+        shown = {name: {"value": values[name], "source": sources[name]} for name in sources}
         click.echo(json.dumps(shown, indent=2))
     else:
-        for name in SETTING_NAMES:
+        for name, source in sources.items():
             text = _size(values[name]) if name in SIZES else _text(values[name])
-            line = f"{name:<19}  {text:<36}  {sources[name]}"
+            line = f"{name:<19}  {text:<36}  {source}"
             click.echo(sanitise(line))
     for note in settings.notes:
         click.echo(f"note: {one_line(note, 300)}", err=True)
+
+
+def _collection_values(settings: Settings) -> dict[str, Any]:
+    """Return the goal and the pins that are set, by name."""
+    goal = {} if settings.goal is None else {"goal": settings.goal}
+    return goal | {f"pins.{name}": value for name, value in settings.pins.items()}
 
 
 def _pin(ref: str) -> None:

@@ -14,7 +14,11 @@ from sii_cli.options.settings import example
     "init",
     help="Make a home in the new folder DIR: a collection with its own key, settings, recordings "
     "and batches. It is known as yours from then on (`--home DIR`). Nothing is overwritten.",
-    epilog=example("sii init limi-78 --goal 78", "sii --home limi-78", "sii status --home limi-78"),
+    epilog=example(
+        "sii init limi-78 --goal 78",
+        "sii --home limi-78 --workspace project",
+        "sii status --home limi-78",
+    ),
 )
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option(
@@ -30,4 +34,5 @@ def command(folder: Path, goal: int | None) -> None:
     make_home(home, goal)
     know_home(home)
     click.echo(f"{home} is a home: its settings are in {home / CONFIG_FILE}.")
-    click.echo(f"Work in it with `sii --home {shlex.quote(str(folder))}`.", err=True)
+    named = shlex.quote(str(home))
+    click.echo(f"Work in it from a project's directory: `sii --home {named}`.", err=True)

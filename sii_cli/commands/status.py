@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sii_cli.config.homes import home_words
 from sii_cli.config.settings import find_home
 from sii_cli.options.filters import open_indexes
 from sii_cli.options.homes import home_option
 from sii_cli.options.protocol import load_protocol
 from sii_cli.options.settings import example, load_for_recordings
+from sii_cli.render.figures import counted
 
 if TYPE_CHECKING:
     from recordings.index.glance import Glance
@@ -43,7 +45,8 @@ def command(as_json: bool) -> None:
     with open_indexes() as indexes:
         found = find_in(indexes, protocol=load_protocol())
     seen = glance(found, settings.pins)
-    commands = list(_next(home, seen, settings.goal))
+    here = home_words()
+    commands = [(name + here, why) for name, why in _next(home, seen, settings.goal)]
     if as_json:
         next_ = [{"command": name, "why": why} for name, why in commands]
         # Not `asdict`, which counts the items of a `Counter` again.
@@ -54,7 +57,7 @@ def command(as_json: bool) -> None:
     from sii_cli.render.glance import glance_lines
 
     width = get_terminal_size().columns
-    name = home.name.removeprefix(".") or str(home)
+    name = home.resolve().name.removeprefix(".") or str(home)
     click.echo("\n".join(glance_lines(name, seen, settings.goal, commands, width)))
 
 
@@ -69,15 +72,17 @@ def _next(home: Path, seen: Glance, goal: int | None) -> Iterator[tuple[str, str
         if count := seen.standings[standing]:
             yield f"sii list --approval {standing}", f"{count:,}: {why}"
     if count := sum(seen.standings[one] for one in ("unreviewed", "in_review")):
-        yield "sii review", f"{count:,} wait for a review"
+        yield "sii review", counted(count, "waits for a review", "wait for a review")
     for name, outcomes in seen.batches.items():
         if count := sum(outcomes[one] for one in _UNFINISHED):
             folder = home / "batches" / name
             yield f"sii batch --resume {shlex.quote(str(folder))}", f"{count:,} to be run again"
     if seen.uncounted:
-        yield "sii list", f"{seen.uncounted:,} have reviews that do not count (`sii trust` counts)"
+        have = counted(seen.uncounted, "has reviews", "have reviews")
+        yield "sii list", f"{have} that do not count (`sii trust ID --reviews` counts them)"
     if seen.departing:
-        yield "sii config", f"{seen.departing:,} depart from the pins"
+        differ = counted(seen.departing, "session departs", "sessions depart")
+        yield "sii config", f"{differ} from the pins, which it shows"
     if approved and (goal is None or approved >= goal):
         reached = "" if goal is None else "the goal is reached: "
         yield "sii export OUT --format slime", f"{reached}{approved:,} approved"

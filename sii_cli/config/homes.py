@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -32,6 +33,11 @@ def name_homes(context: click.Context, homes: Sequence[Path]) -> None:
 def read_homes() -> list[Path]:
     """Return the homes that the running command reads."""
     return list(_named()) or [find_home(os.environ)]
+
+
+def home_words() -> str:
+    """Return ` --home DIR` for a command that is to be run in the same home, if it was named so."""
+    return "".join(f" --home {shlex.quote(str(home))}" for home in _named())
 
 
 def key_home_of(folder: Path) -> Path:

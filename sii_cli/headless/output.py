@@ -24,6 +24,7 @@ from recordings.storage.log import LOG
 from recordings.storage.opening import open_file
 from sii_cli.agent.context.budget import Fill
 from sii_cli.agent.event_channel import Item
+from sii_cli.config.homes import home_words
 from sii_cli.errors import FAILED, INTERRUPTED, ROUND_EXIT_CODES, SiiError
 from sii_cli.options.settings import OutputFormat
 
@@ -122,7 +123,7 @@ class TextOutput:
 
             click.echo(without_escapes(outcome.answer.strip("\n")))
         if outcome.session is not None:
-            click.echo(f"\nRecorded: sii show {outcome.session}", err=True)
+            click.echo(f"\nRecorded: sii show {outcome.session}{home_words()}", err=True)
 
 
 class JsonOutput:

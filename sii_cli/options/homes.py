@@ -12,32 +12,31 @@ import click
 from sii_cli.config.homes import is_users, name_homes
 from sii_cli.errors import UsageError
 
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
 
 def homes_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command that reads or reviews `--home`, which may be repeated."""
-    return click.option(
-        "--home",
-        type=click.Path(path_type=Path),
-        multiple=True,
-        metavar="DIR",
-        callback=_read,
-        expose_value=False,
-        is_eager=True,
-        help="Read this home, or this batch's folder; may be repeated.",
-    )(function)
+    help_text = "Read this home, or this batch's folder; may be repeated."
+    return _option(_read, help_text, multiple=True)(function)
 
 
 def home_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command that works in a home `--home`."""
+    return _option(_work_in, "Work in this home (`sii init` makes one).")(function)
+
+
+def _option(callback: Callable[..., None], help_text: str, **more: Any) -> Decorator:
     return click.option(
         "--home",
         type=click.Path(path_type=Path),
         metavar="DIR",
-        callback=_work_in,
+        callback=callback,
         expose_value=False,
         is_eager=True,
-        help="Work in this home (`sii init` makes one).",
-    )(function)
+        help=help_text,
+        **more,
+    )
 
 
 def _read(context: click.Context, _: object, paths: tuple[Path, ...]) -> None:
@@ -59,7 +58,8 @@ def _work_in(context: click.Context, _: object, path: Path | None) -> None:
 
 
 def _found(path: Path) -> Path:
-    home = path.expanduser().absolute()
+    """Return a folder's real path: a home that is named twice is read once."""
+    home = path.expanduser().resolve()
     if not home.is_dir():
         raise UsageError(
             f"There is no folder {home}: `sii init {shlex.quote(str(path))}` makes a home."

@@ -21,6 +21,7 @@ from sii_cli.agent.context.budget import Fill, context_length
 from sii_cli.agent.event_channel import Item
 from sii_cli.agent.round_control import RoundOver
 from sii_cli.assembly import start_debug_log
+from sii_cli.config.homes import home_words
 from sii_cli.config.load import load_settings
 from sii_cli.config.settings import Settings
 from sii_cli.errors import UsageError, explain
@@ -117,7 +118,7 @@ class PromptSession:
         self._session = await Session.open(self._settings, mode="interactive", resumed=resumed)
         if resumed is not None:
             name = resumed.folder.name
-            self._say(f"Resumed {name}; `sii show {name}` shows it.", style="dim")
+            self._say(f"Resumed {name}; `sii show {name}{home_words()}` shows it.", style="dim")
         self._watchers = [
             asyncio.create_task(self._watch_server(self._session)),
             asyncio.create_task(self._watch_sandbox(self._session)),

@@ -60,6 +60,25 @@ def test_init_makes_a_home_that_works(shell: Shell, limi: Path) -> None:
     assert listed(shell) == {}
 
 
+def test_commands_to_copy_name_the_home_that_was_named(shell: Shell, limi: Path) -> None:
+    there = f"--home {limi}"
+    done = shell.sii("-p", "hi", *there.split(), script="hello")
+    assert done.stderr.rstrip().endswith(there)
+    _, _, shown = done.stderr.rpartition("sii ")
+    assert shell.sii(*shown.split()).returncode == 0
+    facts = json.loads(shell.sii("status", "--json", *there.split()).stdout)
+    assert [one["command"] for one in facts["next"]] == [f"sii review {there}"]
+    assert "--home" not in shell.sii("status").stdout
+
+
+def test_a_home_that_is_named_twice_is_read_once(shell: Shell, limi: Path, tmp_path: Path) -> None:
+    folder = recorded_in(limi)
+    (tmp_path / "link").symlink_to(limi)
+    assert list(listed(shell, limi, tmp_path / "link", limi / ".." / limi.name)) == [folder.name]
+    named = ("--home", str(limi), "--home", str(tmp_path / "link"))
+    assert shell.sii("show", folder.name, *named).returncode == 0
+
+
 def test_init_overwrites_nothing(shell: Shell, limi: Path, tmp_path: Path) -> None:
     key = (limi / "key").read_bytes()
     done = shell.sii("init", str(limi))

@@ -106,6 +106,12 @@ def test_pins_mark_a_departure(shell: Shell, tmp_path: Path) -> None:
     facts = status(shell)
     assert (facts["departing"], facts["departures"]) == (1, {"system_prompt": 1})
     assert "1 session departs from them: system prompt 1" in shell.sii("status").stdout
+    assert facts["next"][-1]["command"] == "sii config"
+    shown = json.loads(shell.sii("config", "--json").stdout)
+    source = str(shell.home / "config.toml")
+    assert shown["pins.sampling"]["source"] == source
+    assert "temperature=0.5" in shown["pins.sampling"]["value"]
+    assert "pins.system_prompt" in shell.sii("config").stdout
     data = tmp_path / "data"
     done = shell.sii("export", str(data), "--format", "messages", "--all")
     assert done.returncode == 0, done.stderr
