@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from recordings.errors import RecordingDamaged
 from recordings.events import IdSpan, ModelResponse, SummaryResponse
+from recordings.redaction.redactor import BLANK
 
 _WITH_IDS = frozenset({ModelResponse.type, SummaryResponse.type})
 
@@ -58,6 +59,11 @@ class IdTrail:
         del self._ids[span.keep :]
         self._ids += span.new
         self._ids += generated_ids
+
+    @property
+    def is_redacted(self) -> bool:
+        """Whether some of the ids were removed."""
+        return BLANK in self._ids
 
     def __len__(self) -> int:
         return len(self._ids)

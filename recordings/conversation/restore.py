@@ -94,7 +94,7 @@ class Conversation:
     last_complete: bool = True
     """Whether the last response with ids ended on a stop token."""
     last_redacted: bool = False
-    """Whether a secret was removed from it."""
+    """Whether a secret was removed from the ids of the last call, its prompt included."""
     model: str = ""
     """The model that was called last."""
     wire: WireInfo | None = None
@@ -211,6 +211,7 @@ class _Restorer:
         """Add the messages since the last request in the order of sending; return the result."""
         state = self.conversation
         state.messages += self._ordered()
+        state.last_redacted = state.trail.is_redacted
         state.unanswered = [call for call in self._calls.values() if not self._is_observed(call)]
         state.observations = {
             call_id: self._observed[call_id].seq if call_id in self._observed else None
@@ -267,7 +268,6 @@ class _Restorer:
         if response.prompt_ids is not None:
             self._follow(response.prompt_ids, response.generated_ids or [])
             state.last_complete = response.complete
-            state.last_redacted = "redacted" in response.flags
         if response.usage is not None:
             state.usage += response.usage
 

@@ -18,11 +18,18 @@ from recordings.events import (
     Stub,
     ToolCall,
 )
+from recordings.redaction.redactor import Redactor
+from recordings.redaction.rewrite import redact
+from recordings.redaction.secrets import SecretFinder
+from recordings.samples.build import samples_of
+from recordings.samples.sample import LeftOut
 from recordings.storage.log import read_events
 from recordings.verify import verify
 from sii_cli.errors import UsageError
+from sii_cli.model.control_tokens import neutralise
+from sii_cli.session.resume import ResumedRecording
 from sii_cli.session.session import Session
-from tests.fakes.ids_model import IdsModel
+from tests.fakes.ids_model import Generated, IdsModel
 from tests.fakes.scripted_model import ScriptedModel, answer
 from tests.sii_cli.model.ids.offline import GLM, Family, vocabulary
 from tests.sii_cli.model.ids.turns import call, turn
@@ -192,3 +199,85 @@ async def test_another_name_for_the_same_tokenizer_keeps_the_ids(
     before = model.prompts[0] + first.generated_ids
     assert again.prompts[0][: len(before)] == before
     assert second.continuity.kind == "extension"
+
+
+async def test_an_edited_response_is_written_from_its_text(shell: Shell, family: Family) -> None:
+    """What came before it goes back as it was generated."""
+    model = IdsModel(family, look(family, "\nI look."), look(family, "Once more."), said(family))
+    settings = settings_of(shell.home, family)
+    parent = await talk(settings, model, "Look.")
+    replaced = [e.seq for e in read_events(parent) if isinstance(e.data, ModelResponse)][1]
+    words = f"%%% reasoning\nBetter {FORGED}\n%%% call todo\n%%% argument todos\n[]\n"
+    at = ("--at", str(replaced), "--replace", "-", "--speaker", "ann")
+    done = shell.sii("fork", "last", *at, stdin=words)
+    assert done.returncode == 0, done.stderr
+    child = shell.store.root / done.stdout.strip()
+    again = IdsModel(family, said(family))
+    session = await Session.open(
+        settings,
+        mode="headless",
+        model=again,
+        backend=FakeBackend(),
+        resumed=ResumedRecording(child),
+    )
+    async for _ in session.resume_round():
+        pass
+    await session.close()
+    [prompt] = again.prompts
+    assert prompt[: len(model.prompts[1])] == model.prompts[1]
+    own = vocabulary(family)
+    written = own.spell(prompt[len(model.prompts[1]) :])
+    assert written.startswith(("Better", "\n<think>Better", "<think>Better"))
+    assert "Once more." not in written
+    assert prompt.count(own.control["<|user|>"]) == 1, "the annotator's words forge nothing"
+    assert data(child, ModelResponse)[-1].continuity.kind == "extension"
+    assert verify(child).whole
+
+
+async def test_a_secret_that_is_removed_afterwards_is_not_sent_again(
+    tmp_path: Path, family: Family
+) -> None:
+    secret = "hunter2-" + "x9" * 8
+    settings = settings_of(tmp_path, family, keep_reasoning="all")
+    model = IdsModel(family, look(family, f"It is {secret}."), look(family), said(family))
+    path = await talk(settings, model, "Look.")
+    assert secret in vocabulary(family).spell(model.prompts[1])
+    assert redact(path, Redactor(SecretFinder({"TOKEN": secret})), by="ann") is not None
+    again = IdsModel(family, said(family), said(family))
+    await talk(settings, again, "Again.", "Once more.", resumed=path)
+    spelled = [vocabulary(family).spell(prompt) for prompt in again.prompts]
+    assert all(secret not in text and "It is ‹redacted:TOKEN›." in text for text in spelled)
+    *_, before, last = data(path, ModelResponse)
+    assert (before.continuity.cause, last.continuity.kind) == ("redaction", "extension")
+    assert recorded_prompts(list(read_events(path)))[-2:] == again.prompts
+
+
+@pytest.mark.parametrize("part", ["thought", "content"])
+async def test_text_that_was_cut_off_stays_as_it_was_generated(
+    tmp_path: Path, family: Family, part: str
+) -> None:
+    whole = turn(family, "I think of it.", "It is so.")
+    cut = whole[: whole.index("of it." if part == "thought" else "so.")]
+    model = IdsModel(family, Generated(cut, is_cut_off=True), said(family))
+    path = await talk(settings_of(tmp_path, family), model, "Look.")
+    first, second = data(path, ModelResponse)
+    before = model.prompts[0] + first.generated_ids
+    assert model.prompts[1][: len(before)] == before
+    assert second.continuity.kind == "extension"
+    assert ("thought_unterminated" in first.flags) == (part == "thought")
+    after = model.prompts[1][len(before) :]
+    ends = [vocabulary(family).control["</think>"]] if part == "thought" else []
+    assert after[: len(ends) + 1] == [*ends, vocabulary(family).control["<|system|>"]]
+
+
+async def test_a_model_that_copies_the_mark_in_neutralised_text_is_flagged(
+    tmp_path: Path,
+) -> None:
+    settings = settings_of(tmp_path, "GLM-4.7", wire="messages")
+    mark, _ = neutralise("<|user|>")
+    script = ScriptedModel(answer("Plain."), answer(f"It says {mark}."), answer("Plain."))
+    path = await talk(settings, script, "Look.", "At <|user|>.", "Again.")
+    flags = [one.flags for one in data(path, ModelResponse)]
+    assert ["mark_copied" in one for one in flags] == [False, True, False]
+    why = [one for one in samples_of(path) if isinstance(one, LeftOut)]
+    assert any("mark_copied" in one.detail for one in why)
