@@ -65,8 +65,8 @@ class VllmModel:
         total_timeout: float = MOST_SECONDS,
         waits: Waits = DEFAULT_WAITS,
     ) -> None:
-        """`idle_timeout`, `first_timeout`: seconds of silence within an answer, and before it (a
-        busy server lets requests queue, and reads long prompts); `total_timeout`: seconds of a
+        """`idle_timeout`, `first_timeout`: seconds without an event within an answer, and before it
+        (a busy server lets requests queue, and reads long prompts); `total_timeout`: seconds of a
         whole answer. `base_url` may list several equal servers, parted by commas."""
         self._endpoints = Endpoints(base_url.split(","), api_key)
         self._model = model
@@ -246,12 +246,13 @@ class VllmModel:
         chunks = 0
         limits = assembler.limits
         splitter = EventSplitter(limits.line)
+        silence = _Silence()
         answer = await self._send(server, body, request, limits.stream)
         done = False
         with closing(answer):
             while not done:
                 idle = self._first_timeout if first_token is None else self._idle_timeout
-                data = await _next(answer, idle)
+                data = await silence.read(answer, idle)
                 if not data:
                     break
                 if time.monotonic() - sent > self._total_timeout:
@@ -259,6 +260,7 @@ class VllmModel:
                         f"an answer without an end ({self._total_timeout:,.0f} s)"
                     )
                 for event in splitter.feed(data):
+                    silence.end()
                     if event == DONE:
                         done = True
                         break
@@ -293,10 +295,34 @@ class VllmModel:
         return answer
 
 
-async def _next(answer: Answer, seconds: float) -> bytes:
-    """Return the next bytes, or nothing at the end. Raises `TimeoutError`."""
-    async with asyncio.timeout(seconds):
-        return await answer.read()
+class _Silence:
+    """The time waited for the next event of an answer: pieces of one and comments do not end it."""
+
+    def __init__(self) -> None:
+        self._waited = 0.0
+        self._came = False
+
+    def end(self) -> None:
+        """A whole event has come."""
+        self._waited, self._came = 0.0, False
+
+    async def read(self, answer: Answer, most: float) -> bytes:
+        """Return the next bytes, or nothing at the end.
+
+        Raises `TimeoutError` after `most` seconds without any, `ModelCallFailed` without an event.
+        """
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(max(0.0, most - self._waited)):
+                data = await answer.read()
+        except TimeoutError:
+            if not self._came:
+                raise
+            said = f"The server has sent no whole event for {most:,.0f} s, only pieces of one."
+            raise ModelCallFailed("idle", said) from None
+        self._waited += time.monotonic() - began
+        self._came = True
+        return data
 
 
 async def _error_body(answer: Answer) -> bytes:

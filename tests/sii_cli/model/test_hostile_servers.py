@@ -179,6 +179,42 @@ async def test_an_answer_that_comes_steadily_and_never_ends_is_left() -> None:
     assert "an answer without an end" in str(last.failure)
 
 
+@pytest.mark.parametrize("piece", [b"x", b":\n", b"\n"], ids=["a byte", "a comment", "a line"])
+@pytest.mark.parametrize("begun", [b"", delta(content="Half")], ids=["before it", "within it"])
+async def test_a_drip_is_silence(piece: bytes, begun: bytes) -> None:
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(UNTIL_CLOSED + begun + (b"data: " if piece == b"x" else b""))
+        while not writer.is_closing():
+            writer.write(piece)
+            await asyncio.sleep(0.02)
+
+    limits: dict[str, Any] = {"first_timeout": 0.5, "idle_timeout": 0.5, "retries": 0}
+    async with listening(drip) as port, client(f"http://127.0.0.1:{port}", **limits) as model:
+        last = await asyncio.wait_for(last_of(model), 5)
+    assert isinstance(last, RequestFailed)
+    assert last.failure.kind == "idle"
+    assert "no whole event" in str(last.failure)
+    assert last.content == ("Half" if begun else "")
+
+
+async def test_a_slow_answer_is_no_silence() -> None:
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(UNTIL_CLOSED)
+        for _ in range(10):
+            writer.write(delta(content="x"))
+            await asyncio.sleep(0.2)
+        writer.write(END)
+        writer.close()
+
+    limits: dict[str, Any] = {"first_timeout": 1.0, "idle_timeout": 1.0, "retries": 0}
+    async with listening(slow) as port, client(f"http://127.0.0.1:{port}", **limits) as model:
+        last = await asyncio.wait_for(last_of(model), 10)
+    assert isinstance(last, Completion)
+    assert last.content == "x" * 10
+
+
 async def test_what_follows_a_whole_answer_cannot_cost_it_or_hold_it_up() -> None:
     answer = endless(UNTIL_CLOSED + delta(content="Yes.") + END, b"x" * 1000)
     last = await asyncio.wait_for(asked(answer), 5)
