@@ -35,7 +35,7 @@ MOST_CALLS = 256
 half of a step decides."""
 MOST_SECONDS = 2 * 3600.0
 """For one whole answer, however steadily it comes: 131,072 tokens at 20 a second."""
-LARGEST_ID = 2**31 - 1
+LARGEST_ID = 2**32 - 1
 """Token ids are 32-bit numbers in servers and tokenizers."""
 MOST_COUNT = 2**53
 """Below it a number is the same in every program that reads JSON."""
