@@ -14,15 +14,17 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from recordings.storage.failing_output import shows_failure
 from recordings.storage.lines import decode_event, parse_line
 from recordings.storage.log import LONGEST_LINE, Line, head_of, open_log, read_lines
 
 if TYPE_CHECKING:
     from recordings.events import Event
 
-CALL, ERROR, USER, SHOWN, STEP, SAID = 1, 2, 4, 8, 16, 32
+CALL, ERROR, USER, SHOWN, STEP, SAID, EDIT, APART = 1, 2, 4, 8, 16, 32, 64, 128
 """Marks of a line: a call begins, something failed, the user wrote a message, it is shown, a step
-begins, the user or the model wrote a message."""
+begins, the user or the model wrote a message, files of the workspace changed, it belongs to no step
+(a check, a compaction)."""
 
 _HIDDEN = frozenset(
     {
@@ -31,7 +33,9 @@ _HIDDEN = frozenset(
         *("pending_message", "pending_returned"),
     }
 )
+_SUCCEEDED, _CODE = b'"error":null,', b'"exit_code":'
 _FAILED = re.compile(rb'"error":"|"exit_code":-?[1-9]')
+_CHANGED = b'"changed":["'
 _CUT_OFF = b'"complete":false'
 _BAD_END = re.compile(rb'"status":"(?!answered|interrupted|done)')
 _LINES = 256
@@ -52,6 +56,8 @@ class LineIndex:
         """Seconds of a replay at which each line happened, without the pauses between processes."""
         self.marks = bytearray()
         """Marks of each line. Grows last: a line that has marks has an offset and a time."""
+        self.snapshots = array("Q")
+        """Numbers of the lines that are snapshots."""
         self.complete = False
 
     def __len__(self) -> int:
@@ -100,6 +106,8 @@ class LineIndex:
         now = self.times[-1] if self.times else 0.0
         self.offsets.append(line.offset)
         self.times.append(now + max(0.0, head.mono - before))
+        if head.type == "snapshot":
+            self.snapshots.append(len(self))
         self.marks.append(_marks(head.type, line.text))
 
 
@@ -110,19 +118,31 @@ def _marks(kind: str, text: bytes) -> int:
             return marks | CALL
         case "user_message":
             return marks | USER | STEP | SAID
-        case "model_request":
+        case "model_request" | "edit":
             return marks | STEP
         case "model_error":
             return marks | ERROR
-        case "observation" if _FAILED.search(text):
-            return marks | ERROR
+        case "observation":
+            at = text.rfind(_CODE)
+            edits = EDIT if text.find(_CHANGED, max(0, at)) >= 0 else 0
+            return marks | edits | (ERROR if _failed(text, at) else 0)
+        case "compaction":
+            return marks | APART
         case "model_response":
             return marks | SAID | (ERROR if _CUT_OFF in text else 0)
-        case "check" if b'"passed":false' in text:
-            return marks | ERROR
+        case "check":
+            return marks | APART | (ERROR if b'"passed":false' in text else 0)
         case "round_end" if _BAD_END.search(text):
             return marks | ERROR
         case "sandbox_end" if b'"reason":"lost"' in text:
             return marks | ERROR
         case _:
             return marks
+
+
+def _failed(text: bytes, at: int) -> bool:
+    """Return whether an observation, whose code is at `at`, is of a call that failed."""
+    code = text[at + len(_CODE) : at + len(_CODE) + 1]
+    # Most end this way; only the others are searched whole.
+    succeeded = text.endswith(_SUCCEEDED, 0, at) and code in (b"0", b"n")
+    return (not succeeded and _FAILED.search(text) is not None) or shows_failure(text)

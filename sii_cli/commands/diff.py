@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sii_cli.errors import SiiError, UsageError
+from sii_cli.errors import UsageError
 from sii_cli.options.homes import homes_option
 from sii_cli.options.recordings import REFS_HELP, find_one, warn, warn_when_void
 from sii_cli.options.settings import example
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 @homes_option
 def command(ref: str, step: int | None, stat: bool) -> None:
     """Print what changed."""
+    from sii_cli.workspace.diffs import diffs_between
+
     folder = find_one(ref)
     warn_when_void(folder)
     kept = _snapshots(folder)
@@ -39,7 +41,7 @@ def command(ref: str, step: int | None, stat: bool) -> None:
             if step is None or snapshot.step == step:
                 _print_stat(snapshot)
         return
-    diffs = asyncio.run(_diffs(folder, kept, step))
+    diffs = asyncio.run(diffs_between(folder, *_trees(kept, step)))
     for diff in diffs:
         _print_diff(diff)
     if not diffs:
@@ -65,24 +67,6 @@ def _snapshots(folder: Path) -> list[Snapshot]:
     if not kept:
         raise UsageError(f"{folder.name} names no snapshot of its workspace.")
     return kept
-
-
-async def _diffs(folder: Path, kept: list[Snapshot], step: int | None) -> tuple[FileDiff, ...]:
-    from recordings.store.collection import home_of
-    from sandbox.snapshots import SnapshotNotFound
-    from sii_cli.workspace.history import snapshot_store
-
-    before, after = _trees(kept, step)
-    store = snapshot_store(home_of(folder))
-    try:
-        return await store.diff(before, after)
-    except SnapshotNotFound as error:
-        raise SiiError(
-            f"The files of that moment are not here ({error}) A recording that was moved needs the "
-            "folder `snapshots` of its home beside `recordings`; --stat needs no files."
-        ) from None
-    finally:
-        store.close()
 
 
 def _trees(kept: list[Snapshot], step: int | None) -> tuple[str, str]:

@@ -144,7 +144,7 @@ class _Reviewer:
         from recordings.reviews.review import Coverage
         from recordings.reviews.reviews import counted_reviews
         from sii_cli.config.home_key import review_keys
-        from sii_cli.review.steps import Steps, Walk
+        from sii_cli.review.steps import Walk, open_outline
 
         warn_when_void(folder)
         sha256 = hash_to_review(folder)
@@ -159,7 +159,8 @@ class _Reviewer:
         note, goes_on = "", True
         answers: dict[str, RubricAnswer] = {}
         questions = Questions()
-        with closing(Steps(folder)) as steps:
+        steps = open_outline(folder)
+        with closing(steps.index):
             walk, count = Walk(steps, words, questions, fold=self.fold), len(steps)
             try:
                 verdict, note = self._judge(walk, count, questions, answers)

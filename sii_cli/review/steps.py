@@ -1,17 +1,14 @@
-"""The steps of a recording that is reviewed: where each is, and the way through them."""
+"""The way through the entries of a recording that is reviewed, line by line."""
 
 from __future__ import annotations
 
 import re
-from array import array
-from bisect import bisect_right
-from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import click
 
-from recordings.storage.line_index import SAID, STEP, LineIndex
+from recordings.replay.outline import Outline
+from recordings.storage.line_index import LineIndex
 from sii_cli.render.renderer import EventRenderer
 from sii_cli.render.screen import open_screen
 from sii_cli.review.remarks import Questions, ReviewStopped, Skip, StepRemarks
@@ -19,72 +16,26 @@ from sii_cli.review.remarks import Questions, ReviewStopped, Skip, StepRemarks
 _GOTO = re.compile(r"g\s+@?(\d{1,9})")
 
 
-class ReviewedStep(NamedTuple):
-    """A message of the human's, or a call of the model's, and its result."""
+def open_outline(folder: Path) -> Outline:
+    """Read the outline of a recording; the caller closes its index.
 
-    events: range
-    about: int
-    """The event that words about the step are about: what was said in it."""
-
-
-class Steps:
-    """The steps of a whole recording. Of the events only their places are held."""
-
-    def __init__(self, folder: Path) -> None:
-        """Raises `RecordingNotFound`, `RecordingDamaged`."""
-        self.index = LineIndex(folder)
-        self._firsts, self._abouts = array("Q"), array("Q")
-        try:
-            while not self.index.complete:
-                self.index.extend()
-        except BaseException:
-            self.close()
-            raise
-        for first, about in _find_steps(self.index.marks):
-            self._firsts.append(first)
-            self._abouts.append(about)
-
-    def __len__(self) -> int:
-        return len(self._firsts)
-
-    def __getitem__(self, number: int) -> ReviewedStep:
-        end = self._firsts[number + 1] if number + 1 < len(self) else len(self.index)
-        return ReviewedStep(range(self._firsts[number], end), self._abouts[number])
-
-    def with_event(self, seq: int) -> int | None:
-        """Return the number of the step with an event, or None where there is no such event."""
-        return bisect_right(self._firsts, seq) - 1 if seq < len(self.index) else None
-
-    def close(self) -> None:
-        """Let go of the recording."""
-        self.index.close()
-
-
-def _find_steps(marks: bytearray) -> Iterator[tuple[int, int]]:
-    """Yield (first event, event in which something was said) of each step.
-
-    What comes before the first words is of the first step, what nobody answered of the last.
+    Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
     """
-    first = about = 0
-    begins: int | None = None
-    spoken = False
-    for number, mark in enumerate(marks):
-        if mark & STEP and spoken and begins is None:
-            begins = number
-        if not mark & SAID:
-            continue
-        if begins is not None:
-            yield first, about
-            first, begins = begins, None
-        about, spoken = number, True
-    yield first, about
+    index = LineIndex(folder)
+    try:
+        while not index.complete:
+            index.extend()
+        return Outline(index)
+    except BaseException:
+        index.close()
+        raise
 
 
 class Walk:
     """The way through the steps: each is shown, and words about it are taken."""
 
     def __init__(
-        self, steps: Steps, words: StepRemarks, questions: Questions, *, fold: bool
+        self, steps: Outline, words: StepRemarks, questions: Questions, *, fold: bool
     ) -> None:
         self.opened: set[int] = set()
         """Numbers of the steps that were shown."""
@@ -117,7 +68,8 @@ class Walk:
 
     def _ask(self, number: int) -> int:
         """Take what is said about a step; return the number of the one that is wanted then."""
-        events, about = self._steps[number]
+        entry = self._steps[number]
+        events, about = entry.events, entry.about
         question = f"— event {about} (of {events[0]} to {events[-1]}) › "
         while True:
             line = self._questions.ask(question)

@@ -131,6 +131,22 @@ def _timeline(text: str) -> None:
         pass
 
 
+def _first_screen(text: str) -> None:
+    from recordings.replay.first_screen import _cited, is_test
+
+    is_test(text)
+    _cited(text)
+
+
+def _failing_output(text: str) -> None:
+    from recordings.storage.failing_output import shows_failure
+    from recordings.storage.line_index import _marks
+
+    head = b'{"type":"observation","data":{"name":"bash","text":"'
+    shows_failure(head + _bytes(text))
+    _marks("observation", head + _bytes(text))
+
+
 def _text_diff(text: str) -> None:
     from sandbox.snapshots.text_diff import line_counts, quoted, unified_diff
 
@@ -549,6 +565,8 @@ TAKERS: dict[str, Take] = {
     "recordings.storage.lines:follows": _lines,
     "recordings.storage.lines:read_head": _lines,
     "recordings.storage.lines:parse_line": _lines,
+    "recordings.storage.failing_output:shows_failure": _failing_output,
+    "recordings.replay.first_screen:is_test": _first_screen,
     "recordings.samples.arguments:parse_arguments": _sample_arguments,
     "sandbox.snapshots.text_diff:unified_diff": _text_diff,
     "sandbox.snapshots.text_diff:line_counts": _text_diff,

@@ -1,0 +1,227 @@
+"""The first screen of a recording that is reviewed: its task, its end, and where to look first.
+
+The terminal, the inbox and the page show the same one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from recordings.events import (
+    Check,
+    Compaction,
+    FileChange,
+    ModelResponse,
+    SessionStart,
+    ToolCall,
+    UserMessage,
+)
+from recordings.replay.outline import Outline
+from recordings.storage.line_index import APART, CALL, SAID, USER
+from recordings.store.checks import LastCheck
+from recordings.store.summary import RecordingSummary, summarise
+
+_MOST_PLACES = 50
+_MOST_CITED = 200
+_LONGEST_ANSWER = 1 << 18
+"""Characters of the answer that are searched for addresses."""
+_LONGEST_ADDRESS = 2000
+_ADDRESS = re.compile(r"https?://[^\s<>\"'`)\]}]{1,2000}")
+_TEST = re.compile(
+    r"(?:^|/)(?:tests?|specs?|__tests__)/|(?:^|/)(?:test_[^/]*|conftest\.py)$"
+    r"|(?:_test|_spec|\.test|\.spec)\.[A-Za-z0-9]{1,5}$",
+    re.IGNORECASE,
+)
+
+PlaceKind = Literal["test_changed", "history_summarised", "never_opened"]
+PLACES: dict[PlaceKind, str] = {
+    "test_changed": "a test was changed",
+    "history_summarised": "a summary replaced the history",
+    "never_opened": "the answer cites what was never opened",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place that a reviewer should look at, whatever the check says."""
+
+    kind: PlaceKind
+    seq: int
+    """The event."""
+    what: str
+    """A path or an address."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedFile:
+    """A file of the workspace that the session changed, over all its steps."""
+
+    change: FileChange
+    entries: tuple[int, ...]
+    """The entries of the outline that changed it."""
+
+
+@dataclass(frozen=True, slots=True)
+class FirstScreen:
+    """What a reviewer reads first. Every text is as it was recorded: it is never trusted."""
+
+    summary: RecordingSummary
+    """The outcome and its reason, rounds, steps, times."""
+    task: str
+    """The first message, whole."""
+    rubric: str
+    """What the query asks a reviewer to check."""
+    answer: str
+    """The last response without calls, or an empty text."""
+    answered: int | None
+    """The event of the answer."""
+    check: LastCheck | None
+    files: tuple[ChangedFile, ...]
+    trees: tuple[str, str] | None
+    """The first and the last snapshot, or `None` without snapshots."""
+    tokens: int | None
+    """Length of the trajectory: the prompt and the response of the last model call."""
+    places: tuple[Place, ...]
+
+    def without_check(self) -> FirstScreen:
+        """Return it for a reviewer who does not see the check before the own verdict."""
+        return replace(
+            self, check=None, summary=replace(self.summary, outcome=None, score=None, reason="")
+        )
+
+
+def read_first_screen(folder: Path, outline: Outline) -> FirstScreen:
+    """Read the first screen. Raises `RecordingDamaged`, `RecordingTooNew`."""
+    index = outline.index
+    start = index.event(0).data
+    said = index.find(USER, 0)
+    message = None if said is None else index.event(said).data
+    answered, answer = _answer(outline)
+    last = _last_response(outline)
+    usage = last.usage if last is not None else None
+    files = tuple(_files(outline))
+    return FirstScreen(
+        summary=summarise(folder),
+        task=message.text if isinstance(message, UserMessage) else "",
+        rubric=(start.rubric or "") if isinstance(start, SessionStart) else "",
+        answer=answer,
+        answered=answered,
+        check=_check(outline),
+        files=files,
+        trees=outline.trees,
+        tokens=None if usage is None else usage.prompt_tokens + usage.completion_tokens,
+        places=tuple(_places(outline, files, answer, answered)),
+    )
+
+
+def is_test(path: str) -> bool:
+    """Return whether a path is that of a test, by its name."""
+    return _TEST.search(path) is not None
+
+
+def _responses(outline: Outline) -> Iterator[tuple[int, ModelResponse]]:
+    """Yield the responses, the last one first."""
+    seq = outline.index.find(SAID, len(outline.index) - 1, back=True)
+    while seq is not None:
+        data = outline.index.event(seq).data
+        if isinstance(data, ModelResponse):
+            yield seq, data
+        seq = outline.index.find(SAID, seq - 1, back=True) if seq else None
+
+
+def _last_response(outline: Outline) -> ModelResponse | None:
+    return next((data for _, data in _responses(outline)), None)
+
+
+def _answer(outline: Outline) -> tuple[int | None, str]:
+    for seq, data in _responses(outline):
+        if not data.calls:
+            return seq, data.content or ""
+    return None, ""
+
+
+def _check(outline: Outline) -> LastCheck | None:
+    index = outline.index
+    seq = index.find(APART, len(index) - 1, back=True)
+    while seq is not None:
+        data = index.event(seq).data
+        if isinstance(data, Check):
+            return LastCheck.of(data.model_dump())
+        seq = index.find(APART, seq - 1, back=True) if seq else None
+    return None
+
+
+def _files(outline: Outline) -> Iterator[ChangedFile]:
+    """Yield each path that a step changed, with the sums of its changes."""
+    found: dict[str, tuple[FileChange, list[int]]] = {}
+    for number in range(len(outline)):
+        for change in (one for snapshot in outline.changes(number) for one in snapshot.changes):
+            before, entries = found.get(change.path, (None, []))
+            found[change.path] = (_sum(before, change), [*entries, number])
+    for change, entries in found.values():
+        yield ChangedFile(change, tuple(dict.fromkeys(entries)))
+
+
+def _sum(before: FileChange | None, change: FileChange) -> FileChange:
+    if before is None:
+        return change
+    kind = before.kind if before.kind == "added" and change.kind == "modified" else change.kind
+    return change.model_copy(
+        update={
+            "kind": kind,
+            "added": _total(before.added, change.added),
+            "removed": _total(before.removed, change.removed),
+        }
+    )
+
+
+def _total(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else one + other
+
+
+def _places(
+    outline: Outline, files: tuple[ChangedFile, ...], answer: str, answered: int | None
+) -> list[Place]:
+    """Return where to look, in the order of the recording."""
+    found = [
+        Place("test_changed", outline[number].about, file.change.path)
+        for file in files
+        if is_test(file.change.path)
+        for number in file.entries
+    ]
+    found += [Place("history_summarised", seq, "") for seq in _summaries(outline)]
+    if answered is not None:
+        opened = "\n".join(_opened(outline)) if (cited := _cited(answer)) else ""
+        found += [Place("never_opened", answered, url) for url in cited if url not in opened]
+    return sorted(found, key=lambda place: place.seq)[:_MOST_PLACES]
+
+
+def _summaries(outline: Outline) -> Iterator[int]:
+    index = outline.index
+    seq = index.find(APART, 0)
+    while seq is not None:
+        data = index.event(seq).data
+        if isinstance(data, Compaction) and data.kind == "summary":
+            yield seq
+        seq = index.find(APART, seq + 1)
+
+
+def _cited(answer: str) -> list[str]:
+    """Return the addresses in an answer, each once."""
+    urls = _ADDRESS.finditer(answer, 0, _LONGEST_ANSWER)
+    return list(dict.fromkeys(url[0].rstrip(".,;:!?*_") for url in urls))[:_MOST_CITED]
+
+
+def _opened(outline: Outline) -> Iterator[str]:
+    """Yield the arguments of the calls: an address that was opened is in one of them."""
+    index = outline.index
+    seq = index.find(CALL, 0)
+    while seq is not None:
+        data = index.event(seq).data
+        if isinstance(data, ToolCall) and data.name != "write_file":
+            yield data.arguments
+        seq = index.find(CALL, seq + 1)
