@@ -21,6 +21,8 @@ from sii_cli import __version__
 from sii_cli.config.settings import find_home
 from sii_cli.errors import DONE, UsageError
 from sii_cli.prompt.commands.registry import make_commands
+from sii_cli.prompt.completion import make_completer
+from sii_cli.prompt.files import WorkspaceFiles
 from sii_cli.prompt.keys import make_keys
 from sii_cli.prompt.paste import Pastes
 from sii_cli.prompt.question import Question
@@ -64,7 +66,9 @@ class InteractivePrompt:
         self._commands = make_commands()
         self._beside: set[asyncio.Future[None]] = set()
         """Commands that are done at once, beside the running round."""
-        self._view = View(_open_history(), make_keys(self), self._commands)
+        self._files = WorkspaceFiles()
+        completer = make_completer(self._commands, self._files)
+        self._view = View(_open_history(), make_keys(self), completer)
         self._view.status = [("class:dim", "  starting")]
 
     async def run(self) -> int:
@@ -208,6 +212,7 @@ class InteractivePrompt:
         module = await asyncio.to_thread(import_module, "sii_cli.prompt.session")
         self._session = await module.PromptSession.open(self._view, self._flags, self._resumed)
         assert self._session is not None
+        self._files.open(self._session.workspace)
         if self._resumed is not None and await asyncio.to_thread(
             has_open_round, self._resumed.folder
         ):

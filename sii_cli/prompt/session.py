@@ -9,6 +9,7 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing, suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 from rich.console import RenderableType
@@ -104,6 +105,11 @@ class PromptSession:
     def busy(self) -> bool:
         """Whether a round is running."""
         return self._round is not None
+
+    @property
+    def workspace(self) -> Path:
+        """The directory that the model works in."""
+        return self._settings.workspace
 
     @property
     def recorded(self) -> str | None:

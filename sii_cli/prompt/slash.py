@@ -6,9 +6,6 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from prompt_toolkit.completion import CompleteEvent, Completer, Completion
-from prompt_toolkit.document import Document
-
 from sii_cli.errors import SiiError
 
 if TYPE_CHECKING:
@@ -146,20 +143,3 @@ def _split(text: str) -> tuple[str, str]:
     """Return the first word of a line and what follows it."""
     name, *rest = text.split(maxsplit=1) or [""]
     return name, rest[0].strip() if rest else ""
-
-
-class SlashCompleter(Completer):
-    """Completes commands while a line has nothing else."""
-
-    def __init__(self, commands: SlashCommands) -> None:
-        self._commands = commands
-
-    def get_completions(
-        self, document: Document, complete_event: CompleteEvent
-    ) -> Iterator[Completion]:
-        """Yield the commands that the line may become."""
-        text = document.text
-        if not text.startswith("/") or not document.is_cursor_at_the_end:
-            return
-        for name, command in self._commands.beginning_with(text):
-            yield Completion(name, start_position=-len(text), display_meta=command.help)

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 
 from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.completion import Completer
 from prompt_toolkit.data_structures import Point, Size
 from prompt_toolkit.filters import Condition, has_completions
 from prompt_toolkit.formatted_text import StyleAndTextTuples
@@ -37,7 +38,6 @@ from prompt_toolkit.styles import Style
 from prompt_toolkit.utils import get_cwidth
 from prompt_toolkit.widgets import SearchToolbar
 
-from sii_cli.prompt.slash import SlashCommands, SlashCompleter
 from sii_cli.render.terminal import BEGIN_UPDATE, END_UPDATE, reflows, rows_of
 
 REDRAW = 1 / 150
@@ -66,7 +66,7 @@ STYLE = Style.from_dict(
 class View:
     """The live region. Plain attributes say what it shows; `refresh` after a change."""
 
-    def __init__(self, history: History, keys: KeyBindings, commands: SlashCommands) -> None:
+    def __init__(self, history: History, keys: KeyBindings, completer: Completer) -> None:
         self.tail: Sequence[tuple[bool, str]] = ()
         """(dim, text), sanitised, no wider than the terminal."""
         self.running = ""
@@ -76,7 +76,7 @@ class View:
         self.input = Buffer(
             history=history,
             multiline=True,
-            completer=SlashCompleter(commands),
+            completer=completer,
             complete_while_typing=True,
             enable_history_search=False,
         )

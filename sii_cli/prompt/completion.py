@@ -1,0 +1,81 @@
+"""What the line may become: commands after `/`, files of the workspace after `@`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from prompt_toolkit.completion import (
+    CompleteEvent,
+    Completer,
+    Completion,
+    ThreadedCompleter,
+    merge_completers,
+)
+from prompt_toolkit.document import Document
+
+from sii_cli.prompt.files import WorkspaceFiles
+from sii_cli.prompt.slash import SlashCommands
+
+MOST = 30
+"""Files that are offered."""
+_MENTION = re.compile(r"(?:^|(?<=\s))@{1,2}([^\s@#]*)\Z")
+_LONGEST = 300
+"""Characters before the cursor that are looked at."""
+OUTSIDE = "is outside of the workspace: the model cannot read it"
+ODD = "has a character that cannot be typed: rename it first"
+
+
+class SlashCompleter(Completer):
+    """Completes commands while a line has nothing else."""
+
+    def __init__(self, commands: SlashCommands) -> None:
+        self._commands = commands
+
+    def get_completions(
+        self, document: Document, complete_event: CompleteEvent
+    ) -> Iterator[Completion]:
+        """Yield the commands that the line may become."""
+        text = document.text
+        if not text.startswith("/") or not document.is_cursor_at_the_end:
+            return
+        for name, command in self._commands.beginning_with(text):
+            yield Completion(name, start_position=-len(text), display_meta=command.help)
+
+
+class FileCompleter(Completer):
+    """Completes files and folders of the workspace after `@` or `@@`."""
+
+    def __init__(self, files: WorkspaceFiles) -> None:
+        self._files = files
+
+    def get_completions(
+        self, document: Document, complete_event: CompleteEvent
+    ) -> Iterator[Completion]:
+        """Yield the paths that fit what is typed; a line that inserts nothing says what cannot be
+        named.
+        """
+        words = mention_before(document.text_before_cursor)
+        if words is None:
+            return
+        if words.startswith(("/", "~", "../")):
+            yield Completion("", display=f"{words} {OUTSIDE}")
+            return
+        for path in self._files.find(words, MOST):
+            if path.isprintable() and not re.search(r"[\s@#]", path):
+                yield Completion(path, start_position=-len(words))
+            elif path.isprintable() and not re.search(r"[\"@#]", path):
+                yield Completion(f'"{path}"', start_position=-len(words), display=path)
+            else:
+                yield Completion("", display=f"{path!a} {ODD}")
+
+
+def mention_before(text: str) -> str | None:
+    """Return what is typed of a path after `@`, or `None`."""
+    match = _MENTION.search(text[-_LONGEST:])
+    return match[1] if match else None
+
+
+def make_completer(commands: SlashCommands, files: WorkspaceFiles) -> Completer:
+    """Return the completer of the prompt. Files are looked for in a thread."""
+    return merge_completers([SlashCompleter(commands), ThreadedCompleter(FileCompleter(files))])

@@ -1,0 +1,182 @@
+"""The files of the workspace, to be found by parts of their names."""
+
+from __future__ import annotations
+
+import heapq
+import os
+import re
+import subprocess
+import threading
+import time
+from bisect import bisect_right
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import accumulate, islice
+from pathlib import Path
+from typing import NamedTuple
+
+from sandbox.host_programs import find_program
+
+MOST_FILES = 500_000
+_LARGEST_LIST = 64 << 20
+"""Bytes of the list of files."""
+_PATIENCE = 10.0
+"""Seconds for a program to list the files."""
+_RANKED = 2000
+"""Paths that are compared; of more the shortest."""
+_LONGEST = 300
+"""Characters of a path that are searched."""
+FRESH = 3.0
+"""Seconds after which a list is read again, beside the search in the one there is."""
+_GIT = (
+    *("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"),
+    *("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"),
+)
+"""The workspace's own settings run no program."""
+_RG = ("--no-config", "--files", "--null", "--hidden", "--glob", "!.git")
+
+
+class _Listed(NamedTuple):
+    """A list of paths, the shortest first; folders end with a slash."""
+
+    paths: list[str]
+    lines: list[str]
+    """The same in lower case."""
+    starts: list[int]
+    """Where each line begins in the text of all."""
+    text: str
+    top: list[str]
+    """What is in the workspace itself."""
+    at: float
+
+
+class WorkspaceFiles:
+    """Lists the files of a workspace in threads, and searches the list."""
+
+    def __init__(self) -> None:
+        self._workspace: Path | None = None
+        self._listed: _Listed | None = None
+        self._reading = threading.Lock()
+
+    def open(self, workspace: Path) -> None:
+        """List the files of this workspace from now on."""
+        self._workspace, self._listed = workspace, None
+        self.read_beside()
+
+    def find(self, words: str, most: int) -> list[str]:
+        """Return the paths that have these characters in this order, the best first.
+
+        Blocks until there is a list.
+        """
+        listed = self._listed
+        if listed is None:
+            self.read()
+            listed = self._listed
+        elif time.monotonic() - listed.at > FRESH:
+            self.read_beside()
+        return _best(listed, words.lower(), most) if listed is not None else []
+
+    def read_beside(self) -> None:
+        """Read the list in a thread, unless one does already."""
+        if not self._reading.locked():
+            threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self) -> None:
+        """Read the list now."""
+        with self._reading:
+            workspace, listed = self._workspace, self._listed
+            if workspace is not None and (listed is None or time.monotonic() - listed.at > FRESH):
+                listed = _listed(_paths(workspace))
+                if workspace == self._workspace:
+                    self._listed = listed
+
+
+def _listed(files: list[str]) -> _Listed:
+    folders: set[str] = set()
+    for path in files:
+        end = path.rfind("/")
+        while end >= 0 and path[: end + 1] not in folders:
+            folders.add(path[: end + 1])
+            end = path.rfind("/", 0, end)
+    paths = sorted({*files, *folders})
+    top = [path for path in paths if path.count("/", 0, -1) == 0]
+    paths.sort(key=len)
+    # A line break would part a name in two, and the rest of a very long name finds nothing.
+    lines = [path[:_LONGEST].replace("\n", "\0").lower() for path in paths]
+    starts = list(accumulate((len(line) + 1 for line in lines), initial=0))
+    return _Listed(paths, lines, starts, "\n".join(lines), top, time.monotonic())
+
+
+def _best(listed: _Listed, words: str, most: int) -> list[str]:
+    """Return the best paths: the words in the last name, in the path, or only in their order."""
+    if not words:
+        return listed.top[:most]
+    whole = (place for place, line in enumerate(listed.lines) if words in line)
+    found = list(islice(whole, _RANKED)) or list(islice(_in_order(listed, words), _RANKED))
+    best = heapq.nsmallest(most, found, key=lambda place: _rank(listed.lines[place], words))
+    return [listed.paths[place] for place in best]
+
+
+def _rank(line: str, words: str) -> tuple[int, int, str]:
+    name = line.rstrip("/").rpartition("/")[2]
+    place = 0 if name.startswith(words) else 1 if words in name else 2
+    return place, len(line), line
+
+
+def _in_order(listed: _Listed, words: str) -> Iterator[int]:
+    """Yield the places of paths that have the characters in their order."""
+    first, *rest = map(re.escape, words)
+    pattern = first + "".join(f"[^{each}\\n]*{each}" for each in rest) + "[^\\n]*"
+    for match in re.finditer(pattern, listed.text):
+        yield bisect_right(listed.starts, match.start()) - 1
+
+
+def _paths(workspace: Path) -> list[str]:
+    """Return the files of a workspace: what git, else ripgrep lists, else what is found by hand."""
+    for name, arguments in (("git", _GIT), ("rg", _RG)):
+        listed = _run(name, arguments, workspace)
+        if listed is not None:
+            return listed
+    return _walk(workspace)
+
+
+def _run(name: str, arguments: tuple[str, ...], workspace: Path) -> list[str] | None:
+    program = find_program(name)
+    if program is None:
+        return None
+    env = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    with suppress(OSError, subprocess.SubprocessError):
+        process = subprocess.Popen(
+            [program, *arguments],
+            cwd=workspace,
+            env={**env, "GIT_OPTIONAL_LOCKS": "0"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        timer = threading.Timer(_PATIENCE, process.kill)
+        timer.start()
+        try:
+            assert process.stdout is not None
+            with process.stdout as output:
+                data = output.read(_LARGEST_LIST)
+            if len(data) == _LARGEST_LIST:
+                process.kill()
+            if process.wait() == 0 or len(data) == _LARGEST_LIST:
+                return os.fsdecode(data).split("\0")[:-1][:MOST_FILES]
+        finally:
+            timer.cancel()
+    return None
+
+
+def _walk(workspace: Path) -> list[str]:
+    found: list[str] = []
+    root = os.fspath(workspace)
+    for folder, names, files in os.walk(root):
+        names[:] = sorted(name for name in names if name not in (".git", "node_modules"))
+        inside = os.path.relpath(folder, root)
+        found += (name if inside == "." else f"{inside}/{name}" for name in files)
+        if len(found) > MOST_FILES:
+            break
+    return found[:MOST_FILES]

@@ -1,0 +1,128 @@
+"""`@` finds files of the workspace by parts of their names, also among very many."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from prompt_toolkit.completion import CompleteEvent
+from prompt_toolkit.document import Document
+
+from sii_cli.prompt import files as files_module
+from sii_cli.prompt.completion import FileCompleter, mention_before
+from sii_cli.prompt.files import WorkspaceFiles
+from tests.sii_cli.shell import Shell
+
+NAMES = ("src/auth/token.py", "src/auth/user.py", "src/main.py", "docs/a b.md", "README.md")
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    for name in NAMES:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    return tmp_path
+
+
+def files_of(workspace: Path) -> WorkspaceFiles:
+    files = WorkspaceFiles()
+    files.open(workspace)
+    return files
+
+
+@pytest.mark.parametrize(
+    ("words", "first"),
+    [
+        ("tok", "src/auth/token.py"),
+        ("main", "src/main.py"),
+        ("sau", "src/auth/"),
+        ("satk", "src/auth/token.py"),
+        ("READ", "README.md"),
+        ("auth", "src/auth/"),
+    ],
+)
+def test_the_best_path_comes_first(workspace: Path, words: str, first: str) -> None:
+    assert files_of(workspace).find(words, 5)[0] == first
+
+
+def test_without_words_the_top_is_shown(workspace: Path) -> None:
+    assert files_of(workspace).find("", 9) == ["README.md", "docs/", "src/"]
+
+
+def test_what_git_ignores_is_left_out_and_its_settings_run_nothing(workspace: Path) -> None:
+    (workspace / ".gitignore").write_text("*.log\n")
+    (workspace / "big.log").write_text("")
+    monitor = workspace / "monitor"
+    monitor.write_text(f"#!/bin/sh\ntouch {workspace}/run\n")
+    monitor.chmod(0o755)
+    subprocess.run(["git", "init", "-q"], cwd=workspace, check=True)
+    subprocess.run(["git", "config", "core.fsmonitor", str(monitor)], cwd=workspace, check=True)
+    files = files_of(workspace)
+    assert files.find("big", 5) == []
+    assert files.find("token", 5) == ["src/auth/token.py"]
+    assert not (workspace / "run").exists()
+
+
+def test_a_hundred_thousand_files_are_searched_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = [f"package{n % 500}/module{n % 7}/part_{n}/file_{n}.py" for n in range(100_000)]
+    monkeypatch.setattr(files_module, "_paths", lambda workspace: many)
+    files = files_of(tmp_path)
+    files.find("", 1)
+    for words in ("file_99", "p4m3f", "zzzz"):
+        seconds = min(_timed(files, words) for _ in range(3))
+        assert seconds < 0.15, f"{words}: {seconds:.3f} s"
+
+
+def _timed(files: WorkspaceFiles, words: str) -> float:
+    begun = time.thread_time()
+    files.find(words, 30)
+    return time.thread_time() - begun
+
+
+def completions(workspace: Path, text: str) -> list[tuple[str, str]]:
+    completer = FileCompleter(files_of(workspace))
+    document = Document(text, len(text))
+    found = completer.get_completions(document, CompleteEvent())
+    return [(one.text, one.display_text) for one in found]
+
+
+def test_a_path_with_spaces_is_quoted(workspace: Path) -> None:
+    assert ('"docs/a b.md"', "docs/a b.md") in completions(workspace, "see @docs")
+
+
+@pytest.mark.parametrize("typed", ["@../secret", "@/etc/pass", "@~/x"])
+def test_a_path_outside_inserts_nothing_and_says_why(workspace: Path, typed: str) -> None:
+    ((text, shown),) = completions(workspace, typed)
+    assert text == ""
+    assert "outside of the workspace" in shown
+
+
+def test_a_name_with_a_line_break_inserts_nothing_and_says_why(workspace: Path) -> None:
+    (workspace / "odd\nname").write_text("")
+    ((text, shown),) = completions(workspace, "@odd")
+    assert (text, shown) == (
+        "",
+        "'odd\\nname' has a character that cannot be typed: rename it first",
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [("@", ""), ("a @src/m", "src/m"), ("@@src", "src"), ("mail@host", None), ("@a b", None)],
+)
+def test_a_mention_begins_a_word(line: str, words: str | None) -> None:
+    assert mention_before(line) == words
+
+
+def test_the_line_is_completed_at_the_prompt(shell: Shell) -> None:
+    (shell.workspace / "invoices.py").write_text("")
+    terminal = shell.terminal(script="hello")
+    terminal.wait_for("sandbox ready")
+    terminal.send("Read @inv")
+    terminal.wait_for("invoices.py")
+    terminal.send("\t")
+    terminal.wait_for("› Read @invoices.py")
