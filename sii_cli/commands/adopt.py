@@ -22,6 +22,7 @@ from sii_cli.options.recordings import warn
 from sii_cli.options.settings import example
 
 if TYPE_CHECKING:
+    from recordings.storage.opening import OpenFolder
     from recordings.trust.origin import RecordingOrigin
 
 _MOST_LINES = 12
@@ -97,6 +98,7 @@ class _Recording:
 def _show(folder: Path) -> list[_Recording]:
     """Print what the folder holds; return what can be trusted."""
     from recordings.storage.log import is_locked
+    from recordings.storage.opening import OpenFolder
     from recordings.store.collection import RECORDINGS
     from recordings.store.store import RecordingStore
     from recordings.store.summary import summarise
@@ -113,7 +115,8 @@ def _show(folder: Path) -> list[_Recording]:
     click.echo(f"{folder}  {counted(len(folders), 'session', 'sessions')}, {size(size_of(folder))}")
     if outcomes:
         click.echo("  " + ", ".join(f"{name} {count:,}" for name, count in outcomes.most_common()))
-    unusual = _unusual_files(folder)
+    with OpenFolder(folder) as opened:
+        unusual = _unusual_files(opened)
     if unusual:
         click.echo(f"  {counted(unusual, 'link or device', 'links and devices')}, never followed")
     return _show_foreign(folders)
@@ -150,18 +153,26 @@ def _show_foreign(folders: Sequence[Path]) -> list[_Recording]:
     return found
 
 
-def _unusual_files(folder: Path) -> int:
-    """Count the links, pipes and the like in a folder, through no link."""
+def _unusual_files(folder: OpenFolder, depth: int = 0) -> int:
+    """Count the links, pipes and the like in a folder, as deep as snapshots go."""
+    from sandbox.snapshots.entries import MAX_DEPTH
+
     unusual = 0
-    for _, folders, files, fd in os.fwalk(folder, onerror=_cannot_read, follow_symlinks=False):
-        for name in (*folders, *files):
-            mode = os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode
-            unusual += not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+    for name in folder.names():
+        status = folder.status(name)
+        if status is None or stat.S_ISREG(status.st_mode):
+            continue
+        if not stat.S_ISDIR(status.st_mode):
+            unusual += 1
+        elif depth < MAX_DEPTH:
+            try:
+                inside = folder.inner(name)
+            except OSError as error:
+                where = folder.path / name
+                raise SiiError(f"{where} cannot be read: {error.strerror}.") from error
+            with inside:
+                unusual += _unusual_files(inside, depth + 1)
     return unusual
-
-
-def _cannot_read(error: OSError) -> None:
-    raise SiiError(f"{error.filename} cannot be read: {error.strerror}.") from error
 
 
 def _trust(shown: Sequence[_Recording]) -> None:

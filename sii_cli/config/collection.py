@@ -15,6 +15,9 @@ from recordings.storage.opening import OpenFolder
 from sii_cli.config.settings import COLLECTION, CONFIG_FILE
 from sii_cli.errors import UsageError
 
+_LONGEST_PIN = 1000
+"""Characters: what a recording from elsewhere says must not make the file too long to be read."""
+
 
 def collection_values(path: Path, table: Any) -> dict[str, Any]:
     """Return `goal` and `pins` of the table in a file. Raises `UsageError`."""
@@ -35,6 +38,8 @@ def collection_values(path: Path, table: Any) -> dict[str, Any]:
 def write_pins(home: Path, pins: Mapping[str, str]) -> None:
     """Add the pins at the end of a home's file. Raises `UsageError`, `RecordingFailed`."""
     path = home / CONFIG_FILE
+    if name := next((name for name, value in pins.items() if len(value) > _LONGEST_PIN), None):
+        raise UsageError(f"Its {name} has more than {_LONGEST_PIN:,} characters: pin another.")
     before = path.read_text("utf-8") if path.exists() else ""
     # A JSON string of characters in ASCII is a TOML string.
     lines = [f"{name} = {json.dumps(value)}" for name, value in pins.items()]

@@ -14,6 +14,7 @@ import pytest
 from recordings.storage.files import replace_file
 from recordings.store.store import RecordingStore
 from recordings.trust.home_key import home_key
+from sandbox.snapshots import remove_folder
 from sii_cli.batch import adoption
 from sii_cli.config.settings import BATCH_FILE
 from tests.recordings.recording_sessions import record_session
@@ -233,3 +234,21 @@ def test_links_inside_are_named_and_never_followed(
     assert "2 links and devices, never followed" in done.stdout
     assert (outside / "file").read_text() == "mine"
     assert len(listed(shell)) == 1
+
+
+@pytest.mark.hostile
+def test_folders_without_an_end_are_moved(shell: Shell, elsewhere: Path) -> None:
+    """A model makes them in a workspace, of which a killed run leaves the copy."""
+    fd = os.open(elsewhere, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("d", dir_fd=fd)
+        inner = os.open("d", os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = inner
+    os.close(fd)
+    done = shell.sii("adopt", str(elsewhere), "--yes")
+    try:
+        assert done.returncode == 0, done.stderr
+        assert len(listed(shell)) == 1
+    finally:
+        remove_folder(shell.home / "batches" / "monday")  # pytest cannot

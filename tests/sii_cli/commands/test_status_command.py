@@ -155,3 +155,12 @@ def test_pins_keep_the_file_and_its_rights(shell: Shell) -> None:
     assert config.read_text().startswith('api_key = "secret"\n[collection]\ngoal = 5\n')
     assert config.stat().st_mode & 0o777 == 0o600
     assert status(shell)["goal"] == 5
+
+
+@pytest.mark.hostile
+def test_a_pin_that_no_setting_has_does_not_break_the_homes_file(shell: Shell) -> None:
+    shell.recorded(rounds=1, steps=1, settings={"image": "x" * (2 << 20)})
+    done = shell.sii("config", "--pin", "last")
+    assert done.returncode == 2
+    assert "Its image has more than 1,000 characters" in done.stderr
+    assert shell.sii("config").returncode == 0
