@@ -63,6 +63,11 @@ def make_folder(path: str | Path) -> None:
     os.makedirs(path, mode=OWNER_ALL, exist_ok=True)
 
 
+def is_own_folder(path: str | Path) -> bool:
+    """Whether a folder of a store is there; a link is not one, whatever it leads to."""
+    return os.path.isdir(path) and not os.path.islink(path)
+
+
 def read_link(name: str, parent: int) -> str:
     """Return where a symlink points. Raises `OSError`, `FileNotFoundError` when it is none."""
     try:

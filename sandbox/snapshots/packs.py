@@ -13,7 +13,7 @@ from typing import Any
 
 from sandbox.snapshots.errors import SnapshotDamaged
 from sandbox.snapshots.index import ObjectIndex
-from sandbox.snapshots.opening import make_folder
+from sandbox.snapshots.opening import is_own_folder, make_folder
 from sandbox.snapshots.pack import BLOCK, Block, ObjectLocation, PackWriter, read_block
 
 _CACHED = 4 << 20
@@ -143,7 +143,7 @@ class Packs:
         return place
 
     def _is_there(self) -> bool:
-        self._found = self._found or os.path.isdir(self._folder)
+        self._found = self._found or is_own_folder(self._folder)
         return self._found
 
     def _read(self, place: ObjectLocation) -> bytes:

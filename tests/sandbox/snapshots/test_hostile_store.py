@@ -16,7 +16,7 @@ from zstandard import ZstdCompressor, ZstdDecompressor
 from sandbox.snapshots import Pruner, Snapshots
 from sandbox.snapshots.changes import MAX_DIFFERING
 from sandbox.snapshots.entries import TreeEntry, decode_entries, encode_entry, encode_tree
-from sandbox.snapshots.errors import SnapshotDamaged, SnapshotError
+from sandbox.snapshots.errors import SnapshotDamaged, SnapshotError, SnapshotNotFound
 from sandbox.snapshots.index import _TABLES, ObjectIndex
 from sandbox.snapshots.pack import read_block
 from sandbox.snapshots.store import SnapshotStore
@@ -289,3 +289,20 @@ async def test_nothing_is_written_through_a_link(tmp_path: Path, name: str) -> N
         await snapshots.snapshot()
     snapshots.close()
     assert list(outside.iterdir()) == []
+
+
+async def test_packs_are_not_read_through_a_link(tmp_path: Path) -> None:
+    mine, theirs, workspace = (tmp_path / one for one in ("mine", "theirs", "workspace"))
+    workspace.mkdir()
+    (workspace / "file").write_text("mine")
+    snapshots = Snapshots(workspace, SnapshotStore(mine))
+    taken = await snapshots.snapshot()
+    snapshots.close()
+    theirs.mkdir()
+    (theirs / "packs").symlink_to(mine / "packs")
+    store = SnapshotStore(theirs)
+    assert not await store.has(taken.tree_sha256)
+    with pytest.raises(SnapshotNotFound):
+        await store.changes(None, taken.tree_sha256)
+    store.close()
+    assert list(theirs.iterdir()) == [theirs / "packs"]
