@@ -5,7 +5,6 @@ No file and no sync an object: a hundred thousand small files are a few hundred 
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import OrderedDict
 from contextlib import suppress

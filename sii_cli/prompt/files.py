@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sandbox.host_programs import find_program
+from sandbox.own_folder import OwnFolder
+from sii_cli.queries.workspaces.errors import GitFailed
+from sii_cli.queries.workspaces.git import started
 
 MOST_FILES = 500_000
 _LARGEST_LIST = 64 << 20
@@ -24,15 +27,14 @@ _PATIENCE = 10.0
 """Seconds for a program to list the files."""
 _RANKED = 2000
 """Paths that are compared; of more the shortest."""
+_DEEPEST = 128
+"""Folders within one another, as in snapshots."""
+_LEFT_OUT = (".git", "node_modules")
 _LONGEST = 300
 """Characters of a path that are searched."""
 FRESH = 3.0
 """Seconds after which a list is read again, beside the search in the one there is."""
-_GIT = (
-    *("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"),
-    *("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"),
-)
-"""The workspace's own settings run no program."""
+_GIT = ("ls-files", "-z", "--others", "--exclude-standard")
 _RG = ("--no-config", "--files", "--null", "--hidden", "--glob", "!.git")
 
 
@@ -133,50 +135,68 @@ def _in_order(listed: _Listed, words: str) -> Iterator[int]:
 
 def _paths(workspace: Path) -> list[str]:
     """Return the files of a workspace: what git, else ripgrep lists, else what is found by hand."""
-    for name, arguments in (("git", _GIT), ("rg", _RG)):
-        listed = _run(name, arguments, workspace)
-        if listed is not None:
-            return listed
+    for list_files in (_by_git, _by_ripgrep):
+        with suppress(OSError, GitFailed, subprocess.SubprocessError):
+            listed = list_files(workspace)
+            if listed is not None:
+                return listed
     return _walk(workspace)
 
 
-def _run(name: str, arguments: tuple[str, ...], workspace: Path) -> list[str] | None:
-    program = find_program(name)
+def _by_git(workspace: Path) -> list[str] | None:
+    """List what no `.gitignore` names, for an empty repository of sii's own.
+
+    The workspace's repository may be the model's work: its settings would choose programs.
+    """
+    with OwnFolder("files") as own:
+        (own / "HEAD").write_text("ref: refs/heads/none\n")
+        for name in ("objects", "refs"):
+            (own / name).mkdir()
+        where = ("-C", os.fspath(workspace), f"--git-dir={own}", f"--work-tree={workspace}")
+        with started(own, *where, *_GIT, max_bytes=0, seconds=_PATIENCE) as process:
+            return _read(process)
+
+
+def _by_ripgrep(workspace: Path) -> list[str] | None:
+    program = find_program("rg")
     if program is None:
         return None
-    env = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    with suppress(OSError, subprocess.SubprocessError):
-        process = subprocess.Popen(
-            [program, *arguments],
-            cwd=workspace,
-            env={**env, "GIT_OPTIONAL_LOCKS": "0"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+    with subprocess.Popen(
+        [program, *_RG],
+        cwd=workspace,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
         timer = threading.Timer(_PATIENCE, process.kill)
         timer.start()
         try:
-            assert process.stdout is not None
-            with process.stdout as output:
-                data = output.read(_LARGEST_LIST)
-            if len(data) == _LARGEST_LIST:
-                process.kill()
-            if process.wait() == 0 or len(data) == _LARGEST_LIST:
-                return os.fsdecode(data).split("\0")[:-1][:MOST_FILES]
+            listed = _read(process)
         finally:
             timer.cancel()
-    return None
+    return listed if process.returncode == 0 else None
+
+
+def _read(process: subprocess.Popen[bytes]) -> list[str]:
+    """Return the paths that a program lists, ended by NUL; one without an end is killed."""
+    assert process.stdout is not None
+    data = process.stdout.read(_LARGEST_LIST)
+    if len(data) == _LARGEST_LIST:
+        process.kill()
+    return os.fsdecode(data).split("\0")[:-1][:MOST_FILES]
 
 
 def _walk(workspace: Path) -> list[str]:
+    """List the files by hand, for as long as a program may take."""
+    end = time.monotonic() + _PATIENCE
     found: list[str] = []
     root = os.fspath(workspace)
     for folder, names, files in os.walk(root):
-        names[:] = sorted(name for name in names if name not in (".git", "node_modules"))
         inside = os.path.relpath(folder, root)
+        is_deep = inside.count("/") >= _DEEPEST
+        names[:] = sorted(name for name in names if name not in _LEFT_OUT and not is_deep)
         found += (name if inside == "." else f"{inside}/{name}" for name in files)
-        if len(found) > MOST_FILES:
+        if len(found) > MOST_FILES or time.monotonic() > end:
             break
     return found[:MOST_FILES]

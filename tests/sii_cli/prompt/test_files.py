@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 
+from sandbox.snapshots import remove_folder
 from sii_cli.prompt import files as files_module
 from sii_cli.prompt.completion import FileCompleter, mention_before
 from sii_cli.prompt.files import WorkspaceFiles
@@ -63,6 +65,65 @@ def test_what_git_ignores_is_left_out_and_its_settings_run_nothing(workspace: Pa
     assert files.find("big", 5) == []
     assert files.find("token", 5) == ["src/auth/token.py"]
     assert not (workspace / "run").exists()
+
+
+@pytest.mark.hostile
+def test_the_workspaces_repository_chooses_no_program(workspace: Path, tmp_path: Path) -> None:
+    """Its index lacks a folder, which git would fetch by a program that its settings name."""
+    origin, cloned, run = tmp_path / "origin", tmp_path / "cloned", tmp_path / "run"
+
+    def git(*words: str, at: Path = cloned) -> str:
+        name = ("-c", "user.name=eve", "-c", "user.email=eve@example.org")
+        done = subprocess.run(
+            ["git", *name, *words], cwd=at, check=True, capture_output=True, text=True
+        )
+        return done.stdout.strip()
+
+    for name in ("far/inner/file", "near/file"):
+        (origin / name).parent.mkdir(parents=True)
+        (origin / name).write_text(name)
+    git("init", "-q", at=origin)
+    git("add", ".", at=origin)
+    git("commit", "-qm", "all", at=origin)
+    git("clone", "-q", str(origin), str(cloned), at=tmp_path)
+    git("sparse-checkout", "init", "--cone", "--sparse-index")
+    git("sparse-checkout", "set", "near")
+    for sha in git("rev-parse", "HEAD:far", "HEAD:far/inner").split():
+        (cloned / ".git" / "objects" / sha[:2] / sha[2:]).unlink()
+    for setting, value in (
+        ("core.repositoryformatversion", "1"),
+        ("extensions.partialClone", "origin"),
+        ("remote.origin.promisor", "true"),
+        ("remote.origin.uploadpack", f"touch {run}; git-upload-pack"),
+    ):
+        git("config", setting, value)
+    assert files_of(cloned).find("file", 5) == ["near/file"]
+    assert not run.exists()
+
+
+@pytest.mark.hostile
+@pytest.mark.parametrize("program", ["git", None])
+def test_traps_in_the_workspace_hold_nothing_up(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, program: str | None
+) -> None:
+    if program is None:
+        monkeypatch.setattr(files_module, "_by_git", lambda workspace: None)
+        monkeypatch.setattr(files_module, "_by_ripgrep", lambda workspace: None)
+    monkeypatch.setattr(files_module, "_PATIENCE", 1.0)
+    os.mkfifo(workspace / "docs" / ".gitignore")
+    (workspace / "outside").symlink_to("/")
+    fd = os.open(workspace, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("d", dir_fd=fd)
+        inner = os.open("d", os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = inner
+    os.close(fd)
+    begun = time.monotonic()
+    assert "src/main.py" in files_of(workspace).find("main", 5)
+    assert time.monotonic() - begun < 10
+    assert not any("outside/" in path for path in files_of(workspace).find("outside", 5))
+    remove_folder(workspace / "d")  # pytest cannot
 
 
 def test_a_hundred_thousand_files_are_searched_in_time(
