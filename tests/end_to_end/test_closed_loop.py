@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from recordings.events import SessionStart
 from recordings.samples.reading import read_sample_events
 from recordings.storage.log import read_events
 from recordings.store.store import RecordingStore
@@ -32,6 +33,7 @@ class Home:
 
     root: Path
     server: TinyGlmServer
+    wire: str = "messages"
 
     @property
     def desk(self) -> Path:
@@ -40,6 +42,7 @@ class Home:
 
     def sii(self, *arguments: str, workspace: Path | None = None) -> str:
         settings = {**self.server.environment, "SII_TEMPERATURE": "0", "SII_SPEAKER": "ada"}
+        settings |= {"SII_WIRE": self.wire, "SII_TOKENIZER": self.server.folder}
         done = subprocess.run(
             [sys.executable, "-m", "sii_cli.main", *arguments],
             cwd=workspace or self.desk,
@@ -62,14 +65,18 @@ class Home:
         (round_,) = task.rounds
         self.sii("-p", round_.user, workspace=workspace)
         folder = RecordingStore(self.root / "home" / "recordings").resolve("last")
-        assert list(read_events(folder))
+        start = next(read_events(folder)).data
+        assert isinstance(start, SessionStart)
+        assert start.wire is not None
+        assert start.wire.kind == self.wire
         return [one.ids.generated for one in read_sample_events(folder) if one.ids.generated]
 
 
+@pytest.mark.parametrize("wire", ["messages", "ids"])
 def test_a_model_trained_on_the_export_makes_the_trajectories_again(
-    tiny_glm_server: TinyGlmServer, tmp_path: Path
+    tiny_glm_server: TinyGlmServer, tmp_path: Path, wire: str
 ) -> None:
-    teacher = Home(tmp_path / "teacher", tiny_glm_server)
+    teacher = Home(tmp_path / "teacher", tiny_glm_server, wire)
     recorded = teacher.record()
     for folder in (teacher.root / "home" / "recordings").iterdir():
         if not folder.name.startswith("."):
@@ -82,7 +89,7 @@ def test_a_model_trained_on_the_export_makes_the_trajectories_again(
     done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     with serve(student_model, tiny_glm_server.form, tmp_path / "vllm.log") as server:
-        assert Home(tmp_path / "student", server).record() == recorded
+        assert Home(tmp_path / "student", server, wire).record() == recorded
 
 
 def test_exported_messages_render_to_the_ids_that_were_served(
