@@ -30,11 +30,14 @@ FLAGS: dict[Flag, str] = {
     "argument_unterminated": "the model did not end an argument of a call, which was not run",
     "prompt_ids_differ": "the server read other ids than were sent",
     "mark_copied": "the model copied the mark that keeps a control token from being read as one",
+    "logprobs_missing": "the server did not report a log probability for each generated id",
     "written_turn": "no model generated this response: it was written by hand",
 }
 """By name. A response has them, or the `raw_generation` that follows it."""
 
-SETTLED: set[Flag] = {"redacted", "written_turn", "ids_missing", "usage_missing"}
+SETTLED: set[Flag] = {
+    *("redacted", "written_turn", "ids_missing", "usage_missing", "logprobs_missing"),
+}
 """Flags that are the same for every step of a session, or were asked for: shown once."""
 
 

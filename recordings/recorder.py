@@ -194,9 +194,12 @@ class Recorder:
         wall = time.time() - (time.monotonic() - pending.mono)
         self._write(data, origin, wall, pending.mono)
 
-    def put_blob(self, data: bytes) -> BlobRef:
-        """Write bytes as a blob; it is on the disk on return. Raises `RecordingFailed`."""
-        if self._redactor is not None:
+    def put_blob(self, data: bytes, *, is_text: bool = True) -> BlobRef:
+        """Write bytes as a blob; it is on the disk on return. Text has no secrets then.
+
+        Raises `RecordingFailed`.
+        """
+        if self._redactor is not None and is_text:
             data = self._redactor.bytes(data)
         return blobs.put_blob(self.folder, data)
 

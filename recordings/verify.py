@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from recordings.conversation.ids import CallIds, check_keep, take_ids
+from recordings.conversation.logprobs import SIZE
 from recordings.conversation.messages import (
     chain_message,
     encode_message,
@@ -203,10 +204,9 @@ class _Verifier:
         return None
 
     def _checks(self, event: Event, ids: CallIds) -> Iterator[str]:
+        for ref in event.data.blobs():
+            yield from self._blob(ref)
         match event.data:
-            case Observation() as observation:
-                for ref in observation.blobs():
-                    yield from self._blob(ref)
             case RawGeneration(step=step, flags=flags):
                 self._flagged[step] |= dict.fromkeys(flags)
             case ModelResponse() as response:
@@ -258,6 +258,10 @@ class _Verifier:
         except ValueError as error:
             yield str(error)
         self.result.ids += len(span.new) + len(generated or ())
+        if response.logprobs is not None:
+            numbers, count = response.logprobs.values.size / SIZE, len(generated or ())
+            if numbers != count:
+                yield f"{numbers:g} log probabilities for {count} generated ids"
         if usage is None or "ids_count_differs" in response.flags:
             return
         if prompt != usage.prompt_tokens:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from recordings.errors import RecordingDamaged, RecordingNotFound
-from recordings.events import BlobRef, Observation, Parent, Redaction
+from recordings.events import BlobRef, Parent, Redaction
 from recordings.storage.blobs import blob_folder, blob_path
 from recordings.storage.files import PACKED, failure
 from recordings.storage.log import LogWriter, event_of, head_of, read_checked_lines, read_lines
@@ -23,9 +23,8 @@ def copy_until(source: Path, at: int, folder: Path, log: LogWriter) -> Parent:
     """
     for line, sha256 in read_checked_lines(source):
         event = event_of(source, line)
-        if isinstance(event.data, Observation):
-            for ref in event.data.blobs():
-                _share_blob(source, folder, ref)
+        for ref in event.data.blobs():
+            _share_blob(source, folder, ref)
         log.append(line.text, durable=event.seq == at)
         if event.seq == at:
             return Parent(source.name, event.seq, sha256)

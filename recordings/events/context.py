@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 from recordings.events.names import Flag
-from recordings.events.parts import EventBase, IdSpan, MessageSpan, StreamTiming, Usage
+from recordings.events.parts import (
+    BlobRef,
+    EventBase,
+    IdSpan,
+    Logprobs,
+    MessageSpan,
+    StreamTiming,
+    Usage,
+)
 
 
 class SummaryRequest(EventBase):
@@ -36,6 +44,7 @@ class SummaryResponse(EventBase):
     `compaction` names it."""
 
     type: ClassVar[str] = "summary_response"
+    later: ClassVar[frozenset[str]] = frozenset({"logprobs"})
     durable: ClassVar[bool] = True
     step: int
     attempt: int
@@ -51,9 +60,14 @@ class SummaryResponse(EventBase):
     prompt_ids: IdSpan | None = None
     """Relative to the session's previous `model_response`, as those of the next one are."""
     generated_ids: list[int] | None = None
+    logprobs: Logprobs | None = None
     timing: StreamTiming = StreamTiming()
     fingerprint: str | None = None
     flags: list[Flag] = []
+
+    def blobs(self) -> tuple[BlobRef, ...]:
+        """Return the log probabilities, where they are kept."""
+        return () if self.logprobs is None else (self.logprobs.values,)
 
 
 class Stub(EventBase):

@@ -6,10 +6,12 @@ from typing import Any, ClassVar, Literal, TypedDict
 
 from recordings.events.names import Flag, ModelErrorKind
 from recordings.events.parts import (
+    BlobRef,
     CallRequest,
     Continuity,
     EventBase,
     IdSpan,
+    Logprobs,
     MessageSpan,
     Neutralised,
     SentTurn,
@@ -33,7 +35,7 @@ class ModelRequest(EventBase):
     """Rolling hash of the messages as sent: h(n) = sha256(h(n-1) + message n), h(0) is empty."""
     params: dict[str, Any]
     """All fields of the request's body but `messages` and `tools`. On the ids wire the body has the
-    prompt's ids instead of these and of the template's arguments."""
+    prompt's ids instead of these and of the template's arguments, and `logprobs` is a number."""
     with_tools: bool = True
     wire: Literal["ids"] | None = None
     """`None`: messages were sent."""
@@ -60,7 +62,7 @@ class ModelResponse(EventBase):
     """
 
     type: ClassVar[str] = "model_response"
-    later: ClassVar[frozenset[str]] = frozenset({"opening_ids"})
+    later: ClassVar[frozenset[str]] = frozenset({"opening_ids", "logprobs"})
     step: int
     attempt: int
     response_id: str | None = None
@@ -76,6 +78,8 @@ class ModelResponse(EventBase):
     continuity: Continuity | None = None
     """`None` when the server reported no ids."""
     generated_ids: list[int] | None = None
+    logprobs: Logprobs | None = None
+    """Where the setting `record_logprobs` asks for them."""
     opening_ids: list[int] | None = None
     """On the ids wire, the end of the prompt that belongs to the response: its role, and the
     beginning of its reasoning where the prompt has it."""
@@ -87,6 +91,10 @@ class ModelResponse(EventBase):
     """Control tokens that the model wrote as text."""
     sent: SentTurn | None = None
     """What is sent back to the model, where it differs from what it wrote (see `neutralised`)."""
+
+    def blobs(self) -> tuple[BlobRef, ...]:
+        """Return the log probabilities, where they are kept."""
+        return () if self.logprobs is None else (self.logprobs.values,)
 
 
 class ResponseFields(TypedDict):
@@ -101,6 +109,7 @@ class ResponseFields(TypedDict):
     complete: bool
     usage: Usage | None
     generated_ids: list[int] | None
+    logprobs: Logprobs | None
     timing: StreamTiming
     fingerprint: str | None
     flags: list[Flag]

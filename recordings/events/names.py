@@ -33,6 +33,7 @@ KnownFlag = Literal[
     "argument_unterminated",
     "prompt_ids_differ",
     "mark_copied",
+    "logprobs_missing",
 ]
 """Doubts about a response; `recordings.flags` describes each."""
 

@@ -25,19 +25,23 @@ class EventPart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
-class EventBase(EventPart):
-    """The base class of what events say: `type` is the name on disk, `durable` ones are synced."""
-
-    type: ClassVar[str]
-    durable: ClassVar[bool] = False
-
-
 class BlobRef(EventPart):
     """A reference to a blob: bytes kept beside the log under their hash."""
 
     sha256: str
     size: int
     """In bytes."""
+
+
+class EventBase(EventPart):
+    """The base class of what events say: `type` is the name on disk, `durable` ones are synced."""
+
+    type: ClassVar[str]
+    durable: ClassVar[bool] = False
+
+    def blobs(self) -> tuple[BlobRef, ...]:
+        """Return the blobs that the event refers to."""
+        return ()
 
 
 class IdSpan(EventPart):
@@ -126,6 +130,18 @@ class WireInfo(EventPart):
     control_tokens: list[str] = []
     """The model's control tokens. Text that spells one is sent as plain text; a chat template would
     make the token of it."""
+
+
+class Logprobs(EventPart):
+    """The log probabilities of the ids that a response generated, and how they were sampled."""
+
+    values: BlobRef
+    """A blob with one number for each generated id, in order: 32-bit floats, little-endian. They
+    are as the server reports them: vLLM's do not depend on the temperature, unless it was started
+    with another `--logprobs-mode`."""
+    model: str
+    temperature: float | None = None
+    """As the request asked for it; `None` means that the server's own was used."""
 
 
 class StreamTiming(EventPart):

@@ -70,5 +70,5 @@ class Observation(EventBase):
     """More for the screen and for analysis, by tool: a diff, a todo list, a URL, …"""
 
     def blobs(self) -> tuple[BlobRef, ...]:
-        """Return the blobs that the observation refers to."""
+        """Return the outputs that are kept."""
         return tuple(ref for ref in (self.full, self.raw) if ref is not None)

@@ -211,6 +211,7 @@ class _Rewriter:
 
     def _with_clean_blobs(self, data: EventData) -> EventData:
         if not isinstance(data, Observation):
+            self._kept_blobs.update(ref.sha256 for ref in data.blobs())  # numbers alone
             return data
         return data.model_copy(
             update={

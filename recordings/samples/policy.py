@@ -8,7 +8,7 @@ from typing import Literal
 
 from recordings.samples.sample import Reason, StepKey
 
-HARMLESS = frozenset({"usage_missing", "text_unchecked", "whitespace_differs"})
+HARMLESS = frozenset({"usage_missing", "text_unchecked", "whitespace_differs", "logprobs_missing"})
 """Flags of a response (`recordings.flags`) with which its text is still trained."""
 HARMLESS_TO_IDS = HARMLESS | {
     *("reasoning_differs", "content_differs", "text_moved", "text_after_call"),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from recordings.conversation.logprobs import encode_logprobs
 from recordings.events import BlobRef, Event, EventData, LiveDelta, LiveOutput, Origin
 
 if TYPE_CHECKING:
@@ -58,6 +59,10 @@ class EventChannel:
     def keep(self, data: bytes | None) -> BlobRef | None:
         """Keep bytes as a blob beside the log; `None` stays `None`."""
         return None if data is None else self._recorder.put_blob(data)
+
+    def keep_logprobs(self, values: Sequence[float]) -> BlobRef:
+        """Keep log probabilities as a blob beside the log."""
+        return self._recorder.put_blob(encode_logprobs(values), is_text=False)
 
     def end(self) -> None:
         """Let the reader know that the round is over."""

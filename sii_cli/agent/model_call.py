@@ -131,7 +131,7 @@ class ModelCaller:
             opening_ids=None if request.ids is None else request.ids.opening,
             neutralised=found,
             sent=sent,
-            **response_fields(done, flags=flags),
+            **response_fields(done, self._client.keep_logprobs(request, done), flags),
         )
         event = self._channel.note(response, "model")
         history.add(event)

@@ -14,6 +14,7 @@ from recordings.events import (
     EventData,
     Flag,
     LiveDelta,
+    Logprobs,
     ModelError,
     ResponseFields,
     StreamTiming,
@@ -123,6 +124,16 @@ class ModelClient:
             raise
         raise AssertionError("a model's stream ends with a completion or a final failure")
 
+    def keep_logprobs(self, request: ChatRequest, done: Completion) -> Logprobs | None:
+        """Keep the log probabilities of a response beside the recording, if it has any."""
+        if done.logprobs is None:
+            return None
+        return Logprobs(
+            values=self._channel.keep_logprobs(done.logprobs),
+            model=request.params["model"],
+            temperature=request.params.get("temperature"),
+        )
+
     async def count_tokens(self, messages: Sequence[SentMessage]) -> int | None:
         """Return how many tokens the prompt of a request with these messages has.
 
@@ -180,7 +191,9 @@ class _Received:
         )
 
 
-def response_fields(done: Completion, flags: Sequence[Flag] = ()) -> ResponseFields:
+def response_fields(
+    done: Completion, logprobs: Logprobs | None, flags: Sequence[Flag] = ()
+) -> ResponseFields:
     """Return what the events of a response have in common; `flags` are added to its own."""
     return {
         "attempt": done.attempt,
@@ -192,6 +205,7 @@ def response_fields(done: Completion, flags: Sequence[Flag] = ()) -> ResponseFie
         "complete": done.complete,
         "usage": done.usage,
         "generated_ids": done.generated_ids,
+        "logprobs": logprobs,
         "timing": StreamTiming(
             first_chunk=done.first_chunk,
             first_token=done.first_token,

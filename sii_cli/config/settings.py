@@ -181,6 +181,9 @@ class Settings:
         "How prompts are sent: as token ids, which the model's own are part of as it generated "
         "them; as messages; or as ids where `tokenizer` and the server allow it (auto).",
     )
+    record_logprobs: Switch = _setting(
+        False, "Whether the log probability of each generated token is recorded."
+    )
     idle_timeout: Seconds = _setting(120.0, "Seconds of silence after which a stream is dead.")
     retries: CountOrZero = _setting(5, "How often a failed request is sent again.")
     search_provider: Literal["ddgs", "searxng"] = _setting("ddgs", "Who searches the web.", OWN)

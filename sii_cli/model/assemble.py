@@ -23,6 +23,7 @@ from sii_cli.model.types import Completion, Delta
 ENDED = ("stop", "tool_calls")
 """Finish reasons of a response that ended by itself."""
 
+LARGEST_FLOAT = 1e38
 MAX_WORD = 1000
 """Characters of a name, an id and the like."""
 
@@ -38,7 +39,7 @@ class Assembler:
     """Reassembles one streamed completion. Shapes are vLLM's (older names included).
 
     `max_tokens` is what the request allows, `context_length` what the model can hold, `call_stop`
-    the token that ends responses with calls.
+    the token that ends responses with calls; with `logprobs` the request asked for these.
     """
 
     def __init__(
@@ -47,8 +48,10 @@ class Assembler:
         max_tokens: int | None = None,
         context_length: int | None = None,
         call_stop: int | None = None,
+        logprobs: bool = False,
     ) -> None:
         self._call_stop = call_stop
+        self._logprobs: list[float] | None = [] if logprobs else None
         self._max_tokens = max_tokens
         self._context_length = context_length
         self.limits = response_limits(max_tokens, context_length)
@@ -120,6 +123,18 @@ class Assembler:
             raise ResponseTooLarge(f"more than {self.limits.tokens:,} token ids")
         return ids
 
+    def _take_logprobs(self, choice: dict[str, Any]) -> None:
+        """Take the log probabilities of a choice, in the form of a chat or of a completion."""
+        found = choice.get("logprobs")
+        if self._logprobs is None or not found:
+            return
+        values = found.get("token_logprobs")
+        if values is None:
+            values = [one["logprob"] for one in found["content"] or ()]
+        self._logprobs += _floats(values)
+        if len(self._logprobs) > self.limits.tokens:
+            raise ResponseTooLarge(f"more than {self.limits.tokens:,} log probabilities")
+
     def _take_finish(self, choice: dict[str, Any]) -> None:
         if choice.get("finish_reason"):
             self.finish_reason = _word(choice["finish_reason"])
@@ -128,6 +143,7 @@ class Assembler:
 
     def _add_choice(self, choice: dict[str, Any]) -> Iterator[Delta]:
         self._take_ids(choice)
+        self._take_logprobs(choice)
         delta = choice.get("delta") or {}
         reasoning = delta.get("reasoning") or delta.get("reasoning_content")
         if reasoning:
@@ -191,6 +207,7 @@ class Assembler:
             usage=self._counted,
             prompt_ids=self._prompt_ids,
             generated_ids=self.generated_ids,
+            logprobs=self._logprobs if self._has_logprobs else None,
             first_chunk=first_chunk,
             first_token=first_token,
             total=total,
@@ -225,6 +242,11 @@ class Assembler:
             yield CallRequest(index=index, call_id=call_id, name=call.name, arguments=arguments)
 
     @property
+    def _has_logprobs(self) -> bool:
+        """Whether there is one log probability for each generated id."""
+        return bool(self._logprobs) and len(self._logprobs or ()) == len(self.generated_ids or ())
+
+    @property
     def _ended_at_limit(self) -> bool:
         """Whether a limit was reached, whatever the finish reason says: vLLM reports a call that
         `max_tokens` cut off as `tool_calls` when it does not stream."""
@@ -250,6 +272,8 @@ class Assembler:
         yield from self._flags_of_ids()
 
     def _flags_of_ids(self) -> Iterator[Flag]:
+        if self._logprobs is not None and not self._has_logprobs:
+            yield "logprobs_missing"
         if self._usage is None:
             yield "usage_missing"
         if self._prompt_ids is None or self.generated_ids is None:
@@ -309,6 +333,13 @@ def _ids(value: Any) -> list[int]:
     if value and not (min(value) >= 0 and max(value) <= LARGEST_ID):
         raise TypeError("numbers beyond any vocabulary for token ids")
     return value
+
+
+def _floats(values: Any) -> list[float]:
+    """Return log probabilities; a 32-bit float must hold each."""
+    if not all(type(one) in (int, float) and abs(one) < LARGEST_FLOAT for one in values):
+        raise TypeError("something else for log probabilities")
+    return list(values)
 
 
 def _server_error(error: Any) -> ModelCallFailed:

@@ -143,6 +143,8 @@ class Completion:
     usage: Usage | None = None
     prompt_ids: list[int] | None = None
     generated_ids: list[int] | None = None
+    logprobs: list[float] | None = None
+    """The log probability of each generated id, where the request asked for them."""
     first_chunk: float | None = None
     """Seconds from sending, like the two below."""
     first_token: float | None = None

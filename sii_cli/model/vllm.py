@@ -213,15 +213,17 @@ class VllmModel:
         await self._endpoints.aclose()
 
     def _assembler(self, request: ChatRequest) -> Assembler:
-        max_tokens = request.params.get("max_tokens")
+        params, length = request.params, self._context_length
+        max_tokens, logprobs = params.get("max_tokens"), bool(params.get("logprobs"))
         if request.ids is not None:
             return IdsAssembler(
-                request.ids, max_tokens=max_tokens, context_length=self._context_length
+                request.ids, max_tokens=max_tokens, context_length=length, logprobs=logprobs
             )
         return Assembler(
             max_tokens=max_tokens,
-            context_length=self._context_length,
+            context_length=length,
             call_stop=self._call_stop,
+            logprobs=logprobs,
         )
 
     def _ids_body(self, request: ChatRequest, prompt: IdsPrompt) -> bytes:
@@ -229,6 +231,8 @@ class VllmModel:
         params = {name: one for name, one in request.params.items() if name not in _OF_CHAT}
         if "max_tokens" not in params and self._context_length is not None:
             params["max_tokens"] = max(1, self._context_length - len(prompt.ids))
+        if params.get("logprobs"):
+            params["logprobs"] = 0  # a number here: of how many other tokens beside the generated
         params["stop_token_ids"] = prompt.stops
         return orjson.dumps({**params, "prompt": prompt.ids, "add_special_tokens": False})
 

@@ -15,6 +15,7 @@ SWITCHES = {
     "enable_thinking",
     "keep_reasoning",
     "read_only",
+    "record_logprobs",
     "redact_whole",
     "snapshots",
 }

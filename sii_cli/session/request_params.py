@@ -24,6 +24,8 @@ def request_params(settings: Settings, served: ServedModel) -> dict[str, Any]:
     }
     params = {"model": served.name, **STREAMING, **(profile.sampling or {})}
     params |= {name: value for name, value in set_here.items() if value is not None}
+    if settings.record_logprobs:
+        params["logprobs"] = True
     if served.stop_token_ids:
         params["stop_token_ids"] = list(served.stop_token_ids)
     arguments = _template_arguments(settings, profile)

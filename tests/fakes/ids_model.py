@@ -22,6 +22,11 @@ STREAMED = 3
 """Ids of a chunk."""
 
 
+def logprob(token: int) -> float:
+    """A log probability that 32 bits hold exactly."""
+    return -token / 64
+
+
 @dataclass(frozen=True)
 class Generated:
     """What the model generates for one request: text in which control tokens are spelled."""
@@ -57,10 +62,12 @@ class IdsModel:
         self.on_request()
         yield RequestStarted(1, "http://ids/v1")
         ids = generated(self.family, said.text)
-        assembler = IdsAssembler(request.ids, max_tokens=None, context_length=None)
+        asks = bool(request.params.get("logprobs"))
+        assembler = IdsAssembler(request.ids, max_tokens=None, context_length=None, logprobs=asks)
         prompt = [*request.ids.ids, 0] if said.misread else request.ids.ids
         chunks: list[dict[str, Any]] = [
-            {"token_ids": ids[at : at + STREAMED]} for at in range(0, len(ids), STREAMED)
+            {"token_ids": some, "logprobs": {"token_logprobs": list(map(logprob, some))}}
+            for some in (ids[at : at + STREAMED] for at in range(0, len(ids), STREAMED))
         ]
         chunks[0]["prompt_token_ids"] = prompt
         finish = "length" if said.is_cut_off else "stop"

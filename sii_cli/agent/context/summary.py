@@ -18,7 +18,7 @@ from recordings.events import (
 from sii_cli.agent.event_channel import EventChannel
 from sii_cli.agent.model_client import ModelClient, response_fields
 from sii_cli.agent.round_control import RoundOver
-from sii_cli.model.types import Completion, RequestStarted
+from sii_cli.model.types import ChatRequest, Completion, RequestStarted
 
 _FILES = resources.files("sii_cli.agent.context")
 INSTRUCTION = _FILES.joinpath("summarise.md").read_text("utf-8").strip()
@@ -81,15 +81,15 @@ class Summariser:
             return asked.model_copy(update={"messages_sha256": sha256, **sent, **where})
 
         done = await self._client.call(step, request, describe, live=False, interrupted=INTERRUPTED)
-        return self._note_response(step, done)
+        return self._note_response(step, request, done)
 
-    def _note_response(self, step: int, done: Completion) -> Event:
+    def _note_response(self, step: int, request: ChatRequest, done: Completion) -> Event:
         text, _ = self._client.neutralisation.apply((done.content or "").strip())
         span = None if done.prompt_ids is None else self._client.ids.span(done.prompt_ids)
         response = SummaryResponse(
             step=step,
             summary=FRAME.replace("{summary}", text) if text else "",
             prompt_ids=span,
-            **response_fields(done),
+            **response_fields(done, self._client.keep_logprobs(request, done)),
         )
         return self._channel.note(response, "compaction")

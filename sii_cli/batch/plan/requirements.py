@@ -27,6 +27,7 @@ HARMLESS = frozenset(
         "enable_thinking",
         "keep_reasoning",
         "wire",
+        "record_logprobs",
         "compact",
         "snapshots",
         "setup",

@@ -27,9 +27,14 @@ class IdsAssembler(Assembler):
     """Reassembles one streamed completion. The text that the server sends is not used."""
 
     def __init__(
-        self, prompt: IdsPrompt, *, max_tokens: int | None, context_length: int | None
+        self,
+        prompt: IdsPrompt,
+        *,
+        max_tokens: int | None,
+        context_length: int | None,
+        logprobs: bool = False,
     ) -> None:
-        super().__init__(max_tokens=max_tokens, context_length=context_length)
+        super().__init__(max_tokens=max_tokens, context_length=context_length, logprobs=logprobs)
         self._sent = prompt.ids
         self._reader = prompt.new_reader()
 
@@ -45,6 +50,7 @@ class IdsAssembler(Assembler):
 
     def _add_choice(self, choice: dict[str, Any]) -> Iterator[Delta]:
         self._take_prompt(choice)
+        self._take_logprobs(choice)
         for delta in self._reader.feed(self._take_ids(choice)):
             self._collected(delta.text)
             yield delta

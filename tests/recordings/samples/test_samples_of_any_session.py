@@ -261,6 +261,7 @@ def test_an_attempt_at_a_summary_that_is_none_is_never_trained(tmp_path: Path) -
         ("calls_differ", False, False),
         ("call_unterminated", False, False),
         ("written_turn", False, False),
+        ("logprobs_missing", True, True),
         ("content_differs", True, False),
         ("text_moved", True, False),
         ("whitespace_differs", True, True),

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from recordings.conversation.logprobs import read_logprobs
 from recordings.events import Event, ModelResponse, SessionStart
 from recordings.samples.build import samples_of
 from recordings.samples.sample import Sample
@@ -126,6 +127,22 @@ async def test_both_wires_send_the_same_ids_where_nothing_drifts(
             for wire in ("ids", "messages")
         ]
         assert by_wire[0] == by_wire[1], conversation["name"]
+
+
+@pytest.mark.parametrize("wire", ["ids", "messages"])
+async def test_each_generated_id_has_a_log_probability(
+    tiny_glm_server: TinyGlmServer, tmp_path: Path, wire: str
+) -> None:
+    conversation = trained_conversations(tiny_glm_server.folder)[0]
+    asked = {"wire": wire, "record_logprobs": True}
+    events = await held(tiny_glm_server, tmp_path / wire, conversation, **asked)
+    for _, _, _, response in rebuilt(events):
+        assert response.flags == []
+        assert response.logprobs is not None
+        values = read_logprobs(tmp_path / wire, response.logprobs)
+        assert len(values) == len(response.generated_ids or [])
+        assert all(-2 < one <= 0 for one in values), "the model knows this conversation by heart"
+    assert verify(tmp_path / wire).whole
 
 
 async def test_another_tokenizer_is_found_before_anything_is_sent(
