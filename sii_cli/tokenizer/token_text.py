@@ -8,7 +8,12 @@ from typing import Any
 
 import orjson
 
-from sii_cli.tokenizer.tokenizer_file import FILE, UnknownTokenizer, byte_characters
+from sii_cli.tokenizer.tokenizer_file import (
+    UnknownTokenizer,
+    byte_characters,
+    read_tokenizer,
+    tokenizer_path,
+)
 
 Piece = tuple[bool, str]
 """Whether it is a special token, and its text."""
@@ -24,10 +29,10 @@ class TokenText:
     @classmethod
     def load(cls, path: Path) -> TokenText:
         """Read a tokenizer file, or the one in a model's folder. Raises `UnknownTokenizer`."""
-        if path.is_dir():
-            path = path / FILE
+        path = tokenizer_path(path)
+        content = read_tokenizer(path)
         try:
-            parsed: dict[str, Any] = orjson.loads(path.read_bytes())
+            parsed: dict[str, Any] = orjson.loads(content)
             decode = {character: byte for byte, character in enumerate(byte_characters())}
             added = {token["id"]: token["content"] for token in parsed["added_tokens"]}
             tokens = {
@@ -35,8 +40,6 @@ class TokenText:
                 for text, number in parsed["model"]["vocab"].items()
                 if number not in added
             }
-        except OSError as error:
-            raise UnknownTokenizer(f"{path} cannot be read ({error.strerror})") from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UnknownTokenizer(f"{path} is not a byte-level tokenizer ({error!r})") from None
         return cls(tokens, added)

@@ -11,7 +11,11 @@ from typing import Any
 import orjson
 from tiktoken import Encoding
 
+from recordings.storage.opening import read_named
+
 FILE = "tokenizer.json"
+LARGEST = 256 << 20
+"""Bytes of a file; those of models with 250,000 tokens have 35 million."""
 
 _WORDS = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"  # GPT-2's
 _WHOLE = r"[\s\S]+"
@@ -22,18 +26,28 @@ class UnknownTokenizer(Exception):
     """Raised when a tokenizer cannot be built; the message says why."""
 
 
+def tokenizer_path(path: Path) -> Path:
+    """Return the tokenizer file of a model's folder; a file is that itself."""
+    return path / FILE if path.is_dir() else path
+
+
+def read_tokenizer(path: Path) -> bytes:
+    """Return the content of a tokenizer file. Raises `UnknownTokenizer`."""
+    try:
+        return read_named(path, LARGEST)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise UnknownTokenizer(f"{path} cannot be read ({why})") from None
+
+
 def load_encoding(path: Path) -> Encoding:
     """Return the encoding of a tokenizer file, or of the one in a model's folder.
 
     Raises `UnknownTokenizer`.
     """
-    if path.is_dir():
-        path = path / FILE
+    path = tokenizer_path(path)
     try:
-        parsed = orjson.loads(path.read_bytes())
-        return _encoding(path, parsed)
-    except OSError as error:
-        raise UnknownTokenizer(f"{path} cannot be read ({error.strerror})") from None
+        return _encoding(path, orjson.loads(read_tokenizer(path)))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UnknownTokenizer(f"{path} is not a tokenizer that is known here ({error})") from None
 

@@ -8,8 +8,17 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
+from typing import TYPE_CHECKING
 
-from sii_cli.tokenizer.tokenizer_file import FILE, UnknownTokenizer, byte_characters
+from sii_cli.tokenizer.tokenizer_file import (
+    UnknownTokenizer,
+    byte_characters,
+    read_tokenizer,
+    tokenizer_path,
+)
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 Piece = str | int
 """Plain text, or the id of a control token."""
@@ -24,13 +33,8 @@ class Vocabulary:
 
     def __init__(self, content: bytes, name: str) -> None:
         """`content`: of the file `name`. Raises `UnknownTokenizer`."""
-        from tokenizers import Tokenizer  # slow to import
-
         self.sha256 = hashlib.sha256(content).hexdigest()
-        try:
-            self._plain = Tokenizer.from_str(content.decode())
-        except Exception as error:  # tokenizers raises nothing more special
-            raise UnknownTokenizer(f"{name} is not a tokenizer ({str(error)[:200]})") from None
+        self._plain = _parse(content, name)
         added = self._plain.get_added_tokens_decoder()
         self.control = {token.content: number for number, token in added.items()}
         """Ids of the control tokens by their text."""
@@ -87,11 +91,18 @@ class Vocabulary:
                 text = self._plain.id_to_token(token) if 0 <= token < _BEYOND_IDS else None
                 if text is None:
                     return b""
-                known = bytes(self._bytes[character] for character in text)
+                known = self._bytes_of_entry(text)
             else:
                 known = name.encode()
             self._known[token] = known
         return known
+
+    def _bytes_of_entry(self, text: str) -> bytes:
+        """Return the bytes of an entry; one that is not byte-level spells itself."""
+        try:
+            return bytes(self._bytes[character] for character in text)
+        except KeyError:
+            return text.encode("utf-8", "replace")
 
     def spell(self, ids: Iterable[int]) -> str:
         """Return what ids spell, control tokens included."""
@@ -100,12 +111,10 @@ class Vocabulary:
     def _prove(self, name: str) -> None:
         """Raise `UnknownTokenizer` unless text and control tokens are told apart."""
         spelled = " ".join(self.control)
-        try:
-            ids = self.encode(spelled)
-            is_plain = self.names.keys().isdisjoint(ids) and self.spell(ids) == spelled
-        except KeyError:
-            raise UnknownTokenizer(f"{name} is not a byte-level tokenizer") from None
-        if not is_plain:
+        ids = self.encode(spelled)
+        if self.spell(ids) != spelled:
+            raise UnknownTokenizer(f"{name} is not a byte-level tokenizer")
+        if not self.names.keys().isdisjoint(ids):
             raise UnknownTokenizer(f"{name} cannot tell text from control tokens")
 
 
@@ -114,8 +123,7 @@ def load_vocabulary(path: Path) -> Vocabulary:
 
     It is read once a process. Raises `UnknownTokenizer`.
     """
-    if path.is_dir():
-        path = path / FILE
+    path = tokenizer_path(path)
     try:
         changed = path.stat()
         with _LOADING:
@@ -126,4 +134,15 @@ def load_vocabulary(path: Path) -> Vocabulary:
 
 @lru_cache(maxsize=4)
 def _load(path: Path, _changed: int, _size: int) -> Vocabulary:
-    return Vocabulary(path.read_bytes(), str(path))
+    return Vocabulary(read_tokenizer(path), str(path))
+
+
+def _parse(content: bytes, name: str) -> Tokenizer:
+    from tokenizers import Tokenizer  # slow to import
+
+    try:
+        return Tokenizer.from_str(content.decode())
+    except BaseException as error:  # tokenizers raises nothing more special, and panics
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise UnknownTokenizer(f"{name} is not a tokenizer ({str(error)[:200]})") from None

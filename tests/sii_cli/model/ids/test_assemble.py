@@ -24,10 +24,9 @@ BASH = call(GLM47, "bash", ("command", "ls"))
 PROMPT = [1, 2, 3]
 
 
-def assembler(**limits: int) -> IdsAssembler:
+def assembler(max_tokens: int | None = None, context: int | None = None) -> IdsAssembler:
     prompt = IdsPrompt(PROMPT, [3], [], lambda: reader(GLM47))
-    about = {"max_tokens": limits.get("max_tokens"), "context_length": limits.get("context")}
-    return IdsAssembler(prompt, **about)
+    return IdsAssembler(prompt, max_tokens=max_tokens, context_length=context)
 
 
 def chunk(ids: Any, finish: str | None = None, **more: Any) -> dict[str, Any]:
