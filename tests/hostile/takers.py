@@ -765,6 +765,7 @@ REASONS: dict[str, tuple[str, ...]] = {
         *(
             "recordings.index.approvals:*",
             "recordings.conversation.authors:*",
+            "recordings.conversation.restore:*",
             "recordings.storage.opening:*",
             "recordings.review*",
             "recordings.trust.*",
