@@ -11,11 +11,13 @@ from typing import Any, assert_never
 import orjson
 
 from recordings.events import (
+    Attachment,
     Check,
     Compaction,
     Edit,
     EventData,
     HarnessMessage,
+    HumanCommand,
     Interrupt,
     ModelDelta,
     ModelError,
@@ -68,7 +70,7 @@ def message_of(data: EventData) -> dict[str, Any] | None:
             return {"role": "system", "content": data.system_prompt}
         case UserMessage():
             return {"role": "user", "content": data.text if data.sent is None else data.sent}
-        case HarnessMessage():
+        case HarnessMessage() | Attachment():
             return {"role": "system", "content": data.text}
         case Observation():
             return {"role": "tool", "tool_call_id": data.call_id, "content": data.text}
@@ -82,7 +84,7 @@ def message_of(data: EventData) -> dict[str, Any] | None:
             return None
         case Interrupt() | Check() | SimulatedUser() | QueryOutcome() | RoundEnd():
             return None
-        case PendingMessage() | PendingReturned():
+        case PendingMessage() | PendingReturned() | HumanCommand():
             return None
         case Edit() | Rewind() | Redaction() | SessionEnd():
             return None

@@ -12,6 +12,7 @@ from recordings.events.batch import (
 )
 from recordings.events.context import Compaction, Stub, SummaryRequest, SummaryResponse
 from recordings.events.envelope import Event, LiveDelta, LiveOutput, Parent
+from recordings.events.human import Attachment, HumanCommand
 from recordings.events.model import (
     ModelDelta,
     ModelError,
@@ -64,6 +65,7 @@ from recordings.events.workspace import FileChange, Snapshot, SnapshotFailed
 
 __all__ = [
     "EVENT_TYPES",
+    "Attachment",
     "BlobRef",
     "BreakCause",
     "CallRequest",
@@ -82,6 +84,7 @@ __all__ = [
     "Flag",
     "HarnessMessage",
     "HarnessReason",
+    "HumanCommand",
     "IdSpan",
     "Interrupt",
     "LiveDelta",

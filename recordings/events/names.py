@@ -70,6 +70,7 @@ KnownReason = Literal[
     "new_sandbox",
     "workspace_changed",
     "undo",
+    "human_command",
     "imported",
 ]
 """Why the harness sent the model a message."""

@@ -6,7 +6,9 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-Origin = Literal["human", "query", "model", "tool", "harness", "annotator", "compaction"]
+Origin = Literal[
+    "human", "query", "model", "tool", "harness", "annotator", "attachment", "compaction"
+]
 """Who wrote the text of an event; training masks depend on it."""
 
 

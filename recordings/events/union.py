@@ -6,6 +6,7 @@ from typing import get_args
 
 from recordings.events.batch import Check, QueryOutcome, SimulatedUser
 from recordings.events.context import Compaction, Stub, SummaryRequest, SummaryResponse
+from recordings.events.human import Attachment, HumanCommand
 from recordings.events.model import (
     ModelDelta,
     ModelError,
@@ -41,6 +42,8 @@ EventData = (
     | UserMessage
     | PendingMessage
     | PendingReturned
+    | Attachment
+    | HumanCommand
     | HarnessMessage
     | ModelRequest
     | ModelDelta

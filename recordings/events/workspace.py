@@ -33,11 +33,13 @@ class Snapshot(EventBase):
     type: ClassVar[str] = "snapshot"
     step: int
     """The last step whose calls had ended; 0 before the first."""
-    cause: Literal["start", "step", "round", "resume", "before", "undo", "restore", "fork"]
-    """Why it was taken. `round` and `resume` have changes that others made, between rounds or
-    processes. `undo` and `restore` restored an earlier tree, and `before` is the tree until then:
-    when neither follows it, they were interrupted. `fork` wrote the tree of the shared events into
-    the fork's own directory."""
+    cause: Literal[
+        "start", "step", "round", "resume", "command", "before", "undo", "restore", "fork"
+    ]
+    """Why it was taken. `command` has what a `human_command` changed. `round` and `resume` have
+    changes that others made, between rounds or processes. `undo` and `restore` restored an earlier
+    tree, and `before` is the tree until then: when neither follows it, they were interrupted.
+    `fork` wrote the tree of the shared events into the fork's own directory."""
     tree: str
     """sha256 of the root's tree: equal workspaces have equal hashes."""
     changes: list[FileChange] = []

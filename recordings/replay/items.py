@@ -9,12 +9,14 @@ from typing import Literal, assert_never
 from recordings.conversation.outages import OF_THE_INSTALLATION, TOOL_INFRA
 from recordings.conversation.rewind import REWIND_WHY
 from recordings.events import (
+    Attachment,
     Check,
     Compaction,
     Edit,
     Event,
     EventData,
     HarnessMessage,
+    HumanCommand,
     Interrupt,
     LiveDelta,
     LiveOutput,
@@ -157,7 +159,11 @@ def _note(data: EventData) -> tuple[str, bool]:
             return f"Edited by {by} ({', '.join(parts)}). {why}".rstrip(), False
         case Rewind(why=why):
             return f"Went back to before a message: {REWIND_WHY[why]}.", False
-        case HarnessMessage(text=text) | SummaryResponse(summary=text):
+        case HumanCommand(command=command, text=text) as ran:
+            return f"The human ran: {command}\n{text}", bool(ran.error or ran.exit_code)
+        case HarnessMessage(reason="human_command"):
+            return "", False  # the command shows it
+        case Attachment(text=text) | HarnessMessage(text=text) | SummaryResponse(summary=text):
             return text, False
         case Compaction(kind="stubs"):
             return "Old observations were left out to make room.", False

@@ -93,6 +93,10 @@ def workspace_at(recording: Path, seq: int) -> WorkspaceAt | None:
     return state.result()
 
 
+_BETWEEN = ("start", "round", "resume", "command", "before")
+"""Causes of snapshots that say more about the moment before them."""
+
+
 class _State:
     """The last snapshot up to an event, and whether it has all changes."""
 
@@ -119,7 +123,9 @@ class _State:
                 pass  # the step has not ended
             case Snapshot(cause="step", step=step) if step == self._step:
                 self.feed(event)
-            case Snapshot(cause="start" | "round" | "resume" | "before") if self._step == 0:
+            case Snapshot(cause="start" | "round" | "resume" | "command" | "before") if (
+                self._step == 0
+            ):
                 self.feed(event)
             case SnapshotFailed() | SessionResume():
                 pass

@@ -188,6 +188,12 @@ class AgentLoop:
         """
         return self._stream(self._compact)
 
+    def between_rounds(
+        self, work: Callable[[], Coroutine[None, None, None]]
+    ) -> AsyncGenerator[Item, None]:
+        """Do other work between rounds, and yield what it records and shows."""
+        return self._stream(work)
+
     async def _stream(
         self, work: Callable[[], Coroutine[None, None, None]]
     ) -> AsyncGenerator[Item, None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import time
 from collections import deque
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 TWICE = 2.0
 """Seconds within which a second Ctrl-C leaves."""
+SHELL = re.compile(r"(!{1,2})\s*(.*\S)\s*", re.DOTALL)
+"""A command of the human; with `!!` the model does not read of it."""
 WHETHER_DONE = "Is the task done? y yes · n no · Enter skips"
 
 
@@ -225,6 +228,8 @@ class InteractivePrompt:
             self._show_queue()
             if self._commands.is_command(text):
                 await self._run_command(text)
+            elif shell := SHELL.fullmatch(text):
+                await self._session.run_command(shell[2], told=shell[1] == "!")
             else:
                 await self._session.send(text)
 

@@ -146,6 +146,11 @@ class PromptSession:
         assert self._session is not None
         await self._run_round(self._draw(self._session.compact()))
 
+    async def run_command(self, command: str, *, told: bool) -> None:
+        """Run a command of the human in the session's shell."""
+        assert self._session is not None
+        await self._run_round(self._draw(self._session.run_command(command, told=told)))
+
     async def _run_round(self, work: Coroutine[Any, Any, None]) -> None:
         self._activity.begin(WAITING)
         self._round = asyncio.create_task(work)

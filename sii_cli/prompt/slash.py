@@ -17,6 +17,8 @@ KEYS = {
     "Esc, Ctrl-C": "interrupt the round; what was done is kept",
     "Ctrl-C": "clear the line; twice on an empty one: leave",
     "Ctrl-D": "leave",
+    "@": "name a file or a folder of the workspace",
+    "!CMD, !!CMD": "run a command in the sandbox; with !! the model does not read of it",
     "Up, Ctrl-R": "recall, search the history",
 }
 

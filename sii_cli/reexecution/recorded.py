@@ -10,7 +10,9 @@ from pathlib import Path
 from recordings.errors import RecordingDamaged
 from recordings.events import (
     Event,
+    HumanCommand,
     Observation,
+    Permission,
     SandboxEnd,
     SandboxStart,
     SessionResume,
@@ -19,6 +21,7 @@ from recordings.events import (
     SnapshotFailed,
     ToolCall,
 )
+from recordings.storage.encoding import encode
 from recordings.storage.log import read_events
 
 
@@ -146,6 +149,13 @@ class _Reader:
             case Observation() as observation:
                 self.observed[observation.call_id] = observation
                 self.last = event.mono
+            case HumanCommand() as ran:
+                yield from self.end()
+                call, observation = _as_call(ran, event.seq)
+                self.begun[call.call_id] = (event.seq, call)
+                self.observed[call.call_id] = observation
+                yield from self.end()
+                self.last = event.mono
             case Snapshot() | SnapshotFailed():
                 if not self.running:
                     yield from self.end()
@@ -182,3 +192,29 @@ class _Reader:
             self.pause = 0.0 if self.last is None else max(0.0, event.mono - self.last)
         self.begun[call.call_id] = (event.seq, call)
         self.step = call.step
+
+
+def _as_call(ran: HumanCommand, seq: int) -> tuple[ToolCall, Observation]:
+    """Return a command of the human as a call of `bash`, which runs it as well."""
+    call_id = f"human-{seq}"
+    parsed = {"command": ran.command}
+    call = ToolCall(
+        step=ran.step,
+        call_id=call_id,
+        index=0,
+        name="bash",
+        arguments=encode(parsed).decode(),
+        parsed=parsed,
+        approval=Permission(by="human", mode="human_command"),
+    )
+    observation = Observation(
+        step=ran.step,
+        call_id=call_id,
+        name="bash",
+        text=ran.text,
+        error=ran.error,
+        exit_code=ran.exit_code,
+        seconds=ran.seconds,
+        truncated=ran.truncated,
+    )
+    return call, observation

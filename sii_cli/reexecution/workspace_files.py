@@ -59,7 +59,7 @@ class RecordedFiles:
 
         Changes by others between rounds are applied here too. Raises `SnapshotError`.
         """
-        if snapshot is None or snapshot.cause == "step":
+        if snapshot is None or snapshot.cause in ("step", "command"):
             self._expect(snapshot)
             return []
         reports = await self.step_ends()

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from recordings.conversation.rewind import REWIND_WHY
 from recordings.events import (
+    Attachment,
     CallRequest,
     Check,
     Compaction,
@@ -23,6 +24,7 @@ from recordings.events import (
     EventData,
     Flag,
     HarnessMessage,
+    HumanCommand,
     Interrupt,
     LiveDelta,
     LiveOutput,
@@ -50,6 +52,7 @@ from sii_cli.agent.event_channel import Item
 from sii_cli.render.calls import call_label, render_call
 from sii_cli.render.changes import changes_line
 from sii_cli.render.endings import check_lines, outcome_text
+from sii_cli.render.human import attachment_line, command_lines
 from sii_cli.render.markdown import MarkdownStream
 from sii_cli.render.observations import BAR, render_observation
 from sii_cli.render.screen import MAX_TAIL, PAPER, Screen, TailLine
@@ -325,6 +328,7 @@ class _Output:
 _CAUSES = {
     "round": "changed since: ",
     "resume": "changed since: ",
+    "command": "changed by your command: ",
     "before": "changed since: ",
     "undo": "restored: ",
     "restore": "restored: ",
@@ -355,6 +359,12 @@ def _note(data: EventData, width: int | None) -> list[Text]:
             return [Text(text.rstrip(), "magenta")]
         case Rewind():
             return [Text(f"went back to before a message: {REWIND_WHY[data.why]}", "magenta")]
+        case HumanCommand():
+            return command_lines(data)
+        case Attachment():
+            return [attachment_line(data)]
+        case HarnessMessage(reason="human_command"):
+            return []  # the command shows it
         case HarnessMessage():
             return [Text(f"note to the model: {one_line(data.text, 300)}", "dim yellow")]
         case ModelError(retry_in=float() as wait):

@@ -41,6 +41,7 @@ from sii_cli.import_path import leave_out
 from sii_cli.model.ids.choose import choose_wire
 from sii_cli.model.types import Model, ServedModel
 from sii_cli.session.events import NO_QUERY, QueryOrigin, session_end
+from sii_cli.session.human_command import run_human_command, told_note
 from sii_cli.session.memory import keep_freed_memory
 from sii_cli.session.opening import RecordingOpener
 from sii_cli.session.pins import departure_sentence, departures_of
@@ -188,6 +189,30 @@ class Session:
             raise RoundOver("limit", "there is nothing to sum up")
         loop = self._loop or await self._open_recording()
         async with self._streaming(loop.compact()) as items:
+            async for item in items:
+                yield item
+
+    async def run_command(self, command: str, *, told: bool) -> AsyncGenerator[Item, None]:
+        """Run a command of the human in the session's shell, between rounds; yield what happens.
+
+        Where it is `told`, the model reads of it before the next message. Raises `SandboxError`
+        when there is no sandbox, and what `send` raises.
+        """
+        loop = self._loop or await self._open_recording()
+
+        async def work() -> None:
+            ran = await run_human_command(
+                command,
+                told=told,
+                loop=loop,
+                sandbox=self._lease.get,
+                tracker=self._tracker,
+                speaker=self.settings.speaker,
+            )
+            if told:
+                self._pending_notes.append(told_note(ran))
+
+        async with self._streaming(loop.between_rounds(work)) as items:
             async for item in items:
                 yield item
 

@@ -32,7 +32,7 @@ from sii_cli.workspace.history import snapshot_store
 
 _LOG = logger(__name__)
 
-Cause = Literal["start", "step", "round", "resume", "before", "undo", "restore"]
+Cause = Literal["start", "step", "round", "resume", "command", "before", "undo", "restore"]
 MAX_NAMED = 200
 """The most changes that one event names."""
 MAX_FILES = 200_000

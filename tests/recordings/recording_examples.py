@@ -1,6 +1,7 @@
 """One example of every event, as a short session would record it; the document shows them."""
 
 from recordings.events import (
+    Attachment,
     BlobRef,
     CallRequest,
     Check,
@@ -12,6 +13,7 @@ from recordings.events import (
     EventData,
     FileChange,
     HarnessMessage,
+    HumanCommand,
     IdSpan,
     Interrupt,
     MessageSpan,
@@ -212,6 +214,27 @@ EXAMPLES: list[tuple[EventData, Origin]] = [
             changed=[],
         ),
         "tool",
+    ),
+    (
+        HumanCommand(
+            step=1,
+            command="git stash",
+            text="No local changes to save",
+            told=True,
+            exit_code=0,
+            seconds=0.02,
+            speaker="ada",
+        ),
+        "human",
+    ),
+    (
+        Attachment(
+            path="ledger/money.py",
+            lines=(1, 2),
+            sha256="5d2f0f6c8a2d3d0b4a5c6e7f8091a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3",
+            text="The human attached ledger/money.py, lines 1 to 2:\n\nfrom decimal import Decimal",
+        ),
+        "attachment",
     ),
     (
         HarnessMessage(
