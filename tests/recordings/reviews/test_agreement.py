@@ -1,4 +1,4 @@
-"""Agreement: the figures of irrCAC 0.4.4 and krippendorff 0.9.0, which are no part of sii's tests.
+"""Agreement: the figures of irrCAC 0.4.4 and krippendorff 0.9.0, which tests do not import.
 
 The numbers were computed once with them, in an environment of their own, from the data below.
 """
