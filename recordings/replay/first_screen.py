@@ -25,6 +25,8 @@ from recordings.storage.line_index import APART, CALL, SAID, USER
 from recordings.store.checks import LastCheck
 from recordings.store.summary import RecordingSummary, summarise
 
+MOST_FILES = 10_000
+"""Changed files of a recording that are shown."""
 _MOST_PLACES = 50
 _MOST_CITED = 200
 _LONGEST_ANSWER = 1 << 18
@@ -161,6 +163,8 @@ def _files(outline: Outline) -> Iterator[ChangedFile]:
     for number in range(len(outline)):
         for change in (one for snapshot in outline.changes(number) for one in snapshot.changes):
             before, entries = found.get(change.path, (None, []))
+            if before is None and len(found) == MOST_FILES:
+                continue
             found[change.path] = (_sum(before, change), [*entries, number])
     for change, entries in found.values():
         yield ChangedFile(change, tuple(dict.fromkeys(entries)))

@@ -45,8 +45,8 @@ class Outline:
             self._firsts.append(first)
             self._abouts.append(about)
             self._count(index.marks[about])
-        self.snapshots = [self.index.event(seq) for seq in index.snapshots]
-        self._changes: dict[int, list[Snapshot]] = {}
+        self._changes: dict[int, list[int]] = {}
+        """By entry, the places of its snapshots among those of the index."""
         self._edits = {self.with_event(seq) for seq, mark in enumerate(index.marks) if mark & EDIT}
         self._find_changes()
 
@@ -85,25 +85,22 @@ class Outline:
         marks, abouts = self.index.marks, self._abouts
         return next((one for one in numbers if marks[abouts[one]] & USER), None)
 
-    def changes(self, number: int) -> list[Snapshot]:
-        """Return the snapshots of what an entry changed in the workspace."""
-        return self._changes.get(number, [])
+    def changes(self, number: int) -> Iterator[Snapshot]:
+        """Yield the snapshots of what an entry changed in the workspace."""
+        return map(self._snapshot, self._changes.get(number, ()))
 
     @property
     def trees(self) -> tuple[str, str] | None:
         """The workspace's first and last tree, or `None` without snapshots."""
-        trees = [event.data.tree for event in self.snapshots if isinstance(event.data, Snapshot)]
-        return (trees[0], trees[-1]) if trees else None
+        last = len(self.index.snapshots) - 1
+        return None if last < 0 else (self._snapshot(0).tree, self._snapshot(last).tree)
 
     def trees_of(self, number: int) -> tuple[str, str] | None:
         """Return the trees before and after an entry, or `None` where it changed nothing."""
-        before = None
-        for event in self.snapshots:
-            if isinstance(event.data, Snapshot):
-                if before is not None and event.data in self.changes(number):
-                    return before, event.data.tree
-                before = event.data.tree
-        return None
+        place = next((one for one in self._changes.get(number, ()) if one), None)
+        if place is None:
+            return None
+        return self._snapshot(place - 1).tree, self._snapshot(place).tree
 
     def _count(self, mark: int) -> None:
         rounds, steps = (self._rounds[-1], self._steps[-1]) if self._rounds else (0, 0)
@@ -112,14 +109,20 @@ class Outline:
 
     def _find_changes(self) -> None:
         """Find which entry each snapshot is of: it may come after the next step has begun."""
-        for event in self.snapshots:
-            data, number = event.data, self.with_event(event.seq) or 0
-            if not isinstance(data, Snapshot) or data.cause != "step" or not data.changes:
+        for place, seq in enumerate(self.index.snapshots):
+            data, number = self._snapshot(place), self.with_event(seq) or 0
+            if data.cause != "step" or not data.changes:
                 continue
             said = self.index.event(self._abouts[number]).data
             if isinstance(said, ModelResponse) and said.step > data.step and number:
                 number -= 1
-            self._changes.setdefault(number, []).append(data)
+            self._changes.setdefault(number, []).append(place)
+
+    def _snapshot(self, place: int) -> Snapshot:
+        """Read a snapshot; they are not held, because what one lists may be long."""
+        data = self.index.event(self.index.snapshots[place]).data
+        assert isinstance(data, Snapshot)
+        return data
 
 
 def _find_entries(marks: bytearray) -> Iterator[tuple[int, int]]:

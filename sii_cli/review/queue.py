@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, Unpack
 
+from recordings.errors import RecordingError
 from sii_cli.config.settings import find_key_home
 from sii_cli.options.filters import open_indexes
+from sii_cli.options.recordings import warn
 from sii_cli.queue.drafts import Drafts
 from sii_cli.queue.leases import Item, Leases
 from sii_cli.queue.order import QueueEntry, in_order
@@ -79,7 +81,8 @@ class ReviewQueue:
     def next(self) -> QueuedRecording | None:
         """Return the next recording, which the reviewer holds then, or `None` when none waits.
 
-        One that the reviewer holds already comes first. Raises `SiiError`, `RecordingError`.
+        One that the reviewer holds already comes first; one that cannot be read is left out, with a
+        warning. Raises `SiiError`.
         """
         self._look()
         return self._take() or (self._take() if self._look(again=True) else None)
@@ -113,7 +116,11 @@ class ReviewQueue:
             if not self._leases.take(item, self._reviewer, entry.places):
                 continue
             # A verdict may have been given since the index was read: the files decide.
-            sha256, places = self._now(folder)
+            try:
+                sha256, places = self._now(folder)
+            except RecordingError as error:  # it costs the others nothing
+                warn(str(error))
+                sha256, places = "", 0
             if places and self._leases.take(item, self._reviewer, places):
                 return QueuedRecording(folder, sha256, len(self._entries))
             self._leases.release(item, self._reviewer)

@@ -14,6 +14,7 @@ from recordings.events import UserMessage
 from recordings.recorder import Recorder
 from recordings.reviews.protocol import DEFAULT_PROTOCOL, ReviewProtocol
 from recordings.reviews.reviews import add_review
+from recordings.storage.files import REVIEWS
 from sii_cli.errors import SiiError
 from sii_cli.queue import leases
 from sii_cli.queue.leases import LEASES
@@ -191,3 +192,19 @@ def test_without_the_file_of_leases_the_queue_is_the_same(
     for file in shell.home.glob(f"{LEASES}*"):
         file.unlink()
     assert len(queue_of(queues, "ann")) == len(folders) - 1
+
+
+@pytest.mark.hostile
+def test_a_damaged_recording_keeps_nobody_from_the_others(
+    queues: ExitStack, folders: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    ann = queue_of(queues, "ann")
+    assert len(ann) == len(folders)
+    bad = taken(ann).folder
+    (bad / REVIEWS).write_text("{}\n")
+    given = []
+    while (one := ann.next()) is not None:
+        given.append(one.folder)
+        ann.send(one, verdict="approve")
+    assert sorted(given) == sorted({*folders} - {bad})
+    assert f"{bad / REVIEWS} is damaged" in capsys.readouterr().err
