@@ -14,6 +14,7 @@ from recordings.events import (
     Attachment,
     Check,
     Compaction,
+    Consent,
     Edit,
     EventData,
     HarnessMessage,
@@ -27,6 +28,8 @@ from recordings.events import (
     Observation,
     PendingMessage,
     PendingReturned,
+    PermissionAnswer,
+    PermissionRequest,
     QueryOutcome,
     RawGeneration,
     Redaction,
@@ -80,6 +83,8 @@ def message_of(data: EventData) -> dict[str, Any] | None:
             return None
         case RawGeneration() | ModelError() | SummaryRequest():
             return None
+        case Consent() | PermissionRequest() | PermissionAnswer():
+            return None  # the model reads a refusal in the call's observation
         case Snapshot() | SnapshotFailed() | Compaction():
             return None
         case Interrupt() | Check() | SimulatedUser() | QueryOutcome() | RoundEnd():

@@ -44,6 +44,7 @@ from recordings.events.revision import Edit, Redaction
 from recordings.events.sandbox import NetworkRequest, SandboxEnd, SandboxStart
 from recordings.events.session import (
     CheckFound,
+    Consent,
     Delivery,
     HarnessMessage,
     Interrupt,
@@ -59,7 +60,14 @@ from recordings.events.session import (
     SessionStatus,
     UserMessage,
 )
-from recordings.events.tools import Observation, Permission, ToolCall, ToolOutput
+from recordings.events.tools import (
+    Observation,
+    Permission,
+    PermissionAnswer,
+    PermissionRequest,
+    ToolCall,
+    ToolOutput,
+)
 from recordings.events.union import EVENT_TYPES, EventData
 from recordings.events.workspace import FileChange, Snapshot, SnapshotFailed
 
@@ -73,6 +81,7 @@ __all__ = [
     "CheckFound",
     "CheckedRequirement",
     "Compaction",
+    "Consent",
     "Continuity",
     "Delivery",
     "Edit",
@@ -104,6 +113,8 @@ __all__ = [
     "PendingMessage",
     "PendingReturned",
     "Permission",
+    "PermissionAnswer",
+    "PermissionRequest",
     "QueryOutcome",
     "QueryStatus",
     "RawGeneration",

@@ -79,6 +79,27 @@ class SessionResume(EventBase):
     """What was running when the last process ended; it is not repeated automatically."""
 
 
+class Consent(EventBase):
+    """What the speaker allows to be done with this session; it follows the start, or a resume."""
+
+    type: ClassVar[str] = "consent"
+    durable: ClassVar[bool] = True
+    speaker: str | None = None
+    """Pseudonym."""
+    asked: bool
+    """Whether the speaker was asked; without a prompt nobody is."""
+    training: bool | None = None
+    """Whether models may be trained with it."""
+    leaves_team: bool | None = None
+    """Whether it may be given to others than the speaker's team."""
+    license: str | None = None
+    """Licence that the speaker puts the own part of it under."""
+    text_sha256: str | None = None
+    """Of the text that the speaker answered."""
+    answered: float | None = None
+    """Seconds since the epoch."""
+
+
 class CheckFound(EventPart):
     """The result of one check of `sii doctor`."""
 

@@ -10,10 +10,45 @@ from recordings.events.parts import BlobRef, EventBase, EventPart, Neutralised, 
 class Permission(EventPart):
     """Whether a call may run, and who decided."""
 
-    by: Literal["human", "mode", "nobody"]
+    later: ClassVar[frozenset[str]] = frozenset({"rule"})
+    by: Literal["human", "mode", "nobody", "rule"]
     mode: str
     allowed: bool = True
     words: str | None = None
+    """What the human said of a refusal, or why else the call was refused."""
+    rule: str | None = None
+    """The rule that decided, or that made sii ask the human."""
+
+
+class PermissionRequest(EventBase):
+    """The human is asked whether a call of the last response may run; the call waits."""
+
+    type: ClassVar[str] = "permission_request"
+    durable: ClassVar[bool] = True
+    step: int
+    call_id: str
+    name: str
+    about: list[str] = []
+    """What of the call is in question: the commands of a shell command, or a path."""
+    rule: str | None = None
+    """The rule that asks; `None`: the mode."""
+    mode: str
+
+
+class PermissionAnswer(EventBase):
+    """The human answered a `permission_request`. One without an answer was interrupted."""
+
+    type: ClassVar[str] = "permission_answer"
+    durable: ClassVar[bool] = True
+    step: int
+    call_id: str
+    answer: Literal["once", "session", "no"]
+    words: str | None = None
+    """Why not, in the human's words; the model reads them as the human's."""
+    rules: list[str] = []
+    """What is allowed until the session is left."""
+    speaker: str | None = None
+    """Pseudonym of the human."""
 
 
 class ToolCall(EventBase):

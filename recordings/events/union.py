@@ -17,6 +17,7 @@ from recordings.events.model import (
 from recordings.events.revision import Edit, Redaction
 from recordings.events.sandbox import NetworkRequest, SandboxEnd, SandboxStart
 from recordings.events.session import (
+    Consent,
     HarnessMessage,
     Interrupt,
     PendingMessage,
@@ -29,12 +30,19 @@ from recordings.events.session import (
     SessionStart,
     UserMessage,
 )
-from recordings.events.tools import Observation, ToolCall, ToolOutput
+from recordings.events.tools import (
+    Observation,
+    PermissionAnswer,
+    PermissionRequest,
+    ToolCall,
+    ToolOutput,
+)
 from recordings.events.workspace import Snapshot, SnapshotFailed
 
 EventData = (
     SessionStart
     | SessionResume
+    | Consent
     | ServerCheck
     | SandboxStart
     | SandboxEnd
@@ -50,6 +58,8 @@ EventData = (
     | ModelResponse
     | RawGeneration
     | ModelError
+    | PermissionRequest
+    | PermissionAnswer
     | ToolCall
     | ToolOutput
     | Observation

@@ -31,6 +31,7 @@ _REASONS = {
     "cut_off": "the message was cut off before its stop token",
     "flagged": "the response has flags",
     "failed_call": "a call of the step failed",
+    "refused": "a human or a rule did not permit a call of the step",
     "repeated": "the model repeated itself",
     "compaction": "the model summarised its own session",
     "after_outage": "an earlier call of the round hit an outage",

@@ -32,6 +32,7 @@ from recordings.pins import departures
 from recordings.redaction.secrets import SecretFinder
 from recordings.reviews.reviews import counted_reviews, excluded_events
 from recordings.samples.build import samples_of
+from recordings.samples.policy import SamplePolicy
 from recordings.samples.sample import LeftOut, Reason, Sample, StepKey
 from recordings.storage.files import failure
 
@@ -214,16 +215,19 @@ class _Export:
             yield from self._samples(unit)
             return
         names = (unit.chosen.id, unit.rejected.id)
-        found = pair_up(names, self._samples(unit.chosen), self._samples(unit.rejected))
+        worse = self._samples(unit.rejected, replace(self._policy, refused="train"))
+        found = pair_up(names, self._samples(unit.chosen), worse)
         for one in found:
             if isinstance(one, Pair) or one.rejected or one.recording not in self._reported:
                 yield one
         self._reported.update(names)
 
-    def _samples(self, source: ChosenRecording) -> Iterator[Sample | LeftOut]:
+    def _samples(
+        self, source: ChosenRecording, policy: SamplePolicy | None = None
+    ) -> Iterator[Sample | LeftOut]:
         return samples_of(
             source.folder,
-            self._policy,
+            policy or self._policy,
             excluded=excluded_events(
                 counted_reviews(source.folder, self._options.keys_of(source.folder))
             ),

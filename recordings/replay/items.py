@@ -12,6 +12,7 @@ from recordings.events import (
     Attachment,
     Check,
     Compaction,
+    Consent,
     Edit,
     Event,
     EventData,
@@ -28,6 +29,8 @@ from recordings.events import (
     Observation,
     PendingMessage,
     PendingReturned,
+    PermissionAnswer,
+    PermissionRequest,
     QueryOutcome,
     RawGeneration,
     Redaction,
@@ -50,6 +53,7 @@ from recordings.events import (
     UserMessage,
 )
 from recordings.outcomes import is_failure, outcome_line, outcome_of
+from recordings.permissions import permission_line
 from recordings.replay.timeline import timeline
 from recordings.store.checks import LastCheck
 
@@ -171,6 +175,10 @@ def _note(data: EventData) -> tuple[str, bool]:
             return message, True
         case Interrupt():
             return "Interrupted.", False
+        case PermissionRequest(name=name, about=about):
+            return f"May {name} run? {'; '.join(about)}".rstrip(), False
+        case PermissionAnswer() as answered:
+            return permission_line(answered), False
         case SandboxEnd(reason="lost", detail=detail):
             return f"The sandbox was lost. {detail}", True
         case SessionResume():
@@ -191,7 +199,14 @@ def _note(data: EventData) -> tuple[str, bool]:
         case QueryOutcome(status=status, score=score, reason=reason):
             ended = outcome_of(status)
             return f"Outcome: {outcome_line(ended, score, reason)}", is_failure(ended)
-        case Stub() | SimulatedUser() | Redaction() | PendingMessage() | PendingReturned():
+        case (
+            Consent()
+            | Stub()
+            | SimulatedUser()
+            | Redaction()
+            | PendingMessage()
+            | PendingReturned()
+        ):
             return "", False
         case UserMessage() | ModelRequest() | ModelResponse() | ToolCall() | Observation():
             return "", False  # shown as items of their own

@@ -39,6 +39,8 @@ class SamplePolicy:
     after_outage: Literal["train", "mask"] = "mask"
     """Steps of a round after a call that hit an outage (`tool_infra`): what a model does and says
     without what it asked for should not be learned."""
+    refused: Literal["train", "mask"] = "mask"
+    """Steps with a call that a human or a rule refused. They may be the worse side of a pair."""
 
 
 DEFAULT_POLICY = SamplePolicy()
@@ -46,6 +48,8 @@ COMPACTION: tuple[Reason, str] = (
     "compaction",
     "the model summed up its own session",  # words: allow
 )
+REFUSED = "rejected"
+"""Error of a call that was not permitted."""
 AFTER_OUTAGE: tuple[Reason, str] = "after_outage", "an earlier call of its round hit an outage"
 
 
@@ -91,6 +95,11 @@ def judge(step: SampleStep, policy: SamplePolicy) -> tuple[Reason, str] | None:
         (step.is_blank or "redacted" in step.flags, "redacted", ""),
         (not step.complete, "cut_off", "it did not end on a stop token"),
         (bool(flags), "flagged", ", ".join(flags)),
+        (
+            REFUSED in step.errors and policy.refused == "mask",
+            "refused",
+            "a call was not permitted",
+        ),
         (bool(step.errors) and policy.failed_calls == "mask", "failed_call", _named(step.errors)),
         (step.is_repeated and policy.repeated == "mask", "repeated", ""),
         (step.origin == "compaction" and policy.compaction == "mask", *COMPACTION),

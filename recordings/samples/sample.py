@@ -16,6 +16,7 @@ Reason = Literal[
     "cut_off",
     "flagged",
     "failed_call",
+    "refused",
     "repeated",
     "compaction",
     "after_outage",

@@ -7,7 +7,7 @@ import codecs
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from recordings.conversation.outages import TOOL_INFRA
 from recordings.errors import RecordingError
@@ -19,6 +19,8 @@ from recordings.events import (
     Observation,
     Origin,
     Permission,
+    PermissionAnswer,
+    PermissionRequest,
     ToolCall,
     Truncation,
 )
@@ -134,7 +136,7 @@ class ToolCaller:
         self, step: int, call: CallRequest, observed: dict[int, RecordedObservation]
     ) -> None:
         parsed = self._toolbox.parse(call.arguments)
-        permission = await self._permit(call.name, parsed)
+        permission = await self._permission(step, call, parsed)
         self._channel.note(
             ToolCall(
                 step=step,
@@ -159,6 +161,44 @@ class ToolCaller:
         self._observe(step, call, result, time.monotonic() - started, observed)
         if result.error == "sandbox_unavailable":
             raise RoundOver("infra", result.text)
+
+    async def _permission(
+        self, step: int, call: CallRequest, parsed: dict[str, Any] | None
+    ) -> Permission:
+        """Return whether the call may run; a human who is asked may take any time."""
+        decided = await self._permit(call.name, parsed)
+        if isinstance(decided, Permission):
+            return decided
+        request = PermissionRequest(
+            step=step,
+            call_id=call.call_id,
+            name=call.name,
+            about=list(decided.about),
+            rule=decided.rule,
+            mode=decided.mode,
+        )
+        self._channel.note(request, "harness")
+        answer = await decided.answer(decided)
+        rules = [str(one) for one in decided.grants] if answer.kind == "session" else []
+        recorded = self._channel.note(
+            PermissionAnswer(
+                step=step,
+                call_id=call.call_id,
+                answer=answer.kind,
+                words=answer.words,
+                rules=rules,
+                speaker=answer.speaker,
+            ),
+            "human",
+        ).data
+        assert isinstance(recorded, PermissionAnswer)
+        return Permission(
+            by="human",
+            mode=decided.mode,
+            allowed=answer.kind != "no",
+            words=recorded.words,  # without secrets
+            rule=decided.rule,
+        )
 
     async def _result(self, call: CallRequest, permission: Permission) -> ToolResult:
         if not permission.allowed:
@@ -231,7 +271,7 @@ def _refusal(permission: Permission) -> str:
     """Return what the model reads of a call that may not run."""
     if permission.by != "human":
         return f"This call is not allowed. {permission.words or ''}".strip()
-    said = f" They said: {permission.words}" if permission.words else ""
+    said = f" They said: “{permission.words}”" if permission.words else ""
     return f"The human did not allow this call.{said}"
 
 

@@ -89,6 +89,9 @@ FORMATS = tuple(name.replace("_", "-") for name in TARGETS)
 @click.option("--train-repeated", is_flag=True, help="Train steps that repeat others too.")
 @click.option("--train-compaction", is_flag=True, help="Train the model's summaries too.")
 @click.option(
+    "--train-refused", is_flag=True, help="Train steps with a call that was not permitted, too."
+)
+@click.option(
     "--train-after-outage",
     is_flag=True,
     help="Train also what follows a call that failed for a reason of the installation, in its "
@@ -256,6 +259,7 @@ def _export_options(options: dict[str, Any], protocol: ReviewProtocol) -> Export
         repeated="train" if options["train_repeated"] else "mask",
         compaction="train" if options["train_compaction"] else "mask",
         after_outage="train" if options["train_after_outage"] else "mask",
+        refused="train" if options["train_refused"] else "mask",
     )
     return ExportOptions(
         policy=policy,

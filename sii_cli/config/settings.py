@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         Names,
         OutputBytes,
         PathValue,
+        PermissionRules,
         Seconds,
         Secret,
         Switch,
@@ -188,6 +189,18 @@ class Settings:
     retries: CountOrZero = _setting(5, "How often a failed request is sent again.")
     search_provider: Literal["ddgs", "searxng"] = _setting("ddgs", "Who searches the web.", OWN)
     searxng_url: Url | None = _setting(None, "URL of a SearXNG server.", OWN)
+    permissions: Literal["auto", "ask"] = _setting(
+        "auto",
+        "Whether the prompt asks before a call that may change something (ask). Without a prompt "
+        "nothing is asked, and this is auto.",
+        OWN,
+    )
+    permission_rules: PermissionRules = _setting(
+        (),
+        "Rules of calls, `TOOL: PATTERN -> ACTION`, where `*` is any text and the action is allow, "
+        "ask or refuse; the first that fits decides. Where nobody can be asked, ask refuses.",
+        OWN_FILES,
+    )
     speaker: Name | None = _setting(None, "Pseudonym of the human, for the recording.", OWN)
     ask_at_exit: Switch = _setting(
         True, "Whether `/exit` asks the speaker whether the task is done.", OWN_FILES

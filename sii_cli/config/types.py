@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 from sandbox.backends import BACKENDS
 from sandbox.network.addresses import is_public
 from sandbox.network.hosts import as_address, parse_pattern
+from sii_cli.config.permission_rules import parse_rule
 
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
 UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
@@ -67,6 +68,10 @@ def _host(text: str) -> str:
     if as_address(pattern.name) and not is_public(pattern.name):
         raise ValueError("private, local and metadata addresses are never reached")
     return text
+
+
+def _rule(text: str) -> str:
+    return str(parse_rule(text))
 
 
 def _path(value: Any) -> Any:
@@ -129,6 +134,11 @@ Hosts = Annotated[
     tuple[Annotated[Name, AfterValidator(_host)], ...],
     BeforeValidator(_list),
     Field(title='public hosts, such as "packages.example.org,*.example.org,example.org:8080"'),
+]
+PermissionRules = Annotated[
+    tuple[Annotated[Name, AfterValidator(_rule)], ...],
+    BeforeValidator(_lines),
+    Field(title='TOOL: PATTERN -> allow, ask or refuse, such as "bash: git push* -> ask"'),
 ]
 Count = Annotated[int, BeforeValidator(_number), Field(ge=1, title="a whole number of at least 1")]
 CountOrZero = Annotated[

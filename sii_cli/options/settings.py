@@ -41,6 +41,7 @@ PLACEHOLDERS = {
     "speaker": "NAME",
     "tokenizer": "PATH",
     "wire": "auto|ids|messages",
+    "permissions": "auto|ask",
     "redact": "known|patterns|names|entropy",
 }
 

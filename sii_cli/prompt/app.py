@@ -26,6 +26,7 @@ from sii_cli.prompt.completion import make_completer
 from sii_cli.prompt.files import WorkspaceFiles
 from sii_cli.prompt.keys import make_keys
 from sii_cli.prompt.paste import Pastes
+from sii_cli.prompt.permission_dialog import Choice
 from sii_cli.prompt.question import Question
 from sii_cli.prompt.slash import GivenCommand, NotDone, SlashCommands
 from sii_cli.prompt.view import View
@@ -129,6 +130,9 @@ class InteractivePrompt:
     def submit(self) -> None:
         """Accept the input: a command, or a message that is sent after those before it."""
         text = self._pastes.expand(self._view.input.text)
+        if self.gives_reason:
+            self.session.dialog.refuse(text)
+            return
         if not text.strip():
             return
         self._view.input.history.append_string(text)
@@ -172,6 +176,29 @@ class InteractivePrompt:
         """End the prompt."""
         if self._view.app.is_running and not self._view.app.is_done:
             self._view.app.exit()
+
+    @property
+    def asked(self) -> bool:
+        """Whether a question about a call waits whose keys are meant for it by now."""
+        return self._session is not None and self._session.dialog.takes_keys
+
+    @property
+    def gives_reason(self) -> bool:
+        """Whether the line takes the reason of a refusal."""
+        return self._session is not None and self._session.dialog.wants_words
+
+    def choose(self, choice: Choice) -> None:
+        """Answer the question about a call."""
+        self.session.dialog.choose(choice)
+
+    def give_up_reason(self) -> None:
+        """Return from the reason of a refusal to the question."""
+        self.session.dialog.give_up_words()
+
+    def next_mode(self) -> None:
+        """Change to the next mode of permissions."""
+        if self._session is not None:
+            self._session.next_mode()
 
     def paste(self, text: str) -> None:
         """Put a paste on the input line, folded when it is long."""

@@ -9,6 +9,8 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.key_binding.key_processor import KeyPress
 from prompt_toolkit.keys import Keys
 
+from sii_cli.prompt.permission_dialog import CHOICES, Choice
+
 
 class KeyActions(Protocol):
     """What keys can ask for."""
@@ -53,9 +55,54 @@ class KeyActions(Protocol):
         """End the prompt."""
         ...
 
+    @property
+    def asked(self) -> bool:
+        """Whether a question waits whose keys are meant for it by now."""
+        ...
+
+    @property
+    def gives_reason(self) -> bool:
+        """Whether the line takes the reason of a refusal."""
+        ...
+
+    def choose(self, choice: Choice) -> None:
+        """Answer the question."""
+        ...
+
+    def give_up_reason(self) -> None:
+        """Return from the reason to the question."""
+        ...
+
+    def next_mode(self) -> None:
+        """Change to the next mode of permissions."""
+        ...
+
     def paste(self, text: str) -> None:
         """Put a paste on the input line."""
         ...
+
+
+def _add_permission_keys(keys: KeyBindings, actions: KeyActions, typing: Condition) -> None:
+    """Bind the answers: digits on an empty line, and with Alt at any time."""
+    asked = Condition(lambda: actions.asked)
+    empty = Condition(lambda: actions.empty)
+
+    def bind(choice: Choice) -> None:
+        @keys.add(choice, filter=typing & asked & empty)
+        @keys.add("escape", choice, filter=typing & asked)
+        def _(event: KeyPressEvent) -> None:
+            actions.choose(choice)
+
+    for choice in CHOICES:
+        bind(choice)
+
+    @keys.add("escape", filter=typing & Condition(lambda: actions.gives_reason))
+    def _(event: KeyPressEvent) -> None:
+        actions.give_up_reason()
+
+    @keys.add("s-tab", filter=typing)
+    def _(event: KeyPressEvent) -> None:
+        actions.next_mode()
 
 
 def make_keys(actions: KeyActions) -> KeyBindings:
@@ -63,6 +110,7 @@ def make_keys(actions: KeyActions) -> KeyBindings:
     keys = KeyBindings()
     typing = Condition(lambda: actions.typing)
     busy = Condition(lambda: actions.busy)
+    reason = Condition(lambda: actions.gives_reason)
 
     @keys.add(Keys.Any, filter=Condition(lambda: actions.asking), eager=True)
     def _(event: KeyPressEvent) -> None:
@@ -83,7 +131,9 @@ def make_keys(actions: KeyActions) -> KeyBindings:
     def _(event: KeyPressEvent) -> None:
         event.current_buffer.insert_text("\n")
 
-    @keys.add("escape", filter=typing & busy)
+    _add_permission_keys(keys, actions, typing)
+
+    @keys.add("escape", filter=typing & busy & ~reason)
     def _(event: KeyPressEvent) -> None:
         actions.interrupt()
 
@@ -93,7 +143,9 @@ def make_keys(actions: KeyActions) -> KeyBindings:
 
     @keys.add("c-c", filter=typing)
     def _(event: KeyPressEvent) -> None:
-        if actions.busy:
+        if actions.gives_reason:
+            actions.give_up_reason()
+        elif actions.busy:
             actions.interrupt()
         else:
             actions.cancel()

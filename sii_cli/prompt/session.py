@@ -20,6 +20,7 @@ from sandbox.protocol import SandboxError
 from sii_cli import __version__
 from sii_cli.agent.context.budget import Fill, context_length
 from sii_cli.agent.event_channel import Item
+from sii_cli.agent.permissions import MODES
 from sii_cli.agent.round_control import RoundOver
 from sii_cli.assembly import start_debug_log
 from sii_cli.config.homes import home_words
@@ -27,6 +28,8 @@ from sii_cli.config.load import load_settings
 from sii_cli.config.settings import Settings
 from sii_cli.errors import UsageError, explain
 from sii_cli.model.errors import ModelCallFailed
+from sii_cli.prompt.permission_dialog import PermissionDialog
+from sii_cli.prompt.rules import rules_lines
 from sii_cli.prompt.slash import NotDone
 from sii_cli.prompt.view import View
 from sii_cli.render.activity import FRAME, Activity
@@ -34,6 +37,7 @@ from sii_cli.render.changes import change_lines
 from sii_cli.render.renderer import EventRenderer
 from sii_cli.render.screen import Painter, TailLine
 from sii_cli.render.wrap import break_line
+from sii_cli.session.permissions import make_permissions
 from sii_cli.session.resume import ResumedRecording
 from sii_cli.session.session import Session
 from sii_cli.session.sign_off import SignOff
@@ -87,6 +91,8 @@ class PromptSession:
         self._model = ""
         self._signed_off_at = 0
         """Steps that there were when the speaker last said whether the task is done."""
+        self.dialog = PermissionDialog(view, settings.speaker)
+        self.permissions = make_permissions(settings, self.dialog.ask, settings.permissions)
         self._departs: list[str] = []
         """What differs from the collection's pins."""
 
@@ -121,7 +127,10 @@ class PromptSession:
         await self.close()
         self._activity, self._signed_off_at = Activity(), 0
         self._server, self._sandbox = ("dim", "asking"), ("dim", "starting")
-        self._session = await Session.open(self._settings, mode="interactive", resumed=resumed)
+        self.permissions = make_permissions(self._settings, self.dialog.ask, self.permissions.mode)
+        self._session = await Session.open(
+            self._settings, mode="interactive", resumed=resumed, permit=self.permissions
+        )
         if resumed is not None:
             name = resumed.folder.name
             self._say(f"Resumed {name}; `sii show {name}{home_words()}` shows it.", style="dim")
@@ -219,6 +228,16 @@ class PromptSession:
             return await asyncio.to_thread(say, SignOff(self._settings, folder))
         except (UsageError, RecordingError) as error:
             raise NotDone(str(error)) from None
+
+    def next_mode(self) -> None:
+        """Change to the next mode of permissions; it holds from the next call on."""
+        at = MODES.index(self.permissions.mode) + 1
+        self.permissions.mode = MODES[at % len(MODES)]
+        self._show_status()
+
+    def rules(self) -> None:
+        """Print the mode, the rules with their source, and what was decided lately."""
+        self._say(*rules_lines(self.permissions, self._settings.sources))
 
     def interrupt(self) -> None:
         """Interrupt the running round; what was done is kept."""
@@ -329,6 +348,8 @@ class PromptSession:
             (f"class:{self._server[0]}", f" · server {self._server[1]}"),
             (f"class:{self._sandbox[0]}", f" · sandbox {self._sandbox[1]}"),
         ]
+        if self.permissions.mode == "ask":
+            parts.append(("class:warning", " · asks before changes"))
         if self._departs:
             parts.append(("class:error", f" · departs: {', '.join(self._departs)}"))
         if self._session is not None and self._session.context is not None:

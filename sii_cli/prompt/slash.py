@@ -20,6 +20,7 @@ KEYS = {
     "@": "name a file or a folder of the workspace",
     "!CMD, !!CMD": "run a command in the sandbox; with !! the model does not read of it",
     "Up, Ctrl-R": "recall, search the history",
+    "Shift-Tab": "ask before calls that may change something, or permit them (auto)",
 }
 
 

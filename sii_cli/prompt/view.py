@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import termios
+import time
 import tty
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -72,6 +73,9 @@ class View:
         self.running = ""
         self.hint = ""
         self.queue: Sequence[str] = ()
+        self.question_drawn: float | None = None
+        """When the question was drawn, by the monotonic clock."""
+        self._question: Callable[[int], Sequence[str]] | None = None
         self.status: StyleAndTextTuples = []
         self.input = Buffer(
             history=history,
@@ -115,6 +119,11 @@ class View:
         """Draw again, soon."""
         self.app.invalidate()
 
+    def ask(self, rows: Callable[[int], Sequence[str]] | None) -> None:
+        """Show a question, whose rows depend on the width; `None` removes it."""
+        self._question, self.question_drawn = rows, None
+        self.refresh()
+
     def take_above(self) -> str:
         """Return the lines that were not printed yet."""
         text, self._above = "".join(self._above), []
@@ -129,6 +138,8 @@ class View:
         output.write_raw(self.take_above().replace("\n", "\r\n"))
 
     def _end_update(self) -> None:
+        if self._question is not None and self.question_drawn is None:
+            self.question_drawn = time.monotonic()
         self.app.output.write_raw(END_UPDATE)
         self.app.output.flush()
 
@@ -139,6 +150,7 @@ class View:
                 _lines(self._tail_text),
                 _lines(self._running_text),
                 _lines(self._queue_text),
+                _lines(self._question_text),
                 Window(
                     self._input_control,
                     height=Dimension(min=1, max=INPUT_ROWS),
@@ -168,6 +180,12 @@ class View:
         style = "class:warning" if self.hint else "class:running"
         text = self.hint or self.running
         return [(style, fit(text, self.size.columns - 1))] if text else []
+
+    def _question_text(self) -> StyleAndTextTuples:
+        if self._question is None:
+            return []
+        width = self.size.columns - 1
+        return _join([("class:warning", fit(row, width)) for row in self._question(width)])
 
     def _queue_text(self) -> StyleAndTextTuples:
         width = self.size.columns - 1

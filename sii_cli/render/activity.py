@@ -15,6 +15,8 @@ from recordings.events import (
     ModelRequest,
     ModelResponse,
     Observation,
+    PermissionAnswer,
+    PermissionRequest,
     RoundEnd,
     SessionStart,
     SummaryRequest,
@@ -141,6 +143,10 @@ class Activity:
                 self._count(response.usage)
             case Compaction() as compaction:
                 self.fill = Fill(compaction.after, self.fill.length, compaction.exact)
+            case PermissionRequest():
+                self.begin("waiting for your answer")
+            case PermissionAnswer():
+                self._change("working")
             case ToolCall() as call:
                 self._running[call.call_id] = (one_line(call.name, 40), self._clock())
             case Observation() as observation:

@@ -5,12 +5,13 @@ The arguments are the model's: of any shape, and never trusted.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from rich.text import Text
 
-from recordings.events import ToolCall
+from recordings.events import CallRequest, Permission, ToolCall
 from sii_cli.render.figures import counted
 from sii_cli.text.sanitise import one_line, sanitise
 
@@ -31,6 +32,43 @@ def render_call(call: ToolCall, *, fold: bool = True) -> list[Text]:
     if call.name in _PROGRAMS:
         return _program(call, _text(call.parsed, _PROGRAMS[call.name]), fold)
     return _TOOLS.get(call.name, _any_tool)(call.name, call.parsed)
+
+
+def proposed_call(asked: CallRequest, *, fold: bool = True) -> list[Text]:
+    """Return the lines of a call that a human is asked about: also what it would write."""
+    try:
+        parsed = json.loads(asked.arguments)
+    except ValueError:
+        parsed = None
+    arguments: Arguments | None = parsed if isinstance(parsed, dict) else None
+    call = ToolCall(
+        step=0,
+        call_id=asked.call_id,
+        index=asked.index,
+        name=asked.name,
+        arguments=asked.arguments,
+        parsed=arguments,
+        approval=Permission(by="nobody", mode=""),
+    )
+    written = list(_written(asked.name, arguments or {}))
+    shown = written[:MAX_LINES] if fold else written
+    lines = [Text(f"  {sign} {one_line(line, MAX_LINE)}", style) for sign, style, line in shown]
+    if len(written) > len(shown):
+        hidden = counted(len(written) - len(shown), "line", "lines")
+        lines.append(Text(f"  … +{hidden}", style="dim"))
+    return [*render_call(call, fold=fold), *lines]
+
+
+def _written(name: str, arguments: Arguments) -> Iterator[tuple[str, str, str]]:
+    """Yield the lines that a call would take out of a file and put into it: sign, style, line."""
+    edits = arguments.get("edits") if name == "edit_file" else None
+    if name == "write_file":
+        edits = [{"new": arguments.get("content")}]
+    for edit in edits if isinstance(edits, list) else ():
+        for key, sign, style in (("old", "-", "red"), ("new", "+", "green")):
+            text = edit.get(key) if isinstance(edit, dict) else None
+            for line in text.splitlines() if isinstance(text, str) else ():
+                yield sign, style, line
 
 
 def call_label(call: ToolCall) -> str:

@@ -13,62 +13,38 @@ from typing import assert_never
 from rich.console import RenderableType
 from rich.text import Text
 
-from recordings.conversation.rewind import REWIND_WHY
 from recordings.events import (
-    Attachment,
     CallRequest,
-    Check,
-    Compaction,
-    Edit,
     Event,
     EventData,
     Flag,
-    HarnessMessage,
-    HumanCommand,
-    Interrupt,
     LiveDelta,
     LiveOutput,
     ModelDelta,
-    ModelError,
     ModelRequest,
     ModelResponse,
     NetworkRequest,
     Observation,
-    QueryOutcome,
+    PermissionAnswer,
+    PermissionRequest,
     RawGeneration,
-    Rewind,
-    RoundEnd,
-    SandboxEnd,
     SandboxStart,
-    SessionStart,
     Snapshot,
-    SnapshotFailed,
     ToolCall,
     ToolOutput,
-    UserMessage,
 )
 from recordings.flags import SETTLED, describe_flags
 from sii_cli.agent.event_channel import Item
-from sii_cli.render.calls import call_label, render_call
-from sii_cli.render.changes import changes_line
-from sii_cli.render.endings import check_lines, outcome_text
-from sii_cli.render.human import attachment_line, command_lines
+from sii_cli.render.calls import call_label, proposed_call, render_call
 from sii_cli.render.markdown import MarkdownStream
+from sii_cli.render.notes import note_lines
 from sii_cli.render.observations import BAR, render_observation
 from sii_cli.render.screen import MAX_TAIL, PAPER, Screen, TailLine
 from sii_cli.render.wrap import GrowingRows, LineStream, wrap
-from sii_cli.text.sanitise import one_line, sanitise
+from sii_cli.text.sanitise import one_line
 
 OUTPUT_ROWS = 6
 """Rows of a running call's output in the tail."""
-ENDINGS = {
-    "limit": "Stopped at a limit",
-    "cut_off": "Stopped",
-    "empty": "Stopped",
-    "loop": "Stopped",
-    "infra": "Stopped",
-    "failed": "Stopped",
-}
 
 
 class EventRenderer:
@@ -84,6 +60,8 @@ class EventRenderer:
         self._calls: dict[str, ToolCall] = {}
         self._outputs: dict[str, _Output] = {}
         self._last_call: str | None = None
+        self._in_question: set[str] = set()
+        """Calls that were drawn when the human was asked about them."""
         self._refused: set[str] = set()
         self._held: list[Text] = []
         """Lines that came while prose was streaming."""
@@ -120,6 +98,10 @@ class EventRenderer:
                 self._response(data)
             case RawGeneration():
                 self._flags(data.step, data.flags)
+            case PermissionRequest():
+                self._permission_request(data)
+            case PermissionAnswer():
+                self._screen.print(*note_lines(data, None))
             case ToolCall():
                 self._call(data)
             case Observation():
@@ -129,12 +111,14 @@ class EventRenderer:
             case Snapshot():
                 self._hold(data)
             case SandboxStart() if self._calls:  # the first call waited for it
-                self._screen.print(*(Text(BAR).append_text(line) for line in _note(data, None)))
+                self._screen.print(
+                    *(Text(BAR).append_text(line) for line in note_lines(data, None))
+                )
             case SandboxStart() if self._prose is not None:
                 self._hold(data)
             case _:
                 self._end_prose()
-                self._section(*_note(data, self._screen.width if self._screen.live else None))
+                self._section(*note_lines(data, self._screen.width if self._screen.live else None))
 
     # What the model says
 
@@ -189,7 +173,7 @@ class EventRenderer:
 
     def _hold(self, data: EventData) -> None:
         """Draw lines beside the prose: now, or once it has ended."""
-        self._held = [*self._held, *_note(data, None)]
+        self._held = [*self._held, *note_lines(data, None)]
         self._show_held()
 
     def _show_held(self) -> None:
@@ -210,13 +194,25 @@ class EventRenderer:
 
     # What the calls do
 
+    def _permission_request(self, data: PermissionRequest) -> None:
+        """Draw the call in question, with what it would write."""
+        self._end_prose()
+        asked = self._asked.get(data.call_id)
+        if asked is not None:
+            self._in_question.add(data.call_id)
+            self._section(*proposed_call(asked, fold=self.fold))
+        by = f"the rule {data.rule}" if data.rule else f"the mode {data.mode}"
+        self._screen.print(Text(BAR + one_line(f"asked by {by}", 200), "yellow"))
+
     def _call(self, data: ToolCall) -> None:
         self._end_prose()
         beside = self._last_call is not None and self._last_call in self._calls
         self._calls[data.call_id] = data
         self._last_call = data.call_id
         lines = render_call(data, fold=self.fold)
-        if beside:  # calls that run at the same time stand together
+        if data.call_id in self._in_question:
+            self._in_question.discard(data.call_id)
+        elif beside:  # calls that run at the same time stand together
             self._screen.print(*lines)
         else:
             self._section(*lines)
@@ -323,83 +319,3 @@ class _Output:
     def tail(self) -> list[TailLine]:
         rows = [*self._rows, self._lines.growing] if self._lines.growing else [*self._rows]
         return [(True, BAR + row) for row in rows[-OUTPUT_ROWS:]]
-
-
-_CAUSES = {
-    "round": "changed since: ",
-    "resume": "changed since: ",
-    "command": "changed by your command: ",
-    "before": "changed since: ",
-    "undo": "restored: ",
-    "restore": "restored: ",
-}
-
-
-def _note(data: EventData, width: int | None) -> list[Text]:
-    """Return the lines of an event that does not belong to a step."""
-    match data:
-        case SessionStart():
-            facts = f"{data.model} · {data.base_url} · {data.workspace}"
-            return [Text(f"sii {one_line(data.sii_version, 20)} · {one_line(facts, 200)}", "dim")]
-        case SandboxStart():
-            network = "network: " + ", ".join(data.network) if data.network else "no network"
-            text = f"sandbox ready after {data.start_seconds:.1f} s · {data.backend} · {network}"
-            if data.unlimited:
-                text += f" · no limit on {', '.join(data.unlimited)}"
-            return [Text(one_line(text, 200), "dim")]
-        case SandboxEnd(reason="lost"):
-            return [Text(f"The sandbox was lost: {one_line(data.detail, 200)}", "yellow")]
-        case UserMessage():
-            return _user(data.text, width)
-        case Compaction():
-            return [Text(_compaction(data), "dim yellow")]
-        case Edit():
-            what = ", ".join(data.parts)
-            text = f"edited by {one_line(data.by, 40)} ({what}) {one_line(data.why, 200)}"
-            return [Text(text.rstrip(), "magenta")]
-        case Rewind():
-            return [Text(f"went back to before a message: {REWIND_WHY[data.why]}", "magenta")]
-        case HumanCommand():
-            return command_lines(data)
-        case Attachment():
-            return [attachment_line(data)]
-        case HarnessMessage(reason="human_command"):
-            return []  # the command shows it
-        case HarnessMessage():
-            return [Text(f"note to the model: {one_line(data.text, 300)}", "dim yellow")]
-        case ModelError(retry_in=float() as wait):
-            lost = " The partial response is discarded." if data.reasoning or data.content else ""
-            when = f"in {wait:.1f} s" if wait else "now"
-            text = f"{one_line(data.message, 300)}{lost} Next try {when}."
-            return [Text(text, "yellow")]  # the last failure is shown by the round's end
-        case Snapshot() if line := changes_line(data):
-            return [Text(f"{_CAUSES.get(data.cause, '')}{line}", "dim")]
-        case SnapshotFailed():
-            return [Text(f"no snapshot: {one_line(data.reason, 300)}", "dim yellow")]
-        case Interrupt():
-            return [Text("Interrupted.", "yellow")]
-        case Check():
-            return check_lines(data)
-        case QueryOutcome():
-            return [outcome_text(data)]
-        case RoundEnd() if data.status in ENDINGS:
-            reason = f": {one_line(data.reason, 300)}" if data.reason else "."
-            return [Text(f"{ENDINGS[data.status]}{reason}", "red")]
-        case _:
-            return []
-
-
-def _compaction(data: Compaction) -> str:
-    what = "old observations left out" if data.kind == "stubs" else "earlier messages summarised"
-    about = "" if data.exact else "about "
-    return f"context compacted: {what}, {about}{data.before:,} → {data.after:,} tokens"
-
-
-def _user(text: str, width: int | None) -> list[Text]:
-    lines = sanitise(text).rstrip("\n").split("\n")
-    if width is not None:
-        lines = [row for line in lines for row in wrap(line, max(10, width - 2))]
-    return [
-        Text(("› " if number == 0 else "  ") + line, style="bold")
-        for number, line in enumerate(lines)
-    ]

@@ -26,7 +26,7 @@ from sandbox.protocol import Sandbox, SandboxBackend, SandboxSpec
 from sii_cli.agent.context.compaction import Compactor
 from sii_cli.agent.event_channel import Item
 from sii_cli.agent.loop import AgentLoop, OpenRound
-from sii_cli.agent.permissions import PERMISSIONS, Permit
+from sii_cli.agent.permissions import Permit, permit_all
 from sii_cli.agent.round_control import RoundOver
 from sii_cli.assembly import (
     Mode,
@@ -44,6 +44,7 @@ from sii_cli.session.events import NO_QUERY, QueryOrigin, session_end
 from sii_cli.session.human_command import run_human_command, told_note
 from sii_cli.session.memory import keep_freed_memory
 from sii_cli.session.opening import RecordingOpener
+from sii_cli.session.permissions import make_permissions
 from sii_cli.session.pins import departure_sentence, departures_of
 from sii_cli.session.request_params import params_notes, request_params
 from sii_cli.session.resume import ResumedRecording
@@ -73,7 +74,7 @@ class Session:
         spec: SandboxSpec,
         resumed: ResumedRecording | None = None,
         about: QueryOrigin = NO_QUERY,
-        permit: Permit = PERMISSIONS["auto"],
+        permit: Permit = permit_all,
         sources: Sequence[ToolSource] = (),
     ) -> None:
         self.settings = settings
@@ -108,15 +109,15 @@ class Session:
         backend: SandboxBackend | None = None,
         resumed: ResumedRecording | None = None,
         about: QueryOrigin = NO_QUERY,
-        permit: Permit = PERMISSIONS["auto"],
+        permit: Permit | None = None,
         sources: Sequence[ToolSource] = (),
     ) -> Session:
         """Make a session from settings and begin it; returns at once.
 
         `model` and `backend` replace those that the settings name: sessions side by side share a
         backend. `resumed` is a recording to continue. `permit` decides of each tool call
-        whether it may run (`sii_cli.agent.permissions`). The tools of `sources` are added to those
-        that the settings name.
+        whether it may run (`sii_cli.agent.permissions`); without it the user's rules do. The tools
+        of `sources` are added to those that the settings name.
         """
         keep_freed_memory()
         leave_out(os.fspath(settings.workspace))
@@ -128,7 +129,7 @@ class Session:
             spec=make_spec(settings),
             resumed=resumed,
             about=about,
-            permit=permit,
+            permit=permit or make_permissions(settings),
             sources=sources,
         )
         session.begin()
@@ -370,7 +371,7 @@ async def open_session(
     model: Model | None = None,
     backend: SandboxBackend | None = None,
     resumed: ResumedRecording | None = None,
-    permit: Permit = PERMISSIONS["auto"],
+    permit: Permit | None = None,
     sources: Sequence[ToolSource] = (),
     **values: Any,
 ) -> AsyncIterator[Session]:

@@ -7,6 +7,7 @@ from recordings.events import (
     Check,
     CheckFound,
     Compaction,
+    Consent,
     Continuity,
     Edit,
     Event,
@@ -28,6 +29,8 @@ from recordings.events import (
     PendingMessage,
     PendingReturned,
     Permission,
+    PermissionAnswer,
+    PermissionRequest,
     QueryOutcome,
     RawGeneration,
     Redaction,
@@ -393,6 +396,35 @@ EXAMPLES: list[tuple[EventData, Origin]] = [
             seconds=0.31,
         ),
         "harness",
+    ),
+    (
+        Consent(
+            speaker="ada",
+            asked=True,
+            training=True,
+            leaves_team=False,
+            license="CC-BY-4.0",
+            text_sha256="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+            answered=1795466000.0,
+        ),
+        "human",
+    ),
+    (
+        PermissionRequest(
+            step=1,
+            call_id="call-1",
+            name="bash",
+            about=["git push origin main"],
+            rule="bash: git push* -> ask",
+            mode="auto",
+        ),
+        "harness",
+    ),
+    (
+        PermissionAnswer(
+            step=1, call_id="call-1", answer="no", words="Not to main.", speaker="ada"
+        ),
+        "human",
     ),
     (
         SandboxEnd(sandbox_id="sii-20261123-204950-a3f9c2", reason="closed"),

@@ -43,6 +43,13 @@ SCRIPTS: dict[str, list[Script]] = {
         words("All **done**.\n\n- a\n- b", reasoning="That went well."),
     ],
     "undo": [bash("echo new > made.txt"), answer("Made.")],
+    "push": [
+        bash("echo pushed"),
+        answer("Pushed."),
+        bash("echo pushed"),
+        answer("Pushed again."),
+    ],
+    "pushed": [answer("Pushed.")],
     "slow": [words("word " * 400, pause=0.05), answer("After.")],
     "slow-tool": [bash("echo begun; sleep 30"), answer("After.")],
     "freeze-at-replay": [bash("echo good"), bash("echo freeze"), answer("Done.")],

@@ -13,7 +13,10 @@ from sii_cli.queries.queries import Query
 from sii_cli.trust.requirements import Kind, Requirement
 
 UNPINNED = frozenset(
-    ("base_url", "api_key", "home", "workspace", "idle_timeout", "retries", "approval_policy")
+    (
+        *("base_url", "api_key", "home", "workspace", "idle_timeout", "retries"),
+        *("approval_policy", "permissions", "permission_rules"),
+    )
 )
 """Settings that may change when a batch is resumed: they do not change what a session is."""
 _COMPARED = ("attempts", "vary", "feedback_rounds", "simulated_user")

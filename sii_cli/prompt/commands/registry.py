@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sii_cli.prompt.commands.context import COMPACT
+from sii_cli.prompt.commands.permissions import RULES
 from sii_cli.prompt.commands.sessions import EXIT, NEW, STATUS
 from sii_cli.prompt.commands.sign_off import DONE, MARK, NOTE
 from sii_cli.prompt.commands.workspace import UNDO
@@ -18,6 +19,7 @@ COMMANDS = {
     "/status": STATUS,
     "/undo": UNDO,
     "/compact": COMPACT,
+    "/rules": RULES,
     "/mark": MARK,
     "/done": DONE,
     "/note": NOTE,

@@ -33,7 +33,7 @@ from recordings.recorder import Recorder
 from recordings.storage.log import read_events
 from sandbox.protocol import SandboxError, SandboxLost, SandboxUnavailable
 from sii_cli.agent.loop import AgentLoop, RoundLimits
-from sii_cli.agent.permissions import PERMISSIONS, Permit
+from sii_cli.agent.permissions import Permit, permit_all
 from sii_cli.agent.tool_calls import MOST_CALLS
 from sii_cli.model.types import ChatRequest, Delta, ModelPart, RequestStarted
 from tests.fakes.scripted_model import Script, ScriptedModel, answer, calls, cut_off, fails
@@ -84,7 +84,7 @@ class Bench:
         folder: Path,
         *scripts: Script,
         max_steps: int = 50,
-        permit: Permit = PERMISSIONS["auto"],
+        permit: Permit = permit_all,
         **tools: Run,
     ) -> None:
         self.folder = folder
@@ -526,7 +526,7 @@ async def test_every_request_can_be_rebuilt_from_the_recording(folder: Path) -> 
         (Permission(by="human", mode="ask", allowed=False), "The human did not allow this call."),
         (
             Permission(by="human", mode="ask", allowed=False, words="Not there."),
-            "The human did not allow this call. They said: Not there.",
+            "The human did not allow this call. They said: “Not there.”",
         ),
         (
             Permission(by="mode", mode="rules", allowed=False, words="No network."),

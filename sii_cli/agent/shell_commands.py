@@ -1,0 +1,299 @@
+"""The commands of a shell command line, as bash parses it: what rules of permissions look at.
+
+A command line may hide what it does: in a script, in Python, in a variable. So rules keep a human
+informed; what a command may reach at all is limited by the sandbox.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tree_sitter import Language, Node
+
+LONGEST = 1 << 15
+"""Bytes of a command line that are parsed; a longer one is unreadable."""
+_SECONDS = 0.5
+"""Of one parsing."""
+_CHUNK = 4096
+_SHOWN = 200
+"""Characters of an unreadable line that are shown."""
+_MOST = 2_000
+"""Commands of one command line."""
+_DEEPEST = 8
+"""Programs that run others, within each other: `sudo bash -c "eval …"`."""
+_SHELLS = frozenset({"bash", "sh", "dash", "zsh", "ksh"})
+_PREFIXES = {
+    "sudo": frozenset({"-u", "-g", "-h", "-p", "-C", "-D", "-R", "-T", "-U"}),
+    "env": frozenset({"-u", "-C", "-S", "--unset", "--chdir"}),
+    "xargs": frozenset({"-a", "-d", "-E", "-I", "-L", "-n", "-P", "-s"}),
+    "nice": frozenset({"-n"}),
+    "timeout": frozenset({"-k", "-s", "--kill-after", "--signal"}),
+    "stdbuf": frozenset({"-i", "-o", "-e"}),
+    "exec": frozenset({"-a"}),
+    **dict.fromkeys(("command", "builtin", "coproc", "nohup", "setsid", "time"), frozenset[str]()),
+}
+"""Programs that run the command after them, with those of their options that take a value."""
+_COUNT_THEMSELVES = frozenset({"sudo", "xargs", "exec"})
+"""Those of them that are commands of their own, too: they do more than to run the other."""
+_OPTIONS_WITH_VALUE = {
+    "git": frozenset({"-C", "-c", "--git-dir", "--work-tree", "--namespace", "--exec-path"}),
+}
+"""Options that may come between a program and its subcommand."""
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
+_BRACES = re.compile(r"\{[^{}]*(?:,|\.\.)")
+_READERS = frozenset(
+    (
+        *("[", "basename", "cat", "cd", "cmp", "cut", "df", "diff", "dirname", "du", "echo"),
+        *("egrep", "false", "fgrep", "file", "grep", "head", "id", "ls", "nl", "printf", "pwd"),
+        *("realpath", "seq", "sleep", "stat", "tail", "test", "tr", "true", "type", "uname"),
+        *("wc", "which", "whoami"),
+    )
+)
+"""Programs that change nothing, with any options."""
+_GIT_READERS = frozenset({"blame", "diff", "log", "ls-files", "rev-parse", "show", "status"})
+_DECLARATIONS = frozenset({"declaration_command", "unset_command"})
+_RUNS = frozenset({"-exec", "-execdir", "-ok", "-okdir"})
+"""Of `find`: what follows is a command."""
+_SCRIPT_IN = frozenset({"heredoc_redirect", "herestring_redirect"})
+_TO_FILE = frozenset({">", ">>", "&>", "&>>", ">|"})
+_NOWHERE = frozenset({"/dev/null", "/dev/stdout", "/dev/stderr"})
+
+
+@dataclass(frozen=True, slots=True)
+class ShellCommand:
+    """One command of a command line: its words without quotes, its program without a folder."""
+
+    text: str
+    """The words, or `> FILE` for a redirection that writes to a file; `$` replaces a word that
+    bash makes while it runs."""
+    known: int
+    """Characters of the text before the first such word; 0: not even the program is known."""
+
+    @classmethod
+    def of(cls, words: Sequence[str | None]) -> ShellCommand:
+        """Return a command of its words, of which `None` are not known."""
+        known = words[: words.index(None)] if None in words else words
+        text = " ".join("$" if word is None else word for word in words)
+        return cls(text, len(" ".join(word for word in known if word is not None)))
+
+    @classmethod
+    def unknown(cls, line: str) -> ShellCommand:
+        """Return what stands for a line that cannot be read."""
+        return cls(line[:_SHOWN].strip(), 0)
+
+
+def shell_commands(line: str) -> tuple[ShellCommand, ...]:
+    """Return the commands of a command line, those in substitutions and in other shells included.
+
+    What bash would not parse, or is too long, is one command that is not known.
+    """
+    found: dict[ShellCommand, None] = {}
+    for count, command in enumerate(_commands(line, _DEEPEST)):
+        found[command] = None
+        if count > _MOST:
+            return (ShellCommand.unknown(line),)
+    return tuple(found)
+
+
+def is_read_only(text: str, known: int) -> bool:
+    """Return whether a command (`ShellCommand`) surely changes nothing."""
+    program, *words = text.split(" ")
+    if known < len(program):
+        return False
+    if program == "git" and words:
+        return words[0] in _GIT_READERS and known == len(text) and " --output" not in text
+    return program in _READERS
+
+
+def _commands(line: str, depth: int) -> Iterator[ShellCommand]:
+    source = line.encode("utf-8", "replace")
+    root = None if len(source) > LONGEST or depth == 0 else _parse(source)
+    if root is None or root.has_error:
+        yield ShellCommand.unknown(line)
+    for node in _walk(root) if root is not None else ():
+        if node.type == "command":
+            yield from _of_command(node, depth)
+        elif node.type == "file_redirect":
+            yield from _of_redirect(node)
+        elif node.type in _DECLARATIONS:
+            yield ShellCommand.of((node.text or b"").decode("utf-8", "replace").split())
+
+
+def _walk(root: Node) -> Iterator[Node]:
+    """Yield all nodes, without recursion: a line may be nested as deep as it is long."""
+    cursor = root.walk()
+    while True:
+        if cursor.node is not None:
+            yield cursor.node
+        if cursor.goto_first_child():
+            continue
+        while not cursor.goto_next_sibling():
+            if not cursor.goto_parent():
+                return
+
+
+def _of_command(node: Node, depth: int) -> Iterator[ShellCommand]:
+    words = [
+        _word(child)
+        for child in node.named_children
+        if "redirect" not in child.type and child.type != "variable_assignment"
+    ]
+    yield from _of_words(words, depth, node)
+
+
+def _of_words(words: Sequence[str | None], depth: int, node: Node) -> Iterator[ShellCommand]:
+    """Yield a command, and what it runs. A word is `None` where it is made while it runs."""
+    while words and words[0] is not None and _ASSIGNMENT.match(words[0]):
+        words = words[1:]  # those of `env`
+    if not words:
+        return
+    program = None if words[0] is None else posixpath.basename(words[0])
+    words = (program, *words[1:])
+    if program in _PREFIXES:
+        yield from _of_prefix(words, depth, node)
+    elif program in _SHELLS:
+        yield from _of_shell(words, depth, node)
+    elif program == "eval":
+        yield from _of_script(words[1:], depth)
+    elif program in _OPTIONS_WITH_VALUE:
+        rest = _after_options(words[1:], _OPTIONS_WITH_VALUE[program])
+        yield ShellCommand.of((program, *rest))
+    else:
+        yield ShellCommand.of(words)
+        if program == "trap":
+            yield from _of_script(words[1:2], depth)
+        if program == "find":
+            yield from _of_find(words, depth, node)
+
+
+def _of_find(words: Sequence[str | None], depth: int, node: Node) -> Iterator[ShellCommand]:
+    """Yield the commands that `find` runs."""
+    marks = [*(at for at, word in enumerate(words) if word in _RUNS), len(words)]
+    for at, end in pairwise(marks):
+        if depth == 0:
+            yield ShellCommand.unknown("find -exec")
+        else:
+            yield from _of_words(words[at + 1 : end], depth - 1, node)
+
+
+def _of_prefix(words: Sequence[str | None], depth: int, node: Node) -> Iterator[ShellCommand]:
+    """Yield the command that another one runs."""
+    program = words[0] or ""
+    rest = _after_options(words[1:], _PREFIXES[program])
+    rest = rest[1:] if program == "timeout" else rest
+    if program in _COUNT_THEMSELVES or not rest:
+        yield ShellCommand.of(words)
+    if depth == 0:
+        yield ShellCommand.unknown(program)
+    else:
+        yield from _of_words(rest, depth - 1, node)
+
+
+def _of_shell(words: Sequence[str | None], depth: int, node: Node) -> Iterator[ShellCommand]:
+    """Yield the commands of `bash -c SCRIPT`; those that a shell reads are not known."""
+    at = next((at for at, word in enumerate(words) if word and _takes_script(word)), None)
+    if at is not None:
+        yield from _of_script(words[at + 1 : at + 2], depth)
+    elif len(words) == 1 or _is_fed(node):
+        yield ShellCommand.unknown(f"{words[0]} …")
+    else:
+        yield ShellCommand.of(words)
+
+
+def _of_script(words: Sequence[str | None], depth: int) -> Iterator[ShellCommand]:
+    if None in words:
+        yield ShellCommand(ShellCommand.of(words).text, 0)
+    yield from _commands(" ".join(word for word in words if word), depth - 1 if depth else 0)
+
+
+def _of_redirect(node: Node) -> Iterator[ShellCommand]:
+    operators = {child.type for child in node.children if not child.is_named}
+    target = node.child_by_field_name("destination")
+    if target is None or operators.isdisjoint(_TO_FILE):
+        return
+    name = _word(target)
+    if name not in _NOWHERE:
+        yield ShellCommand.of((">", name))
+
+
+def _after_options(words: Sequence[str | None], with_value: frozenset[str]) -> Sequence[str | None]:
+    at = 0
+    while at < len(words) and (words[at] or "").startswith("-"):
+        at += 2 if words[at] in with_value else 1
+    return words[at:]
+
+
+def _takes_script(option: str) -> bool:
+    """Tell whether an option of a shell is `-c`, perhaps with others: `-lc`."""
+    return option.startswith("-") and not option.startswith("--") and option.endswith("c")
+
+
+def _is_fed(node: Node) -> bool:
+    """Tell whether a command reads text of the command line, or what another one writes."""
+    parent = node.parent
+    while parent is not None and parent.type == "redirected_statement":
+        if any(child.type in _SCRIPT_IN for child in parent.children):
+            return True
+        parent = parent.parent
+    return parent is not None and parent.type == "pipeline"
+
+
+def _word(node: Node) -> str | None:
+    """Return a word without its quotes; `None` when bash makes it while the command runs."""
+    text = (node.text or b"").decode("utf-8", "replace")
+    if node.type in ("word", "concatenation") and _BRACES.search(text):
+        return None  # `{a,b}` becomes several words
+    match node.type:
+        case "command_name" if node.named_child_count == 1 and node.named_children[0].text == (
+            node.text
+        ):
+            return _word(node.named_children[0])
+        case "raw_string":
+            return text[1:-1]
+        case "string":
+            inner = node.named_children
+            if any(child.type != "string_content" for child in inner):
+                return None
+            return re.sub(r'\\([$`"\\\n])', r"\1", text[1:-1])
+        case "concatenation":
+            parts = [_word(child) for child in node.named_children]
+            return None if None in parts else "".join(part for part in parts if part)
+        case "word" | "number" | "command_name":
+            return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL)
+        case _:
+            return None
+
+
+def _parse(source: bytes) -> Node | None:
+    """Return the syntax tree, or `None` when that takes too long: some lines take the square of
+    their length.
+    """
+    from tree_sitter import Parser  # slow to load, and only rules need it
+
+    if b"\0" in source:  # no command line has it
+        return None
+    until = time.monotonic() + _SECONDS
+    try:
+        tree = Parser(_language()).parse(
+            lambda at, _: source[at : at + _CHUNK],
+            progress_callback=lambda *_: time.monotonic() > until,
+        )
+    except ValueError:
+        return None
+    return tree.root_node
+
+
+@cache
+def _language() -> Language:
+    import tree_sitter_bash
+    from tree_sitter import Language
+
+    return Language(tree_sitter_bash.language())

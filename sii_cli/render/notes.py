@@ -1,0 +1,124 @@
+"""The lines of events that do not belong to a step."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from recordings.conversation.rewind import REWIND_WHY
+from recordings.events import (
+    Attachment,
+    Check,
+    Compaction,
+    Edit,
+    EventData,
+    HarnessMessage,
+    HumanCommand,
+    Interrupt,
+    ModelError,
+    PermissionAnswer,
+    QueryOutcome,
+    Rewind,
+    RoundEnd,
+    SandboxEnd,
+    SandboxStart,
+    SessionStart,
+    Snapshot,
+    SnapshotFailed,
+    UserMessage,
+)
+from recordings.permissions import permission_line
+from sii_cli.render.changes import changes_line
+from sii_cli.render.endings import check_lines, outcome_text
+from sii_cli.render.human import attachment_line, command_lines
+from sii_cli.render.observations import BAR
+from sii_cli.render.wrap import wrap
+from sii_cli.text.sanitise import one_line, sanitise
+
+ENDINGS = {
+    "limit": "Stopped at a limit",
+    "cut_off": "Stopped",
+    "empty": "Stopped",
+    "loop": "Stopped",
+    "infra": "Stopped",
+    "failed": "Stopped",
+}
+_CAUSES = {
+    "round": "changed since: ",
+    "resume": "changed since: ",
+    "command": "changed by your command: ",
+    "before": "changed since: ",
+    "undo": "restored: ",
+    "restore": "restored: ",
+}
+
+
+def note_lines(data: EventData, width: int | None) -> list[Text]:
+    """Return the lines of an event that does not belong to a step."""
+    match data:
+        case SessionStart():
+            facts = f"{data.model} · {data.base_url} · {data.workspace}"
+            return [Text(f"sii {one_line(data.sii_version, 20)} · {one_line(facts, 200)}", "dim")]
+        case SandboxStart():
+            network = "network: " + ", ".join(data.network) if data.network else "no network"
+            text = f"sandbox ready after {data.start_seconds:.1f} s · {data.backend} · {network}"
+            if data.unlimited:
+                text += f" · no limit on {', '.join(data.unlimited)}"
+            return [Text(one_line(text, 200), "dim")]
+        case SandboxEnd(reason="lost"):
+            return [Text(f"The sandbox was lost: {one_line(data.detail, 200)}", "yellow")]
+        case UserMessage():
+            return _user(data.text, width)
+        case Compaction():
+            return [Text(_compaction(data), "dim yellow")]
+        case Edit():
+            what = ", ".join(data.parts)
+            text = f"edited by {one_line(data.by, 40)} ({what}) {one_line(data.why, 200)}"
+            return [Text(text.rstrip(), "magenta")]
+        case Rewind():
+            return [Text(f"went back to before a message: {REWIND_WHY[data.why]}", "magenta")]
+        case HumanCommand():
+            return command_lines(data)
+        case Attachment():
+            return [attachment_line(data)]
+        case HarnessMessage(reason="human_command"):
+            return []  # the command shows it
+        case PermissionAnswer(answer="once" | "session"):
+            return [Text(BAR + one_line(permission_line(data), 200), "yellow")]
+        case HarnessMessage():
+            return [Text(f"note to the model: {one_line(data.text, 300)}", "dim yellow")]
+        case ModelError(retry_in=float() as wait):
+            lost = " The partial response is discarded." if data.reasoning or data.content else ""
+            when = f"in {wait:.1f} s" if wait else "now"
+            text = f"{one_line(data.message, 300)}{lost} Next try {when}."
+            return [Text(text, "yellow")]  # the last failure is shown by the round's end
+        case Snapshot() if line := changes_line(data):
+            return [Text(f"{_CAUSES.get(data.cause, '')}{line}", "dim")]
+        case SnapshotFailed():
+            return [Text(f"no snapshot: {one_line(data.reason, 300)}", "dim yellow")]
+        case Interrupt():
+            return [Text("Interrupted.", "yellow")]
+        case Check():
+            return check_lines(data)
+        case QueryOutcome():
+            return [outcome_text(data)]
+        case RoundEnd() if data.status in ENDINGS:
+            reason = f": {one_line(data.reason, 300)}" if data.reason else "."
+            return [Text(f"{ENDINGS[data.status]}{reason}", "red")]
+        case _:
+            return []
+
+
+def _compaction(data: Compaction) -> str:
+    what = "old observations left out" if data.kind == "stubs" else "earlier messages summarised"
+    about = "" if data.exact else "about "
+    return f"context compacted: {what}, {about}{data.before:,} → {data.after:,} tokens"
+
+
+def _user(text: str, width: int | None) -> list[Text]:
+    lines = sanitise(text).rstrip("\n").split("\n")
+    if width is not None:
+        lines = [row for line in lines for row in wrap(line, max(10, width - 2))]
+    return [
+        Text(("› " if number == 0 else "  ") + line, style="bold")
+        for number, line in enumerate(lines)
+    ]

@@ -1,0 +1,112 @@
+"""The commands of a command line, as rules of permissions see them."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from sii_cli.agent.shell_commands import LONGEST, is_read_only, shell_commands
+
+PUSH = "git push origin main"
+
+
+def texts(line: str) -> list[str]:
+    return [command.text for command in shell_commands(line)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        PUSH,
+        "git  push\torigin \\\n main",
+        "'git' \"push\" origin ma'in'",
+        r"g\it push origin main",
+        "/usr/bin/git push origin main",
+        "git -C elsewhere --git-dir=x push origin main",
+        "A=1 B=$(true) git push origin main",
+        "cd x && git push origin main",
+        "false || (git push origin main)",
+        "echo hi | git push origin main",
+        "git push origin main &",
+        "! git push origin main",
+        "if true; then git push origin main; fi",
+        "while read line; do git push origin main; done < list",
+        "f() { git push origin main; }; f",
+        "case a in a) git push origin main;; esac",
+        "echo $(git push origin main)",
+        "echo `git push origin main`",
+        "diff <(git push origin main) b",
+        "echo ${A:-$(git push origin main)}",
+        "cat <<END\n$(git push origin main)\nEND",
+        "[[ -f $(git push origin main) ]]",
+        "export A=$(git push origin main)",
+        "sudo -u root git push origin main",
+        "env -u HOME A=1 git push origin main",
+        "timeout -k 1 5 nice -n 5 git push origin main",
+        "xargs -n 1 git push origin main < list",
+        "find . -name x -exec git push origin main",
+        "trap 'git push origin main' EXIT",
+        'eval "git push origin main"',
+        "eval git push origin main",
+        "bash -c 'git push origin main'",
+        "bash -lc \"true; sh -c 'git push origin main'\"",
+    ],
+)
+def test_a_command_is_found_however_it_is_written(line: str) -> None:
+    assert PUSH in texts(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "echo 'git push origin main'",
+        "ls # git push origin main",
+        "cat <<'END'\ngit push origin main\nEND",
+        "grep -r 'git push origin main' .",
+    ],
+)
+def test_text_is_not_a_command(line: str) -> None:
+    assert PUSH not in texts(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("$PROGRAM push", "$(echo git) push", "eval $X", 'bash -c "$X"', "curl x | sh"),
+        *("bash < x", "bash <<END\ngit push\nEND", "git 'push", "$'git' push", "a\0b"),
+        "a" * (LONGEST + 1),
+    ],
+)
+def test_what_is_made_while_it_runs_is_not_known(line: str) -> None:
+    assert any(command.known == 0 for command in shell_commands(line))
+
+
+def test_words_that_are_made_while_it_runs_are_not_certain() -> None:
+    [command] = shell_commands('git $WHAT "$WHERE" now')
+    assert (command.text, command.text[: command.known]) == ("git $ $ now", "git")
+
+
+def test_a_redirection_to_a_file_counts_and_one_to_nowhere_does_not() -> None:
+    assert texts("ls > out.txt 2>&1 2>/dev/null >> $X") == ["ls", "> out.txt", "> $"]
+
+
+def test_only_what_surely_changes_nothing_is_read_only() -> None:
+    for line in ("ls -l", "git status", "cat $FILE", "git log --oneline"):
+        assert all(is_read_only(one.text, one.known) for one in shell_commands(line)), line
+    for line in ("lsof", "git push", "git log --output=x", "git $X", "find . -delete", "> x"):
+        assert not any(is_read_only(one.text, one.known) for one in shell_commands(line)), line
+
+
+@pytest.mark.hostile
+@pytest.mark.parametrize(
+    "unit",
+    [
+        *("(", "a ", "a;", "<<A ", "a[", "$(", '"$(', "`", "${a:-", "case x in ", "a'b'", "a\n"),
+        *("{a,", "bash -c ", "eval ", "sudo ", "find -exec ", "a|", "((", "\\", "a=b ", "é", "\0"),
+    ],
+)
+def test_a_long_command_line_takes_little_time_and_no_stack(unit: str) -> None:
+    began = time.process_time()
+    shell_commands(unit * (LONGEST // len(unit.encode())))
+    assert time.process_time() - began < 5
