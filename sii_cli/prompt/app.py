@@ -130,6 +130,8 @@ class InteractivePrompt:
     def submit(self) -> None:
         """Accept the input: a command, or a message that is sent after those before it."""
         text = self._pastes.expand(self._view.input.text)
+        if self._session is not None and self._session.dialog.take_line():
+            return
         if self.gives_reason:
             self.session.dialog.refuse(text)
             return
@@ -186,6 +188,10 @@ class InteractivePrompt:
     def gives_reason(self) -> bool:
         """Whether the line takes the reason of a refusal."""
         return self._session is not None and self._session.dialog.wants_words
+
+    def type_digit(self, choice: Choice) -> None:
+        """Put a digit on the line, which answers the question when it stays alone."""
+        self.session.dialog.type_digit(choice)
 
     def choose(self, choice: Choice) -> None:
         """Answer the question about a call."""

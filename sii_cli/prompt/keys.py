@@ -65,6 +65,10 @@ class KeyActions(Protocol):
         """Whether the line takes the reason of a refusal."""
         ...
 
+    def type_digit(self, choice: Choice) -> None:
+        """Put a digit on the line, which answers the question when it stays alone."""
+        ...
+
     def choose(self, choice: Choice) -> None:
         """Answer the question."""
         ...
@@ -89,6 +93,9 @@ def _add_permission_keys(keys: KeyBindings, actions: KeyActions, typing: Conditi
 
     def bind(choice: Choice) -> None:
         @keys.add(choice, filter=typing & asked & empty)
+        def _(event: KeyPressEvent) -> None:
+            actions.type_digit(choice)
+
         @keys.add("escape", choice, filter=typing & asked)
         def _(event: KeyPressEvent) -> None:
             actions.choose(choice)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from sii_cli.agent.permissions import CallQuestion, HumanAnswer
     from sii_cli.prompt.view import View
 
+ALONE = 0.25
+"""Seconds after which a digit on the line is an answer, and not the beginning of a message."""
 GUARD = 0.3
 """Seconds after the question is drawn in which its keys are still meant for the line."""
 Choice = Literal["1", "2", "3", "4"]
@@ -55,6 +57,24 @@ class PermissionDialog:
     def wants_words(self) -> bool:
         """Whether the line takes the reason of a refusal."""
         return self._put_aside is not None
+
+    def type_digit(self, choice: Choice) -> None:
+        """Put a digit on the line; left alone there for a moment, it is the answer."""
+        self._view.input.insert_text(choice)
+        asyncio.get_running_loop().call_later(ALONE, self._take_digit, self._question)
+
+    def _take_digit(self, question: CallQuestion | None) -> None:
+        if question is not None and question is self._question:
+            self.take_line()
+
+    def take_line(self) -> bool:
+        """Answer with the line if it is a digit of the question; return whether it is."""
+        choice = next((one for one in CHOICES if one == self._view.input.text), None)
+        if choice is None or not self.takes_keys:
+            return False
+        self._view.input.reset()
+        self.choose(choice)
+        return True
 
     def choose(self, choice: Choice) -> None:
         """Answer with a key of the question."""
@@ -100,7 +120,7 @@ class PermissionDialog:
         asked = f"? May {one_line(question.name, 40)} run: {about}".removesuffix(": ")
         if self.wants_words:
             return (asked, "  Why not? Enter refuses with these words, Esc goes back.")
-        alt = "Alt-" if self._view.input.text else ""
+        alt = "Alt-" if self._view.input.text not in ("", *CHOICES) else ""
         options = [f"{alt}1 once"]
         if question.grants:
             allowed = ", ".join(

@@ -774,6 +774,7 @@ REASONS: dict[str, tuple[str, ...]] = {
             "recordings.samples.sample:*",
             "recordings.redaction.secrets:is_of_token",
             "recordings.store.summary:*",
+            "sii_cli.agent.shell_commands:*",
         ),
         *(
             "sii_cli.agent.permissions:*",
