@@ -52,6 +52,21 @@ def joined(deltas: Sequence[Delta], kind: str, index: int = 0) -> str:
 
 @pytest.mark.parametrize(("family", "wanted"), TURNS)
 def test_a_turn_is_read_as_it_was_meant(family: Family, wanted: GeneratedTurn) -> None:
+    check(family, wanted)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", GLM)
+def test_five_thousand_turns_are_read_as_they_were_meant(family: Family) -> None:
+    many = list(turns(family, 143))
+    assert len(many) > 5000
+    assert len({repr(one) for one in many}) > 4000, "no two thoughts are alike"
+    for wanted in many:
+        check(family, wanted)
+
+
+def check(family: Family, wanted: GeneratedTurn) -> None:
+    """Read a turn, and compare all of it with what was meant."""
     made = reader(family)
     deltas = read(made, wanted.ids)
     assert (made.reasoning, made.content) == (wanted.reasoning, wanted.content)

@@ -75,11 +75,15 @@ EDGES = ("\na", "a\n", "\na\n", "  a", "a  ", "\n", " ", "\t")
 LETTERS = ("世界 🌍", "héllo → 😀", "👩‍👩‍👧 family", "𝔘𝔫𝔦", "é vs é", "🇨🇭", "\u200b zero", "日本")
 
 
-def turns(family: Family) -> Iterator[GeneratedTurn]:
-    """Yield every kind, several times each."""
-    for number, (thought, command) in enumerate(zip(WORDS, COMMANDS, strict=True)):
-        yield from _plain(family, thought, command, WORDS[-1 - number])
-        yield from _values(family, thought, number)
+def turns(family: Family, times: int = 8) -> Iterator[GeneratedTurn]:
+    """Yield every kind, several times each, no two alike."""
+    for number in range(times):
+        place, again = number % len(WORDS), number // len(WORDS)
+        more = f" {LETTERS[again % len(LETTERS)]} {again}" if again else ""
+        thought, command = WORDS[place] + more, COMMANDS[(place + again) % len(COMMANDS)] + more
+        yield from _spoken(family, thought, command, WORDS[-1 - place] + more)
+        yield from _spaced(family, thought, command, WORDS[-1 - place] + more)
+        yield from _values(family, thought, place)
         yield from _odd(family, thought, command)
 
 
@@ -90,85 +94,68 @@ def _content(family: Family, content: str, *, before_call: bool = False) -> str:
     return lead + content + ("\n" if glm45 and before_call else "")
 
 
-def _plain(family: Family, thought: str, command: str, words: str) -> Iterator[GeneratedTurn]:
+def _made(family: Family, kind: str, text: str, **found: Any) -> GeneratedTurn:
+    return GeneratedTurn(kind, generated(family, text), **found)
+
+
+def _spoken(family: Family, thought: str, command: str, words: str) -> Iterator[GeneratedTurn]:
+    """Turns with and without calls and content, as a model writes them mostly."""
     bash, bash_call = ("bash", [("command", command)]), call(family, "bash", ("command", command))
-
-    def made(kind: str, text: str, **found: Any) -> GeneratedTurn:
-        return GeneratedTurn(kind, generated(family, text), **found)
-
-    no_content = _content(family, "", before_call=True)
-    yield made(
-        "thought and one call",
-        turn(family, thought, "", bash_call),
-        reasoning=thought,
-        content=no_content,
-        calls=[bash],
-    )
-    yield made(
-        "thought, content and a call",
-        turn(family, thought, words, bash_call),
-        reasoning=thought,
-        content=_content(family, words, before_call=True),
-        calls=[bash],
-    )
-    yield made(
-        "answer", turn(family, thought, words), reasoning=thought, content=_content(family, words)
-    )
-    yield made(
-        "two calls",
-        turn(
-            family,
-            thought,
-            "",
-            bash_call,
-            call(family, "read_file", ("path", "a.py"), ("offset", "3")),
+    reads = call(family, "read_file", ("path", "a.py"), ("offset", "3"))
+    lead, answer = _content(family, "", before_call=True), _content(family, words)
+    cases: dict[str, tuple[str, dict[str, Any]]] = {
+        "thought and one call": (
+            turn(family, thought, "", bash_call),
+            {"content": lead, "calls": [bash]},
         ),
-        reasoning=thought,
-        content=no_content * 2,
-        calls=[bash, ("read_file", [("path", "a.py"), ("offset", "3")])],
-        values={"path": "a.py", "offset": 3},
-    )
-    for kind, odd in (("newline after", thought + "\n"), ("newline before", "\n" + thought)):
-        yield made(
-            f"thought with a {kind}",
-            turn(family, odd, "", bash_call),
-            reasoning=odd,
-            content=no_content,
-            calls=[bash],
-        )
-    yield made("no thought", turn(family, "", "", bash_call), content=no_content, calls=[bash])
+        "thought, content and a call": (
+            turn(family, thought, words, bash_call),
+            {"content": _content(family, words, before_call=True), "calls": [bash]},
+        ),
+        "answer": (turn(family, thought, words), {"content": answer}),
+        "two calls": (
+            turn(family, thought, "", bash_call, reads),
+            {
+                "content": lead * 2,
+                "calls": [bash, ("read_file", [("path", "a.py"), ("offset", "3")])],
+                "values": {"path": "a.py", "offset": 3},
+            },
+        ),
+        "no arguments": (
+            turn(family, thought, "", call(family, "odd")),
+            {"content": lead, "calls": [("odd", [])], "values": {}},
+        ),
+        "unknown tool": (
+            turn(family, thought, "", call(family, "no_such_tool", ("a", "b"))),
+            {"content": lead, "calls": [("no_such_tool", [("a", "b")])]},
+        ),
+        "ended by the end of text": (
+            turn(family, thought, words, stop="<|endoftext|>"),
+            {"content": answer},
+        ),
+    }
+    for kind, (text, found) in cases.items():
+        yield _made(family, kind, text, reasoning=thought, **found)
+
+
+def _spaced(family: Family, thought: str, command: str, words: str) -> Iterator[GeneratedTurn]:
+    """Turns with white space that a template would not write, or without a thought."""
+    bash, bash_call = ("bash", [("command", command)]), call(family, "bash", ("command", command))
+    found = {"content": _content(family, "", before_call=True), "calls": [bash]}
+    for kind, odd in (("after", thought + "\n"), ("before", "\n" + thought)):
+        text = turn(family, odd, "", bash_call)
+        yield _made(family, f"thought with a newline {kind}", text, reasoning=odd, **found)
+    yield _made(family, "no thought", turn(family, "", "", bash_call), **found)
     for kind, odd in (
-        ("before", "\n" + words),
-        ("after", words + "\n\n"),
-        ("spaces", words + "  "),
+        *(("before", "\n" + words), ("after", words + "\n\n"), ("spaces", words + "  ")),
     ):
-        yield made(
+        yield _made(
+            family,
             f"answer with space {kind}",
             turn(family, thought, odd),
             reasoning=thought,
             content=_content(family, odd),
         )
-    yield made(
-        "no arguments",
-        turn(family, thought, "", call(family, "odd")),
-        reasoning=thought,
-        content=no_content,
-        calls=[("odd", [])],
-        values={},
-    )
-    yield made(
-        "unknown tool",
-        turn(family, thought, "", call(family, "no_such_tool", ("a", "b"))),
-        reasoning=thought,
-        content=no_content,
-        calls=[("no_such_tool", [("a", "b")])],
-    )
-    yield made(
-        "ended by the end of text",
-        turn(family, thought, words, stop="<|endoftext|>"),
-        reasoning=thought,
-        content=_content(family, words),
-    )
 
 
 def _values(family: Family, thought: str, number: int) -> Iterator[GeneratedTurn]:
