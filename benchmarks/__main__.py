@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.figures import VARIABLE, write_result
 
 BENCHMARKS = (
-    *("start", "loop", "batch", "model", "http", "context", "screen"),
+    *("start", "loop", "batch", "model", "wire", "http", "context", "screen"),
     *("sandbox", "tools", "network", "snapshots", "recordings", "replay", "export"),
 )
 

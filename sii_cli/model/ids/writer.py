@@ -63,8 +63,10 @@ class Writer:
 
     def results(self, observations: Iterable[list[int]]) -> list[int]:
         """Return the ids of the observations of one step, each already written."""
-        inner = [token for ids in observations for token in ids]
-        return [*self._results_start, *inner, *self._results_end]
+        written = list(self._results_start)
+        for ids in observations:
+            written += ids
+        return written + self._results_end
 
     def turn(self, reasoning: str | None, content: str, calls: Iterable[Call]) -> list[int]:
         """Return a turn that no model generated, with its role: an edited one, an imported one.

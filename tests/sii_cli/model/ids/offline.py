@@ -115,8 +115,8 @@ class _Rendered:
 class Server:
     """Renders as a server with a model's files does."""
 
-    def __init__(self, family: Family) -> None:
-        self._template = ChatTemplate(folder(family))
+    def __init__(self, family: Family, files: Path | None = None) -> None:
+        self._template = ChatTemplate(files or folder(family))
 
     async def render(self, body: dict[str, Any]) -> list[int] | None:
         """What `/tokenize` answers."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,23 @@ async def test_the_form_of_the_served_template_is_found(
     assert isinstance(wire, IdsWire), wire
     assert (wire.form.name, wire.thinking) == (family, thinking is not False)
     assert wire.retain == "template"
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+async def test_the_form_of_glm_5_is_told_from_that_of_4_7(tmp_path: Path, keeps: bool) -> None:
+    """As far as is known it differs in this: each result has a role of its own."""
+    template = (folder("GLM-4.7") / "chat_template.jinja").read_text()
+    role = "{{- '<|observation|>' -}}"
+    once = "{%- if loop.first or loop.previtem.role != 'tool' -%}" + role + "{%- endif -%}"
+    assert once in template
+    template = template.replace(once, role)
+    (tmp_path / "chat_template.jinja").write_text(template)
+    shutil.copy(folder("GLM-4.7") / "tokenizer.json", tmp_path)
+    found = await prove(
+        "GLM-4.7", {"clear_thinking": not keeps}, render=Server("GLM-4.7", tmp_path).render
+    )
+    assert isinstance(found, IdsWire), found
+    assert (found.form.name, found.retain) == ("GLM-5", "all" if keeps else "template")
 
 
 async def test_what_the_template_keeps_of_earlier_reasoning_is_found() -> None:
