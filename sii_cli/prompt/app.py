@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import signal
 import time
 from collections import deque
@@ -28,7 +27,7 @@ from sii_cli.prompt.keys import make_keys
 from sii_cli.prompt.paste import Pastes
 from sii_cli.prompt.permission_dialog import Choice
 from sii_cli.prompt.question import Question
-from sii_cli.prompt.slash import GivenCommand, NotDone, SlashCommands
+from sii_cli.prompt.slash import GivenCommand, NotDone, SlashCommands, shell_command
 from sii_cli.prompt.view import View
 from sii_cli.session import watchdog
 
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
 
 TWICE = 2.0
 """Seconds within which a second Ctrl-C leaves."""
-SHELL = re.compile(r"(!{1,2})\s*(.*\S)\s*", re.DOTALL)
-"""A command of the human; with `!!` the model does not read of it."""
 WHETHER_DONE = "Is the task done? y yes · n no · Enter skips"
 
 
@@ -261,8 +258,9 @@ class InteractivePrompt:
             self._show_queue()
             if self._commands.is_command(text):
                 await self._run_command(text)
-            elif shell := SHELL.fullmatch(text):
-                await self._session.run_command(shell[2], told=shell[1] == "!")
+            elif shell := shell_command(text):
+                command, is_told = shell
+                await self._session.run_command(command, told=is_told)
             else:
                 await self._session.send(text)
 

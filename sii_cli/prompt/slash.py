@@ -24,6 +24,15 @@ KEYS = {
 }
 
 
+def shell_command(text: str) -> tuple[str, bool] | None:
+    """Return the command of a line that begins with `!`, and whether the model reads of it."""
+    if not text.startswith("!"):
+        return None
+    is_told = not text.startswith("!!")
+    command = text[1 if is_told else 2 :].strip()
+    return (command, is_told) if command else None
+
+
 class NotDone(SiiError):
     """Raised when a command cannot do what was asked; the prompt shows why."""
 

@@ -372,6 +372,7 @@ def _words(text: str) -> None:
     from recordings.markdown import escape_markdown
     from sii_cli.prompt.commands.registry import make_commands
     from sii_cli.prompt.paste import Pastes
+    from sii_cli.prompt.slash import shell_command
     from sii_cli.text.sanitise import without_escapes
 
     escape_markdown(text)
@@ -379,6 +380,10 @@ def _words(text: str) -> None:
     pastes = Pastes()
     pastes.expand(pastes.fold(text) + text + "[paste 1: 5 lines]")
     commands = make_commands()
+    shell_command(text)
+    for line in (text, " " * len(text)):
+        shell_command(f"!{line}")
+        shell_command(f"!!{line}")
     for command in (text, f"/undo {text}"):
         commands.find(command)
         commands.is_command(command)
@@ -617,6 +622,7 @@ TAKERS: dict[str, Take] = {
     "sii_cli.prompt.slash:SlashCommands.find": _words,
     "sii_cli.prompt.slash:SlashCommands.is_command": _words,
     "sii_cli.prompt.slash:SlashCommands.refusal": _words,
+    "sii_cli.prompt.slash:shell_command": _words,
     "sii_cli.model.control_tokens:neutralise": _neutralise,
     "sii_cli.model.control_tokens:neutralise_arguments": _neutralise,
     "sii_cli.model.control_tokens:remove_marks": _neutralise,

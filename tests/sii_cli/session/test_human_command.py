@@ -12,6 +12,7 @@ import pytest
 from recordings.events import Event, HarnessMessage, HumanCommand, Snapshot
 from recordings.storage.log import read_events
 from sii_cli.config.settings import Settings
+from sii_cli.prompt.slash import shell_command
 from sii_cli.reexecution.recorded import Group, recorded_calls
 from sii_cli.session import session as session_module
 from sii_cli.session.session import Session
@@ -103,3 +104,18 @@ def test_the_prompt_shows_what_it_wrote(shell: Shell) -> None:
     terminal.send("one\r")
     terminal.wait_for("First.")
     assert "note to the model" not in terminal.everything()
+
+
+@pytest.mark.parametrize(
+    ("line", "command"),
+    [
+        ("!ls -l", ("ls -l", True)),
+        ("!! ls\n\ncat a ", ("ls\n\ncat a", False)),
+        ("! !x", ("!x", True)),
+        *(("!", None), ("!!  ", None), ("ls", None), ("", None), (" !ls", None)),
+    ],
+)
+def test_a_line_that_begins_with_a_mark_is_a_command(
+    line: str, command: tuple[str, bool] | None
+) -> None:
+    assert shell_command(line) == command
