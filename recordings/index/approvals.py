@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from recordings.reviews.approval import Standing, Verdict, standing, verdicts_needed
+from recordings.reviews.blind import Viewer
 from recordings.reviews.protocol import ReviewProtocol, Role
 
 
@@ -23,9 +25,16 @@ class Approvals:
     """The verdicts on recordings and the recordings' authors, judged by a protocol."""
 
     def __init__(
-        self, db: sqlite3.Connection, protocol: ReviewProtocol, number: int | None = None
+        self,
+        db: sqlite3.Connection,
+        protocol: ReviewProtocol,
+        number: int | None = None,
+        viewer: Viewer | None = None,
     ) -> None:
-        """`number`: of one recording; without it those of all are read."""
+        """`number`: of one recording; without it those of all are read. `viewer`: the person from
+        whom verdicts may be hidden.
+        """
+        self._viewer = viewer
         self._protocol = protocol
         self.needed = verdicts_needed(protocol)
         """Verdicts that a recording needs which nobody has judged."""
@@ -42,12 +51,22 @@ class Approvals:
 
     def standing(self, number: int, sha256: str) -> Standing | None:
         """Return the standing of a recording with this hash, or `None` where nobody judged it."""
-        reviews = self._reviews.get(number)
-        if reviews is None:
+        reviews = self._seen(number, sha256)
+        if not reviews:
             return None
         return standing(reviews, sha256, self._protocol, self._authors.get(number, ()))
 
-    def reviewers(self, number: int) -> tuple[str, ...]:
+    def reviewers(self, number: int, sha256: str) -> tuple[str, ...]:
         """Return those who gave a verdict on a recording, whether it counts or not."""
-        reviews = self._reviews.get(number)
-        return tuple({one.reviewer: None for one in reviews}) if reviews else ()
+        return tuple({one.reviewer: None for one in self._seen(number, sha256)})
+
+    def is_blind(self, number: int, sha256: str) -> bool:
+        """Return whether what others said of a recording is hidden."""
+        reviews = self._reviews.get(number, ())
+        return self._viewer is not None and self._viewer.is_blind(reviews, sha256)
+
+    def _seen(self, number: int, sha256: str) -> Sequence[_Review]:
+        reviews = self._reviews.get(number, ())
+        if self._viewer is None or not reviews:
+            return reviews
+        return self._viewer.seen(reviews, sha256)

@@ -17,6 +17,7 @@ from recordings.index.index import Key, RecordingIndex
 from recordings.index.schema import spaced
 from recordings.index.texts import text_at
 from recordings.reviews.approval import ApprovalState
+from recordings.reviews.blind import Viewer
 from recordings.reviews.protocol import DEFAULT_PROTOCOL, ReviewProtocol
 from recordings.storage.log import is_locked
 from recordings.store.checks import LastCheck
@@ -90,6 +91,8 @@ class FoundRecording:
     batch: str | None = None
     parent: str | None = None
     parent_seq: int | None = None
+    set_aside: tuple[str, ...] = ()
+    """Reviewers whose verdict does not count, because of who they are."""
     missing: int = 1
     """Verdicts that it still needs."""
     uncounted: int = 0
@@ -100,6 +103,8 @@ class FoundRecording:
     """What the query asks a reviewer to check."""
     excluded: int = 0
     """Events that reviewers exclude from training."""
+    is_blind: bool = False
+    """Whether what others said is hidden from the person who looks."""
     longest: int = 0
     """Tokens of the longest prompt with its response: the trajectory as the model last read it."""
     facts: str = ""
@@ -131,8 +136,12 @@ def find(
     ascending: bool = False,
     limit: int | None = None,
     protocol: ReviewProtocol = DEFAULT_PROTOCOL,
+    viewer: Viewer | None = None,
 ) -> list[FoundRecording]:
-    """Return the recordings that pass a filter, as of the index's last `refresh`."""
+    """Return the recordings that pass a filter, as of the index's last `refresh`.
+
+    `viewer`: the person from whom the verdicts of others may be hidden.
+    """
     column = {"duration": "ended - started"}.get(sort, sort)
     conditions, values = _conditions(where)
     rows = index.db.execute(
@@ -141,7 +150,8 @@ def find(
         values,
     )
     names = [name for name, *_ in rows.description]
-    approvals, tags, outages = Approvals(index.db, protocol), _tags(index), _outages(index)
+    approvals = Approvals(index.db, protocol, viewer=viewer)
+    tags, outages = _tags(index), _outages(index)
     found = []
     for values_of_row in rows:
         row = dict(zip(names, values_of_row, strict=True))
@@ -159,7 +169,7 @@ def find(
 
 def _is_narrowed(where: Filter) -> bool:
     """Return whether `_passes` leaves recordings out."""
-    return bool(where.status or where.state or where.outcome or where.approval)
+    return bool(where.status or where.state or where.outcome or where.approval or where.reviewer)
 
 
 def _passes(one: FoundRecording, where: Filter) -> bool:
@@ -171,6 +181,7 @@ def _passes(one: FoundRecording, where: Filter) -> bool:
         and (not where.state or summary.state in where.state)
         and (not where.outcome or summary.session_outcome in where.outcome)
         and (not where.approval or one.approval == where.approval)
+        and (not where.reviewer or where.reviewer in one.reviewers)
     )
 
 
@@ -182,10 +193,12 @@ def find_in(
     ascending: bool = False,
     limit: int | None = None,
     protocol: ReviewProtocol = DEFAULT_PROTOCOL,
+    viewer: Viewer | None = None,
 ) -> list[FoundRecording]:
     """Return the recordings of several homes that pass a filter, in one order."""
     options: dict[str, Any] = {"sort": sort, "ascending": ascending, "limit": limit}
-    found = [one for index in indexes for one in find(index, where, protocol=protocol, **options)]
+    options |= {"protocol": protocol, "viewer": viewer}
+    found = [one for index in indexes for one in find(index, where, **options)]
     if len(indexes) > 1:
         found.sort(key=lambda one: one.summary.id, reverse=True)
         found.sort(key=lambda one: _sort_key(one, sort), reverse=not ascending)
@@ -205,6 +218,7 @@ def search(
     *,
     limit: int = 50,
     protocol: ReviewProtocol = DEFAULT_PROTOCOL,
+    viewer: Viewer | None = None,
 ) -> Iterator[Hit]:
     """Yield the places that have all words of a text, the newest recordings first.
 
@@ -225,7 +239,7 @@ def search(
     count = 0
     for number, seq, kind, offset in places:
         if number not in recordings:
-            recordings[number] = _found_by_number(index, number, protocol)
+            recordings[number] = _found_by_number(index, number, protocol, viewer)
         one = recordings[number]
         if one is None or not _passes(one, where):
             continue
@@ -301,7 +315,8 @@ def _outages(index: RecordingIndex) -> dict[int, int]:
 
 
 def _found(folder: Path, row: dict[str, Any], approvals: Approvals) -> FoundRecording:
-    stands = approvals.standing(row["number"], row["head"])
+    number, sha256 = row["number"], row["head"]
+    stands, is_blind = approvals.standing(number, sha256), approvals.is_blind(number, sha256)
     status: SummaryStatus = row["status"] or ("open" if is_locked(folder) else "crashed")
     started, ended = row["started"], row["ended"]
     summary = RecordingSummary(
@@ -326,8 +341,9 @@ def _found(folder: Path, row: dict[str, Any], approvals: Approvals) -> FoundReco
         summary=summary,
         sha256=row["head"],
         approval=stands.state if stands else "unreviewed",
-        reviewers=approvals.reviewers(row["number"]),
+        reviewers=approvals.reviewers(number, sha256),
         dissent=stands.dissent if stands else (),
+        set_aside=stands.set_aside if stands else (),
         missing=stands.missing if stands else approvals.needed,
         longest=row["longest"],
         facts=row["facts"],
@@ -335,15 +351,16 @@ def _found(folder: Path, row: dict[str, Any], approvals: Approvals) -> FoundReco
         batch=row["batch"] or row["folder"] or None,
         parent=row["parent"],
         parent_seq=row["parent_seq"],
-        uncounted=row["uncounted"],
+        uncounted=0 if is_blind else row["uncounted"],
         check=_check_of(row["last_check"]),
         rubric=row["rubric"],
-        excluded=row["excluded"],
+        excluded=0 if is_blind else row["excluded"],
+        is_blind=is_blind,
     )
 
 
 def _found_by_number(
-    index: RecordingIndex, number: int, protocol: ReviewProtocol
+    index: RecordingIndex, number: int, protocol: ReviewProtocol, viewer: Viewer | None
 ) -> FoundRecording | None:
     rows = index.db.execute("SELECT * FROM recordings WHERE number = ?", (number,))
     names = [name for name, *_ in rows.description]
@@ -354,7 +371,7 @@ def _found_by_number(
     folder = index.folder_of(Key(facts["id"], facts["folder"]))
     if folder is None:
         return None
-    return _found(folder, facts, Approvals(index.db, protocol, number))
+    return _found(folder, facts, Approvals(index.db, protocol, number, viewer))
 
 
 def _check_of(text: str | None) -> LastCheck | None:

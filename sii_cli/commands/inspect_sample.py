@@ -31,11 +31,12 @@ from sii_cli.options.tokenizer import load_token_text, tokenizer_option
 @homes_option
 def command(ref: str, number: int | None, tokenizer: Path | None, text: bool, full: bool) -> int:
     """Show samples."""
-    from recordings.reviews.reviews import counted_reviews, excluded_events
+    from recordings.reviews.reviews import excluded_events
     from recordings.samples.build import samples_of
     from recordings.samples.policy import SamplePolicy
     from recordings.samples.sample import LeftOut
-    from sii_cli.config.home_key import review_keys
+    from sii_cli.options.protocol import protocol_file
+    from sii_cli.options.viewer import seen_reviews, viewer_of
     from sii_cli.render.samples import render_left_out, render_sample
     from sii_cli.render.screen import open_screen
 
@@ -45,7 +46,7 @@ def command(ref: str, number: int | None, tokenizer: Path | None, text: bool, fu
     token_text = load_token_text(tokenizer)
     shown = 0
     policy = SamplePolicy(by="text" if text else "ids")
-    left_out = excluded_events(counted_reviews(folder, review_keys(folder)))
+    left_out = excluded_events(seen_reviews(folder, viewer_of(protocol_file())))
     for one in samples_of(folder, policy, excluded=left_out):
         if isinstance(one, LeftOut):
             if number in (None, one.sample):

@@ -22,6 +22,7 @@ from sii_cli.options.recordings import open_collections, warn
 from sii_cli.options.settings import example
 from sii_cli.options.standings import STANDINGS
 from sii_cli.options.times import ago
+from sii_cli.options.viewer import viewer_of
 
 if TYPE_CHECKING:
     from recordings.index.find import FoundRecording
@@ -103,7 +104,7 @@ def _find(
     with open_indexes() as indexes:
         find_by = partial(find_in, indexes, where, sort=sort, ascending=reverse, limit=limit)
         if (protocol := protocol_file()) is not None:
-            return find_by(protocol=protocol)
+            return find_by(protocol=protocol, viewer=viewer_of(protocol))
         found = find_by()
         # A setting of before matters to several reviewers alone, and settings are slow to read.
         if where.approval or any(len(one.reviewers) > 1 for one in found):

@@ -11,8 +11,9 @@ import click
 
 from sii_cli.options.homes import homes_option
 from sii_cli.options.protocol import load_protocol
-from sii_cli.options.recordings import REFS_HELP, find_one
+from sii_cli.options.recordings import REFS_HELP, find_one, warn
 from sii_cli.options.settings import example
+from sii_cli.options.viewer import viewer_of
 from sii_cli.review.verdicts import tell_standing
 
 if TYPE_CHECKING:
@@ -38,7 +39,13 @@ def command(ref: str, as_json: bool) -> None:
 
     folder = find_one(ref)
     sha256 = recording_hash(folder)
-    for review, origin in judged_reviews(folder, review_keys(folder)):
+    protocol = load_protocol()
+    viewer, judged = viewer_of(protocol), judged_reviews(folder, review_keys(folder))
+    every = [review for review, _ in judged]
+    seen = every if viewer is None else viewer.seen(every, sha256)
+    for review, origin in judged:
+        if review not in seen:
+            continue
         holds = review.sha256 == sha256
         if as_json:
             said = review.model_dump(mode="json")
@@ -46,7 +53,12 @@ def command(ref: str, as_json: bool) -> None:
         else:
             click.echo("\n".join(_lines(review, holds, origin)))
     if not as_json:
-        tell_standing(folder, load_protocol())
+        tell_standing(folder, protocol, viewer)
+    if len(seen) < len(every):
+        warn(
+            f"What others said of {folder.name} is hidden until you have given your verdict "
+            "(review.toml: blind)."
+        )
 
 
 ORIGINS: dict[ReviewOrigin, str] = {

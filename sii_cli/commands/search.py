@@ -12,6 +12,7 @@ from sii_cli.errors import DONE, FAILED, UsageError
 from sii_cli.options.filters import filter_options, make_filter, open_indexes
 from sii_cli.options.protocol import load_protocol
 from sii_cli.options.settings import example
+from sii_cli.options.viewer import viewer_of
 
 if TYPE_CHECKING:
     from recordings.index.find import Hit
@@ -50,9 +51,10 @@ def command(words: tuple[str, ...], limit: int, as_json: bool, **options: Any) -
 
     where, found = make_filter(options), 0
     with open_indexes() as indexes:
-        protocol = load_protocol() if where.approval else DEFAULT_PROTOCOL
+        protocol = load_protocol() if where.approval or where.reviewer else DEFAULT_PROTOCOL
+        seen: dict[str, Any] = {"protocol": protocol, "viewer": viewer_of(protocol)}
         for index in indexes:
-            hits = search(index, text, where, limit=limit - found, protocol=protocol)
+            hits = search(index, text, where, limit=limit - found, **seen)
             for hit in hits:
                 found += 1
                 click.echo(json.dumps(_facts(hit)) if as_json else _line(hit))

@@ -13,6 +13,7 @@ from sii_cli.options.protocol import load_protocol
 from sii_cli.options.recordings import REFS_HELP, find_one, warn_when_void
 from sii_cli.options.settings import example
 from sii_cli.options.standings import STANDINGS
+from sii_cli.options.viewer import viewer_of
 from sii_cli.render.figures import counted
 
 if TYPE_CHECKING:
@@ -36,8 +37,10 @@ def command(ref: str) -> None:
     folder = find_one(ref)
     warn_when_void(folder)
     asked = folder.name
+    protocol = load_protocol()
+    viewer = viewer_of(protocol)
     with open_indexes() as indexes:
-        found = find_in(indexes, sort="id", ascending=True, protocol=load_protocol())
+        found = find_in(indexes, sort="id", ascending=True, protocol=protocol, viewer=viewer)
     known = {one.summary.id: one for one in found}
     known[asked] = next(one for one in found if one.summary.folder == folder)
     forks: dict[str, list[FoundRecording]] = {}

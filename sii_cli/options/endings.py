@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sii_cli.options.protocol import load_protocol
 from sii_cli.options.recordings import warn
+from sii_cli.options.viewer import seen_reviews, viewer_of
 from sii_cli.render.figures import counted
 
 
@@ -58,15 +59,15 @@ def _rubric(folder: Path) -> Iterator[str]:
 def _reviews(folder: Path) -> Iterator[str]:
     from recordings.conversation.authors import authors_of
     from recordings.reviews.approval import standing
-    from recordings.reviews.reviews import counted_reviews, excluded_events
+    from recordings.reviews.reviews import excluded_events
     from recordings.storage.files import REVIEWS
     from recordings.storage.log import recording_hash
-    from sii_cli.config.home_key import review_keys
 
     if not (folder / REVIEWS).exists():
         return
-    reviews, authors = counted_reviews(folder, review_keys(folder)), authors_of(folder)
-    stands = standing(reviews, recording_hash(folder), load_protocol(), authors)
+    protocol, authors = load_protocol(), authors_of(folder)
+    reviews = seen_reviews(folder, viewer_of(protocol))
+    stands = standing(reviews, recording_hash(folder), protocol, authors)
     if stands.verdicts:
         given = (f"{name} {verdict.replace('_', ' ')}" for name, verdict in stands.verdicts.items())
         yield f"reviews: {stands.state.replace('_', ' ')} ({', '.join(given)})"

@@ -145,12 +145,13 @@ def warn_when_void(folder: Path) -> None:
     if not (folder / REVIEWS).exists():
         return
     from recordings.reviews.approval import standing
-    from recordings.reviews.reviews import counted_reviews
     from recordings.storage.log import recording_hash
-    from sii_cli.config.home_key import review_keys
+    from sii_cli.options.protocol import protocol_file
+    from sii_cli.options.viewer import seen_reviews, viewer_of
 
     try:
-        stands = standing(counted_reviews(folder, review_keys(folder)), recording_hash(folder))
+        reviews = seen_reviews(folder, viewer_of(protocol_file()))
+        stands = standing(reviews, recording_hash(folder))
     except UNREADABLE as error:
         warn(why_damaged(error))
         return

@@ -18,6 +18,7 @@ from sii_cli.text.sanitise import one_line
 
 if TYPE_CHECKING:
     from recordings.reviews.approval import Standing
+    from recordings.reviews.blind import Viewer
     from recordings.reviews.protocol import ReviewProtocol
     from recordings.reviews.review import Said
 
@@ -83,10 +84,11 @@ def give_review(
 
     Raises `SiiError` when the content is another now, `UsageError` and `RecordingError`.
     """
+    from recordings.reviews.blind import Viewer
     from recordings.reviews.protocol import guideline_sha256
-    from recordings.reviews.reviews import add_review
+    from recordings.reviews.reviews import add_review, counted_reviews
     from recordings.storage.log import recording_hash
-    from sii_cli.config.home_key import signing_key, writing_key
+    from sii_cli.config.home_key import review_keys, signing_key, writing_key
 
     protocol = load_protocol()
     guideline = guideline_sha256(find_key_home(os.environ))
@@ -95,6 +97,8 @@ def give_review(
             f"The recording {folder.name} changed while it was reviewed, so nothing was kept: "
             "review it again."
         )
+    viewer = Viewer(reviewer, protocol)
+    said["blind"] = viewer.is_blind(counted_reviews(folder, review_keys(folder)), sha256)
     add_review(
         folder,
         reviewer,
@@ -104,11 +108,13 @@ def give_review(
         guideline=guideline,
         **said,
     )
-    tell_standing(folder, protocol)
+    tell_standing(folder, protocol, viewer)
 
 
-def tell_standing(folder: Path, protocol: ReviewProtocol) -> None:
+def tell_standing(folder: Path, protocol: ReviewProtocol, viewer: Viewer | None) -> None:
     """Say where a recording stands under a protocol, and what it waits for.
+
+    A viewer from whom verdicts are hidden is told what they said themselves.
 
     Raises `RecordingError`.
     """
@@ -120,7 +126,11 @@ def tell_standing(folder: Path, protocol: ReviewProtocol) -> None:
     from sii_cli.render.figures import counted
 
     reviews, authors = counted_reviews(folder, review_keys(folder)), authors_of(folder)
-    stands = standing(reviews, recording_hash(folder), protocol, authors)
+    sha256 = recording_hash(folder)
+    uncounted = len(read_reviews(folder)) - len(reviews)
+    if viewer is not None and viewer.is_blind(reviews, sha256):
+        reviews, uncounted = list(viewer.seen(reviews, sha256)), 0
+    stands = standing(reviews, sha256, protocol, authors)
     count = len(stands.verdicts)
     facts = [f"{count} reviewers, policy {protocol.policy}"] if count > 1 else []
     facts += [f"of another opinion: {', '.join(stands.dissent)}"] if stands.dissent else []
@@ -132,7 +142,6 @@ def tell_standing(folder: Path, protocol: ReviewProtocol) -> None:
         warn(void_sentence(folder.name, stands.void))
     for name in stands.set_aside:
         warn(_why_set_aside(name, folder.name, is_author=name in authors))
-    uncounted = len(read_reviews(folder)) - len(reviews)
     if uncounted:
         left = counted(uncounted, "review", "reviews")
         warn(
