@@ -19,7 +19,7 @@ MAX_ROWS = 4000
 BACK_LINES = 400
 BACK_BYTES = 512 << 10
 """How far back events are drawn again after a jump: lines of the recording, and bytes."""
-_MORE = "… +"
+FOLDED = "… +"
 """Marks what is folded (`render.calls`, `render.observations`)."""
 
 
@@ -81,7 +81,7 @@ class DrawnRows:
         self._renderer.feed(item)
         self._renderer.fold = True
         new = self.screen.rows[first - self.screen.dropped :]
-        if opened or any(_MORE in row for row in new):
+        if opened or any(FOLDED in row for row in new):
             self.foldable.append((item.seq, first))
 
     def toggle(self, seq: int) -> None:

@@ -66,6 +66,13 @@ class Walk:
         for line in self._words.about(events):
             click.echo(line, err=True)
 
+    def _show_end(self, number: int) -> None:
+        """Show the last step and what follows it, where they are not shown already."""
+        numbers = range(len(self._steps) - 1, number, -1)
+        last = next((one for one in numbers if self._steps[one].kind == "step"), number)
+        for one in range(max(last, number + 1), len(self._steps)):
+            self._show(one)
+
     def _ask(self, number: int) -> int:
         """Take what is said about a step; return the number of the one that is wanted then."""
         entry = self._steps[number]
@@ -77,6 +84,7 @@ class Walk:
                 case "":
                     return number + 1
                 case "e":
+                    self._show_end(number)
                     return len(self._steps)
                 case "s":
                     raise Skip

@@ -68,10 +68,20 @@ def hash_to_review(folder: Path) -> str:
 
 def warn_of_author(folder: Path, reviewer: str) -> None:
     """Warn a reviewer whose verdict on a recording will not count. Raises `RecordingError`."""
+    if (why := author_warning(folder, reviewer)) is not None:
+        warn(why)
+
+
+def author_warning(folder: Path, reviewer: str) -> str | None:
+    """Return why a reviewer's verdict on a recording will not count, or `None` where it will.
+
+    Raises `RecordingError`.
+    """
     from recordings.conversation.authors import authors_of
 
-    if reviewer in authors_of(folder):
-        warn(_why_set_aside(reviewer, folder.name, is_author=True))
+    if reviewer not in authors_of(folder):
+        return None
+    return _why_set_aside(reviewer, folder.name, is_author=True)
 
 
 def give_review(

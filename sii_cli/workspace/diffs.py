@@ -21,7 +21,7 @@ async def diffs_between(folder: Path, before: str, after: str) -> tuple[FileDiff
     except SnapshotNotFound as error:
         raise SiiError(
             f"The files of that moment are not here ({error}) A recording that was moved needs the "
-            "folder `snapshots` of its home beside `recordings`; --stat needs no files."
+            "folder `snapshots` of its home beside `recordings`; `sii diff --stat` needs none."
         ) from None
     finally:
         store.close()

@@ -1,0 +1,377 @@
+"""The screen of a review: a header, the outline beside the recording, the questions, the keys.
+
+The first frame stands before the recording is read; keys that come earlier do nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import termios
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Literal
+
+from prompt_toolkit.application import Application
+from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.filters import Condition
+from prompt_toolkit.formatted_text import ANSI, StyleAndTextTuples
+from prompt_toolkit.layout import (
+    BufferControl,
+    ConditionalContainer,
+    FormattedTextControl,
+    HSplit,
+    Layout,
+    VSplit,
+    Window,
+)
+from prompt_toolkit.layout.processors import BeforeInput
+
+from recordings.errors import RecordingError
+from recordings.storage.line_index import LineIndex
+from recordings.store.summary import RecordingSummary, summarise
+from sandbox.snapshots import FileDiff, SnapshotError
+from sii_cli.errors import SiiError
+from sii_cli.review.bars import footer, header, questions_bar
+from sii_cli.review.draft import ReviewDraft
+from sii_cli.review.item import ReviewItem, ReviewTask, read_item
+from sii_cli.review.keys import KEYS, make_keys
+from sii_cli.review.outline_rows import FIRST, OutlineRows
+from sii_cli.review.pages import (
+    Page,
+    diff_page,
+    entry_page,
+    first_page,
+    glimpse_page,
+    markdown_page,
+    text_page,
+)
+from sii_cli.review.reviewing import QUESTIONS, Reviewing
+from sii_cli.workspace.diffs import diffs_between
+
+Ending = Literal["sent", "later", "left"]
+OUTLINE = 30
+"""Columns of the outline."""
+NARROW = 72
+"""Columns below which the outline is shown instead of the recording, not beside it."""
+_ABOVE_EVENT = 4
+"""Rows that are shown above the event that a key jumped to."""
+_HEARTBEAT = 60.0
+"""Seconds between two calls of `stay`."""
+
+
+class ReviewApp:
+    """Reviews one item (`ReviewScreen`)."""
+
+    def __init__(
+        self,
+        task: ReviewTask,
+        draft: ReviewDraft,
+        *,
+        save: Callable[[ReviewDraft], None],
+        check: Callable[[], None],
+        stay: Callable[[], None],
+    ) -> None:
+        """`check` reads the recording through, in a thread, and raises where it cannot be judged.
+
+        `stay` is called every minute: the item is still being reviewed.
+        Raises `RecordingNotFound`.
+        """
+        self.task = task
+        self.reviewing: Reviewing | None = None
+        self.ending: Ending = "left"
+        self._draft, self._save, self._check, self._stay = draft, save, check, stay
+        self._index = LineIndex(task.folder)
+        self._summary: RecordingSummary | None = None
+        self._outline: OutlineRows | None = None
+        self._outline_is_shown = self._is_seen = False
+        self._is_checked = False
+        self._fault: BaseException | None = None
+        self._left = threading.Event()
+        self._reading = threading.Thread(target=self._read, daemon=True)
+        self._diffs: dict[tuple[str, str], tuple[FileDiff, ...] | str] = {}
+        self._page = Page(80)
+        self._place: object = None
+        """What the page shows."""
+        self._drawn_for: object = None
+        """The same, with what else the page was drawn from."""
+        self._top = 0
+        self._buffer = Buffer(multiline=False, accept_handler=self._typed)
+        self._buffer.on_text_changed += lambda _: self._typing()
+        self._app: Application[None] = Application(
+            layout=Layout(self._layout()),
+            key_bindings=make_keys(self),
+            full_screen=True,
+            after_render=lambda _: self._was_drawn(),
+        )
+        self._app.timeoutlen = self._app.ttimeoutlen = 0.05
+
+    @property
+    def draft(self) -> ReviewDraft:
+        """What was said."""
+        return self.reviewing.draft if self.reviewing is not None else self._draft
+
+    @property
+    def ready(self) -> Reviewing | None:
+        """What keys act on: an item that was seen, so that no key judges an unseen one."""
+        return self.reviewing if self._is_seen else None
+
+    @property
+    def entries(self) -> int:
+        """How many entries the recording has."""
+        return len(self.reviewing.item.outline) if self.reviewing is not None else 0
+
+    def run(self) -> Ending:
+        """Review until the item is sent, deferred or left.
+
+        Raises `SiiError`, `RecordingError`, and what `save` and `stay` raise.
+        """
+        with suppress(termios.error, OSError, ValueError):
+            termios.tcflush(sys.stdin, termios.TCIFLUSH)  # keys that were meant for another item
+        try:
+            asyncio.run(self._run())
+        finally:
+            self._left.set()
+            self._index.close()
+        if self._fault is not None:
+            raise self._fault
+        return self.ending
+
+    # Reading, in a thread of its own
+
+    async def _run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        staying = asyncio.create_task(self._stays())
+        try:
+            await self._app.run_async(pre_run=self._reading.start)
+        finally:
+            staying.cancel()
+
+    def _read(self) -> None:
+        try:
+            self._summary = summarise(self.task.folder)
+            self._app.invalidate()
+            while not self._index.complete and not self._left.is_set():
+                self._index.extend()
+            if self._left.is_set():
+                return
+            item = read_item(self.task, self._index)
+            self._loop.call_soon_threadsafe(self._begin, item)
+            self._check()
+            self._is_checked = True
+        except Exception as error:
+            if not self._left.is_set():
+                self._fault = error
+                self._loop.call_soon_threadsafe(self.leave)
+
+    def _begin(self, item: ReviewItem) -> None:
+        self._outline = OutlineRows(item)
+        self.reviewing = Reviewing(item, self._draft, self._save)
+        self.drawn()
+
+    def _was_drawn(self) -> None:
+        self._is_seen = self._is_seen or self.reviewing is not None
+
+    async def _stays(self) -> None:
+        try:
+            while True:
+                await asyncio.sleep(_HEARTBEAT)
+                self._stay()
+        except (SiiError, RecordingError) as error:
+            self._fault = error
+            self.leave()
+
+    # What keys do
+
+    def scroll(self, rows: int = 0, pages: float = 0.0) -> None:
+        """Scroll; a page beyond the end is the next entry."""
+        last = max(0, len(self._page.rows) - self._height)
+        if pages and self.reviewing is not None and self.reviewing.view == "entry":
+            if pages > 0 and self._top >= last:
+                self.reviewing.move(1)
+                return
+            if pages < 0 and self._top == 0:
+                self.reviewing.move(-1)
+                return
+        rows += int(pages * max(1, self._height - 2))
+        self._top = max(0, min(last, self._top + rows))
+
+    def toggle_folds(self) -> None:
+        """Open what is folded, or fold it again."""
+        if self.reviewing is not None:
+            self.reviewing.toggle_folds(self._page.foldable)
+
+    def toggle_outline(self) -> None:
+        """Show the outline instead, in a narrow window."""
+        self._outline_is_shown = not self._outline_is_shown
+
+    def send(self) -> None:
+        """Send what was said."""
+        if self.reviewing is not None and self.reviewing.send(is_checked=self._is_checked):
+            self._end("sent")
+
+    def defer(self) -> None:
+        """Leave the item for later."""
+        self._end("later")
+
+    def leave(self) -> None:
+        """End the review; the draft is kept."""
+        self._end("left")
+
+    def _end(self, ending: Ending) -> None:
+        if self._app.is_running and not self._app.is_done:
+            self.ending = ending
+            self._app.exit()
+
+    def drawn(self) -> None:
+        """Have the screen drawn again, with the input line where a text is typed."""
+        typed = self.reviewing.draft.typed if self.reviewing is not None else None
+        if typed is not None and not self._app.layout.has_focus(self._buffer):
+            self._buffer.text = typed.text
+            self._buffer.cursor_position = len(typed.text)
+            self._app.layout.focus(self._buffer)
+        elif typed is None:
+            self._app.layout.focus(self._body)
+        if self.reviewing is not None and self.reviewing.view in ("diff", "step diff"):
+            self._app.create_background_task(self._read_diff(self.reviewing))
+        self._app.invalidate()
+
+    def _typing(self) -> None:
+        if self.reviewing is not None:
+            self.reviewing.typing(self._buffer.text)
+
+    def _typed(self, buffer: Buffer) -> bool:
+        text = buffer.text
+        if self.reviewing is not None:
+            self.reviewing.key_pressed()
+            self.reviewing.typed(text)
+            self.drawn()
+        return False
+
+    # What is drawn
+
+    def _layout(self) -> HSplit:
+        self._body = Window(
+            FormattedTextControl(self._rows, focusable=True, show_cursor=False),
+            always_hide_cursor=True,
+        )
+        outline = Window(FormattedTextControl(self._outline_rows), width=OUTLINE)
+        beside = ConditionalContainer(
+            VSplit([outline, Window(width=1, char="│", style="fg:ansibrightblack")]),
+            Condition(lambda: self._columns >= NARROW),
+        )
+        is_typing = Condition(lambda: self.draft.typed is not None)
+        line = Window(
+            BufferControl(self._buffer, input_processors=[BeforeInput(self._purpose)]), height=1
+        )
+        return HSplit(
+            [
+                Window(FormattedTextControl(lambda: header(self, self._columns)), height=1),
+                VSplit([beside, self._body]),
+                Window(FormattedTextControl(lambda: questions_bar(self, self._columns)), height=1),
+                ConditionalContainer(line, is_typing),
+                ConditionalContainer(
+                    Window(FormattedTextControl(lambda: footer(self, self._columns)), height=1),
+                    ~is_typing,
+                ),
+            ]
+        )
+
+    @property
+    def summary(self) -> RecordingSummary | None:
+        """The summary, as soon as it was read."""
+        return self._summary
+
+    @property
+    def _columns(self) -> int:
+        return self._app.output.get_size().columns
+
+    @property
+    def _width(self) -> int:
+        return self._columns - OUTLINE - 1 if self._columns >= NARROW else self._columns
+
+    @property
+    def _height(self) -> int:
+        return max(1, self._app.output.get_size().rows - 3)
+
+    def _purpose(self) -> str:
+        typed = self.draft.typed
+        return next(
+            (f"{words} " for name, words in QUESTIONS.items() if typed and name == typed.purpose),
+            "",
+        )
+
+    def _outline_rows(self) -> StyleAndTextTuples:
+        reviewing = self.reviewing
+        if reviewing is None or self._outline is None:
+            return []
+        width = min(OUTLINE, self._columns)
+        return self._outline.fragments(reviewing.at, reviewing.draft, self._height, width)
+
+    def _rows(self) -> ANSI | StyleAndTextTuples:
+        reviewing = self.reviewing
+        if reviewing is None:
+            return ANSI("\n".join(glimpse_page(self.task, self._summary, self._width).rows))
+        if self._outline_is_shown and self._columns < NARROW and self._outline is not None:
+            return self._outline.fragments(reviewing.at, self.draft, self._height, self._columns)
+        self._draw(reviewing)
+        return ANSI("\n".join(self._page.rows[self._top : self._top + self._height]))
+
+    def _draw(self, reviewing: Reviewing) -> None:
+        """Draw what is shown, where something in it changed."""
+        draft = reviewing.draft
+        place = (reviewing.view, reviewing.at, reviewing.seq)
+        shown = (draft.folds, draft.steps, reviewing.first_is_open, len(self._diffs))
+        if (place, self._width, shown) == self._drawn_for:
+            return
+        self._page = self._draw_page(reviewing)
+        if place != self._place:
+            row = None if reviewing.seq is None else self._page.rows_of.get(reviewing.seq)
+            self._top = max(0, (row or 0) - _ABOVE_EVENT)
+        self._top = max(0, min(self._top, len(self._page.rows) - 1))
+        self._drawn_for, self._place = (place, self._width, shown), place
+
+    def _draw_page(self, reviewing: Reviewing) -> Page:
+        match reviewing.view:
+            case "keys":
+                return text_page(KEYS, self._width)
+            case "guideline":
+                text = self.task.guideline or "There is no guideline.md beside review.toml."
+                return markdown_page(text, self._width)
+            case "diff" | "step diff":
+                return self._draw_diff(reviewing)
+            case _ if reviewing.at == FIRST:
+                opened = reviewing.first_is_open
+                return first_page(reviewing.item, self._width, opened=opened)
+            case _:
+                return entry_page(reviewing.item, reviewing.at, reviewing.draft, self._width)
+
+    # The diff
+
+    def _trees(self, reviewing: Reviewing) -> tuple[str, str] | None:
+        outline = reviewing.item.outline
+        if reviewing.view == "diff":
+            return outline.trees
+        return None if reviewing.at == FIRST else outline.trees_of(reviewing.at)
+
+    async def _read_diff(self, reviewing: Reviewing) -> None:
+        trees = self._trees(reviewing)
+        if trees is None or trees in self._diffs:
+            return
+        try:
+            self._diffs[trees] = await diffs_between(self.task.folder, *trees)
+        except (SiiError, SnapshotError) as error:
+            self._diffs[trees] = str(error)
+        self._app.invalidate()
+
+    def _draw_diff(self, reviewing: Reviewing) -> Page:
+        trees, is_whole = self._trees(reviewing), reviewing.view == "diff"
+        if trees is None:
+            why = "The recording names no snapshot of its workspace." if is_whole else ""
+            return text_page(why or "This step changed no file of the workspace.", self._width)
+        found = self._diffs.get(trees, "Reading the snapshots …")
+        if isinstance(found, str):
+            return text_page(found, self._width)
+        title = "the whole diff (d goes back)" if is_whole else "diff of this step (D goes back)"
+        return diff_page(found, title, self._width)

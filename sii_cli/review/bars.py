@@ -1,0 +1,123 @@
+"""The lines above and below a review: where one is, the questions, what is armed."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from prompt_toolkit.formatted_text import StyleAndTextTuples
+
+from recordings.store.summary import RecordingSummary
+from sii_cli.render.figures import counted
+from sii_cli.render.wrap import cut
+from sii_cli.review.item import ReviewTask
+from sii_cli.review.keys import FLAG_KEYS, HELP
+from sii_cli.review.outline_rows import FIRST
+from sii_cli.review.reviewing import VERDICTS, Reviewing
+from sii_cli.text.sanitise import one_line
+
+_NARROW = 60
+_ARMED = {"approve": "fg:ansigreen", "reject": "fg:ansired", "needs_work": "fg:ansiyellow"}
+
+
+class Shown(Protocol):
+    """What the bars are about."""
+
+    @property
+    def task(self) -> ReviewTask:
+        """What is asked for."""
+        ...
+
+    @property
+    def summary(self) -> RecordingSummary | None:
+        """The summary, as soon as it was read."""
+        ...
+
+    @property
+    def reviewing(self) -> Reviewing | None:
+        """The item, as soon as it was read."""
+        ...
+
+
+def header(shown: Shown, width: int) -> StyleAndTextTuples:
+    """Return where one is and how much there is."""
+    task, summary = shown.task, shown.summary
+    where = f" {task.number} of {task.of}" if task.of > 1 else ""
+    place = "reading …" if shown.reviewing is None else _place(shown.reviewing)
+    name = summary.query or summary.first_message if summary is not None else task.folder.name
+    title = one_line(name, 200)
+    if width < _NARROW or shown.reviewing is None:
+        parts = [where, f" {place}", f" {title}"]
+    else:
+        parts = [where, f" {title}", f" {_size(shown.reviewing)}", f" {place}"]
+    line = " ·".join(filter(None, parts))
+    if width >= _NARROW and len(line) > width:  # the place is at the end: cut the title
+        room = max(10, len(title) - (len(line) - width))
+        line = line.replace(title, cut(title, room), 1) if title else line
+    return [("reverse", f"{cut(line, width):<{width}}")]
+
+
+def _size(reviewing: Reviewing) -> str:
+    outline, tokens = reviewing.item.outline, reviewing.item.first.tokens
+    parts = [
+        counted(outline.steps, "step", "steps"),
+        counted(outline.rounds, "round", "rounds"),
+    ]
+    if tokens is not None:
+        parts.append(f"{tokens / 1000:.0f}k tokens" if tokens >= 1000 else f"{tokens} tokens")
+    return ", ".join(parts)
+
+
+def _place(reviewing: Reviewing) -> str:
+    if reviewing.view != "entry":
+        return reviewing.view
+    if reviewing.at == FIRST:
+        return "first screen"
+    entry, outline = reviewing.item.outline[reviewing.at], reviewing.item.outline
+    if entry.kind == "step":
+        return f"step {entry.step} of {outline.steps}"
+    return f"round {entry.round}" if entry.kind == "message" else entry.kind
+
+
+def questions_bar(shown: Shown, width: int) -> StyleAndTextTuples:
+    """Return the questions with their answers, the one in focus first where not all fit."""
+    reviewing = shown.reviewing
+    if reviewing is None or not shown.task.questions:
+        return [("fg:ansibrightblack", "─" * width)]
+    texts = []
+    for question in shown.task.questions:
+        answer = reviewing.draft.rubric.get(question.name)
+        value = "–" if answer is None else answer.value
+        given = f"{value:g}" if isinstance(value, float) else one_line(str(value), 20)
+        choices = " ".join(f"{n} {one}" for n, one in enumerate(question.choices, 1))
+        name = one_line(question.name, 60)
+        texts.append(f" {name} [{given}]" + (f" {one_line(choices, 80)}" if choices else ""))
+    if sum(map(len, texts)) > width:
+        texts, focus = (
+            [texts[reviewing.focus], *texts[: reviewing.focus], *texts[reviewing.focus + 1 :]],
+            0,
+        )
+    else:
+        focus = reviewing.focus
+    rows: StyleAndTextTuples = []
+    for number, text in enumerate(texts):
+        room = width - sum(len(fragment[1]) for fragment in rows)
+        if room > 1:
+            rows.append(("reverse" if number == focus else "", cut(text, room)))
+    return rows
+
+
+def footer(shown: Shown, width: int) -> StyleAndTextTuples:
+    """Return what is armed, and what the last key did or the keys are."""
+    reviewing = shown.reviewing
+    if reviewing is None:
+        return [("fg:ansibrightblack", cut(" q leave", width))]
+    verdict = reviewing.draft.verdict
+    armed = f" {VERDICTS[verdict].upper()} " if verdict else " no verdict "
+    style = f"reverse {_ARMED[verdict]}" if verdict else "fg:ansibrightblack"
+    style_of_rest, rest = "fg:ansibrightblack", HELP
+    if reviewing.flagging:
+        style_of_rest, rest = "fg:ansiyellow", FLAG_KEYS
+    elif reviewing.said:
+        style_of_rest, rest = "fg:ansiyellow", reviewing.said
+    room = max(1, width - len(armed) - 1)
+    return [(style, armed), (style_of_rest, " " + cut(one_line(rest, 300), room))]

@@ -1,0 +1,77 @@
+"""An item that a reviewer is given: a recording, its outline and its first screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from recordings.events import Check, Event, QueryOutcome
+from recordings.replay.first_screen import FirstScreen, read_first_screen
+from recordings.replay.outline import Outline
+from recordings.reviews.review import StepReview
+from recordings.storage.line_index import LineIndex
+from sii_cli.review.rubric import ReviewQuestion
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewTask:
+    """What a reviewer is asked to do with one recording."""
+
+    folder: Path
+    sha256: str
+    """The hash of what is judged."""
+    number: int = 1
+    of: int = 1
+    """Where one is: item `number` of `of`."""
+    questions: tuple[ReviewQuestion, ...] = ()
+    guideline: str = ""
+    read_notes: Callable[[], Sequence[str]] = tuple
+    """Reads what else is shown on the first screen, in a line each: warnings, other reviews."""
+    earlier: tuple[StepReview, ...] = ()
+    """What the reviewer said of its events in earlier reviews."""
+    shows_check: bool = True
+    """Whether the check and the outcome are shown before the own verdict."""
+    blind: bool = False
+
+
+@dataclass(slots=True)
+class ReviewItem:
+    """A recording that was read for a reviewer."""
+
+    task: ReviewTask
+    outline: Outline
+    first: FirstScreen
+    earlier: dict[int, list[StepReview]] = field(default_factory=dict)
+    """What the reviewer said before, by event."""
+    notes: Sequence[str] = ()
+
+    def events(self, number: int) -> Sequence[Event]:
+        """Return the events of an entry that the reviewer may see."""
+        entry = self.outline[number]
+        found = self.outline.index.events(entry.events.start, entry.events.stop)
+        return [event for event in found if self.task.shows_check or not _is_of_check(event)]
+
+    def shows(self, seq: int) -> bool:
+        """Return whether the reviewer may see an event."""
+        return self.task.shows_check or not _is_of_check(self.outline.index.event(seq))
+
+    def excluded_before(self, seq: int) -> bool:
+        """Return whether the reviewer has excluded an event in an earlier review."""
+        words = [one.exclude for one in self.earlier.get(seq, []) if one.exclude is not None]
+        return bool(words and words[-1])
+
+
+def read_item(task: ReviewTask, index: LineIndex) -> ReviewItem:
+    """Read a recording whose index is complete. Raises `RecordingDamaged`, `RecordingTooNew`."""
+    outline = Outline(index)
+    first = read_first_screen(task.folder, outline)
+    earlier: dict[int, list[StepReview]] = {}
+    for step in task.earlier:
+        earlier.setdefault(step.seq, []).append(step)
+    shown = first if task.shows_check else first.without_check()
+    return ReviewItem(task, outline, shown, earlier, task.read_notes())
+
+
+def _is_of_check(event: Event) -> bool:
+    return isinstance(event.data, Check | QueryOutcome)

@@ -1,0 +1,223 @@
+"""What is beside the outline, as rows: the first screen, an entry, a diff, a text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from recordings.events import Observation, ToolCall
+from recordings.outcomes import outcome_line, style_of
+from recordings.replay.first_screen import PLACES, FirstScreen, is_test
+from recordings.reviews.review import StepReview
+from recordings.store.summary import RecordingSummary
+from sandbox.snapshots import FileDiff, quoted
+from sii_cli.player.drawn_rows import FOLDED, RowScreen
+from sii_cli.render.changes import change_words
+from sii_cli.render.formatted import render_markdown
+from sii_cli.render.observations import DIFF_STYLES
+from sii_cli.render.renderer import EventRenderer
+from sii_cli.review.draft import ReviewDraft
+from sii_cli.review.item import ReviewItem, ReviewTask
+from sii_cli.text.sanitise import one_line, sanitise
+
+_TASK, _ANSWER, _FILES, _PLACES = 10, 30, 12, 8
+"""Lines that are shown before the first screen is opened."""
+_LINE = 400
+_DIFF_LINES = 6000
+MARKS = {"good": "+", "neutral": "=", "bad": "-"}
+
+
+class Page:
+    """Rows, and where in them the events are."""
+
+    def __init__(self, width: int) -> None:
+        self._screen = RowScreen(width)
+        self.rows_of: dict[int, int] = {}
+        """Event → its first row."""
+        self.foldable: list[int] = []
+        """Events of which something is folded, or was and is open."""
+
+    @property
+    def rows(self) -> list[str]:
+        """The rows, as text with colours."""
+        return self._screen.rows
+
+    def print(self, *lines: RenderableType) -> None:
+        """Append lines."""
+        self._screen.print(*lines)
+
+    def lines(self, text: str, most: int, style: str = "", indent: str = "  ") -> None:
+        """Append the lines of a text, of a longer one the first."""
+        lines = sanitise(text.strip("\n")).split("\n")
+        for line in lines[:most]:
+            self.print(Text(indent + line, style))
+        self.more(len(lines) - most)
+
+    def more(self, count: int) -> None:
+        """Say how many lines were left out, if any."""
+        if count > 0:
+            self.print(Text(f"  … +{count:,} lines (o opens them)", "dim"))
+
+    def head(self, name: str, text: str = "", style: str = "") -> None:
+        """Append a heading after an empty line, with a short text beside it."""
+        if self.rows:
+            self.print(Text(""))
+        line = Text(f"{name:<8}", "bold cyan")
+        self.print(line.append(one_line(text, _LINE), style or "default") if text else line)
+
+
+def first_page(item: ReviewItem, width: int, *, opened: bool) -> Page:
+    """Return the first screen; `opened` shows its texts whole."""
+    page, first, task = Page(width), item.first, item.task
+    whole = 1 << 20
+    page.head("TASK")
+    page.lines(first.task, whole if opened else _TASK)
+    if task.shows_check:
+        _print_end(page, first)
+    _print_places(page, item)
+    if first.files:
+        page.head("FILES", "d shows the whole diff")
+        for file in first.files[: whole if opened else _FILES]:
+            known = is_test(file.change.path)
+            steps = ", ".join(str(item.outline[one].step) for one in file.entries[:5])
+            words = f"  {change_words(file.change)}  step {steps}"
+            page.print(Text(words + ("  a test" if known else ""), "yellow" if known else ""))
+        page.more(0 if opened else len(first.files) - _FILES)
+    page.head("ANSWER", "" if first.answer else "none")
+    _print_answer(page, first.answer, opened=opened)
+    if first.rubric:
+        page.head("RUBRIC")
+        page.lines(first.rubric, whole)
+    if item.notes:
+        page.head("NOTES")
+        for line in item.notes:
+            page.print(Text("  " + one_line(line, _LINE)))
+    return page
+
+
+def _print_end(page: Page, first: FirstScreen) -> None:
+    summary, check = first.summary, first.check
+    outcome = summary.session_outcome
+    if outcome is not None:
+        line = outcome_line(outcome, summary.score, summary.reason)
+        page.head("OUTCOME", line, style_of(outcome))
+    if check is not None:
+        page.head("CHECK", check.verdict, "green" if check.passed else "yellow")
+        for line in check.details:
+            page.print(Text("  │ " + one_line(line, _LINE), "dim"))
+
+
+def _print_places(page: Page, item: ReviewItem) -> None:
+    places = item.first.places
+    if not places:
+        return
+    page.head("LOOK AT", "p goes there")
+    for place in places[:_PLACES]:
+        number = item.outline.with_event(place.seq)
+        step = "" if number is None else f"step {item.outline[number].step}"
+        where = "answer" if place.kind == "never_opened" else step if step != "step 0" else ""
+        words = (PLACES[place.kind], one_line(place.what, 200), where)
+        page.print(Text("  " + " · ".join(filter(None, words)), "yellow"))
+    page.more(len(places) - _PLACES)
+
+
+def _print_answer(page: Page, answer: str, *, opened: bool) -> None:
+    lines = answer.strip("\n").split("\n")
+    if answer.strip():
+        shown = lines if opened else lines[:_ANSWER]
+        page.print(render_markdown(sanitise("\n".join(shown))))
+        page.more(len(lines) - len(shown))
+
+
+def entry_page(item: ReviewItem, number: int, draft: ReviewDraft, width: int) -> Page:
+    """Return an entry with what was said of it; outputs are folded unless the draft opened them."""
+    page = Page(width)
+    renderer = EventRenderer(page._screen)
+    for event in item.events(number):
+        first = len(page.rows)
+        page.rows_of[event.seq] = first
+        renderer.fold = event.seq not in draft.folds
+        renderer.feed(event)
+        renderer.fold = True
+        is_call = isinstance(event.data, Observation | ToolCall)
+        if is_call and (event.seq in draft.folds or _is_folded(page.rows[first:])):
+            page.foldable.append(event.seq)
+        for line in remark_lines(item.earlier.get(event.seq, []), "before: "):
+            page.print(Text(line, "magenta"))
+        if said := draft.steps.get(event.seq):
+            for line in remark_lines([said]):
+                page.print(Text(line, "bold magenta"))
+    renderer.finish()
+    return page
+
+
+def _is_folded(rows: Iterable[str]) -> bool:
+    return any(FOLDED in row for row in rows)
+
+
+def remark_lines(said: Iterable[StepReview], lead: str = "") -> list[str]:
+    """Return what was said of an event, in a line each."""
+    lines = []
+    for step in said:
+        words = [step.mark or "", *step.flags, _excluded(step.exclude), step.comment]
+        if shown := " · ".join(filter(None, words)):
+            lines.append(f"  ◆ {lead}{one_line(shown, 1000)}")
+    return lines
+
+
+def _excluded(exclude: bool | None) -> str:
+    if exclude is None:
+        return ""
+    return "excluded from training" if exclude else "not excluded"
+
+
+def diff_page(diffs: Sequence[FileDiff], title: str, width: int) -> Page:
+    """Return a diff with its colours; a very long one in part."""
+    page, left = Page(width), _DIFF_LINES
+    page.print(Text(title, "bold"))
+    for diff in diffs:
+        path = quoted(diff.change.path)
+        style = "bold yellow" if is_test(diff.change.path) else "bold cyan"
+        note = "  (a test)" if is_test(diff.change.path) else ""
+        page.print(Text(""), Text(f"{diff.change.kind}: {one_line(path, _LINE)}{note}", style))
+        for line in sanitise(diff.text).split("\n")[:left]:
+            if not line.startswith(("--- ", "+++ ")):
+                page.print(Text(line, DIFF_STYLES.get(line[:1], "")))
+        left -= diff.text.count("\n")
+        if left <= 0:
+            page.print(Text("… the rest is too long: `sii diff` prints it.", "yellow"))
+            break
+    if not diffs:
+        page.print(Text("No file of the workspace was changed."))
+    return page
+
+
+def text_page(text: str, width: int) -> Page:
+    """Return a text as it is, such as the keys or a reason why there is nothing else."""
+    page = Page(width)
+    for line in sanitise(text).split("\n"):
+        page.print(Text(line))
+    return page
+
+
+def markdown_page(text: str, width: int) -> Page:
+    """Return a text in Markdown, such as the guideline."""
+    page = Page(width)
+    page.print(render_markdown(sanitise(text)))
+    return page
+
+
+def glimpse_page(task: ReviewTask, summary: RecordingSummary | None, width: int) -> Page:
+    """Return what is known of a recording from both of its ends, before it was read."""
+    page = Page(width)
+    page.print(Text(f"Reading {task.folder.name} …", "dim"))
+    if summary is not None:
+        page.head("TASK")
+        page.lines(summary.first_message, _TASK)
+        if task.shows_check and summary.session_outcome is not None:
+            page.head("OUTCOME", summary.session_outcome, style_of(summary.session_outcome))
+        if task.shows_check and summary.check is not None:
+            page.head("CHECK", summary.check.verdict)
+    return page
