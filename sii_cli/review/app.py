@@ -31,32 +31,21 @@ from prompt_toolkit.layout.processors import BeforeInput
 from recordings.errors import RecordingError
 from recordings.storage.line_index import LineIndex
 from recordings.store.summary import RecordingSummary, summarise
-from sandbox.snapshots import FileDiff, SnapshotError
 from sii_cli.errors import SiiError
 from sii_cli.review.bars import footer, header, questions_bar
 from sii_cli.review.draft import ReviewDraft
 from sii_cli.review.item import ReviewItem, ReviewTask, read_item
-from sii_cli.review.keys import KEYS, make_keys
-from sii_cli.review.outline_rows import FIRST, OutlineRows
-from sii_cli.review.pages import (
-    Page,
-    diff_page,
-    entry_page,
-    first_page,
-    glimpse_page,
-    markdown_page,
-    text_page,
-)
+from sii_cli.review.keys import make_keys
+from sii_cli.review.outline_rows import OutlineRows
+from sii_cli.review.pages import glimpse_page
+from sii_cli.review.pane import ReviewPane
 from sii_cli.review.reviewing import QUESTIONS, Reviewing
-from sii_cli.workspace.diffs import diffs_between
 
 Ending = Literal["sent", "later", "left"]
 OUTLINE = 30
 """Columns of the outline."""
 NARROW = 72
 """Columns below which the outline is shown instead of the recording, not beside it."""
-_ABOVE_EVENT = 4
-"""Rows that are shown above the event that a key jumped to."""
 _HEARTBEAT = 60.0
 """Seconds between two calls of `stay`."""
 
@@ -90,13 +79,7 @@ class ReviewApp:
         self._fault: BaseException | None = None
         self._left = threading.Event()
         self._reading = threading.Thread(target=self._read, daemon=True)
-        self._diffs: dict[tuple[str, str], tuple[FileDiff, ...] | str] = {}
-        self._page = Page(80)
-        self._place: object = None
-        """What the page shows."""
-        self._drawn_for: object = None
-        """The same, with what else the page was drawn from."""
-        self._top = 0
+        self._pane = ReviewPane()
         self._buffer = Buffer(multiline=False, accept_handler=self._typed)
         self._buffer.on_text_changed += lambda _: self._typing()
         self._app: Application[None] = Application(
@@ -185,22 +168,14 @@ class ReviewApp:
     # What keys do
 
     def scroll(self, rows: int = 0, pages: float = 0.0) -> None:
-        """Scroll; a page beyond the end is the next entry."""
-        last = max(0, len(self._page.rows) - self._height)
-        if pages and self.reviewing is not None and self.reviewing.view == "entry":
-            if pages > 0 and self._top >= last:
-                self.reviewing.move(1)
-                return
-            if pages < 0 and self._top == 0:
-                self.reviewing.move(-1)
-                return
-        rows += int(pages * max(1, self._height - 2))
-        self._top = max(0, min(last, self._top + rows))
+        """Scroll what is beside the outline."""
+        if self.reviewing is not None:
+            self._pane.scroll(self.reviewing, self._height, rows, pages)
 
     def toggle_folds(self) -> None:
         """Open what is folded, or fold it again."""
         if self.reviewing is not None:
-            self.reviewing.toggle_folds(self._page.foldable)
+            self.reviewing.toggle_folds(self._pane.foldable)
 
     def toggle_outline(self) -> None:
         """Show the outline instead, in a narrow window."""
@@ -233,7 +208,7 @@ class ReviewApp:
             self._app.layout.focus(self._buffer)
         elif typed is None:
             self._app.layout.focus(self._body)
-        if self.reviewing is not None and self.reviewing.view in ("diff", "step diff"):
+        if self.reviewing is not None and self.reviewing.view != "entry":
             self._app.create_background_task(self._read_diff(self.reviewing))
         self._app.invalidate()
 
@@ -315,63 +290,8 @@ class ReviewApp:
             return ANSI("\n".join(glimpse_page(self.task, self._summary, self._width).rows))
         if self._outline_is_shown and self._columns < NARROW and self._outline is not None:
             return self._outline.fragments(reviewing.at, self.draft, self._height, self._columns)
-        self._draw(reviewing)
-        return ANSI("\n".join(self._page.rows[self._top : self._top + self._height]))
-
-    def _draw(self, reviewing: Reviewing) -> None:
-        """Draw what is shown, where something in it changed."""
-        draft = reviewing.draft
-        place = (reviewing.view, reviewing.at, reviewing.seq)
-        shown = (draft.folds, draft.steps, reviewing.first_is_open, len(self._diffs))
-        if (place, self._width, shown) == self._drawn_for:
-            return
-        self._page = self._draw_page(reviewing)
-        if place != self._place:
-            row = None if reviewing.seq is None else self._page.rows_of.get(reviewing.seq)
-            self._top = max(0, (row or 0) - _ABOVE_EVENT)
-        self._top = max(0, min(self._top, len(self._page.rows) - 1))
-        self._drawn_for, self._place = (place, self._width, shown), place
-
-    def _draw_page(self, reviewing: Reviewing) -> Page:
-        match reviewing.view:
-            case "keys":
-                return text_page(KEYS, self._width)
-            case "guideline":
-                text = self.task.guideline or "There is no guideline.md beside review.toml."
-                return markdown_page(text, self._width)
-            case "diff" | "step diff":
-                return self._draw_diff(reviewing)
-            case _ if reviewing.at == FIRST:
-                opened = reviewing.first_is_open
-                return first_page(reviewing.item, self._width, opened=opened)
-            case _:
-                return entry_page(reviewing.item, reviewing.at, reviewing.draft, self._width)
-
-    # The diff
-
-    def _trees(self, reviewing: Reviewing) -> tuple[str, str] | None:
-        outline = reviewing.item.outline
-        if reviewing.view == "diff":
-            return outline.trees
-        return None if reviewing.at == FIRST else outline.trees_of(reviewing.at)
+        return ANSI("\n".join(self._pane.rows(reviewing, self._width, self._height)))
 
     async def _read_diff(self, reviewing: Reviewing) -> None:
-        trees = self._trees(reviewing)
-        if trees is None or trees in self._diffs:
-            return
-        try:
-            self._diffs[trees] = await diffs_between(self.task.folder, *trees)
-        except (SiiError, SnapshotError) as error:
-            self._diffs[trees] = str(error)
+        await self._pane.read_diff(reviewing)
         self._app.invalidate()
-
-    def _draw_diff(self, reviewing: Reviewing) -> Page:
-        trees, is_whole = self._trees(reviewing), reviewing.view == "diff"
-        if trees is None:
-            why = "The recording names no snapshot of its workspace." if is_whole else ""
-            return text_page(why or "This step changed no file of the workspace.", self._width)
-        found = self._diffs.get(trees, "Reading the snapshots …")
-        if isinstance(found, str):
-            return text_page(found, self._width)
-        title = "the whole diff (d goes back)" if is_whole else "diff of this step (D goes back)"
-        return diff_page(found, title, self._width)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
-from recordings.events import Observation, ToolCall
+from recordings.events import Compaction, Observation, SummaryResponse, ToolCall
 from recordings.outcomes import outcome_line, style_of
 from recordings.replay.first_screen import PLACES, FirstScreen, is_test
 from recordings.reviews.review import StepReview
@@ -25,6 +25,8 @@ from sii_cli.text.sanitise import one_line, sanitise
 _TASK, _ANSWER, _FILES, _PLACES = 10, 30, 12, 8
 """Lines that are shown before the first screen is opened."""
 _LINE = 400
+_SUMMARY_BEFORE = 20
+"""Events before a compaction among which its summary is."""
 _DIFF_LINES = 6000
 MARKS = {"good": "+", "neutral": "=", "bad": "-"}
 
@@ -134,10 +136,12 @@ def _print_answer(page: Page, answer: str, *, opened: bool) -> None:
 def entry_page(item: ReviewItem, number: int, draft: ReviewDraft, width: int) -> Page:
     """Return an entry with what was said of it; outputs are folded unless the draft opened them."""
     page = Page(width)
+    if item.outline[number].kind == "compaction":
+        _print_summary(page, item, item.outline[number].about)
     renderer = EventRenderer(page._screen)
     for event in item.events(number):
         first = len(page.rows)
-        page.rows_of[event.seq] = first
+        page.rows_of[event.seq] = 0 if isinstance(event.data, Compaction) else first
         renderer.fold = event.seq not in draft.folds
         renderer.feed(event)
         renderer.fold = True
@@ -151,6 +155,16 @@ def entry_page(item: ReviewItem, number: int, draft: ReviewDraft, width: int) ->
                 page.print(Text(line, "bold magenta"))
     renderer.finish()
     return page
+
+
+def _print_summary(page: Page, item: ReviewItem, about: int) -> None:
+    """Print the summary that a compaction is made from, which is a few events before it."""
+    for seq in range(about - 1, max(-1, about - _SUMMARY_BEFORE), -1):
+        data = item.outline.index.event(seq).data
+        if isinstance(data, SummaryResponse):
+            page.head("SUMMARY", "what the model reads from here instead of what was before")
+            page.print(render_markdown(sanitise(data.summary or data.content or "")))
+            return
 
 
 def _is_folded(rows: Iterable[str]) -> bool:

@@ -9,84 +9,16 @@ from pathlib import Path
 import pytest
 
 from recordings.events import (
-    CallRequest,
     Check,
     Compaction,
     FileChange,
     MessageSpan,
-    ModelRequest,
-    ModelResponse,
-    Observation,
-    Permission,
-    Snapshot,
-    ToolCall,
-    UserMessage,
 )
-from recordings.recorder import Recorder
 from recordings.replay.first_screen import is_test, read_first_screen
 from recordings.replay.outline import Outline
 from recordings.storage.line_index import LineIndex
 from sii_cli.render.outline import entry_label
-from tests.recordings.recording_sessions import session_start
-
-
-class Session:
-    """Records steps of one call each, with what a test wants in them."""
-
-    def __init__(self, folder: Path, **start: object) -> None:
-        self.recorder = Recorder.create(folder, folder.name)
-        self.recorder.record(session_start(**start), "harness")
-        self.step = 0
-
-    def message(self, text: str, number: int = 1) -> int:
-        return self.recorder.record(UserMessage(round=number, text=text), "human").seq
-
-    def request(self) -> None:
-        self.step += 1
-        request = ModelRequest(
-            step=self.step,
-            attempt=1,
-            request_id="r",
-            messages=MessageSpan(keep=0, new=[]),
-            messages_sha256="",
-            params={},
-        )
-        self.recorder.record(request, "harness")
-
-    def respond(self, content: str = "", *calls: CallRequest) -> int:
-        response = ModelResponse(
-            step=self.step,
-            attempt=1,
-            content=content,
-            calls=list(calls),
-            finish_reason="stop",
-            complete=True,
-        )
-        return self.recorder.record(response, "model").seq
-
-    def call(self, name: str, arguments: str, **observed: object) -> int:
-        """Record a step of one call; return the event of the response."""
-        self.request()
-        asked = CallRequest(index=0, call_id="c", name=name, arguments=arguments)
-        about = self.respond("", asked)
-        by = Permission(by="mode", mode="auto")
-        call = ToolCall(
-            step=self.step, call_id="c", index=0, name=name, arguments=arguments, approval=by
-        )
-        self.recorder.record(call, "model")
-        fields = {"step": self.step, "call_id": "c", "name": name, "text": "", "seconds": 0.1}
-        self.recorder.record(Observation.model_validate(fields | observed), "tool")
-        return about
-
-    def answer(self, content: str) -> int:
-        self.request()
-        return self.respond(content)
-
-    def snapshot(self, step: int, *changes: FileChange, cause: str = "step") -> None:
-        fields = {"step": step, "cause": cause, "tree": f"{step:064x}", "seconds": 0.0}
-        snapshot = Snapshot.model_validate(fields | {"changes": list(changes)})
-        self.recorder.record(snapshot, "harness")
-
+from tests.recordings.stepped_session import SteppedSession
 
 Read = Callable[[Path], Outline]
 
@@ -105,7 +37,7 @@ def read() -> Iterator[Read]:
 
 
 def test_an_entry_is_a_message_a_step_a_check_or_a_compaction(tmp_path: Path, read: Read) -> None:
-    session = Session(tmp_path)
+    session = SteppedSession(tmp_path)
     first = session.message("Fix it.")
     call = session.call("bash", '{"command": "ls"}')
     span = MessageSpan(keep=0, new=[])
@@ -139,7 +71,7 @@ def test_an_entry_is_a_message_a_step_a_check_or_a_compaction(tmp_path: Path, re
     labels = [entry_label(outline, number) for number in range(len(outline))]
     assert labels == [
         "Fix it.",
-        'bash {"command": "ls"}',
+        "bash ls",
         "summary of the history",
         "answer: Fixed.",
         "check failed",
@@ -150,7 +82,7 @@ def test_an_entry_is_a_message_a_step_a_check_or_a_compaction(tmp_path: Path, re
 @pytest.mark.parametrize("late", [False, True])
 def test_a_change_belongs_to_its_step(tmp_path: Path, read: Read, late: bool) -> None:
     """Also when the next model call had begun before the snapshot was taken."""
-    session = Session(tmp_path)
+    session = SteppedSession(tmp_path)
     session.message("Fix it.")
     session.snapshot(0, cause="start")
     session.call("bash", "{}")
@@ -170,7 +102,7 @@ def test_a_change_belongs_to_its_step(tmp_path: Path, read: Read, late: bool) ->
 
 
 def test_the_first_screen_has_the_task_and_the_end(tmp_path: Path, read: Read) -> None:
-    session = Session(tmp_path, rubric="Says why?")
+    session = SteppedSession(tmp_path, rubric="Says why?")
     session.message("Fix the rounding.")
     session.snapshot(0, cause="start")
     for step, path in ((1, "money.py"), (2, "money.py"), (3, "tests/test_money.py")):
@@ -201,7 +133,7 @@ def test_the_first_screen_has_the_task_and_the_end(tmp_path: Path, read: Read) -
 
 
 def test_an_address_that_was_never_opened_is_named(tmp_path: Path, read: Read) -> None:
-    session = Session(tmp_path)
+    session = SteppedSession(tmp_path)
     session.message("Who won?")
     session.call("web_search", '{"query": "who won"}', text="https://b.example/2")
     session.call("web_fetch", '{"url": "https://a.example/1"}')
@@ -214,7 +146,7 @@ def test_an_address_that_was_never_opened_is_named(tmp_path: Path, read: Read) -
 
 
 def test_a_recording_of_nothing_has_a_first_screen(tmp_path: Path, read: Read) -> None:
-    session = Session(tmp_path)
+    session = SteppedSession(tmp_path)
     session.recorder.close()
     outline = read(tmp_path)
     screen = read_first_screen(tmp_path, outline)

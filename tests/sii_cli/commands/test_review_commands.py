@@ -105,7 +105,7 @@ def test_a_review_steps_through_and_keeps_what_is_said(shell: Shell, folder: Pat
 def test_ctrl_c_keeps_what_was_said(shell: Shell, folder: Path, tmp_path: Path) -> None:
     rubric = tmp_path / "rubric.txt"
     rubric.write_text("correct\nshort\n")
-    argv = shell.argv("review", "last", "--speaker", "bob", "--rubric", str(rubric))
+    argv = shell.argv("review", "last", "--plain", "--speaker", "bob", "--rubric", str(rubric))
     # The flag of one's own is answered, so what was typed before it has been taken.
     said = {"a flag of your own": "c well asked\nf odd\n", "short ›": "\n\n\n5\n"}
     for answer, keys in said.items():
@@ -197,6 +197,30 @@ def test_a_rubric_is_asked_at_the_end(shell: Shell, folder: Path) -> None:
     assert kept.note == "fine"
 
 
+def test_a_key_of_the_verdict_answers_no_question(shell: Shell, folder: Path) -> None:
+    (shell.workspace / "rubric.txt").write_text("correct?\n")
+    done = review(shell, "e", "a", "3", "a", "", args=("--rubric", "rubric.txt"))
+    assert "This asks: correct?. The verdict is asked for after it." in done.stderr
+    (kept,) = read_reviews(folder)
+    assert (rubric_of(kept), kept.verdict) == ({"correct?": 3.0}, "approve")
+
+
+def test_one_enter_too_many_does_not_skip_the_verdict(shell: Shell, folder: Path) -> None:
+    (shell.workspace / "rubric.txt").write_text("correct\n")
+    done = review(shell, "e", "4", "", "a", "", args=("--rubric", "rubric.txt"))
+    assert "Enter again: no verdict." in done.stderr
+    assert verdicts(folder) == ["approve"]
+
+
+def test_the_end_shows_the_answer_before_the_verdict(shell: Shell, folder: Path) -> None:
+    asked = review(shell, "e", "q").stderr
+    answer = events_of(folder, ModelResponse)[-1]
+    content = next(event.data for event in read_events(folder) if event.seq == answer)
+    assert isinstance(content, ModelResponse)
+    assert "a approve" in asked
+    assert content.content in review(shell, "e", "q").stdout.split("a approve")[0]
+
+
 def verdicts(folder: Path) -> list[str | None]:
     return [kept.verdict for kept in read_reviews(folder)]
 
@@ -267,7 +291,7 @@ def test_what_was_said_of_a_step_is_shown_with_it(shell: Shell, folder: Path) ->
 
 def test_marks_are_kept_when_a_reviewer_goes_back(shell: Shell, folder: Path) -> None:
     (shell.workspace / "rubric.txt").write_text("correct\nstyle\n")
-    answers = ["e", "2", "b", "b", "e", "", "terse", "a", ""]
+    answers = ["e", "2", "", "b", "e", "", "terse", "a", ""]
     review(shell, *answers, args=("--rubric", "rubric.txt"))
     (kept,) = read_reviews(folder)
     assert rubric_of(kept) == {"correct": 2.0, "style": "terse"}
@@ -326,7 +350,9 @@ def test_what_cannot_be_judged_is_passed_over_in_a_queue(shell: Shell, folder: P
     recorder = Recorder.resume(written, key=shell.key)
     names = [one.name for one in (folder, written, changed, last)]
     terminal = Terminal(
-        shell.argv("review", *names, "--speaker", "ada"), cwd=shell.workspace, env=shell.env
+        shell.argv("review", "--plain", *names, "--speaker", "ada"),
+        cwd=shell.workspace,
+        env=shell.env,
     )
     terminal.wait_for("3 of 4")
     assert f"{folder.name} is broken" in terminal.everything()
@@ -350,7 +376,7 @@ def test_leaving_a_queue_keeps_what_was_said_and_opens_no_other(
 ) -> None:
     second, third = (shell.recorded(rounds=1, steps=1, seed=seed) for seed in (1, 2))
     terminal = Terminal(
-        shell.argv("review", "--speaker", "ada"), cwd=shell.workspace, env=shell.env
+        shell.argv("review", "--plain", "--speaker", "ada"), cwd=shell.workspace, env=shell.env
     )
     terminal.wait_for("1 of 3")
     terminal.send("e\na\n\n")
@@ -376,7 +402,7 @@ def test_a_review_says_how_long_it_took_and_how_much_was_opened(
     shell.sii("approve", "last")
     walked, approved = read_reviews(folder)
     assert (walked.role, walked.seconds) == ("reviewer", 10 + 180 + 1 + 1.5)
-    assert walked.coverage == Coverage(steps=1, of_steps=3, folds=0)
+    assert walked.coverage == Coverage(steps=2, of_steps=3, folds=0)
     assert [step.mark for step in walked.steps] == ["bad"]
     assert (approved.role, approved.seconds, approved.coverage) == ("reviewer", None, None)
     last = json.loads(shell.sii("reviews", "last", "--json").stdout.splitlines()[0])
