@@ -41,7 +41,7 @@ from sii_cli.review.verdicts import find_reviewer, speaker_option
     "--rubric",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Ask these: one criterion a line.",
+    help="Ask these too: one criterion a line.",
 )
 @speaker_option
 @click.option("--again", is_flag=True, help="Also those that you have judged.")
@@ -57,19 +57,21 @@ def command(
 ) -> None:
     """Review recordings."""
     from sii_cli.review.plain import PlainReviewer
-    from sii_cli.review.rubric import read_questions
+    from sii_cli.review.rubric import ReviewQuestion, read_questions
 
     if refs and (again or any(value not in (None, ()) for value in options.values())):
         raise UsageError("Name recordings, or choose them by options, not both.")
     folders = find_all(refs, everything=False) if refs else None
-    name, questions = find_reviewer(speaker), read_questions(rubric)
+    name, protocol = find_reviewer(speaker), load_protocol()
+    asked = tuple(ReviewQuestion(one.name, one) for one in protocol.rubric)
+    questions = (*asked, *read_questions(rubric))
     reviewer: _Reviewer
     if plain or full or not _has_a_terminal():
         reviewer = PlainReviewer(name, questions, fold=not full)
     else:
         from sii_cli.review.full_screen import ScreenReviewer
 
-        reviewer = ScreenReviewer(name, questions, load_protocol())
+        reviewer = ScreenReviewer(name, questions, protocol)
         if folders is None and not again:
             reviewer.review_queue(make_filter(options))
             return

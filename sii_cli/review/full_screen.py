@@ -115,6 +115,8 @@ class ScreenReviewer:
     def _task(self, folder: Path, sha256: str, number: int, of: int) -> ReviewTask:
         counted = counted_reviews(folder, review_keys(folder))
         own = [review for review in counted if review.reviewer == self.name]
+        judged = {one.reviewer for one in counted if one.verdict and one.sha256 == sha256}
+        sees = self.protocol.may_see(self.name, judged)
         return ReviewTask(
             folder,
             sha256,
@@ -122,8 +124,10 @@ class ScreenReviewer:
             of,
             questions=self.questions,
             guideline=_guideline(),
-            read_notes=lambda: tuple(_notes(folder, self.name)),
+            read_notes=lambda: tuple(_notes(folder, self.name, sees=sees)),
             earlier=tuple(step for review in own for step in review.steps),
+            shows_check=self.protocol.show_check or self.name in judged,
+            blind=self.protocol.blind and not sees,
         )
 
 
@@ -139,13 +143,14 @@ def _check(folder: Path) -> None:
     hash_to_review(folder)
 
 
-def _notes(folder: Path, reviewer: str) -> Iterator[str]:
-    """Yield warnings and what others said, in a line each."""
+def _notes(folder: Path, reviewer: str, *, sees: bool) -> Iterator[str]:
+    """Yield warnings and, to one who sees it, what others said, in a line each."""
     if (why := author_warning(folder, reviewer)) is not None:
         yield why
     if outages := outages_of(folder):
         yield outage_sentence(outages)
-    yield from (line for line in said_lines(folder) if not line.startswith("rubric: "))
+    if sees:
+        yield from (line for line in said_lines(folder) if not line.startswith("rubric: "))
 
 
 def _guideline() -> str:

@@ -31,7 +31,7 @@ _DIFF_LINES = 6000
 MARKS = {"good": "+", "neutral": "=", "bad": "-"}
 
 
-class Page:
+class ReviewPage:
     """Rows, and where in them the events are."""
 
     def __init__(self, width: int) -> None:
@@ -70,9 +70,9 @@ class Page:
         self.print(line.append(one_line(text, _LINE), style or "default") if text else line)
 
 
-def first_page(item: ReviewItem, width: int, *, opened: bool) -> Page:
+def first_page(item: ReviewItem, width: int, *, opened: bool) -> ReviewPage:
     """Return the first screen; `opened` shows its texts whole."""
-    page, first, task = Page(width), item.first, item.task
+    page, first, task = ReviewPage(width), item.first, item.task
     whole = 1 << 20
     page.head("TASK")
     page.lines(first.task, whole if opened else _TASK)
@@ -99,7 +99,7 @@ def first_page(item: ReviewItem, width: int, *, opened: bool) -> Page:
     return page
 
 
-def _print_end(page: Page, first: FirstScreen) -> None:
+def _print_end(page: ReviewPage, first: FirstScreen) -> None:
     summary, check = first.summary, first.check
     outcome = summary.session_outcome
     if outcome is not None:
@@ -111,7 +111,7 @@ def _print_end(page: Page, first: FirstScreen) -> None:
             page.print(Text("  │ " + one_line(line, _LINE), "dim"))
 
 
-def _print_places(page: Page, item: ReviewItem) -> None:
+def _print_places(page: ReviewPage, item: ReviewItem) -> None:
     places = item.first.places
     if not places:
         return
@@ -125,7 +125,7 @@ def _print_places(page: Page, item: ReviewItem) -> None:
     page.more(len(places) - _PLACES)
 
 
-def _print_answer(page: Page, answer: str, *, opened: bool) -> None:
+def _print_answer(page: ReviewPage, answer: str, *, opened: bool) -> None:
     lines = answer.strip("\n").split("\n")
     if answer.strip():
         shown = lines if opened else lines[:_ANSWER]
@@ -133,9 +133,9 @@ def _print_answer(page: Page, answer: str, *, opened: bool) -> None:
         page.more(len(lines) - len(shown))
 
 
-def entry_page(item: ReviewItem, number: int, draft: ReviewDraft, width: int) -> Page:
+def entry_page(item: ReviewItem, number: int, draft: ReviewDraft, width: int) -> ReviewPage:
     """Return an entry with what was said of it; outputs are folded unless the draft opened them."""
-    page = Page(width)
+    page = ReviewPage(width)
     if item.outline[number].kind == "compaction":
         _print_summary(page, item, item.outline[number].about)
     renderer = EventRenderer(page._screen)
@@ -157,7 +157,7 @@ def entry_page(item: ReviewItem, number: int, draft: ReviewDraft, width: int) ->
     return page
 
 
-def _print_summary(page: Page, item: ReviewItem, about: int) -> None:
+def _print_summary(page: ReviewPage, item: ReviewItem, about: int) -> None:
     """Print the summary that a compaction is made from, which is a few events before it."""
     for seq in range(about - 1, max(-1, about - _SUMMARY_BEFORE), -1):
         data = item.outline.index.event(seq).data
@@ -187,9 +187,9 @@ def _excluded(exclude: bool | None) -> str:
     return "excluded from training" if exclude else "not excluded"
 
 
-def diff_page(diffs: Sequence[FileDiff], title: str, width: int) -> Page:
+def diff_page(diffs: Sequence[FileDiff], title: str, width: int) -> ReviewPage:
     """Return a diff with its colours; a very long one in part."""
-    page, left = Page(width), _DIFF_LINES
+    page, left = ReviewPage(width), _DIFF_LINES
     page.print(Text(title, "bold"))
     for diff in diffs:
         path = quoted(diff.change.path)
@@ -208,24 +208,24 @@ def diff_page(diffs: Sequence[FileDiff], title: str, width: int) -> Page:
     return page
 
 
-def text_page(text: str, width: int) -> Page:
+def text_page(text: str, width: int) -> ReviewPage:
     """Return a text as it is, such as the keys or a reason why there is nothing else."""
-    page = Page(width)
+    page = ReviewPage(width)
     for line in sanitise(text).split("\n"):
         page.print(Text(line))
     return page
 
 
-def markdown_page(text: str, width: int) -> Page:
+def markdown_page(text: str, width: int) -> ReviewPage:
     """Return a text in Markdown, such as the guideline."""
-    page = Page(width)
+    page = ReviewPage(width)
     page.print(render_markdown(sanitise(text)))
     return page
 
 
-def glimpse_page(task: ReviewTask, summary: RecordingSummary | None, width: int) -> Page:
+def glimpse_page(task: ReviewTask, summary: RecordingSummary | None, width: int) -> ReviewPage:
     """Return what is known of a recording from both of its ends, before it was read."""
-    page = Page(width)
+    page = ReviewPage(width)
     page.print(Text(f"Reading {task.folder.name} …", "dim"))
     if summary is not None:
         page.head("TASK")

@@ -7,7 +7,7 @@ from sii_cli.errors import SiiError
 from sii_cli.review.keys import KEYS
 from sii_cli.review.outline_rows import FIRST
 from sii_cli.review.pages import (
-    Page,
+    ReviewPage,
     diff_page,
     entry_page,
     first_page,
@@ -25,7 +25,7 @@ class ReviewPane:
     """The rows that are shown."""
 
     def __init__(self) -> None:
-        self._page = Page(80)
+        self._page = ReviewPage(80)
         self._place: object = None
         """What the page shows."""
         self._drawn_for: object = None
@@ -71,7 +71,7 @@ class ReviewPane:
         except (SiiError, SnapshotError) as error:
             self._diffs[trees] = str(error)
 
-    def _draw(self, reviewing: Reviewing, width: int) -> Page:
+    def _draw(self, reviewing: Reviewing, width: int) -> ReviewPage:
         item = reviewing.item
         match reviewing.view:
             case "keys":
@@ -86,7 +86,7 @@ class ReviewPane:
             case _:
                 return entry_page(item, reviewing.at, reviewing.draft, width)
 
-    def _draw_diff(self, reviewing: Reviewing, width: int) -> Page:
+    def _draw_diff(self, reviewing: Reviewing, width: int) -> ReviewPage:
         trees, is_whole = _trees(reviewing), reviewing.view == "diff"
         if trees is None:
             why = "The recording names no snapshot of its workspace." if is_whole else ""

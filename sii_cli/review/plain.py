@@ -11,11 +11,12 @@ import click
 from recordings.reviews.approval import Verdict
 from recordings.reviews.review import Coverage, RubricAnswer
 from recordings.reviews.reviews import counted_reviews
+from recordings.reviews.rubric import AnswerUnusable
 from sii_cli.config.home_key import review_keys
 from sii_cli.options.endings import ended_lines
 from sii_cli.options.recordings import warn_of_outages, warn_when_void
 from sii_cli.review.remarks import Questions, ReviewStopped, Skip, StepRemarks
-from sii_cli.review.rubric import ReviewQuestion, answer_of_text
+from sii_cli.review.rubric import ReviewQuestion
 from sii_cli.review.steps import Walk, open_outline
 from sii_cli.review.verdicts import give_review, hash_to_review, warn_of_author
 
@@ -89,10 +90,10 @@ class PlainReviewer:
         at = 0
         while True:
             walk.go(at)
-            for name in (one.name for one in self.questions):
-                answer = _answer(questions, name, answers.get(name))
+            for question in self.questions:
+                answer = _answer(questions, question, answers.get(question.name))
                 if answer is not None:
-                    answers[name] = answer
+                    answers[question.name] = answer
             judged = _ask_verdict(questions)
             if judged is not None:
                 return judged
@@ -138,9 +139,19 @@ def _ask_note(questions: Questions, verdict: Verdict) -> str:
     return note
 
 
-def _answer(questions: Questions, name: str, before: RubricAnswer | None) -> RubricAnswer | None:
-    """Ask for a criterion's answer; `None` means the earlier one is kept."""
-    question = f"{name} › " if before is None else f"{name} ({before.value}) › "
-    while (said := questions.ask(question)) in _KEYS:
-        click.echo(f"This asks: {name}. The verdict is asked for after it.", err=True)
-    return answer_of_text(said) if said else None
+def _answer(
+    questions: Questions, question: ReviewQuestion, before: RubricAnswer | None
+) -> RubricAnswer | None:
+    """Ask for a question's answer; `None` means the earlier one is kept."""
+    title = question.title + "".join(f" · {one}" for one in question.choices)
+    while said := questions.ask(
+        f"{title} › " if before is None else f"{title} ({before.value}) › "
+    ):
+        if said in _KEYS and said not in question.choices:
+            click.echo(f"This asks: {question.title}. The verdict is asked for after it.", err=True)
+            continue
+        try:
+            return question.answer(said)
+        except AnswerUnusable as wanted:
+            click.echo(f"This wants {wanted}.", err=True)
+    return None

@@ -8,11 +8,12 @@ from typing import Literal
 
 from recordings.reviews.approval import Verdict
 from recordings.reviews.review import FLAGS, LONGEST_TEXT, Mark, RubricAnswer
+from recordings.reviews.rubric import AnswerUnusable
 from recordings.storage.line_index import CALL, ERROR, USER
 from sii_cli.review.draft import ReviewDraft, TypedText
 from sii_cli.review.item import ReviewItem
 from sii_cli.review.outline_rows import FIRST
-from sii_cli.review.rubric import answer_of_text
+from sii_cli.review.rubric import ReviewQuestion
 
 View = Literal["entry", "diff", "step diff", "guideline", "keys"]
 Purpose = Literal["comment", "note", "why", "send back", "answer"]
@@ -104,7 +105,7 @@ class Reviewing:
         self.show(self.item.outline.with_event(seq) or 0, seq)
 
     def look_at(self, view: View) -> None:
-        """Show something else in the place of the entry; the same again goes back."""
+        """Show something else instead of the entry; the same again goes back."""
         self.view = "entry" if self.view == view else view
 
     def toggle_folds(self, seqs: Collection[int]) -> None:
@@ -188,23 +189,22 @@ class Reviewing:
         if questions := self.item.task.questions:
             self.focus = (self.focus + by) % len(questions)
         else:
-            self.said = "there are no questions: --rubric FILE asks some"
+            self.said = "there are no questions (review.toml or --rubric FILE asks some)"
 
     def _answer_digit(self, digit: int) -> None:
         questions = self.item.task.questions
         if not questions:
             self.said = "there are no questions that digits answer; f and a digit sets a flag"
             return
-        answer = questions[self.focus].answer_of_digit(digit)
-        if answer is None:
-            self.said = f"there is no choice {digit}"
-        else:
-            self._answer(answer)
+        question = questions[self.focus]
+        self._answer(question, lambda: question.answer_of_digit(digit))
 
-    def _answer(self, answer: RubricAnswer) -> None:
-        name = self.item.task.questions[self.focus].name
-        self._change(self.draft.with_answer(name, answer), "answered")
-        self.focus = self._next_open(self.focus)
+    def _answer(self, question: ReviewQuestion, answer: Callable[[], RubricAnswer]) -> None:
+        try:
+            self._change(self.draft.with_answer(question.name, answer()), "answered")
+            self.focus = self._next_open(self.focus)
+        except AnswerUnusable as wanted:
+            self.said = f"{question.title} wants {wanted}"
 
     def _next_open(self, start: int) -> int:
         questions = self.item.task.questions
@@ -219,7 +219,7 @@ class Reviewing:
         if purpose in ("comment", "send back") and not self._on_step():
             return
         if purpose == "answer" and not self.item.task.questions:
-            self.said = "there are no questions: --rubric FILE asks some"
+            self.said = "there are no questions (review.toml or --rubric FILE asks some)"
             return
         self._keep(typed=TypedText(purpose=purpose, text=self._typed_before(purpose)))
 
@@ -243,7 +243,8 @@ class Reviewing:
             case "send back" if about is not None:
                 self._send_back(about, text)
             case "answer":
-                self._answer(answer_of_text(text))
+                question = self.item.task.questions[self.focus]
+                self._answer(question, lambda: question.answer(text, about))
 
     def stop_typing(self) -> None:
         """Say nothing of what is being typed."""
@@ -277,7 +278,7 @@ class Reviewing:
 
     def send(self, *, is_checked: bool) -> bool:
         """Send what was said, if nothing is missing; return whether it is to be sent."""
-        draft, missing = self.draft, self._open_questions()
+        draft, missing = self.draft, self._unanswered()
         if not draft.says_something:
             self.said = "nothing was said yet: a approve, r reject, w needs work"
         elif not is_checked:
@@ -286,15 +287,19 @@ class Reviewing:
             self.type("why")
         elif draft.verdict is None and self._asks("no verdict"):
             self.said = "no verdict is armed (a r w): y again sends the remarks without one"
+        elif draft.verdict is not None and any(one.is_required for one in missing):
+            required = next(one for one in missing if one.is_required)
+            self.focus = self.item.task.questions.index(required)
+            self.said = f"the protocol wants an answer: {required.title}"
         elif draft.verdict is not None and missing and self._asks("questions"):
             self.focus = self._next_open(0)
-            self.said = f"{missing} not answered: y again sends it so"
+            self.said = f"{len(missing)} not answered: y again sends it so"
         else:
             self.is_sent = True
         return self.is_sent
 
-    def _open_questions(self) -> int:
-        return sum(one.name not in self.draft.rubric for one in self.item.task.questions)
+    def _unanswered(self) -> list[ReviewQuestion]:
+        return [one for one in self.item.task.questions if one.name not in self.draft.rubric]
 
     def _asks(self, what: str) -> bool:
         """Return whether something is asked for the first time: the next `y` confirms it."""

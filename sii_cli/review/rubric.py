@@ -1,4 +1,4 @@
-"""The questions that a reviewer answers about a whole recording."""
+"""The questions that a reviewer answers about a whole recording: the protocol's, and a file's."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recordings.reviews.review import LONGEST_NAME, MOST_ANSWERS, RubricAnswer
+from recordings.reviews.rubric import AnswerUnusable, RubricQuestion
 from recordings.storage.opening import read_given
 from sii_cli.errors import UsageError
 
@@ -16,30 +17,44 @@ _LARGEST_RUBRIC = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class ReviewQuestion:
-    """One question of the rubric."""
+    """A question as it is asked in the terminal."""
 
     name: str
-    choices: tuple[str, ...] = ()
-    """What may be answered; empty means a number or words."""
+    schema: RubricQuestion | None = None
+    """What the protocol says of it; `None` for a line of a file, which a number or words answer."""
 
-    def answer_of_digit(self, digit: int) -> RubricAnswer | None:
-        """Return what a digit answers, or `None` where it answers nothing."""
+    @property
+    def title(self) -> str:
+        """What is shown."""
+        return (self.schema and self.schema.title) or self.name
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """What may be answered; empty for a scale or a text."""
+        return self.schema.choices if self.schema is not None else ()
+
+    @property
+    def is_required(self) -> bool:
+        """Whether a verdict wants it answered."""
+        return self.schema is not None and self.schema.required
+
+    def answer(self, said: str, about: int | None = None) -> RubricAnswer:
+        """Return what was typed as an answer; one that cites refers to the event `about`.
+
+        Raises `AnswerUnusable`.
+        """
+        if self.schema is None:
+            return _free_answer(said)
+        cites = (about,) if self.schema.cites and about is not None else ()
+        return self.schema.answer(said, cites)
+
+    def answer_of_digit(self, digit: int) -> RubricAnswer:
+        """Return what a digit answers: that choice, or that number. Raises `AnswerUnusable`."""
         if not self.choices:
-            return RubricAnswer(kind="scale", value=float(digit))
-        if 1 <= digit <= len(self.choices):
-            return RubricAnswer(kind="choice", value=self.choices[digit - 1])
-        return None
-
-
-def answer_of_text(text: str) -> RubricAnswer:
-    """Return what was typed as an answer: a number is one on a scale."""
-    try:
-        number = float(text)
-    except ValueError:
-        return RubricAnswer(kind="text", value=text)
-    if math.isfinite(number):
-        return RubricAnswer(kind="scale", value=number)
-    return RubricAnswer(kind="text", value=text)
+            return self.answer(str(digit))
+        if not 1 <= digit <= len(self.choices):
+            raise AnswerUnusable(f"a number from 1 to {len(self.choices)}")
+        return self.answer(self.choices[digit - 1])
 
 
 def read_questions(rubric: Path | None) -> tuple[ReviewQuestion, ...]:
@@ -57,3 +72,13 @@ def read_questions(rubric: Path | None) -> tuple[ReviewQuestion, ...]:
     if len(questions) > MOST_ANSWERS:
         raise UsageError(f"{rubric} has more than {MOST_ANSWERS} criteria: use fewer.")
     return tuple(questions)
+
+
+def _free_answer(said: str) -> RubricAnswer:
+    try:
+        number = float(said)
+    except ValueError:
+        return RubricAnswer(kind="text", value=said)
+    if math.isfinite(number):
+        return RubricAnswer(kind="scale", value=number)
+    return RubricAnswer(kind="text", value=said)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from recordings.events import Check, FileChange
+from recordings.reviews.rubric import RubricQuestion
 from recordings.storage.line_index import CALL, ERROR, USER, LineIndex
 from recordings.storage.log import recording_hash
 from sii_cli.review.draft import ReviewDraft
@@ -20,7 +21,8 @@ from sii_cli.review.reviewing import Reviewing
 from sii_cli.review.rubric import ReviewQuestion
 from tests.recordings.stepped_session import SteppedSession
 
-QUESTIONS = (ReviewQuestion("goal reached"), ReviewQuestion("style", ("good", "poor")))
+STYLE = RubricQuestion("style", "choice", choices=("good", "poor"))
+QUESTIONS = (ReviewQuestion("goal reached"), ReviewQuestion("style", STYLE))
 Open = Callable[..., Reviewing]
 
 
@@ -104,7 +106,7 @@ def test_digits_answer_and_after_f_they_flag(begin: Open) -> None:
     reviewing.digit(4)
     assert reviewing.focus == 1
     reviewing.digit(3)
-    assert reviewing.said == "there is no choice 3"
+    assert reviewing.said == "style wants a number from 1 to 2"
     reviewing.digit(2)
     assert {name: one.value for name, one in reviewing.draft.rubric.items()} == {
         "goal reached": 4.0,
@@ -153,6 +155,24 @@ def test_nothing_is_sent_by_one_key(begin: Open) -> None:
     assert reviewing.said == "2 not answered: y again sends it so"
     reviewing.key_pressed()
     assert not reviewing.send(is_checked=True)  # another key came between
+    assert reviewing.send(is_checked=True)
+
+
+def test_what_the_protocol_requires_is_answered_before_a_verdict(begin: Open) -> None:
+    why = RubricQuestion("why", "text", required=True, cites=True)
+    scale = RubricQuestion("goal", "scale", least=1, most=5, whole=True)
+    reviewing = begin(questions=(ReviewQuestion("goal", scale), ReviewQuestion("why", why)))
+    reviewing.digit(9)
+    assert reviewing.said == "goal wants a whole number from 1 to 5"
+    reviewing.digit(4)
+    reviewing.arm("approve")
+    assert not reviewing.send(is_checked=True)
+    assert not reviewing.send(is_checked=True)
+    assert reviewing.said == "the protocol wants an answer: why"
+    reviewing.show(2)
+    reviewing.type("answer")
+    reviewing.typed("it ran the tests")
+    assert reviewing.draft.rubric["why"].cites == (reviewing.about,)
     assert reviewing.send(is_checked=True)
 
 
