@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,8 +23,9 @@ def resolve(ref: str, stores: Sequence[RecordingStore]) -> Path:
     Raises `RecordingNotFound`, also for an id that is in two places.
     """
     if "/" in ref:
-        path = Path(ref).absolute()
-        stores = [store for store in stores if store.root == path.parent]
+        path = Path(ref)
+        parent = os.path.realpath(path.parent)
+        stores = [store for store in stores if os.path.realpath(store.root) == parent]
         if not stores:
             raise _unknown(ref)
         ref = path.name

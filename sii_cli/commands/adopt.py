@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sii_cli.config.homes import home_words
+from sii_cli.config.paths import real_path
 from sii_cli.config.settings import BATCH_FILE, find_home
 from sii_cli.errors import DONE, FAILED, SiiError, UsageError
 from sii_cli.options.homes import home_option
@@ -46,8 +47,8 @@ def command(folder: Path, yes: bool) -> int:
     from sii_cli.batch.running.lock import locked
 
     home = find_home(os.environ)
-    if was_copied(folder.resolve(), home):
-        target = move_to_home(folder.resolve(), home)
+    if was_copied(real_path(folder), home):
+        target = move_to_home(real_path(folder), home)
     else:
         folder = _checked(folder, home)
         if not yes and not sys.stdin.isatty():
@@ -68,10 +69,10 @@ def _checked(folder: Path, home: Path) -> Path:
     from sii_cli.batch.plan.pinned import is_batch, refuse_links
 
     if folder.is_symlink():
-        raise UsageError(f"{folder} is a link: name the folder itself ({folder.resolve()}).")
+        raise UsageError(f"{folder} is a link: name the folder itself ({real_path(folder)}).")
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder.")
-    folder, home = folder.resolve(), home.resolve()
+    folder, home = real_path(folder), real_path(home)
     if folder.is_relative_to(home):
         raise UsageError(f"{folder} is in the home {home} already.")
     if home.is_relative_to(folder):

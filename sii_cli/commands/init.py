@@ -28,9 +28,10 @@ def command(folder: Path, goal: int | None) -> None:
     """Make a home."""
     from sii_cli.config.homes import know_home
     from sii_cli.config.new_home import make_home
+    from sii_cli.config.paths import real_path
     from sii_cli.config.settings import CONFIG_FILE
 
-    home = folder.expanduser().absolute()
+    home = real_path(folder)
     make_home(home, goal)
     know_home(home)
     click.echo(f"{home} is a home: its settings are in {home / CONFIG_FILE}.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sii_cli.config.paths import real_path
 from sii_cli.errors import DONE, UsageError
 from sii_cli.options.homes import homes_option
 from sii_cli.options.recordings import find_one, open_stores, warn_when_void
@@ -134,8 +135,8 @@ def _check_target(target: Path) -> None:
     """A file of a recording is never written over."""
     if not target.absolute().parent.is_dir():
         raise UsageError(f"{target.parent} is not a directory: make it, or write to another place.")
-    roots = [store.root.resolve() for store in open_stores()]
-    if any(target.resolve().is_relative_to(root) for root in roots):
+    roots = [real_path(store.root) for store in open_stores()]
+    if any(real_path(target).is_relative_to(root) for root in roots):
         raise UsageError(f"{target} is among the recordings: write to another place.")
 
 

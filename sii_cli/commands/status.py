@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sii_cli.config.homes import home_words
+from sii_cli.config.paths import real_path
 from sii_cli.config.settings import find_home
 from sii_cli.options.filters import open_indexes
 from sii_cli.options.homes import home_option
@@ -57,7 +58,7 @@ def command(as_json: bool) -> None:
     from sii_cli.render.glance import glance_lines
 
     width = get_terminal_size().columns
-    name = home.resolve().name.removeprefix(".") or str(home)
+    name = real_path(home).name.removeprefix(".") or str(home)
     click.echo("\n".join(glance_lines(name, seen, settings.goal, commands, width)))
 
 

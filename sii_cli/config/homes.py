@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from sii_cli.config.paths import real_path
 from sii_cli.config.settings import find_home, find_key_home, find_usual_home, variable_of
 
 _NAMED = "named homes"
@@ -60,11 +61,11 @@ def is_users(home: Path) -> bool:
     from recordings.trust.key_files import HomeKeyUnusable
 
     user = find_key_home(os.environ)
-    if home.resolve() == user.resolve():
+    if real_path(home) == real_path(user):
         return True
     with suppress(HomeKeyUnusable):  # of a foreign home it proves nothing, whatever it is
         key = find_key(home)
-        return key is not None and is_granted(user, "home", str(home.resolve()), key.name)
+        return key is not None and is_granted(user, "home", str(real_path(home)), key.name)
     return False
 
 
@@ -75,9 +76,9 @@ def know_home(home: Path) -> None:
     from sii_cli.config.home_key import writing_key
 
     user = find_key_home(os.environ)
-    if home.resolve() != user.resolve():
+    if real_path(home) != real_path(user):
         writing_key()
-        grant(user, "home", str(home.resolve()), home_key(home).name)
+        grant(user, "home", str(real_path(home)), home_key(home).name)
 
 
 def users_homes(env: Mapping[str, str]) -> tuple[Path, ...]:

@@ -15,6 +15,7 @@ from recordings.errors import UNPARSABLE, why_unparsable
 from recordings.storage.opening import read_named
 from sii_cli.config.collection import collection_values
 from sii_cli.config.homes import users_homes
+from sii_cli.config.paths import real_path
 from sii_cli.config.project_settings import (
     find_project_file,
     notes_about,
@@ -152,7 +153,7 @@ def _check_workspace(workspace: Path, home: Path) -> None:
         raise UsageError(
             f"The workspace {workspace} {what}: make it, or name another with --workspace DIR."
         )
-    if home.resolve().is_relative_to(workspace.resolve()):
+    if real_path(home).is_relative_to(real_path(workspace)):
         raise UsageError(
             f"The workspace {workspace} holds sii's own folder {home}, with your key and your "
             "recordings: work in a directory without it (--workspace DIR), or move it elsewhere."
@@ -183,7 +184,7 @@ def _check_together(
             f"{sources['search_provider']}: search_provider is searxng, but searxng_url is not set."
         )
     mounts = values.get("mounts", ())
-    homes = [home.resolve() for home in users_homes(env)] if mounts else []
+    homes = [real_path(home) for home in users_homes(env)] if mounts else []
     for mount in mounts:
         source = mount.rpartition(":/")[0]
         if home := next((one for one in homes if one.is_relative_to(source)), None):

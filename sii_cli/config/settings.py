@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from sandbox.backends import DEFAULT_BACKEND
+from sii_cli.config.paths import expanded
 
 if TYPE_CHECKING:
     from sii_cli.config.types import (
@@ -273,7 +274,7 @@ def variable_of(name: str) -> str:
 
 def find_home(env: Mapping[str, str]) -> Path:
     """Return the folder of recordings, history and the user's file, made absolute."""
-    return Path(env.get(variable_of("home")) or _DEFAULT_HOME).expanduser().absolute()
+    return expanded(env.get(variable_of("home")) or _DEFAULT_HOME).absolute()
 
 
 def find_key_home(env: Mapping[str, str]) -> Path:
@@ -286,12 +287,12 @@ def find_key_home(env: Mapping[str, str]) -> Path:
     home = find_home(env)
     if not os.path.lexists(home / BATCH_FILE):
         return home
-    return Path(env[KEY_HOME]).expanduser().absolute() if env.get(KEY_HOME) else find_usual_home()
+    return expanded(env[KEY_HOME]).absolute() if env.get(KEY_HOME) else find_usual_home()
 
 
 def find_usual_home() -> Path:
     """Return the home that is in force where no variable names another."""
-    return Path(_DEFAULT_HOME).expanduser().absolute()
+    return expanded(_DEFAULT_HOME).absolute()
 
 
 def find_recordings(env: Mapping[str, str]) -> Path:

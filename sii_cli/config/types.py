@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 from sandbox.backends import BACKENDS
 from sandbox.network.addresses import is_public
 from sandbox.network.hosts import as_address, parse_pattern
+from sii_cli.config.paths import expanded
 from sii_cli.config.permission_rules import parse_rule
 
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
@@ -77,7 +78,7 @@ def _rule(text: str) -> str:
 def _path(value: Any) -> Any:
     if "\0" in str(value):
         raise ValueError("a NUL character")
-    return Path(value).expanduser() if isinstance(value, str) else value
+    return expanded(value) if isinstance(value, str) else value
 
 
 def _number(value: Any) -> Any:

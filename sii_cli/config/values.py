@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from sii_cli.config import types as config_types
+from sii_cli.config.paths import expanded, real_path
 from sii_cli.config.settings import (
     SETTING_FIELDS,
     SETTING_NAMES,
@@ -76,8 +77,8 @@ def check_value(source: Source, name: str, raw: Any) -> Any:
         message = f"{source.file or source.name_of(name)}: {key} {_wanted(name, error)}{shown}."
         raise UsageError(message) from None
     if isinstance(value, Path):
-        value = (source.folder / value).resolve()
-        if source.place == "project" and not value.is_relative_to(source.folder.parent.resolve()):
+        value = real_path(source.folder / value)
+        if source.place == "project" and not value.is_relative_to(real_path(source.folder.parent)):
             raise UsageError(f"{source.file}: {name} must lie inside the project, not at {value}.")
     return tuple(_mount(source, text) for text in value) if name == "mounts" else value
 
@@ -87,7 +88,7 @@ def _mount(source: Source, text: str) -> str:
     shown, colon, target = text.rpartition(":/")
     if not colon:
         shown = text
-    path = (source.folder / Path(shown).expanduser()).resolve()
+    path = real_path(source.folder / expanded(shown))
     if not path.exists():
         raise UsageError(f"{source.name_of('mounts')}: there is no {shown} to mount.")
     return f"{path}:/{target if colon else f'mnt/{path.name}'}"

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from sii_cli.config.homes import is_users, name_homes
+from sii_cli.config.paths import real_path
 from sii_cli.errors import UsageError
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -59,7 +60,9 @@ def _work_in(context: click.Context, _: object, path: Path | None) -> None:
 
 def _found(path: Path) -> Path:
     """Return a folder's real path: a home that is named twice is read once."""
-    home = path.expanduser().resolve()
+    home = real_path(path)
+    if home.exists() and not home.is_dir():
+        raise UsageError(f"{home} is not a folder: name the folder of a home.")
     if not home.is_dir():
         raise UsageError(
             f"There is no folder {home}: `sii init {shlex.quote(str(path))}` makes a home."

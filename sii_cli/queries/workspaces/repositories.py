@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import unquote, urlsplit
 
+from sii_cli.config.paths import expanded
 from sii_cli.queries.workspaces.errors import GitFailed, SourceRefused
 from sii_cli.queries.workspaces.extraction import MAX_MEMBERS, MAX_PATH
 from sii_cli.queries.workspaces.git import run_git, started
@@ -40,7 +41,7 @@ def local_path(git: str, base: Path) -> Path:
 def path_from(base: Path, name: str) -> Path:
     """Return a path of a query file; a `~` with an unknown user is a name like any other."""
     try:
-        return base / Path(name).expanduser()
+        return base / expanded(name)
     except RuntimeError:
         return base / name
 

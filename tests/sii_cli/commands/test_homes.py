@@ -79,6 +79,40 @@ def test_a_home_that_is_named_twice_is_read_once(shell: Shell, limi: Path, tmp_p
     assert shell.sii("show", folder.name, *named).returncode == 0
 
 
+def test_a_recording_is_named_by_any_path_that_leads_to_it(
+    shell: Shell, limi: Path, tmp_path: Path
+) -> None:
+    folder = recorded_in(limi)
+    (tmp_path / "link").symlink_to(limi)
+    for home in (limi, tmp_path / "link", limi / ".." / limi.name):
+        path = home / "recordings" / folder.name
+        assert shell.sii("show", str(path), "--home", str(home)).returncode == 0
+        assert shell.sii("show", str(path), SII_HOME=str(home)).returncode == 0
+    done = shell.sii("show", str(limi / "elsewhere" / folder.name), "--home", str(limi))
+    assert "No recording is called" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["circle", "~no-such-user/x"])
+@pytest.mark.parametrize(
+    "command",
+    ["list --home", "status --home", "adopt", "config --workspace", "config --mount"],
+)
+def test_links_in_a_circle_and_unknown_users_are_mistakes_of_the_user(
+    shell: Shell, command: str, name: str
+) -> None:
+    Path("circle").symlink_to("circle")
+    done = shell.sii(*command.split(), name)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert name.partition("/")[0] in done.stderr
+
+
+def test_a_file_is_not_a_home(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = shell.sii("list", "--home", str(tmp_path / "file"))
+    assert "file is not a folder" in done.stderr
+    assert "init" not in done.stderr
+
+
 def test_init_overwrites_nothing(shell: Shell, limi: Path, tmp_path: Path) -> None:
     key = (limi / "key").read_bytes()
     done = shell.sii("init", str(limi))
