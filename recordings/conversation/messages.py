@@ -11,7 +11,7 @@ from typing import Any, assert_never
 import orjson
 
 from recordings.events import (
-    Attachment,
+    AttachedFile,
     Check,
     Compaction,
     Consent,
@@ -73,7 +73,7 @@ def message_of(data: EventData) -> dict[str, Any] | None:
             return {"role": "system", "content": data.system_prompt}
         case UserMessage():
             return {"role": "user", "content": data.text if data.sent is None else data.sent}
-        case HarnessMessage() | Attachment():
+        case HarnessMessage() | AttachedFile():
             return {"role": "system", "content": data.text}
         case Observation():
             return {"role": "tool", "tool_call_id": data.call_id, "content": data.text}

@@ -12,7 +12,7 @@ from recordings.events.batch import (
 )
 from recordings.events.context import Compaction, Stub, SummaryRequest, SummaryResponse
 from recordings.events.envelope import Event, LiveDelta, LiveOutput, Parent
-from recordings.events.human import Attachment, HumanCommand
+from recordings.events.human import AttachedFile, HumanCommand
 from recordings.events.model import (
     ModelDelta,
     ModelError,
@@ -73,7 +73,7 @@ from recordings.events.workspace import FileChange, Snapshot, SnapshotFailed
 
 __all__ = [
     "EVENT_TYPES",
-    "Attachment",
+    "AttachedFile",
     "BlobRef",
     "BreakCause",
     "CallRequest",

@@ -31,7 +31,7 @@ class HumanCommand(EventBase):
     """Pseudonym of the human."""
 
 
-class Attachment(EventBase):
+class AttachedFile(EventBase):
     """A file of the workspace that the human attached to the next message: the model reads it."""
 
     type: ClassVar[str] = "attachment"

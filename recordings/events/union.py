@@ -6,7 +6,7 @@ from typing import get_args
 
 from recordings.events.batch import Check, QueryOutcome, SimulatedUser
 from recordings.events.context import Compaction, Stub, SummaryRequest, SummaryResponse
-from recordings.events.human import Attachment, HumanCommand
+from recordings.events.human import AttachedFile, HumanCommand
 from recordings.events.model import (
     ModelDelta,
     ModelError,
@@ -50,7 +50,7 @@ EventData = (
     | UserMessage
     | PendingMessage
     | PendingReturned
-    | Attachment
+    | AttachedFile
     | HumanCommand
     | HarnessMessage
     | ModelRequest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -37,6 +38,8 @@ _AROUND = 60
 class Filter:
     """Which recordings; a field that is not set has no effect."""
 
+    ids: tuple[str, ...] = ()
+    """Recordings by their whole ids."""
     outcome: tuple[str, ...] = ()
     """In the words of `recordings.outcomes`."""
     state: tuple[str, ...] = ()
@@ -298,6 +301,8 @@ def _conditions(where: Filter) -> tuple[str, list[Any]]:
         ("r.ended - r.started <= ?", where.duration[1]),
     ]
     asked = [(condition, value) for condition, value in found if value is not None]
+    if where.ids:
+        asked.append(("r.id IN (SELECT value FROM json_each(?))", json.dumps(where.ids)))
     conditions = " AND ".join(condition for condition, _ in asked)
     return conditions or "1", [value for _, value in asked]
 

@@ -9,7 +9,7 @@ from typing import Literal, assert_never
 from recordings.conversation.outages import OF_THE_INSTALLATION, TOOL_INFRA
 from recordings.conversation.rewind import REWIND_WHY
 from recordings.events import (
-    Attachment,
+    AttachedFile,
     Check,
     Compaction,
     Consent,
@@ -167,7 +167,7 @@ def _note(data: EventData) -> tuple[str, bool]:
             return f"The human ran: {command}\n{text}", bool(ran.error or ran.exit_code)
         case HarnessMessage(reason="human_command"):
             return "", False  # the command shows it
-        case Attachment(text=text) | HarnessMessage(text=text) | SummaryResponse(summary=text):
+        case AttachedFile(text=text) | HarnessMessage(text=text) | SummaryResponse(summary=text):
             return text, False
         case Compaction(kind="stubs"):
             return "Old observations were left out to make room.", False

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from sii_cli.workspace.tracker import RestoredTree
 
 
+CHOOSE = "?"
+"""Instead of an id: the user chooses one."""
+
+
 def resume_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command `--continue`, `--resume`, and what goes with them, for `find_resumed`."""
     function = click.option(
@@ -45,12 +49,25 @@ def resume_options(function: Callable[..., Any]) -> Callable[..., Any]:
         "-r",
         "--resume",
         "ref",
-        metavar="ID",
-        help="Resume this recording (or `last`); a round that was left open continues by itself.",
+        is_flag=False,
+        flag_value=CHOOSE,
+        metavar="[ID]",
+        help="Resume this recording (or `last`); a round that was left open continues by itself. "
+        "Without ID: choose it from a list.",
     )(function)
     return click.option(
         "-c", "--continue", "go_on", is_flag=True, help="Resume the last recording."
     )(function)
+
+
+NOT_RESUMED: dict[str, Any] = {
+    "go_on": False,
+    "ref": None,
+    "restores": False,
+    "runs_pending": False,
+    "allowed_person": None,
+}
+"""The values of `resume_options` when none is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +89,7 @@ def find_resumed(flags: dict[str, Any], *, by_human: bool) -> ResumedRecording |
     Takes the options of `resume_options` out of `flags`. `by_human`: questions can be asked.
     Raises `UsageError`, `RecordingError`, `SnapshotError`.
     """
-    names = ("go_on", "ref", "restores", "runs_pending", "allowed_person")
-    asked = _Asked(**{name: flags.pop(name) for name in names}, by_human=by_human)
+    asked = _Asked(**{name: flags.pop(name) for name in NOT_RESUMED}, by_human=by_human)
     if not asked.go_on and asked.ref is None:
         given = {
             "--restore": asked.restores,
@@ -83,6 +99,8 @@ def find_resumed(flags: dict[str, Any], *, by_human: bool) -> ResumedRecording |
         if alone := next((name for name, value in given.items() if value), None):
             raise UsageError(f"{alone} goes with --continue or --resume ID.")
         return None
+    if asked.ref == CHOOSE:
+        raise UsageError("Say which recording to resume: -r ID, or -c for the last one.")
     if asked.go_on and asked.ref is not None:
         raise UsageError("Say --continue or --resume ID, not both.")
     from recordings.conversation.restore import restore
@@ -154,6 +172,8 @@ def _place(folder: Path, restored: Conversation, asked: _Asked, flags: dict[str,
             "writes the files elsewhere)."
         )
     if flags.get("workspace") is None:
+        if not os.path.isdir(restored.workspace) and not asked.restores:
+            raise UsageError(_offered_fork(folder, restored.workspace))
         flags["workspace"] = _still_there(restored.workspace)
     if asked.restores:
         _restore_workspace(folder, flags)
@@ -162,6 +182,19 @@ def _place(folder: Path, restored: Conversation, asked: _Asked, flags: dict[str,
             "Restoring an earlier state of the workspace was interrupted, so its files may be "
             "incomplete: --restore restores them."
         )
+
+
+def _offered_fork(folder: Path, workspace: str) -> str:
+    """Return the sentence on a workspace that is gone. Raises `RecordingError`."""
+    from recordings.storage.lines import parse_line
+    from recordings.storage.log import last_line
+
+    line = last_line(folder)
+    last = parse_line(line)["seq"] if line is not None else 0
+    return (
+        f"The directory {workspace} of {folder.name} is gone: `sii fork {folder.name} --at {last} "
+        "--workspace DIR` begins a session there with its past and its files."
+    )
 
 
 def _still_there(workspace: str) -> str:

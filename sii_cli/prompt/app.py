@@ -7,22 +7,23 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import click
+from prompt_toolkit.application import in_terminal
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
 from recordings.storage.opening import open_file
 from recordings.store.summary import has_open_round
 from sii_cli import __version__
 from sii_cli.config.settings import find_home
-from sii_cli.errors import DONE, UsageError
+from sii_cli.errors import DONE, UsageError, explain
 from sii_cli.prompt.commands.registry import make_commands
 from sii_cli.prompt.completion import make_completer
-from sii_cli.prompt.files import WorkspaceFiles
+from sii_cli.prompt.files import FileList
 from sii_cli.prompt.keys import make_keys
 from sii_cli.prompt.paste import Pastes
 from sii_cli.prompt.permission_dialog import Choice
@@ -35,27 +36,38 @@ if TYPE_CHECKING:
     from sii_cli.prompt.session import PromptSession
     from sii_cli.session.resume import ResumedRecording
 
+Resume = Callable[[str], Awaitable["tuple[Mapping[str, Any], ResumedRecording] | None"]]
+"""Finds a recording to resume, by its id, or lets the user choose where that is empty."""
 TWICE = 2.0
 """Seconds within which a second Ctrl-C leaves."""
 WHETHER_DONE = "Is the task done? y yes · n no · Enter skips"
 
 
-def run_prompt(flags: Mapping[str, Any], resumed: ResumedRecording | None = None) -> int:
-    """Run the prompt until the user leaves; `resumed` is a recording to continue.
+def run_prompt(
+    flags: Mapping[str, Any], resumed: ResumedRecording | None = None, resume: Resume | None = None
+) -> int:
+    """Run the prompt until the user leaves; `resumed` is a recording to continue, `resume` finds
+    another one.
 
     Raises what makes a session impossible.
     """
     if os.environ.get("TERM", "dumb") == "dumb":
         raise UsageError("This terminal (TERM=dumb) cannot show the prompt: use `sii -p`.")
     click.echo(click.style(f"sii {__version__} · /help shows the keys", dim=True))
-    return watchdog.run(InteractivePrompt(flags, resumed).run())
+    return watchdog.run(InteractivePrompt(flags, resumed, resume).run())
 
 
 class InteractivePrompt:
     """What keys do (`KeyActions`), what commands act on (`SlashPrompt`), and the queue of input."""
 
-    def __init__(self, flags: Mapping[str, Any], resumed: ResumedRecording | None) -> None:
+    def __init__(
+        self,
+        flags: Mapping[str, Any],
+        resumed: ResumedRecording | None,
+        resume: Resume | None = None,
+    ) -> None:
         self._flags = flags
+        self._resume = resume
         self._resumed = resumed
         self._pastes = Pastes()
         self._queue: deque[str] = deque()
@@ -67,7 +79,7 @@ class InteractivePrompt:
         self._commands = make_commands()
         self._beside: set[asyncio.Future[None]] = set()
         """Commands that are done at once, beside the running round."""
-        self._files = WorkspaceFiles()
+        self._files = FileList()
         completer = make_completer(self._commands, self._files)
         self._view = View(_open_history(), make_keys(self), completer)
         self._view.status = [("class:dim", "  starting")]
@@ -245,11 +257,7 @@ class InteractivePrompt:
         module = await asyncio.to_thread(import_module, "sii_cli.prompt.session")
         self._session = await module.PromptSession.open(self._view, self._flags, self._resumed)
         assert self._session is not None
-        self._files.open(self._session.workspace)
-        if self._resumed is not None and await asyncio.to_thread(
-            has_open_round, self._resumed.folder
-        ):
-            await self._session.resume_round()
+        await self._begin(self._resumed)
         while True:
             while not self._queue:
                 self._typed.clear()
@@ -263,6 +271,30 @@ class InteractivePrompt:
                 await self._session.run_command(command, told=is_told)
             else:
                 await self._session.send(text)
+
+    async def _begin(self, resumed: ResumedRecording | None) -> None:
+        """Begin with an open session, and continue the round that its recording left open."""
+        self._files.open(self.session.workspace)
+        if resumed is not None and await asyncio.to_thread(has_open_round, resumed.folder):
+            await self.session.resume_round()
+
+    async def resume(self, ref: str) -> None:
+        """Resume another session, which is chosen where `ref` is empty. Raises `NotDone`."""
+        if self._resume is None:
+            raise NotDone("This prompt resumes nothing: leave it, and run `sii -r`.")
+        try:
+            async with in_terminal():
+                found = await self._resume(ref)
+            if found is None:
+                return
+            flags, resumed = found
+            await self.session.resume(flags, resumed)
+        except Exception as error:
+            known = explain(error)
+            if known is None:
+                raise
+            raise NotDone(str(known)) from error
+        await self._begin(resumed)
 
     def _run_at_once(self, text: str) -> bool:
         """Run a command that does not wait for the round's end; return whether it was one."""

@@ -14,7 +14,7 @@ from prompt_toolkit.completion import (
 )
 from prompt_toolkit.document import Document
 
-from sii_cli.prompt.files import WorkspaceFiles
+from sii_cli.prompt.files import FileList
 from sii_cli.prompt.slash import SlashCommands
 
 MOST = 30
@@ -46,7 +46,7 @@ class SlashCompleter(Completer):
 class FileCompleter(Completer):
     """Completes files and folders of the workspace after `@` or `@@`."""
 
-    def __init__(self, files: WorkspaceFiles) -> None:
+    def __init__(self, files: FileList) -> None:
         self._files = files
 
     def get_completions(
@@ -76,6 +76,6 @@ def mention_before(text: str) -> str | None:
     return match[1] if match else None
 
 
-def make_completer(commands: SlashCommands, files: WorkspaceFiles) -> Completer:
+def make_completer(commands: SlashCommands, files: FileList) -> Completer:
     """Return the completer of the prompt. Files are looked for in a thread."""
     return merge_completers([SlashCompleter(commands), ThreadedCompleter(FileCompleter(files))])

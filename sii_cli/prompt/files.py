@@ -52,7 +52,7 @@ class _Listed(NamedTuple):
     at: float
 
 
-class WorkspaceFiles:
+class FileList:
     """Lists the files of a workspace in threads, and searches the list."""
 
     def __init__(self) -> None:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from rich.console import RenderableType
 from rich.text import Text
 
+from recordings.conversation.last_round import last_round
 from recordings.errors import RecordingError
 from sandbox.protocol import SandboxError
 from sii_cli import __version__
@@ -132,13 +133,33 @@ class PromptSession:
             self._settings, mode="interactive", resumed=resumed, permit=self.permissions
         )
         if resumed is not None:
-            name = resumed.folder.name
-            self._say(f"Resumed {name}; `sii show {name}{home_words()}` shows it.", style="dim")
+            await self._show_last_round(resumed.folder)
         self._watchers = [
             asyncio.create_task(self._watch_server(self._session)),
             asyncio.create_task(self._watch_sandbox(self._session)),
         ]
         self._show_status()
+
+    async def resume(self, flags: Mapping[str, Any], resumed: ResumedRecording) -> None:
+        """Open a recorded session instead of the one before. Raises `UsageError`."""
+        self._settings = await asyncio.to_thread(load_settings, flags, os.environ)
+        await self.new(resumed)
+
+    async def rename(self, name: str, tags: Sequence[str]) -> None:
+        """Give the session a name, and tags. Raises `NotDone`."""
+        await self._sign_off(lambda sign_off: sign_off.rename(name, tags))
+        self._say(f"Named {name}." if name else f"Tagged {', '.join(tags)}.")
+
+    async def _show_last_round(self, folder: Path) -> None:
+        """Show what was last, as it was, and how full the context is."""
+        last = await asyncio.to_thread(last_round, folder)
+        name = folder.name
+        self._say(f"Resumed {name}; `sii show {name}{home_words()}` shows all of it.")
+        for event in last.events:
+            self._renderer.feed(event)
+        self._renderer.finish()
+        self._activity.resume(last)
+        self._signed_off_at = last.steps
 
     async def send(self, text: str) -> None:
         """Run one round to its end, or until it is interrupted."""

@@ -54,6 +54,10 @@ class SlashPrompt(Protocol):
         """Ask once, at the end of a session that did something, whether its task is done."""
         ...
 
+    async def resume(self, ref: str) -> None:
+        """Resume another session, which is chosen where `ref` is empty. Raises `NotDone`."""
+        ...
+
     def leave(self) -> None:
         """End the prompt."""
         ...

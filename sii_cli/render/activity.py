@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import assert_never
 
+from recordings.conversation.last_round import LastRound
 from recordings.events import (
     Compaction,
     Event,
@@ -64,6 +65,11 @@ class Activity:
         """Nothing is running."""
         self._what = None
         self._running.clear()
+
+    def resume(self, last: LastRound) -> None:
+        """Count what the session used before it was resumed."""
+        self.usage, self.steps = last.usage, last.steps
+        self.fill = Fill(last.fill, self.fill.length, exact=True)
 
     def feed(self, item: Item) -> None:
         """Follow one item."""

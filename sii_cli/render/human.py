@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from recordings.events import Attachment, HumanCommand
+from recordings.events import AttachedFile, HumanCommand
 from sii_cli.render.observations import BAR
 from sii_cli.text.sanitise import one_line, sanitise
 
@@ -25,7 +25,7 @@ def command_lines(ran: HumanCommand) -> list[Text]:
     return lines
 
 
-def attachment_line(attached: Attachment) -> Text:
+def attachment_line(attached: AttachedFile) -> Text:
     """Return the line of an attached file."""
     lines = f", lines {attached.lines[0]} to {attached.lines[1]}" if attached.lines else ""
     return Text(f"attached {one_line(attached.path, 200)}{lines}", "dim")

@@ -6,7 +6,7 @@ from rich.text import Text
 
 from recordings.conversation.rewind import REWIND_WHY
 from recordings.events import (
-    Attachment,
+    AttachedFile,
     Check,
     Compaction,
     Edit,
@@ -78,7 +78,7 @@ def note_lines(data: EventData, width: int | None) -> list[Text]:
             return [Text(f"went back to before a message: {REWIND_WHY[data.why]}", "magenta")]
         case HumanCommand():
             return command_lines(data)
-        case Attachment():
+        case AttachedFile():
             return [attachment_line(data)]
         case HarnessMessage(reason="human_command"):
             return []  # the command shows it

@@ -5,15 +5,17 @@ Each is a review line of the role `practitioner`, which approves nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Unpack
 
 from recordings.errors import UNREADABLE
 from recordings.events import ModelResponse
+from recordings.index.names import name_in, name_tag
 from recordings.reviews.review import FLAGS, LONGEST_TEXT, Mark, Said, StepReview
-from recordings.reviews.reviews import add_review
+from recordings.reviews.reviews import add_review, counted_reviews
+from recordings.reviews.reviews import tags as tags_of
 from recordings.storage.log import event_of, head_of, read_lines
 from recordings.trust.person_key import find_person_key
 from sii_cli.assembly import make_key, make_redactor
@@ -67,6 +69,18 @@ class SignOff:
     def leave_note(self, note: str) -> None:
         """Leave words to the next person. Raises `UsageError` and what `add_review` raises."""
         self._add(note=self._text(note))
+
+    def rename(self, name: str, tags: Sequence[str] = ()) -> None:
+        """Give the session a name instead of the one it has, and add tags.
+
+        Raises `UsageError` and what `add_review` raises.
+        """
+        before = [tag for tag in self._tags() if name_in([tag]) is not None] if name else []
+        added = [*tags, *([name_tag(self._text(name))] if name else [])]
+        self._add(add_tags=added, remove_tags=[tag for tag in before if tag not in added])
+
+    def _tags(self) -> set[str]:
+        return tags_of(counted_reviews(self.folder, None))
 
     def _add(self, **said: Unpack[Said]) -> None:
         key_home = self.settings.key_home

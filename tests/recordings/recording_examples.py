@@ -1,7 +1,7 @@
 """One example of every event, as a short session would record it; the document shows them."""
 
 from recordings.events import (
-    Attachment,
+    AttachedFile,
     BlobRef,
     CallRequest,
     Check,
@@ -231,7 +231,7 @@ EXAMPLES: list[tuple[EventData, Origin]] = [
         "human",
     ),
     (
-        Attachment(
+        AttachedFile(
             path="ledger/money.py",
             lines=(1, 2),
             sha256="5d2f0f6c8a2d3d0b4a5c6e7f8091a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sii_cli.prompt.slash import SlashCommand, SlashPrompt
+from sii_cli.prompt.slash import SlashCommand, SlashPrompt, Words
 
 
 def _status(prompt: SlashPrompt, words: str) -> None:
@@ -12,6 +12,16 @@ def _status(prompt: SlashPrompt, words: str) -> None:
 async def _new(prompt: SlashPrompt, words: str) -> None:
     await prompt.session.new()
     prompt.session.say("A new session begins.")
+
+
+async def _resume(prompt: SlashPrompt, words: str) -> None:
+    await prompt.resume(words)
+
+
+async def _rename(prompt: SlashPrompt, words: str) -> None:
+    parts = words.split()
+    tags = [part[1:] for part in parts if part.startswith("#") and len(part) > 1]
+    await prompt.session.rename(" ".join(part for part in parts if part[0] != "#"), tags)
 
 
 async def _exit(prompt: SlashPrompt, words: str) -> None:
@@ -24,3 +34,9 @@ STATUS = SlashCommand(
 )
 NEW = SlashCommand("begin a new session", _new)
 EXIT = SlashCommand("leave", _exit, at_once=True, needs_session=False)
+RESUME = SlashCommand(
+    "resume another session: chosen from a list, or by its id",
+    _resume,
+    Words("nothing, or an id", lambda words: len(words.split()) < 2),
+)
+RENAME = SlashCommand("name the session; words with # are tags", _rename, Words("a name or #tags"))

@@ -14,7 +14,7 @@ from prompt_toolkit.document import Document
 from sandbox.snapshots import remove_folder
 from sii_cli.prompt import files as files_module
 from sii_cli.prompt.completion import FileCompleter, mention_before
-from sii_cli.prompt.files import WorkspaceFiles
+from sii_cli.prompt.files import FileList
 from tests.sii_cli.shell import Shell
 
 NAMES = ("src/auth/token.py", "src/auth/user.py", "src/main.py", "docs/a b.md", "README.md")
@@ -28,8 +28,8 @@ def workspace(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def files_of(workspace: Path) -> WorkspaceFiles:
-    files = WorkspaceFiles()
+def files_of(workspace: Path) -> FileList:
+    files = FileList()
     files.open(workspace)
     return files
 
@@ -138,7 +138,7 @@ def test_a_hundred_thousand_files_are_searched_in_time(
         assert seconds < 0.15, f"{words}: {seconds:.3f} s"
 
 
-def _timed(files: WorkspaceFiles, words: str) -> float:
+def _timed(files: FileList, words: str) -> float:
     begun = time.thread_time()
     files.find(words, 30)
     return time.thread_time() - begun
