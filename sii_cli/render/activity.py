@@ -28,11 +28,14 @@ from recordings.events import (
 )
 from sii_cli.agent.context.budget import Fill
 from sii_cli.agent.event_channel import Item
+from sii_cli.render.figures import duration
 from sii_cli.text.sanitise import one_line
 
 FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 FRAME = 0.1
 """Seconds that a frame of the spinner is shown."""
+LONG = 5.0
+"""Seconds of a round from which on its time and tokens are shown."""
 
 
 class Activity:
@@ -47,7 +50,11 @@ class Activity:
         self._clock = clock
         self._what: str | None = None
         self._since = 0.0
+        self._began = 0.0
+        """When the round began."""
+        self._generated = Generated(clock)
         self._retry_at: float | None = None
+        self._attempt = 0
         self._running: dict[str, tuple[str, float]] = {}
         self._calling = ""
         self._written = 0
@@ -59,7 +66,11 @@ class Activity:
 
     def begin(self, what: str) -> None:
         """Say what is being waited for, from now on."""
-        self._what, self._since, self._retry_at = what, self._clock(), None
+        now = self._clock()
+        if self._what is None:
+            self._began = now
+            self._generated = Generated(self._clock)
+        self._what, self._since, self._retry_at = what, now, None
 
     def end(self) -> None:
         """Nothing is running."""
@@ -89,13 +100,19 @@ class Activity:
             return ""
         now = self._clock()
         frame = FRAMES[int(now / FRAME) % len(FRAMES)]
+        total = now - self._began
+        rest = f" · {duration(total)} in all{self._generated.figures()}" if total >= LONG else ""
+        return f"{frame} {self._doing(now)}{rest}"
+
+    def _doing(self, now: float) -> str:
         if self._retry_at is not None:
             wait = max(0.0, self._retry_at - now)
-            return f"{frame} waiting for the server, retry in {wait:.0f} s"
+            tries = f", try {self._attempt + 1}" if self._attempt > 1 else ""
+            return f"waiting for the server{tries}, retry in {wait:.0f} s"
         if self._running:
-            calls = [f"{name} {_seconds(now - since)}" for name, since in self._running.values()]
-            return f"{frame} running {', '.join(calls[:3])}"
-        return f"{frame} {self._what} {_seconds(now - self._since)}"
+            calls = [f"{name} {duration(now - since)}" for name, since in self._running.values()]
+            return f"running {', '.join(calls[:3])}"
+        return f"{self._what} {duration(now - self._since)}"
 
     def tokens(self, width: int | None = None) -> str:
         """Return how full the context is, as far as it is known; shorter for a small `width`."""
@@ -111,6 +128,7 @@ class Activity:
 
     def _delta(self, item: LiveDelta) -> None:
         self._retry_at = None
+        self._generated.piece()
         match item.kind:
             case "reasoning":
                 self._change("thinking")
@@ -131,13 +149,14 @@ class Activity:
             case SessionStart() as start:
                 self.fill = Fill(0, start.context_length, exact=True)
             case UserMessage():
-                self.begin("working")
+                self._change("working")
             case ModelRequest():
                 self.begin("waiting for the model")
-            case ModelError(retry_in=float() as wait):
-                self._retry_at = self._clock() + wait
+            case ModelError(retry_in=float() as wait) as error:
+                self._retry_at, self._attempt = self._clock() + wait, error.attempt
             case ModelResponse() as response:
                 self.steps += 1
+                self._generated.response(response.usage)
                 self._count(response.usage)
                 if response.usage is not None:
                     used = response.usage.prompt_tokens + response.usage.completion_tokens
@@ -174,10 +193,38 @@ class Activity:
         )
 
 
-def _seconds(seconds: float) -> str:
-    if seconds < 60:
-        return f"{int(seconds)} s"
-    return f"{int(seconds) // 60} min {int(seconds) % 60} s"
+class Generated:
+    """What the model generated in a round: how many tokens, and how many a second."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._tokens = 0
+        self._seconds = 0.0
+        self._pieces = 0
+        """Of the response that streams: about one a token."""
+        self._first = 0.0
+
+    def piece(self) -> None:
+        """Count a piece of the response that streams."""
+        if not self._pieces:
+            self._first = self._clock()
+        self._pieces += 1
+
+    def response(self, usage: Usage | None) -> None:
+        """Count a whole response by what the server says, else by its pieces."""
+        if self._pieces:
+            self._seconds += self._clock() - self._first
+        self._tokens += usage.completion_tokens if usage is not None else self._pieces
+        self._pieces = 0
+
+    def figures(self) -> str:
+        """Return the figures, each after a dot; empty before anything was generated."""
+        tokens = self._tokens + self._pieces
+        seconds = self._seconds + (self._clock() - self._first if self._pieces else 0.0)
+        if not tokens:
+            return ""
+        rate = f", {tokens / seconds:,.0f} a second" if seconds >= 1 else ""
+        return f" · {_short(tokens)} tokens{rate}"
 
 
 def _short(count: int) -> str:

@@ -14,3 +14,10 @@ def size(count: int) -> str:
         if count >= one:
             return f"{count / one:,.1f} {unit}"
     return f"{count / 1e3:,.1f} kB"
+
+
+def duration(seconds: float) -> str:
+    """Say how long something took: `9 s`, `2 min 5 s`."""
+    if seconds < 60:
+        return f"{int(seconds)} s"
+    return f"{int(seconds) // 60} min {int(seconds) % 60} s"

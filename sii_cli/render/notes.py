@@ -34,6 +34,8 @@ from sii_cli.render.observations import BAR
 from sii_cli.render.wrap import wrap
 from sii_cli.text.sanitise import one_line, sanitise
 
+MESSAGE_LINES = 16
+"""Lines of a human's message that are shown on a terminal; what was pasted may have thousands."""
 ENDINGS = {
     "limit": "Stopped at a limit",
     "cut_off": "Stopped",
@@ -52,8 +54,8 @@ _CAUSES = {
 }
 
 
-def note_lines(data: EventData, width: int | None) -> list[Text]:
-    """Return the lines of an event that does not belong to a step."""
+def note_lines(data: EventData, width: int | None, *, fold: bool = True) -> list[Text]:
+    """Return the lines of an event that does not belong to a step, broken at `width`."""
     match data:
         case SessionStart():
             facts = f"{data.model} · {data.base_url} · {data.workspace}"
@@ -67,7 +69,7 @@ def note_lines(data: EventData, width: int | None) -> list[Text]:
         case SandboxEnd(reason="lost"):
             return [Text(f"The sandbox was lost: {one_line(data.detail, 200)}", "yellow")]
         case UserMessage():
-            return _user(data.text, width)
+            return _user(data.text, width, fold)
         case Compaction():
             return [Text(_compaction(data), "dim yellow")]
         case Edit():
@@ -114,11 +116,25 @@ def _compaction(data: Compaction) -> str:
     return f"context compacted: {what}, {about}{data.before:,} → {data.after:,} tokens"
 
 
-def _user(text: str, width: int | None) -> list[Text]:
+def _user(text: str, width: int | None, fold: bool) -> list[Text]:
+    """Return a message; on a terminal the middle of a long one is left out."""
     lines = sanitise(text).rstrip("\n").split("\n")
+    fold = fold and width is not None
+    more = len(lines) - MESSAGE_LINES if fold else 0
+    if more > 1:
+        half = MESSAGE_LINES // 2
+        lines = [*lines[:half], f"… +{more:,} lines", *lines[-half:]]
     if width is not None:
-        lines = [row for line in lines for row in wrap(line, max(10, width - 2))]
+        lines = [row for line in lines for row in _rows(line, max(10, width - 2), fold)]
     return [
         Text(("› " if number == 0 else "  ") + line, style="bold")
         for number, line in enumerate(lines)
     ]
+
+
+def _rows(line: str, width: int, fold: bool) -> list[str]:
+    """Break a line of a message; of a very long one the first rows."""
+    if not fold:
+        return wrap(line, width)
+    rows = wrap(line[: 8 * MESSAGE_LINES * width], width)
+    return rows if len(rows) <= MESSAGE_LINES else [*rows[:MESSAGE_LINES], "…"]

@@ -5,9 +5,7 @@ The prompt, the headless text, `sii show`, `sii replay` and `sii demo` all use i
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import assert_never
 
 from rich.console import RenderableType
@@ -35,42 +33,50 @@ from recordings.events import (
 )
 from recordings.flags import SETTLED, describe_flags
 from sii_cli.agent.event_channel import Item
-from sii_cli.render.calls import call_label, proposed_call, render_call
-from sii_cli.render.markdown import MarkdownStream
+from sii_cli.render.call_order import CallOrder
+from sii_cli.render.calls import proposed_call, render_call
+from sii_cli.render.growing import FoldedThought, GrowingOutput, Prose
 from sii_cli.render.notes import note_lines
 from sii_cli.render.observations import BAR, render_observation
-from sii_cli.render.screen import MAX_TAIL, PAPER, Screen, TailLine
-from sii_cli.render.wrap import GrowingRows, LineStream, wrap
+from sii_cli.render.screen import Screen
 from sii_cli.text.sanitise import one_line
-
-OUTPUT_ROWS = 6
-"""Rows of a running call's output in the tail."""
 
 
 class EventRenderer:
-    """Draws items on a screen. `fold=False` shows everything of what calls returned."""
+    """Draws items on a screen.
 
-    def __init__(self, screen: Screen, *, fold: bool = True) -> None:
+    `fold=False` shows everything of what calls returned; with `fold_thoughts` one line is left of
+    what the model thought, once it has ended.
+    """
+
+    def __init__(self, screen: Screen, *, fold: bool = True, fold_thoughts: bool = False) -> None:
         self._screen = screen
         self.fold = fold
-        self._prose: _Prose | None = None
+        self._fold_thoughts = fold_thoughts and screen.live
+        self._order = CallOrder()
+        self._prose: Prose | FoldedThought | None = None
         self._streamed: set[str] = set()
         self._asked: dict[str, CallRequest] = {}
         """Calls of the last response: also those that never began are shown in full."""
         self._calls: dict[str, ToolCall] = {}
-        self._outputs: dict[str, _Output] = {}
-        self._last_call: str | None = None
-        self._in_question: set[str] = set()
-        """Calls that were drawn when the human was asked about them."""
+        self._outputs: dict[str, GrowingOutput] = {}
+        self._in_question: str | None = None
+        """The call that was drawn last, because the human was asked about it."""
         self._refused: set[str] = set()
         self._held: list[Text] = []
         """Lines that came while prose was streaming."""
+        self._failure: str | None = None
+        """What the server last failed with, until it answers: said once."""
         self._fresh = True
         self._shown_flags = {"ended_at_limit", "call_not_parsed"}
         """Flags that were shown already; harness messages say of these two."""
 
     def feed(self, item: Item) -> None:
         """Draw one item; what was drawn before stays as it is."""
+        for each in self._order.feed(item):
+            self._draw(each)
+
+    def _draw(self, item: Item) -> None:
         match item:
             case LiveDelta():
                 self._delta(item.kind, item.text)
@@ -83,6 +89,8 @@ class EventRenderer:
 
     def finish(self) -> None:
         """Draw what is still in the tail, for good."""
+        for item in self._order.end():
+            self._draw(item)
         self._end_prose()
         self._outputs.clear()
         self._screen.tail([])
@@ -106,6 +114,8 @@ class EventRenderer:
                 self._call(data)
             case Observation():
                 self._observation(data)
+            case ModelError(retry_in=float()) if self._screen.live:
+                self._failed(data)
             case NetworkRequest():
                 self._network_request(data)
             case Snapshot():
@@ -118,7 +128,8 @@ class EventRenderer:
                 self._hold(data)
             case _:
                 self._end_prose()
-                self._section(*note_lines(data, self._screen.width if self._screen.live else None))
+                width = self._screen.width if self._screen.live else None
+                self._section(*note_lines(data, width, fold=self.fold))
 
     # What the model says
 
@@ -130,7 +141,7 @@ class EventRenderer:
             if not text.strip():
                 return  # servers put stray newlines around calls
             self._end_prose()
-            self._prose = _Prose(kind, self._screen)
+            self._prose = self._begin_prose(kind)
             self._streamed.add(kind)
             text = text.lstrip("\n")
         blocks = self._prose.feed(text)
@@ -139,11 +150,24 @@ class EventRenderer:
         if self._screen.live:
             self._screen.tail(self._prose.tail())
 
+    def _begin_prose(self, kind: str) -> Prose | FoldedThought:
+        if kind == "reasoning" and self._fold_thoughts:
+            return FoldedThought(self._screen)
+        return Prose(kind, self._screen)
+
+    def _failed(self, data: ModelError) -> None:
+        """Draw a failure that is tried again; one that repeats itself is counted elsewhere."""
+        self._end_prose()
+        if data.message != self._failure:
+            self._failure = data.message
+            self._section(*note_lines(data, None))
+
     def _response(self, data: ModelResponse) -> None:
+        self._failure = None
         self._end_prose()
         for kind, text in (("reasoning", data.reasoning), ("content", data.content)):
             if text and text.strip() and kind not in self._streamed:
-                self._prose = _Prose(kind, self._screen)
+                self._prose = Prose(kind, self._screen)
                 self._part_of_section(self._prose.feed(text.strip("\n")))
                 self._end_prose()
         self._streamed.clear()
@@ -177,8 +201,8 @@ class EventRenderer:
         self._show_held()
 
     def _show_held(self) -> None:
-        """Print the lines that came while prose was streaming, once it has ended."""
-        if self._prose is None:
+        """Print the lines that came while prose was streaming, once nothing of it is drawn."""
+        if self._prose is None or isinstance(self._prose, FoldedThought):
             held, self._held = self._held, []
             if held:
                 self._screen.print(*held)
@@ -199,23 +223,16 @@ class EventRenderer:
         self._end_prose()
         asked = self._asked.get(data.call_id)
         if asked is not None:
-            self._in_question.add(data.call_id)
+            self._in_question = data.call_id
             self._section(*proposed_call(asked, fold=self.fold))
         by = f"the rule {data.rule}" if data.rule else f"the mode {data.mode}"
         self._screen.print(Text(BAR + one_line(f"asked by {by}", 200), "yellow"))
 
     def _call(self, data: ToolCall) -> None:
         self._end_prose()
-        beside = self._last_call is not None and self._last_call in self._calls
         self._calls[data.call_id] = data
-        self._last_call = data.call_id
-        lines = render_call(data, fold=self.fold)
-        if data.call_id in self._in_question:
-            self._in_question.discard(data.call_id)
-        elif beside:  # calls that run at the same time stand together
-            self._screen.print(*lines)
-        else:
-            self._section(*lines)
+        if data.call_id != self._in_question:
+            self._section(*render_call(data, fold=self.fold))
         if not data.approval.allowed:
             said = f": {data.approval.words}" if data.approval.words else ""
             self._screen.print(Text(BAR + one_line(f"not allowed{said}", 200), "yellow"))
@@ -223,7 +240,7 @@ class EventRenderer:
     def _output(self, piece: LiveOutput) -> None:
         if not self._screen.live:
             return
-        output = self._outputs.setdefault(piece.call_id, _Output(self._screen.width))
+        output = self._outputs.setdefault(piece.call_id, GrowingOutput(self._screen.width))
         output.feed(piece.text)
         self._screen.tail(output.tail())
 
@@ -232,12 +249,12 @@ class EventRenderer:
         output = self._outputs.pop(data.call_id, None)
         width = self._screen.width if self._screen.live else None
         lines = render_observation(data, width, fold=self.fold)
-        if self._last_call != data.call_id or self._calls:
+        if call is None:
             asked = self._asked.get(data.call_id)
-            name, arguments = one_line(data.name, 40), asked.arguments if asked else ""
-            label = call_label(call) if call else f"{name} {one_line(arguments, 200)}".rstrip()
-            lines = [Text(f"  ┌ {label}", style="cyan"), *lines]
-        self._last_call = None
+            arguments = one_line(asked.arguments, 200) if asked else ""
+            label = f"  ┌ {one_line(data.name, 40)} {arguments}".rstrip()
+            lines = [Text(label, style="cyan"), *lines]
+        self._in_question = None
         if output is not None and data.error == "interrupted":
             lines = [*(Text(row, "dim") for _, row in output.tail()), *lines]
         self._screen.print(*lines)
@@ -259,63 +276,3 @@ class EventRenderer:
         gap = [] if self._fresh else [Text("")]
         self._fresh = False
         self._screen.print(*gap, *lines)
-
-
-class _Prose:
-    """Reasoning or content while it streams."""
-
-    def __init__(self, kind: str, screen: Screen) -> None:
-        self.kind = kind
-        self.begun = False
-        self._width = screen.width
-        self._growing = GrowingRows(screen.width)
-        self._dim = kind == "reasoning"
-        self._stream: LineStream | MarkdownStream
-        if self._dim or not screen.live:
-            self._stream = LineStream(screen.width if screen.live else PAPER)
-        else:
-            self._stream = MarkdownStream()
-
-    def feed(self, text: str) -> list[RenderableType]:
-        return [self._styled(block) for block in self._stream.feed(text)]
-
-    def end(self) -> list[RenderableType]:
-        return [self._styled(block) for block in self._stream.end()]
-
-    def tail(self) -> list[TailLine]:
-        if isinstance(self._stream, LineStream):
-            gap = [] if self.begun else [(False, "")]
-            return [*gap, (self._dim, self._stream.growing)]
-        *whole, growing = self._stream.growing
-        rows = self._growing.of(growing)
-        for line in reversed(whole):
-            if len(rows) >= MAX_TAIL:
-                break
-            rows = [*_rows_of(line, self._width), *rows]
-        return [(False, row) for row in ["", *rows][-MAX_TAIL:]]
-
-    def _styled(self, block: RenderableType) -> RenderableType:
-        if isinstance(block, str):
-            return Text(block, style="dim italic" if self._dim else "")
-        return block
-
-
-@lru_cache(maxsize=4 * MAX_TAIL)
-def _rows_of(line: str, width: int) -> tuple[str, ...]:
-    """Break a line of the tail, which is drawn again with every piece that comes."""
-    return tuple(wrap(line, width))
-
-
-class _Output:
-    """What a running call has written so far: its last rows."""
-
-    def __init__(self, width: int) -> None:
-        self._lines = LineStream(max(10, width - len(BAR)))
-        self._rows: deque[str] = deque(maxlen=OUTPUT_ROWS)
-
-    def feed(self, text: str) -> None:
-        self._rows.extend(self._lines.feed(text))
-
-    def tail(self) -> list[TailLine]:
-        rows = [*self._rows, self._lines.growing] if self._lines.growing else [*self._rows]
-        return [(True, BAR + row) for row in rows[-OUTPUT_ROWS:]]

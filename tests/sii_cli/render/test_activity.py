@@ -39,8 +39,8 @@ def test_each_phase_is_named_with_its_time() -> None:
     assert activity.line() == ""
     activity.feed(user("go"))
     activity.feed(request())
-    clock.now += 3
-    assert told(activity) == "waiting for the model 3 s"
+    clock.now += 2
+    assert told(activity) == "waiting for the model 2 s"
     activity.feed(delta("reasoning", "hm"))
     clock.now += 2
     assert told(activity) == "thinking 2 s"
@@ -51,7 +51,7 @@ def test_each_phase_is_named_with_its_time() -> None:
     activity.feed(response(calls=1))
     activity.feed(call("bash", {"command": "make"}))
     clock.now += 75.9
-    assert told(activity) == "running bash 1 min 15 s"
+    assert told(activity).startswith("running bash 1 min 15 s · 1 min 19 s in all")
     activity.feed(observation("bash", "done"))
     activity.feed(end())
     assert activity.line() == ""
@@ -91,3 +91,30 @@ def test_the_context_is_what_the_last_call_took() -> None:
     assert activity.tokens() == "100 tokens (10 % of the context)"
     assert activity.tokens(20) == "100 tokens (10 %)"
     assert activity.usage.prompt_tokens == 180
+
+
+def test_a_long_round_counts_its_time_and_tokens_and_their_pace() -> None:
+    clock = FakeClock()
+    activity = Activity(clock)
+    activity.feed(user("go"))
+    activity.feed(request())
+    clock.now += 2
+    for _ in range(40):
+        activity.feed(delta("content", "word "))
+        clock.now += 0.125
+    assert told(activity) == "writing 5 s · 7 s in all · 40 tokens, 8 a second"
+    activity.feed(response("word " * 30))  # the server says 10
+    clock.now += 60
+    assert told(activity) == "working 1 min 0 s · 1 min 7 s in all · 10 tokens, 2 a second"
+    activity.feed(end())
+    activity.feed(user("again"))
+    clock.now += 6
+    assert told(activity) == "working 6 s · 6 s in all"
+
+
+def test_a_retry_says_which_one_it_is() -> None:
+    activity = Activity(FakeClock())
+    activity.feed(user("go"))
+    data = ModelError(step=1, attempt=3, kind="http", message="No.", status=429, retry_in=4.0)
+    activity.feed(event(data))
+    assert told(activity) == "waiting for the server, try 4, retry in 4 s"

@@ -14,6 +14,7 @@ import pyte
 import pytest
 
 from recordings.events import (
+    FileChange,
     HarnessMessage,
     LiveOutput,
     ModelError,
@@ -22,6 +23,7 @@ from recordings.events import (
     Permission,
     RawGeneration,
     SandboxStart,
+    Snapshot,
     ToolCall,
 )
 from sii_cli.agent.event_channel import Item
@@ -137,23 +139,32 @@ def test_a_long_output_keeps_its_beginning_and_its_end() -> None:
     assert "line 50\n" in plain(observation("bash", output), fold=False)
 
 
-def test_results_of_parallel_calls_say_whose_they_are() -> None:
+@pytest.mark.parametrize("ends", ["12", "21"])
+def test_results_of_parallel_calls_stand_below_their_call_in_the_order_of_the_calls(
+    ends: str,
+) -> None:
     text = plain(
         call("read_file", {"path": "a.py"}, "1"),
-        call("read_file", {"path": "b.py"}, "2"),
-        observation("read_file", "A", "1"),
-        observation("read_file", "B", "2"),
+        call("edit_file", {"path": "b.py"}, "2"),
+        *(observation("read_file", f"of {which}", which) for which in ends),
     )
     shows(
         text,
         """
         ● read_file  a.py
-        ● read_file  b.py
-          ┌ read_file a.py
-          │ A
-          ┌ read_file b.py
-          │ B
+          │ of 1
+
+        ● edit_file  b.py
+          │ of 2
         """,
+    )
+
+
+def test_calls_that_were_never_answered_are_shown_at_the_end() -> None:
+    one, two = call("bash", {"command": "a"}, "1"), call("bash", {"command": "b"}, "2")
+    assert plain(one, two) == "● bash  a\n\n● bash  b\n"
+    assert plain(one, two, observation("bash", "B", "2"), end("failed", "x")).startswith(
+        "● bash  a\n\n● bash  b\n  │ B\n\nStopped: x"
     )
 
 
@@ -357,3 +368,61 @@ def test_a_terminal_without_a_size_is_drawn_as_a_usual_one() -> None:
         screen.foot("")
         assert os.get_terminal_size(stream.fileno()).columns == 0
         assert b"working" in os.read(read.fileno(), 4096)
+
+
+def folded(window: Window) -> EventRenderer:
+    window.renderer = EventRenderer(TerminalScreen(window.stream), fold_thoughts=True)
+    return window.renderer
+
+
+def test_a_thought_is_the_tail_while_it_streams_and_one_line_when_it_ends(window: Window) -> None:
+    folded(window)
+    window.feed(request(), *(delta("reasoning", f"thought number {n}\n") for n in range(30)))
+    assert window.text.split("\n")[-1] == "thought number 29"
+    assert "thought number 20" not in window.text
+    window.feed(delta("content", "So."), response(content="So."))
+    assert window.text.split("\n") == ["thought 0 s · 30 lines ▸", "", "So."]
+
+
+def test_what_changed_stands_above_the_next_thought(window: Window) -> None:
+    folded(window)
+    changed = FileChange(path="a.py", kind="added", added=1, removed=0)
+    window.feed(
+        user("Go."),
+        request(),
+        delta("reasoning", "Hm."),
+        event(Snapshot(step=1, cause="step", tree="t", changes=[changed], seconds=0.0)),
+        delta("content", "So."),
+    )
+    window.renderer.finish()
+    assert window.text.split("\n") == [
+        "› Go.",
+        "± a.py +1 (new)",
+        "",
+        "thought 0 s · 1 line ▸",
+        "",
+        "So.",
+    ]
+
+
+def test_a_failure_that_repeats_itself_takes_one_line(window: Window) -> None:
+    error = ModelError(step=1, attempt=1, kind="http", message="429.", status=429, retry_in=3.0)
+    window.feed(request(), *[event(error)] * 20)
+    assert window.text == "429. Next try in 3.0 s."
+    window.feed(response(content="Hi."), *[event(error)] * 2)
+    assert window.text.count("429.") == 2
+
+
+def test_a_long_message_of_the_human_is_folded_on_a_terminal(window: Window) -> None:
+    pasted = "\n".join(f"line {number}" for number in range(2000))
+    window.feed(user(pasted))
+    rows = window.text.split("\n")
+    assert (len(rows), rows[0], rows[8], rows[-1]) == (
+        17,
+        "› line 0",
+        "  … +1,984 lines",
+        "  line 1999",
+    )
+    assert plain(user(pasted)).count("\n") == 2000
+    window.feed(user("x" * 100_000))
+    assert window.text.endswith("…")
