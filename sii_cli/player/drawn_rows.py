@@ -10,6 +10,7 @@ from recordings.events import Event, Observation, ToolCall
 from recordings.replay.timeline import shown
 from recordings.storage.line_index import STEP, LineIndex
 from sii_cli.agent.event_channel import Item
+from sii_cli.render.call_order import CallOrder
 from sii_cli.render.renderer import EventRenderer
 from sii_cli.render.screen import Painter, TailLine
 from sii_cli.render.wrap import break_line
@@ -60,18 +61,24 @@ class DrawnRows:
         """(event, its first row) of what is folded, or was and is open."""
         self.screen = RowScreen(80)
         self._renderer = EventRenderer(self.screen)
+        self._order = CallOrder()
 
     def rebuild(self, upto: int, width: int) -> None:
         """Draw the rows after the first `upto` events again."""
         self.screen = RowScreen(width)
         self._renderer = EventRenderer(self.screen)
+        self._order = CallOrder()
         self.foldable = []
         for event in self._index.events(self._anchor(upto), upto):
             for _, item in shown(event):
                 self.feed(item)
 
     def feed(self, item: Item) -> None:
-        """Draw one more item."""
+        """Draw one more item, and what waited for it."""
+        for each in self._order.feed(item):
+            self._draw(each)
+
+    def _draw(self, item: Item) -> None:
         if not isinstance(item, Event) or not isinstance(item.data, Observation | ToolCall):
             self._renderer.feed(item)
             return
