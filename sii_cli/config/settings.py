@@ -171,6 +171,9 @@ class Settings:
     )
     seed: Integer | None = _setting(None, "Sampling seed.")
     enable_thinking: Switch | None = _setting(None, "Whether the model thinks before it answers.")
+    show_thinking: Switch = _setting(
+        False, "Whether the prompt leaves thoughts on the screen; else one line of each is left."
+    )
     keep_reasoning: KeepReasoning = _setting(
         "auto",
         "What the model sees of what it thought in earlier rounds: as the served template has it "

@@ -2,52 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from rich.console import RenderableType
-
 from recordings.events import Event, Observation, ToolCall
 from recordings.replay.timeline import shown
 from recordings.storage.line_index import STEP, LineIndex
 from sii_cli.agent.event_channel import Item
 from sii_cli.render.call_order import CallOrder
 from sii_cli.render.renderer import EventRenderer
-from sii_cli.render.screen import Painter, TailLine
-from sii_cli.render.wrap import break_line
+from sii_cli.render.row_screen import RowScreen
 
-MAX_ROWS = 4000
-"""Rows that are kept to scroll back to."""
 BACK_LINES = 400
 BACK_BYTES = 512 << 10
 """How far back events are drawn again after a jump: lines of the recording, and bytes."""
 FOLDED = "… +"
 """Marks what is folded (`render.calls`, `render.observations`)."""
-
-
-class RowScreen:
-    """A screen of which every row is kept, as text with colours."""
-
-    live = True
-
-    def __init__(self, width: int) -> None:
-        self.width = max(10, width - 1)
-        self.rows: list[str] = []
-        self.dropped = 0
-        """Rows that are no longer kept."""
-        self.growing: list[TailLine] = []
-        self._painter = Painter(terminal=True)
-
-    def print(self, *renderables: RenderableType) -> None:
-        """Append rows, which replace the tail."""
-        self.growing = []
-        self.rows += self._painter.paint(renderables, self.width).split("\n")[:-1]
-        if len(self.rows) > 2 * MAX_ROWS:
-            self.dropped += len(self.rows) - MAX_ROWS
-            del self.rows[:-MAX_ROWS]
-
-    def tail(self, lines: Sequence[TailLine]) -> None:
-        """Show lines that still grow."""
-        self.growing = [(dim, break_line(text, self.width)[0]) for dim, text in lines]
 
 
 class DrawnRows:

@@ -83,7 +83,7 @@ class PromptSession:
         self._settings = settings
         self._screen = PromptScreen(view)
         self._activity = Activity()
-        self._renderer = EventRenderer(self._screen)
+        self._renderer = EventRenderer(self._screen, fold_thoughts=not settings.show_thinking)
         self._session: Session | None = None
         self._round: asyncio.Task[None] | None = None
         self._watchers: list[asyncio.Task[None]] = []

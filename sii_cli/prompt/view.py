@@ -6,12 +6,8 @@ Everything else is printed above it, once, and never drawn again.
 from __future__ import annotations
 
 import os
-import sys
-import termios
 import time
-import tty
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 
 from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
@@ -20,8 +16,6 @@ from prompt_toolkit.data_structures import Point, Size
 from prompt_toolkit.filters import Condition, has_completions
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.history import History
-from prompt_toolkit.input import Input, create_input
-from prompt_toolkit.input.vt100 import Vt100Input
 from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.layout import (
     BufferControl,
@@ -34,11 +28,11 @@ from prompt_toolkit.layout import (
 )
 from prompt_toolkit.layout.menus import CompletionsMenuControl
 from prompt_toolkit.layout.screen import Screen
-from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.styles import Style
 from prompt_toolkit.utils import get_cwidth
 from prompt_toolkit.widgets import SearchToolbar
 
+from sii_cli.prompt.terminal import make_input, make_output
 from sii_cli.render.terminal import BEGIN_UPDATE, END_UPDATE, reflows, rows_of
 
 REDRAW = 1 / 150
@@ -93,8 +87,8 @@ class View:
             layout=Layout(self._rows(), focused_element=self._input_control),
             key_bindings=keys,
             style=STYLE,
-            input=_make_input(),
-            output=_make_output(),
+            input=make_input(),
+            output=make_output(),
             erase_when_done=True,
             min_redraw_interval=REDRAW,
             max_render_postpone_time=REDRAW,
@@ -241,41 +235,3 @@ def _join(rows: StyleAndTextTuples) -> StyleAndTextTuples:
 
 def _prompt(line: int, wrapped: int) -> StyleAndTextTuples:
     return [("class:prompt", "› " if line == wrapped == 0 else "  ")]
-
-
-class _Input(Vt100Input):
-    """A terminal that still makes a signal of Ctrl-C, which works also when nothing reads keys.
-
-    Its other two keys for signals, Ctrl-Z and Ctrl-\\, stay keys.
-    """
-
-    @contextmanager
-    def raw_mode(self) -> Iterator[None]:
-        """Read single keys, without echo."""
-        with super().raw_mode():
-            with suppress(termios.error):
-                modes = termios.tcgetattr(self.fileno())
-                modes[tty.LFLAG] |= termios.ISIG | termios.NOFLSH
-                for key in (termios.VSUSP, termios.VQUIT):
-                    modes[tty.CC][key] = b"\0"
-                termios.tcsetattr(self.fileno(), termios.TCSANOW, modes)
-            yield
-
-
-def _make_input() -> Input:
-    """Return the terminal as input, or the library's default where there is no terminal."""
-    made = create_input()
-    return _Input(made.stdin) if type(made) is Vt100Input else made
-
-
-def _make_output() -> Vt100_Output:
-    """Return an output that never asks the terminal where its cursor is: not all answer."""
-
-    def get_size() -> Size:
-        try:
-            columns, rows = os.get_terminal_size(sys.stdout.fileno())
-        except OSError:
-            columns, rows = 0, 0
-        return Size(rows=rows or 24, columns=columns or 80)
-
-    return Vt100_Output(sys.stdout, get_size, term=os.environ.get("TERM"), enable_cpr=False)

@@ -37,7 +37,7 @@ def render_observation(
     lines: list[Text] = []
     if diff := observation.details.get("diff"):
         lines = _diff(str(diff), width, fold)
-    elif todos := _todos(observation, fold):
+    elif todos := todo_lines(observation, fold=fold):
         lines = [Text(BAR + line) for line in todos]
     else:
         lines = _output(observation, width, fold, failed)
@@ -90,7 +90,8 @@ def _diff(diff: str, width: int | None, fold: bool) -> list[Text]:
     return [*shown, Text(f"{BAR}… +{more} lines", style="dim")] if more > 1 else shown
 
 
-def _todos(observation: Observation, fold: bool) -> list[str]:
+def todo_lines(observation: Observation, *, fold: bool = True) -> list[str]:
+    """Return a line for each task of the list that an observation of `todo` gives."""
     items = observation.details.get("todos", observation.details.get("items"))
     if not isinstance(items, Sequence) or isinstance(items, str):
         return []

@@ -12,6 +12,7 @@ from recordings.replay.timeline import shown
 from recordings.storage.line_index import LineIndex
 from sii_cli.player import drawn_rows
 from sii_cli.player.drawn_rows import DrawnRows
+from sii_cli.render import row_screen
 from tests.recordings.recording_sessions import record_session
 
 
@@ -43,14 +44,14 @@ def test_a_jump_ends_where_playing_would(
 def test_rows_far_back_are_dropped_and_still_counted(
     index: LineIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(drawn_rows, "MAX_ROWS", 20)
+    monkeypatch.setattr(row_screen, "MAX_ROWS", 20)
     short, whole = DrawnRows(index), DrawnRows(index)
     for drawn in (short, whole):
         drawn.rebuild(0, 80)
     for number in range(len(index)):
         for _, item in shown(index.event(number)):
             short.feed(item)
-    monkeypatch.setattr(drawn_rows, "MAX_ROWS", 10_000)
+    monkeypatch.setattr(row_screen, "MAX_ROWS", 10_000)
     for number in range(len(index)):
         for _, item in shown(index.event(number)):
             whole.feed(item)

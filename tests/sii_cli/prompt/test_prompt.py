@@ -85,7 +85,7 @@ def test_a_whole_session_on_the_screen(prompt: Prompt, tmp_path: Path) -> None:
           │ 39
           │ 40
 
-        That went well.
+        thought 0 s · 1 line ▸
 
         All done.
 
