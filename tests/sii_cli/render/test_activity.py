@@ -115,6 +115,8 @@ def test_a_long_round_counts_its_time_and_tokens_and_their_pace() -> None:
 def test_a_retry_says_which_one_it_is() -> None:
     activity = Activity(FakeClock())
     activity.feed(user("go"))
-    data = ModelError(step=1, attempt=3, kind="rate_limited", message="No.", status=429, retry_in=4.0)
+    data = ModelError(
+        step=1, attempt=3, kind="rate_limited", message="No.", status=429, retry_in=4.0
+    )
     activity.feed(event(data))
     assert told(activity) == "waiting for the server, try 4, retry in 4 s"

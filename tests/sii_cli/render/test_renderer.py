@@ -406,7 +406,9 @@ def test_what_changed_stands_above_the_next_thought(window: Window) -> None:
 
 
 def test_a_failure_that_repeats_itself_takes_one_line(window: Window) -> None:
-    error = ModelError(step=1, attempt=1, kind="rate_limited", message="429.", status=429, retry_in=3.0)
+    error = ModelError(
+        step=1, attempt=1, kind="rate_limited", message="429.", status=429, retry_in=3.0
+    )
     window.feed(request(), *[event(error)] * 20)
     assert window.text == "429. Next try in 3.0 s."
     window.feed(response(content="Hi."), *[event(error)] * 2)
