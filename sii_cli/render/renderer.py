@@ -19,6 +19,7 @@ from recordings.events import (
     LiveDelta,
     LiveOutput,
     ModelDelta,
+    ModelError,
     ModelRequest,
     ModelResponse,
     NetworkRequest,
