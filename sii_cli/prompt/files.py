@@ -96,7 +96,7 @@ class FileList:
 def _listed(files: list[str]) -> _Listed:
     folders: set[str] = set()
     for path in files:
-        end = path.rfind("/")
+        end = path.rfind("/", 0, _LONGEST)
         while end >= 0 and path[: end + 1] not in folders:
             folders.add(path[: end + 1])
             end = path.rfind("/", 0, end)
@@ -127,9 +127,11 @@ def _rank(line: str, words: str) -> tuple[int, int, str]:
 
 def _in_order(listed: _Listed, words: str) -> Iterator[int]:
     """Yield the places of paths that have the characters in their order."""
-    first, *rest = map(re.escape, words)
-    pattern = first + "".join(f"[^{each}\\n]*{each}" for each in rest) + "[^\\n]*"
-    for match in re.finditer(pattern, listed.text):
+    if any(each not in listed.text for each in words):
+        return
+    # From the beginning of a line, or each place in it would be tried as the first.
+    pattern = "^" + "".join(f"[^{each}\\n]*{each}" for each in map(re.escape, words)) + "[^\\n]*"
+    for match in re.finditer(pattern, listed.text, re.MULTILINE):
         yield bisect_right(listed.starts, match.start()) - 1
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,34 @@ def test_traps_in_the_workspace_hold_nothing_up(
     assert time.monotonic() - begun < 10
     assert not any("outside/" in path for path in files_of(workspace).find("outside", 5))
     remove_folder(workspace / "d")  # pytest cannot
+
+
+@pytest.mark.hostile
+def test_names_that_nearly_match_are_searched_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = [f"{'a' * 240}{n}" for n in range(20_000)]
+    monkeypatch.setattr(files_module, "_paths", lambda workspace: many)
+    files = files_of(tmp_path)
+    files.find("", 1)
+    begun = time.thread_time()
+    assert files.find("aaxb", 5) == []
+    assert files.find("a77a", 5) == []
+    assert files.find("aaa7", 1) == [f"{'a' * 240}7"]
+    assert time.thread_time() - begun < 3
+
+
+@pytest.mark.hostile
+def test_folders_without_an_end_take_little_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = [f"{n}/{'d/' * 2000}file" for n in range(100)]
+    monkeypatch.setattr(files_module, "_paths", lambda workspace: many)
+    tracemalloc.start()
+    files_of(tmp_path).find("file", 5)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 30e6
 
 
 def test_a_hundred_thousand_files_are_searched_in_time(
