@@ -96,6 +96,8 @@ class FoundRecording:
     parent_seq: int | None = None
     set_aside: tuple[str, ...] = ()
     """Reviewers whose verdict does not count, because of who they are."""
+    counted: int = 0
+    """Verdicts that count."""
     missing: int = 1
     """Verdicts that it still needs."""
     uncounted: int = 0
@@ -110,6 +112,8 @@ class FoundRecording:
     """Whether what others said is hidden from the person who looks."""
     longest: int = 0
     """Tokens of the longest prompt with its response: the trajectory as the model last read it."""
+    doubts: tuple[str, ...] = ()
+    """Hints in its calls and answers (`recordings.index.doubts`)."""
     facts: str = ""
     """What a collection may pin of the session, as JSON (`recordings.pins`)."""
 
@@ -349,9 +353,11 @@ def _found(folder: Path, row: dict[str, Any], approvals: Approvals) -> FoundReco
         reviewers=approvals.reviewers(number, sha256),
         dissent=stands.dissent if stands else (),
         set_aside=stands.set_aside if stands else (),
+        counted=len(stands.verdicts) if stands else 0,
         missing=stands.missing if stands else approvals.needed,
         longest=row["longest"],
         facts=row["facts"],
+        doubts=tuple(row["doubts"].split()),
         query=row["query"],
         batch=row["batch"] or row["folder"] or None,
         parent=row["parent"],

@@ -8,7 +8,7 @@ from typing import Any
 
 from recordings.storage.lines import STREAMED
 
-VERSION = 10
+VERSION = 11
 """A file with another version is deleted and built again."""
 
 # `folder` is the name of the batch's folder, empty for the home's own recordings.
@@ -28,7 +28,8 @@ CREATE TABLE recordings (
     longest INTEGER DEFAULT 0, facts TEXT DEFAULT '',
     uncounted INTEGER DEFAULT 0,
     outcome TEXT, score REAL, reason TEXT DEFAULT '', rubric TEXT, last_check TEXT,
-    excluded INTEGER DEFAULT 0, speaker TEXT, UNIQUE (id, folder)
+    excluded INTEGER DEFAULT 0, speaker TEXT, doubts TEXT DEFAULT '',
+    UNIQUE (id, folder)
 );
 CREATE TABLE judged_by (key TEXT NOT NULL);
 INSERT INTO judged_by VALUES ('');

@@ -12,6 +12,7 @@ import orjson
 
 from recordings.conversation.authors import NAMING, Authors
 from recordings.errors import LineChanged, RecordingDamaged
+from recordings.index.doubts import Doubts
 from recordings.index.schema import PARTS, UNREAD, spaced, texts_of
 from recordings.outcomes import outcome_of
 from recordings.pins import pinned_facts
@@ -27,7 +28,17 @@ _COLUMNS = (
     *("offset", "line", "head", "parent", "parent_seq"),
     *("status", "mode", "model", "query", "batch", "first_message"),
     *("started", "ended", "rounds", "steps", "tokens"),
-    *("outcome", "score", "reason", "rubric", "last_check", "speaker", "longest", "facts"),
+    *(
+        "outcome",
+        "score",
+        "reason",
+        "rubric",
+        "last_check",
+        "speaker",
+        "longest",
+        "facts",
+        "doubts",
+    ),
 )
 """Columns of a recording's row that are read, updated and written back."""
 _EARLIEST, _LATEST = -62_135_596_800, 253_402_300_800
@@ -79,6 +90,7 @@ class _Indexer:
         self._tools: Counter[str] = Counter()
         self._errors: Counter[str] = Counter()
         self._authors = Authors(self._row["speaker"])
+        self._doubts = Doubts(self._row["doubts"])
 
     def read(self) -> None:
         """Read the new lines."""
@@ -94,6 +106,8 @@ class _Indexer:
             if offset and changed.number == first:
                 raise _Rewritten from None
             raise
+        self._doubts.finish(self._folder)
+        row["doubts"] = " ".join(sorted(self._doubts.names))
         if row["line"] <= 1:
             raise RecordingDamaged("The recording has no whole line.")
 
@@ -173,6 +187,7 @@ class _Indexer:
             row["started"] = event["wall"]
             row.update(outcome=None, score=None, reason="")  # those of its parent
         self._count(event["type"], event["data"])
+        self._doubts.take(event["type"], event["data"])
         if event["type"] in NAMING:
             self._authors.take(event["type"], event["origin"], event["data"])
             row["speaker"] = self._authors.speaker

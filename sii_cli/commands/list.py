@@ -235,6 +235,7 @@ def _facts(found: FoundRecording, origin: OriginOf) -> dict[str, Any]:
         "uncounted_reviews": found.uncounted,
         "tags": found.tags,
         "tool_infra": found.outages,
+        "doubts": found.doubts,
         "query": found.query,
         "batch": found.batch,
         "parent": found.parent,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -49,3 +49,24 @@ def in_order(
         )
 
     return sorted(entries, key=place)
+
+
+def mixed(
+    entries: Sequence[QueueEntry[Work]],
+    gold: Sequence[QueueEntry[Work]],
+    share: float,
+    given: int,
+) -> list[QueueEntry[Work]]:
+    """Return items with gold among them, of this share; `given` items were worked on before.
+
+    Gold is given only between other items, so that it is not noticed.
+    """
+    if not gold or share <= 0:
+        return list(entries)
+    every, rest = max(2, round(1 / share)), list(gold)
+    found: list[QueueEntry[Work]] = []
+    for entry in entries:
+        if rest and (given + len(found)) % every == every - 1:
+            found.append(rest.pop(0))
+        found.append(entry)
+    return found

@@ -10,25 +10,38 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self, Unpack
 
 from recordings.errors import RecordingError
+from recordings.reviews.approval import verdicts_needed
 from sii_cli.config.settings import find_key_home
 from sii_cli.options.filters import open_indexes
 from sii_cli.options.recordings import warn
 from sii_cli.queue.drafts import Drafts
 from sii_cli.queue.leases import Item, Leases
-from sii_cli.queue.order import QueueEntry, in_order
+from sii_cli.queue.order import QueueEntry, in_order, mixed
 from sii_cli.review.verdicts import give_review
 
 if TYPE_CHECKING:
-    from recordings.index.find import Filter
+    from recordings.index.find import Filter, FoundRecording
+    from recordings.reviews.approval import ApprovalState
     from recordings.reviews.protocol import ReviewProtocol
     from recordings.reviews.review import Said
 
 REVIEW = "review"
 """Kind of the leases on recordings that are reviewed."""
+EVERYBODY = 1000
+"""Verdicts that gold is to have: no reviewer is left out."""
 _FRESH = 30.0
 """Seconds after which the recordings are looked for again."""
 _NOT_READY = frozenset({"open", "damaged", "newer"})
 """States of recordings that cannot be judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A recording that waits for the reviewer."""
+
+    folder: Path
+    wanted: int
+    """Verdicts that it is to have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +77,10 @@ class ReviewQueue:
         self._where = where
         self._leases = Leases(home)
         self.drafts = Drafts(home, reviewer)
-        self._entries: list[QueueEntry[Path]] = []
+        self._entries: list[QueueEntry[_Waiting]] = []
         self._found_at = float("-inf")
+        self._given = 0
+        """Recordings that the reviewer has judged."""
 
     def __enter__(self) -> Self:
         return self
@@ -108,25 +123,33 @@ class ReviewQueue:
         self.drafts.remove(one.item)
         self._leases.release(one.item, self._reviewer)
         self._leave(one.folder)
+        self._given += 1
 
     def _take(self) -> QueuedRecording | None:
-        held, skipped = self._leases.held(REVIEW), self._leases.skipped(REVIEW, self._reviewer)
-        for entry in in_order(self._entries, self._reviewer, held=held, skipped=skipped):
-            item, folder = Item(REVIEW, entry.id), entry.work
+        for entry in self._ordered():
+            item, waiting = Item(REVIEW, entry.id), entry.work
             if not self._leases.take(item, self._reviewer, entry.places):
                 continue
             # A verdict may have been given since the index was read: the files decide.
             try:
-                sha256, places = self._now(folder)
+                sha256, places = self._now(waiting)
             except RecordingError as error:  # it costs the others nothing
                 warn(str(error))
                 sha256, places = "", 0
             if places and self._leases.take(item, self._reviewer, places):
-                return QueuedRecording(folder, sha256, len(self._entries))
+                return QueuedRecording(waiting.folder, sha256, len(self._entries))
             self._leases.release(item, self._reviewer)
             if not places:
-                self._leave(folder)
+                self._leave(waiting.folder)
         return None
+
+    def _ordered(self) -> list[QueueEntry[_Waiting]]:
+        held, skipped = self._leases.held(REVIEW), self._leases.skipped(REVIEW, self._reviewer)
+        found = in_order(self._entries, self._reviewer, held=held, skipped=skipped)
+        own = [one for one in found if self._reviewer in held.get(one.id, ())]
+        gold = [one for one in found if one.work.wanted == EVERYBODY and one not in own]
+        others = [one for one in found if one.work.wanted < EVERYBODY and one not in own]
+        return own + mixed(others, gold, self._protocol.gold_share, self._given)
 
     def _look(self, *, again: bool = False) -> bool:
         """Look for recordings, if that was long ago or is asked for; return whether it was done."""
@@ -138,25 +161,54 @@ class ReviewQueue:
         return True
 
     def _leave(self, folder: Path) -> None:
-        self._entries = [one for one in self._entries if one.work != folder]
+        self._entries = [one for one in self._entries if one.work.folder != folder]
 
-    def _waiting(self) -> Iterator[QueueEntry[Path]]:
+    def _waiting(self) -> Iterator[QueueEntry[_Waiting]]:
         """Yield the recordings that wait for the reviewer, as the index knows them."""
         from recordings.index.find import Filter, find_in
 
+        if not self._protocol.may_review(self._reviewer):
+            return
         where = self._where or Filter()
         mine = replace(where, judge=self._reviewer, unjudged_by=self._reviewer)
         with open_indexes() as indexes:
             found = find_in(indexes, mine, ascending=True, protocol=self._protocol)
             size = self._protocol.cohort
             every = find_in(indexes, ascending=True) if size else []
+            if self._protocol.gold:
+                self._given = len(find_in(indexes, Filter(reviewer=self._reviewer)))
         cohorts = {one.summary.folder: number // size for number, one in enumerate(every) if size}
         for one in found:
-            folder, state = one.summary.folder, one.summary.state
-            waits = one.approval == "disputed" if self._decides else one.missing > 0
-            if waits and state not in _NOT_READY:
-                places = 1 if self._decides else one.missing
-                yield QueueEntry(folder.name, folder, places, cohorts.get(folder, 0))
+            folder, wanted = one.summary.folder, self._wanted(one)
+            if places := self._places(wanted, one.approval, one.counted, one.missing):
+                work = _Waiting(folder, wanted)
+                yield QueueEntry(folder.name, work, places, cohorts.get(folder, 0))
+
+    def _wanted(self, one: FoundRecording) -> int:
+        """Return how many verdicts a recording is to have, as the index knows it."""
+        from recordings.index.doubts import is_risky, reasons_of
+        from recordings.reviews.opinions import is_in_share
+
+        protocol, name = self._protocol, one.summary.id
+        if one.summary.state in _NOT_READY or (
+            name not in protocol.gold and reasons_of(one, protocol)
+        ):
+            return 0
+        if name in protocol.gold and not self._decides:
+            return EVERYBODY
+        is_read_again = is_in_share(name, protocol.second_read) or (
+            protocol.second_read_by_risk and is_risky(one)
+        )
+        return verdicts_needed(protocol) + is_read_again
+
+    def _places(self, wanted: int, approval: ApprovalState, counted: int, missing: int) -> int:
+        """Return how many people a recording waits for; one that is decided waits for nobody."""
+        if self._decides:
+            return int(wanted > 0 and approval == "disputed")
+        is_decided = not missing and counted < verdicts_needed(self._protocol)
+        if wanted < EVERYBODY and (is_decided or (not missing and approval == "disputed")):
+            return 0
+        return max(0, wanted - counted)
 
     @property
     def _decides(self) -> bool:
@@ -164,7 +216,7 @@ class ReviewQueue:
         protocol = self._protocol
         return protocol.policy == "adjudicated" and self._reviewer in protocol.adjudicators
 
-    def _now(self, folder: Path) -> tuple[str, int]:
+    def _now(self, waiting: _Waiting) -> tuple[str, int]:
         """Return a recording's hash, and how many people it waits for if the reviewer may be one.
 
         Raises `RecordingError`.
@@ -175,11 +227,11 @@ class ReviewQueue:
         from recordings.storage.log import recording_hash
         from sii_cli.config.home_key import review_keys
 
+        folder = waiting.folder
         sha256, authors = recording_hash(folder), authors_of(folder)
         reviews = counted_reviews(folder, review_keys(folder))
         stands = standing(reviews, sha256, self._protocol, authors)
         if self._reviewer in stands.verdicts or self._reviewer in authors:
             return sha256, 0
-        if self._decides:
-            return sha256, int(stands.state == "disputed")
-        return sha256, stands.missing
+        counted = len(stands.verdicts)
+        return sha256, self._places(waiting.wanted, stands.state, counted, stands.missing)

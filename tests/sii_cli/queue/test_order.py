@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sii_cli.queue.order import QueueEntry, in_order
+from sii_cli.queue.order import QueueEntry, in_order, mixed
 
 NAMES = [f"r{number}" for number in range(40)]
 ENTRIES = [QueueEntry(name, None) for name in NAMES]
@@ -47,3 +47,13 @@ def test_a_cohort_comes_before_the_next() -> None:
     first = [QueueEntry(name, None, places=1, cohort=0) for name in NAMES[20:]]
     second = [QueueEntry(name, None, places=2, cohort=1) for name in NAMES[:20]]
     assert set(ids("ann", *second, *first)[:20]) == set(NAMES[20:])
+
+
+def test_gold_is_mixed_in_at_its_share() -> None:
+    gold = [QueueEntry(f"g{number}", None) for number in range(3)]
+    found = [one.id for one in mixed(ENTRIES[:20], gold, 0.1, given=0)]
+    assert [found.index(f"g{number}") for number in (0, 1)] == [9, 19]
+    assert "g2" not in found
+    assert mixed(ENTRIES[:20], gold, 0.1, given=9)[0] == gold[0]
+    assert mixed(ENTRIES, gold, 0.0, given=0) == ENTRIES
+    assert mixed(ENTRIES, [], 0.1, given=0) == ENTRIES

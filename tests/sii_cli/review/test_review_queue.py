@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from recordings.events import UserMessage
+from recordings.events import Check, UserMessage
 from recordings.recorder import Recorder
 from recordings.reviews.protocol import DEFAULT_PROTOCOL, ReviewProtocol
 from recordings.reviews.reviews import add_review
@@ -19,6 +19,7 @@ from sii_cli.errors import SiiError
 from sii_cli.queue import leases
 from sii_cli.queue.leases import LEASES
 from sii_cli.review.queue import QueuedRecording, ReviewQueue
+from tests.recordings.recording_sessions import FakeSession
 from tests.sii_cli.shell import Shell
 
 TWO = ReviewProtocol(reviewers=2)
@@ -208,3 +209,61 @@ def test_a_damaged_recording_keeps_nobody_from_the_others(
         ann.send(one, verdict="approve")
     assert sorted(given) == sorted({*folders} - {bad})
     assert f"{bad / REVIEWS} is damaged" in capsys.readouterr().err
+
+
+def test_only_the_people_of_the_protocol_are_given_recordings(
+    queues: ExitStack, folders: list[Path]
+) -> None:
+    protocol = ReviewProtocol(people=("ann",))
+    assert queue_of(queues, "ann", protocol).next() is not None
+    assert queue_of(queues, "bob", protocol).next() is None
+
+
+def test_what_is_set_aside_waits_for_nobody_and_comes_back(queues: ExitStack, shell: Shell) -> None:
+    folder = shell.recorded(rounds=1, steps=2, change=failed_check)
+    aside = ReviewProtocol(set_aside=("failed_check",))
+    assert queue_of(queues, "ann", aside).next() is None
+    assert taken(queue_of(queues, "ann")).folder == folder
+
+
+def test_a_second_person_reads_a_share(queues: ExitStack, folders: list[Path]) -> None:
+    ann, bob = queue_of(queues, "ann"), queue_of(queues, "bob", ReviewProtocol(second_read=1.0))
+    while (one := ann.next()) is not None:
+        ann.send(one, verdict="approve")
+    assert len(bob) == len(folders)
+    while (one := bob.next()) is not None:
+        bob.send(one, verdict="approve")
+    cleo = queue_of(queues, "cleo", ReviewProtocol(second_read=1.0))
+    assert cleo.next() is None, "two are enough"
+
+
+def test_a_doubtful_verdict_is_read_again(queues: ExitStack, shell: Shell) -> None:
+    doubtful = shell.recorded(rounds=1, steps=2, change=failed_check)
+    sure = shell.recorded(rounds=1, steps=2)
+    for folder in (doubtful, sure):
+        add_review(folder, "ann", verdict="approve", key=shell.key)
+    bob = queue_of(queues, "bob", ReviewProtocol(second_read_by_risk=True))
+    assert taken(bob).folder == doubtful
+    assert len(bob) == 1
+
+
+def test_gold_is_given_to_everybody_between_others(
+    queues: ExitStack, shell: Shell, folders: list[Path]
+) -> None:
+    gold = shell.recorded(rounds=1, steps=1)
+    add_review(gold, "lea", verdict="reject", role="lead", key=shell.key)
+    protocol = ReviewProtocol(gold=(gold.name,), gold_share=0.5)
+    ann, given = queue_of(queues, "ann", protocol), []
+    while (one := ann.next()) is not None:
+        given.append(one.folder)
+        ann.send(one, verdict="reject")
+    assert given[1] == gold
+    assert sorted(given) == sorted([*folders, gold])
+
+
+def failed_check(session: FakeSession) -> None:
+    session.note(
+        Check(round=1, command="pytest", exit_code=1, passed=False, output="1 failed", seconds=0.1),
+        "harness",
+    )
+    session.end()
