@@ -34,6 +34,8 @@ STATES: dict[State, str] = {
     "imported": "it was made of foreign data, and sii did not run the session",
 }
 """What a recording is on disk."""
+UNREADABLE_STATES: tuple[State, ...] = ("damaged", "newer")
+"""Those in which nobody can judge it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from statistics import median
 
 from recordings.index.find import FoundRecording
 from recordings.index.stats import LIMI
+from recordings.outcomes import UNREADABLE_STATES
 from recordings.pins import departures, read_facts
 from recordings.store.collection import BATCHES, home_of
 
@@ -19,7 +20,7 @@ class Glance:
 
     recordings: int = 0
     standings: Counter[str] = field(default_factory=Counter)
-    """Recordings by their approval."""
+    """Recordings that can be read, by their approval."""
     states: Counter[str] = field(default_factory=Counter)
     modes: Counter[str] = field(default_factory=Counter)
     """Sessions outside of batches, by mode."""
@@ -48,8 +49,9 @@ def glance(found: Sequence[FoundRecording], pins: Mapping[str, str]) -> Glance:
         seen.tokens = {"min": min(lengths), "median": median(lengths), "max": max(lengths)}
     prompts = set()
     for one in found:
-        seen.standings[one.approval] += 1
         seen.states[one.summary.state] += 1
+        if one.summary.state not in UNREADABLE_STATES:
+            seen.standings[one.approval] += 1
         seen.uncounted += bool(one.uncounted)
         batch = _batch_of(one)
         if batch is None:

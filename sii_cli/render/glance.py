@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from recordings.index.glance import Glance
+from recordings.outcomes import UNREADABLE_STATES
 from sii_cli.render.figures import counted
 from sii_cli.text.sanitise import one_line
 
@@ -77,7 +78,9 @@ def _doubts(seen: Glance) -> Iterator[tuple[str, str]]:
         yield "pins", f"{count} from them: {_counts(seen.departures)}"
     elif seen.prompts > 1:
         yield "pins", f"{seen.prompts} combinations of system prompt and tools are in it"
-    unread = {name: seen.states[name] for name in ("damaged", "newer") if seen.states[name]}
+    unread: dict[str, int] = {
+        name: seen.states[name] for name in UNREADABLE_STATES if seen.states[name]
+    }
     if unread:
         yield "unreadable", _counts(unread)
 

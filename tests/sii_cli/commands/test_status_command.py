@@ -43,6 +43,14 @@ def test_an_empty_home_says_how_to_begin(shell: Shell) -> None:
     assert "no trajectory yet (LIMI 13k / mean 42.4k / 152k)" in shell.sii("status").stdout
 
 
+def test_nobody_is_asked_to_review_what_cannot_be_read(shell: Shell) -> None:
+    (shell.recorded(rounds=1, steps=1) / "reviews.jsonl").mkdir()
+    facts = status(shell)
+    assert facts["states"] == {"damaged": 1}
+    assert (facts["standings"], facts["next"]) == ({}, [])
+    assert "damaged 1" in shell.sii("status").stdout
+
+
 def test_the_collection_at_a_glance(shell: Shell, tmp_path: Path) -> None:
     shell.home.mkdir(exist_ok=True)
     (shell.home / "config.toml").write_text("[collection]\ngoal = 2\n")
