@@ -8,6 +8,7 @@ from typing import Literal
 
 from recordings.conversation.ids import IdTrail
 from recordings.conversation.messages import encode_message, message_of
+from recordings.conversation.pending import PendingTrail
 from recordings.conversation.sandbox_state import SandboxTrail
 from recordings.errors import RecordingDamaged, RecordingNotFound
 from recordings.events import (
@@ -73,6 +74,8 @@ class Conversation:
     trail: IdTrail = field(default_factory=IdTrail)
     sandbox: SandboxTrail = field(default_factory=SandboxTrail)
     """What its sandbox held, and what of it is lost."""
+    pending: PendingTrail = field(default_factory=PendingTrail)
+    """The user's messages that wait to be delivered."""
     rounds: int = 0
     steps: int = 0
     usage: Usage = field(default_factory=Usage)
@@ -179,7 +182,10 @@ class _Restorer:
             state.begun = set()
         self._take_message(event)
         state.sandbox.feed(event)
+        state.pending.feed(event)
         match event.data:
+            case UserMessage(round=number) if number == state.rounds:
+                state.answered = False  # a steer
             case UserMessage(round=number):
                 state.rounds, state.round_open = number, True
                 state.round_steps, state.answered = 0, False

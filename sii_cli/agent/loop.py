@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from recordings.conversation.ids import IdTrail
+from recordings.conversation.pending import Pending, PendingTrail
 from recordings.conversation.restore import Conversation
 from recordings.conversation.sandbox_state import SandboxTrail
 from recordings.errors import RecordingError
@@ -22,19 +23,18 @@ from recordings.events import (
     HarnessMessage,
     Interrupt,
     ModelResponse,
-    Neutralised,
     Observation,
     Origin,
     RoundEnd,
     RoundStatus,
     SummaryResponse,
     Usage,
-    UserMessage,
 )
 from recordings.recorder import Recorder
 from sii_cli.agent.context.compaction import UNKNOWN, Compactor, ModelContext
 from sii_cli.agent.event_channel import EventChannel, Item
 from sii_cli.agent.history import History
+from sii_cli.agent.inbox import Inbox
 from sii_cli.agent.model_call import ModelCaller
 from sii_cli.agent.model_client import ModelClient
 from sii_cli.agent.permissions import Permit, permit_all
@@ -99,13 +99,14 @@ class AgentLoop:
         restored: Conversation | None = None,
         prompts: IdsPrompts | None = None,
         other_model: bool = False,
+        speaker: str | None = None,
     ) -> None:
         """`tools` is the JSON array of schemas as sent; `restored` is the session to continue,
         perhaps with another model. `prompts` makes those of the ids wire.
 
         `permit` decides whether a call may run. `observer` is notified of rounds and steps, and may
         delay a step's calls. `check_sandbox` finds out whether the sandbox is gone; `setup`:
-        commands set every sandbox up.
+        commands set every sandbox up. `speaker` is the human at the prompt.
         """
         self.usage = restored.usage if restored else Usage()
         """Tokens of all model calls of the session."""
@@ -124,6 +125,7 @@ class AgentLoop:
         self._limits = limits
         self._observer = observer
         self._sandbox = restored.sandbox if restored else SandboxTrail()
+        self._pending = restored.pending if restored else PendingTrail()
         self._check_sandbox = check_sandbox
         self._setup = setup
         self._channel = EventChannel(recorder, follow=self._follow)
@@ -135,7 +137,8 @@ class AgentLoop:
             ids=restored.trail if restored else IdTrail(),
             prompts=prompts,
         )
-        self._neutralisation = client.neutralisation
+        self.inbox = Inbox(self.note, client.neutralisation, self._pending, speaker)
+        """What comes from outside, and waits for the end of the running step."""
         self._model = ModelCaller(client, self._channel, restored, other_model=other_model)
         self.context = Compactor(context, client, self._channel)
         self._tools = ToolCaller(
@@ -168,14 +171,19 @@ class AgentLoop:
         self._history.put_in_order(observations)
 
     def round(
-        self, text: str, origin: Origin = "human", left: OpenRound | None = None
+        self,
+        text: str,
+        origin: Origin = "human",
+        left: OpenRound | None = None,
+        pending: Pending | None = None,
     ) -> AsyncGenerator[Item, None]:
         """Run one round; yields what happens as it happens, and ends after `round_end`.
 
-        The calls of a round that was `left` open are run first, which ends that round. Closing the
-        generator early interrupts the round. Raises `RecordingFailed`.
+        The calls of a round that was `left` open are run first, which ends that round. `pending` is
+        the message where it waited. A steer that the answer came before begins another round.
+        Closing the generator early interrupts the round. Raises `RecordingFailed`.
         """
-        return self._stream(lambda: self._new_round(text, origin, left))
+        return self._stream(lambda: self._new_round(text, origin, left, pending))
 
     def resume_round(self, left: OpenRound) -> AsyncGenerator[Item, None]:
         """Continue the round that a restored session left open, as `round` does."""
@@ -231,6 +239,7 @@ class AgentLoop:
     def _follow(self, event: Event) -> None:
         """Take account of an event that was recorded."""
         self._sandbox.feed(event)
+        self._pending.feed(event)
         match event.data:
             case ModelResponse(usage=Usage() as usage) | SummaryResponse(usage=Usage() as usage):
                 self.usage += usage
@@ -239,14 +248,26 @@ class AgentLoop:
         with suppress(asyncio.CancelledError):  # nothing was replaced then
             await self.context.compact(self.steps, self._history, "asked")
 
-    async def _new_round(self, text: str, origin: Origin, left: OpenRound | None) -> None:
+    async def _new_round(
+        self,
+        text: str,
+        origin: Origin,
+        left: OpenRound | None = None,
+        pending: Pending | None = None,
+    ) -> None:
         first = self.steps
         async with self._round(first):
             if left is not None:
                 await self._run_left_calls(left)
                 self.note(superseded_round_end(self.rounds, left.steps), "harness")
-            self._open_round(text, origin)
+            self._open_round(text, origin, pending)
             await self._run_steps(first)
+        await self._go_on()
+
+    async def _go_on(self) -> None:
+        """Begin a round with each steer that the answer came before."""
+        if steer := self.inbox.next_round():
+            await self._new_round(steer.text, "human", pending=steer)
 
     async def _resumed_round(self, left: OpenRound) -> None:
         first = self.steps - left.steps
@@ -255,6 +276,7 @@ class AgentLoop:
                 raise RoundOver("answered")
             await self._run_left_calls(left)
             await self._run_steps(first)
+        await self._go_on()
 
     @asynccontextmanager
     async def _round(self, first: int) -> AsyncIterator[None]:
@@ -278,25 +300,19 @@ class AgentLoop:
             _LOG.exception("round %d failed", self.rounds)
             status = "infra" if isinstance(error, RecordingError) else "failed"
             reason = f"{type(error).__name__}: {error}"
+        if status != "answered":
+            self.inbox.give_back()
         steps = self.steps - first
         self.ended = RoundEnd(round=self.rounds, status=status, steps=steps, reason=reason)
         self.note(self.ended, "harness")
         if fault is not None:
             raise fault
 
-    def _open_round(self, text: str, origin: Origin) -> None:
+    def _open_round(self, text: str, origin: Origin, pending: Pending | None) -> None:
         self._note_new_sandbox()
+        self.inbox.deliver_notes()
         self.rounds += 1
-        sent, found = self._neutralisation.apply(text)
-        self.note(
-            UserMessage(
-                round=self.rounds,
-                text=text,
-                sent=sent if found else None,
-                neutralised=[Neutralised(token=token, count=count) for token, count in found],
-            ),
-            origin,
-        )
+        self.note(self.inbox.message(self.rounds, text, origin, pending), origin)
 
     async def _run_left_calls(self, left: OpenRound) -> None:
         if left.calls:
@@ -310,6 +326,7 @@ class AgentLoop:
             if self.steps - first >= self._limits.max_steps:
                 raise RoundOver("limit", f"{self._limits.max_steps} steps (max_steps)")
             self._note_new_sandbox()
+            self.inbox.deliver(self.rounds)
             self.steps += 1
             self._during = "model"
             response = await self._respond()

@@ -1,0 +1,108 @@
+"""The inbox of a session: what comes from outside waits here for the next step boundary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from recordings.conversation.pending import Pending, PendingTrail
+from recordings.events import (
+    Delivery,
+    Event,
+    EventData,
+    HarnessMessage,
+    Neutralised,
+    Origin,
+    PendingMessage,
+    PendingReturned,
+    UserMessage,
+)
+from sii_cli.model.control_tokens import Neutralisation
+
+Note = Callable[[EventData, Origin], Event]
+
+
+class Inbox:
+    """Messages of the user and of the harness that wait; each is delivered once.
+
+    A user's message is recorded before `add` returns. A message of the harness is recorded when it
+    is delivered.
+    """
+
+    def __init__(
+        self,
+        note: Note,
+        neutralisation: Neutralisation,
+        trail: PendingTrail,
+        speaker: str | None = None,
+    ) -> None:
+        """`note` records an event for the model; `trail` is fed with every event."""
+        self._note = note
+        self._neutralisation = neutralisation
+        self._trail = trail
+        self._speaker = speaker
+        self._notes: list[HarnessMessage] = []
+        self.returned: list[Pending] = []
+        """Messages that a round without an answer returned; the reader takes them out."""
+
+    @property
+    def waiting(self) -> list[Pending]:
+        """The user's messages that wait, in the order in which they were typed."""
+        return self._trail.all()
+
+    def add(self, text: str, delivery: Delivery) -> Pending:
+        """Record a message of the user, and let it wait. Raises `RecordingFailed`."""
+        data = PendingMessage(text=text, delivery=delivery, speaker=self._speaker)
+        event = self._note(data, "human")
+        return next(one for one in self.waiting if one.seq == event.seq)
+
+    def add_note(self, message: HarnessMessage) -> None:
+        """Let a message of the harness wait."""
+        self._notes.append(message)
+
+    def take_back(self, pending: Pending) -> bool:
+        """Give a message back to the user; return whether it still waited."""
+        if pending not in self.waiting:
+            return False
+        self._note(PendingReturned(pending=_seqs([pending]), why="taken_back"), "human")
+        return True
+
+    def deliver(self, number: int) -> None:
+        """Deliver what waits for a step boundary of this round: the harness's messages first."""
+        self.deliver_notes()
+        for one in self._trail.of("steer"):
+            self._note(self.message(number, one.text, "human", one), "human")
+
+    def deliver_notes(self) -> None:
+        """Deliver the messages of the harness."""
+        while self._notes:
+            self._note(self._notes.pop(0), "harness")
+
+    def next_round(self) -> Pending | None:
+        """Return the steer that the answer came before: it begins the next round."""
+        return next(iter(self._trail.of("steer")), None)
+
+    def give_back(self) -> None:
+        """Give the user all that waits back: the round ended without an answer."""
+        if waiting := self.waiting:
+            self._note(PendingReturned(pending=_seqs(waiting), why="round_ended"), "harness")
+            self.returned += waiting
+
+    def message(
+        self, number: int, text: str, origin: Origin, pending: Pending | None = None
+    ) -> UserMessage:
+        """Return the message with this text, of round `number`."""
+        sent, found = self._neutralisation.apply(text)
+        return UserMessage(
+            round=number,
+            text=text,
+            sent=sent if found else None,
+            neutralised=[Neutralised(token=token, count=count) for token, count in found],
+            speaker=self._speaker if origin == "human" else None,
+            delivery=pending.delivery if pending else None,
+            typed_at=round(pending.typed_at, 6) if pending else None,
+            pending=pending.seq if pending else None,
+        )
+
+
+def _seqs(pending: list[Pending]) -> list[int]:
+    return [one.seq for one in pending if one.seq is not None]
