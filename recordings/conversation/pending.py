@@ -27,7 +27,7 @@ class PendingTrail:
         self._waiting: dict[int, Pending] = {}
 
     def feed(self, event: Event) -> None:
-        """Take account of an event. What waits in the parent of a fork does not wait in the fork."""
+        """Take account of an event: what waits in a fork's parent does not wait in the fork."""
         if event.parent is not None:
             self._waiting.clear()
         match event.data:

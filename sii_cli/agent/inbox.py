@@ -66,9 +66,8 @@ class Inbox:
         self._note(PendingReturned(pending=_seqs([pending]), why="taken_back"), "human")
         return True
 
-    def deliver(self, number: int) -> None:
-        """Deliver what waits for a step boundary of this round: the harness's messages first."""
-        self.deliver_notes()
+    def deliver_steers(self, number: int) -> None:
+        """Deliver the messages that steer round `number`."""
         for one in self._trail.of("steer"):
             self._note(self.message(number, one.text, "human", one), "human")
 

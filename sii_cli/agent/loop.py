@@ -112,6 +112,8 @@ class AgentLoop:
         """Tokens of all model calls of the session."""
         self.rounds = restored.rounds if restored else 0
         self.steps = restored.steps if restored else 0
+        self.in_round = False
+        """Whether a round is running, which can be steered."""
         self.ended: RoundEnd | None = None
         """How the last round ended."""
         self._history = History()
@@ -284,6 +286,7 @@ class AgentLoop:
         status: RoundStatus
         fault: Exception | None = None
         try:
+            self.in_round = True
             self._observer.round_begins(self.steps)
             try:
                 yield
@@ -300,17 +303,18 @@ class AgentLoop:
             _LOG.exception("round %d failed", self.rounds)
             status = "infra" if isinstance(error, RecordingError) else "failed"
             reason = f"{type(error).__name__}: {error}"
-        if status != "answered":
-            self.inbox.give_back()
+        self.in_round = False
         steps = self.steps - first
         self.ended = RoundEnd(round=self.rounds, status=status, steps=steps, reason=reason)
+        if status != "answered":
+            self.inbox.give_back()
         self.note(self.ended, "harness")
         if fault is not None:
             raise fault
 
     def _open_round(self, text: str, origin: Origin, pending: Pending | None) -> None:
-        self._note_new_sandbox()
         self.inbox.deliver_notes()
+        self._note_new_sandbox()
         self.rounds += 1
         self.note(self.inbox.message(self.rounds, text, origin, pending), origin)
 
@@ -325,8 +329,9 @@ class AgentLoop:
         while True:
             if self.steps - first >= self._limits.max_steps:
                 raise RoundOver("limit", f"{self._limits.max_steps} steps (max_steps)")
+            self.inbox.deliver_notes()
             self._note_new_sandbox()
-            self.inbox.deliver(self.rounds)
+            self.inbox.deliver_steers(self.rounds)
             self.steps += 1
             self._during = "model"
             response = await self._respond()

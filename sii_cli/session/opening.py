@@ -111,6 +111,7 @@ class RecordingOpener:
                 left = reopen(loop, restored, runs_pending=runs_pending)
             else:
                 left = close_open_round(loop, restored, runs_pending=runs_pending)
+                loop.inbox.give_back()
             if self.tracker is not None and resumed.is_own:
                 self.tracker.resume(folder)
         except BaseException:
@@ -145,4 +146,5 @@ class RecordingOpener:
             restored=restored,
             prompts=wire.prompts,
             other_model=other_model,
+            speaker=self.settings.speaker,
         )

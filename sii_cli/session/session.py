@@ -15,12 +15,9 @@ from contextlib import (
 from functools import cached_property
 from typing import Any
 
+from recordings.conversation.pending import Pending
 from recordings.errors import RecordingError
-from recordings.events import (
-    EventData,
-    HarnessMessage,
-    Origin,
-)
+from recordings.events import Delivery, EventData, Origin
 from recordings.recorder import Recorder
 from sandbox.protocol import Sandbox, SandboxBackend, SandboxSpec
 from sii_cli.agent.context.compaction import Compactor
@@ -91,8 +88,6 @@ class Session:
             settings, mode, about, model, self._toolbox, self._lease, permit, self._tracker
         )
         self._undo = Undo(self._tracker) if self._tracker is not None else None
-        self._pending_notes: list[HarnessMessage] = []
-        """What the model reads before the next message."""
         self._served: asyncio.Task[ServedModel] | None = None
         self._recorder: Recorder | None = None
         self._loop: AgentLoop | None = None
@@ -151,8 +146,13 @@ class Session:
             self._served = None
             raise
 
-    async def send(self, text: str, origin: Origin = "human") -> AsyncGenerator[Item, None]:
+    async def send(
+        self, text: str, origin: Origin = "human", pending: Pending | None = None
+    ) -> AsyncGenerator[Item, None]:
         """Begin a round with a message, and yield what happens until the round ends.
+
+        `pending` is the message where it waited. A steer that the answer came before begins another
+        round, which is yielded too.
 
         Closing the generator early interrupts the round. Raises `ModelCallFailed` when no server
         can be used, and `RecordingFailed` when the recording cannot be written: the next message
@@ -160,9 +160,7 @@ class Session:
         """
         loop = self._loop or await self._open_recording()
         left, self._left = self._left, None
-        async with self._streaming(loop.round(text, origin, left)) as items:
-            if left is None:  # else the observations of its calls come first
-                self._add_pending_notes(loop)
+        async with self._streaming(loop.round(text, origin, left, pending)) as items:
             async for item in items:
                 yield item
 
@@ -176,8 +174,6 @@ class Session:
         if left is None:
             raise UsageError("The session's last round has ended: say what comes next.")
         async with self._streaming(loop.resume_round(left)) as items:
-            if not left.calls:  # else their observations come first
-                self._add_pending_notes(loop)
             async for item in items:
                 yield item
 
@@ -247,12 +243,8 @@ class Session:
         loop = self._loop or await self._open_recording()
         undone = await self._undo.back(steps, loop.steps)
         if undone.back is not None:
-            self._pending_notes.append(undone_note(undone.back.event, undone.what))
+            loop.inbox.add_note(undone_note(undone.back.event, undone.what))
         return undone
-
-    def _add_pending_notes(self, loop: AgentLoop) -> None:
-        while self._pending_notes:
-            loop.note(self._pending_notes.pop(0), "harness")
 
     def notes(self, served: ServedModel) -> list[str]:
         """Return sentences for the user about the served model and the collection's pins."""
@@ -277,6 +269,48 @@ class Session:
         """Record an event of the session, whose first message was sent."""
         assert self._loop is not None, "a recording begins with the first message"
         self._loop.note(data, origin)
+
+    @property
+    def in_round(self) -> bool:
+        """Whether a round is running, which can be steered."""
+        return self._loop is not None and self._loop.in_round
+
+    def steer(self, text: str) -> Pending:
+        """Send a message into the running round: the model reads it after the running step.
+
+        It is recorded on return. Where the round's answer comes first, it begins the next round;
+        where the round ends without one, it is in `take_returned`. Raises `UsageError` when no
+        round is running, `RecordingFailed`.
+        """
+        return self._wait(text, "steer")
+
+    def queue(self, text: str) -> Pending:
+        """Record a message that is to be sent after the running round (`send` with `pending`).
+
+        Raises as `steer` does.
+        """
+        return self._wait(text, "queued")
+
+    def _wait(self, text: str, delivery: Delivery) -> Pending:
+        if self._loop is None or not self._loop.in_round:
+            raise UsageError("No round is running: send the message.")
+        return self._loop.inbox.add(text, delivery)
+
+    @property
+    def waiting(self) -> list[Pending]:
+        """The user's messages that wait to be delivered, in the order in which they were typed."""
+        return self._loop.inbox.waiting if self._loop else []
+
+    def take_back(self, pending: Pending) -> bool:
+        """Take a message back that waits; return whether it was not delivered yet."""
+        return self._loop is not None and self._loop.inbox.take_back(pending)
+
+    def take_returned(self) -> list[Pending]:
+        """Return, once, the messages that came back because a round ended without an answer."""
+        if self._loop is None:
+            return []
+        returned, self._loop.inbox.returned = self._loop.inbox.returned, []
+        return returned
 
     @property
     def can_interrupt(self) -> bool:
@@ -356,7 +390,7 @@ class Session:
         if self._tracker is not None and self._tracker.kept:
             event = await self._tracker.take_snapshot("resume", loop.steps)
             if event is not None:
-                self._pending_notes.append(changed_note(event))
+                loop.inbox.add_note(changed_note(event))
 
     def _make_tracker(self) -> WorkspaceTracker:
         return WorkspaceTracker(
