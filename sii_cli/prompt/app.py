@@ -6,8 +6,7 @@ import asyncio
 import os
 import signal
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ import click
 from prompt_toolkit.application import in_terminal
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
+from recordings.errors import RecordingError
 from recordings.storage.opening import open_file
 from recordings.store.summary import has_open_round
 from sii_cli import __version__
@@ -30,6 +30,7 @@ from sii_cli.prompt.permission_dialog import Choice
 from sii_cli.prompt.question import Question
 from sii_cli.prompt.slash import GivenCommand, NotDone, SlashCommands, shell_command
 from sii_cli.prompt.view import View
+from sii_cli.prompt.waiting import WaitingInput
 from sii_cli.session import watchdog
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class InteractivePrompt:
         self._resume = resume
         self._resumed = resumed
         self._pastes = Pastes()
-        self._queue: deque[str] = deque()
+        self._waiting = WaitingInput()
         self._typed = asyncio.Event()
         self._asked_to_leave = 0.0
         self._session: PromptSession | None = None
@@ -82,6 +83,7 @@ class InteractivePrompt:
         self._files = FileList()
         completer = make_completer(self._commands, self._files)
         self._view = View(_open_history(), make_keys(self), completer)
+        self._view.waiting = self._rows_waiting
         self._view.status = [("class:dim", "  starting")]
 
     async def run(self) -> int:
@@ -138,21 +140,33 @@ class InteractivePrompt:
 
     def submit(self) -> None:
         """Accept the input: a command, or a message that is sent after those before it."""
-        text = self._pastes.expand(self._view.input.text)
         if self._session is not None and self._session.dialog.take_line():
             return
         if self.gives_reason:
-            self.session.dialog.refuse(text)
+            self.session.dialog.refuse(self._pastes.expand(self._view.input.text))
             return
-        if not text.strip():
+        text = self._take_line()
+        if not text:
             return
-        self._view.input.history.append_string(text)
-        self._view.input.reset()
-        if self._run_at_once(text):
+        if not self._run_at_once(text) and not self._let_wait(text, steer=True):
+            self._enqueue(text)
+
+    def submit_later(self) -> None:
+        """Accept the input for after the running round."""
+        text = self._take_line()
+        if text and not self._let_wait(text, steer=False):
+            self._enqueue(text)
+
+    def take_back(self) -> None:
+        """Take what was sent last and still waits back into the line."""
+        self._rows_waiting()
+        last = self._waiting.last()
+        if last is None:
             return
-        self._queue.append(text)
-        self._show_queue()
-        self._typed.set()
+        if last.pending is None or self.session.take_back(last.pending):
+            self._put_back(last.text)
+        self._waiting.remove(last)
+        self._view.refresh()
 
     def interrupt(self) -> None:
         """Interrupt the running round."""
@@ -259,18 +273,71 @@ class InteractivePrompt:
         assert self._session is not None
         await self._begin(self._resumed)
         while True:
-            while not self._queue:
+            self._take_returned()
+            while not self._waiting:
                 self._typed.clear()
                 await self._typed.wait()
-            text = self._queue.popleft()
-            self._show_queue()
+            queued = self._waiting.next()
+            text = queued.text
+            self._view.refresh()
             if self._commands.is_command(text):
                 await self._run_command(text)
             elif shell := shell_command(text):
                 command, is_told = shell
                 await self._session.run_command(command, told=is_told)
             else:
-                await self._session.send(text)
+                await self._session.send(text, queued.pending)
+
+    # What waits
+
+    def _take_line(self) -> str:
+        """Return what the line says, empty for nothing, and clear it."""
+        text = self._pastes.expand(self._view.input.text)
+        if not text.strip():
+            return ""
+        self._view.input.history.append_string(text)
+        self._view.input.reset()
+        return text
+
+    def _let_wait(self, text: str, *, steer: bool) -> bool:
+        """Record a message that waits while a round runs; return whether it was recorded."""
+        session = self._session.steerable if self._session else None
+        if session is None or self._commands.is_command(text) or shell_command(text):
+            return False
+        try:
+            if steer:
+                session.steer(text)
+            else:
+                self._waiting.add(text, session.queue(text))
+        except RecordingError:  # the round ends with it; the message is sent after it
+            return False
+        self._view.refresh()
+        return True
+
+    def _enqueue(self, text: str) -> None:
+        self._waiting.add(text)
+        self._view.refresh()
+        self._typed.set()
+
+    def _put_back(self, text: str) -> None:
+        """Put a text on the line, before what is typed there."""
+        line = self._view.input
+        line.text = f"{text}\n{line.text}" if line.text else text
+        line.cursor_position = len(line.text)
+
+    def _take_returned(self) -> None:
+        """Put the messages back on the line that a round without an answer returned."""
+        returned = self.session.take_returned()
+        self._waiting.remove_returned(returned)
+        self._waiting.adopt(self.session.waiting)
+        if returned:
+            self._put_back("\n".join(one.text for one in returned))
+        self._view.refresh()
+
+    def _rows_waiting(self) -> Iterator[tuple[str, str]]:
+        waiting = self._session.waiting if self._session else ()
+        self._waiting.steers = [one for one in waiting if one.delivery == "steer"]
+        return self._waiting.rows()
 
     async def _begin(self, resumed: ResumedRecording | None) -> None:
         """Begin with an open session, and continue the round that its recording left open."""
@@ -342,10 +409,6 @@ class InteractivePrompt:
         if not worker.cancelled() and worker.exception() is not None:
             self._failure = worker.exception()
             self.leave()
-
-    def _show_queue(self) -> None:
-        self._view.queue = tuple(self._queue)
-        self._view.refresh()
 
     def _forget_hint(self) -> None:
         self._view.hint = ""

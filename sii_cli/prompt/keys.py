@@ -43,6 +43,14 @@ class KeyActions(Protocol):
         """Send the input."""
         ...
 
+    def submit_later(self) -> None:
+        """Queue the input for after the running round."""
+        ...
+
+    def take_back(self) -> None:
+        """Take what was sent last and still waits back into the line."""
+        ...
+
     def interrupt(self) -> None:
         """Interrupt the running round."""
         ...
@@ -134,11 +142,19 @@ def make_keys(actions: KeyActions) -> KeyBindings:
         actions.submit()
 
     @keys.add("c-j", filter=typing)
-    @keys.add("escape", "enter", filter=typing)
+    @keys.add("escape", "enter", filter=typing & ~busy)
     def _(event: KeyPressEvent) -> None:
         event.current_buffer.insert_text("\n")
 
     _add_permission_keys(keys, actions, typing)
+
+    @keys.add("escape", "enter", filter=typing & busy)
+    def _(event: KeyPressEvent) -> None:
+        actions.submit_later()
+
+    @keys.add("escape", "up", filter=typing)
+    def _(event: KeyPressEvent) -> None:
+        actions.take_back()
 
     @keys.add("escape", filter=typing & busy & ~reason)
     def _(event: KeyPressEvent) -> None:

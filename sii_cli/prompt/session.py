@@ -16,7 +16,9 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from recordings.conversation.last_round import last_round
+from recordings.conversation.pending import Pending
 from recordings.errors import RecordingError
+from recordings.events import Event, ModelResponse
 from sandbox.protocol import SandboxError
 from sii_cli import __version__
 from sii_cli.agent.context.budget import Fill, context_length
@@ -46,6 +48,10 @@ from sii_cli.text.sanitise import one_line, sanitise
 
 T = TypeVar("T")
 WAITING = "waiting for the server"
+STRIPS = (
+    "The model's template dropped the reasoning of the running round when your message came; a new "
+    'sample begins there. `keep_reasoning = "loop"` or `"all"` keeps it.'
+)
 LOST = " Your message was not answered: Up recalls it."
 
 
@@ -94,6 +100,7 @@ class PromptSession:
         """Steps that there were when the speaker last said whether the task is done."""
         self.dialog = PermissionDialog(view, settings.speaker)
         self.permissions = make_permissions(settings, self.dialog.ask, settings.permissions)
+        self._told_break = False
         self._departs: list[str] = []
         """What differs from the collection's pins."""
 
@@ -161,10 +168,10 @@ class PromptSession:
         self._activity.resume(last)
         self._signed_off_at = last.steps
 
-    async def send(self, text: str) -> None:
-        """Run one round to its end, or until it is interrupted."""
+    async def send(self, text: str, pending: Pending | None = None) -> None:
+        """Run one round to its end or an interrupt; `pending` is the message where it waited."""
         assert self._session is not None
-        await self._run_round(self._draw(self._session.send(text), LOST))
+        await self._run_round(self._draw(self._session.send(text, pending=pending), LOST))
 
     async def resume_round(self) -> None:
         """Run the round that the recording left open."""
@@ -260,6 +267,24 @@ class PromptSession:
         """Print the mode, the rules with their source, and what was decided lately."""
         self._say(*rules_lines(self.permissions, self._settings.sources))
 
+    @property
+    def steerable(self) -> Session | None:
+        """The session, while a round of it runs that can be steered."""
+        return self._session if self._session is not None and self._session.in_round else None
+
+    @property
+    def waiting(self) -> Sequence[Pending]:
+        """The messages that wait to be delivered."""
+        return self._session.waiting if self._session else ()
+
+    def take_back(self, pending: Pending) -> bool:
+        """Take a message back that waits; return whether it was not delivered yet."""
+        return self._session is not None and self._session.take_back(pending)
+
+    def take_returned(self) -> Sequence[Pending]:
+        """Return, once, the messages that came back because a round ended without an answer."""
+        return self._session.take_returned() if self._session else ()
+
     def interrupt(self) -> None:
         """Interrupt the running round; what was done is kept."""
         if self._round is None or self._session is None:
@@ -314,6 +339,7 @@ class PromptSession:
             async with aclosing(happening) as items:
                 async for item in items:
                     self._renderer.feed(item)
+                    self._tell_break(item)
                     self._activity.feed(item)
                     self._show_running()
         except asyncio.CancelledError:
@@ -326,6 +352,18 @@ class PromptSession:
             if known is None:
                 raise
             self._say(f"{known}{lost}", style="red")
+
+    def _tell_break(self, item: Item) -> None:
+        """Tell once that the template drops the reasoning of a round that is steered."""
+        if (
+            not self._told_break
+            and isinstance(item, Event)
+            and isinstance(item.data, ModelResponse)
+            and item.data.continuity is not None
+            and item.data.continuity.cause == "steer"
+        ):
+            self._told_break = True
+            self._say(STRIPS, style="yellow")
 
     async def _spin(self) -> None:
         while True:

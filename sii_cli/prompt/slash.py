@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from sii_cli.prompt.session import PromptSession
 
 KEYS = {
-    "Enter": "send; while a round runs: queue",
-    "Ctrl-J, Alt-Enter": "new line",
+    "Enter": "send; while a round runs: the model reads it after the running step",
+    "Alt-Enter": "while a round runs: send after it; else: new line",
+    "Alt-Up": "take back what was sent last and still waits",
+    "Ctrl-J": "new line",
     "Esc, Ctrl-C": "interrupt the round; what was done is kept",
     "Ctrl-C": "clear the line; twice on an empty one: leave",
     "Ctrl-D": "leave",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
@@ -66,10 +66,11 @@ class View:
         """(dim, text), sanitised, no wider than the terminal."""
         self.running = ""
         self.hint = ""
-        self.queue: Sequence[str] = ()
         self.question_drawn: float | None = None
         """When the question was drawn, by the monotonic clock."""
         self._question: Callable[[int], Sequence[str]] | None = None
+        self.waiting: Callable[[], Iterable[tuple[str, str]]] = tuple
+        """What was typed and waits: for what, and the text."""
         self.status: StyleAndTextTuples = []
         self.input = Buffer(
             history=history,
@@ -183,9 +184,10 @@ class View:
 
     def _queue_text(self) -> StyleAndTextTuples:
         width = self.size.columns - 1
-        rows = [f"queued: {' '.join(text.split())}" for text in self.queue[:QUEUE_ROWS]]
-        if len(self.queue) > QUEUE_ROWS:
-            rows.append(f"… and {len(self.queue) - QUEUE_ROWS} more")
+        waiting = list(self.waiting())
+        rows = [f"{what}: {' '.join(text.split())}" for what, text in waiting[:QUEUE_ROWS]]
+        if len(waiting) > QUEUE_ROWS:
+            rows.append(f"… and {len(waiting) - QUEUE_ROWS} more")
         return _join([("class:dim", fit(row, width)) for row in rows])
 
 

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from sii_cli.agent.permissions import Permit
     from sii_cli.config.load import load_settings
     from sii_cli.config.settings import Settings
+    from sii_cli.session.for_programs import open_session
     from sii_cli.session.resume import ResumedRecording
-    from sii_cli.session.session import Session, open_session
+    from sii_cli.session.session import Session
 
 _MODULES = {
     "Item": "sii_cli.agent.event_channel",
@@ -29,7 +30,7 @@ _MODULES = {
     "Session": "sii_cli.session.session",
     "Settings": "sii_cli.config.settings",
     "load_settings": "sii_cli.config.load",
-    "open_session": "sii_cli.session.session",
+    "open_session": "sii_cli.session.for_programs",
 }
 
 __all__ = [

@@ -13,7 +13,6 @@ from contextlib import (
     suppress,
 )
 from functools import cached_property
-from typing import Any
 
 from recordings.conversation.pending import Pending
 from recordings.errors import RecordingError
@@ -31,7 +30,6 @@ from sii_cli.assembly import (
     make_model,
     make_spec,
 )
-from sii_cli.config.load import load_settings
 from sii_cli.config.settings import Settings
 from sii_cli.errors import UsageError
 from sii_cli.import_path import leave_out
@@ -207,7 +205,7 @@ class Session:
                 speaker=self.settings.speaker,
             )
             if told:
-                self._pending_notes.append(told_note(ran))
+                loop.inbox.add_note(told_note(ran))
 
         async with self._streaming(loop.between_rounds(work)) as items:
             async for item in items:
@@ -396,37 +394,3 @@ class Session:
         return WorkspaceTracker(
             self.settings, may_change=lambda name: not self._toolbox.parallel(name)
         )
-
-
-@asynccontextmanager
-async def open_session(
-    settings: Settings | None = None,
-    *,
-    model: Model | None = None,
-    backend: SandboxBackend | None = None,
-    resumed: ResumedRecording | None = None,
-    permit: Permit | None = None,
-    sources: Sequence[ToolSource] = (),
-    **values: Any,
-) -> AsyncIterator[Session]:
-    """Open a session for a program, and close it in any case.
-
-    Without `settings` they are loaded as a command loads them, with `values` by name over the
-    environment and the files: `workspace="project"`, `base_url="http://gpu-box:8000/v1"`. The rest
-    is as in `Session.open`. Raises `UsageError` for a wrong setting.
-    """
-    if settings is None:
-        settings = await asyncio.to_thread(load_settings, values, os.environ)
-    session = await Session.open(
-        settings,
-        mode="headless",
-        model=model,
-        backend=backend,
-        resumed=resumed,
-        permit=permit,
-        sources=sources,
-    )
-    try:
-        yield session
-    finally:
-        await session.close()

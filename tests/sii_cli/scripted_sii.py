@@ -51,6 +51,7 @@ SCRIPTS: dict[str, list[Script]] = {
     ],
     "pushed": [answer("Pushed.")],
     "slow": [words("word " * 400, pause=0.05), answer("After.")],
+    "steps": [bash("sleep 2"), bash("sleep 1"), answer("All done."), answer("After.")],
     "slow-tool": [bash("echo begun; sleep 30"), answer("After.")],
     "freeze-at-replay": [bash("echo good"), bash("echo freeze"), answer("Done.")],
     "long": [answer("word " * 200_000)],

@@ -57,6 +57,14 @@ def test_each_who_resumes_and_speaks_is_an_author(store: RecordingStore) -> None
     assert authors_of(folder) == {"ada", "bob"}
 
 
+def test_who_wrote_a_message_is_its_author(store: RecordingStore) -> None:
+    folder = recorded(store, rounds=0, speaker="ada")
+    recorder = Recorder.resume(folder)
+    recorder.record(UserMessage(round=1, text="more", speaker="ben"), "human")
+    recorder.close()
+    assert authors_of(folder) == {"ben"}
+
+
 def test_who_edits_is_an_author(store: RecordingStore) -> None:
     folder = recorded(store, rounds=0)
     recorder = Recorder.resume(folder)

@@ -16,6 +16,7 @@ from recordings.events import (
     Observation,
     SummaryRequest,
     SummaryResponse,
+    UserMessage,
 )
 from recordings.samples.build import samples_of
 from recordings.samples.policy import SamplePolicy
@@ -111,6 +112,18 @@ def test_an_excluded_step_is_context(tmp_path: Path) -> None:
         assert runs(sample) == [told.generated[0], told.generated[2]]
         assert (out.reason, out.step, out.seq) == ("excluded", 2, wrong.seq)
     assert decode(told.generated[1]) in decode(sample.ids)
+
+
+def test_a_steer_does_not_end_the_exclusion_of_its_round(tmp_path: Path) -> None:
+    told = ToldSession.create(tmp_path / "s")
+    asked = told.user("Look.")
+    told.step("", ("bash", {"command": "ls"}, "a.py"))
+    told.note(UserMessage(round=1, text="Hurry.", delivery="steer"), "human")
+    told.step("Done.")
+    told.recorder.close()
+    samples, left_out = read(tmp_path / "s", excluded={asked.seq})
+    assert samples == []
+    assert [one.step for one in left_out if one.reason == "excluded"] == [1, 2]
 
 
 def test_an_excluded_user_message_excludes_its_round(tmp_path: Path) -> None:

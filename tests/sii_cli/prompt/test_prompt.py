@@ -16,6 +16,7 @@ from tests.sii_cli.terminal import Terminal
 
 ESC, CTRL_C, CTRL_D, CTRL_J, CTRL_R, UP = "\x1b", "\x03", "\x04", "\n", "\x12", "\x1b[A"
 ENTER = "\r"
+ALT_UP = "\x1b[1;3A"
 ANSWERS_WITHIN = 0.2
 """Seconds for a key to show an effect; what the emulator and a busy machine take comes on top."""
 SLACK = 0.4
@@ -129,18 +130,63 @@ def test_a_turn_can_be_interrupted_and_what_was_done_is_kept(
     assert statuses == ["interrupted", "answered"]
 
 
-def test_what_is_typed_during_a_turn_is_queued_and_sent_after_it(
+def test_a_message_in_a_round_steers_it_after_the_running_step(prompt: Prompt, home: Path) -> None:
+    terminal = prompt("steps")
+    terminal.send("go" + ENTER)
+    terminal.wait_for("running bash")
+    terminal.send("only the first" + ENTER)
+    terminal.wait_for("after this step: only the first")
+    terminal.wait_for("All done.")
+    terminal.wait_for("after this step", gone=True)
+    assert messages(home) == ["go", "only the first"]
+    data = session_of(home)
+    assert [one.round for one in data if isinstance(one, UserMessage)] == [1, 1]
+    assert [one.status for one in data if isinstance(one, RoundEnd)] == ["answered"]
+
+
+def test_alt_enter_in_a_round_queues_for_after_it(prompt: Prompt, home: Path) -> None:
+    terminal = prompt("steps")
+    terminal.send("go" + ENTER)
+    terminal.wait_for("running bash")
+    terminal.send("and this" + ESC + ENTER)
+    terminal.wait_for("queued: and this")
+    terminal.wait_for("After.")
+    terminal.wait_for("queued", gone=True)
+    data = session_of(home)
+    said = [(one.round, one.delivery) for one in data if isinstance(one, UserMessage)]
+    assert said == [(1, None), (2, "queued")]
+
+
+def test_what_waits_returns_to_the_line_when_the_round_is_interrupted(
     prompt: Prompt, home: Path
 ) -> None:
     terminal = prompt("slow")
     terminal.send("go" + ENTER)
     terminal.wait_for("word word")
-    terminal.send("and this" + ENTER)
-    terminal.wait_for("queued: and this")
+    terminal.send("and this" + ENTER + "later" + ESC + ENTER + "half")
+    terminal.wait_for("queued: later")
     terminal.send(ESC)
-    terminal.wait_for("After.")
+    terminal.wait_for("Interrupted.")
     terminal.wait_for("queued", gone=True)
-    assert messages(home) == ["go", "and this"]
+    terminal.send(ENTER)
+    terminal.wait_for("After.")
+    assert messages(home) == ["go", "and this\nlater\nhalf"]
+
+
+def test_alt_up_takes_back_what_was_sent_last_and_still_waits(prompt: Prompt, home: Path) -> None:
+    terminal = prompt("steps")
+    terminal.send("go" + ENTER)
+    terminal.wait_for("running bash")
+    terminal.send("later" + ESC + ENTER + "no, wait" + ENTER)
+    terminal.wait_for("after this step: no, wait")
+    terminal.send(ALT_UP)
+    terminal.wait_for("after this step", gone=True)
+    terminal.send(ALT_UP)
+    terminal.wait_for("queued", gone=True)
+    terminal.wait_for("All done.")
+    terminal.send("!" + ENTER)
+    terminal.wait_for("After.")
+    assert messages(home) == ["go", "later\nno, wait!"]
 
 
 def test_the_spinner_tells_what_runs_and_for_how_long(prompt: Prompt) -> None:
@@ -220,7 +266,7 @@ def test_slash_commands(prompt: Prompt, home: Path) -> None:
     terminal.send("/")
     terminal.wait_for("begin a new session")
     terminal.send("help" + ENTER)
-    terminal.wait_for("Ctrl-J, Alt-Enter")
+    terminal.wait_for("Alt-Enter          while a round runs")
     terminal.send("/nonsense" + ENTER)
     terminal.wait_for("There is no command /nonsense")
     terminal.send("/undo x" + ENTER)

@@ -84,7 +84,8 @@ async def test_a_steer_is_read_after_the_observations_of_the_running_step(tmp_pa
     events = list(read_events(session.folder))
     [waited] = [e for e in events if isinstance(e.data, PendingMessage)]
     first, steered = [e for e in events if isinstance(e.data, UserMessage)]
-    assert isinstance(first.data, UserMessage) and isinstance(steered.data, UserMessage)
+    assert isinstance(first.data, UserMessage)
+    assert isinstance(steered.data, UserMessage)
     assert (first.data.delivery, first.data.pending, first.data.speaker) == (None, None, "ada")
     assert (steered.data.round, steered.data.text) == (1, "Only the first.")
     assert (steered.data.delivery, steered.data.pending) == ("steer", waited.seq)
@@ -191,7 +192,8 @@ async def test_a_killed_session_delivers_its_steer_once(
 
     session = await hold(tmp_path, model, steer("Only the first."), stop_there)
     await session.close()
-    assert session.folder is not None and reached.is_set()
+    assert session.folder is not None
+    assert reached.is_set()
     cut(session.folder, state)
     assert bool(restore(session.folder).pending.all()) == waits
     model = IdsModel(FAMILY, said(FAMILY))
