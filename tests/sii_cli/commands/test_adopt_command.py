@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from recordings.storage.files import replace_file
+from recordings.storage.log import LOG, LogWriter
 from recordings.store.store import RecordingStore
 from recordings.trust.home_key import home_key
 from sandbox.snapshots import remove_folder
@@ -155,6 +156,45 @@ def test_what_changes_in_a_batch_after_a_kill_is_adopted_too(
     assert done.returncode == 0, done.stderr
     assert (shell.home / "batches" / "monday" / "report.md").read_text() == "written since"
     assert list(elsewhere.parent.iterdir()) == []
+
+
+def test_another_folder_of_the_name_does_not_finish_what_was_killed(
+    shell: Shell, elsewhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_two_file_systems(monkeypatch, elsewhere)
+
+    def kill(*values: Any) -> None:
+        raise Killed
+
+    home_key(shell.home)
+    with monkeypatch.context() as patch:
+        patch.setattr(adoption, "_finish_copy", kill)
+        with pytest.raises(Killed):
+            adoption.move_to_home(elsewhere, shell.home)
+    done = shell.sii("adopt", str(tmp_path / "another" / elsewhere.name), "--yes")
+    assert (done.returncode, listed(shell)) == (2, [])
+    assert "is not a folder" in done.stderr
+    assert shell.sii("adopt", str(elsewhere), "--yes").returncode == 0
+    assert len(listed(shell)) == 1
+
+
+def test_a_batch_whose_session_runs_stays_where_it_is(shell: Shell, elsewhere: Path) -> None:
+    writer, _ = LogWriter.open(RecordingStore(elsewhere / "recordings").resolve("last"), LOG)
+    done = shell.sii("adopt", str(elsewhere), "--yes")
+    writer.close()
+    assert done.returncode != 0
+    assert "is being written: adopt the batch when it has ended" in done.stderr
+    assert elsewhere.exists()
+
+
+def test_a_mount_point_is_refused(
+    shell: Shell, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "is_mount", lambda path: path == elsewhere)
+    done = shell.sii("adopt", str(elsewhere), "--yes")
+    assert done.returncode == 2
+    assert "is a mount point, which cannot be moved: copy it elsewhere" in done.stderr
+    assert elsewhere.exists()
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])

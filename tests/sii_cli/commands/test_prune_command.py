@@ -273,6 +273,16 @@ def test_batches_are_pruned_with_their_home_each_by_itself(
     assert shell.sii("prune", SII_HOME=str(batches[1])).returncode == 0
 
 
+def test_a_batch_that_is_a_link_is_not_pruned_and_named(shell: Shell, tmp_path: Path) -> None:
+    assert shell.key
+    (tmp_path / "elsewhere" / "recordings").mkdir(parents=True)
+    (shell.home / "batches").mkdir()
+    (shell.home / "batches" / "linked").symlink_to(tmp_path / "elsewhere")
+    done = shell.sii("prune", "--json")
+    (why,) = json.loads(done.stdout)["kept"]
+    assert (done.returncode, "linked: it is a link" in why) == (1, True)
+
+
 def test_nothing_goes_while_the_recordings_are_elsewhere(shell: Shell, settings: Settings) -> None:
     work(settings, "a")
     shutil.rmtree(shell.home / "recordings")
