@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,11 +46,11 @@ class ReviewItem:
     """What the reviewer said before, by event."""
     notes: Sequence[str] = ()
 
-    def events(self, number: int) -> Sequence[Event]:
-        """Return the events of an entry that the reviewer may see."""
+    def events(self, number: int) -> Iterator[Event]:
+        """Yield the events of an entry that the reviewer may see."""
         entry = self.outline[number]
         found = self.outline.index.events(entry.events.start, entry.events.stop)
-        return [event for event in found if self.task.shows_check or not _is_of_check(event)]
+        return (event for event in found if self.task.shows_check or not _is_of_check(event))
 
     def shows(self, seq: int) -> bool:
         """Return whether the reviewer may see an event."""

@@ -1,0 +1,63 @@
+"""The screen of a review shows a recording from elsewhere, whatever is in it, without a stall."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pytest
+
+from recordings.events import EventData, HarnessMessage, UserMessage
+from recordings.recorder import Recorder
+from sii_cli.render.row_screen import MAX_ROWS
+from sii_cli.review.draft import ReviewDraft
+from sii_cli.review.item import ReviewItem, ReviewTask, read_item
+from sii_cli.review.pages import entry_page, first_page
+from sii_cli.review.steps import open_outline
+from tests.recordings.recording_sessions import session_start
+
+pytestmark = pytest.mark.hostile
+
+Read = Callable[..., ReviewItem]
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Iterator[Read]:
+    with ExitStack() as stack:
+
+        def reading(*events: EventData) -> ReviewItem:
+            with closing(Recorder.create(tmp_path, tmp_path.name)) as recorder:
+                recorder.record(session_start(), "harness")
+                for data in events:
+                    recorder.record(data, "human")
+            outline = open_outline(tmp_path)
+            stack.callback(outline.index.close)
+            return read_item(ReviewTask(tmp_path, ""), outline.index)
+
+        yield reading
+
+
+@pytest.mark.parametrize("text", ["Go.\n" * 100_000, "Go. " * 500_000, "\n" * 1_000_000])
+def test_a_text_without_an_end_is_shown_in_part(read: Read, text: str) -> None:
+    item = read(UserMessage(round=1, text=f"First.\n{text}Last."))
+    begun = time.thread_time()
+    pages = [
+        entry_page(item, 0, ReviewDraft(), 80),
+        first_page(item, 80, opened=False),
+        first_page(item, 80, opened=True),
+    ]
+    assert time.thread_time() - begun < 5
+    for page in pages:
+        assert any("First." in row for row in page.rows)
+        assert len(page.rows) < MAX_ROWS
+    assert "`sii show` prints" in "".join(pages[0].rows)
+
+
+def test_an_entry_without_an_end_is_shown_in_part(read: Read) -> None:
+    notes = [HarnessMessage(reason="repetition", text=f"Note {n}.") for n in range(4_000)]
+    page = entry_page(read(UserMessage(round=1, text="Go."), *notes), 0, ReviewDraft(), 80)
+    assert len(page.rows) < MAX_ROWS
+    assert "the rest of it is too long" in page.rows[-1]
+    assert any("Go." in row for row in page.rows)
