@@ -191,12 +191,18 @@ class AgentLoop:
         """Continue the round that a restored session left open, as `round` does."""
         return self._stream(lambda: self._resumed_round(left))
 
-    def compact(self) -> AsyncGenerator[Item, None]:
+    async def context_parts(self) -> dict[str, int]:
+        """Return what fills the context, in tokens (`context.parts`)."""
+        return await self.context.parts(self._history)
+
+    def compact(self, focus: str = "") -> AsyncGenerator[Item, None]:
         """Compact the history now, between rounds, and yield what happens.
+
+        `focus` is what the user wants the summary to keep.
 
         Closing the generator early interrupts it. Raises `RoundOver` when it cannot be done.
         """
-        return self._stream(self._compact)
+        return self._stream(lambda: self._compact(focus))
 
     def between_rounds(
         self, work: Callable[[], Coroutine[None, None, None]]
@@ -246,9 +252,9 @@ class AgentLoop:
             case ModelResponse(usage=Usage() as usage) | SummaryResponse(usage=Usage() as usage):
                 self.usage += usage
 
-    async def _compact(self) -> None:
+    async def _compact(self, focus: str) -> None:
         with suppress(asyncio.CancelledError):  # nothing was replaced then
-            await self.context.compact(self.steps, self._history, "asked")
+            await self.context.compact(self.steps, self._history, "asked", focus)
 
     async def _new_round(
         self,

@@ -52,6 +52,8 @@ STRIPS = (
     "The model's template dropped the reasoning of the running round when your message came; a new "
     'sample begins there. `keep_reasoning = "loop"` or `"all"` keeps it.'
 )
+LONGEST_COPY = 50_000
+"""Characters: terminals ignore a longer clipboard."""
 LOST = " Your message was not answered: Up recalls it."
 
 
@@ -178,10 +180,10 @@ class PromptSession:
         assert self._session is not None
         await self._run_round(self._draw(self._session.resume_round(), LOST))
 
-    async def compact(self) -> None:
-        """Compact the session, between rounds."""
+    async def compact(self, focus: str = "") -> None:
+        """Compact the session, between rounds; `focus` says what the summary should keep."""
         assert self._session is not None
-        await self._run_round(self._draw(self._session.compact()))
+        await self._run_round(self._draw(self._session.compact(focus)))
 
     async def run_command(self, command: str, *, told: bool) -> None:
         """Run a command of the human in the session's shell."""
@@ -296,8 +298,9 @@ class PromptSession:
             self._round.cancel()
         self._session.interrupt()
 
-    def status(self) -> None:
+    async def status(self) -> None:
         """Print the session's status."""
+        parts = await self._session.context_parts() if self._session is not None else {}
         settings, usage = self._settings, self._activity.usage
         rows = {
             "version": __version__,
@@ -311,7 +314,19 @@ class PromptSession:
             "tokens": f"{usage.prompt_tokens:,} read, {usage.completion_tokens:,} written",
             "context": self._context(),
         }
-        self._say(*(f"{name:<10} {value}" for name, value in rows.items()))
+        filled = (f"  {part:<15} {count:>9,}" for part, count in parts.items())
+        self._say(*(f"{name:<10} {value}" for name, value in rows.items()), *filled)
+
+    def copy(self) -> None:
+        """Put the last answer on the clipboard of the terminal, also of one over SSH."""
+        answer = self._activity.answer
+        if not answer:
+            self._say("There is no answer to copy yet.")
+        elif len(answer) > LONGEST_COPY:
+            self._say(f"The answer has more than {LONGEST_COPY:,} characters: `sii show` has it.")
+        else:
+            self._view.copy(answer)
+            self._say("Copied, if the terminal allows it (OSC 52).")
 
     def _context(self) -> str:
         context = self._session.context if self._session else None

@@ -111,7 +111,7 @@ class SlashCommands:
         """Return the command of a line, also by a prefix that is unique; words other than a number
         only follow a whole name.
         """
-        if not text.startswith("/"):
+        if not text.startswith("/") and text.strip() != "?":
             return None
         name, words = _split(text)
         command = self._commands.get(name)
@@ -160,4 +160,6 @@ def is_number(words: str) -> bool:
 def _split(text: str) -> tuple[str, str]:
     """Return the first word of a line and what follows it."""
     name, *rest = text.split(maxsplit=1) or [""]
+    if text.strip() == "?":
+        name = "/help"
     return name, rest[0].strip() if rest else ""

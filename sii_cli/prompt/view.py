@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
 
 from prompt_toolkit.application import Application
@@ -109,6 +110,13 @@ class View:
         """Print finished lines above everything, with the next drawing."""
         self._above.append(text)
         self.refresh()
+
+    def copy(self, text: str) -> None:
+        """Put a text on the terminal's clipboard (OSC 52)."""
+        self.app.output.write_raw(
+            f"\x1b]52;c;{b64encode(text.encode('utf-8', 'replace')).decode()}\x07"
+        )
+        self.app.output.flush()
 
     def refresh(self) -> None:
         """Draw again, soon."""

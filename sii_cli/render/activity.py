@@ -47,6 +47,8 @@ class Activity:
         self.fill = Fill(0, None, exact=True)
         """How full the context is, by the last prompt and its answer unless it is known better."""
         self.steps = 0
+        self.answer = ""
+        """What the model said last."""
         self._clock = clock
         self._what: str | None = None
         self._since = 0.0
@@ -80,6 +82,9 @@ class Activity:
     def resume(self, last: LastRound) -> None:
         """Count what the session used before it was resumed."""
         self.usage, self.steps = last.usage, last.steps
+        for event in last.events:
+            if isinstance(event.data, ModelResponse):
+                self.answer = event.data.content or self.answer
         self.fill = Fill(last.fill, self.fill.length, exact=True)
 
     def feed(self, item: Item) -> None:
@@ -157,6 +162,7 @@ class Activity:
             case ModelResponse() as response:
                 self.steps += 1
                 self._generated.response(response.usage)
+                self.answer = response.content or self.answer
                 self._count(response.usage)
                 if response.usage is not None:
                     used = response.usage.prompt_tokens + response.usage.completion_tokens

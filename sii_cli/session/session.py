@@ -175,15 +175,20 @@ class Session:
             async for item in items:
                 yield item
 
-    async def compact(self) -> AsyncGenerator[Item, None]:
+    async def context_parts(self) -> dict[str, int]:
+        """Return what fills the context, in tokens; nothing before the first message."""
+        return await self._loop.context_parts() if self._loop else {}
+
+    async def compact(self, focus: str = "") -> AsyncGenerator[Item, None]:
         """Compact the history between rounds, and yield what happens.
 
+        `focus` is what the user wants the summary to keep.
         Raises `RoundOver` when that cannot be done, and what `send` raises.
         """
         if self._loop is None and self._resumed is None:
             raise RoundOver("limit", "there is nothing to sum up")
         loop = self._loop or await self._open_recording()
-        async with self._streaming(loop.compact()) as items:
+        async with self._streaming(loop.compact(focus)) as items:
             async for item in items:
                 yield item
 

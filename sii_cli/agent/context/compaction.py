@@ -12,8 +12,9 @@ from recordings.events import Compaction, EventData, ModelResponse, Stub
 from sii_cli.agent.context import reductions
 from sii_cli.agent.context.budget import UNLIMITED, ContextBudget, Fill
 from sii_cli.agent.context.meter import Meter
+from sii_cli.agent.context.parts import context_parts
 from sii_cli.agent.context.reductions import HistoryEntry
-from sii_cli.agent.context.summary import INSTRUCTION, Summariser
+from sii_cli.agent.context.summary import Summariser, summary_instruction
 from sii_cli.agent.context.tokens import EstimateCounter, TokenCounter
 from sii_cli.agent.event_channel import EventChannel
 from sii_cli.agent.history import History
@@ -128,8 +129,14 @@ class Compactor:
         is_cut = response.finish_reason == "length" and self.budget.length is not None
         return is_cut and self._is_full() and not self._reached_what_was_asked(response)
 
-    async def compact(self, step: int, history: History, cause: Cause) -> None:
+    async def parts(self, history: History) -> dict[str, int]:
+        """Return what fills the context, in tokens."""
+        return await context_parts(self.context.counter, self._client.tools, history.encoded)
+
+    async def compact(self, step: int, history: History, cause: Cause, focus: str = "") -> None:
         """Replace the history by a shorter one, and record it.
+
+        `focus` is what the user wants a summary to keep.
 
         Raises `RoundOver` when it cannot be made shorter.
         """
@@ -146,7 +153,7 @@ class Compactor:
         if stubs and reductions.freed(stubs) >= too_many:
             kind, new = "stubs", self._with_stubs(entries, stubs, LEFT_OUT)
         else:
-            kind, new = await self._summarised(step, history, entries, cause)
+            kind, new = await self._summarised(step, history, entries, cause, focus)
         messages = [entry.message for entry in new]
         after = Meter(self.context.counter, self._client.tools)
         await after.count([message.encoded for message in messages])
@@ -166,7 +173,12 @@ class Compactor:
             raise RoundOver("limit", f"{self._full()}, and no more of it can be left out")
 
     async def _summarised(
-        self, step: int, history: History, entries: list[HistoryEntry], cause: Cause
+        self,
+        step: int,
+        history: History,
+        entries: list[HistoryEntry],
+        cause: Cause,
+        focus: str,
     ) -> tuple[Kind, list[HistoryEntry]]:
         """Return the history with a summary instead of all that need not be kept.
 
@@ -184,21 +196,27 @@ class Compactor:
                 return "stubs", [*front, *words, *last]
             full = "" if cause == "asked" else f"{self._full()}, and "
             raise NothingToSummarise("limit", f"{full}there is nothing to sum up")
-        summary = await self._ask(step, history, entries, length)
+        summary = await self._ask(step, history, entries, length, focus)
         return "summary", [*front, *words, summary, *last]
 
     async def _ask(
-        self, step: int, history: History, entries: list[HistoryEntry], length: int
+        self,
+        step: int,
+        history: History,
+        entries: list[HistoryEntry],
+        length: int,
+        focus: str,
     ) -> HistoryEntry:
         room = min(SUMMARY, length // 8)
-        asking = await self.context.counter.count(INSTRUCTION)
+        instruction = summary_instruction(self._client.neutralisation.apply(focus)[0])
+        asking = await self.context.counter.count(instruction)
         too_many = reductions.size(entries) + asking + room - length
         for _ in range(TRIES):
             shorter = self._shortened(entries, too_many)
             messages = [entry.message for entry in shorter]
             span = history.span_of(messages)
             try:
-                event = await self._summariser.summarise(step, messages, span, room)
+                event = await self._summariser.summarise(step, messages, span, room, instruction)
             except ContextOverflow as overflow:
                 failure = overflow
                 too_many = max(too_many, 0) + length // 4

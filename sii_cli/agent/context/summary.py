@@ -28,6 +28,13 @@ QUIET = {"enable_thinking": False}
 INTERRUPTED = "The model was interrupted while it summed the session up."
 
 
+def summary_instruction(focus: str) -> str:
+    """Return the instruction; `focus` is what the user wants the summary to keep."""
+    if not focus:
+        return INSTRUCTION
+    return f"{INSTRUCTION}\n\nThe human asks that the summary keeps this above all: {focus}"
+
+
 class Summariser:
     """Asks for summaries with the model and the tools of the session."""
 
@@ -36,7 +43,12 @@ class Summariser:
         self._channel = channel
 
     async def summarise(
-        self, step: int, messages: Sequence[SentMessage], span: MessageSpan, max_tokens: int
+        self,
+        step: int,
+        messages: Sequence[SentMessage],
+        span: MessageSpan,
+        max_tokens: int,
+        instruction: str = INSTRUCTION,
     ) -> Event:
         """Return the event of a response that holds a summary of the messages.
 
@@ -44,7 +56,8 @@ class Summariser:
         or gave no summary, `ContextOverflow` when the messages are too long.
         """
         for arguments in ({}, QUIET):
-            event = await self._ask(step, messages, span, self._params(max_tokens, arguments))
+            params = self._params(max_tokens, arguments)
+            event = await self._ask(step, messages, span, params, instruction)
             if isinstance(event.data, SummaryResponse) and event.data.summary:
                 return event
         raise RoundOver("limit", "the model gave no summary that would make room in the context")
@@ -59,14 +72,19 @@ class Summariser:
         return params
 
     async def _ask(
-        self, step: int, messages: Sequence[SentMessage], span: MessageSpan, params: dict[str, Any]
+        self,
+        step: int,
+        messages: Sequence[SentMessage],
+        span: MessageSpan,
+        params: dict[str, Any],
+        text: str,
     ) -> Event:
         asked = SummaryRequest(
             step=step,
             attempt=1,
             request_id="",
             messages=span,
-            instruction=INSTRUCTION,
+            instruction=text,
             messages_sha256="",
             params={},
             with_tools=self._client.tools is not None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sii_cli.prompt.commands.context import COMPACT
 from sii_cli.prompt.commands.permissions import RULES
-from sii_cli.prompt.commands.sessions import EXIT, NEW, RENAME, RESUME, STATUS
+from sii_cli.prompt.commands.sessions import COPY, EXIT, NEW, RENAME, RESUME, STATUS
 from sii_cli.prompt.commands.sign_off import DONE, MARK, NOTE
 from sii_cli.prompt.commands.workspace import UNDO
 from sii_cli.prompt.slash import SlashCommand, SlashCommands, SlashPrompt
@@ -17,13 +17,14 @@ def _help(prompt: SlashPrompt, words: str) -> None:
 COMMANDS = {
     "/help": SlashCommand("show the keys and the commands", _help, at_once=True),
     "/status": STATUS,
+    "/new": NEW,
+    "/copy": COPY,
     "/undo": UNDO,
     "/compact": COMPACT,
     "/rules": RULES,
     "/mark": MARK,
     "/done": DONE,
     "/note": NOTE,
-    "/new": NEW,
     "/resume": RESUME,
     "/rename": RENAME,
     "/exit": EXIT,

@@ -5,8 +5,12 @@ from __future__ import annotations
 from sii_cli.prompt.slash import SlashCommand, SlashPrompt, Words
 
 
-def _status(prompt: SlashPrompt, words: str) -> None:
-    prompt.session.status()
+async def _status(prompt: SlashPrompt, words: str) -> None:
+    await prompt.session.status()
+
+
+def _copy(prompt: SlashPrompt, words: str) -> None:
+    prompt.session.copy()
 
 
 async def _new(prompt: SlashPrompt, words: str) -> None:
@@ -30,8 +34,9 @@ async def _exit(prompt: SlashPrompt, words: str) -> None:
 
 
 STATUS = SlashCommand(
-    "show the session, the server, the sandbox and the tokens used", _status, at_once=True
+    "show the session, the server, the sandbox, and what fills the context", _status, at_once=True
 )
+COPY = SlashCommand("copy the last answer to the terminal's clipboard", _copy, at_once=True)
 NEW = SlashCommand("begin a new session", _new)
 EXIT = SlashCommand("leave", _exit, at_once=True, needs_session=False)
 RESUME = SlashCommand(
