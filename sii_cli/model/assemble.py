@@ -143,7 +143,8 @@ class Assembler:
 
     def _add_choice(self, choice: dict[str, Any]) -> Iterator[Delta]:
         self._take_ids(choice)
-        self._take_logprobs(choice)
+        if self._logprobs is not None:
+            self._take_logprobs(choice)
         delta = choice.get("delta") or {}
         reasoning = delta.get("reasoning") or delta.get("reasoning_content")
         if reasoning:

@@ -50,7 +50,8 @@ class IdsAssembler(Assembler):
 
     def _add_choice(self, choice: dict[str, Any]) -> Iterator[Delta]:
         self._take_prompt(choice)
-        self._take_logprobs(choice)
+        if self._logprobs is not None:
+            self._take_logprobs(choice)
         for delta in self._reader.feed(self._take_ids(choice)):
             self._collected(delta.text)
             yield delta

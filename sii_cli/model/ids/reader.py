@@ -147,6 +147,8 @@ class Reader:
 
     def _end_run(self, run: list[bytes], deltas: list[Delta], *, final: bool) -> None:
         """Take a run of plain tokens as text. `final`: no part of a character may stay open."""
+        if not run and not self._open:
+            return
         data = b"".join((self._open, *run))
         text, used = codecs.utf_8_decode(data, "replace", final)
         self._open = data[used:]

@@ -92,7 +92,7 @@ async def test_one_that_is_missing_is_noticed(tmp_path: Path) -> None:
     assert any("log probabilities for" in one.what for one in verify(path).problems)
 
 
-CHUNKS = {
+CHUNKS: dict[str, list[dict[str, Any]]] = {
     "chat": [{"content": [{"logprob": -0.5}]}, {"content": [{"logprob": -2}, {"logprob": 0.0}]}],
     "completion": [{"token_logprobs": [-0.5]}, {"token_logprobs": [-2, 0.0]}],
 }

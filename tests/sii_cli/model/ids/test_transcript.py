@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from recordings.conversation.messages import encode_message
 from recordings.conversation.restore import SentMessage
 from sii_cli.model.ids.transcript import Retain, Transcript
+from sii_cli.model.ids.wire import IdsWire
 from tests.sii_cli.model.ids.offline import (
     FAMILIES,
     GLM,
     Family,
     Server,
+    form,
     generated,
     vocabulary,
     writer,
@@ -267,3 +269,18 @@ def test_a_turn_keeps_the_opening_that_it_had() -> None:
     forgotten = [replace(one, opening=None) for one in told.messages]
     other = Transcript(quiet, front("GLM-4.7"), "all").prompt(forgotten)
     assert other[: len(before)] != before
+
+
+def test_one_request_may_ask_for_no_thought() -> None:
+    """As the second try at a summary does."""
+    wire = IdsWire(vocabulary("GLM-4.7"), form("GLM-4.7"), thinking=True, retain="all")
+    prompts = wire.prompts(front("GLM-4.7"), [])
+    said = Told("GLM-4.7", "all").messages
+    quiet = prompts.prompt(said, {"chat_template_kwargs": {"enable_thinking": False}})
+    assert vocabulary("GLM-4.7").spell(quiet.opening) == "<|assistant|></think>"
+    assert quiet.ids[-len(quiet.opening) :] == quiet.opening
+    reader = quiet.new_reader()
+    reader.feed(generated("GLM-4.7", "So far.<|user|>"))
+    assert (reader.reasoning, reader.content) == ("", "So far.")
+    usual = prompts.prompt(said, {})
+    assert vocabulary("GLM-4.7").spell(usual.opening) == "<|assistant|><think>"
