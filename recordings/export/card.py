@@ -18,6 +18,7 @@ from recordings.export.report import ExportReport, spread
 from recordings.export.target import ExportTarget
 from recordings.index.stats import LIMI
 from recordings.markdown import escape_markdown
+from recordings.reviews.agreement_report import AgreementReport
 
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9.+-]*")
 _NO_TEXTS = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")
@@ -193,8 +194,26 @@ def _reviewed(report: ExportReport, options: ExportOptions) -> list[tuple[str, s
         found.append(("review policy", f"{protocol.policy}{need}"))
     if protocol is not None and protocol.machines:
         found.append(("counted like a reviewer", ", ".join(protocol.machines)))
+    if protocol is not None and protocol.blind:
+        shown = "with the check shown first" if protocol.show_check else "with the check hidden"
+        found.append(("reviewed blind", f"{shown}, until one's own verdict was given"))
+    found += _agreement(options.agreement)
     if dissent := sum(1 for one in report.recordings if one["samples"] and one["dissent"]):
         found.append(("recordings on which a reviewer is of another opinion", f"{dissent:,}"))
+    return found
+
+
+def _agreement(agreement: AgreementReport | None) -> list[tuple[str, str]]:
+    """Return how far the reviewers agree, where two of them judged the same recording."""
+    if agreement is None:
+        return []
+    found = [
+        (f"agreement on {_cell(name)}", one.words)
+        for name, one in agreement.questions.items()
+        if one.pairs
+    ]
+    if agreement.error_share is not None:
+        found.append(("estimated share of wrong approvals", agreement.error_share.words))
     return found
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from recordings.export.rendered import TemplateRenderer
+from recordings.reviews.agreement_report import AgreementReport
 from recordings.reviews.approval import ApprovalState
 from recordings.reviews.keys import ReviewKeys
 from recordings.reviews.protocol import ReviewProtocol
@@ -115,6 +116,8 @@ class ExportOptions:
     """For recordings without a licence."""
     protocol: ReviewProtocol | None = None
     """By which the recordings were approved, for the card; `None`: it is not said."""
+    agreement: AgreementReport | None = None
+    """How far the reviewers of the collection agree, for the card."""
     keys_of: Callable[[Path], ReviewKeys | None] = lambda folder: None
     """By the folder of a recording: the keys that say which reviews count; without keys all do."""
     pins: Mapping[str, str] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from recordings.index.find import FoundRecording
 from recordings.index.stats import LIMI
 from recordings.outcomes import UNREADABLE_STATES
 from recordings.pins import departures, read_facts
+from recordings.reviews.agreement import Agreement
 from recordings.store.collection import BATCHES, home_of
 
 
@@ -39,6 +40,12 @@ class Glance:
     """Combinations of system prompt and tools."""
     uncounted: int = 0
     """Recordings with reviews that do not count."""
+    reviewers: Counter[str] = field(default_factory=Counter)
+    """Verdicts, by reviewer."""
+    agreement: Agreement | None = None
+    """Of the verdicts; `None` where no recording has two."""
+    set_aside: Counter[str] = field(default_factory=Counter)
+    """Recordings that no person is given, by reason; `all` counts each once."""
 
 
 def glance(found: Sequence[FoundRecording], pins: Mapping[str, str]) -> Glance:

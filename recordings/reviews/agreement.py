@@ -16,6 +16,7 @@ from typing import Literal
 Label = str | float
 Scale = Literal["nominal", "ordinal", "interval"]
 Weights = Literal["identity", "quadratic"]
+ALL_AGREE = "n/a, all agree"
 _SEED = 20260401
 _RESAMPLES = 200
 _STEPS = 50_000
@@ -38,6 +39,9 @@ class Estimate:
     low: float
     high: float
 
+    def __str__(self) -> str:
+        return f"{self.value:.2f} ({self.low:.2f} to {self.high:.2f})"
+
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
@@ -57,6 +61,17 @@ class Agreement:
     def all_agree(self) -> bool:
         """Whether every label is the same, so that chance cannot be taken out."""
         return self.percent is not None and self.ac1 is None
+
+    @property
+    def words(self) -> str:
+        """The figures in a line, with what they rest on."""
+        if self.percent is None:
+            return "nobody judged what another judged"
+        basis = f"n {self.items:,}, pairs {self.pairs:,}"
+        if self.ac1 is None:
+            return f"{ALL_AGREE} ({basis})"
+        alpha = "" if self.alpha is None else f", alpha {self.alpha}"
+        return f"{self.percent.value:.2f}, AC1 {self.ac1}{alpha} ({basis})"
 
 
 def measure(

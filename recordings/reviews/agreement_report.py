@@ -46,6 +46,13 @@ class ErrorShare:
         low, high = middle - half / (1 + spread), middle + half / (1 + spread)
         return (max(0.0, low) if self.wrong else 0.0, min(1.0, high))
 
+    @property
+    def words(self) -> str:
+        """The share in a line, with what it rests on."""
+        low, high = self.interval
+        basis = f"{self.wrong:,} of {self.of:,} that another person read, chosen by chance"
+        return f"{self.wrong / self.of:.1%} (95 %: {low:.1%} to {high:.1%}; {basis})"
+
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:

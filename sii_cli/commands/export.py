@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from recordings.export.report import ExportReport
     from recordings.export.target import ExportTarget
     from recordings.index.find import FoundRecording
+    from recordings.reviews.agreement_report import AgreementReport
     from recordings.reviews.protocol import ReviewProtocol
     from recordings.samples.sample import LeftOut
     from sii_cli.tokenizer.chat_template import ChatTemplate
@@ -132,7 +134,7 @@ def command(out: Path, format_: str, approved: bool, everything: bool, **options
             units,
             out,
             target,
-            _export_options(options, protocol),
+            replace(_export_options(options, protocol), agreement=_agreement(options, protocol)),
             make_finder((), entropy=False),
             made_by=f"sii {__version__}",
             left_out=left_out,
@@ -232,6 +234,19 @@ def _sources(options: dict[str, Any], protocol: ReviewProtocol) -> list[ChosenRe
         )
         for one in found
     ]
+
+
+def _agreement(options: dict[str, Any], protocol: ReviewProtocol) -> AgreementReport | None:
+    """Return how far the reviewers of the chosen recordings agree, whether approved or not."""
+    from recordings.index.find import find_in
+    from sii_cli.review.agreement import agreement_on
+
+    names = options.keys() - {"max_tokens", "approval"}
+    with open_indexes() as indexes:
+        found = find_in(indexes, make_filter({name: options[name] for name in names}))
+    if not any(len(one.reviewers) > 1 for one in found):
+        return None
+    return agreement_on(found, protocol)
 
 
 def _refuse_same_ids(found: Sequence[FoundRecording]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,4 +77,11 @@ def _show_agreement(
     from sii_cli.review.agreement import agreement_on
 
     report = agreement_on(found, protocol)
-    click.echo(json.dumps(asdict(report)) if as_json else "\n".join(agreement_lines(report)))
+    click.echo(
+        json.dumps(report, default=_facts) if as_json else "\n".join(agreement_lines(report))
+    )
+
+
+def _facts(part: Any) -> dict[str, Any]:
+    """Return a part of a report; `asdict` would count the items of a `Counter` again."""
+    return {field.name: getattr(part, field.name) for field in fields(part)}

@@ -6,7 +6,7 @@ import json
 import os
 import shlex
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING
@@ -39,13 +39,19 @@ _UNFINISHED = ("interrupted", "infra", "crashed")
 @home_option
 def command(as_json: bool) -> None:
     """Show the collection."""
+    from recordings.index.doubts import count_reasons
     from recordings.index.find import find_in
     from recordings.index.glance import glance
+    from sii_cli.review.agreement import verdicts_on
 
     home, settings = find_home(os.environ), load_for_recordings()
+    protocol = load_protocol()
     with open_indexes() as indexes:
-        found = find_in(indexes, protocol=load_protocol())
+        found = find_in(indexes, protocol=protocol)
     seen = glance(found, settings.pins)
+    seen.set_aside = count_reasons(found, protocol)
+    if any(one.reviewers for one in found):
+        seen.reviewers, seen.agreement = verdicts_on(found, protocol)
     here = home_words()
     commands = [(name + here, why) for name, why in _next(home, seen, settings.goal)]
     if as_json:
@@ -53,7 +59,7 @@ def command(as_json: bool) -> None:
         # Not `asdict`, which counts the items of a `Counter` again.
         counts = {field.name: getattr(seen, field.name) for field in fields(seen)}
         facts = {"home": str(home), "goal": settings.goal, **counts, "next": next_}
-        click.echo(json.dumps(facts))
+        click.echo(json.dumps(facts, default=asdict))
         return
     from sii_cli.render.glance import glance_lines
 

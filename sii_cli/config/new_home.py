@@ -38,12 +38,31 @@ _CONFIG = """\
 
 
 _REVIEW = """\
-# When verdicts make an approval in this home.
+# Who reviews what in this home and how, and which verdicts make an approval.
 
 # policy = "undisputed"   # or any, all, majority, adjudicated
 # reviewers = 1           # verdicts that a recording needs
+# people = []             # pseudonyms of those who review; empty: everybody
 # adjudicators = []       # pseudonyms of those who decide, for adjudicated
+# leads = []              # pseudonyms of those who see all verdicts
 # machines = []           # of model and check: those whose verdicts count
+
+# blind = false           # hide what others said until one's own verdict is given
+# show_check = true       # show the check and the outcome before one's own verdict
+# flags = []              # what may be said of a step; empty: the usual words
+# cohort = 20             # recordings that are finished before the next ones
+
+# set_aside = []          # of failed_check, outage, drift, suspect, uncited: read by nobody
+# second_read = 0.1       # share that another person reads too, by chance
+# second_read_by_risk = false
+# gold = []               # ids that everybody judges; an adjudicator or a lead has the answer
+# gold_share = 0.1
+
+# [rubric.properties.goal]   # a question; the rubric is a JSON Schema
+# title = "Goal reached"
+# type = "integer"
+# minimum = 1
+# maximum = 5
 """
 
 

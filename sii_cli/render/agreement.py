@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from recordings.reviews.agreement import ALL_AGREE
 from sii_cli.render.figures import counted
 from sii_cli.text.sanitise import one_line
 
 if TYPE_CHECKING:
     from recordings.reviews.agreement import Agreement, Estimate
-    from recordings.reviews.agreement_report import AgreementReport, ErrorShare, Matches
+    from recordings.reviews.agreement_report import AgreementReport, Matches
 
 _NAME = 26
 """Columns of what a line is about."""
 _FIGURE = 21
 _MOST_PAIRS = 12
-ALL_AGREE = "n/a, all agree"
 
 
 def agreement_lines(found: AgreementReport) -> Iterator[str]:
@@ -38,7 +38,7 @@ def agreement_lines(found: AgreementReport) -> Iterator[str]:
     yield from _shares("against gold", found.gold)
     yield from _shares("against the check", found.check)
     if found.error_share is not None:
-        yield f"{'wrong approvals':<{_NAME}}{error_share_text(found.error_share)}"
+        yield f"{'wrong approvals':<{_NAME}}{found.error_share.words}"
     if found.worst:
         yield ""
         yield "they differ most on"
@@ -47,26 +47,6 @@ def agreement_lines(found: AgreementReport) -> Iterator[str]:
         for name, said in one.answers.items():
             words = ", ".join(f"{one_line(who, 40)} {_said(what)}" for who, what in said.items())
             yield f"    {one_line(name, 60)}: {words}"
-
-
-def agreement_text(found: Agreement) -> str:
-    """Return the figures of one question in a line."""
-    if found.percent is None:
-        return "nobody judged what another judged"
-    basis = f"n {found.items:,}, {counted(found.pairs, 'pair', 'pairs')}"
-    if found.ac1 is None:
-        return f"{ALL_AGREE} ({basis})"
-    figures = [f"{found.percent.value:.2f}", f"AC1 {_estimate(found.ac1)}"]
-    if found.alpha is not None:
-        figures.append(f"alpha {_estimate(found.alpha)}")
-    return f"{', '.join(figures)} ({basis})"
-
-
-def error_share_text(found: ErrorShare) -> str:
-    """Return the estimated share of wrong approvals, and what it rests on."""
-    low, high = found.interval
-    basis = f"{found.wrong:,} of {found.of:,} that another person read"
-    return f"{found.wrong / found.of:.1%} (95 %: {low:.1%} to {high:.1%}; {basis})"
 
 
 def _table(title: str, group: dict[str, Agreement]) -> Iterator[str]:
@@ -82,17 +62,13 @@ def _table(title: str, group: dict[str, Agreement]) -> Iterator[str]:
             continue
         figures = [_cell(one.percent), _cell(one.ac1), _cell(one.alpha)]
         if one.all_agree:
-            figures[1:] = [ALL_AGREE, ALL_AGREE]
+            figures[1:] = [ALL_AGREE, ""]
         cells = "".join(f"{figure:<{_FIGURE}}" for figure in figures)
         yield f"{label}{cells}{one.items:>6,}{one.pairs:>8,}"
 
 
 def _cell(figure: Estimate | None) -> str:
-    return "n/a" if figure is None else _estimate(figure)
-
-
-def _estimate(figure: Estimate) -> str:
-    return f"{figure.value:.2f} ({figure.low:.2f} to {figure.high:.2f})"
+    return "n/a" if figure is None else str(figure)
 
 
 def _shares(title: str, group: dict[str, Matches]) -> Iterator[str]:

@@ -26,6 +26,7 @@ def glance_lines(
         ("sessions", _sessions(seen)),
         *_batches(seen),
         ("approvals", _counts(seen.standings)),
+        *_reviews(seen),
         ("tokens", _tokens(seen)),
         *_doubts(seen),
     ]
@@ -61,6 +62,16 @@ def _batches(seen: Glance) -> Iterator[tuple[str, str]]:
             yield "", f"and {counted(more, 'more batch', 'more batches')} (--json has them all)"
             return
         yield "batches" if not number else "", f"{one_line(name, 60)}  {_counts(outcomes)}"
+
+
+def _reviews(seen: Glance) -> Iterator[tuple[str, str]]:
+    if seen.set_aside:
+        reasons = {name: count for name, count in seen.set_aside.items() if name != "all"}
+        yield "set aside", f"{seen.set_aside['all']:,}, given to no reviewer: {_counts(reasons)}"
+    if seen.reviewers:
+        yield "reviewers", _counts(seen.reviewers)
+    if seen.agreement is not None:
+        yield "agreement", seen.agreement.words
 
 
 def _tokens(seen: Glance) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from sii_cli.options.recordings import warn
 
 if TYPE_CHECKING:
     from recordings.index.find import FoundRecording
+    from recordings.reviews.agreement import Agreement, Label
     from recordings.reviews.agreement_report import AgreementReport
     from recordings.reviews.opinions import JudgedRecording
     from recordings.reviews.protocol import ReviewProtocol
@@ -25,6 +27,25 @@ def agreement_on(found: Sequence[FoundRecording], protocol: ReviewProtocol) -> A
     from recordings.reviews.agreement_report import report_agreement
 
     return report_agreement(_judged(found, protocol), protocol)
+
+
+def verdicts_on(
+    found: Sequence[FoundRecording], protocol: ReviewProtocol
+) -> tuple[Counter[str], Agreement | None]:
+    """Return the verdicts by reviewer, and how far they agree; `None` where none can be compared.
+
+    Warns of each recording whose reviews cannot be read.
+    """
+    from recordings.reviews.agreement import measure
+
+    given: Counter[str] = Counter()
+    items: list[list[Label]] = []
+    for one in _judged(found, protocol):
+        said = [own for own in one.opinions if own.verdict is not None]
+        given.update(own.reviewer for own in said)
+        items.append([own.verdict for own in said if own.verdict is not None])
+    agreement = measure(items)
+    return given, agreement if agreement.pairs else None
 
 
 def _judged(found: Sequence[FoundRecording], protocol: ReviewProtocol) -> Iterator[JudgedRecording]:
