@@ -231,3 +231,14 @@ def test_a_control_token_may_have_the_id_0(tmp_path: Path) -> None:
     made = Reader(Writer(own_words, form("GLM-4.7")), ArgumentTypes(TOOLS), in_thought=True)
     read(made, own_words.join(own_words.pieces("T</think>A<|user|>")))
     assert (made.reasoning, made.content) == ("T", "A")
+
+
+@pytest.mark.parametrize("family", GLM)
+def test_space_after_a_token_that_did_not_end_a_value_belongs_to_it(family: Family) -> None:
+    value = "a</arg_value> \n b"
+    ids = generated(family, turn(family, "T", "", call(family, "bash", ("command", value))))
+    made = reader(family)
+    read(made, ids, range(1, len(ids)))
+    [one] = made.calls("r")
+    assert one.pairs == [("command", value)]
+    assert made.flags == ["control_in_text"]
