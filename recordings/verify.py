@@ -21,6 +21,7 @@ from recordings.conversation.messages import (
 )
 from recordings.errors import RecordingDamaged, RecordingError, RecordingNotFound
 from recordings.events import (
+    AttachedFile,
     BlobRef,
     Event,
     Flag,
@@ -47,6 +48,7 @@ _CHECKED = {
     SessionStart.type,
     UserMessage.type,
     HarnessMessage.type,
+    AttachedFile.type,
     ModelRequest.type,
     ModelResponse.type,
     RawGeneration.type,

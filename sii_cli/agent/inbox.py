@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from recordings.conversation.pending import Pending, PendingTrail
 from recordings.events import (
+    AttachedFile,
     Delivery,
     Event,
     EventData,
@@ -40,7 +41,7 @@ class Inbox:
         self._neutralisation = neutralisation
         self._trail = trail
         self._speaker = speaker
-        self._notes: list[HarnessMessage] = []
+        self._notes: list[tuple[HarnessMessage | AttachedFile, Origin]] = []
         self.returned: list[Pending] = []
         """Messages that a round without an answer returned; the reader takes them out."""
 
@@ -57,7 +58,14 @@ class Inbox:
 
     def add_note(self, message: HarnessMessage) -> None:
         """Let a message of the harness wait."""
-        self._notes.append(message)
+        self._notes.append((message, "harness"))
+
+    def attach(self, file: AttachedFile) -> None:
+        """Let a file wait that the user attached to the next message."""
+        text, found = self._neutralisation.apply(file.text)
+        neutralised = [Neutralised(token=token, count=count) for token, count in found]
+        changed = file.model_copy(update={"text": text, "neutralised": neutralised})
+        self._notes.append((changed, "attachment"))
 
     def take_back(self, pending: Pending) -> bool:
         """Give a message back to the user; return whether it still waited."""
@@ -72,9 +80,9 @@ class Inbox:
             self._note(self.message(number, one.text, "human", one), "human")
 
     def deliver_notes(self) -> None:
-        """Deliver the messages of the harness."""
+        """Deliver the messages of the harness, and attached files."""
         while self._notes:
-            self._note(self._notes.pop(0), "harness")
+            self._note(*self._notes.pop(0))
 
     def next_round(self) -> Pending | None:
         """Return the steer that the answer came before: it begins the next round."""

@@ -25,7 +25,7 @@ from sii_cli.prompt.commands.registry import make_commands
 from sii_cli.prompt.completion import make_completer
 from sii_cli.prompt.files import FileList
 from sii_cli.prompt.keys import make_keys
-from sii_cli.prompt.paste import Pastes
+from sii_cli.prompt.paste import Pastes, attaches
 from sii_cli.prompt.permission_dialog import Choice
 from sii_cli.prompt.question import Question
 from sii_cli.prompt.slash import GivenCommand, NotDone, SlashCommands, shell_command
@@ -303,6 +303,8 @@ class InteractivePrompt:
         """Record a message that waits while a round runs; return whether it was recorded."""
         session = self._session.steerable if self._session else None
         if session is None or self._commands.is_command(text) or shell_command(text):
+            return False
+        if attaches(text):  # it is read when it is sent
             return False
         try:
             if steer:

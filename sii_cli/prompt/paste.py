@@ -31,3 +31,8 @@ class Pastes:
     def _text(self, match: re.Match[str]) -> str:
         number = int(match[1])
         return self._texts[number - 1] if 0 < number <= len(self._texts) else match[0]
+
+
+def attaches(text: str) -> bool:
+    """Return whether a message may attach files (`@@path`)."""
+    return text.startswith("@@") or " @@" in text or "\n@@" in text

@@ -40,6 +40,7 @@ from sii_cli.render.changes import change_lines
 from sii_cli.render.renderer import EventRenderer
 from sii_cli.render.screen import Painter, TailLine
 from sii_cli.render.wrap import break_line
+from sii_cli.session.attachments import attached_files
 from sii_cli.session.permissions import make_permissions
 from sii_cli.session.resume import ResumedRecording
 from sii_cli.session.session import Session
@@ -173,7 +174,13 @@ class PromptSession:
     async def send(self, text: str, pending: Pending | None = None) -> None:
         """Run one round to its end or an interrupt; `pending` is the message where it waited."""
         assert self._session is not None
-        await self._run_round(self._draw(self._session.send(text, pending=pending), LOST))
+        try:
+            attached = await asyncio.to_thread(attached_files, text, self._settings.workspace)
+        except UsageError as error:
+            self._say(f"Not sent (Up recalls it): {error}", style="yellow")
+            return
+        sending = self._session.send(text, pending=pending, attached=attached)
+        await self._run_round(self._draw(sending, LOST))
 
     async def resume_round(self) -> None:
         """Run the round that the recording left open."""

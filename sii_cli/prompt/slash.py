@@ -19,7 +19,7 @@ KEYS = {
     "Esc, Ctrl-C": "interrupt the round; what was done is kept",
     "Ctrl-C": "clear the line; twice on an empty one: leave",
     "Ctrl-D": "leave",
-    "@": "name a file or a folder of the workspace",
+    "@, @@": "name a file or a folder of the workspace; @@ attaches the file, or #20-45 of it",
     "!CMD, !!CMD": "run a command in the sandbox; with !! the model does not read of it",
     "Up, Ctrl-R": "recall, search the history",
     "Shift-Tab": "ask before calls that may change something, or permit them (auto)",

@@ -16,7 +16,7 @@ from functools import cached_property
 
 from recordings.conversation.pending import Pending
 from recordings.errors import RecordingError
-from recordings.events import Delivery, EventData, Origin
+from recordings.events import AttachedFile, Delivery, EventData, Origin
 from recordings.recorder import Recorder
 from sandbox.protocol import Sandbox, SandboxBackend, SandboxSpec
 from sii_cli.agent.context.compaction import Compactor
@@ -145,10 +145,15 @@ class Session:
             raise
 
     async def send(
-        self, text: str, origin: Origin = "human", pending: Pending | None = None
+        self,
+        text: str,
+        origin: Origin = "human",
+        pending: Pending | None = None,
+        attached: Sequence[AttachedFile] = (),
     ) -> AsyncGenerator[Item, None]:
         """Begin a round with a message, and yield what happens until the round ends.
 
+        The model reads the `attached` files before it (`sii_cli.session.attachments`).
         `pending` is the message where it waited. A steer that the answer came before begins another
         round, which is yielded too.
 
@@ -158,6 +163,8 @@ class Session:
         """
         loop = self._loop or await self._open_recording()
         left, self._left = self._left, None
+        for file in attached:
+            loop.inbox.attach(file)
         async with self._streaming(loop.round(text, origin, left, pending)) as items:
             async for item in items:
                 yield item

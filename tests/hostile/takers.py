@@ -370,13 +370,17 @@ def _names(text: str) -> None:
 
 def _words(text: str) -> None:
     from recordings.markdown import escape_markdown
+    from sii_cli.errors import UsageError
     from sii_cli.prompt.commands.registry import make_commands
     from sii_cli.prompt.paste import Pastes
     from sii_cli.prompt.slash import shell_command
+    from sii_cli.session.attachments import attached_files
     from sii_cli.text.sanitise import without_escapes
 
     escape_markdown(text)
     without_escapes(text)
+    with suppress(UsageError):
+        attached_files(f"@@{text} @@{text}", ROOT / "none")
     pastes = Pastes()
     pastes.expand(pastes.fold(text) + text + "[paste 1: 5 lines]")
     commands = make_commands()
@@ -617,6 +621,7 @@ TAKERS: dict[str, Take] = {
     "sii_cli.model.failures:failure_of_status": _names,
     "recordings.markdown:escape_markdown": _words,
     "sii_cli.text.sanitise:without_escapes": _words,
+    "sii_cli.session.attachments:attached_files": _words,
     "sii_cli.prompt.paste:Pastes.fold": _words,
     "sii_cli.prompt.paste:Pastes.expand": _words,
     "sii_cli.prompt.slash:SlashCommands.find": _words,
@@ -678,7 +683,16 @@ REASONS: dict[str, tuple[str, ...]] = {
         *("sii_cli.batch.variants:*", "recordings.index.find:*", "recordings.store.store:*"),
         *(
             "sii_cli.agent.loop:AgentLoop.round",
-            "sii_cli.session.session:Session.send",
+            "sii_cli.agent.loop:AgentLoop.compact",
+            "sii_cli.agent.context.compaction:Compactor.compact",
+            "sii_cli.agent.context.parts:*",
+            "sii_cli.agent.context.summary:*",
+            "sii_cli.agent.inbox:*",
+            "sii_cli.session.session:Session.*",
+            "sii_cli.session.human_command:*",
+            "sii_cli.session.sign_off:*",
+            "sii_cli.sessions.*",
+            "recordings.index.names:*",
         ),
     ),
     "a file of a batch, read within bounds of its own before sessions run": (
