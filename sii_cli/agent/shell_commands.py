@@ -59,11 +59,26 @@ _READERS = frozenset(
 )
 """Programs that change nothing, with any options."""
 _GIT_READERS = frozenset({"blame", "diff", "log", "ls-files", "rev-parse", "show", "status"})
+_CHOOSES = re.compile(r"(?:PATH|IFS|ENV|PAGER|(?:BASH|GIT|GREP|LD|LESS)\w*)(?:\[|\+?=)")
+"""Assignments that say which programs other commands run."""
+_GIT_CHOOSES = ("-c", "--config-env", "--exec-path")
+"""Options of git that do."""
+_RUNS_SUBSCRIPTS = {
+    "arithmetic_expansion": re.compile(r".*[A-Za-z_'\"]", re.DOTALL),
+    "compound_statement": re.compile(r"\(\("),
+    "expansion": re.compile(r"\$\{[\w@*#?!]*(?:\[|:[^-=?+}])"),
+    "test_command": re.compile(r".*\s-(?:v|R)\s|\[\[.*\s-(?:eq|ne|lt|le|gt|ge)\s", re.DOTALL),
+}
+"""Where bash evaluates a text, perhaps a quoted one, as arithmetic: `a[$(rm x)]` runs a command."""
+_SETTERS = {"printf": 1, "test": None, "[": None}
+"""Programs that do so with the value of `-v`, and among how many of their words it may be."""
 _DECLARATIONS = frozenset({"declaration_command", "unset_command"})
 _RUNS = frozenset({"-exec", "-execdir", "-ok", "-okdir"})
 """Of `find`: what follows is a command."""
 _SCRIPT_IN = frozenset({"heredoc_redirect", "herestring_redirect"})
-_TO_FILE = frozenset({">", ">>", "&>", "&>>", ">|"})
+_TO_FILE = frozenset({">", ">>", "&>", "&>>", ">|", ">&", "<>"})
+_HANDLE = re.compile(r"[0-9]+-?|-")
+"""What `>&` leads to where that is not a file."""
 _NOWHERE = frozenset({"/dev/null", "/dev/stdout", "/dev/stderr"})
 
 
@@ -110,6 +125,8 @@ def is_read_only(text: str, known: int) -> bool:
         return False
     if program == "git" and words:
         return words[0] in _GIT_READERS and known == len(text) and " --output" not in text
+    if program in _SETTERS and any(word.startswith("-v") for word in words[: _SETTERS[program]]):
+        return False
     return program in _READERS
 
 
@@ -125,6 +142,8 @@ def _commands(line: str, depth: int) -> Iterator[ShellCommand]:
             yield from _of_redirect(node)
         elif node.type in _DECLARATIONS:
             yield ShellCommand.of((node.text or b"").decode("utf-8", "replace").split())
+        elif _decides(node):
+            yield ShellCommand.of(((node.text or b"")[:_SHOWN].decode("utf-8", "replace"),))
 
 
 def _walk(root: Node) -> Iterator[Node]:
@@ -140,6 +159,15 @@ def _walk(root: Node) -> Iterator[Node]:
                 return
 
 
+def _decides(node: Node) -> bool:
+    """Tell whether a part of a line that is not a command decides what runs."""
+    chosen = _CHOOSES if node.type == "variable_assignment" else _RUNS_SUBSCRIPTS.get(node.type)
+    if chosen is None:
+        return False
+    text = node.text or b""
+    return len(text) > _CHUNK or chosen.match(text.decode("utf-8", "replace")) is not None
+
+
 def _of_command(node: Node, depth: int) -> Iterator[ShellCommand]:
     words = [
         _word(child)
@@ -152,6 +180,8 @@ def _of_command(node: Node, depth: int) -> Iterator[ShellCommand]:
 def _of_words(words: Sequence[str | None], depth: int, node: Node) -> Iterator[ShellCommand]:
     """Yield a command, and what it runs. A word is `None` where it is made while it runs."""
     while words and words[0] is not None and _ASSIGNMENT.match(words[0]):
+        if _CHOOSES.match(words[0]):
+            yield ShellCommand.of(words[:1])
         words = words[1:]  # those of `env`
     if not words:
         return
@@ -166,6 +196,9 @@ def _of_words(words: Sequence[str | None], depth: int, node: Node) -> Iterator[S
     elif program in _OPTIONS_WITH_VALUE:
         rest = _after_options(words[1:], _OPTIONS_WITH_VALUE[program])
         yield ShellCommand.of((program, *rest))
+        options = words[1 : len(words) - len(rest)]
+        if any(word and word.startswith(_GIT_CHOOSES) for word in options):
+            yield ShellCommand.of((program, *options))
     else:
         yield ShellCommand.of(words)
         if program == "trap":
@@ -220,7 +253,8 @@ def _of_redirect(node: Node) -> Iterator[ShellCommand]:
     if target is None or operators.isdisjoint(_TO_FILE):
         return
     name = _word(target)
-    if name not in _NOWHERE:
+    is_handle = ">&" in operators and name is not None and _HANDLE.fullmatch(name)
+    if name not in _NOWHERE and not is_handle:
         yield ShellCommand.of((">", name))
 
 

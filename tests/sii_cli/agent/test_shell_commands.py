@@ -100,6 +100,38 @@ def test_only_what_surely_changes_nothing_is_read_only() -> None:
 
 @pytest.mark.hostile
 @pytest.mark.parametrize(
+    "line",
+    [
+        *("GIT_EXTERNAL_DIFF='rm x' git diff", "PATH=/w:$PATH; ls", "LD_PRELOAD=./e.so ls"),
+        *("env PATH=. ls", "PATH+=:. ls", "export PATH=.; ls", "IFS=/ ls"),
+        *("git -c core.fsmonitor='rm x' status", "git --exec-path=. status"),
+        *("[ -v 'a[$(rm x)]' ]", "test -v 'a[$(rm x)]'", "printf -v 'a[$(rm x)]' 1"),
+        *("[[ 'a[$(rm x)]' -eq 1 ]]", "x='a[$(rm y)]'; echo $((x))", "echo ${x:'a[$(rm y)]'}"),
+        *("echo ${a[$x]}", f"[ {'x ' * 3000} -v $y ]"),
+        *("echo x >&f", "cat <>f", "ls >& f"),
+    ],
+)
+def test_what_says_what_runs_is_not_read_only(line: str) -> None:
+    assert not all(is_read_only(one.text, one.known) for one in shell_commands(line))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("ls 2>&1", "ls >&2", "echo $((1 + 2))", "[ -f x ] && cat x", "[[ -n $x ]] && ls"),
+        *("echo ${x:-y}", "echo ${x%%:*}", "echo ${#x}", "FOO=1 ls", "printf '%s -v' x"),
+    ],
+)
+def test_what_only_looks_like_it_is_read_only(line: str) -> None:
+    assert all(is_read_only(one.text, one.known) for one in shell_commands(line))
+
+
+def test_git_with_a_setting_is_still_the_command_that_it_runs() -> None:
+    assert texts("git -c a=b push") == ["git push", "git -c a=b"]
+
+
+@pytest.mark.hostile
+@pytest.mark.parametrize(
     "unit",
     [
         *("(", "a ", "a;", "<<A ", "a[", "$(", '"$(', "`", "${a:-", "case x in ", "a'b'", "a\n"),
