@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from pathlib import Path
 
@@ -65,6 +66,7 @@ class Recorder:
         self._parent = parent
         self._redactor = redactor
         self._pending: _Pending | None = None
+        self._writes = True
 
     @classmethod
     def create(
@@ -172,11 +174,20 @@ class Recorder:
             self.flush()
         return self._write(data, origin, time.time(), time.monotonic(), sync=sync)
 
+    def stop(self) -> None:
+        """Close the recording, and write nothing from here on: events are still made, for the
+        model and the screen. Raises `RecordingFailed`.
+        """
+        self.close()
+        self._writes = False
+
     def live(self, piece: LiveDelta | LiveOutput) -> None:
         """Add a piece of streamed text, to be written together with its neighbours.
 
         Raises `RecordingFailed`.
         """
+        if not self._writes:
+            return
         now = time.monotonic()
         pending = self._pending
         key = _key(piece)
@@ -201,6 +212,8 @@ class Recorder:
         """
         if self._redactor is not None and is_text:
             data = self._redactor.bytes(data)
+        if not self._writes:
+            return BlobRef(sha256=hashlib.sha256(data).hexdigest(), size=len(data))
         return blobs.put_blob(self.folder, data)
 
     def close(self) -> None:
@@ -222,6 +235,9 @@ class Recorder:
     ) -> Event:
         if self._redactor is not None:
             data = self._redactor.data(data)
+        if not self._writes:
+            self._seq += 1
+            return Event(self.session, self._seq - 1, wall, mono, origin, data)
         event = Event(
             session=self.session,
             seq=self._seq,

@@ -49,6 +49,7 @@ _REASONS = {
     "role_marker_missing": "the template's role marker is not before the generated ids",
     "duplicate": "the same sample is in the export already",
     "near_duplicate": "nearly the same sample is in the export already",
+    "no_consent": "its speaker does not consent, or has withdrawn",
     "damaged": "the recording is not what was written, or not what was chosen",
     "being_written": "the session has not ended",
     "missing": "a recording of the pair does not exist",
@@ -167,6 +168,7 @@ def _figures(report: ExportReport, options: ExportOptions) -> str:
         ("tokens", f"{sum(report.lengths):,}"),
         ("trained tokens", f"{report.trained:,}"),
         *_reviewed(report, options),
+        *_consents(report),
         *_ended(report),
         *_rendered(report),
         *_conditions(report),
@@ -185,6 +187,14 @@ def _figures(report: ExportReport, options: ExportOptions) -> str:
             "",
         ]
     return "\n".join(table)
+
+
+def _consents(report: ExportReport) -> list[tuple[str, str]]:
+    """Return what the speakers consented to, where a recording says it."""
+    said = Counter(
+        one["consent"] for one in report.recordings if one["samples"] and "consent" in one
+    )
+    return [("consent of the speakers", _counts(said))] if said else []
 
 
 def _reviewed(report: ExportReport, options: ExportOptions) -> list[tuple[str, str]]:

@@ -44,6 +44,9 @@ class ChosenRecording:
     check: LastCheck | None = None
     """The last one that ran."""
     rubric: str | None = None
+    consent: str | None = None
+    """What its speaker has consented to (`recordings.trust.consents`); `None` where nothing says.
+    """
     excluded: int = 0
     """Events that reviewers exclude from training."""
 

@@ -45,6 +45,7 @@ def _origin(sample: Sample, source: ChosenRecording, license_name: str) -> dict[
         "batch": start.batch,
         "source": start.source,
         "license": license_name,
+        **({"consent": source.consent} if source.consent is not None else {}),
         "from": "rendered" if sample.rendered else "ids" if sample.ids else "text",
         "tokens": len(sample.ids) or None,
         "trained_tokens": sample.trained if sample.ids else None,

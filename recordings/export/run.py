@@ -181,6 +181,7 @@ class _Export:
                     "excluded_events": source.excluded,
                     "split": split,
                     "samples": 0,
+                    **({"consent": source.consent} if source.consent is not None else {}),
                 },
             )
         for problem in problems:

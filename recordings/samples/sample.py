@@ -33,6 +33,7 @@ Reason = Literal[
     "role_marker_missing",
     "duplicate",
     "near_duplicate",
+    "no_consent",
     "damaged",
     "being_written",
     "missing",

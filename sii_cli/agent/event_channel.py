@@ -64,6 +64,10 @@ class EventChannel:
         """Keep log probabilities as a blob beside the log."""
         return self._recorder.put_blob(encode_logprobs(values), is_text=False)
 
+    def stop_recording(self) -> None:
+        """Only show what happens from here on. Raises `RecordingFailed`."""
+        self._recorder.stop()
+
     def end(self) -> None:
         """Let the reader know that the round is over."""
         self._items.put_nowait(None)

@@ -154,6 +154,8 @@ class AgentLoop:
         self._running: asyncio.Task[None] | None = None
         self._during: Literal["model", "tool"] = "model"
         self._interrupted = False
+        self._last: Callable[[], EventData] | None = None
+        """Makes the event that ends the recording at the end of the running step."""
         self._begun = False
         """The round's task has begun: cancelled before, it could record nothing."""
 
@@ -236,6 +238,24 @@ class AgentLoop:
                 self._channel.skip_round()
                 self._running.exception()
 
+    async def end_recording(self, last: Callable[[], EventData]) -> None:
+        """End the recording with this event, when the running step has ended; what follows is
+        shown to the model and on the screen, and never written. Raises `RecordingFailed`.
+        """
+        self._last = last
+        if self._running is None or self._running.done():
+            await self._end_recording()
+
+    async def _end_recording(self) -> None:
+        last, self._last = self._last, None
+        if last is None:
+            return
+        await self._observer.wait_until_safe()
+        self._observer = UNOBSERVED
+        self._tools.leave_observer()
+        self.note(last(), "human")
+        self._channel.stop_recording()
+
     def interrupt(self, by: Origin = "human") -> None:
         """Interrupt the running round, if any; what was done is kept."""
         if self._running is not None and not self._running.done() and not self._interrupted:
@@ -317,6 +337,7 @@ class AgentLoop:
         self.note(self.ended, "harness")
         if fault is not None:
             raise fault
+        await self._end_recording()
 
     def _open_round(self, text: str, origin: Origin, pending: Pending | None) -> None:
         self.inbox.deliver_notes()
@@ -335,6 +356,7 @@ class AgentLoop:
         while True:
             if self.steps - first >= self._limits.max_steps:
                 raise RoundOver("limit", f"{self._limits.max_steps} steps (max_steps)")
+            await self._end_recording()
             self.inbox.deliver_notes()
             self._note_new_sandbox()
             self.inbox.deliver_steers(self.rounds)

@@ -115,6 +115,10 @@ class ToolCaller:
                     history.add(observed[call.index].event)
         return [observed[call.index].observation for call in calls]
 
+    def leave_observer(self) -> None:
+        """Notify nobody of calls from here on."""
+        self._observer = UNOBSERVED
+
     def _groups(self, calls: Sequence[CallRequest]) -> Iterator[list[CallRequest]]:
         """Yield groups: neighbouring calls that may run at the same time, and others alone."""
         for parallel, group in groupby(calls, key=lambda call: self._toolbox.parallel(call.name)):

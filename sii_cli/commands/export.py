@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,6 +15,7 @@ import click
 from recordings.export.registry import TARGETS, find_target
 from recordings.reviews.protocol import POLICIES
 from sii_cli import __version__
+from sii_cli.config.settings import find_key_home
 from sii_cli.errors import SiiError, UsageError
 from sii_cli.options.filters import filter_options_but, make_filter, open_indexes
 from sii_cli.options.protocol import load_protocol
@@ -117,6 +119,7 @@ def command(out: Path, format_: str, approved: bool, everything: bool, **options
     """Export recordings."""
     from recordings.export.files import ExportFailed
     from recordings.export.run import export
+    from recordings.trust.exports import note_export
     from sii_cli.options.secrets import make_finder
 
     target = find_target(format_.replace("-", "_"))
@@ -141,6 +144,8 @@ def command(out: Path, format_: str, approved: bool, everything: bool, **options
         )
     except ExportFailed as error:
         raise SiiError(str(error)) from None
+    exported = [one["id"] for one in report.recordings if one["samples"]]
+    note_export(find_key_home(os.environ), out, exported)
     _tell(report, out)
 
 
@@ -183,19 +188,20 @@ def _units(
     """Return what is exported, and what is known already to be left out."""
     from recordings.export.pairs import choose_pairs, read_pairs, reviewed_pairs
     from recordings.samples.sample import LeftOut
+    from sii_cli.options.consents import consented
 
-    sources = _sources(options, protocol)
+    sources, refused = consented(_sources(options, protocol))
     if not target.of_pairs:
-        return sources, []
+        return sources, refused
     if options["pairs"] is None:
-        return reviewed_pairs(sources), []
+        return reviewed_pairs(sources), refused
     named = read_pairs(options["pairs"])
     stores = open_stores()
     known = {name for store in stores for name in store.ids()}
     by_id = {source.id: source for source in sources}
     found = list(choose_pairs(named, by_id, known, approved=not everything))
     pairs = [one for one in found if not isinstance(one, LeftOut)]
-    left_out = [one for one in found if isinstance(one, LeftOut)]
+    left_out = [*refused, *(one for one in found if isinstance(one, LeftOut))]
     if left_out and not pairs and all(one.reason == "missing" for one in left_out):
         raise SiiError(
             f"The recordings of {options['pairs']} are not in {stores[0].root}: say where they "

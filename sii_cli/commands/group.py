@@ -29,6 +29,7 @@ COMMANDS = {
     "reviews": "Show who said what about a recording.",
     "people": "Manage public keys of reviewers on other machines.",
     "inspect-sample": "Show what a recording would be trained on, token by token.",
+    "withdraw": "Take a speaker's consent back, for all later exports.",
     "export": "Write approved recordings as fine-tuning data.",
     "import": "Make recordings of trajectories from elsewhere.",
     "stats": "Show figures over recordings.",

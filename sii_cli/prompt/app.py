@@ -168,6 +168,12 @@ class InteractivePrompt:
         self._waiting.remove(last)
         self._view.refresh()
 
+    def _forget_history(self) -> None:
+        """Keep what is typed from now on in memory alone."""
+        history = self._view.input.history
+        if not isinstance(history, InMemoryHistory):
+            self._view.input.history = InMemoryHistory(history.get_strings())
+
     def interrupt(self) -> None:
         """Interrupt the running round."""
         if self._session is not None:
@@ -271,6 +277,7 @@ class InteractivePrompt:
         module = await asyncio.to_thread(import_module, "sii_cli.prompt.session")
         self._session = await module.PromptSession.open(self._view, self._flags, self._resumed)
         assert self._session is not None
+        await self._session.ask_consent(self.ask)
         await self._begin(self._resumed)
         while True:
             self._take_returned()
@@ -295,6 +302,8 @@ class InteractivePrompt:
         text = self._pastes.expand(self._view.input.text)
         if not text.strip():
             return ""
+        if self._session is not None and self._session.is_off:
+            self._forget_history()
         self._view.input.history.append_string(text)
         self._view.input.reset()
         return text

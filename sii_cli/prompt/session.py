@@ -31,6 +31,9 @@ from sii_cli.config.load import load_settings
 from sii_cli.config.settings import Settings
 from sii_cli.errors import UsageError, explain
 from sii_cli.model.errors import ModelCallFailed
+from sii_cli.prompt.consent import Ask, ask_consent
+from sii_cli.prompt.forgetting import delete, what_goes
+from sii_cli.prompt.light import recording_light
 from sii_cli.prompt.permission_dialog import PermissionDialog
 from sii_cli.prompt.rules import rules_lines
 from sii_cli.prompt.slash import NotDone
@@ -266,6 +269,37 @@ class PromptSession:
         except (UsageError, RecordingError) as error:
             raise NotDone(str(error)) from None
 
+    @property
+    def is_off(self) -> bool:
+        """Whether the session is not recorded any more."""
+        return self._session is not None and self._session.is_off
+
+    async def end_recording(self) -> None:
+        """End the recording after the running step. Raises `NotDone`."""
+        try:
+            assert self._session is not None
+            await self._session.end_recording()
+        except (UsageError, RecordingError, ModelCallFailed) as error:
+            raise NotDone(str(error)) from None
+        when = "The running step is the last that is recorded." if self.busy else "Recording ended."
+        self._say(f"{when} Nothing of what follows is kept; /new records again.", style="yellow")
+        self._show_status()
+
+    async def forget(self, ask: Ask, *, with_forks: bool) -> None:
+        """Delete the recording after asking, and begin a new session. Raises `NotDone`."""
+        folder = self._session.folder if self._session is not None else None
+        going = await what_goes(folder, ask, with_forks=with_forks)
+        if not going:
+            self._say("Kept.")
+            return
+        await self.close()
+        self._say(await delete(going))
+        await self.new()
+
+    async def ask_consent(self, ask: Ask) -> None:
+        """Ask the speaker, once in a home, what may be done with the sessions."""
+        await ask_consent(self._settings, ask, self.say)
+
     def next_mode(self) -> None:
         """Change to the next mode of permissions; it holds from the next call on."""
         at = MODES.index(self.permissions.mode) + 1
@@ -431,6 +465,8 @@ class PromptSession:
         ]
         if self.permissions.mode == "ask":
             parts.append(("class:warning", " · asks before changes"))
+        if self.is_off:
+            parts.append(("class:warning", " · ○ not recorded"))
         if self._departs:
             parts.append(("class:error", f" · departs: {', '.join(self._departs)}"))
         if self._session is not None and self._session.context is not None:
@@ -438,6 +474,9 @@ class PromptSession:
         room = self._view.size.columns - sum(len(text) for _, text in parts) - len(" · ")
         if tokens := self._activity.tokens(room):
             parts.append(("class:dim", f" · {tokens}"))
+        room = self._view.size.columns - sum(len(text) for _, text in parts) - 1
+        if not self.is_off:
+            parts.append(("class:dim", recording_light(self._settings.home, room)))
         self._view.status = list(parts)
         self._view.refresh()
 

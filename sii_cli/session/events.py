@@ -81,12 +81,16 @@ def session_resume(
     )
 
 
-def session_end(loop: AgentLoop) -> SessionEnd:
+OFF = "the human ended the recording"
+"""Reason of the end of a recording whose session goes on."""
+
+
+def session_end(loop: AgentLoop, reason: str = "") -> SessionEnd:
     """Return the last event of a recording."""
     ended = loop.ended
     return SessionEnd(
         status=ended.status if ended and ended.status != "answered" else "done",
-        reason=ended.reason if ended else "",
+        reason=reason or (ended.reason if ended else ""),
         rounds=loop.rounds,
         steps=loop.steps,
         usage=loop.usage,

@@ -18,6 +18,7 @@ from sii_cli.assembly import Mode, make_key, make_redactor, system_prompt
 from sii_cli.config.settings import Settings
 from sii_cli.doctor.record import kept_check
 from sii_cli.model.types import Model, ServedModel
+from sii_cli.session.consent import consent_event
 from sii_cli.session.context import make_context
 from sii_cli.session.events import QueryOrigin, session_resume, session_start
 from sii_cli.session.request_params import request_params
@@ -61,6 +62,7 @@ class RecordingOpener:
         start = session_start(
             self.settings, self.mode, served, self.toolbox, self.about, prompt, wire.info
         )
+        consent = consent_event(self.settings)
         session_id, folder = RecordingStore(self.settings.home / "recordings").create_folder()
         recorder = Recorder.create(
             folder, session_id, redactor=make_redactor(self.settings), key=make_key(self.settings)
@@ -68,6 +70,8 @@ class RecordingOpener:
         try:
             loop = self._loop(recorder, params, context, wire, self.toolbox.schemas_json)
             loop.note(start, "harness")
+            if consent is not None:
+                loop.note(consent, "human" if consent.asked else "harness")
             examined = kept_check(self.settings.home, served.base_url)
             if examined is not None:
                 loop.note(examined, "harness")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
@@ -35,7 +35,7 @@ from sii_cli.errors import UsageError
 from sii_cli.import_path import leave_out
 from sii_cli.model.ids.choose import choose_wire
 from sii_cli.model.types import Model, ServedModel
-from sii_cli.session.events import NO_QUERY, QueryOrigin, session_end
+from sii_cli.session.events import NO_QUERY, OFF, QueryOrigin, session_end
 from sii_cli.session.human_command import run_human_command, told_note
 from sii_cli.session.memory import keep_freed_memory
 from sii_cli.session.opening import RecordingOpener
@@ -88,6 +88,10 @@ class Session:
         self._undo = Undo(self._tracker) if self._tracker is not None else None
         self._served: asyncio.Task[ServedModel] | None = None
         self._recorder: Recorder | None = None
+        self.is_off = False
+        """Whether the recording was ended, or ends after the running step."""
+        self._closing: list[Callable[[], Awaitable[None]]] = []
+        """Closes what the session does not use any more."""
         self._loop: AgentLoop | None = None
         self._left: OpenRound | None = None
         """The round that a resumed session left open, with calls that are to be run."""
@@ -246,6 +250,8 @@ class Session:
         The model reads of it before the next message. Raises `UsageError`, `SnapshotError`, and as
         `send` does.
         """
+        if self.is_off:
+            raise UsageError("Nothing can be undone: what is not recorded has no snapshots.")
         if self._undo is None:
             raise UsageError("No snapshots are taken (`snapshots = false`): nothing can be undone.")
         if self._loop is None and self._resumed is None:
@@ -274,6 +280,26 @@ class Session:
     def frozen_sandbox(self) -> AbstractAsyncContextManager[None]:
         """Freeze everything in the sandbox meanwhile, background jobs included."""
         return self._lease.frozen()
+
+    async def end_recording(self) -> None:
+        """End the recording after the running step; the session goes on, and what follows of it is
+        never written. Raises `UsageError` before the first message, and as `send` does.
+        """
+        if self.is_off:
+            return
+        if self._loop is None and self._resumed is None:
+            raise UsageError("Nothing is recorded yet: a recording begins with the first message.")
+        loop = self._loop or await self._open_recording()
+        self.is_off = True
+        await loop.end_recording(lambda: self._last_event(loop))
+
+    def _last_event(self, loop: AgentLoop) -> EventData:
+        """Return the end of a recording that is switched off; snapshots end with it, too."""
+        self._tracker, tracker = None, self._tracker
+        if tracker is not None:
+            tracker.report_to(None)
+            self._closing.append(tracker.close)
+        return session_end(loop, OFF)
 
     def note(self, data: EventData, origin: Origin) -> None:
         """Record an event of the session, whose first message was sent."""
@@ -338,6 +364,8 @@ class Session:
             stack.callback(self._end_recording)
             if self._tracker is not None:
                 stack.push_async_callback(self._tracker.close)
+            for closes in self._closing:
+                stack.push_async_callback(closes)
             stack.push_async_callback(self._model.aclose)
             stack.push_async_callback(self._lease.close)
             stack.push_async_callback(self._stop_asking)
@@ -352,7 +380,8 @@ class Session:
         if self._loop is None:
             return
         try:
-            self._loop.note(session_end(self._loop), "harness")
+            if not self.is_off:
+                self._loop.note(session_end(self._loop), "harness")
         finally:
             self._leave_recording()
 
@@ -378,7 +407,9 @@ class Session:
         return await choose_wire(self.settings, served, self._model, kwargs)
 
     async def _open_recording(self, *, open_round: bool = False) -> AgentLoop:
-        """Begin the recording, or resume it."""
+        """Begin the recording, or resume it. Raises `UsageError` when it was ended."""
+        if self.is_off:
+            raise UsageError("This session is not recorded any more and has ended: `/new`.")
         served = await self.served()
         if self._resumed is None:
             opened = await self._opener.begin(served)

@@ -49,6 +49,11 @@ SCRIPTS: dict[str, list[Script]] = {
         bash("echo pushed"),
         answer("Pushed again."),
     ],
+    "two-steps": [
+        bash("echo first step; sleep 2"),
+        bash("echo second step"),
+        answer("After both."),
+    ],
     "pushed": [answer("Pushed.")],
     "slow": [words("word " * 400, pause=0.05), answer("After.")],
     "steps": [bash("sleep 2"), bash("sleep 1"), answer("All done."), answer("After.")],

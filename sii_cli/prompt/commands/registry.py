@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sii_cli.prompt.commands.context import COMPACT
 from sii_cli.prompt.commands.permissions import RULES
-from sii_cli.prompt.commands.sessions import COPY, EXIT, NEW, RENAME, RESUME, STATUS
+from sii_cli.prompt.commands.sessions import COPY, EXIT, FORGET, NEW, OFF, RENAME, RESUME, STATUS
 from sii_cli.prompt.commands.sign_off import DONE, MARK, NOTE
 from sii_cli.prompt.commands.workspace import UNDO
 from sii_cli.prompt.slash import SlashCommand, SlashCommands, SlashPrompt
@@ -27,6 +27,8 @@ COMMANDS = {
     "/note": NOTE,
     "/resume": RESUME,
     "/rename": RENAME,
+    "/off": OFF,
+    "/forget": FORGET,
     "/exit": EXIT,
 }
 """In the order in which `/help` lists them."""

@@ -33,6 +33,24 @@ async def _exit(prompt: SlashPrompt, words: str) -> None:
     prompt.leave()
 
 
+async def _off(prompt: SlashPrompt, words: str) -> None:
+    await prompt.session.end_recording()
+
+
+async def _forget(prompt: SlashPrompt, words: str) -> None:
+    await prompt.session.forget(prompt.ask, with_forks=bool(words))
+
+
+OFF = SlashCommand(
+    "end the recording after the running step, and go on without one; /new records again",
+    _off,
+    at_once=True,
+)
+FORGET = SlashCommand(
+    "delete this recording for good, after asking (/forget forks: its forks, too)",
+    _forget,
+    Words("nothing, or `forks`", lambda words: words in ("", "forks")),
+)
 STATUS = SlashCommand(
     "show the session, the server, the sandbox, and what fills the context", _status, at_once=True
 )

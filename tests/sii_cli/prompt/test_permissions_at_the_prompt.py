@@ -22,6 +22,7 @@ from recordings.events import (
     UserMessage,
 )
 from recordings.storage.log import read_events
+from tests.fakes.consenting import consented
 from tests.sii_cli.terminal import Terminal
 
 ESC, CTRL_D, ENTER, SHIFT_TAB = "\x1b", "\x04", "\r", "\x1b[Z"
@@ -41,6 +42,7 @@ def prompt(tmp_path: Path, home: Path) -> Iterator[Prompt]:
     """Start `sii` with a scripted model and a rule that asks."""
     (tmp_path / "workspace").mkdir()
     home.mkdir()
+    consented(home)
     (home / "config.toml").write_text(
         'speaker = "ada"\npermission_rules = ["bash: echo push* -> ask"]\n'
     )

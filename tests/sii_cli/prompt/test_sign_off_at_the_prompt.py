@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from recordings.reviews.reviews import read_reviews
+from tests.fakes.consenting import consented
 from tests.sii_cli.shell import Shell
 from tests.sii_cli.terminal import Terminal
 
@@ -10,6 +11,7 @@ from tests.sii_cli.terminal import Terminal
 def at_the_prompt(shell: Shell, *options: str) -> Terminal:
     shell.home.mkdir(exist_ok=True)
     (shell.home / "config.toml").write_text('speaker = "ada"\n')
+    consented(shell.home)
     terminal = shell.terminal(*options, script="two")
     terminal.wait_for("sandbox ready")
     return terminal
