@@ -13,7 +13,7 @@ from sii_cli.options.settings import example
 
 @click.command(
     "withdraw",
-    help="Take the consent of a speaker back: no later export of this home has work of theirs. "
+    help="Take the consent of a speaker back: no later export of this home has the work of NAME. "
     "Lists the exports, with their cards, that hold it already; what was handed on cannot be "
     "called back. Recordings stay; `/forget` at the prompt deletes one.",
     epilog=example("sii withdraw --speaker ada"),
