@@ -12,7 +12,7 @@ from benchmarks.figures import VARIABLE, write_result
 
 BENCHMARKS = (
     *("start", "loop", "batch", "model", "wire", "http", "context", "screen"),
-    *("sandbox", "tools", "network", "snapshots", "recordings", "replay", "export"),
+    *("sandbox", "tools", "network", "snapshots", "recordings", "replay", "review", "export"),
 )
 
 

@@ -23,6 +23,7 @@ from recordings.events import (
     Compaction,
     FileChange,
     MessageSpan,
+    QueryOutcome,
     RoundEnd,
     SessionEnd,
     SummaryResponse,
@@ -202,6 +203,7 @@ class _Attempt:
             round=1, command="pytest -q", exit_code=0, passed=True, output="14 passed", seconds=1.0
         )
         recorder.record(check, "harness")
+        recorder.record(QueryOutcome(status="solved"), "harness")
         recorder.record(SessionEnd(status="done", rounds=1, steps=steps), "harness")
         recorder.close()
 

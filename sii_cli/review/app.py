@@ -141,6 +141,8 @@ class ReviewApp:
                 return
             item = read_item(self.task, self._index)
             self._loop.call_soon_threadsafe(self._begin, item)
+            item.notes = self.task.read_notes()
+            self._app.invalidate()
             self._check()
             self._is_checked = True
         except Exception as error:

@@ -45,6 +45,7 @@ class ReviewItem:
     earlier: dict[int, list[StepReview]] = field(default_factory=dict)
     """What the reviewer said before, by event."""
     notes: Sequence[str] = ()
+    """What `task.read_notes` returned, once it was called: it may read the whole recording."""
 
     def events(self, number: int) -> Iterator[Event]:
         """Yield the events of an entry that the reviewer may see."""
@@ -70,7 +71,7 @@ def read_item(task: ReviewTask, index: LineIndex) -> ReviewItem:
     for step in task.earlier:
         earlier.setdefault(step.seq, []).append(step)
     shown = first if task.shows_check else first.without_check()
-    return ReviewItem(task, outline, shown, earlier, task.read_notes())
+    return ReviewItem(task, outline, shown, earlier)
 
 
 def _is_of_check(event: Event) -> bool:

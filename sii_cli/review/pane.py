@@ -42,7 +42,8 @@ class ReviewPane:
         """Return the rows, as text with colours; a page is drawn again where something changed."""
         draft = reviewing.draft
         place = (reviewing.view, reviewing.at, reviewing.seq)
-        shown = (draft.folds, draft.steps, reviewing.first_is_open, len(self._diffs))
+        notes = reviewing.item.notes
+        shown = (draft.folds, draft.steps, reviewing.first_is_open, notes, len(self._diffs))
         if (place, width, shown) != self._drawn_for:
             self._page = self._draw(reviewing, width)
             if place != self._place:
