@@ -139,10 +139,10 @@ def make_keys(screen: ReviewScreen) -> KeyBindings:
     for name, act in _ON_ITEM.items():
         bind(name, act)
     for key, mark in JUMPS.items():
-        bind(key, lambda one, mark=mark: one.jump(mark))  # type: ignore[misc]
-        bind(key.upper(), lambda one, mark=mark: one.jump(mark, back=True))  # type: ignore[misc]
+        bind(key, _jump(mark, back=False))
+        bind(key.upper(), _jump(mark, back=True))
     for digit in range(10):
-        bind(str(digit), lambda one, digit=digit: one.digit(digit))  # type: ignore[misc]
+        bind(str(digit), _digit(digit))
     on_screen: dict[str, Callable[[], None]] = {
         **dict.fromkeys(("o", "enter"), screen.toggle_folds),
         "l": screen.toggle_outline,
@@ -154,9 +154,21 @@ def make_keys(screen: ReviewScreen) -> KeyBindings:
         **dict.fromkeys(("b", "pageup"), partial(screen.scroll, pages=-1.0)),
     }
     for name, on in on_screen.items():
-        bind(name, lambda _, on=on: on())  # type: ignore[misc]
+        bind(name, _ignoring_item(on))
     _bind_leaving(keys, screen, is_reading)
     return keys
+
+
+def _jump(mark: int, *, back: bool) -> Callable[[Reviewing], None]:
+    return lambda one: one.jump(mark, back=back)
+
+
+def _digit(digit: int) -> Callable[[Reviewing], None]:
+    return lambda one: one.digit(digit)
+
+
+def _ignoring_item(act: Callable[[], None]) -> Callable[[Reviewing], None]:
+    return lambda _: act()
 
 
 def _bind_leaving(keys: KeyBindings, screen: ReviewScreen, is_reading: Condition) -> None:
