@@ -63,6 +63,8 @@ def _read(path: str, workspace: Path) -> bytes:
     """Read a file of the workspace, through no link. Raises `UsageError`."""
     parts = PurePosixPath(path).parts
     shown = one_line(path, 200)
+    if not parts or "\0" in path:
+        raise UsageError(f"{shown} is not the name of a file: name a file to attach.")
     if PurePosixPath(path).is_absolute() or ".." in parts:
         raise UsageError(f"{shown} is outside of the workspace: copy it there to attach it.")
     try:

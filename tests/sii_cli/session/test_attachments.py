@@ -55,6 +55,14 @@ def test_what_cannot_be_attached_is_one_sentence(workspace: Path, named: str, wh
         attached_files(f"@@{named}", workspace)
 
 
+@pytest.mark.hostile
+@pytest.mark.parametrize("named", [".", "./", '"."', "a\0b", '"a\0b"'])
+def test_what_names_no_file_is_one_sentence(workspace: Path, named: str) -> None:
+    """Such as what stands in a text that was pasted."""
+    with pytest.raises(UsageError, match="is not the name of a file"):
+        attached_files(f"see @@{named} there", workspace)
+
+
 def test_the_model_reads_it_before_the_message(shell: Shell) -> None:
     (shell.workspace / "a.txt").write_text("content <|user|> of it\n")
     terminal = shell.terminal(script="two")
