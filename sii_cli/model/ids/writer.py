@@ -48,8 +48,7 @@ class Writer:
 
     def user(self, text: str) -> list[int]:
         """Return the ids of a user's message."""
-        end = self.form.unthinking_user
-        after = "" if self.thinking or text.endswith(end) else end
+        after = "" if self.thinking else self.form.unthinking_user
         before, behind = self.form.user
         return self._written(self._own(before), [text], self._own(after), self._own(behind))
 

@@ -284,3 +284,13 @@ def test_one_request_may_ask_for_no_thought() -> None:
     assert (reader.reasoning, reader.content) == ("", "So far.")
     usual = prompts.prompt(said, {})
     assert vocabulary("GLM-4.7").spell(usual.opening) == "<|assistant|><think>"
+
+
+def test_a_text_that_spells_the_switch_for_no_thought_does_not_stand_for_it() -> None:
+    """It is plain text there, as all text is; the form adds the token."""
+    own, quiet = vocabulary("GLM-4.5"), writer("GLM-4.5", thinking=False)
+    for text in ("Go.", "Go./nothink"):
+        ids = quiet.user(text)
+        assert own.spell(ids) == f"<|user|>\n{text}/nothink"
+        assert (ids.count(own.control["/nothink"]), ids[-1]) == (1, own.control["/nothink"])
+    assert own.control["/nothink"] not in writer("GLM-4.5").user("Go./nothink")
