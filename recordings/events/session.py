@@ -124,7 +124,9 @@ class UserMessage(EventBase):
 
     type: ClassVar[str] = "user_message"
     durable: ClassVar[bool] = True
-    later: ClassVar[frozenset[str]] = frozenset({"speaker", "delivery", "typed_at", "pending"})
+    later: ClassVar[frozenset[str]] = frozenset(
+        {"speaker", "delivery", "typed_at", "pending", "typed"}
+    )
     round: int
     text: str
     sent: str | None = None
@@ -138,6 +140,8 @@ class UserMessage(EventBase):
     """Seconds since the epoch; it was delivered at the time of this event."""
     pending: int | None = None
     """Number of the `pending_message` that this delivers."""
+    typed: str | None = None
+    """What was typed, where `text` was made of it by a command of the user's own."""
 
 
 class PendingMessage(EventBase):

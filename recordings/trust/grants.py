@@ -23,7 +23,9 @@ GRANTS = "grants.jsonl"
 _LARGEST = 16 << 20
 """Most bytes of the file."""
 
-GrantKind = Literal["project_settings", "query_file", "recording", "person", "batch", "home"]
+GrantKind = Literal[
+    "project_settings", "query_file", "recording", "person", "batch", "home", "command"
+]
 
 
 def is_granted(home: Path, kind: GrantKind, name: str, sha256: str) -> bool:

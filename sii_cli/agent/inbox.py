@@ -95,9 +95,14 @@ class Inbox:
             self.returned += waiting
 
     def message(
-        self, number: int, text: str, origin: Origin, pending: Pending | None = None
+        self,
+        number: int,
+        text: str,
+        origin: Origin,
+        pending: Pending | None = None,
+        typed: str | None = None,
     ) -> UserMessage:
-        """Return the message with this text, of round `number`."""
+        """Return the message with this text, of round `number`; `typed` is what it was made of."""
         sent, found = self._neutralisation.apply(text)
         return UserMessage(
             round=number,
@@ -108,6 +113,7 @@ class Inbox:
             delivery=pending.delivery if pending else None,
             typed_at=round(pending.typed_at, 6) if pending else None,
             pending=pending.seq if pending else None,
+            typed=typed,
         )
 
 

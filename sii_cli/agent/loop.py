@@ -180,6 +180,7 @@ class AgentLoop:
         origin: Origin = "human",
         left: OpenRound | None = None,
         pending: Pending | None = None,
+        typed: str | None = None,
     ) -> AsyncGenerator[Item, None]:
         """Run one round; yields what happens as it happens, and ends after `round_end`.
 
@@ -187,7 +188,7 @@ class AgentLoop:
         the message where it waited. A steer that the answer came before begins another round.
         Closing the generator early interrupts the round. Raises `RecordingFailed`.
         """
-        return self._stream(lambda: self._new_round(text, origin, left, pending))
+        return self._stream(lambda: self._new_round(text, origin, left, pending, typed))
 
     def resume_round(self, left: OpenRound) -> AsyncGenerator[Item, None]:
         """Continue the round that a restored session left open, as `round` does."""
@@ -282,13 +283,14 @@ class AgentLoop:
         origin: Origin,
         left: OpenRound | None = None,
         pending: Pending | None = None,
+        typed: str | None = None,
     ) -> None:
         first = self.steps
         async with self._round(first):
             if left is not None:
                 await self._run_left_calls(left)
                 self.note(superseded_round_end(self.rounds, left.steps), "harness")
-            self._open_round(text, origin, pending)
+            self._open_round(text, origin, pending, typed)
             await self._run_steps(first)
         await self._go_on()
 
@@ -339,11 +341,13 @@ class AgentLoop:
             raise fault
         await self._end_recording()
 
-    def _open_round(self, text: str, origin: Origin, pending: Pending | None) -> None:
+    def _open_round(
+        self, text: str, origin: Origin, pending: Pending | None, typed: str | None
+    ) -> None:
         self.inbox.deliver_notes()
         self._note_new_sandbox()
         self.rounds += 1
-        self.note(self.inbox.message(self.rounds, text, origin, pending), origin)
+        self.note(self.inbox.message(self.rounds, text, origin, pending, typed), origin)
 
     async def _run_left_calls(self, left: OpenRound) -> None:
         if left.calls:

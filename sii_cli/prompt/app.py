@@ -21,10 +21,12 @@ from recordings.store.summary import has_open_round
 from sii_cli import __version__
 from sii_cli.config.settings import find_home
 from sii_cli.errors import DONE, UsageError, explain
+from sii_cli.prompt.commands.own import slash_command
 from sii_cli.prompt.commands.registry import make_commands
 from sii_cli.prompt.completion import make_completer
 from sii_cli.prompt.files import FileList
 from sii_cli.prompt.keys import make_keys
+from sii_cli.prompt.own_commands import find_own_commands
 from sii_cli.prompt.paste import Pastes, attaches
 from sii_cli.prompt.permission_dialog import Choice
 from sii_cli.prompt.question import Question
@@ -353,6 +355,8 @@ class InteractivePrompt:
     async def _begin(self, resumed: ResumedRecording | None) -> None:
         """Begin with an open session, and continue the round that its recording left open."""
         self._files.open(self.session.workspace)
+        for own in find_own_commands(self.session.key_home, self.session.workspace):
+            self._commands.add(own.name, slash_command(own))
         if resumed is not None and await asyncio.to_thread(has_open_round, resumed.folder):
             await self.session.resume_round()
 

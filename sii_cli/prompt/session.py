@@ -158,6 +158,11 @@ class PromptSession:
         self._settings = await asyncio.to_thread(load_settings, flags, os.environ)
         await self.new(resumed)
 
+    @property
+    def key_home(self) -> Path:
+        """The user's home, which keeps what they allowed."""
+        return self._settings.key_home or self._settings.home
+
     async def rename(self, name: str, tags: Sequence[str]) -> None:
         """Give the session a name, and tags. Raises `NotDone`."""
         await self._sign_off(lambda sign_off: sign_off.rename(name, tags))
@@ -174,15 +179,19 @@ class PromptSession:
         self._activity.resume(last)
         self._signed_off_at = last.steps
 
-    async def send(self, text: str, pending: Pending | None = None) -> None:
-        """Run one round to its end or an interrupt; `pending` is the message where it waited."""
+    async def send(
+        self, text: str, pending: Pending | None = None, typed: str | None = None
+    ) -> None:
+        """Run one round to its end or an interrupt; `pending` is the message where it waited,
+        `typed` what a command of the user's own made it of.
+        """
         assert self._session is not None
         try:
             attached = await asyncio.to_thread(attached_files, text, self._settings.workspace)
         except UsageError as error:
             self._say(f"Not sent (Up recalls it): {error}", style="yellow")
             return
-        sending = self._session.send(text, pending=pending, attached=attached)
+        sending = self._session.send(text, pending=pending, attached=attached, typed=typed)
         await self._run_round(self._draw(sending, LOST))
 
     async def resume_round(self) -> None:

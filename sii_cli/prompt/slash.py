@@ -111,6 +111,10 @@ class SlashCommands:
     def __init__(self, commands: Mapping[str, SlashCommand]) -> None:
         self._commands = dict(commands)
 
+    def add(self, name: str, command: SlashCommand) -> None:
+        """Add a command, unless there is one of that name."""
+        self._commands.setdefault(name, command)
+
     def find(self, text: str) -> GivenCommand | None:
         """Return the command of a line, also by a prefix that is unique; words other than a number
         only follow a whole name.

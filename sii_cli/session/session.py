@@ -154,9 +154,11 @@ class Session:
         origin: Origin = "human",
         pending: Pending | None = None,
         attached: Sequence[AttachedFile] = (),
+        typed: str | None = None,
     ) -> AsyncGenerator[Item, None]:
         """Begin a round with a message, and yield what happens until the round ends.
 
+        `typed` is what the message was made of, where a command of the user's own made it.
         The model reads the `attached` files before it (`sii_cli.session.attachments`).
         `pending` is the message where it waited. A steer that the answer came before begins another
         round, which is yielded too.
@@ -169,7 +171,7 @@ class Session:
         left, self._left = self._left, None
         for file in attached:
             loop.inbox.attach(file)
-        async with self._streaming(loop.round(text, origin, left, pending)) as items:
+        async with self._streaming(loop.round(text, origin, left, pending, typed)) as items:
             async for item in items:
                 yield item
 
