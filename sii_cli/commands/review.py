@@ -73,7 +73,8 @@ def command(
 
         reviewer = ScreenReviewer(name, questions, protocol)
         if folders is None and not again:
-            reviewer.review_queue(make_filter(options))
+            if _has_recordings():
+                reviewer.review_queue(make_filter(options))
             return
     if folders is None:
         _review_all(_choose(options, name, again=again), reviewer)
@@ -89,6 +90,16 @@ class _Reviewer(Protocol):
         ...
 
 
+def _has_recordings() -> bool:
+    """Return whether there is anything to review; report it where there is not."""
+    collections = open_collections()
+    found = any(one.has_recordings() for one in collections)
+    if not found:
+        root = collections[0].own.root
+        click.echo(f"There are no recordings in {root} yet: run `sii` first.", err=True)
+    return found
+
+
 def _choose(options: dict[str, Any], reviewer: str, *, again: bool) -> list[Path]:
     """Return the folders of the recordings that a person may review, the oldest first."""
     from recordings.index.find import find_in
@@ -96,10 +107,7 @@ def _choose(options: dict[str, Any], reviewer: str, *, again: bool) -> list[Path
 
     unjudged_by = None if again else reviewer
     where = replace(make_filter(options), judge=reviewer, unjudged_by=unjudged_by)
-    collections = open_collections()
-    if not any(one.has_recordings() for one in collections):
-        root = collections[0].own.root
-        click.echo(f"There are no recordings in {root} yet: run `sii` first.", err=True)
+    if not _has_recordings():
         return []
     with open_indexes() as indexes:
         protocol = load_protocol() if where.approval else DEFAULT_PROTOCOL

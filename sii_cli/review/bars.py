@@ -10,7 +10,7 @@ from recordings.store.summary import RecordingSummary
 from sii_cli.render.figures import counted
 from sii_cli.render.wrap import cut
 from sii_cli.review.item import ReviewTask
-from sii_cli.review.keys import FLAG_KEYS, HELP
+from sii_cli.review.keys import HELP
 from sii_cli.review.outline_rows import FIRST
 from sii_cli.review.reviewing import VERDICTS, Reviewing
 from sii_cli.text.sanitise import one_line
@@ -116,7 +116,8 @@ def footer(shown: Shown, width: int) -> StyleAndTextTuples:
     style = f"reverse {_ARMED[verdict]}" if verdict else "fg:ansibrightblack"
     style_of_rest, rest = "fg:ansibrightblack", HELP
     if reviewing.flagging:
-        style_of_rest, rest = "fg:ansiyellow", FLAG_KEYS
+        words = reviewing.flag_words.items()
+        style_of_rest, rest = "fg:ansiyellow", " · ".join(f"{n} {word}" for n, word in words)
     elif reviewing.said:
         style_of_rest, rest = "fg:ansiyellow", reviewing.said
     room = max(1, width - len(armed) - 1)

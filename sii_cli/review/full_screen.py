@@ -14,6 +14,7 @@ from recordings.conversation.outages import outages_of
 from recordings.errors import RecordingDamaged, RecordingNotFound, RecordingTooNew
 from recordings.index.find import Filter
 from recordings.reviews.protocol import GUIDELINE, ReviewProtocol
+from recordings.reviews.review import FLAGS
 from recordings.reviews.reviews import counted_reviews
 from recordings.storage.log import recording_hash
 from recordings.storage.opening import read_named
@@ -123,6 +124,7 @@ class ScreenReviewer:
             number,
             of,
             questions=self.questions,
+            flags=self.protocol.flags or FLAGS,
             guideline=_guideline(),
             read_notes=lambda: tuple(_notes(folder, self.name, sees=sees)),
             earlier=tuple(step for review in own for step in review.steps),

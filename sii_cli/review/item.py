@@ -9,7 +9,7 @@ from pathlib import Path
 from recordings.events import Check, Event, QueryOutcome
 from recordings.replay.first_screen import FirstScreen, read_first_screen
 from recordings.replay.outline import Outline
-from recordings.reviews.review import StepReview
+from recordings.reviews.review import FLAGS, StepReview
 from recordings.storage.line_index import LineIndex
 from sii_cli.review.rubric import ReviewQuestion
 
@@ -25,6 +25,8 @@ class ReviewTask:
     of: int = 1
     """Where one is: item `number` of `of`."""
     questions: tuple[ReviewQuestion, ...] = ()
+    flags: tuple[str, ...] = FLAGS
+    """What `f` and a digit say of a step."""
     guideline: str = ""
     read_notes: Callable[[], Sequence[str]] = tuple
     """Reads what else is shown on the first screen, in a line each: warnings, other reviews."""

@@ -9,16 +9,14 @@ from typing import Protocol
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
-from recordings.reviews.review import FLAGS
-from sii_cli.review.reviewing import JUMPS, MARKED, Reviewing
+from sii_cli.review.reviewing import JUMPS, Reviewing
 
 HELP = (
     "? keys · j k step · e error · d diff · a r w verdict · y send · q leave · u c user, call · "
     "f flag · m comment · o open · . later"
 )
 """The most important first: a narrow window cuts the rest off."""
-FLAG_KEYS = " · ".join(f"{number} {word}" for number, word in enumerate((*FLAGS, *MARKED), 1))
-KEYS = f"""\
+KEYS = """\
 The recording
   j k             the next step, the one before
   ↓ ↑ space b     scroll
@@ -32,7 +30,7 @@ The recording
   i               the guideline
 
 What you say of a step
-  f and a digit   {FLAG_KEYS}
+  f and a digit   a flag, or a mark: good, neutral, bad
   m               a comment
   x               exclude it from training
   s               it went wrong here: send the session back with your words

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from typing import Literal
 
 from recordings.reviews.approval import Verdict
-from recordings.reviews.review import FLAGS, LONGEST_TEXT, Mark, RubricAnswer
+from recordings.reviews.review import LONGEST_TEXT, Mark, RubricAnswer
 from recordings.reviews.rubric import AnswerUnusable
 from recordings.storage.line_index import CALL, ERROR, USER
 from sii_cli.review.draft import ReviewDraft, TypedText
@@ -24,7 +24,8 @@ VERDICTS: dict[Verdict, str] = {
     "reject": "✗ reject",
     "needs_work": "~ needs work",
 }
-MARKED: tuple[Mark, ...] = ("good", "neutral", "bad")
+MARKED: dict[int, Mark] = {7: "good", 8: "neutral", 9: "bad"}
+"""Digits that mark a step, after those that flag it."""
 QUESTIONS: dict[Purpose, str] = {
     "comment": "comment ›",
     "note": "note on the whole ›",
@@ -141,17 +142,22 @@ class Reviewing:
     def digit(self, digit: int) -> None:
         """Set a flag after `f`, else answer the question in focus."""
         about, self.flagging, is_flag = self.about, False, self.flagging
-        words = (*FLAGS, *MARKED)
+        words = self.flag_words
         if not is_flag or about is None:
             self._answer_digit(digit)
-        elif not 1 <= digit <= len(words):
+        elif digit not in words:
             self.said = "there is no such flag"
-        elif digit > len(FLAGS):
-            mark = MARKED[digit - 1 - len(FLAGS)]
+        elif digit in MARKED:
+            mark = MARKED[digit]
             self._change(self.draft.with_mark(about, mark), f"marked {mark}")
         else:
-            flag = words[digit - 1]
+            flag = words[digit]
             self._change(self.draft.with_flag(about, flag), f"flagged {flag}")
+
+    @property
+    def flag_words(self) -> dict[int, str]:
+        """What each digit says of a step after `f`."""
+        return {**dict(enumerate(self.item.task.flags[: min(MARKED) - 1], 1)), **MARKED}
 
     def exclude(self) -> None:
         """Exclude the step from training, or take that back."""

@@ -169,3 +169,11 @@ def test_plain_is_for_a_screen_reader(shell: Shell, folder: Path) -> None:
     assert terminal.exit_code() == 0
     assert b"\x1b[?1049h" not in terminal.raw
     assert os.listdir(shell.home).count("drafts") == 0
+
+
+def test_a_home_without_recordings_is_one_sentence(shell: Shell) -> None:
+    argv = shell.argv("review", "--speaker", "ada")
+    terminal = Terminal(argv, cwd=shell.workspace, env=shell.env)
+    assert terminal.exit_code() == 0
+    assert "There are no recordings" in terminal.everything()
+    assert not shell.home.exists()

@@ -130,6 +130,17 @@ def test_digits_answer_and_after_f_they_flag(begin: Open) -> None:
     assert reviewing.draft.steps[reviewing.about].flags == ()
 
 
+def test_the_flags_are_those_of_the_protocol(begin: Open) -> None:
+    reviewing = begin(flags=("invented",))
+    reviewing.show(2)
+    for digit in (1, 2, 7):
+        reviewing.flag()
+        reviewing.digit(digit)
+    assert reviewing.about is not None
+    step = reviewing.draft.steps[reviewing.about]
+    assert (step.flags, step.mark) == (("invented",), "good")
+
+
 def test_what_was_said_last_is_taken_back(begin: Open) -> None:
     reviewing = begin()
     reviewing.show(1)
