@@ -26,7 +26,7 @@ def judged_until(
     `reviews_of` returns the reviews of a folder that count; `folder_of` the folder of another
     recording by its id, or `None` where it is not here. Raises `RecordingError`.
     """
-    chain = _chain(folder)
+    chain: list[str] = []  # read only where there is a verdict: a log may be large
     found = -1
     for name in {folder.name, *ancestors(folder)}:
         other = folder if name == folder.name else folder_of(name)
@@ -39,6 +39,7 @@ def judged_until(
         }
         if not judged:
             continue
+        chain = chain or _chain(folder)
         its = chain if other == folder else _chain(other)
         seen = max((seq for seq, sha256 in enumerate(its) if sha256 in judged), default=-1)
         shared = sum(

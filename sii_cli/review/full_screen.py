@@ -28,6 +28,7 @@ from sii_cli.queue.leases import Item
 from sii_cli.review.app import Ending, ReviewApp
 from sii_cli.review.draft import ReviewDraft
 from sii_cli.review.item import ReviewTask
+from sii_cli.review.new_part import first_new_event
 from sii_cli.review.queue import REVIEW, QueuedRecording, ReviewQueue
 from sii_cli.review.rubric import ReviewQuestion
 from sii_cli.review.verdicts import author_warning, give_review, hash_to_review
@@ -149,6 +150,8 @@ def _notes(folder: Path, reviewer: str, *, sees: bool) -> Iterator[str]:
     """Yield warnings and, to one who sees it, what others said, in a line each."""
     if (why := author_warning(folder, reviewer)) is not None:
         yield why
+    if (new := first_new_event(folder, reviewer)) is not None:
+        yield f"You have judged this, or what it was forked from, up to event {new - 1}."
     if outages := outages_of(folder):
         yield outage_sentence(outages)
     if sees:
