@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _LONGEST_COMMAND = 20_000
 _LONGEST_ANSWER = 200_000
-_MOST_CITED = 100
+_MOST_CITED = 20
 _URL = re.compile(r"https?://[^\s<>()\[\]\"'`|\\\\]{1,500}")
 _END = ".,;:!?*_"
 """What ends a sentence, and no address."""

@@ -516,6 +516,15 @@ def _spelled_tokens(text: str) -> None:
     tokens.are_spelled(text)
 
 
+def _doubts(text: str) -> object:
+    from recordings.index.doubts import Doubts
+
+    doubts = Doubts()
+    doubts.take("tool_call", {"arguments": text})
+    doubts.take("model_response", {"content": text, "calls": []})
+    return doubts.names
+
+
 def _check_output(text: str) -> None:
     from recordings.pins import departures, read_facts
     from recordings.store.checks import LastCheck, last_lines
@@ -653,6 +662,7 @@ TAKERS: dict[str, Take] = {
     "recordings.samples.control_tokens:ControlTokens.are_spelled": _spelled_tokens,
     "recordings.store.checks:LastCheck.of": _check_output,
     "recordings.store.checks:last_lines": _check_output,
+    "recordings.index.doubts:Doubts.take": _doubts,
     "recordings.pins:read_facts": _check_output,
     "recordings.pins:departures": _check_output,
     "sii_cli.fork.document:read_document": _document,
