@@ -43,6 +43,11 @@ Resume = Callable[[str], Awaitable["tuple[Mapping[str, Any], ResumedRecording] |
 """Finds a recording to resume, by its id, or lets the user choose where that is empty."""
 TWICE = 2.0
 """Seconds within which a second Ctrl-C leaves."""
+FIRST_RUN = (
+    "Type a task: the model works on it in a sandbox that sees this directory and no network.",
+    "Everything is recorded in {home}; /off ends that, /forget deletes it.",
+)
+"""Shown once, below the first line, in a home without recordings."""
 WHETHER_DONE = "Is the task done? y yes · n no · Enter skips"
 
 
@@ -57,6 +62,9 @@ def run_prompt(
     if os.environ.get("TERM", "dumb") == "dumb":
         raise UsageError("This terminal (TERM=dumb) cannot show the prompt: use `sii -p`.")
     click.echo(click.style(f"sii {__version__} · /help shows the keys", dim=True))
+    home = find_home(os.environ)
+    if not os.path.lexists(home / "recordings"):
+        click.echo(click.style("\n".join(line.format(home=home) for line in FIRST_RUN), dim=True))
     return watchdog.run(InteractivePrompt(flags, resumed, resume).run())
 
 

@@ -36,6 +36,7 @@ from sii_cli.prompt.forgetting import delete, what_goes
 from sii_cli.prompt.light import recording_light
 from sii_cli.prompt.permission_dialog import PermissionDialog
 from sii_cli.prompt.rules import rules_lines
+from sii_cli.prompt.server_watch import OTHER_MODEL, is_other_model, wait_for_server
 from sii_cli.prompt.slash import NotDone
 from sii_cli.prompt.view import View
 from sii_cli.render.activity import FRAME, Activity
@@ -406,6 +407,8 @@ class PromptSession:
                     self._renderer.feed(item)
                     self._tell_break(item)
                     self._activity.feed(item)
+                    if is_other_model(item):
+                        self._say(OTHER_MODEL, style="yellow")
                     self._show_running()
         except asyncio.CancelledError:
             self._say("Interrupted; the message was not sent (Up recalls it).", style="yellow")
@@ -438,10 +441,9 @@ class PromptSession:
 
     async def _watch_server(self, session: Session) -> None:
         try:
-            served = await session.served()
+            served = await wait_for_server(session, self._no_server)
         except ModelCallFailed as error:
-            self._server = ("error", "not usable")
-            self._say(str(error), style="yellow")
+            self._no_server(str(error))
         else:
             self._server = ("dim", "ready")
             self._model = one_line(served.name, 60)
@@ -449,6 +451,11 @@ class PromptSession:
             self._activity.fill = Fill(self._activity.fill.used, length, exact=True)
             self._departs = session.departures
             self._say(*session.notes(served), style="yellow")
+        self._show_status()
+
+    def _no_server(self, why: str) -> None:
+        self._server = ("error", "not usable")
+        self._say(why, style="yellow")
         self._show_status()
 
     async def _watch_sandbox(self, session: Session) -> None:

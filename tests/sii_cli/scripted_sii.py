@@ -71,6 +71,8 @@ SCRIPTS: dict[str, list[Script]] = {
     "overflow": [[RequestStarted(1), fails("overflow")]],
     "refused": [[RequestStarted(1), fails("unauthorized")]],
     "no-server": [],
+    "late-server": [answer("At last.")],
+    "other-model": [[RequestStarted(1), fails("unknown_model")]],
     "no-sandbox": [answer("Without hands.")],
     "cites": [
         calls(("web_search", '{"query": "lighthouses"}')),
@@ -115,9 +117,22 @@ class NoServer(ScriptedModel):
         )
 
 
+class LateServer(ScriptedModel):
+    """A server that answers when it is asked a second time."""
+
+    asked = False
+
+    async def describe(self) -> ServedModel:
+        if not self.asked:
+            self.asked = True
+            raise ModelCallFailed("connect", "No server answers at http://scripted/v1: start one.")
+        return await super().describe()
+
+
 def pretend(name: str) -> None:
     """Put the fakes of a script in place of the server's client and of the engine."""
-    model = NoServer() if name == "no-server" else ScriptedModel(*SCRIPTS[name])
+    kind = {"no-server": NoServer, "late-server": LateServer}.get(name, ScriptedModel)
+    model = kind(*SCRIPTS[name])
     backend = {"no-sandbox": NoBackend, "undo": WorkspaceBackend}.get(name, FakeBackend)()
     patch.object(session, "make_model", lambda settings: model).start()
     patch.object(session, "make_backend", lambda settings: backend).start()

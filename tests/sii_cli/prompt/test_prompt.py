@@ -62,9 +62,12 @@ def test_a_whole_session_on_the_screen(prompt: Prompt, tmp_path: Path) -> None:
     terminal.send("Do it" + ENTER)
     terminal.wait_for("• b")
     terminal.wait_for("tokens")
+    light = f" · ● records to {tmp_path}/home"
     assert terminal.everything() == dedent(
         f"""\
         sii 0.1.0 · /help shows the keys
+        Type a task: the model works on it in a sandbox that sees this directory and no network.
+        Everything is recorded in {tmp_path}/home; /off ends that, /forget deletes it.
         sii 0.1.0 · scripted · http://scripted/v1 · {tmp_path}/workspace
 
         sandbox ready after 0.0 s · fake · no network
@@ -94,7 +97,7 @@ def test_a_whole_session_on_the_screen(prompt: Prompt, tmp_path: Path) -> None:
          • b
 
         ›
-          scripted · server ready · sandbox ready · 15 tokens (0 % of the context)"""
+          scripted · server ready · sandbox ready · 15 tokens (0 % of the context){light}"""
     )
 
 
@@ -318,6 +321,33 @@ def test_what_is_not_there_is_told_in_a_sentence(prompt: Prompt, script: str, sa
     terminal = prompt(script, ready="not usable")
     terminal.wait_for(says)
     assert "Traceback" not in terminal.everything()
+
+
+def test_the_session_begins_by_itself_when_a_server_answers(prompt: Prompt) -> None:
+    terminal = prompt("late-server", ready="not usable")
+    terminal.wait_for("`sii demo` shows a task")
+    terminal.wait_for("server ready")
+    assert terminal.everything().count("No server answers") == 1
+    terminal.send("go" + ENTER)
+    terminal.wait_for("At last.")
+
+
+def test_a_model_that_is_served_no_more_is_a_sentence(prompt: Prompt) -> None:
+    terminal = prompt("other-model")
+    terminal.send("go" + ENTER)
+    terminal.wait_for("The server serves another model now.")
+    terminal.send("/new" + ENTER)
+    terminal.wait_for("A new session begins.")
+
+
+def test_the_second_start_says_one_line(prompt: Prompt) -> None:
+    first = prompt("hello")
+    first.send("one" + ENTER)
+    first.wait_for("Hello there.")
+    first.send(CTRL_D)
+    first.exit_code()
+    assert "Type a task" in first.everything()
+    assert "Type a task" not in prompt("hello").everything()
 
 
 def test_a_message_that_no_server_takes_is_not_lost(prompt: Prompt) -> None:
