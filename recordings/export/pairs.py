@@ -12,6 +12,7 @@ from typing import NamedTuple
 import orjson
 
 from recordings.conversation.fork import root_of
+from recordings.conversation.rewind import rewind_of
 from recordings.errors import UNREADABLE
 from recordings.export.files import ExportFailed
 from recordings.export.plan import ChosenPair, ChosenRecording
@@ -83,8 +84,11 @@ def choose_pairs(
 
 def reviewed_pairs(sources: Iterable[ChosenRecording]) -> list[ChosenPair]:
     """Return each approved recording with each rejected one of the same family of forks, or of the
-    same query in the same batch.
+    same query in the same batch; and each approved one that its speaker continued from before a
+    message because the model was wrong, with the one left. One that was left for another reason is
+    not the worse of the two.
     """
+    sources = list(sources)
     approved: defaultdict[tuple[str, ...], list[ChosenRecording]] = defaultdict(list)
     rejected: defaultdict[tuple[str, ...], list[ChosenRecording]] = defaultdict(list)
     for source in sources:
@@ -93,12 +97,32 @@ def reviewed_pairs(sources: Iterable[ChosenRecording]) -> list[ChosenPair]:
                 approved[group].append(source)
             elif source.approval == "rejected":
                 rejected[group].append(source)
+    rewinds = dict(_rewinds(sources))
     found = {
         (better.id, worse.id): ChosenPair(better, worse, "rejected")
         for group, those in approved.items()
         for better, worse in product(those, rejected[group])
+        if not {(better.id, worse.id), (worse.id, better.id)} & rewinds.keys()
+        or rewinds.get((better.id, worse.id)) == "wrong"
     }
+    by_id = {source.id: source for source in sources}
+    for (fork, parent), why in rewinds.items():
+        better, worse = by_id[fork], by_id.get(parent)
+        if why != "wrong" or worse is None:
+            continue
+        if better.approval == "approved" != worse.approval:
+            found.setdefault((fork, parent), ChosenPair(better, worse, "rewind"))
     return list(found.values())
+
+
+def _rewinds(sources: Iterable[ChosenRecording]) -> Iterator[tuple[tuple[str, str], str]]:
+    """Yield the fork, its parent and the reason of each that was made by going back."""
+    for source in sources:
+        if source.parent is not None:
+            with suppress(*UNREADABLE):  # reported when its lines are checked
+                found = rewind_of(source.folder)
+                if found is not None:
+                    yield (source.id, found[0]), found[1].why
 
 
 def _groups(source: ChosenRecording) -> Iterator[tuple[str, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from fnmatch import translate
 
 
@@ -31,3 +31,18 @@ class Exclude:
 def _union(globs: Iterable[str]) -> re.Pattern[str] | None:
     patterns = [translate(glob) for glob in globs]
     return re.compile("|".join(patterns)) if patterns else None
+
+
+class ExcludedPaths(Exclude):
+    """An exclusion, and single paths that a restore leaves as they are."""
+
+    def __init__(self, exclude: Exclude, paths: Collection[str]) -> None:
+        self._exclude = exclude
+        self._left = frozenset(paths)
+
+    def __bool__(self) -> bool:
+        return bool(self._left) or bool(self._exclude)
+
+    def matches(self, parent: str, name: str) -> bool:
+        """Return whether an entry of a directory is left alone."""
+        return f"{parent}{name}" in self._left or self._exclude.matches(parent, name)

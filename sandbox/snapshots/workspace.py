@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.snapshots.changes import Change, compare
 from sandbox.snapshots.errors import SnapshotError
-from sandbox.snapshots.exclude import Exclude
+from sandbox.snapshots.exclude import Exclude, ExcludedPaths
 from sandbox.snapshots.opening import HeldWorkspace
 from sandbox.snapshots.restore import RestoreResult, restore
 from sandbox.snapshots.scan import NotKept, Scanner
@@ -69,14 +69,15 @@ class Snapshots:
         """
         return await in_thread(self._snapshot)
 
-    async def restore(self, tree: str) -> RestoreResult:
+    async def restore(self, tree: str, *, leave: Collection[str] = ()) -> RestoreResult:
         """Bring the workspace to exactly a tree: content, modes, links, what is too much removed.
 
         What it holds now is kept first, so that this can be undone too. Only what differs is
-        touched; what was not kept is left as it is and reported. Raises `SnapshotError`
+        touched; what was not kept is left as it is and reported, and so are the paths to `leave`.
+        Raises `SnapshotError`
         (`SnapshotNotFound`, `SnapshotDamaged`); the workspace may then be in between.
         """
-        return await in_thread(lambda stop: self._restore(tree, stop))
+        return await in_thread(lambda stop: self._restore(tree, leave, stop))
 
     def close(self) -> None:
         """End the lease on the last trees: what no recording names may be pruned."""
@@ -91,11 +92,10 @@ class Snapshots:
             changes = tuple(compare(self._objects, last, tree))
         return WorkspaceSnapshot(tree, changes, not_kept, time.monotonic() - begin)
 
-    def _restore(self, tree: str, stop: threading.Event) -> RestoreResult:
+    def _restore(self, tree: str, leave: Collection[str], stop: threading.Event) -> RestoreResult:
         with self._at_work(stop):
-            restored = restore(
-                tree, self._workspace, self._objects, self._scanner, self._exclude, stop
-            )
+            exclude = ExcludedPaths(self._exclude, leave) if leave else self._exclude
+            restored = restore(tree, self._workspace, self._objects, self._scanner, exclude, stop)
             self._last = restored.tree_sha256
         return restored
 

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -174,7 +174,7 @@ class InteractivePrompt:
         if last is None:
             return
         if last.pending is None or self.session.take_back(last.pending):
-            self._put_back(last.text)
+            self.put_back(last.text)
         self._waiting.remove(last)
         self._view.refresh()
 
@@ -183,6 +183,10 @@ class InteractivePrompt:
         history = self._view.input.history
         if not isinstance(history, InMemoryHistory):
             self._view.input.history = InMemoryHistory(history.get_strings())
+
+    def go_back(self) -> None:
+        """Go back to before one of the user's messages."""
+        self._enqueue("/rewind")
 
     def interrupt(self) -> None:
         """Interrupt the running round."""
@@ -272,6 +276,14 @@ class InteractivePrompt:
             self._question = None
             self._forget_hint()
 
+    async def pick(self, title: str, rows: Sequence[tuple[str, str, str]]) -> str | None:
+        """Let the user pick one of (key, line, preview); return its key, or `None`."""
+        picker = import_module("sii_cli.prompt.picker")
+        choices = [picker.PickerRow(*row) for row in rows]
+        async with in_terminal():
+            row = await picker.Picker(title, picker.rows_of(choices)).run()
+        return None if row is None else str(row.key)
+
     async def ask_whether_done(self) -> None:
         """Ask once, at the end of a session that did something, whether its task is done."""
         session = self._session
@@ -340,7 +352,7 @@ class InteractivePrompt:
         self._view.refresh()
         self._typed.set()
 
-    def _put_back(self, text: str) -> None:
+    def put_back(self, text: str) -> None:
         """Put a text on the line, before what is typed there."""
         line = self._view.input
         line.text = f"{text}\n{line.text}" if line.text else text
@@ -352,7 +364,7 @@ class InteractivePrompt:
         self._waiting.remove_returned(returned)
         self._waiting.adopt(self.session.waiting)
         if returned:
-            self._put_back("\n".join(one.text for one in returned))
+            self.put_back("\n".join(one.text for one in returned))
         self._view.refresh()
 
     def _rows_waiting(self) -> Iterator[tuple[str, str]]:

@@ -51,6 +51,10 @@ class KeyActions(Protocol):
         """Take what was sent last and still waits back into the line."""
         ...
 
+    def go_back(self) -> None:
+        """Go back to before one of the user's messages."""
+        ...
+
     def interrupt(self) -> None:
         """Interrupt the running round."""
         ...
@@ -151,6 +155,12 @@ def make_keys(actions: KeyActions) -> KeyBindings:
     @keys.add("escape", "enter", filter=typing & busy)
     def _(event: KeyPressEvent) -> None:
         actions.submit_later()
+
+    empty = Condition(lambda: actions.empty)
+
+    @keys.add("escape", "escape", filter=typing & empty & ~busy & ~reason)
+    def _(event: KeyPressEvent) -> None:
+        actions.go_back()
 
     @keys.add("escape", "up", filter=typing)
     def _(event: KeyPressEvent) -> None:

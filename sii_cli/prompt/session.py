@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,8 +17,9 @@ from rich.text import Text
 
 from recordings.conversation.last_round import last_round
 from recordings.conversation.pending import Pending
+from recordings.conversation.rewind import OwnMessage, own_messages
 from recordings.errors import RecordingError
-from recordings.events import Event, ModelResponse
+from recordings.events import Event, ModelResponse, Rewind
 from sandbox.protocol import SandboxError
 from sii_cli import __version__
 from sii_cli.agent.context.budget import Fill, context_length
@@ -30,6 +31,7 @@ from sii_cli.config.homes import home_words
 from sii_cli.config.load import load_settings
 from sii_cli.config.settings import Settings
 from sii_cli.errors import UsageError, explain
+from sii_cli.fork.in_place import fork_in_place
 from sii_cli.model.errors import ModelCallFailed
 from sii_cli.prompt.consent import Ask, ask_consent
 from sii_cli.prompt.forgetting import delete, what_goes
@@ -40,7 +42,7 @@ from sii_cli.prompt.server_watch import OTHER_MODEL, is_other_model, wait_for_se
 from sii_cli.prompt.slash import NotDone
 from sii_cli.prompt.view import View
 from sii_cli.render.activity import FRAME, Activity
-from sii_cli.render.changes import change_lines
+from sii_cli.render.changes import plan_lines
 from sii_cli.render.renderer import EventRenderer
 from sii_cli.render.screen import Painter, TailLine
 from sii_cli.render.wrap import break_line
@@ -50,6 +52,7 @@ from sii_cli.session.resume import ResumedRecording
 from sii_cli.session.session import Session
 from sii_cli.session.sign_off import SignOff
 from sii_cli.text.sanitise import one_line, sanitise
+from sii_cli.workspace.undo import UndoPlan
 
 T = TypeVar("T")
 WAITING = "waiting for the server"
@@ -230,23 +233,70 @@ class PromptSession:
         with suppress(asyncio.CancelledError):
             await running
 
-    async def undo(self, steps: int | None) -> None:
-        """Undo changes of the workspace, and list what that changed."""
+    @property
+    def has_snapshots(self) -> bool:
+        """Whether snapshots of the workspace are taken."""
+        return self._settings.snapshots
+
+    async def plan_undo(self, steps: int | None = None, *, to: int | None = None) -> UndoPlan:
+        """Return what an undo would restore. Raises `NotDone`."""
         assert self._session is not None
+        return await _or_not_done(self._session.plan_undo(steps, to=to))
+
+    async def plan_redo(self) -> UndoPlan:
+        """Return what taking the last undo back would restore. Raises `NotDone`."""
+        assert self._session is not None
+        return await _or_not_done(self._session.plan_redo())
+
+    def show_plan(self, plan: UndoPlan) -> bool:
+        """Show what goes back; return whether anything does."""
+        self._say(*plan_lines(plan))
+        return bool(plan.differences.changes or plan.differences.more)
+
+    async def run_undo(self, plan: UndoPlan) -> None:
+        """Restore what was planned. Raises `NotDone`."""
+        assert self._session is not None
+        undone = await _or_not_done(self._session.run_undo(plan))
+        missing = undone.back.missing if undone.back else ()
+        gone = [path for path in missing if path not in plan.differences.left]
+        lines = [f"  not restored: {path}" for path in gone[:5]]
+        self._say(f"The workspace is as it was {plan.what}. /redo takes it back.", *lines)
+
+    async def own_messages(self) -> list[OwnMessage]:
+        """Return the human's messages of the session. Raises `NotDone`."""
+        if self._session is None or self._session.folder is None:
+            return []
+        return await _or_not_done(asyncio.to_thread(own_messages, self._session.folder))
+
+    async def rewind(self, message: OwnMessage, why: str, *, files: bool) -> None:
+        """Continue in a fork that ends before a message. Raises `NotDone`."""
+        rewind = Rewind.model_validate(
+            {
+                "by": self._settings.speaker,
+                "message": message.seq,
+                "why": why,
+                "files": files,
+            }
+        )
+        await self._fork(message.seq - 1, rewind)
+
+    async def fork(self) -> None:
+        """Continue in a fork of the whole session. Raises `NotDone`."""
+        await self._fork(None)
+
+    async def _fork(self, at: int | None, rewind: Rewind | None = None) -> None:
+        before = self._session.folder if self._session else None
+        if before is None or (self._session is not None and self._session.is_off):
+            raise NotDone("Nothing is recorded yet that could be forked.")
+        await self.close()
+        forking = asyncio.to_thread(fork_in_place, self._settings, before, at, rewind)
         try:
-            undone = await self._session.undo(steps)
-        except Exception as error:
-            known = explain(error)
-            if known is None:
-                raise
-            self._say(str(known), style="yellow")
-            return
-        if undone.back is None:
-            self._say(f"Nothing differs: the workspace is as it was {undone.what}.")
-            return
-        lines = change_lines(undone.back.event)
-        missing = [f"  not restored: {path}" for path in undone.back.missing[:5]]
-        self._say(f"The workspace is as it was {undone.what}:", *lines, *missing)
+            forked = await _or_not_done(forking)
+        except NotDone:
+            await self.new(ResumedRecording(before))
+            raise
+        await self.new(forked)
+        self._say(f"{before.name} stays as it is; this is its fork {forked.folder.name}.")
 
     @property
     def asks_whether_done(self) -> bool:
@@ -499,3 +549,14 @@ class PromptSession:
     def _say(self, *lines: str, style: str = "dim") -> None:
         if lines:
             self._screen.print(Text(""), *(Text(sanitise(line), style) for line in lines))
+
+
+async def _or_not_done(work: Awaitable[T]) -> T:
+    """Do the work; a known failure is raised as `NotDone`."""
+    try:
+        return await work
+    except Exception as error:
+        known = explain(error)
+        if known is None:
+            raise
+        raise NotDone(str(known)) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,6 +15,7 @@ KEYS = {
     "Enter": "send; while a round runs: the model reads it after the running step",
     "Alt-Enter": "while a round runs: send after it; else: new line",
     "Alt-Up": "take back what was sent last and still waits",
+    "Esc Esc": "on an empty line: go back to before one of your messages",
     "Ctrl-J": "new line",
     "Esc, Ctrl-C": "interrupt the round; what was done is kept",
     "Ctrl-C": "clear the line; twice on an empty one: leave",
@@ -45,6 +46,18 @@ class SlashPrompt(Protocol):
     @property
     def session(self) -> PromptSession:
         """The open session."""
+        ...
+
+    async def ask(self, text: str, keys: str) -> str | None:
+        """Ask a question that one key answers; `None` when it is skipped."""
+        ...
+
+    async def pick(self, title: str, rows: Sequence[tuple[str, str, str]]) -> str | None:
+        """Let the user pick one of (key, line, preview); return its key, or `None`."""
+        ...
+
+    def put_back(self, text: str) -> None:
+        """Put a text on the line, before what is typed there."""
         ...
 
     @property

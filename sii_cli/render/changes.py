@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from recordings.events import FileChange, Snapshot
 from sii_cli.text.sanitise import one_line
+
+if TYPE_CHECKING:
+    from sii_cli.workspace.undo import UndoPlan
 
 _NAMED = 5
 _MARKS = {"added": "new", "deleted": "deleted", "mode": "mode", "type": "another type"}
@@ -34,3 +39,17 @@ def change_words(change: FileChange) -> str:
     notes = [_MARKS.get(change.kind, ""), "binary" if change.binary else "", change.not_kept or ""]
     said = ", ".join(note for note in notes if note)
     return f"{words} ({said})" if said else words
+
+
+def plan_lines(plan: UndoPlan, most_diff: int = 40) -> list[str]:
+    """Return what an undo would do: the files with their lines, what is left, and the diff."""
+    found = plan.differences
+    if not (found.changes or found.more):
+        return [f"Nothing differs: the workspace is as it was {plan.what}."]
+    lines = [f"What goes back, to what it was {plan.what}:"]
+    lines += [f"  {change_words(change)}" for change in found.changes]
+    lines += [f"  {found.more:,} more"] if found.more else []
+    lines += [f"  left as it is, others changed it: {one_line(path, 100)}" for path in found.left]
+    diff = found.diff.splitlines()
+    more = len(diff) - most_diff
+    return [*lines, *diff[:most_diff], *([f"… {more:,} more lines"] if more > 0 else [])]

@@ -46,7 +46,7 @@ from sii_cli.session.resume import ResumedRecording
 from sii_cli.session.sandbox_lease import SandboxLease
 from sii_cli.workspace.notes import changed_note, undone_note
 from sii_cli.workspace.tracker import WorkspaceTracker
-from sii_cli.workspace.undo import Undo, Undone
+from sii_cli.workspace.undo import Undo, Undone, UndoPlan
 from tools.registry import TOOL_NAMES
 from tools.sources import ToolSource
 from tools.toolbox import Toolbox
@@ -252,17 +252,36 @@ class Session:
         The model reads of it before the next message. Raises `UsageError`, `SnapshotError`, and as
         `send` does.
         """
+        return await self.run_undo(await self.plan_undo(steps))
+
+    async def plan_undo(self, steps: int | None = None, *, to: int | None = None) -> UndoPlan:
+        """Return what an undo would restore; `to`: the step after which. Raises as `undo` does."""
+        undo, loop = await self._undos()
+        if to is not None:
+            return await undo.plan_to(to, "before that message", loop.steps)
+        return await undo.plan(steps, loop.steps)
+
+    async def plan_redo(self) -> UndoPlan:
+        """Return what taking the last undo back would restore. Raises as `undo` does."""
+        undo, loop = await self._undos()
+        return await undo.plan_redo(loop.steps)
+
+    async def run_undo(self, plan: UndoPlan) -> Undone:
+        """Do what was planned. Raises as `undo` does."""
+        undo, loop = await self._undos()
+        undone = await undo.run(plan, loop.steps)
+        if undone.back is not None:
+            loop.inbox.add_note(undone_note(undone.back.event, undone.what))
+        return undone
+
+    async def _undos(self) -> tuple[Undo, AgentLoop]:
         if self.is_off:
             raise UsageError("Nothing can be undone: what is not recorded has no snapshots.")
         if self._undo is None:
             raise UsageError("No snapshots are taken (`snapshots = false`): nothing can be undone.")
         if self._loop is None and self._resumed is None:
             raise UsageError("Nothing was done yet that could be undone.")
-        loop = self._loop or await self._open_recording()
-        undone = await self._undo.back(steps, loop.steps)
-        if undone.back is not None:
-            loop.inbox.add_note(undone_note(undone.back.event, undone.what))
-        return undone
+        return self._undo, self._loop or await self._open_recording()
 
     def notes(self, served: ServedModel) -> list[str]:
         """Return sentences for the user about the served model and the collection's pins."""

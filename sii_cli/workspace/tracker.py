@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import glob
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -33,6 +34,10 @@ from sii_cli.workspace.history import snapshot_store
 _LOG = logger(__name__)
 
 Cause = Literal["start", "step", "round", "resume", "command", "before", "undo", "restore"]
+_OF_OTHERS = frozenset({"round", "resume", "command", "before"})
+"""Causes of snapshots that have what others changed."""
+_MOST_DIFF = 20_000
+"""Characters of the diffs that are shown before a restore."""
 MAX_NAMED = 200
 """The most changes that one event names."""
 MAX_FILES = 200_000
@@ -47,6 +52,7 @@ class StepSnapshot:
 
     step: int
     tree: str
+    cause: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,19 @@ class RestoredTree:
     event: Snapshot
     missing: tuple[str, ...]
     """Paths that could not be restored: not in a snapshot, or not writable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """What a restore would change."""
+
+    changes: tuple[FileChange, ...]
+    more: int
+    """Changes that are not named."""
+    diff: str
+    """As unified diffs."""
+    left: tuple[str, ...]
+    """Paths that are left as they are."""
 
 
 class WorkspaceTracker:
@@ -96,7 +115,7 @@ class WorkspaceTracker:
     def resume(self, recording: Path) -> None:
         """Read the snapshots of a recording. Raises `RecordingError`."""
         self.kept = [
-            StepSnapshot(event.data.step, event.data.tree)
+            StepSnapshot(event.data.step, event.data.tree, event.data.cause)
             for event in snapshots_of(recording)
             if isinstance(event.data, Snapshot)
         ]
@@ -124,8 +143,35 @@ class WorkspaceTracker:
         self._rests = False
         return await self._take(cause, step)
 
-    async def restore(self, tree: str, cause: Cause, step: int) -> RestoredTree | None:
-        """Restore a tree; return what was recorded, or `None` when nothing differs.
+    async def changed_by_others(self, since: int) -> frozenset[str]:
+        """Return the paths that others changed after the snapshot `kept[since]`.
+
+        Raises `SnapshotError`.
+        """
+        paths: set[str] = set()
+        for before, after in pairwise(self.kept[since:]):
+            if after.cause in _OF_OTHERS:
+                changes = await self._store.changes(before.tree, after.tree)
+                paths.update(change.path for change in changes)
+        return frozenset(paths)
+
+    async def differences(self, tree: str, leave: Collection[str]) -> Differences:
+        """Return what restoring a tree would change. Raises `SnapshotError`."""
+        now = self.kept[-1].tree
+        counted, more = await self._store.count_lines(now, tree, MAX_NAMED)
+        diffs = await self._store.diff(now, tree, max_text=_MOST_DIFF)
+        return Differences(
+            tuple(_change(item) for item in counted if item.change.path not in leave),
+            more,
+            "".join(diff.text for diff in diffs if diff.change.path not in leave),
+            tuple(quoted(item.change.path) for item in counted if item.change.path in leave),
+        )
+
+    async def restore(
+        self, tree: str, cause: Cause, step: int, *, leave: Collection[str] = ()
+    ) -> RestoredTree | None:
+        """Restore a tree, but for the paths to `leave`; return what was recorded, or `None` when
+        nothing differs.
 
         A snapshot is taken first, so that an interrupted restore is known. Raises
         `SnapshotError`.
@@ -134,7 +180,7 @@ class WorkspaceTracker:
         self._rests = False
         changed = await self._take("before", step, towards=tree)
         begin = time.monotonic()
-        restored = await self._snapshots.restore(tree)
+        restored = await self._snapshots.restore(tree, leave=leave)
         if not restored.changes and changed is None:
             return None
         before = self.kept[-1].tree if self.kept else None
@@ -222,7 +268,7 @@ class WorkspaceTracker:
 
     def _record(self, event: Snapshot) -> None:
         self._failure = ""
-        self.kept.append(StepSnapshot(event.step, event.tree))
+        self.kept.append(StepSnapshot(event.step, event.tree, event.cause))
         self._say(event)
 
     def _failed(self, step: int, reason: str) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from sii_cli.prompt.commands.context import COMPACT
+from sii_cli.prompt.commands.going_back import FORK, REDO, REWIND, UNDO
 from sii_cli.prompt.commands.permissions import RULES
 from sii_cli.prompt.commands.sessions import COPY, EXIT, FORGET, NEW, OFF, RENAME, RESUME, STATUS
 from sii_cli.prompt.commands.sign_off import DONE, MARK, NOTE
-from sii_cli.prompt.commands.workspace import UNDO
 from sii_cli.prompt.slash import SlashCommand, SlashCommands, SlashPrompt
 
 
@@ -20,6 +20,9 @@ COMMANDS = {
     "/new": NEW,
     "/copy": COPY,
     "/undo": UNDO,
+    "/redo": REDO,
+    "/rewind": REWIND,
+    "/fork": FORK,
     "/compact": COMPACT,
     "/rules": RULES,
     "/mark": MARK,

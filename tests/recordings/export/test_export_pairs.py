@@ -7,17 +7,20 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
+from recordings.events import Rewind
 from recordings.export.files import ExportFailed
 from recordings.export.pair_samples import Pair, pair_up
+from recordings.export.pairs import reviewed_pairs
 from recordings.export.plan import ChosenPair, ChosenRecording, ExportOptions
 from recordings.export.registry import find_target
 from recordings.export.report import ExportReport
 from recordings.export.run import export
 from recordings.redaction.secrets import SecretFinder
+from recordings.reviews.approval import ApprovalState
 from recordings.reviews.review import StepReview
 from recordings.reviews.reviews import add_review
 from recordings.samples.build import samples_of
@@ -447,3 +450,43 @@ def test_the_same_pairs_give_the_same_bytes(
     exported_pairs(tmp_path / "two", *reversed(pairs))
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
+
+
+@pytest.mark.parametrize(
+    ("why", "parent_is", "because"),
+    [
+        ("wrong", "unreviewed", ["rewind"]),
+        ("wrong", "rejected", ["rejected"]),
+        ("wrong", "approved", []),
+        ("unclear", "unreviewed", []),
+        ("unclear", "rejected", []),
+        ("trying", "rejected", []),
+    ],
+)
+def test_going_back_makes_a_pair_only_where_the_model_was_wrong(
+    tmp_path: Path,
+    why: Literal["wrong", "unclear", "trying"],
+    parent_is: ApprovalState,
+    because: list[str],
+) -> None:
+    parent = told(tmp_path / "left", say("No."))
+    fork = ToldSession.fork(tmp_path / "left", 0, tmp_path / "better")
+    fork.note(Rewind(message=1, why=why, files=True), "human")
+    fork.user("Mend it.")
+    fork.step("Yes.")
+    fork.end()
+    better = replace(source(tmp_path / "better"), approval="approved", parent="left")
+    worse = replace(source(parent.recorder.folder), approval=parent_is)
+    found = reviewed_pairs([worse, better])
+    assert [one.because for one in found] == because
+    assert {(one.chosen.id, one.rejected.id) for one in found} <= {("better", "left")}
+    if because:
+        report = export(
+            found,
+            tmp_path / "out",
+            find_target("preference"),
+            ExportOptions(),
+            SecretFinder({}),
+            "sii 0",
+        )
+        assert report.rows == 1

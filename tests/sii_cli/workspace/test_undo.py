@@ -11,8 +11,8 @@ from recordings.events import HarnessMessage, Snapshot
 from recordings.storage.log import read_events
 from sii_cli.config.settings import Settings
 from sii_cli.errors import UsageError
+from sii_cli.prompt.commands.going_back import UNDO
 from sii_cli.prompt.commands.registry import make_commands
-from sii_cli.prompt.commands.workspace import UNDO
 from sii_cli.session import session as session_module
 from sii_cli.session.resume import ResumedRecording
 from sii_cli.session.session import Session
@@ -111,12 +111,49 @@ async def test_what_was_there_before_an_undo_is_named_by_the_recording(settings:
     (settings.workspace / "mine").write_text("my own work\n")
     await session.undo()
     await session.close()
-    assert not (settings.workspace / "mine").exists()
+    assert (settings.workspace / "mine").read_text() == "my own work\n"
     kept = [e.data for e in read_events(session.folder or Path()) if isinstance(e.data, Snapshot)]
-    assert [(s.cause, [c.path for c in s.changes]) for s in kept][-2:] == [
-        ("before", ["mine"]),
-        ("undo", ["f", "f1", "mine"]),
+    assert [(s.cause, [c.path for c in s.changes]) for s in kept][-3:] == [
+        ("round", ["mine"]),
+        ("before", []),
+        ("undo", ["f", "f1"]),
     ]
+
+
+async def test_an_undo_leaves_what_others_changed_since(settings: Settings) -> None:
+    session, _ = await open_session(settings, write(1), answer("."))
+    await say(session, "first")
+    (settings.workspace / "f").write_text("mine now\n")
+    plan = await session.plan_undo()
+    assert [change.path for change in plan.differences.changes] == ["f1"]
+    assert plan.differences.left == ("f",)
+    assert "-1" in plan.differences.diff
+    await session.run_undo(plan)
+    assert sorted(os.listdir(settings.workspace)) == ["f"]
+    assert (settings.workspace / "f").read_text() == "mine now\n"
+    await session.close()
+
+
+async def test_undos_are_taken_back_in_reverse_until_a_round_begins(settings: Settings) -> None:
+    session, _ = await open_session(settings, *ROUNDS, answer("."))
+    await say(session, "first")
+    first = tree_of(settings.workspace)
+    await say(session, "second")
+    second = tree_of(settings.workspace)
+    await session.undo()
+    await session.undo()
+    assert os.listdir(settings.workspace) == []
+    await session.run_undo(await session.plan_redo())
+    assert tree_of(settings.workspace) == first
+    await session.run_undo(await session.plan_redo())
+    assert tree_of(settings.workspace) == second
+    with pytest.raises(UsageError, match="no undo to take back"):
+        await session.plan_redo()
+    await session.undo()
+    await say(session, "third")
+    with pytest.raises(UsageError, match="no undo to take back"):
+        await session.plan_redo()
+    await session.close()
 
 
 async def test_an_undo_never_writes_through_links(settings: Settings, tmp_path: Path) -> None:
@@ -205,10 +242,23 @@ def test_undo_at_the_prompt_lists_what_it_changed(shell: Shell) -> None:
     terminal.wait_for("Made.")
     terminal.wait_for("made.txt +1 (new)")
     terminal.send("/undo\r")
-    terminal.wait_for("The workspace is as it was before round 1:")
     terminal.wait_for("made.txt −1 (deleted)")
+    terminal.wait_for("Restore these files?")
+    terminal.send("\r")
+    terminal.wait_for("Restore these files?", gone=True)
+    assert (shell.workspace / "made.txt").exists()
+    terminal.send("/undo\r")
+    terminal.wait_for("Restore these files?")
+    terminal.send("y")
+    terminal.wait_for("The workspace is as it was before round 1. /redo takes it back.")
     assert not (shell.workspace / "made.txt").exists()
     terminal.send("/undo\r")
     terminal.wait_for("There is no round to undo.")
+    terminal.send("/redo\r")
+    terminal.wait_for("made.txt +1 (new)")
+    terminal.wait_for("Restore these files?")
+    terminal.send("y")
+    terminal.wait_for("The workspace is as it was before the undo.")
+    assert (shell.workspace / "made.txt").read_text() == "new\n"
     terminal.send("\x04")
     terminal.wait_for("Recorded:")
