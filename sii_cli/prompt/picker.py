@@ -74,7 +74,8 @@ class Picker:
         """Return the row that is picked, or `None`."""
         self._search()
         try:
-            return await self._app.run_async()
+            # The prompt's own handler of Ctrl-C would be lost; here Ctrl-C is a key.
+            return await self._app.run_async(handle_sigint=False)
         finally:
             if self._searching is not None:
                 self._searching.cancel()
