@@ -73,10 +73,6 @@ class SlashPrompt(Protocol):
         """Resume another session, which is chosen where `ref` is empty. Raises `NotDone`."""
         ...
 
-    async def ask(self, text: str, keys: str) -> str | None:
-        """Ask a question that one key answers; `None` when it is skipped."""
-        ...
-
     def leave(self) -> None:
         """End the prompt."""
         ...
