@@ -31,7 +31,6 @@ from sii_cli.config.homes import home_words
 from sii_cli.config.load import load_settings
 from sii_cli.config.settings import Settings
 from sii_cli.errors import UsageError, explain
-from sii_cli.fork.in_place import fork_in_place
 from sii_cli.model.errors import ModelCallFailed
 from sii_cli.prompt.consent import Ask, ask_consent
 from sii_cli.prompt.forgetting import delete, what_goes
@@ -47,6 +46,7 @@ from sii_cli.render.renderer import EventRenderer
 from sii_cli.render.screen import Painter, TailLine
 from sii_cli.render.wrap import break_line
 from sii_cli.session.attachments import attached_files
+from sii_cli.session.fork_in_place import fork_in_place
 from sii_cli.session.permissions import make_permissions
 from sii_cli.session.resume import ResumedRecording
 from sii_cli.session.session import Session
