@@ -19,6 +19,9 @@ from recordings.storage.opening import read_file
 _NAME = re.compile(r"([a-z][a-z0-9_-]{0,40})\.md")
 _LARGEST = 1 << 16
 """Bytes of a command's text."""
+_MOST_LINES = 2000
+_MOST_ARGUMENTS = 100
+"""Places of a text at which words are put in: each may get a whole paste."""
 _MOST = 200
 """Commands of a folder."""
 _ARGUMENT = re.compile(r"\$(ARGUMENTS|[1-9])")
@@ -69,5 +72,11 @@ def _commands(root: Path, parts: tuple[str, ...], *, of_workspace: bool) -> Iter
                 continue
             with suppress(OSError, UnicodeDecodeError):
                 text = read_file(root, *parts, file, most=_LARGEST).decode().strip()
-                if text:
+                if text and _is_within_limits(text):
                     yield OwnCommand(f"/{name[1]}", text, of_workspace)
+
+
+def _is_within_limits(text: str) -> bool:
+    """Return whether a text can be shown, and words put in, without a stall."""
+    places = sum(1 for _ in _ARGUMENT.finditer(text))
+    return text.count("\n") < _MOST_LINES and places <= _MOST_ARGUMENTS

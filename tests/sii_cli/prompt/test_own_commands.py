@@ -36,6 +36,16 @@ def test_odd_files_are_left_out(tmp_path: Path) -> None:
     assert (own.name, own.help, own.of_workspace) == ("/good", "Say it", False)
 
 
+@pytest.mark.hostile
+@pytest.mark.parametrize("text", ["x\n" * 3000, "$1" * 101, "$ARGUMENTS " * 5000])
+def test_a_text_that_would_hold_the_prompt_up_is_left_out(tmp_path: Path, text: str) -> None:
+    folder = tmp_path / ".agents" / "commands"
+    folder.mkdir(parents=True)
+    (folder / "evil.md").write_text(text)
+    (folder / "good.md").write_text("Good: $ARGUMENTS")
+    assert [one.name for one in find_own_commands(tmp_path / "none", tmp_path)] == ["/good"]
+
+
 def test_what_was_typed_and_what_was_sent_are_kept(shell: Shell) -> None:
     folder = shell.workspace / ".agents" / "commands"
     folder.mkdir(parents=True)
