@@ -377,3 +377,16 @@ def test_the_note_on_a_new_sandbox_is_context_of_an_exact_sample(tmp_path: Path)
     assert "A new one has taken its place." in decode(sample.ids)
     [note] = [turn for turn in sample.turns if "A new one" in str(turn.message["content"])]
     assert (note.trained, note.origin, note.message["role"]) == (False, "harness", "system")
+
+
+def test_a_step_with_a_refused_call_is_context_unless_asked_for(tmp_path: Path) -> None:
+    told = ToldSession.create(tmp_path / "s")
+    told.user("Go.")
+    told.step("", ("bash", {"command": "git push"}, "Not allowed."), error="rejected")
+    told.step("Then not.")
+    told.end()
+    (sample,), left_out = read(tmp_path / "s")
+    assert runs(sample) == told.generated[1:]
+    assert [(out.reason, out.step) for out in left_out] == [("refused", 1)]
+    (whole,), none = read(tmp_path / "s", SamplePolicy(refused="train"))
+    assert (runs(whole), none) == (told.generated, [])
