@@ -12,8 +12,8 @@ from recordings.events import Rewind, SessionResume
 from recordings.recorder import Recorder
 from recordings.store.store import RecordingStore
 from sii_cli import __version__
-from sii_cli.assembly import make_redactor
-from sii_cli.config.home_key import origin_here, writing_key
+from sii_cli.assembly import make_key, make_redactor
+from sii_cli.config.home_key import origin_here
 from sii_cli.config.settings import Settings
 from sii_cli.session.resume import ResumedRecording
 
@@ -36,7 +36,7 @@ def fork_in_place(
             folder,
             name,
             redactor=make_redactor(settings),
-            key=writing_key() if is_own else None,
+            key=make_key(settings) if is_own else None,
         )
         try:
             resume = SessionResume(
