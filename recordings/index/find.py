@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,6 +13,7 @@ import orjson
 from recordings.conversation.outages import TOOL_INFRA
 from recordings.errors import UNREADABLE
 from recordings.index.approvals import Approvals
+from recordings.index.conditions import sql_conditions
 from recordings.index.index import Key, RecordingIndex
 from recordings.index.schema import spaced
 from recordings.index.texts import text_at
@@ -150,7 +150,7 @@ def find(
     `viewer`: the person from whom the verdicts of others may be hidden.
     """
     column = {"duration": "ended - started"}.get(sort, sort)
-    conditions, values = _conditions(where)
+    conditions, values = sql_conditions(where)
     rows = index.db.execute(
         f"SELECT * FROM recordings r WHERE {conditions} "
         f"ORDER BY {column} {'ASC' if ascending else 'DESC'}, id DESC",
@@ -234,7 +234,7 @@ def search(
     words = _words(text)
     if not words:
         return
-    conditions, values = _conditions(where)
+    conditions, values = sql_conditions(where)
     places = index.db.execute(
         "SELECT r.number, p.seq, p.kind, p.offset FROM texts t JOIN places p ON p.place = t.rowid "
         f"JOIN recordings r USING (number) WHERE texts MATCH ? AND {conditions} "
@@ -271,44 +271,6 @@ def children(index: RecordingIndex, name: str) -> list[tuple[str, int]]:
         "SELECT id, parent_seq FROM recordings WHERE parent = ? ORDER BY parent_seq, id", (name,)
     )
     return rows.fetchall()
-
-
-def _conditions(where: Filter) -> tuple[str, list[Any]]:
-    found: list[tuple[str, Any]] = [
-        ("instr(lower(r.first_message), lower(?))", where.text),
-        ("instr(lower(r.model), lower(?))", where.model),
-        ("r.mode = ?", where.mode),
-        ("r.started >= ?", where.since),
-        ("r.started < ?", where.until),
-        ("r.query = ?", where.query),
-        ("? IN (r.folder, r.batch)", where.batch),
-        ("r.number IN (SELECT number FROM tags WHERE tag = ?)", where.tag),
-        ("r.number IN (SELECT number FROM tools WHERE name = ?)", where.tool),
-        ("r.number IN (SELECT number FROM errors WHERE kind = ?)", where.error),
-        ("r.number IN (SELECT number FROM verdicts WHERE reviewer = ?)", where.reviewer),
-        (
-            "NOT EXISTS (SELECT 1 FROM verdicts v WHERE v.number = r.number "
-            "AND v.sha256 = r.head AND v.reviewer = ?)",
-            where.unjudged_by,
-        ),
-        (
-            "NOT EXISTS (SELECT 1 FROM authors a WHERE a.number = r.number AND a.name = ?)",
-            where.judge,
-        ),
-        ("r.score >= ?", where.score[0]),
-        ("r.score <= ?", where.score[1]),
-        ("r.tokens >= ?", where.tokens[0]),
-        ("r.tokens <= ?", where.tokens[1]),
-        ("r.steps >= ?", where.steps[0]),
-        ("r.steps <= ?", where.steps[1]),
-        ("r.ended - r.started >= ?", where.duration[0]),
-        ("r.ended - r.started <= ?", where.duration[1]),
-    ]
-    asked = [(condition, value) for condition, value in found if value is not None]
-    if where.ids:
-        asked.append(("r.id IN (SELECT value FROM json_each(?))", json.dumps(where.ids)))
-    conditions = " AND ".join(condition for condition, _ in asked)
-    return conditions or "1", [value for _, value in asked]
 
 
 def _tags(index: RecordingIndex) -> dict[int, list[str]]:
