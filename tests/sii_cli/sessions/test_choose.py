@@ -10,6 +10,7 @@ import pytest
 from recordings.index.index import RecordingIndex
 from recordings.reviews.reviews import add_review
 from sii_cli.sessions.choose import ChoosableSessions
+from tests.fakes.consenting import consented
 from tests.sii_cli.shell import Shell
 from tests.sii_cli.terminal import Terminal
 
@@ -48,6 +49,7 @@ def test_a_session_is_found_by_a_word_of_its_answers(shell: Shell) -> None:
 def test_it_is_named_from_the_list_and_found_by_that(shell: Shell) -> None:
     shell.home.mkdir()
     (shell.home / "config.toml").write_text('speaker = "ada"\n')
+    consented(shell.home)
     record(shell, "first words")
     terminal = chosen(shell, "first", "\x15words", "\x15")
     terminal.send("nice name")
@@ -74,6 +76,7 @@ def test_leaving_the_list_begins_nothing(shell: Shell) -> None:
 def test_another_session_is_resumed_at_the_prompt_and_renamed(shell: Shell) -> None:
     shell.home.mkdir()
     (shell.home / "config.toml").write_text('speaker = "ada"\n')
+    consented(shell.home)
     record(shell, "the earlier one")
     terminal = shell.terminal(script="hello")
     terminal.wait_for("sandbox ready")
