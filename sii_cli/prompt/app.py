@@ -26,6 +26,7 @@ from sii_cli.prompt.commands.registry import make_commands
 from sii_cli.prompt.completion import make_completer
 from sii_cli.prompt.files import FileList
 from sii_cli.prompt.keys import make_keys
+from sii_cli.prompt.looks import Looks
 from sii_cli.prompt.own_commands import find_own_commands
 from sii_cli.prompt.paste import Pastes, attaches
 from sii_cli.prompt.permission_dialog import Choice
@@ -92,8 +93,9 @@ class InteractivePrompt:
         """Commands that are done at once, beside the running round."""
         self._files = FileList()
         completer = make_completer(self._commands, self._files)
-        self._view = View(_open_history(), make_keys(self), completer)
+        self._view = View(_open_history(), completer)
         self._view.waiting = self._rows_waiting
+        self._view.app.key_bindings = make_keys(self, Looks(self._view, lambda: self._session))
         self._view.status = [("class:dim", "  starting")]
 
     async def run(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from prompt_toolkit.filters import Condition, completion_is_selected
@@ -98,6 +99,44 @@ class KeyActions(Protocol):
         ...
 
 
+class LookActions(Protocol):
+    """What keys can ask for that changes the look alone."""
+
+    def turn_panel(self) -> None:
+        """Show the panel's next tab."""
+        ...
+
+    def open_folded(self) -> None:
+        """Show what is folded."""
+        ...
+
+    def edit_line(self) -> None:
+        """Open the input line in an editor."""
+        ...
+
+    def suspend(self) -> None:
+        """Stop the program until it is continued."""
+        ...
+
+
+def _add_look_keys(keys: KeyBindings, looks: LookActions, typing: Condition) -> None:
+    """Bind what changes the look alone."""
+    actions = {
+        "c-t": looks.turn_panel,
+        "c-o": looks.open_folded,
+        "c-g": looks.edit_line,
+        "c-z": looks.suspend,
+    }
+
+    def bind(key: str, action: Callable[[], None]) -> None:
+        @keys.add(key, filter=typing)
+        def _(event: KeyPressEvent) -> None:
+            action()
+
+    for key, action in actions.items():
+        bind(key, action)
+
+
 def _add_permission_keys(keys: KeyBindings, actions: KeyActions, typing: Condition) -> None:
     """Bind the answers: digits on an empty line, and with Alt at any time."""
     asked = Condition(lambda: actions.asked)
@@ -124,7 +163,7 @@ def _add_permission_keys(keys: KeyBindings, actions: KeyActions, typing: Conditi
         actions.next_mode()
 
 
-def make_keys(actions: KeyActions) -> KeyBindings:
+def make_keys(actions: KeyActions, looks: LookActions) -> KeyBindings:
     """Return the bindings."""
     keys = KeyBindings()
     typing = Condition(lambda: actions.typing)
@@ -151,6 +190,7 @@ def make_keys(actions: KeyActions) -> KeyBindings:
         event.current_buffer.insert_text("\n")
 
     _add_permission_keys(keys, actions, typing)
+    _add_look_keys(keys, looks, typing)
 
     @keys.add("escape", "enter", filter=typing & busy)
     def _(event: KeyPressEvent) -> None:

@@ -40,6 +40,11 @@ class Panel:
             case Snapshot(cause="step") as snapshot:
                 self._add(snapshot.changes)
 
+    def clear(self) -> None:
+        """Forget what another session did; the tab stays."""
+        self._todos = []
+        self._changes.clear()
+
     def turn(self) -> None:
         """Show the next tab; nothing after the last one."""
         self._asked = True

@@ -35,6 +35,7 @@ from sii_cli.model.errors import ModelCallFailed
 from sii_cli.prompt.consent import Ask, ask_consent
 from sii_cli.prompt.forgetting import delete, what_goes
 from sii_cli.prompt.light import recording_light
+from sii_cli.prompt.panel import Panel
 from sii_cli.prompt.permission_dialog import PermissionDialog
 from sii_cli.prompt.rules import rules_lines
 from sii_cli.prompt.server_watch import OTHER_MODEL, is_other_model, wait_for_server
@@ -62,6 +63,8 @@ STRIPS = (
 )
 LONGEST_COPY = 50_000
 """Characters: terminals ignore a longer clipboard."""
+LONG_ROUND = 10.0
+"""Seconds of a round whose end rings."""
 LOST = " Your message was not answered: Up recalls it."
 
 
@@ -100,6 +103,8 @@ class PromptSession:
         self._screen = PromptScreen(view)
         self._activity = Activity()
         self._renderer = EventRenderer(self._screen, fold_thoughts=not settings.show_thinking)
+        self.panel = Panel()
+        view.panel = self._panel_rows
         self._session: Session | None = None
         self._round: asyncio.Task[None] | None = None
         self._watchers: list[asyncio.Task[None]] = []
@@ -140,10 +145,16 @@ class PromptSession:
         """Id of the session, once there is a recording."""
         return self._session.id if self._session else None
 
+    @property
+    def folder(self) -> Path | None:
+        """The recording's, once there is one."""
+        return self._session.folder if self._session else None
+
     async def new(self, resumed: ResumedRecording | None = None) -> None:
         """Open a session instead of the one before; `resumed` is a recording to continue."""
         await self.close()
         self._activity, self._signed_off_at = Activity(), 0
+        self.panel.clear()
         self._server, self._sandbox = ("dim", "asking"), ("dim", "starting")
         self.permissions = make_permissions(self._settings, self.dialog.ask, self.permissions.mode)
         self._session = await Session.open(
@@ -179,6 +190,7 @@ class PromptSession:
         self._say(f"Resumed {name}; `sii show {name}{home_words()}` shows all of it.")
         for event in last.events:
             self._renderer.feed(event)
+            self.panel.feed(event)
         self._renderer.finish()
         self._activity.resume(last)
         self._signed_off_at = last.steps
@@ -225,6 +237,8 @@ class PromptSession:
             raise
         finally:
             spinner.cancel()
+            if self._settings.bell and self._activity.seconds >= LONG_ROUND:
+                self._view.alert("sii: the round has ended")
             running, self._round = self._round, None
             self._activity.end()
             self._renderer.finish()
@@ -459,6 +473,7 @@ class PromptSession:
                     self._activity.feed(item)
                     if is_other_model(item):
                         self._say(OTHER_MODEL, style="yellow")
+                    self.panel.feed(item)
                     self._show_running()
         except asyncio.CancelledError:
             self._say("Interrupted; the message was not sent (Up recalls it).", style="yellow")
@@ -517,6 +532,10 @@ class PromptSession:
         else:
             self._sandbox = ("dim", "ready")
         self._show_status()
+
+    def _panel_rows(self, width: int) -> Sequence[str]:
+        jobs = self._session.jobs() if self._session else []
+        return self.panel.rows(jobs, width)
 
     def _show_running(self) -> None:
         line = self._activity.line()

@@ -23,6 +23,8 @@ KEYS = {
     "@, @@": "name a file or a folder of the workspace; @@ attaches the file, or #20-45 of it",
     "!CMD, !!CMD": "run a command in the sandbox; with !! the model does not read of it",
     "Up, Ctrl-R": "recall, search the history",
+    "Ctrl-T, Ctrl-O": "next panel (tasks, jobs, changes); show what is folded",
+    "Ctrl-G, Ctrl-Z": "edit the line in $EDITOR; suspend",
     "Shift-Tab": "ask before calls that may change something, or permit them (auto)",
 }
 

@@ -17,7 +17,6 @@ from prompt_toolkit.data_structures import Point, Size
 from prompt_toolkit.filters import Condition, has_completions
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.history import History
-from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.layout import (
     BufferControl,
     ConditionalContainer,
@@ -35,6 +34,7 @@ from prompt_toolkit.widgets import SearchToolbar
 
 from sii_cli.prompt.terminal import make_input, make_output
 from sii_cli.render.terminal import BEGIN_UPDATE, END_UPDATE, reflows, rows_of
+from sii_cli.text.sanitise import sanitise
 
 REDRAW = 1 / 150
 """Minimum seconds between two drawings; the first one is immediate."""
@@ -42,6 +42,8 @@ INPUT_ROWS = 10
 OTHER_ROWS = 6
 """Rows kept free below the tail."""
 QUEUE_ROWS = 3
+PANEL_FROM = 18
+"""Rows of a terminal that has room for the panel."""
 
 STYLE = Style.from_dict(
     {
@@ -62,7 +64,7 @@ STYLE = Style.from_dict(
 class View:
     """The live region. Plain attributes say what it shows; `refresh` after a change."""
 
-    def __init__(self, history: History, keys: KeyBindings, completer: Completer) -> None:
+    def __init__(self, history: History, completer: Completer) -> None:
         self.tail: Sequence[tuple[bool, str]] = ()
         """(dim, text), sanitised, no wider than the terminal."""
         self.running = ""
@@ -73,21 +75,24 @@ class View:
         self.waiting: Callable[[], Iterable[tuple[str, str]]] = tuple
         """What was typed and waits: for what, and the text."""
         self.status: StyleAndTextTuples = []
+        self.panel: Callable[[int], Sequence[str]] = lambda width: ()
+        """Returns the rows of the panel, for so many columns."""
         self.input = Buffer(
             history=history,
             multiline=True,
             completer=completer,
             complete_while_typing=True,
             enable_history_search=False,
+            tempfile_suffix=".md",
         )
         self._above: list[str] = []
+        self._alert = ""
         self._search = SearchToolbar()
         self._input_control = BufferControl(
             self.input, search_buffer_control=self._search.control, preview_search=True
         )
         self.app = _Application(
             layout=Layout(self._rows(), focused_element=self._input_control),
-            key_bindings=keys,
             style=STYLE,
             input=make_input(),
             output=make_output(),
@@ -122,6 +127,11 @@ class View:
         """Draw again, soon."""
         self.app.invalidate()
 
+    def alert(self, said: str) -> None:
+        """Ring, and have the terminal show a notice where it can (OSC 9)."""
+        self._alert = f"\x07\x1b]9;{sanitise(said)}\x1b\\"
+        self.refresh()
+
     def ask(self, rows: Callable[[int], Sequence[str]] | None) -> None:
         """Show a question, whose rows depend on the width; `None` removes it."""
         self._question, self.question_drawn = rows, None
@@ -134,7 +144,8 @@ class View:
 
     def _write_above(self) -> None:
         output = self.app.output
-        output.write_raw(BEGIN_UPDATE)
+        alert, self._alert = self._alert, ""
+        output.write_raw(alert + BEGIN_UPDATE)
         if not self._above:
             return
         self.app.renderer.erase(leave_alternate_screen=False)
@@ -151,6 +162,7 @@ class View:
             [
                 Window(height=1),
                 _lines(self._tail_text),
+                _lines(self._panel_text),
                 _lines(self._running_text),
                 _lines(self._queue_text),
                 _lines(self._question_text),
@@ -176,8 +188,14 @@ class View:
         )
 
     def _tail_text(self) -> StyleAndTextTuples:
-        room = max(1, self.size.rows - OTHER_ROWS)
+        room = max(1, self.size.rows - OTHER_ROWS - len(self._panel_rows()))
         return _join([("class:dim" if dim else "", text) for dim, text in self.tail[-room:]])
+
+    def _panel_rows(self) -> Sequence[str]:
+        return self.panel(self.size.columns - 1) if self.size.rows >= PANEL_FROM else ()
+
+    def _panel_text(self) -> StyleAndTextTuples:
+        return _join([("class:dim", row) for row in self._panel_rows()])
 
     def _running_text(self) -> StyleAndTextTuples:
         style = "class:warning" if self.hint else "class:running"

@@ -66,6 +66,11 @@ class Activity:
         """Whether a round is running."""
         return self._what is not None
 
+    @property
+    def seconds(self) -> float:
+        """How long the round has run."""
+        return 0.0 if self._what is None else self._clock() - self._began
+
     def begin(self, what: str) -> None:
         """Say what is being waited for, from now on."""
         now = self._clock()

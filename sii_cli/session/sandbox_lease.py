@@ -42,6 +42,11 @@ class SandboxLease:
         self._removals: list[asyncio.Task[None]] = []
         """Lost sandboxes that are being removed."""
 
+    @property
+    def up(self) -> Sandbox | None:
+        """The sandbox, when it is ready."""
+        return self._up
+
     def begin(self) -> None:
         """Start a sandbox in the background, unless there is one."""
         if self._starting is None:

@@ -18,7 +18,7 @@ from recordings.conversation.pending import Pending
 from recordings.errors import RecordingError
 from recordings.events import AttachedFile, Delivery, EventData, Origin
 from recordings.recorder import Recorder
-from sandbox.protocol import Sandbox, SandboxBackend, SandboxSpec
+from sandbox.protocol import Job, Sandbox, SandboxBackend, SandboxSpec
 from sii_cli.agent.context.compaction import Compactor
 from sii_cli.agent.event_channel import Item
 from sii_cli.agent.loop import AgentLoop, OpenRound
@@ -297,6 +297,11 @@ class Session:
     async def sandbox(self) -> Sandbox:
         """Return the sandbox, waiting until it is ready. Raises `SandboxUnavailable`."""
         return await self._lease.get()
+
+    def jobs(self) -> list[Job]:
+        """Return the background jobs, without waiting for a sandbox."""
+        sandbox = self._lease.up
+        return sandbox.jobs() if sandbox is not None else []
 
     def frozen_sandbox(self) -> AbstractAsyncContextManager[None]:
         """Freeze everything in the sandbox meanwhile, background jobs included."""

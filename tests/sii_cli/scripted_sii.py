@@ -34,6 +34,11 @@ def bash(command: str) -> Script:
     return calls(("bash", json.dumps({"command": command})))
 
 
+TASKS = [
+    {"content": "Read the tests", "status": "done"},
+    {"content": "Mend the sum", "status": "in_progress"},
+    {"content": "Run them", "status": "pending"},
+]
 SCRIPTS: dict[str, list[Script]] = {
     "hello": [answer("Hello **there**.", reasoning="Greet.")],
     "sum": [answer("A long story. " * 40), answer("The story in short."), answer("After.")],
@@ -55,6 +60,11 @@ SCRIPTS: dict[str, list[Script]] = {
         answer("After both."),
     ],
     "pushed": [answer("Pushed.")],
+    "tasks": [
+        calls(("todo", json.dumps({"todos": TASKS}))),
+        bash("seq 100"),
+        words("Half done.", reasoning="\n".join(f"line {n} of the thought" for n in range(40))),
+    ],
     "slow": [words("word " * 400, pause=0.05), answer("After.")],
     "steps": [bash("sleep 2"), bash("sleep 1"), answer("All done."), answer("After.")],
     "slow-tool": [bash("echo begun; sleep 30"), answer("After.")],
