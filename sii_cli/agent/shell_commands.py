@@ -314,6 +314,8 @@ def _parse(source: bytes) -> Node | None:
 
     if b"\0" in source:  # no command line has it
         return None
+    if source.count(b"|") > _MOST:  # of a pipeline the time cannot be limited
+        return None
     until = time.monotonic() + _SECONDS
     try:
         tree = Parser(_language()).parse(
