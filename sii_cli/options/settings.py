@@ -11,12 +11,15 @@ from sandbox.backends import BACKENDS
 from sii_cli.config.settings import SETTING_FIELDS, Settings, flag_of
 
 SWITCHES = {
+    "ask_at_exit",
+    "bell",
     "compact",
     "enable_thinking",
     "keep_reasoning",
     "read_only",
     "record_logprobs",
     "redact_whole",
+    "show_thinking",
     "snapshots",
 }
 REPEATED = {"mounts", "setup", "env"}

@@ -48,7 +48,7 @@ OTHER_PROGRAMS = {
 """Programs in documents that no test calls, and what they are there for."""
 
 FLAGS_OF_OTHERS = {
-    *("--tool-call-parser", "--reasoning-parser"),  # vLLM
+    *("--tool-call-parser", "--reasoning-parser", "--logprobs-mode"),  # vLLM
     *("--apply-chat-template", "--rollout-max-prompt-len"),  # slime
 }
 SCRIPTS_OF_TRAINERS = ROOT / "docs/reference/exports.md"

@@ -278,13 +278,15 @@ def _wrap(text: str) -> None:
 
 
 def _markdown_stream(text: str) -> None:
-    from recordings.events import LiveDelta
+    from recordings.events import LiveDelta, LiveOutput
     from sii_cli.render.renderer import EventRenderer
 
-    renderer = EventRenderer(_Screen())
-    for piece in _pieces(text):
-        renderer.feed(LiveDelta(1, "content", piece, 0))
-    renderer.finish()
+    for kind in ("content", "reasoning"):
+        renderer = EventRenderer(_Screen(), fold_thoughts=True)
+        for piece in _pieces(text):
+            renderer.feed(LiveDelta(1, kind, piece, 0))
+        renderer.feed(LiveOutput("1", text))
+        renderer.finish()
 
 
 class _Screen:
@@ -615,6 +617,9 @@ TAKERS: dict[str, Take] = {
     "sii_cli.render.wrap:LineStream.feed": _wrap,
     "sii_cli.render.wrap:GrowingRows.of": _wrap,
     "sii_cli.prompt.view:fit": _wrap,
+    "sii_cli.render.growing:FoldedThought.feed": _markdown_stream,
+    "sii_cli.render.growing:GrowingOutput.feed": _markdown_stream,
+    "sii_cli.render.growing:Prose.feed": _markdown_stream,
     "sii_cli.render.markdown:MarkdownStream.feed": _markdown_stream,
     "sii_cli.render.markdown:whole": _markdown,
     "sii_cli.render.formatted:render_markdown": _markdown,
