@@ -13,25 +13,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from prompt_toolkit.application import in_terminal
-from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
 from recordings.errors import RecordingError
-from recordings.storage.opening import open_file
 from recordings.store.summary import has_open_round
 from sii_cli import __version__
 from sii_cli.config.settings import find_home
 from sii_cli.errors import DONE, UsageError, explain
+from sii_cli.prompt.command_runner import CommandRunner
 from sii_cli.prompt.commands.own import slash_command
 from sii_cli.prompt.commands.registry import make_commands
 from sii_cli.prompt.completion import make_completer
 from sii_cli.prompt.files import FileList
+from sii_cli.prompt.history import in_memory, open_history
 from sii_cli.prompt.keys import make_keys
 from sii_cli.prompt.looks import Looks
 from sii_cli.prompt.own_commands import find_own_commands
 from sii_cli.prompt.paste import Pastes, attaches
 from sii_cli.prompt.permission_dialog import Choice
 from sii_cli.prompt.question import Question
-from sii_cli.prompt.slash import GivenCommand, NotDone, SlashCommands, shell_command
+from sii_cli.prompt.slash import NotDone, SlashCommands, shell_command
 from sii_cli.prompt.view import View
 from sii_cli.prompt.waiting import WaitingInput
 from sii_cli.session import watchdog
@@ -89,11 +89,10 @@ class InteractivePrompt:
         self._failure: BaseException | None = None
         self._question: Question | None = None
         self._commands = make_commands()
-        self._beside: set[asyncio.Future[None]] = set()
-        """Commands that are done at once, beside the running round."""
+        self._runner = CommandRunner(self, self._commands, self._worker_ended)
         self._files = FileList()
         completer = make_completer(self._commands, self._files)
-        self._view = View(_open_history(), completer)
+        self._view = View(open_history(), completer)
         self._view.waiting = self._rows_waiting
         self._view.app.key_bindings = make_keys(self, Looks(self._view, lambda: self._session))
         self._view.status = [("class:dim", "  starting")]
@@ -160,7 +159,7 @@ class InteractivePrompt:
         text = self._take_line()
         if not text:
             return
-        if not self._run_at_once(text) and not self._let_wait(text, steer=True):
+        if not self._runner.run_at_once(text) and not self._let_wait(text, steer=True):
             self._enqueue(text)
 
     def submit_later(self) -> None:
@@ -179,12 +178,6 @@ class InteractivePrompt:
             self.put_back(last.text)
         self._waiting.remove(last)
         self._view.refresh()
-
-    def _forget_history(self) -> None:
-        """Keep what is typed from now on in memory alone."""
-        history = self._view.input.history
-        if not isinstance(history, InMemoryHistory):
-            self._view.input.history = InMemoryHistory(history.get_strings())
 
     def go_back(self) -> None:
         """Go back to before one of the user's messages."""
@@ -213,6 +206,11 @@ class InteractivePrompt:
         """The open session; commands that need one run once there is one."""
         assert self._session is not None
         return self._session
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a session yet."""
+        return self._session is not None
 
     @property
     def commands(self) -> SlashCommands:
@@ -289,11 +287,11 @@ class InteractivePrompt:
     async def ask_whether_done(self) -> None:
         """Ask once, at the end of a session that did something, whether its task is done."""
         session = self._session
-        if session is None or not session.asks_whether_done or self.asking:
+        if session is None or not session.sign_off.asks_whether_done or self.asking:
             return
         answer = await self.ask(WHETHER_DONE, "yn")
         if answer is not None:
-            await session.end_task(answer == "y")
+            await session.sign_off.end_task(answer == "y")
 
     # What is typed, in order
 
@@ -312,7 +310,7 @@ class InteractivePrompt:
             text = queued.text
             self._view.refresh()
             if self._commands.is_command(text):
-                await self._run_command(text)
+                await self._runner.run(text)
             elif shell := shell_command(text):
                 command, is_told = shell
                 await self._session.run_command(command, told=is_told)
@@ -327,7 +325,7 @@ class InteractivePrompt:
         if not text.strip():
             return ""
         if self._session is not None and self._session.is_off:
-            self._forget_history()
+            self._view.input.history = in_memory(self._view.input.history)
         self._view.input.history.append_string(text)
         self._view.input.reset()
         return text
@@ -400,47 +398,6 @@ class InteractivePrompt:
             raise NotDone(str(known)) from error
         await self._begin(resumed)
 
-    def _run_at_once(self, text: str) -> bool:
-        """Run a command that does not wait for the round's end; return whether it was one."""
-        given = self._commands.find(text)
-        if given is None or not given.command.at_once:
-            return False
-        if given.command.needs_session and self._session is None:
-            return False
-        done = self._run_given(given)
-        if done is not None:
-            beside = asyncio.ensure_future(done)
-            self._beside.add(beside)
-            beside.add_done_callback(self._beside_ended)
-        return True
-
-    async def _run_command(self, text: str) -> None:
-        given = self._commands.find(text)
-        if given is None:
-            self.session.say(self._commands.refusal(text))
-            return
-        done = self._run_given(given)
-        if done is not None:
-            await done
-
-    def _run_given(self, given: GivenCommand) -> Awaitable[None] | None:
-        try:
-            done = given.command.run(self, given.words)
-        except NotDone as error:
-            self.session.say(str(error))
-            return None
-        return None if done is None else self._until_done(done)
-
-    async def _until_done(self, done: Awaitable[None]) -> None:
-        try:
-            await done
-        except NotDone as error:
-            self.session.say(str(error))
-
-    def _beside_ended(self, beside: asyncio.Future[None]) -> None:
-        self._beside.discard(beside)
-        self._worker_ended(beside)
-
     def _worker_ended(self, worker: asyncio.Future[None]) -> None:
         """End the prompt after a fault, which is shown once the terminal is restored."""
         if not worker.cancelled() and worker.exception() is not None:
@@ -450,14 +407,3 @@ class InteractivePrompt:
     def _forget_hint(self) -> None:
         self._view.hint = ""
         self._view.refresh()
-
-
-def _open_history() -> History:
-    """Return the history kept across sessions, or one in memory where no file can be written."""
-    path = find_home(os.environ) / "history"
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(open_file(path.parent, path.name, flags=os.O_RDWR | os.O_CREAT))
-    except OSError:
-        return InMemoryHistory()
-    return FileHistory(path)

@@ -7,21 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rich.console import RenderableType
 from rich.text import Text
 
 from recordings.conversation.last_round import last_round
 from recordings.conversation.pending import Pending
-from recordings.conversation.rewind import OwnMessage, own_messages
 from recordings.errors import RecordingError
-from recordings.events import Event, ModelResponse, Rewind
-from sandbox.protocol import SandboxError
-from sii_cli import __version__
+from recordings.events import Event, ModelResponse
 from sii_cli.agent.context.budget import Fill, context_length
 from sii_cli.agent.event_channel import Item
 from sii_cli.agent.permissions import MODES
@@ -32,28 +28,28 @@ from sii_cli.config.load import load_settings
 from sii_cli.config.settings import Settings
 from sii_cli.errors import UsageError, explain
 from sii_cli.model.errors import ModelCallFailed
+from sii_cli.model.types import ServedModel
 from sii_cli.prompt.consent import Ask, ask_consent
 from sii_cli.prompt.forgetting import delete, what_goes
+from sii_cli.prompt.going_back import GoingBack
 from sii_cli.prompt.light import recording_light
 from sii_cli.prompt.panel import Panel
 from sii_cli.prompt.permission_dialog import PermissionDialog
+from sii_cli.prompt.readiness import Readiness
 from sii_cli.prompt.rules import rules_lines
-from sii_cli.prompt.server_watch import OTHER_MODEL, is_other_model, wait_for_server
+from sii_cli.prompt.screen import PromptScreen
+from sii_cli.prompt.server_watch import OTHER_MODEL, is_other_model
+from sii_cli.prompt.signing_off import SigningOff
 from sii_cli.prompt.slash import NotDone
+from sii_cli.prompt.status import status_lines
 from sii_cli.prompt.view import View
 from sii_cli.render.activity import FRAME, Activity
-from sii_cli.render.changes import plan_lines
 from sii_cli.render.renderer import EventRenderer
-from sii_cli.render.screen import Painter, TailLine
-from sii_cli.render.wrap import break_line
 from sii_cli.session.attachments import attached_files
-from sii_cli.session.fork_in_place import fork_in_place
 from sii_cli.session.permissions import make_permissions
 from sii_cli.session.resume import ResumedRecording
 from sii_cli.session.session import Session
-from sii_cli.session.sign_off import SignOff
 from sii_cli.text.sanitise import one_line, sanitise
-from sii_cli.workspace.undo import UndoPlan
 
 T = TypeVar("T")
 WAITING = "waiting for the server"
@@ -66,32 +62,6 @@ LONGEST_COPY = 50_000
 LONG_ROUND = 10.0
 """Seconds of a round whose end rings."""
 LOST = " Your message was not answered: Up recalls it."
-
-
-class PromptScreen:
-    """The terminal above the input line."""
-
-    live = True
-
-    def __init__(self, view: View) -> None:
-        self._view = view
-        self._painter = Painter(terminal=True)
-
-    @property
-    def width(self) -> int:
-        """Columns, one less than there are: a full line wraps differently everywhere."""
-        return max(10, self._view.size.columns - 1)
-
-    def print(self, *renderables: RenderableType) -> None:
-        """Append lines; this removes the tail."""
-        self._view.tail = ()
-        self._view.above(self._painter.paint(renderables, self.width))
-
-    def tail(self, lines: Sequence[TailLine]) -> None:
-        """Show what is still growing."""
-        width = self.width
-        self._view.tail = [(dim, break_line(text, width)[0]) for dim, text in lines]
-        self._view.refresh()
 
 
 class PromptSession:
@@ -107,12 +77,9 @@ class PromptSession:
         view.panel = self._panel_rows
         self._session: Session | None = None
         self._round: asyncio.Task[None] | None = None
-        self._watchers: list[asyncio.Task[None]] = []
-        self._server = ("dim", "asking")
-        self._sandbox = ("dim", "starting")
-        self._model = ""
-        self._signed_off_at = 0
-        """Steps that there were when the speaker last said whether the task is done."""
+        self._readiness = Readiness(self._warn, self._show_status, self._served)
+        self.back = GoingBack(self)
+        self.sign_off = SigningOff(self)
         self.dialog = PermissionDialog(view, settings.speaker)
         self.permissions = make_permissions(settings, self.dialog.ask, settings.permissions)
         self._told_break = False
@@ -136,6 +103,21 @@ class PromptSession:
         return self._round is not None
 
     @property
+    def settings(self) -> Settings:
+        """Those in force."""
+        return self._settings
+
+    @property
+    def opened(self) -> Session | None:
+        """The open session."""
+        return self._session
+
+    @property
+    def steps(self) -> int:
+        """Steps of the session."""
+        return self._activity.steps
+
+    @property
     def workspace(self) -> Path:
         """The directory that the model works in."""
         return self._settings.workspace
@@ -153,19 +135,16 @@ class PromptSession:
     async def new(self, resumed: ResumedRecording | None = None) -> None:
         """Open a session instead of the one before; `resumed` is a recording to continue."""
         await self.close()
-        self._activity, self._signed_off_at = Activity(), 0
+        self._activity = Activity()
+        self.sign_off.said_up_to(0)
         self.panel.clear()
-        self._server, self._sandbox = ("dim", "asking"), ("dim", "starting")
         self.permissions = make_permissions(self._settings, self.dialog.ask, self.permissions.mode)
         self._session = await Session.open(
             self._settings, mode="interactive", resumed=resumed, permit=self.permissions
         )
         if resumed is not None:
             await self._show_last_round(resumed.folder)
-        self._watchers = [
-            asyncio.create_task(self._watch_server(self._session)),
-            asyncio.create_task(self._watch_sandbox(self._session)),
-        ]
+        self._readiness.watch(self._session)
         self._show_status()
 
     async def resume(self, flags: Mapping[str, Any], resumed: ResumedRecording) -> None:
@@ -178,11 +157,6 @@ class PromptSession:
         """The user's home, which keeps what they allowed."""
         return self._settings.key_home or self._settings.home
 
-    async def rename(self, name: str, tags: Sequence[str]) -> None:
-        """Give the session a name, and tags. Raises `NotDone`."""
-        await self._sign_off(lambda sign_off: sign_off.rename(name, tags))
-        self._say(f"Named {name}." if name else f"Tagged {', '.join(tags)}.")
-
     async def _show_last_round(self, folder: Path) -> None:
         """Show what was last, as it was, and how full the context is."""
         last = await asyncio.to_thread(last_round, folder)
@@ -193,7 +167,7 @@ class PromptSession:
             self.panel.feed(event)
         self._renderer.finish()
         self._activity.resume(last)
-        self._signed_off_at = last.steps
+        self.sign_off.said_up_to(last.steps)
 
     async def send(
         self, text: str, pending: Pending | None = None, typed: str | None = None
@@ -246,102 +220,6 @@ class PromptSession:
             self._show_status()
         with suppress(asyncio.CancelledError):
             await running
-
-    @property
-    def has_snapshots(self) -> bool:
-        """Whether snapshots of the workspace are taken."""
-        return self._settings.snapshots
-
-    async def plan_undo(self, steps: int | None = None, *, to: int | None = None) -> UndoPlan:
-        """Return what an undo would restore. Raises `NotDone`."""
-        assert self._session is not None
-        return await _or_not_done(self._session.plan_undo(steps, to=to))
-
-    async def plan_redo(self) -> UndoPlan:
-        """Return what taking the last undo back would restore. Raises `NotDone`."""
-        assert self._session is not None
-        return await _or_not_done(self._session.plan_redo())
-
-    def show_plan(self, plan: UndoPlan) -> bool:
-        """Show what goes back; return whether anything does."""
-        self._say(*plan_lines(plan))
-        return bool(plan.differences.changes or plan.differences.more)
-
-    async def run_undo(self, plan: UndoPlan) -> None:
-        """Restore what was planned. Raises `NotDone`."""
-        assert self._session is not None
-        undone = await _or_not_done(self._session.run_undo(plan))
-        missing = undone.back.missing if undone.back else ()
-        gone = [path for path in missing if path not in plan.differences.left]
-        lines = [f"  not restored: {path}" for path in gone[:5]]
-        self._say(f"The workspace is as it was {plan.what}. /redo takes it back.", *lines)
-
-    async def own_messages(self) -> list[OwnMessage]:
-        """Return the human's messages of the session. Raises `NotDone`."""
-        if self._session is None or self._session.folder is None:
-            return []
-        return await _or_not_done(asyncio.to_thread(own_messages, self._session.folder))
-
-    async def rewind(self, message: OwnMessage, why: str, *, files: bool) -> None:
-        """Continue in a fork that ends before a message. Raises `NotDone`."""
-        rewind = Rewind.model_validate(
-            {
-                "by": self._settings.speaker,
-                "message": message.seq,
-                "why": why,
-                "files": files,
-            }
-        )
-        await self._fork(message.seq - 1, rewind)
-
-    async def fork(self) -> None:
-        """Continue in a fork of the whole session. Raises `NotDone`."""
-        await self._fork(None)
-
-    async def _fork(self, at: int | None, rewind: Rewind | None = None) -> None:
-        before = self._session.folder if self._session else None
-        if before is None or (self._session is not None and self._session.is_off):
-            raise NotDone("Nothing is recorded yet that could be forked.")
-        await self.close()
-        forking = asyncio.to_thread(fork_in_place, self._settings, before, at, rewind)
-        try:
-            forked = await _or_not_done(forking)
-        except NotDone:
-            await self.new(ResumedRecording(before))
-            raise
-        await self.new(forked)
-        self._say(f"{before.name} stays as it is; this is its fork {forked.folder.name}.")
-
-    @property
-    def asks_whether_done(self) -> bool:
-        """Whether the speaker is asked at the end: something was done, and nothing said of it."""
-        asks = self._settings.ask_at_exit and self._settings.speaker is not None
-        return asks and not self.busy and self._activity.steps > self._signed_off_at
-
-    async def mark(self, word: str, comment: str, step: int | None) -> None:
-        """Mark a step, or the last one. Raises `NotDone`."""
-        marked = await self._sign_off(lambda sign_off: sign_off.mark(word, comment, step))
-        self._say(f"Step {marked.number} is marked {word}: {one_line(marked.what, 60)}")
-
-    async def end_task(self, done: bool, note: str = "") -> None:
-        """Say whether the task is done. Raises `NotDone`."""
-        await self._sign_off(lambda sign_off: sign_off.end_task(done, note))
-        self._signed_off_at = self._activity.steps
-        self._say("Kept: the task is done." if done else "Kept: the task is not done.")
-
-    async def leave_note(self, note: str) -> None:
-        """Leave words to the next person. Raises `NotDone`."""
-        await self._sign_off(lambda sign_off: sign_off.leave_note(note))
-        self._say("Kept for the next person: `sii reviews` shows it.")
-
-    async def _sign_off(self, say: Callable[[SignOff], T]) -> T:
-        folder = self._session.folder if self._session is not None else None
-        if folder is None:
-            raise NotDone("There is nothing to judge yet: the session begins with a message.")
-        try:
-            return await asyncio.to_thread(say, SignOff(self._settings, folder))
-        except (UsageError, RecordingError) as error:
-            raise NotDone(str(error)) from None
 
     @property
     def is_off(self) -> bool:
@@ -416,21 +294,15 @@ class PromptSession:
     async def status(self) -> None:
         """Print the session's status."""
         parts = await self._session.context_parts() if self._session is not None else {}
-        settings, usage = self._settings, self._activity.usage
-        rows = {
-            "version": __version__,
+        facts = {
             "session": self.recorded or "begins with the first message",
-            "recording": str(self._session.folder or "–") if self._session else "–",
-            "workspace": str(settings.workspace),
-            "server": f"{settings.base_url} · {self._server[1]}",
-            "model": self._model or "–",
-            "sandbox": f"{settings.sandbox} · {settings.image} · {self._sandbox[1]}",
-            "steps": str(self._activity.steps),
-            "tokens": f"{usage.prompt_tokens:,} read, {usage.completion_tokens:,} written",
-            "context": self._context(),
+            "recording": str(self.folder or "–"),
+            "server": f"{self._settings.base_url} · {self._readiness.server[1]}",
+            "model": self._readiness.model or "–",
+            "sandbox": self._readiness.sandbox[1],
         }
-        filled = (f"  {part:<15} {count:>9,}" for part, count in parts.items())
-        self._say(*(f"{name:<10} {value}" for name, value in rows.items()), *filled)
+        context = self._session.context if self._session else None
+        self._say(*status_lines(self._settings, self._activity, facts, context, parts))
 
     def copy(self) -> None:
         """Put the last answer on the clipboard of the terminal, also of one over SSH."""
@@ -443,22 +315,13 @@ class PromptSession:
             self._view.copy(answer)
             self._say("Copied, if the terminal allows it (OSC 52).")
 
-    def _context(self) -> str:
-        context = self._session.context if self._session else None
-        if context is None:
-            return "–"
-        rest = "" if context.context.compact else ", compact is off"
-        kept = f"{context.budget.answer:,} kept for an answer"
-        return f"{context.fill} · {kept} · counted by {context.context.counted_by}{rest}"
-
     def say(self, *lines: str) -> None:
         """Print lines of sii, after an empty one."""
         self._say(*lines)
 
     async def close(self) -> None:
         """End the session."""
-        for watcher in self._watchers:
-            watcher.cancel()
+        self._readiness.stop()
         if self._session is not None:
             session, self._session = self._session, None
             await session.close()
@@ -504,34 +367,12 @@ class PromptSession:
             self._show_status()
             await asyncio.sleep(FRAME)
 
-    async def _watch_server(self, session: Session) -> None:
-        try:
-            served = await wait_for_server(session, self._no_server)
-        except ModelCallFailed as error:
-            self._no_server(str(error))
-        else:
-            self._server = ("dim", "ready")
-            self._model = one_line(served.name, 60)
-            length = context_length(self._settings.context_length, served.context_length, None)
-            self._activity.fill = Fill(self._activity.fill.used, length, exact=True)
-            self._departs = session.departures
-            self._say(*session.notes(served), style="yellow")
-        self._show_status()
-
-    def _no_server(self, why: str) -> None:
-        self._server = ("error", "not usable")
-        self._say(why, style="yellow")
-        self._show_status()
-
-    async def _watch_sandbox(self, session: Session) -> None:
-        try:
-            await session.sandbox()
-        except (SandboxError, RecordingError) as error:
-            self._sandbox = ("error", "not usable")
-            self._say(str(error), style="yellow")
-        else:
-            self._sandbox = ("dim", "ready")
-        self._show_status()
+    def _served(self, session: Session, served: ServedModel) -> None:
+        """Show what the server serves."""
+        length = context_length(self._settings.context_length, served.context_length, None)
+        self._activity.fill = Fill(self._activity.fill.used, length, exact=True)
+        self._departs = session.departures
+        self._say(*session.notes(served), style="yellow")
 
     def _panel_rows(self, width: int) -> Sequence[str]:
         jobs = self._session.jobs() if self._session else []
@@ -542,11 +383,13 @@ class PromptSession:
         self._view.running = f"{line}  (Esc interrupts)" if line else ""
 
     def _show_status(self) -> None:
-        model = self._model or one_line(self._settings.model or self._settings.base_url, 60)
+        model = self._readiness.model or one_line(
+            self._settings.model or self._settings.base_url, 60
+        )
         parts = [
             ("class:dim", f"  {model}"),
-            (f"class:{self._server[0]}", f" · server {self._server[1]}"),
-            (f"class:{self._sandbox[0]}", f" · sandbox {self._sandbox[1]}"),
+            (f"class:{self._readiness.server[0]}", f" · server {self._readiness.server[1]}"),
+            (f"class:{self._readiness.sandbox[0]}", f" · sandbox {self._readiness.sandbox[1]}"),
         ]
         if self.permissions.mode == "ask":
             parts.append(("class:warning", " · asks before changes"))
@@ -565,17 +408,9 @@ class PromptSession:
         self._view.status = list(parts)
         self._view.refresh()
 
+    def _warn(self, text: str) -> None:
+        self._say(text, style="yellow")
+
     def _say(self, *lines: str, style: str = "dim") -> None:
         if lines:
             self._screen.print(Text(""), *(Text(sanitise(line), style) for line in lines))
-
-
-async def _or_not_done(work: Awaitable[T]) -> T:
-    """Do the work; a known failure is raised as `NotDone`."""
-    try:
-        return await work
-    except Exception as error:
-        known = explain(error)
-        if known is None:
-            raise
-        raise NotDone(str(known)) from error

@@ -63,6 +63,11 @@ class SlashPrompt(Protocol):
         ...
 
     @property
+    def is_open(self) -> bool:
+        """Whether there is a session yet."""
+        ...
+
+    @property
     def commands(self) -> SlashCommands:
         """The commands that can be given."""
         ...

@@ -17,19 +17,19 @@ _REASONS = {"w": "wrong", "u": "unclear", "t": "trying"}
 
 
 async def _undo(prompt: SlashPrompt, words: str) -> None:
-    plan = await prompt.session.plan_undo(int(words) if words else None)
-    if prompt.session.show_plan(plan) and await prompt.ask(_SURE, "y"):
-        await prompt.session.run_undo(plan)
+    plan = await prompt.session.back.plan_undo(int(words) if words else None)
+    if prompt.session.back.show_plan(plan) and await prompt.ask(_SURE, "y"):
+        await prompt.session.back.run_undo(plan)
 
 
 async def _redo(prompt: SlashPrompt, words: str) -> None:
-    plan = await prompt.session.plan_redo()
-    if prompt.session.show_plan(plan) and await prompt.ask(_SURE, "y"):
-        await prompt.session.run_undo(plan)
+    plan = await prompt.session.back.plan_redo()
+    if prompt.session.back.show_plan(plan) and await prompt.ask(_SURE, "y"):
+        await prompt.session.back.run_undo(plan)
 
 
 async def _rewind(prompt: SlashPrompt, words: str) -> None:
-    messages = await prompt.session.own_messages()
+    messages = await prompt.session.back.own_messages()
     if not messages:
         raise NotDone("There is no message of yours to go back to.")
     picked = await prompt.pick("Go back to before a message", [_row(one) for one in messages])
@@ -37,9 +37,9 @@ async def _rewind(prompt: SlashPrompt, words: str) -> None:
         return
     message = next(one for one in messages if str(one.seq) == picked)
     plan = None
-    if prompt.session.has_snapshots:
-        plan = await prompt.session.plan_undo(to=message.step)
-        prompt.session.show_plan(plan)
+    if prompt.session.back.has_snapshots:
+        plan = await prompt.session.back.plan_undo(to=message.step)
+        prompt.session.back.show_plan(plan)
     keys = "bcf" if plan is not None else "c"
     what = await prompt.ask(_WHAT if plan is not None else _WHAT_ALONE, keys)
     if what is None:
@@ -48,9 +48,9 @@ async def _rewind(prompt: SlashPrompt, words: str) -> None:
     if what != "f" and why is None:
         return
     if plan is not None and what != "c":
-        await prompt.session.run_undo(plan)
+        await prompt.session.back.run_undo(plan)
     if why is not None:
-        await prompt.session.rewind(message, _REASONS[why], files=what == "b")
+        await prompt.session.back.rewind(message, _REASONS[why], files=what == "b")
         prompt.put_back(message.text)
 
 
@@ -64,7 +64,7 @@ def _row(message: OwnMessage) -> tuple[str, str, str]:
 
 
 async def _fork(prompt: SlashPrompt, words: str) -> None:
-    await prompt.session.fork()
+    await prompt.session.back.fork()
 
 
 UNDO = SlashCommand(

@@ -25,7 +25,7 @@ async def _resume(prompt: SlashPrompt, words: str) -> None:
 async def _rename(prompt: SlashPrompt, words: str) -> None:
     parts = words.split()
     tags = [part[1:] for part in parts if part.startswith("#") and len(part) > 1]
-    await prompt.session.rename(" ".join(part for part in parts if part[0] != "#"), tags)
+    await prompt.session.sign_off.rename(" ".join(part for part in parts if part[0] != "#"), tags)
 
 
 async def _exit(prompt: SlashPrompt, words: str) -> None:

@@ -15,17 +15,17 @@ async def _mark(prompt: SlashPrompt, words: str) -> None:
     match = _MARK.fullmatch(words)
     assert match is not None
     step = int(match["step"]) if match["step"] else None
-    await prompt.session.mark(match["word"], match["comment"] or "", step)
+    await prompt.session.sign_off.mark(match["word"], match["comment"] or "", step)
 
 
 async def _done(prompt: SlashPrompt, words: str) -> None:
     match = _DONE.fullmatch(words)
     assert match is not None
-    await prompt.session.end_task(match["no"] is None, match["note"])
+    await prompt.session.sign_off.end_task(match["no"] is None, match["note"])
 
 
 async def _note(prompt: SlashPrompt, words: str) -> None:
-    await prompt.session.leave_note(words)
+    await prompt.session.sign_off.leave_note(words)
 
 
 MARK = SlashCommand(

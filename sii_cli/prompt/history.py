@@ -1,0 +1,28 @@
+"""The history of the input line."""
+
+from __future__ import annotations
+
+import os
+
+from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+
+from recordings.storage.opening import open_file
+from sii_cli.config.settings import find_home
+
+
+def open_history() -> History:
+    """Return the history kept across sessions, or one in memory where no file can be written."""
+    path = find_home(os.environ) / "history"
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(open_file(path.parent, path.name, flags=os.O_RDWR | os.O_CREAT))
+    except OSError:
+        return InMemoryHistory()
+    return FileHistory(path)
+
+
+def in_memory(history: History) -> InMemoryHistory:
+    """Return a history that keeps what is typed from now on in memory alone."""
+    if isinstance(history, InMemoryHistory):
+        return history
+    return InMemoryHistory(history.get_strings())
