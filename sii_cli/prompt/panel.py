@@ -9,19 +9,20 @@ from recordings.events import Event, FileChange, Observation, Snapshot
 from sandbox.protocol import Job
 from sii_cli.agent.event_channel import Item
 from sii_cli.render.changes import change_words
-from sii_cli.render.observations import todo_lines
+from sii_cli.render.observations import TODO_MARKS, todo_lines
 from sii_cli.render.wrap import cut
 from sii_cli.text.sanitise import one_line
 from tools.command_text import job_state
 
 Tab = Literal["todos", "jobs", "changes"]
 TABS: tuple[Tab, ...] = ("todos", "jobs", "changes")
+DONE = TODO_MARKS["done"]
 MAX_ROWS = 8
 """Rows of the panel, its title included."""
 
 
 class Panel:
-    """Follows the items of a session. The list of tasks is shown unasked, while there is one."""
+    """Follows the items of a session. The list of tasks is shown unasked while one is open."""
 
     def __init__(self) -> None:
         self.tab: Tab | None = "todos"
@@ -59,7 +60,7 @@ class Panel:
         if self.tab is None:
             return []
         lines, nothing = self._lines(self.tab, jobs)
-        if not lines and not self._asked:
+        if not self._asked and all(line.startswith(DONE) for line in lines):
             return []
         title = " · ".join(f"[{tab}]" if tab == self.tab else tab for tab in TABS)
         rows = [f"{title} (Ctrl-T)", *_most(lines, MAX_ROWS - 1)] if lines else [title, nothing]

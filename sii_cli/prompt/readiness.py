@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from recordings.errors import RecordingError
 from sandbox.protocol import SandboxError
@@ -41,6 +41,11 @@ class Readiness:
             asyncio.create_task(self._watch_server(session)),
             asyncio.create_task(self._watch_sandbox(session)),
         ]
+
+    def states(self) -> Iterator[State]:
+        """Yield both as they are shown: `("dim", "server ready")`."""
+        yield self.server[0], f"server {self.server[1]}"
+        yield self.sandbox[0], f"sandbox {self.sandbox[1]}"
 
     def stop(self) -> None:
         """Wait no more."""

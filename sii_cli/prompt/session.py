@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,7 +32,6 @@ from sii_cli.model.types import ServedModel
 from sii_cli.prompt.consent import Ask, ask_consent
 from sii_cli.prompt.forgetting import delete, what_goes
 from sii_cli.prompt.going_back import GoingBack
-from sii_cli.prompt.light import recording_light
 from sii_cli.prompt.panel import Panel
 from sii_cli.prompt.permission_dialog import PermissionDialog
 from sii_cli.prompt.readiness import Readiness
@@ -41,7 +40,7 @@ from sii_cli.prompt.screen import PromptScreen
 from sii_cli.prompt.server_watch import OTHER_MODEL, is_other_model
 from sii_cli.prompt.signing_off import SigningOff
 from sii_cli.prompt.slash import NotDone
-from sii_cli.prompt.status import status_lines
+from sii_cli.prompt.status import StyledText, status_bar, status_rows
 from sii_cli.prompt.view import View
 from sii_cli.render.activity import FRAME, Activity
 from sii_cli.render.renderer import EventRenderer
@@ -302,7 +301,7 @@ class PromptSession:
             "sandbox": self._readiness.sandbox[1],
         }
         context = self._session.context if self._session else None
-        self._say(*status_lines(self._settings, self._activity, facts, context, parts))
+        self.say_rows(status_rows(self._settings, self._activity, facts, context, parts))
 
     def copy(self) -> None:
         """Put the last answer on the clipboard of the terminal, also of one over SSH."""
@@ -318,6 +317,17 @@ class PromptSession:
     def say(self, *lines: str) -> None:
         """Print lines of sii, after an empty one."""
         self._say(*lines)
+
+    def say_rows(self, rows: Iterable[tuple[str, str]]) -> None:
+        """Print rows of a name and a text; a long text is broken below itself."""
+        from rich.table import Table
+
+        table = Table.grid(padding=(0, 1))
+        table.add_column(no_wrap=True)
+        table.add_column()
+        for row in rows:
+            table.add_row(*(Text(sanitise(cell), "dim") for cell in row))
+        self._screen.print(Text(""), table)
 
     async def close(self) -> None:
         """End the session."""
@@ -386,27 +396,27 @@ class PromptSession:
         model = self._readiness.model or one_line(
             self._settings.model or self._settings.base_url, 60
         )
-        parts = [
-            ("class:dim", f"  {model}"),
-            (f"class:{self._readiness.server[0]}", f" · server {self._readiness.server[1]}"),
-            (f"class:{self._readiness.sandbox[0]}", f" · sandbox {self._readiness.sandbox[1]}"),
-        ]
-        if self.permissions.mode == "ask":
-            parts.append(("class:warning", " · asks before changes"))
-        if self.is_off:
-            parts.append(("class:warning", " · ○ not recorded"))
-        if self._departs:
-            parts.append(("class:error", f" · departs: {', '.join(self._departs)}"))
         if self._session is not None and self._session.context is not None:
             self._activity.fill = self._session.context.fill
-        room = self._view.size.columns - sum(len(text) for _, text in parts) - len(" · ")
-        if tokens := self._activity.tokens(room):
-            parts.append(("class:dim", f" · {tokens}"))
-        room = self._view.size.columns - sum(len(text) for _, text in parts) - 1
-        if not self.is_off:
-            parts.append(("class:dim", recording_light(self._settings.home, room)))
-        self._view.status = list(parts)
+        bar = status_bar(
+            self._view.size.columns,
+            model,
+            self._readiness.states(),
+            self._marks(),
+            self._activity.tokens,
+            None if self.is_off else self._settings.home,
+        )
+        self._view.status = [*bar]
         self._view.refresh()
+
+    def _marks(self) -> Iterator[StyledText]:
+        """Yield what is not as usual."""
+        if self.permissions.mode == "ask":
+            yield "warning", "asks before changes"
+        if self.is_off:
+            yield "warning", "○ not recorded"
+        if self._departs:
+            yield "error", f"departs: {', '.join(self._departs)}"
 
     def _warn(self, text: str) -> None:
         self._say(text, style="yellow")

@@ -23,7 +23,7 @@ KEYS = {
     "@, @@": "name a file or a folder of the workspace; @@ attaches the file, or #20-45 of it",
     "!CMD, !!CMD": "run a command in the sandbox; with !! the model does not read of it",
     "Up, Ctrl-R": "recall, search the history",
-    "Ctrl-T, Ctrl-O": "next panel (tasks, jobs, changes); show what is folded",
+    "Ctrl-T, Ctrl-O": "next panel (todos, jobs, changes); show what is folded",
     "Ctrl-G, Ctrl-Z": "edit the line in $EDITOR; suspend",
     "Shift-Tab": "ask before calls that may change something, or permit them (auto)",
 }
@@ -163,11 +163,10 @@ class SlashCommands:
         takes = self._commands[name].words.takes
         return f"Not done: {name} takes {takes} behind it. It was not sent to the model either."
 
-    def help_lines(self) -> list[str]:
-        """Return what `/help` shows."""
+    def help_rows(self) -> list[tuple[str, str]]:
+        """Return what `/help` shows: keys and commands, and what each does."""
         commands = ((name, command.help) for name, command in self._commands.items())
-        rows = [*KEYS.items(), ("", ""), *commands]
-        return [f"  {name:<18} {what}".rstrip() for name, what in rows]
+        return [*KEYS.items(), ("", ""), *commands]
 
     def beginning_with(self, text: str) -> Iterator[tuple[str, SlashCommand]]:
         """Yield the commands, by name, that a line may become."""

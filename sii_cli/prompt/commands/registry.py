@@ -11,7 +11,7 @@ from sii_cli.prompt.slash import SlashCommand, SlashCommands, SlashPrompt
 
 
 def _help(prompt: SlashPrompt, words: str) -> None:
-    prompt.session.say(*prompt.commands.help_lines())
+    prompt.session.say_rows(prompt.commands.help_rows())
 
 
 COMMANDS = {

@@ -24,7 +24,7 @@ main()
 """
 
 
-def start(tmp_path: Path, *wrapped: str) -> Terminal:
+def start(tmp_path: Path, *wrapped: str, ready: str = "sandbox ready", **size: int) -> Terminal:
     """`sii` with a model that keeps a list of tasks and prints a hundred lines."""
     editor = tmp_path / "editor"
     editor.write_text("#!/bin/sh\nprintf 'edited text' > \"$1\"\n")
@@ -34,8 +34,9 @@ def start(tmp_path: Path, *wrapped: str) -> Terminal:
         [*wrapped, sys.executable, "-c", PROMPT, "tasks"],
         cwd=tmp_path / "workspace",
         env={"SII_HOME": str(tmp_path / "home"), "VISUAL": str(editor)},
+        **size,
     )
-    terminal.wait_for("sandbox ready")
+    terminal.wait_for(ready)
     return terminal
 
 
@@ -107,3 +108,16 @@ def test_the_end_of_a_long_round_rings(prompt: Terminal) -> None:
     work(prompt)
     prompt.pump(0.3)
     assert prompt.raw.count(b"\x07\x1b]9;sii: the round has ended\x1b\\") == 1
+
+
+def test_a_narrow_window_keeps_the_fill_and_breaks_help_below_itself(tmp_path: Path) -> None:
+    narrow = start(tmp_path, ready="  scripted · ●", rows=20, columns=40)
+    work(narrow)
+    narrow.wait_for("15 tokens (0 %)")
+    assert narrow.lines()[-1].startswith("  scripted · 15 tokens")
+    narrow.send("/help" + ENTER)
+    narrow.wait_for("/exit          leave")
+    assert "/resume        resume another session:\n               chosen from" in (
+        narrow.everything()
+    )
+    narrow.child.close(force=True)
