@@ -171,6 +171,7 @@ class Settings:
     )
     seed: Integer | None = _setting(None, "Sampling seed.")
     enable_thinking: Switch | None = _setting(None, "Whether the model thinks before it answers.")
+    editing: Literal["emacs", "vi"] = _setting("emacs", "Whose keys edit the prompt's line.", FILES)
     bell: Switch = _setting(True, "Whether the prompt rings when a long round ends.", FILES)
     show_thinking: Switch = _setting(
         False, "Whether the prompt leaves thoughts on the screen; else one line of each is left."

@@ -25,6 +25,7 @@ from sii_cli.prompt.commands.registry import make_commands
 from sii_cli.prompt.completion import make_completer
 from sii_cli.prompt.files import FileList
 from sii_cli.prompt.history import in_memory, open_history
+from sii_cli.prompt.key_file import read_key_file, replace_keys
 from sii_cli.prompt.keys import make_keys
 from sii_cli.prompt.looks import Looks
 from sii_cli.prompt.own_commands import find_own_commands
@@ -94,7 +95,8 @@ class InteractivePrompt:
         completer = make_completer(self._commands, self._files)
         self._view = View(open_history(), completer)
         self._view.waiting = self._rows_waiting
-        self._view.app.key_bindings = make_keys(self, Looks(self._view, lambda: self._session))
+        keys = make_keys(self, Looks(self._view, lambda: self._session))
+        self._view.app.key_bindings = replace_keys(keys, read_key_file(find_home(os.environ)))
         self._view.status = [("class:dim", "  starting")]
 
     async def run(self) -> int:

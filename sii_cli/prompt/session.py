@@ -92,6 +92,7 @@ class PromptSession:
         """Read the settings and open the first session. Raises `UsageError`."""
         opened = cls(view, await asyncio.to_thread(load_settings, flags, os.environ))
         start_debug_log(opened._settings)
+        view.edit_as(opened._settings.editing)
         opened._say(*opened._settings.notes, style="yellow")
         await opened.new(resumed)
         return opened

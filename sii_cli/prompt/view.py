@@ -9,11 +9,13 @@ import os
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
+from typing import Literal
 
 from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import Completer
 from prompt_toolkit.data_structures import Point, Size
+from prompt_toolkit.enums import EditingMode
 from prompt_toolkit.filters import Condition, has_completions
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.history import History
@@ -126,6 +128,10 @@ class View:
     def refresh(self) -> None:
         """Draw again, soon."""
         self.app.invalidate()
+
+    def edit_as(self, editor: Literal["emacs", "vi"]) -> None:
+        """Edit the line with the keys of one of these."""
+        self.app.editing_mode = EditingMode.VI if editor == "vi" else EditingMode.EMACS
 
     def alert(self, said: str) -> None:
         """Ring, and have the terminal show a notice where it can (OSC 9)."""

@@ -121,3 +121,21 @@ def test_a_narrow_window_keeps_the_fill_and_breaks_help_below_itself(tmp_path: P
         narrow.everything()
     )
     narrow.child.close(force=True)
+
+
+def test_the_user_chooses_keys_and_editor(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "keys.toml").write_text('"c-t" = "f2"\n')
+    (home / "config.toml").write_text('editing = "vi"\n')
+    prompt = start(tmp_path)
+    prompt.send("helo" + ESC)
+    prompt.pump(0.3)
+    prompt.send("il" + ESC)  # vi: insert before the last character
+    prompt.wait_for("› hello")
+    prompt.send("ddi")
+    prompt.wait_for("hello", gone=True)
+    work(prompt)
+    prompt.send("\x1bOQ")  # F2
+    prompt.wait_for("There are no jobs.")
+    prompt.child.close(force=True)

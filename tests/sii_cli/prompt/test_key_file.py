@@ -1,0 +1,64 @@
+"""The user's own keys: what `keys.toml` says holds, and what is wrong in it is a sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.keys import Keys
+
+from sii_cli.errors import UsageError
+from sii_cli.prompt.key_file import read_key_file, replace_keys
+
+
+def bindings() -> KeyBindings:
+    keys = KeyBindings()
+
+    @keys.add("c-t")
+    def turn(event: KeyPressEvent) -> None: ...
+
+    @keys.add("escape", "enter", eager=True)
+    def queue(event: KeyPressEvent) -> None: ...
+
+    return keys
+
+
+def written(home: Path, text: str) -> Path:
+    (home / "keys.toml").write_text(text)
+    return home
+
+
+def test_a_key_takes_the_place_of_another_and_the_rest_stays(tmp_path: Path) -> None:
+    home = written(tmp_path, '"c-t" = "c-x f2"\n')
+    before = bindings()
+    after = replace_keys(before, read_key_file(home))
+    assert [one.keys for one in after.bindings] == [
+        (Keys.ControlX, Keys.F2),
+        (Keys.Escape, Keys.ControlM),
+    ]
+    assert [one.handler for one in after.bindings] == [one.handler for one in before.bindings]
+    assert after.bindings[1].eager()
+
+
+def test_without_a_file_nothing_changes(tmp_path: Path) -> None:
+    assert read_key_file(tmp_path) == {}
+    kept = replace_keys(bindings(), {}).bindings
+    assert [one.keys for one in kept] == [one.keys for one in bindings().bindings]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('"c-t" = "ctrl-2"\n', "'ctrl-2' is not a key"),
+        ('"c-t" = ""\n', "'' is not a key"),
+        ('"f9" = "f2"\n', "f9 does nothing at the prompt"),
+        ('"c-t = 1\n', "is not valid TOML"),
+        ('"c-t" = "\\u001b[2J"\n', "is not a key"),
+    ],
+)
+def test_what_is_wrong_is_said_with_the_key(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        replace_keys(bindings(), read_key_file(written(tmp_path, text)))
+    assert says in str(raised.value)
+    assert "\x1b" not in str(raised.value)
