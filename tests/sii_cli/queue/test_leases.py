@@ -6,6 +6,7 @@ import random
 import sqlite3
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
@@ -121,14 +122,29 @@ PEOPLE, ITEMS = 4, 2_500
 
 
 def test_no_lease_is_given_twice_in_ten_thousand_races(tmp_path: Path) -> None:
-    with ProcessPoolExecutor(PEOPLE, get_context("spawn")) as processes:
+    context = get_context("spawn")
+    ready = context.Barrier(PEOPLE)
+    with ProcessPoolExecutor(
+        PEOPLE, context, initializer=share_barrier, initargs=(ready,)
+    ) as processes:
         taken = list(processes.map(take_all, [(tmp_path, name) for name in range(PEOPLE)]))
     assert len([one for mine in taken for one in mine]) == ITEMS
     assert len(set().union(*taken)) == ITEMS
     assert all(taken), "each process takes some, else they did not race"
 
 
+_barrier: Barrier | None = None
+
+
+def share_barrier(barrier: Barrier) -> None:
+    """Keep, in a process of the pool, what lets all begin at the same time."""
+    global _barrier
+    _barrier = barrier
+
+
 def take_all(task: tuple[Path, int]) -> list[int]:
+    assert _barrier is not None
+    _barrier.wait(60)
     home, person = task
     items = list(range(ITEMS))
     random.Random(person).shuffle(items)

@@ -236,7 +236,7 @@ def test_a_reader_that_goes_away_ends_the_session_in_order(shell: Shell) -> None
     assert process.stdout is not None
     process.stdout.readline()
     process.stdout.close()
-    assert process.wait(20) == 1
+    assert process.wait(20) == 141
     assert process.stderr is not None
     assert process.stderr.read() == b""
     (folder,) = (shell.home / "recordings").iterdir()
