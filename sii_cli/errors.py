@@ -5,6 +5,7 @@ SiiError                        1
 ├── ModelCallFailed             4  sii_cli.model.errors
 │   ├── ModelCallRefused        1  sii_cli.model.errors
 │   └── PromptTooLong           3  sii_cli.model.errors
+├── NotDone                     1  sii_cli.prompt.slash
 ├── ServeFailed                 4  sii_cli.model_server.server
 ├── SourceRefused               1  sii_cli.queries.workspaces.errors
 │   └── GitFailed               1  sii_cli.queries.workspaces.errors

@@ -57,7 +57,7 @@ def started(
     max_bytes: int,
     remote: bool = False,
     stdin: IO[bytes] | None = None,
-    seconds: float = SECONDS,
+    seconds: float | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run git while the caller reads its output; kill it at the end. Raises `GitFailed`."""
     program = find_program("git")
@@ -76,7 +76,7 @@ def started(
         )
         try:
             _limit(process.pid, max_bytes)
-            with _time_limit(process, seconds):
+            with _time_limit(process, SECONDS if seconds is None else seconds):
                 yield process
                 process.wait()
         finally:
