@@ -52,7 +52,8 @@ def prompt(tmp_path: Path, home: Path) -> Iterator[Prompt]:
         argv = [sys.executable, "-m", "tests.sii_cli.scripted_sii", script, *arguments]
         terminal = Terminal(argv, cwd=tmp_path / "workspace", env={"SII_HOME": str(home)}, **size)
         started.append(terminal)
-        terminal.wait_for("sandbox read")
+        narrow = size.get("columns", 100) < 60
+        terminal.wait_for("  scripted · ●" if narrow else "sandbox ready")
         return terminal
 
     yield start

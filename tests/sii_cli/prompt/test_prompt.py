@@ -269,7 +269,7 @@ def test_slash_commands(prompt: Prompt, home: Path) -> None:
     terminal.send("/")
     terminal.wait_for("begin a new session")
     terminal.send("help" + ENTER)
-    terminal.wait_for("Alt-Enter          while a round runs")
+    terminal.wait_for("Alt-Enter      while a round runs")
     terminal.send("/nonsense" + ENTER)
     terminal.wait_for("There is no command /nonsense")
     terminal.send("/undo x" + ENTER)
