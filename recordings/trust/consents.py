@@ -6,9 +6,7 @@ done and whatever is answered later.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
 import time
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -21,7 +19,8 @@ from recordings.errors import MALFORMED, UNREADABLE, RecordingError
 from recordings.storage.files import failure
 from recordings.storage.lines import parse_line
 from recordings.storage.log import read_lines
-from recordings.storage.opening import open_file, read_file
+from recordings.storage.opening import read_file
+from recordings.trust.append import append_line
 
 CONSENTS = "consents.jsonl"
 _LARGEST = 16 << 20
@@ -125,12 +124,6 @@ def _lines(home: Path) -> list[dict[str, Any]]:
 def _append(home: Path, line: dict[str, Any]) -> None:
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fd = open_file(home, CONSENTS, flags=os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX)
-            os.write(fd, orjson.dumps(line) + b"\n")
-            os.fsync(fd)
-        finally:
-            os.close(fd)
     except OSError as error:
         raise failure(home / CONSENTS, error) from error
+    append_line(home, CONSENTS, line)

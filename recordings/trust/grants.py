@@ -6,8 +6,6 @@ proof, so a foreign line has no effect.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +13,8 @@ from typing import Literal
 
 import orjson
 
-from recordings.storage.files import failure
-from recordings.storage.opening import open_file, read_file
+from recordings.storage.opening import read_file
+from recordings.trust.append import append_line
 from recordings.trust.home_key import find_key, home_key
 
 GRANTS = "grants.jsonl"
@@ -68,16 +66,7 @@ def grant(home: Path, kind: GrantKind, name: str, sha256: str) -> None:
         "time": round(time.time(), 3),
         "proof": home_key(home).prove("grant", kind, name, sha256),
     }
-    try:
-        fd = open_file(home, GRANTS, flags=os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX)
-            os.write(fd, orjson.dumps(line) + b"\n")
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-    except OSError as error:
-        raise failure(home / GRANTS, error) from error
+    append_line(home, GRANTS, line)
 
 
 def _lines(home: Path) -> list[bytes]:

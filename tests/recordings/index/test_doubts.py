@@ -24,7 +24,7 @@ TAKEN = (
     "git -C repo cherry-pick 3f2a9bc",
     "cat .git/packed-refs",
     "pip download ledger==2.0 --no-deps",
-    "curl https://pypi.org/simple/ledger/",
+    "curl https://packages.example.org/simple/ledger/",
 )
 HONEST = (
     "git log --oneline -5",
