@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, Unpack
 
@@ -143,13 +144,17 @@ class ReviewQueue:
                 self._leave(waiting.folder)
         return None
 
-    def _ordered(self) -> list[QueueEntry[_Waiting]]:
+    def _ordered(self) -> Iterator[QueueEntry[_Waiting]]:
+        """Yield what waits, in order; only as much is sorted as is asked for."""
         held, skipped = self._leases.held(REVIEW), self._leases.skipped(REVIEW, self._reviewer)
-        found = in_order(self._entries, self._reviewer, held=held, skipped=skipped)
-        own = [one for one in found if self._reviewer in held.get(one.id, ())]
-        gold = [one for one in found if one.work.wanted == EVERYBODY and one not in own]
-        others = [one for one in found if one.work.wanted < EVERYBODY and one not in own]
-        return own + mixed(others, gold, self._protocol.gold_share, self._given)
+        mine = {name for name, holders in held.items() if self._reviewer in holders}
+        own, gold, others = [], [], []
+        for one in self._entries:
+            kind = own if one.id in mine else gold if one.work.wanted == EVERYBODY else others
+            kind.append(one)
+        order = partial(in_order, person=self._reviewer, held=held, skipped=skipped)
+        yield from order(own)
+        yield from mixed(order(others), order(gold), self._protocol.gold_share, self._given)
 
     def _look(self, *, again: bool = False) -> bool:
         """Look for recordings, if that was long ago or is asked for; return whether it was done."""
@@ -161,7 +166,9 @@ class ReviewQueue:
         return True
 
     def _leave(self, folder: Path) -> None:
-        self._entries = [one for one in self._entries if one.work.folder != folder]
+        self._entries = [
+            one for one in self._entries if one.id != folder.name or one.work.folder != folder
+        ]
 
     def _waiting(self) -> Iterator[QueueEntry[_Waiting]]:
         """Yield the recordings that wait for the reviewer, as the index knows them."""

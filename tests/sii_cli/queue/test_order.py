@@ -54,6 +54,6 @@ def test_gold_is_mixed_in_at_its_share() -> None:
     found = [one.id for one in mixed(ENTRIES[:20], gold, 0.1, given=0)]
     assert [found.index(f"g{number}") for number in (0, 1)] == [9, 19]
     assert "g2" not in found
-    assert mixed(ENTRIES[:20], gold, 0.1, given=9)[0] == gold[0]
-    assert mixed(ENTRIES, gold, 0.0, given=0) == ENTRIES
-    assert mixed(ENTRIES, [], 0.1, given=0) == ENTRIES
+    assert next(mixed(ENTRIES[:20], gold, 0.1, given=9)) == gold[0]
+    assert list(mixed(ENTRIES, gold, 0.0, given=0)) == ENTRIES
+    assert list(mixed(ENTRIES, [], 0.1, given=0)) == ENTRIES
