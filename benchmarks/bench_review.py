@@ -27,6 +27,7 @@ from recordings.events import RoundEnd
 from recordings.reviews.protocol import DEFAULT_PROTOCOL
 from recordings.store.store import RecordingStore
 from recordings.trust.first_start import working_key
+from sii_cli.queue.order import QueueEntry, in_order
 from sii_cli.review.queue import ReviewQueue
 from tests.planted_faults import plant
 from tests.recordings.recording_sessions import record_session
@@ -86,11 +87,14 @@ class KeyedReviewer:
             self.wait(READY)
 
     def computed(self) -> float:
-        """Return the CPU seconds of the process so far: a busy machine does not change them."""
-        fields = (
-            Path(f"/proc/{self.terminal.child.pid}/stat").read_text().rpartition(")")[2].split()
-        )
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Return the CPU seconds of the process so far."""
+        return computed_by(self.terminal)
+
+
+def computed_by(terminal: Terminal) -> float:
+    """Return the CPU seconds of a process so far: a busy machine changes them less."""
+    fields = Path(f"/proc/{terminal.child.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def review_items(count: int) -> tuple[float, float, float, float]:
@@ -127,19 +131,21 @@ def record_long(home: Path, steps: int, megabytes: float) -> None:
         session.recorder.close()
 
 
-def open_long(home: Path) -> tuple[float, float]:
-    """Return the seconds from `sii review` to its first content, and until keys act."""
+def open_long(home: Path) -> tuple[float, float, float]:
+    """Return the seconds from `sii review` to its first content, those of them that it computed,
+    and the seconds until keys act.
+    """
     env = {"SII_HOME": str(home), "SII_SPEAKER": "ada"}
     argv = [sys.executable, "-m", "sii_cli.main", "review", "last"]
     began = time.perf_counter()
     terminal = Terminal(argv, cwd=home, env=env)
     terminal.wait_for("TASK", patience=_PATIENCE)
-    first = time.perf_counter() - began
+    first, computed = time.perf_counter() - began, computed_by(terminal)
     terminal.wait_for(READY, patience=_PATIENCE)
     whole = time.perf_counter() - began
     terminal.send("q")
     terminal.exit_code()
-    return first, whole
+    return first, computed, whole
 
 
 def queue_of(home: Path, recordings: int) -> tuple[float, float]:
@@ -161,6 +167,14 @@ def queue_of(home: Path, recordings: int) -> tuple[float, float]:
     return first, following
 
 
+def order_of(entries: int) -> float:
+    """Return the CPU seconds until the first of so many waiting recordings is known."""
+    waiting = [QueueEntry(f"20261130-{number:06}-abcdef", number) for number in range(entries)]
+    began = time.process_time()
+    next(in_order(waiting, "ada", held={}, skipped={}))
+    return time.process_time() - began
+
+
 def _timed(work: Callable[[], Result]) -> tuple[float, Result]:
     began = time.perf_counter()
     found = work()
@@ -180,11 +194,14 @@ def main(items: int, steps: int, megabytes: float, recordings: int, runs: int) -
     with tempfile.TemporaryDirectory() as folder:
         record_long(Path(folder), steps, megabytes)
         opened = [open_long(Path(folder)) for _ in range(runs + 1)][1:]
-    first, whole = (statistics.median(values) for values in zip(*opened, strict=True))
+    first, computed, whole = (statistics.median(values) for values in zip(*opened, strict=True))
     name = f"{steps:,} steps, {megabytes:.0f} MB"
     figure(f"review: first content of {name}", first * 1e3, "ms", floor=floor * 1e3)
     figure(f"review: keys act on {name}", whole * 1e3, "ms", floor=floor * 1e3)
-    print(f"first content            {first * 1e3:6.0f} ms  ({name})")
+    figure(f"review: computing until then, {name}", computed * 1e3, "ms")
+    print(
+        f"first content            {first * 1e3:6.0f} ms  ({name}; {computed * 1e3:.0f} computing)"
+    )
     print(f"keys act                 {whole * 1e3:6.0f} ms")
     with tempfile.TemporaryDirectory() as folder:
         begun, following = queue_of(Path(folder), recordings)
@@ -192,6 +209,9 @@ def main(items: int, steps: int, megabytes: float, recordings: int, runs: int) -
     figure(f"review: next item of {recordings:,}", following * 1e3, "ms")
     print(f"first item of {recordings:,}      {begun * 1e3:6.0f} ms")
     print(f"the next item            {following * 1e3:6.0f} ms")
+    ordered = statistics.median(order_of(100_000) for _ in range(runs))
+    figure("review: order of 100,000", ordered * 1e3, "ms")
+    print(f"order of 100,000         {ordered * 1e3:6.0f} ms of computing")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from recordings.reviews.rubric import RubricQuestion
 
 PROTOCOL, GUIDELINE = "review.toml", "guideline.md"
+LONGEST_NAME = 200
+"""Characters of a pseudonym, a flag, a question."""
 _LARGEST = 1 << 16
 """Most bytes of the file: TOML's reader needs the square of a long key's time."""
 _LARGEST_GUIDELINE = 16 << 20

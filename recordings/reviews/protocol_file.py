@@ -7,13 +7,12 @@ import tomllib
 from collections.abc import Sequence
 from typing import Any
 
-from recordings.reviews.protocol import MACHINES, POLICIES, REASONS, ReviewProtocol
+from recordings.reviews.protocol import LONGEST_NAME, MACHINES, POLICIES, REASONS, ReviewProtocol
 from recordings.reviews.rubric import RubricUnusable, read_rubric
 
 _MOST_REVIEWERS = 100
 _LARGEST_COHORT = 1_000_000
 _MOST_NAMES = 10_000
-_LONGEST_NAME = 200
 
 
 class FieldUnusable(ValueError):
@@ -74,7 +73,7 @@ def _is_share(value: float) -> bool:
 
 def _are_names(value: list[Any]) -> bool:
     return len(value) <= _MOST_NAMES and all(
-        isinstance(one, str) and 0 < len(one) <= _LONGEST_NAME for one in value
+        isinstance(one, str) and 0 < len(one) <= LONGEST_NAME for one in value
     )
 
 

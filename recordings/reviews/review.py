@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from recordings.events import EventPart
 from recordings.reviews.approval import Verdict
-from recordings.reviews.protocol import Role
+from recordings.reviews.protocol import LONGEST_NAME, Role
 
 Subject = Literal["recording", "candidate"]
 Mark = Literal["good", "neutral", "bad"]
@@ -18,7 +18,6 @@ FLAGS = ("wrong", "wasteful", "unsafe", "wrong_observation", "unclear", "star")
 
 LONGEST_TEXT = 1 << 16
 """Characters of a note, a comment or an answer."""
-LONGEST_NAME = 200
 MOST_STEPS = 10_000
 MOST_ANSWERS = 200
 MOST_WORDS = 100

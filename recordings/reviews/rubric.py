@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from recordings.reviews.protocol import LONGEST_NAME
+
 if TYPE_CHECKING:
     from recordings.reviews.agreement import Scale, Weights
     from recordings.reviews.review import RubricAnswer
 
-_LONGEST_NAME = 200
 _MOST_QUESTIONS = 50
 _MOST_CHOICES = 50
 _LONGEST_TEXT = 2000
@@ -106,7 +107,7 @@ def read_rubric(schema: object) -> tuple[RubricQuestion, ...]:
 
 def _question(name: str, facts: object, required: bool) -> RubricQuestion:
     where = f"rubric question {name!r}"
-    if not isinstance(facts, dict) or not 0 < len(name) <= _LONGEST_NAME:
+    if not isinstance(facts, dict) or not 0 < len(name) <= LONGEST_NAME:
         raise RubricUnusable(f"{where} wants a table, and at most 200 characters", name)
     for key in facts.keys() - _KNOWN:
         raise RubricUnusable(f"{where}: {key!r} is not one of {', '.join(sorted(_KNOWN))}", key)
@@ -131,7 +132,7 @@ def _question(name: str, facts: object, required: bool) -> RubricQuestion:
 
 def _choices(where: str, name: str, value: object) -> tuple[str, ...]:
     if isinstance(value, list) and 2 <= len(value) <= _MOST_CHOICES:
-        words = [one for one in value if isinstance(one, str) and 0 < len(one) <= _LONGEST_NAME]
+        words = [one for one in value if isinstance(one, str) and 0 < len(one) <= LONGEST_NAME]
         if len(set(words)) == len(value):
             return tuple(words)
     raise RubricUnusable(f"{where}: enum wants 2 to {_MOST_CHOICES} different words", name, "enum")

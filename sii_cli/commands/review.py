@@ -56,7 +56,6 @@ def command(
     **options: Any,
 ) -> None:
     """Review recordings."""
-    from sii_cli.review.plain import PlainReviewer
     from sii_cli.review.rubric import ReviewQuestion, read_questions
 
     if refs and (again or any(value not in (None, ()) for value in options.values())):
@@ -67,6 +66,8 @@ def command(
     questions = (*asked, *read_questions(rubric))
     reviewer: _Reviewer
     if plain or full or not _has_a_terminal():
+        from sii_cli.review.plain import PlainReviewer
+
         reviewer = PlainReviewer(name, questions, fold=not full)
     else:
         from sii_cli.review.full_screen import ScreenReviewer

@@ -50,9 +50,7 @@ def in_order(
         yield from _in_own_order(groups[place], person)
 
 
-def _in_own_order(
-    entries: Sequence[QueueEntry[Work]], person: str
-) -> Iterator[QueueEntry[Work]]:
+def _in_own_order(entries: Sequence[QueueEntry[Work]], person: str) -> Iterator[QueueEntry[Work]]:
     """Yield items in an order that is only this person's.
 
     A queue may be long, and mostly its first item is wanted: the others are not sorted before.

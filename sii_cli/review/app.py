@@ -1,6 +1,7 @@
 """The screen of a review: a header, the outline beside the recording, the questions, the keys.
 
-The first frame stands before the recording is read; keys that come earlier do nothing.
+The first frame stands before the recording is read and before what draws it is imported; keys that
+come earlier do nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import termios
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
@@ -33,13 +34,15 @@ from recordings.storage.line_index import LineIndex
 from recordings.store.summary import RecordingSummary, summarise
 from sii_cli.errors import SiiError
 from sii_cli.review.bars import footer, header, questions_bar
-from sii_cli.review.draft import ReviewDraft
-from sii_cli.review.item import ReviewItem, ReviewTask, read_item
+from sii_cli.review.glimpse import glimpse
 from sii_cli.review.keys import make_keys
-from sii_cli.review.outline_rows import OutlineRows
-from sii_cli.review.pages import glimpse_page
-from sii_cli.review.pane import ReviewPane
-from sii_cli.review.reviewing import QUESTIONS, Reviewing
+from sii_cli.review.task import ReviewTask
+from sii_cli.review.words import QUESTIONS
+
+if TYPE_CHECKING:
+    from sii_cli.review.draft import ReviewDraft
+    from sii_cli.review.opened import OpenedItem
+    from sii_cli.review.reviewing import Reviewing
 
 Ending = Literal["sent", "later", "left"]
 OUTLINE = 30
@@ -56,30 +59,27 @@ class ReviewApp:
     def __init__(
         self,
         task: ReviewTask,
-        draft: ReviewDraft,
         *,
-        save: Callable[[ReviewDraft], None],
+        read: Callable[[LineIndex], OpenedItem],
         check: Callable[[], None],
         stay: Callable[[], None],
     ) -> None:
-        """`check` reads the recording through, in a thread, and raises where it cannot be judged.
+        """`task` is what is known at once; `read` reads the item, from a complete index.
 
-        `stay` is called every minute: the item is still being reviewed.
+        `check` reads the recording through and raises where it cannot be judged. Both are called
+        in a thread. `stay` is called every minute: the item is still being reviewed.
         Raises `RecordingNotFound`.
         """
-        self.task = task
-        self.reviewing: Reviewing | None = None
         self.ending: Ending = "left"
-        self._draft, self._save, self._check, self._stay = draft, save, check, stay
+        self._task, self._read, self._check, self._stay = task, read, check, stay
         self._index = LineIndex(task.folder)
-        self._summary: RecordingSummary | None = None
-        self._outline: OutlineRows | None = None
+        self._summary = summarise(task.folder)
+        self._opened: OpenedItem | None = None
         self._outline_is_shown = self._is_seen = False
         self._is_checked = False
         self._fault: BaseException | None = None
         self._left = threading.Event()
-        self._reading = threading.Thread(target=self._read, daemon=True)
-        self._pane = ReviewPane()
+        self._reading = threading.Thread(target=self._prepare, daemon=True)
         self._buffer = Buffer(multiline=False, accept_handler=self._typed)
         self._buffer.on_text_changed += lambda _: self._typing()
         self._app: Application[None] = Application(
@@ -91,9 +91,19 @@ class ReviewApp:
         self._app.timeoutlen = self._app.ttimeoutlen = 0.05
 
     @property
-    def draft(self) -> ReviewDraft:
-        """What was said."""
-        return self.reviewing.draft if self.reviewing is not None else self._draft
+    def task(self) -> ReviewTask:
+        """What is asked for."""
+        return self._task if self.reviewing is None else self.reviewing.item.task
+
+    @property
+    def reviewing(self) -> Reviewing | None:
+        """The item, as soon as it was read."""
+        return None if self._opened is None else self._opened.reviewing
+
+    @property
+    def draft(self) -> ReviewDraft | None:
+        """What was said, as soon as the item was read."""
+        return None if self.reviewing is None else self.reviewing.draft
 
     @property
     def ready(self) -> Reviewing | None:
@@ -127,35 +137,40 @@ class ReviewApp:
         self._loop = asyncio.get_running_loop()
         staying = asyncio.create_task(self._stays())
         try:
-            await self._app.run_async(pre_run=self._reading.start)
+            await self._app.run_async()
         finally:
             staying.cancel()
 
-    def _read(self) -> None:
+    def _prepare(self) -> None:
         try:
-            self._summary = summarise(self.task.folder)
-            self._app.invalidate()
             while not self._index.complete and not self._left.is_set():
                 self._index.extend()
             if self._left.is_set():
                 return
-            item = read_item(self.task, self._index)
-            self._loop.call_soon_threadsafe(self._begin, item)
-            item.notes = self.task.read_notes()
+            opened = self._read(self._index)
+            self._loop.call_soon_threadsafe(self._begin, opened)
+            item = opened.reviewing.item
+            item.notes = item.task.read_notes()
             self._app.invalidate()
             self._check()
             self._is_checked = True
+            self._loop.call_soon_threadsafe(self._checked)
         except Exception as error:
             if not self._left.is_set():
                 self._fault = error
                 self._loop.call_soon_threadsafe(self.leave)
 
-    def _begin(self, item: ReviewItem) -> None:
-        self._outline = OutlineRows(item)
-        self.reviewing = Reviewing(item, self._draft, self._save)
+    def _begin(self, opened: OpenedItem) -> None:
+        self._opened = opened
         self.drawn()
 
+    def _checked(self) -> None:
+        if self.reviewing is not None and self.reviewing.waits:
+            self.send()
+
     def _was_drawn(self) -> None:
+        if self._reading.ident is None:
+            self._reading.start()  # not before: the first frame would wait for what it imports
         self._is_seen = self._is_seen or self.reviewing is not None
 
     async def _stays(self) -> None:
@@ -171,13 +186,13 @@ class ReviewApp:
 
     def scroll(self, rows: int = 0, pages: float = 0.0) -> None:
         """Scroll what is beside the outline."""
-        if self.reviewing is not None:
-            self._pane.scroll(self.reviewing, self._height, rows, pages)
+        if (one := self._opened) is not None:
+            one.pane.scroll(one.reviewing, self._height, rows, pages)
 
     def toggle_folds(self) -> None:
         """Open what is folded, or fold it again."""
-        if self.reviewing is not None:
-            self.reviewing.toggle_folds(self._pane.foldable)
+        if (one := self._opened) is not None:
+            one.reviewing.toggle_folds(one.pane.foldable)
 
     def toggle_outline(self) -> None:
         """Show the outline instead, in a narrow window."""
@@ -210,8 +225,8 @@ class ReviewApp:
             self._app.layout.focus(self._buffer)
         elif typed is None:
             self._app.layout.focus(self._body)
-        if self.reviewing is not None and self.reviewing.view != "entry":
-            self._app.create_background_task(self._read_diff(self.reviewing))
+        if (one := self._opened) is not None and one.reviewing.view != "entry":
+            self._app.create_background_task(self._read_diff(one))
         self._app.invalidate()
 
     def _typing(self) -> None:
@@ -238,7 +253,7 @@ class ReviewApp:
             VSplit([outline, Window(width=1, char="│", style="fg:ansibrightblack")]),
             Condition(lambda: self._columns >= NARROW),
         )
-        is_typing = Condition(lambda: self.draft.typed is not None)
+        is_typing = Condition(lambda: self.draft is not None and self.draft.typed is not None)
         line = Window(
             BufferControl(self._buffer, input_processors=[BeforeInput(self._purpose)]), height=1
         )
@@ -256,8 +271,8 @@ class ReviewApp:
         )
 
     @property
-    def summary(self) -> RecordingSummary | None:
-        """The summary, as soon as it was read."""
+    def summary(self) -> RecordingSummary:
+        """The summary, from both ends of the recording."""
         return self._summary
 
     @property
@@ -273,27 +288,26 @@ class ReviewApp:
         return max(1, self._app.output.get_size().rows - 3)
 
     def _purpose(self) -> str:
-        typed = self.draft.typed
+        typed = self.draft.typed if self.draft is not None else None
         return next(
             (f"{words} " for name, words in QUESTIONS.items() if typed and name == typed.purpose),
             "",
         )
 
     def _outline_rows(self) -> StyleAndTextTuples:
-        reviewing = self.reviewing
-        if reviewing is None or self._outline is None:
+        if (one := self._opened) is None:
             return []
-        width = min(OUTLINE, self._columns)
-        return self._outline.fragments(reviewing.at, reviewing.draft, self._height, width)
+        at, draft, width = one.reviewing.at, one.reviewing.draft, min(OUTLINE, self._columns)
+        return one.outline.fragments(at, draft, self._height, width)
 
     def _rows(self) -> ANSI | StyleAndTextTuples:
-        reviewing = self.reviewing
-        if reviewing is None:
-            return ANSI("\n".join(glimpse_page(self.task, self._summary, self._width).rows))
-        if self._outline_is_shown and self._columns < NARROW and self._outline is not None:
-            return self._outline.fragments(reviewing.at, self.draft, self._height, self._columns)
-        return ANSI("\n".join(self._pane.rows(reviewing, self._width, self._height)))
+        if (one := self._opened) is None:
+            return glimpse(self.task, self._summary, self._width)
+        if self._outline_is_shown and self._columns < NARROW:
+            at, draft = one.reviewing.at, one.reviewing.draft
+            return one.outline.fragments(at, draft, self._height, self._columns)
+        return ANSI("\n".join(one.pane.rows(one.reviewing, self._width, self._height)))
 
-    async def _read_diff(self, reviewing: Reviewing) -> None:
-        await self._pane.read_diff(reviewing)
+    async def _read_diff(self, one: OpenedItem) -> None:
+        await one.pane.read_diff(one.reviewing)
         self._app.invalidate()

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 
 from recordings.store.summary import RecordingSummary
 from sii_cli.render.figures import counted
 from sii_cli.render.wrap import cut
-from sii_cli.review.item import ReviewTask
 from sii_cli.review.keys import HELP
-from sii_cli.review.outline_rows import FIRST
-from sii_cli.review.reviewing import VERDICTS, Reviewing
+from sii_cli.review.task import ReviewTask
+from sii_cli.review.words import FIRST, VERDICTS
 from sii_cli.text.sanitise import one_line
+
+if TYPE_CHECKING:
+    from sii_cli.review.reviewing import Reviewing
 
 _NARROW = 60
 _ARMED = {"approve": "fg:ansigreen", "reject": "fg:ansired", "needs_work": "fg:ansiyellow"}
@@ -28,8 +30,8 @@ class Shown(Protocol):
         ...
 
     @property
-    def summary(self) -> RecordingSummary | None:
-        """The summary, as soon as it was read."""
+    def summary(self) -> RecordingSummary:
+        """The summary, from both ends of the recording."""
         ...
 
     @property
@@ -43,8 +45,7 @@ def header(shown: Shown, width: int) -> StyleAndTextTuples:
     task, summary = shown.task, shown.summary
     where = f" {task.number} of {task.of}" if task.of > 1 else ""
     place = "reading …" if shown.reviewing is None else _place(shown.reviewing)
-    name = summary.query or summary.first_message if summary is not None else task.folder.name
-    title = one_line(name, 200)
+    title = one_line(summary.query or summary.first_message or task.folder.name, 200)
     if width < _NARROW or shown.reviewing is None:
         parts = [where, f" {place}", f" {title}"]
     else:

@@ -4,34 +4,34 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from recordings.conversation.outages import outages_of
 from recordings.errors import RecordingDamaged, RecordingNotFound, RecordingTooNew
-from recordings.index.find import Filter
 from recordings.reviews.protocol import GUIDELINE, ReviewProtocol
-from recordings.reviews.review import FLAGS
-from recordings.reviews.reviews import counted_reviews
 from recordings.storage.log import recording_hash
 from recordings.storage.opening import read_named
 from sii_cli.config.home_key import review_keys
 from sii_cli.config.settings import find_key_home
 from sii_cli.errors import SiiError
-from sii_cli.options.endings import said_lines
 from sii_cli.options.recordings import outage_sentence, warn, warn_when_void
 from sii_cli.queue.drafts import Drafts
 from sii_cli.queue.leases import Item
 from sii_cli.review.app import Ending, ReviewApp
-from sii_cli.review.draft import ReviewDraft
-from sii_cli.review.item import ReviewTask
-from sii_cli.review.new_part import first_new_event
 from sii_cli.review.queue import REVIEW, QueuedRecording, ReviewQueue
 from sii_cli.review.rubric import ReviewQuestion
+from sii_cli.review.task import ReviewTask
 from sii_cli.review.verdicts import author_warning, give_review, hash_to_review
+
+if TYPE_CHECKING:
+    from recordings.index.find import Filter
+    from recordings.reviews.review import Said
+    from recordings.storage.line_index import LineIndex
+    from sii_cli.review.opened import OpenedItem
 
 _LARGEST_GUIDELINE = 1 << 20
 _UNJUDGEABLE = (SiiError, RecordingDamaged, RecordingNotFound, RecordingTooNew)
@@ -51,11 +51,10 @@ class ScreenReviewer:
         Raises `SiiError`, `RecordingError`.
         """
         drafts = Drafts(find_key_home(os.environ), self.name)
-        task = self._task(folder, recording_hash(folder), number, of)
-        ending, draft, entries = self._run(task, drafts, lambda: None)
+        sha256 = recording_hash(folder)
+        ending, said = self._run(self._task(folder, sha256, number, of), drafts, lambda: None)
         if ending == "sent":
-            said = draft.said(entries, blind=task.blind)
-            give_review(folder, self.name, task.sha256, **said)
+            give_review(folder, self.name, sha256, **said)
             drafts.remove(_item(folder))
         return ending != "left"
 
@@ -87,49 +86,72 @@ class ScreenReviewer:
 
     def _review_next(self, queue: ReviewQueue, one: QueuedRecording, number: int) -> Ending:
         task = self._task(one.folder, one.sha256, number, number - 1 + one.left)
-        ending, draft, entries = self._run(task, queue.drafts, partial(_stay, queue, one))
+        ending, said = self._run(task, queue.drafts, partial(_stay, queue, one))
         if ending == "sent":
-            queue.send(one, **draft.said(entries, blind=task.blind))
+            queue.send(one, **said)
         return ending
 
     def _run(
         self, task: ReviewTask, drafts: Drafts, stay: Callable[[], None]
-    ) -> tuple[Ending, ReviewDraft, int]:
-        """Return how it ended, the draft, and how many entries the recording has."""
-        item, sha256 = _item(task.folder), task.sha256
+    ) -> tuple[Ending, Said]:
+        """Return how it ended, and what was said."""
+        item = _item(task.folder)
         warn_when_void(task.folder)
-        kept = drafts.load(item, sha256)
-        draft = ReviewDraft() if kept is None else ReviewDraft.model_validate(kept)
         app = ReviewApp(
             task,
-            draft,
-            save=lambda one: drafts.save(item, sha256, one.model_dump(mode="json")),
+            read=lambda index: self._read(task, drafts, index),
             check=lambda: _check(task.folder),
             stay=stay,
         )
-        ending = app.run()
-        if ending != "sent" and not app.draft.says_something:
+        ending, draft = app.run(), app.draft
+        if draft is None:
+            return ending, {}
+        if ending != "sent" and not draft.says_something:
             drafts.remove(item)
         elif ending != "sent":
             click.echo(f"Your draft on {task.folder.name} is kept: review it again.", err=True)
-        return ending, app.draft, app.entries
+        return ending, draft.said(app.entries, blind=app.task.blind)
 
     def _task(self, folder: Path, sha256: str, number: int, of: int) -> ReviewTask:
-        counted = counted_reviews(folder, review_keys(folder))
-        own = [review for review in counted if review.reviewer == self.name]
-        judged = {one.reviewer for one in counted if one.verdict and one.sha256 == sha256}
-        sees = self.protocol.may_see(self.name, judged)
+        """Return what is known of a task at once."""
         return ReviewTask(
             folder,
             sha256,
             number,
             of,
             questions=self.questions,
-            flags=self.protocol.flags or FLAGS,
+            flags=self.protocol.flags,
             guideline=_guideline(),
-            read_notes=lambda: tuple(_notes(folder, self.name, sees=sees)),
+            shows_check=self.protocol.show_check,
+        )
+
+    def _read(self, task: ReviewTask, drafts: Drafts, index: LineIndex) -> OpenedItem:
+        """Read an item with what the reviewer said of it before. Raises `RecordingError`."""
+        from sii_cli.review.draft import ReviewDraft
+        from sii_cli.review.opened import OpenedItem
+
+        item = _item(task.folder)
+        kept = drafts.load(item, task.sha256)
+        draft = ReviewDraft() if kept is None else ReviewDraft.model_validate(kept)
+
+        def save(one: ReviewDraft) -> None:
+            drafts.save(item, task.sha256, one.model_dump(mode="json"))
+
+        return OpenedItem.read(self._complete(task), index, draft, save)
+
+    def _complete(self, task: ReviewTask) -> ReviewTask:
+        """Return a task with what follows from the reviews that there are."""
+        from recordings.reviews.reviews import counted_reviews
+
+        counted = counted_reviews(task.folder, review_keys(task.folder))
+        own = [review for review in counted if review.reviewer == self.name]
+        judged = {one.reviewer for one in counted if one.verdict and one.sha256 == task.sha256}
+        sees = self.protocol.may_see(self.name, judged)
+        return replace(
+            task,
+            read_notes=lambda: tuple(_notes(task.folder, self.name, sees=sees)),
             earlier=tuple(step for review in own for step in review.steps),
-            shows_check=self.protocol.show_check or self.name in judged,
+            shows_check=task.shows_check or self.name in judged,
             blind=self.protocol.blind and not sees,
         )
 
@@ -148,6 +170,10 @@ def _check(folder: Path) -> None:
 
 def _notes(folder: Path, reviewer: str, *, sees: bool) -> Iterator[str]:
     """Yield warnings and, to one who sees it, what others said, in a line each."""
+    from recordings.conversation.outages import outages_of
+    from sii_cli.options.endings import said_lines
+    from sii_cli.review.new_part import first_new_event
+
     if (why := author_warning(folder, reviewer)) is not None:
         yield why
     if (new := first_new_event(folder, reviewer)) is not None:

@@ -2,39 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from recordings.events import Check, Event, QueryOutcome
 from recordings.replay.first_screen import FirstScreen, read_first_screen
 from recordings.replay.outline import Outline
-from recordings.reviews.review import FLAGS, StepReview
+from recordings.reviews.review import StepReview
 from recordings.storage.line_index import LineIndex
-from sii_cli.review.rubric import ReviewQuestion
-
-
-@dataclass(frozen=True, slots=True)
-class ReviewTask:
-    """What a reviewer is asked to do with one recording."""
-
-    folder: Path
-    sha256: str
-    """The hash of what is judged."""
-    number: int = 1
-    of: int = 1
-    """Where one is: item `number` of `of`."""
-    questions: tuple[ReviewQuestion, ...] = ()
-    flags: tuple[str, ...] = FLAGS
-    """What `f` and a digit say of a step."""
-    guideline: str = ""
-    read_notes: Callable[[], Sequence[str]] = tuple
-    """Reads what else is shown on the first screen, in a line each: warnings, other reviews."""
-    earlier: tuple[StepReview, ...] = ()
-    """What the reviewer said of its events in earlier reviews."""
-    shows_check: bool = True
-    """Whether the check and the outcome are shown before the own verdict."""
-    blind: bool = False
+from sii_cli.review.task import ReviewTask
 
 
 @dataclass(slots=True)

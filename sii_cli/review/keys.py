@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
-from sii_cli.review.reviewing import JUMPS, Reviewing
+from sii_cli.review.words import JUMPS
+
+if TYPE_CHECKING:
+    from sii_cli.review.reviewing import Reviewing
 
 HELP = (
     "? keys · j k step · e error · d diff · a r w verdict · y send · q leave · u c user, call · "

@@ -11,9 +11,8 @@ from sii_cli.render.outline import entry_label
 from sii_cli.render.wrap import cut
 from sii_cli.review.draft import ReviewDraft
 from sii_cli.review.item import ReviewItem
+from sii_cli.review.words import FIRST
 
-FIRST = -1
-"""Number of the first screen, which is above the entries."""
 _STYLES = {"✖": "fg:ansired", "±": "fg:ansigreen", "▶": "bold fg:ansicyan"}
 
 

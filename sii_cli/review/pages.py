@@ -12,7 +12,6 @@ from recordings.events import Compaction, Event, Observation, SummaryResponse, T
 from recordings.outcomes import outcome_line, style_of
 from recordings.replay.first_screen import PLACES, FirstScreen, is_test
 from recordings.reviews.review import StepReview
-from recordings.store.summary import RecordingSummary
 from sandbox.snapshots import FileDiff, quoted
 from sii_cli.player.drawn_rows import FOLDED
 from sii_cli.render.changes import change_words
@@ -21,7 +20,7 @@ from sii_cli.render.observations import DIFF_STYLES
 from sii_cli.render.renderer import EventRenderer
 from sii_cli.render.row_screen import RowScreen
 from sii_cli.review.draft import ReviewDraft
-from sii_cli.review.item import ReviewItem, ReviewTask
+from sii_cli.review.item import ReviewItem
 from sii_cli.text.sanitise import one_line, sanitise
 
 _TASK, _ANSWER, _FILES, _PLACES = 10, 30, 12, 8
@@ -249,18 +248,4 @@ def markdown_page(text: str, width: int) -> ReviewPage:
     """Return a text in Markdown, such as the guideline."""
     page = ReviewPage(width)
     page.print(render_markdown(sanitise(text)))
-    return page
-
-
-def glimpse_page(task: ReviewTask, summary: RecordingSummary | None, width: int) -> ReviewPage:
-    """Return what is known of a recording from both of its ends, before it was read."""
-    page = ReviewPage(width)
-    page.print(Text(f"Reading {task.folder.name} …", "dim"))
-    if summary is not None:
-        page.head("TASK")
-        page.lines(summary.first_message, _TASK)
-        if task.shows_check and summary.session_outcome is not None:
-            page.head("OUTCOME", summary.session_outcome, style_of(summary.session_outcome))
-        if task.shows_check and summary.check is not None:
-            page.head("CHECK", summary.check.verdict)
     return page

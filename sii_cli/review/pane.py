@@ -5,7 +5,6 @@ from __future__ import annotations
 from sandbox.snapshots import FileDiff, SnapshotError
 from sii_cli.errors import SiiError
 from sii_cli.review.keys import KEYS
-from sii_cli.review.outline_rows import FIRST
 from sii_cli.review.pages import (
     ReviewPage,
     diff_page,
@@ -15,6 +14,7 @@ from sii_cli.review.pages import (
     text_page,
 )
 from sii_cli.review.reviewing import Reviewing
+from sii_cli.review.words import FIRST
 from sii_cli.workspace.diffs import diffs_between
 
 _ABOVE_EVENT = 4

@@ -148,7 +148,7 @@ class ReviewQueue:
         """Yield what waits, in order; only as much is sorted as is asked for."""
         held, skipped = self._leases.held(REVIEW), self._leases.skipped(REVIEW, self._reviewer)
         mine = {name for name, holders in held.items() if self._reviewer in holders}
-        own, gold, others = [], [], []
+        own, gold, others = (list[QueueEntry[_Waiting]]() for _ in range(3))
         for one in self._entries:
             kind = own if one.id in mine else gold if one.work.wanted == EVERYBODY else others
             kind.append(one)

@@ -176,7 +176,8 @@ class StepRemarks:
         return before is not None and bool(before.exclude)
 
     def _too_long(self, word: str, text: str, seq: int) -> str | None:
-        from recordings.reviews.review import LONGEST_NAME, LONGEST_TEXT
+        from recordings.reviews.protocol import LONGEST_NAME
+        from recordings.reviews.review import LONGEST_TEXT
 
         if word == "f" and len(text) > LONGEST_NAME:
             return f"A flag has at most {LONGEST_NAME} characters: comment with c."

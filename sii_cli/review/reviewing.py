@@ -7,32 +7,14 @@ from collections.abc import Callable, Collection
 from typing import Literal
 
 from recordings.reviews.approval import Verdict
-from recordings.reviews.review import LONGEST_TEXT, Mark, RubricAnswer
+from recordings.reviews.review import FLAGS, LONGEST_TEXT, RubricAnswer
 from recordings.reviews.rubric import AnswerUnusable
-from recordings.storage.line_index import CALL, ERROR, USER
 from sii_cli.review.draft import ReviewDraft, TypedText
 from sii_cli.review.item import ReviewItem
-from sii_cli.review.outline_rows import FIRST
 from sii_cli.review.rubric import ReviewQuestion
+from sii_cli.review.words import FIRST, MARKED, NAMES, VERDICTS, Purpose
 
 View = Literal["entry", "diff", "step diff", "guideline", "keys"]
-Purpose = Literal["comment", "note", "why", "send back", "answer"]
-JUMPS = {"u": USER, "e": ERROR, "c": CALL}
-NAMES = {USER: "message of the user", ERROR: "error", CALL: "call"}
-VERDICTS: dict[Verdict, str] = {
-    "approve": "✓ approve",
-    "reject": "✗ reject",
-    "needs_work": "~ needs work",
-}
-MARKED: dict[int, Mark] = {7: "good", 8: "neutral", 9: "bad"}
-"""Digits that mark a step, after those that flag it."""
-QUESTIONS: dict[Purpose, str] = {
-    "comment": "comment ›",
-    "note": "note on the whole ›",
-    "why": "why? ›",
-    "send back": "what is wrong here? ›",
-    "answer": "answer ›",
-}
 _MOST_UNDONE = 500
 
 
@@ -57,6 +39,8 @@ class Reviewing:
         """Whether the next digit is a flag."""
         self.first_is_open = False
         self.is_sent = False
+        self.waits = False
+        """Whether it is sent as soon as the recording was checked."""
         self._confirmed = ""
         self._before: list[ReviewDraft] = []
         self._save = save
@@ -157,7 +141,8 @@ class Reviewing:
     @property
     def flag_words(self) -> dict[int, str]:
         """What each digit says of a step after `f`."""
-        return {**dict(enumerate(self.item.task.flags[: min(MARKED) - 1], 1)), **MARKED}
+        flags = self.item.task.flags or FLAGS
+        return {**dict(enumerate(flags[: min(MARKED) - 1], 1)), **MARKED}
 
     def exclude(self) -> None:
         """Exclude the step from training, or take that back."""
@@ -287,8 +272,6 @@ class Reviewing:
         draft, missing = self.draft, self._unanswered()
         if not draft.says_something:
             self.said = "nothing was said yet: a approve, r reject, w needs work"
-        elif not is_checked:
-            self.said = "the recording is still being checked: press y again in a moment"
         elif draft.verdict in ("reject", "needs_work") and not draft.note:
             self.type("why")
         elif draft.verdict is None and self._asks("no verdict"):
@@ -300,6 +283,8 @@ class Reviewing:
         elif draft.verdict is not None and missing and self._asks("questions"):
             self.focus = self._next_open(0)
             self.said = f"{len(missing)} not answered: y again sends it so"
+        elif not is_checked:
+            self.waits, self.said = True, "it is sent as soon as the recording was checked"
         else:
             self.is_sent = True
         return self.is_sent
@@ -318,7 +303,7 @@ class Reviewing:
         """Count the time since the last key, and forget what was said of it."""
         now = time.monotonic()
         self.draft = self.draft.after(now - self._last_key)
-        self._last_key, self.said = now, ""
+        self._last_key, self.said, self.waits = now, "", False
         if not is_send:
             self._confirmed = ""
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from recordings.reviews.review import LONGEST_NAME, MOST_ANSWERS, RubricAnswer
+from recordings.reviews.protocol import LONGEST_NAME
 from recordings.reviews.rubric import AnswerUnusable, RubricQuestion
 from recordings.storage.opening import read_given
 from sii_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from recordings.reviews.review import RubricAnswer
 
 _LARGEST_RUBRIC = 1 << 20
 """Bytes."""
@@ -59,8 +63,12 @@ class ReviewQuestion:
 
 def read_questions(rubric: Path | None) -> tuple[ReviewQuestion, ...]:
     """Return the questions of a file, one a line, that a review can hold. Raises `UsageError`."""
+    if rubric is None:
+        return ()
+    from recordings.reviews.review import MOST_ANSWERS
+
     try:
-        lines = read_given(rubric, _LARGEST_RUBRIC).decode().splitlines() if rubric else []
+        lines = read_given(rubric, _LARGEST_RUBRIC).decode().splitlines()
     except UnicodeDecodeError:
         raise UsageError(f"{rubric} is not a text.") from None
     questions = []
@@ -75,6 +83,8 @@ def read_questions(rubric: Path | None) -> tuple[ReviewQuestion, ...]:
 
 
 def _free_answer(said: str) -> RubricAnswer:
+    from recordings.reviews.review import RubricAnswer
+
     try:
         number = float(said)
     except ValueError:

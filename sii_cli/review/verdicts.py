@@ -30,7 +30,7 @@ def find_reviewer(speaker: str | None) -> str:
 
     Raises `UsageError`, `RecordingError`.
     """
-    from recordings.reviews.review import LONGEST_NAME
+    from recordings.reviews.protocol import LONGEST_NAME
     from sii_cli.config.home_key import signing_key
 
     signing_key()  # before a word is said that could not be kept

@@ -13,9 +13,10 @@ from recordings.events import EventData, HarnessMessage, UserMessage
 from recordings.recorder import Recorder
 from sii_cli.render.row_screen import MAX_ROWS
 from sii_cli.review.draft import ReviewDraft
-from sii_cli.review.item import ReviewItem, ReviewTask, read_item
+from sii_cli.review.item import ReviewItem, read_item
 from sii_cli.review.pages import entry_page, first_page
 from sii_cli.review.steps import open_outline
+from sii_cli.review.task import ReviewTask
 from tests.recordings.recording_sessions import session_start
 
 pytestmark = pytest.mark.hostile

@@ -13,9 +13,10 @@ import pytest
 from recordings.storage.line_index import ERROR, LineIndex
 from recordings.storage.log import recording_hash
 from sii_cli.review.draft import ReviewDraft
-from sii_cli.review.item import ReviewItem, ReviewTask, read_item
+from sii_cli.review.item import ReviewItem, read_item
 from sii_cli.review.pane import ReviewPane
 from sii_cli.review.reviewing import Reviewing
+from sii_cli.review.task import ReviewTask
 from tests.planted_faults import KINDS, PlantedFault, plant
 
 COLUMNS, ROWS = 79, 27

@@ -14,11 +14,12 @@ from recordings.reviews.rubric import RubricQuestion
 from recordings.storage.line_index import CALL, ERROR, USER, LineIndex
 from recordings.storage.log import recording_hash
 from sii_cli.review.draft import ReviewDraft
-from sii_cli.review.item import ReviewTask, read_item
-from sii_cli.review.outline_rows import FIRST
+from sii_cli.review.item import read_item
 from sii_cli.review.pane import ReviewPane
 from sii_cli.review.reviewing import Reviewing
 from sii_cli.review.rubric import ReviewQuestion
+from sii_cli.review.task import ReviewTask
+from sii_cli.review.words import FIRST
 from tests.recordings.stepped_session import SteppedSession
 
 STYLE = RubricQuestion("style", "choice", choices=("good", "poor"))
@@ -161,11 +162,21 @@ def test_nothing_is_sent_by_one_key(begin: Open) -> None:
     assert not reviewing.send(is_checked=True)
     assert reviewing.said.startswith("nothing was said yet")
     reviewing.arm("approve")
-    assert not reviewing.send(is_checked=False)
     assert not reviewing.send(is_checked=True)
     assert reviewing.said == "2 not answered: y again sends it so"
     reviewing.key_pressed()
     assert not reviewing.send(is_checked=True)  # another key came between
+    assert reviewing.send(is_checked=True)
+
+
+def test_what_is_sent_waits_until_the_recording_was_checked(begin: Open) -> None:
+    reviewing = begin(questions=())
+    reviewing.arm("approve")
+    assert not reviewing.send(is_checked=False)
+    assert reviewing.waits
+    reviewing.key_pressed()
+    assert not reviewing.waits, "another key takes it back"
+    assert not reviewing.send(is_checked=False)
     assert reviewing.send(is_checked=True)
 
 
