@@ -20,6 +20,7 @@ from recordings.events import (
     HarnessMessage,
     HumanCommand,
     Interrupt,
+    ModelChange,
     ModelDelta,
     ModelError,
     ModelRequest,
@@ -89,7 +90,7 @@ def message_of(data: EventData) -> dict[str, Any] | None:
             return None
         case Interrupt() | Check() | SimulatedUser() | QueryOutcome() | RoundEnd():
             return None
-        case PendingMessage() | PendingReturned() | HumanCommand():
+        case PendingMessage() | PendingReturned() | HumanCommand() | ModelChange():
             return None
         case Edit() | Rewind() | Redaction() | SessionEnd():
             return None

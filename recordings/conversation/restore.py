@@ -17,6 +17,7 @@ from recordings.events import (
     Event,
     IdSpan,
     MessageSpan,
+    ModelChange,
     ModelError,
     ModelRequest,
     ModelResponse,
@@ -102,6 +103,8 @@ class Conversation:
     """The model that was called last."""
     wire: WireInfo | None = None
     """How it was called."""
+    thinking: bool | None = None
+    """Whether it was to think; `None` left that to the template."""
 
     def shares_ids(self, model: str, wire: WireInfo | None) -> bool:
         """Return whether a model on this wire reads the ids that were generated last."""
@@ -155,12 +158,25 @@ def sent_message(event: Event, *, steers: bool = False) -> SentMessage | None:
     return SentMessage(event.seq, encode_message(message), generated, opening, steers)
 
 
+def _thinking(chosen: SessionStart | SessionResume | ModelChange) -> bool | None:
+    if isinstance(chosen, ModelChange):
+        return chosen.thinking
+    thinking = chosen.settings.get("enable_thinking")
+    return thinking if isinstance(thinking, bool) else None
+
+
 class _Restorer:
     def __init__(self, first: Event) -> None:
         if not isinstance(first.data, SessionStart):
             raise RecordingDamaged("The recording does not begin with `session_start`.")
         start = first.data
-        self.conversation = Conversation(start, start.workspace, model=start.model, wire=start.wire)
+        self.conversation = Conversation(
+            start,
+            start.workspace,
+            model=start.model,
+            wire=start.wire,
+            thinking=_thinking(start),
+        )
         self._messages: dict[int, SentMessage] = {}
         """Messages by event."""
         self._new: list[SentMessage] = []
@@ -190,11 +206,11 @@ class _Restorer:
                 state.rounds, state.round_open = number, True
                 state.round_steps, state.answered = 0, False
             case SessionResume() as resume:
-                if not state.shares_ids(resume.model, resume.wire):
-                    self._forget_ids()
-                state.model, state.wire = resume.model, resume.wire
+                self._take_model(resume)
                 if isinstance(workspace := resume.settings.get("workspace"), str):
                     state.workspace = workspace
+            case ModelChange() as change:
+                self._take_model(change)
             case RoundEnd() | SessionEnd():
                 state.round_open, state.under_way = False, "nothing"
             case ModelRequest() as request:
@@ -212,6 +228,13 @@ class _Restorer:
             case ToolCall(call_id=call_id):
                 state.under_way = "tool"
                 state.begun.add(call_id)
+
+    def _take_model(self, chosen: SessionResume | ModelChange) -> None:
+        state = self.conversation
+        if not state.shares_ids(chosen.model, chosen.wire):
+            self._forget_ids()
+        state.model, state.wire = chosen.model, chosen.wire
+        state.thinking = _thinking(chosen)
 
     def finish(self) -> Conversation:
         """Add the messages since the last request in the order of sending; return the result."""

@@ -79,6 +79,25 @@ class SessionResume(EventBase):
     """What was running when the last process ended; it is not repeated automatically."""
 
 
+class ModelChange(EventBase):
+    """The human chose another model, or whether it thinks; the session goes on in its sandbox.
+
+    The next prompt is rendered again, and a sample ends here.
+    """
+
+    type: ClassVar[str] = "model_change"
+    durable: ClassVar[bool] = True
+    model: str
+    base_url: str
+    server: dict[str, Any] = {}
+    context_length: int | None = None
+    thinking: bool | None = None
+    """Whether the model thinks, as the human chose; `None` leaves it to the template."""
+    wire: WireInfo | None = None
+    speaker: str | None = None
+    """Pseudonym of the human."""
+
+
 class Consent(EventBase):
     """What the speaker allows to be done with this session; it follows the start, or a resume."""
 

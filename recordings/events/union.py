@@ -20,6 +20,7 @@ from recordings.events.session import (
     Consent,
     HarnessMessage,
     Interrupt,
+    ModelChange,
     PendingMessage,
     PendingReturned,
     Rewind,
@@ -42,6 +43,7 @@ from recordings.events.workspace import Snapshot, SnapshotFailed
 EventData = (
     SessionStart
     | SessionResume
+    | ModelChange
     | Consent
     | ServerCheck
     | SandboxStart

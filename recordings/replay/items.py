@@ -21,6 +21,7 @@ from recordings.events import (
     Interrupt,
     LiveDelta,
     LiveOutput,
+    ModelChange,
     ModelDelta,
     ModelError,
     ModelRequest,
@@ -54,6 +55,7 @@ from recordings.events import (
 )
 from recordings.outcomes import is_failure, outcome_line, outcome_of
 from recordings.permissions import permission_line
+from recordings.replay.model_change import model_change_line
 from recordings.replay.timeline import timeline
 from recordings.store.checks import LastCheck
 
@@ -163,6 +165,8 @@ def _note(data: EventData) -> tuple[str, bool]:
             return f"Edited by {by} ({', '.join(parts)}). {why}".rstrip(), False
         case Rewind(why=why):
             return f"Went back to before a message: {REWIND_WHY[why]}.", False
+        case ModelChange() as change:
+            return model_change_line(change), False
         case HumanCommand(command=command, text=text) as ran:
             return f"The human ran: {command}\n{text}", bool(ran.error or ran.exit_code)
         case HarnessMessage(reason="human_command"):

@@ -16,6 +16,7 @@ from recordings.events import (
     Event,
     HarnessMessage,
     IdSpan,
+    ModelChange,
     ModelRequest,
     ModelResponse,
     Observation,
@@ -133,6 +134,9 @@ class _Builder:
             case SessionResume():
                 self._is_broken |= data.model != self._model
                 self._model = data.model
+                self._control.follow(data.wire)
+            case ModelChange():
+                self._is_broken, self._model = True, data.model
                 self._control.follow(data.wire)
             case UserMessage(round=number):
                 self._take_user_message(event, number)

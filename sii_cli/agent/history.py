@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import takewhile
 
 from recordings.conversation.messages import chain_message
-from recordings.conversation.restore import SentMessage, sent_message
+from recordings.conversation.restore import Conversation, SentMessage, sent_message
 from recordings.events import Event, MessageSpan, UserMessage
 
 
@@ -83,3 +83,12 @@ class History:
         self.messages.append(message)
         self.encoded.append(message.encoded)
         self.sha256 = chain_message(self.sha256, message.encoded)
+
+
+def history_of(restored: Conversation | None) -> History:
+    """Return the history of a session that is continued, or an empty one."""
+    if restored is None:
+        return History()
+    return History(
+        restored.messages, restored.sent, replaced=restored.compacted, rounds=restored.rounds
+    )

@@ -67,6 +67,11 @@ class Inbox:
         changed = file.model_copy(update={"text": text, "neutralised": neutralised})
         self._notes.append((changed, "attachment"))
 
+    def take_over(self, before: Inbox) -> None:
+        """Take what waits in another inbox of the same recording."""
+        self._notes, before._notes = before._notes, []
+        self.returned, before.returned = before.returned, []
+
     def take_back(self, pending: Pending) -> bool:
         """Give a message back to the user; return whether it still waited."""
         if pending not in self.waiting:

@@ -6,7 +6,7 @@ It does no I/O of its own: model, tools and recorder are passed in. Everything i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
@@ -33,7 +33,7 @@ from recordings.events import (
 from recordings.recorder import Recorder
 from sii_cli.agent.context.compaction import UNKNOWN, Compactor, ModelContext
 from sii_cli.agent.event_channel import EventChannel, Item
-from sii_cli.agent.history import History
+from sii_cli.agent.history import history_of
 from sii_cli.agent.inbox import Inbox
 from sii_cli.agent.model_call import ModelCaller
 from sii_cli.agent.model_client import ModelClient
@@ -41,6 +41,7 @@ from sii_cli.agent.permissions import Permit, permit_all
 from sii_cli.agent.repetition import Repetition
 from sii_cli.agent.round_control import UNOBSERVED, ContextOverflow, RoundObserver, RoundOver
 from sii_cli.agent.sandbox_note import new_sandbox_note
+from sii_cli.agent.streamed_work import StreamedWork, Work
 from sii_cli.agent.tool_calls import ToolCaller
 from sii_cli.agent.unusable_responses import UnusableResponses, unusable_note
 from sii_cli.debug_log import logger
@@ -116,14 +117,7 @@ class AgentLoop:
         """Whether a round is running, which can be steered."""
         self.ended: RoundEnd | None = None
         """How the last round ended."""
-        self._history = History()
-        if restored:
-            self._history = History(
-                restored.messages,
-                restored.sent,
-                replaced=restored.compacted,
-                rounds=restored.rounds,
-            )
+        self._history = history_of(restored)
         self._limits = limits
         self._observer = observer
         self._sandbox = restored.sandbox if restored else SandboxTrail()
@@ -151,18 +145,21 @@ class AgentLoop:
             observer=observer,
             neutralisation=client.neutralisation,
         )
-        self._running: asyncio.Task[None] | None = None
+        self._work = StreamedWork(self._channel, self._tools.stop_by)
         self._during: Literal["model", "tool"] = "model"
-        self._interrupted = False
         self._last: Callable[[], EventData] | None = None
         """Makes the event that ends the recording at the end of the running step."""
-        self._begun = False
-        """The round's task has begun: cancelled before, it could record nothing."""
 
     @property
     def breaks(self) -> dict[str, int]:
         """How often a prompt did not continue the previous call, by cause (`Continuity`)."""
         return dict(self._model.breaks)
+
+    def take_over(self, before: AgentLoop) -> None:
+        """Continue what another loop of the same recording did, and what waits there."""
+        self.ended = before.ended
+        self._model.breaks.update(before.breaks)
+        self.inbox.take_over(before.inbox)
 
     def note(self, data: EventData, origin: Origin) -> Event:
         """Record an event and show it; the model reads it if it is a message."""
@@ -188,11 +185,11 @@ class AgentLoop:
         the message where it waited. A steer that the answer came before begins another round.
         Closing the generator early interrupts the round. Raises `RecordingFailed`.
         """
-        return self._stream(lambda: self._new_round(text, origin, left, pending, typed))
+        return self._work.stream(lambda: self._new_round(text, origin, left, pending, typed))
 
     def resume_round(self, left: OpenRound) -> AsyncGenerator[Item, None]:
         """Continue the round that a restored session left open, as `round` does."""
-        return self._stream(lambda: self._resumed_round(left))
+        return self._work.stream(lambda: self._resumed_round(left))
 
     async def context_parts(self) -> dict[str, int]:
         """Return what fills the context, in tokens (`context.parts`)."""
@@ -205,46 +202,18 @@ class AgentLoop:
 
         Closing the generator early interrupts it. Raises `RoundOver` when it cannot be done.
         """
-        return self._stream(lambda: self._compact(focus))
+        return self._work.stream(lambda: self._compact(focus))
 
-    def between_rounds(
-        self, work: Callable[[], Coroutine[None, None, None]]
-    ) -> AsyncGenerator[Item, None]:
+    def between_rounds(self, work: Work) -> AsyncGenerator[Item, None]:
         """Do other work between rounds, and yield what it records and shows."""
-        return self._stream(work)
-
-    async def _stream(
-        self, work: Callable[[], Coroutine[None, None, None]]
-    ) -> AsyncGenerator[Item, None]:
-        """Do the work in a task, and yield what it records and shows."""
-        self._interrupted = self._begun = False
-        self._running = asyncio.create_task(work())
-        self._running.add_done_callback(lambda _: self._channel.end())
-        is_read = True
-        try:
-            await asyncio.sleep(0)
-            self._begun = True
-            if self._interrupted:
-                self._running.cancel()
-            while (item := await self._channel.next()) is not None:
-                yield item
-            is_read = False
-            await self._running
-        finally:
-            self.interrupt()
-            if not self._begun:
-                self._running.cancel()
-            await asyncio.wait([self._running])
-            if is_read:
-                self._channel.skip_round()
-                self._running.exception()
+        return self._work.stream(work)
 
     async def end_recording(self, last: Callable[[], EventData]) -> None:
         """End the recording with this event, when the running step has ended; what follows is
         shown to the model and on the screen, and never written. Raises `RecordingFailed`.
         """
         self._last = last
-        if self._running is None or self._running.done():
+        if not self._work.is_running:
             await self._end_recording()
 
     async def _end_recording(self) -> None:
@@ -259,11 +228,7 @@ class AgentLoop:
 
     def interrupt(self, by: Origin = "human") -> None:
         """Interrupt the running round, if any; what was done is kept."""
-        if self._running is not None and not self._running.done() and not self._interrupted:
-            self._interrupted = True
-            self._tools.stopped_by = by
-            if self._begun:
-                self._running.cancel()
+        self._work.interrupt(by)
 
     def _follow(self, event: Event) -> None:
         """Take account of an event that was recorded."""

@@ -88,6 +88,10 @@ class ToolCaller:
         self.stopped_by: Origin = "human"
         """Who stopped the calls, when they are cancelled."""
 
+    def stop_by(self, by: Origin) -> None:
+        """Note who stops the calls that are cancelled next."""
+        self.stopped_by = by
+
     async def run(
         self, step: int, calls: Sequence[CallRequest], history: History
     ) -> list[Observation]:

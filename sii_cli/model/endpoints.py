@@ -8,7 +8,7 @@ import re
 import time
 from collections import defaultdict, deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sii_cli.model.errors import ModelCallFailed, ModelCallRefused
 from sii_cli.model.response_limits import MOST_COUNT, is_count
@@ -58,6 +58,8 @@ class EndpointModel:
     server: Server
     name: str
     entry: Entry
+    names: tuple[str, ...] = ()
+    """All models of the server."""
 
     @property
     def length(self) -> int | None:
@@ -112,14 +114,14 @@ class Endpoints:
     async def place(self, model: str | None) -> EndpointModel:
         """Choose the least busy of the servers that serve the model. Raises `ModelCallFailed`."""
         if len(self._servers) == 1:
-            name, entry = await self.current.model(model)
-            self._served = EndpointModel(self.current, name, entry)
+            name, entries = await self.current.model(model)
+            self._served = EndpointModel(self.current, name, entries[name], tuple(entries))
             return self._served
         checked = await asyncio.gather(*map(_check, self._servers))
         served = _meant(checked, model)
         equal, self.left_out = _sort_out(checked, served)
         self._use(min(equal, key=_busy).server)
-        self._served = EndpointModel(self.current, served.name, served.entry)
+        self._served = replace(served, server=self.current)
         return self._served
 
     async def leave(self, failure: ModelCallFailed) -> bool:
@@ -175,7 +177,7 @@ def _meant(checked: Sequence[_Checked | ModelCallFailed], model: str | None) -> 
     name = model or next(iter(seen[0].entries))
     for one in seen:
         if name in one.entries:
-            return EndpointModel(one.server, name, one.entries[name])
+            return EndpointModel(one.server, name, one.entries[name], tuple(one.entries))
     others = named(dict.fromkeys(name for one in seen for name in one.entries))
     message = f"No server serves {name!r}; they serve {others}: set SII_MODEL."
     raise ModelCallRefused("unknown_model", message)

@@ -63,15 +63,18 @@ class Server:
             raise ModelCallFailed("garbage", f"The server at {self.base_url} serves no model.")
         return entries
 
-    async def model(self, name: str | None) -> tuple[str, Entry]:
-        """Return the model of that name, or the first one. Raises `ModelCallFailed`."""
+    async def model(self, name: str | None) -> tuple[str, dict[str, Entry]]:
+        """Return the model of that name, or the first one, and all entries by name.
+
+        Raises `ModelCallFailed`.
+        """
         entries = {entry["id"]: entry for entry in await self.models()}
         name = name or next(iter(entries))
         if name not in entries:
             served = named(entries)
             message = f"The server does not serve {name!r}; it serves {served}: set SII_MODEL."
             raise ModelCallRefused("unknown_model", message)
-        return name, entries[name]
+        return name, entries
 
     async def version(self) -> str | None:
         """Return vLLM's version, or `None` for another server."""

@@ -187,6 +187,8 @@ class ServedModel:
     """How prompts are sent as ids, or `None` for messages."""
     why_messages: str = ""
     """Why prompts are not sent as ids."""
+    names: tuple[str, ...] = ()
+    """All models of the server, where it serves more."""
 
 
 class Model(Protocol):

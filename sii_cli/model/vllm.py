@@ -120,6 +120,7 @@ class VllmModel:
             stop_token_ids=tuple(ids[text] for text in profile.stop_tokens if text in ids),
             details=details,
             notes=self._endpoints.left_out,
+            names=served.names,
         )
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ModelPart, None]:

@@ -35,11 +35,11 @@ class GoingBack:
 
     async def plan_undo(self, steps: int | None = None, *, to: int | None = None) -> UndoPlan:
         """Return what an undo would restore. Raises `NotDone`."""
-        return await or_not_done(self._session.plan_undo(steps, to=to))
+        return await or_not_done(self._session.undoing.plan(steps, to=to))
 
     async def plan_redo(self) -> UndoPlan:
         """Return what taking the last undo back would restore. Raises `NotDone`."""
-        return await or_not_done(self._session.plan_redo())
+        return await or_not_done(self._session.undoing.plan_redo())
 
     def show_plan(self, plan: UndoPlan) -> bool:
         """Show what goes back; return whether anything does."""
@@ -48,7 +48,7 @@ class GoingBack:
 
     async def run_undo(self, plan: UndoPlan) -> None:
         """Restore what was planned. Raises `NotDone`."""
-        undone = await or_not_done(self._session.run_undo(plan))
+        undone = await or_not_done(self._session.undoing.run(plan))
         missing = undone.back.missing if undone.back else ()
         gone = [path for path in missing if path not in plan.differences.left]
         lines = [f"  not restored: {path}" for path in gone[:5]]

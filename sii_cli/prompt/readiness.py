@@ -58,6 +58,10 @@ class Readiness:
         except ModelCallFailed as error:
             self._no_server(str(error))
             return
+        self.answered(session, served)
+
+    def answered(self, session: Session, served: ServedModel) -> None:
+        """Show what the server of a session serves."""
         self.server = ("dim", "ready")
         self.model = one_line(served.name, 60)
         self._served(session, served)

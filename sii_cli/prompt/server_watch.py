@@ -17,8 +17,8 @@ WAITS = " The session begins by itself when one answers; `sii demo` shows a task
 
 
 OTHER_MODEL = (
-    "The server serves another model now. Nothing is lost: `/new` begins a session with what it "
-    "serves, and `/resume` continues this one."
+    "The server serves another model now. Nothing is lost: `/model` continues this session with "
+    "what it serves, as a recorded break."
 )
 
 

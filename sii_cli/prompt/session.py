@@ -17,7 +17,7 @@ from rich.text import Text
 from recordings.conversation.last_round import last_round
 from recordings.conversation.pending import Pending
 from recordings.errors import RecordingError
-from recordings.events import Event, ModelResponse
+from recordings.events import Event, ModelChange, ModelResponse
 from sii_cli.agent.context.budget import Fill, context_length
 from sii_cli.agent.event_channel import Item
 from sii_cli.agent.permissions import MODES
@@ -32,6 +32,7 @@ from sii_cli.model.types import ServedModel
 from sii_cli.prompt.consent import Ask, ask_consent
 from sii_cli.prompt.forgetting import delete, what_goes
 from sii_cli.prompt.going_back import GoingBack
+from sii_cli.prompt.model_choice import ModelChoice
 from sii_cli.prompt.panel import Panel
 from sii_cli.prompt.permission_dialog import PermissionDialog
 from sii_cli.prompt.readiness import Readiness
@@ -79,6 +80,7 @@ class PromptSession:
         self._readiness = Readiness(self._warn, self._show_status, self._served)
         self.back = GoingBack(self)
         self.sign_off = SigningOff(self)
+        self.choice = ModelChoice(self)
         self.dialog = PermissionDialog(view, settings.speaker)
         self.permissions = make_permissions(settings, self.dialog.ask, settings.permissions)
         self._told_break = False
@@ -121,6 +123,16 @@ class PromptSession:
     def workspace(self) -> Path:
         """The directory that the model works in."""
         return self._settings.workspace
+
+    @property
+    def model(self) -> str:
+        """Name of the session's model; empty before the server answered."""
+        return self._readiness.model
+
+    def model_changed(self, session: Session, served: ServedModel) -> None:
+        """Show the model that the session continues with, also in later sessions."""
+        self._settings = session.settings
+        self._readiness.answered(session, served)
 
     @property
     def recorded(self) -> str | None:
@@ -342,7 +354,8 @@ class PromptSession:
         try:
             async with aclosing(happening) as items:
                 async for item in items:
-                    self._renderer.feed(item)
+                    if not _is_said(item):
+                        self._renderer.feed(item)
                     self._tell_break(item)
                     self._activity.feed(item)
                     if is_other_model(item):
@@ -425,3 +438,8 @@ class PromptSession:
     def _say(self, *lines: str, style: str = "dim") -> None:
         if lines:
             self._screen.print(Text(""), *(Text(sanitise(line), style) for line in lines))
+
+
+def _is_said(item: Item) -> bool:
+    """Return whether an item was shown before its round: a model was chosen, and it was said."""
+    return isinstance(item, Event) and isinstance(item.data, ModelChange)

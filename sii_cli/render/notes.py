@@ -14,6 +14,7 @@ from recordings.events import (
     HarnessMessage,
     HumanCommand,
     Interrupt,
+    ModelChange,
     ModelError,
     PermissionAnswer,
     QueryOutcome,
@@ -27,6 +28,7 @@ from recordings.events import (
     UserMessage,
 )
 from recordings.permissions import permission_line
+from recordings.replay.model_change import model_change_line
 from sii_cli.render.changes import changes_line
 from sii_cli.render.endings import check_lines, outcome_text
 from sii_cli.render.human import attachment_line, command_lines
@@ -78,6 +80,8 @@ def note_lines(data: EventData, width: int | None, *, fold: bool = True) -> list
             return [Text(text.rstrip(), "magenta")]
         case Rewind():
             return [Text(f"went back to before a message: {REWIND_WHY[data.why]}", "magenta")]
+        case ModelChange():
+            return [Text(one_line(model_change_line(data), 200), "magenta")]
         case HumanCommand():
             return command_lines(data)
         case AttachedFile():

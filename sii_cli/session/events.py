@@ -7,6 +7,7 @@ from typing import Any
 
 from recordings.conversation.restore import Conversation
 from recordings.events import (
+    ModelChange,
     SessionEnd,
     SessionResume,
     SessionStart,
@@ -78,6 +79,19 @@ def session_resume(
         settings=settings.without_secrets(),
         wire=wire,
         lost=restored.under_way,
+    )
+
+
+def model_change(settings: Settings, served: ServedModel, wire: WireInfo) -> ModelChange:
+    """Return the event with which a session continues with another model."""
+    return ModelChange(
+        model=served.name,
+        base_url=served.base_url,
+        server=served.details,
+        context_length=served.context_length,
+        thinking=settings.enable_thinking,
+        wire=wire,
+        speaker=settings.speaker,
     )
 
 

@@ -20,7 +20,7 @@ from sii_cli.doctor.record import kept_check
 from sii_cli.model.types import Model, ServedModel
 from sii_cli.session.consent import consent_event
 from sii_cli.session.context import make_context
-from sii_cli.session.events import QueryOrigin, session_resume, session_start
+from sii_cli.session.events import QueryOrigin, model_change, session_resume, session_start
 from sii_cli.session.request_params import request_params
 from sii_cli.session.resume import ResumedRecording, close_open_round, reopen
 from sii_cli.session.sandbox_lease import SandboxLease
@@ -108,7 +108,7 @@ class RecordingOpener:
                 wire,
                 encode(start.tools),
                 restored,
-                other_model=restored.model != served.name or not shares_ids,
+                other_model=self._is_other(restored, served, shares_ids=shares_ids),
             )
             loop.note(session_resume(self.settings, served, restored, wire.info), "harness")
             if open_round and restored.round_open:
@@ -122,6 +122,33 @@ class RecordingOpener:
             recorder.close()
             raise
         return OpenRecording(folder, recorder, loop, left)
+
+    async def change_model(
+        self, before: AgentLoop, recorder: Recorder, served: ServedModel
+    ) -> AgentLoop:
+        """Return a loop that continues an open recording with the model of the settings.
+
+        Raises `UsageError`, `RecordingError`; the loop `before` can be used further then.
+        """
+        context = await make_context(self.settings, served, self.model)
+        params = request_params(self.settings, served)
+        start = restore(recorder.folder, 0).start
+        wire = await open_wire(served, self.model, params, start.system_prompt, start.tools)
+        recorder.flush()
+        restored = restore(recorder.folder)
+        check_resumable(restored, wire)
+        if not restored.shares_ids(served.name, wire.info):
+            restored.forget_ids()
+        tools = encode(start.tools)
+        loop = self._loop(recorder, params, context, wire, tools, restored, other_model=True)
+        loop.take_over(before)
+        loop.note(model_change(self.settings, served, wire.info), "human")
+        return loop
+
+    def _is_other(self, restored: Conversation, served: ServedModel, *, shares_ids: bool) -> bool:
+        """Return whether the next prompt is made for another model, or another way to think."""
+        thinks_otherwise = restored.thinking != self.settings.enable_thinking
+        return restored.model != served.name or thinks_otherwise or not shares_ids
 
     def _loop(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import (
@@ -10,13 +9,14 @@ from contextlib import (
     AsyncExitStack,
     aclosing,
     asynccontextmanager,
-    suppress,
 )
+from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 from recordings.conversation.pending import Pending
 from recordings.errors import RecordingError
-from recordings.events import AttachedFile, Delivery, EventData, Origin
+from recordings.events import AttachedFile, Delivery, Event, EventData, Origin
 from recordings.recorder import Recorder
 from sandbox.protocol import Job, Sandbox, SandboxBackend, SandboxSpec
 from sii_cli.agent.context.compaction import Compactor
@@ -33,20 +33,20 @@ from sii_cli.assembly import (
 from sii_cli.config.settings import Settings
 from sii_cli.errors import UsageError
 from sii_cli.import_path import leave_out
-from sii_cli.model.ids.choose import choose_wire
 from sii_cli.model.types import Model, ServedModel
+from sii_cli.session.asked_server import AskedServer
 from sii_cli.session.events import NO_QUERY, OFF, QueryOrigin, session_end
 from sii_cli.session.human_command import run_human_command, told_note
 from sii_cli.session.memory import keep_freed_memory
 from sii_cli.session.opening import RecordingOpener
 from sii_cli.session.permissions import make_permissions
 from sii_cli.session.pins import departure_sentence, departures_of
-from sii_cli.session.request_params import params_notes, request_params
+from sii_cli.session.request_params import params_notes
 from sii_cli.session.resume import ResumedRecording
 from sii_cli.session.sandbox_lease import SandboxLease
-from sii_cli.workspace.notes import changed_note, undone_note
+from sii_cli.session.undoing import SessionUndo
+from sii_cli.workspace.notes import changed_note
 from sii_cli.workspace.tracker import WorkspaceTracker
-from sii_cli.workspace.undo import Undo, Undone, UndoPlan
 from tools.registry import TOOL_NAMES
 from tools.sources import ToolSource
 from tools.toolbox import Toolbox
@@ -76,7 +76,7 @@ class Session:
         self.folder = resumed.folder if resumed else None
         self.id = self.folder.name if self.folder else None
         self._resumed = resumed
-        self._model = model
+        self._asked = AskedServer(settings, model)
         self._lease = SandboxLease(backend, spec)
         self._toolbox = Toolbox(
             settings.tools or TOOL_NAMES, self._lease.get, settings.web, sources
@@ -85,8 +85,7 @@ class Session:
         self._opener = RecordingOpener(
             settings, mode, about, model, self._toolbox, self._lease, permit, self._tracker
         )
-        self._undo = Undo(self._tracker) if self._tracker is not None else None
-        self._served: asyncio.Task[ServedModel] | None = None
+        self.undoing = SessionUndo(self._tracker, self._loop_to_undo)
         self._recorder: Recorder | None = None
         self.is_off = False
         """Whether the recording was ended, or ends after the running step."""
@@ -137,16 +136,47 @@ class Session:
         self._lease.begin()
         if self._tracker is not None:
             self._tracker.begin()
-        self._ask_server()
+        self._asked.ask()
 
     async def served(self) -> ServedModel:
         """Return what the server serves, waiting for its answer. Raises `ModelCallFailed`."""
-        asking = self._ask_server()
+        return await self._asked.served()
+
+    async def served_names(self) -> Sequence[str]:
+        """Return all models that the server serves now. Raises `ModelCallFailed`."""
+        model = make_model(replace(self.settings, model=None))
         try:
-            return await asyncio.shield(asking)
-        except Exception:
-            self._served = None
+            served = await model.describe()
+        finally:
+            await model.aclose()
+        return served.names or (served.name,)
+
+    async def render(self, body: dict[str, Any]) -> list[int] | None:
+        """Return the ids that the server makes of messages, or `None` where it does not say."""
+        return await self._asked.model.render(body)
+
+    async def change_model(self, settings: Settings, model: Model | None = None) -> ServedModel:
+        """Continue with the model, or the thinking, that other settings name, between rounds.
+
+        `model` replaces the one that they name. Raises `UsageError` when the recording was ended or
+        the new prompts cannot be sent, `ModelCallFailed`; the session is as it was then.
+        """
+        if self.is_off:
+            raise UsageError("The session is not recorded any more: `/new`, then `/model`.")
+        asked = AskedServer(settings, model or make_model(settings))
+        opener = replace(self._opener, settings=settings, model=asked.model)
+        try:
+            served = await asked.served()
+            if self._loop is not None:
+                assert self._recorder is not None
+                self._loop = await opener.change_model(self._loop, self._recorder, served)
+        except BaseException:
+            await asked.aclose()
             raise
+        before, self._asked = self._asked, asked
+        self.settings, self._opener = settings, opener
+        await before.aclose()
+        return served
 
     async def send(
         self,
@@ -246,42 +276,13 @@ class Session:
         """How full the context is, or `None` before the first message."""
         return self._loop.context if self._loop else None
 
-    async def undo(self, steps: int | None = None) -> Undone:
-        """Restore the workspace to before the last round, or the last `steps` steps.
-
-        The model reads of it before the next message. Raises `UsageError`, `SnapshotError`, and as
-        `send` does.
-        """
-        return await self.run_undo(await self.plan_undo(steps))
-
-    async def plan_undo(self, steps: int | None = None, *, to: int | None = None) -> UndoPlan:
-        """Return what an undo would restore; `to`: the step after which. Raises as `undo` does."""
-        undo, loop = await self._undos()
-        if to is not None:
-            return await undo.plan_to(to, "before that message", loop.steps)
-        return await undo.plan(steps, loop.steps)
-
-    async def plan_redo(self) -> UndoPlan:
-        """Return what taking the last undo back would restore. Raises as `undo` does."""
-        undo, loop = await self._undos()
-        return await undo.plan_redo(loop.steps)
-
-    async def run_undo(self, plan: UndoPlan) -> Undone:
-        """Do what was planned. Raises as `undo` does."""
-        undo, loop = await self._undos()
-        undone = await undo.run(plan, loop.steps)
-        if undone.back is not None:
-            loop.inbox.add_note(undone_note(undone.back.event, undone.what))
-        return undone
-
-    async def _undos(self) -> tuple[Undo, AgentLoop]:
+    async def _loop_to_undo(self) -> AgentLoop:
+        """Return the loop of the recording. Raises `UsageError`, and what `send` does."""
         if self.is_off:
             raise UsageError("Nothing can be undone: what is not recorded has no snapshots.")
-        if self._undo is None:
-            raise UsageError("No snapshots are taken (`snapshots = false`): nothing can be undone.")
         if self._loop is None and self._resumed is None:
             raise UsageError("Nothing was done yet that could be undone.")
-        return self._undo, self._loop or await self._open_recording()
+        return self._loop or await self._open_recording()
 
     def notes(self, served: ServedModel) -> list[str]:
         """Return sentences for the user about the served model and the collection's pins."""
@@ -331,6 +332,11 @@ class Session:
         """Record an event of the session, whose first message was sent."""
         assert self._loop is not None, "a recording begins with the first message"
         self._loop.note(data, origin)
+
+    def _report(self, data: EventData) -> Event:
+        """Record what happens to the sandbox and the workspace."""
+        assert self._loop is not None, "nothing is reported once the recording is left"
+        return self._loop.note(data, "harness")
 
     @property
     def in_round(self) -> bool:
@@ -392,15 +398,8 @@ class Session:
                 stack.push_async_callback(self._tracker.close)
             for closes in self._closing:
                 stack.push_async_callback(closes)
-            stack.push_async_callback(self._model.aclose)
+            stack.push_async_callback(self._asked.aclose)
             stack.push_async_callback(self._lease.close)
-            stack.push_async_callback(self._stop_asking)
-
-    async def _stop_asking(self) -> None:
-        if self._served is not None:
-            self._served.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await self._served
 
     def _end_recording(self) -> None:
         if self._loop is None:
@@ -422,16 +421,6 @@ class Session:
         if self._recorder is not None:
             self._recorder.close()
 
-    def _ask_server(self) -> asyncio.Task[ServedModel]:
-        if self._served is None:
-            self._served = asyncio.create_task(self._describe())
-        return self._served
-
-    async def _describe(self) -> ServedModel:
-        served = await self._model.describe()
-        kwargs = request_params(self.settings, served).get("chat_template_kwargs", {})
-        return await choose_wire(self.settings, served, self._model, kwargs)
-
     async def _open_recording(self, *, open_round: bool = False) -> AgentLoop:
         """Begin the recording, or resume it. Raises `UsageError` when it was ended."""
         if self.is_off:
@@ -445,9 +434,9 @@ class Session:
         loop = self._loop = opened.loop
         self._recorder = opened.recorder
         self.id, self.folder = opened.folder.name, opened.folder
-        self._lease.report_to(lambda data: loop.note(data, "harness"))
+        self._lease.report_to(self._report)
         if self._tracker is not None:
-            self._tracker.report_to(lambda data: loop.note(data, "harness"))
+            self._tracker.report_to(self._report)
             if self._resumed is not None:
                 await self._look_for_changes(loop)
         return loop

@@ -18,6 +18,7 @@ from recordings.events import (
     IdSpan,
     Interrupt,
     MessageSpan,
+    ModelChange,
     ModelDelta,
     ModelError,
     ModelRequest,
@@ -54,6 +55,7 @@ from recordings.events import (
     Truncation,
     Usage,
     UserMessage,
+    WireInfo,
 )
 from recordings.storage.lines import encode_event
 
@@ -226,6 +228,17 @@ EXAMPLES: list[tuple[EventData, Origin]] = [
             told=True,
             exit_code=0,
             seconds=0.02,
+            speaker="ada",
+        ),
+        "human",
+    ),
+    (
+        ModelChange(
+            model="GLM-4.6",
+            base_url="http://127.0.0.1:8000/v1",
+            context_length=202752,
+            thinking=False,
+            wire=WireInfo(kind="messages", why="no tokenizer is set"),
             speaker="ada",
         ),
         "human",

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import os
 import sys
+from typing import Any
 from unittest.mock import patch
 
 from sandbox.protocol import Sandbox, SandboxSpec, SandboxUnavailable
-from sii_cli.config.settings import find_home
+from sii_cli.config.settings import Settings, find_home
 from sii_cli.main import main
 from sii_cli.model.errors import ModelCallFailed
 from sii_cli.model.types import Delta, RequestStarted, ServedModel
@@ -59,6 +60,7 @@ SCRIPTS: dict[str, list[Script]] = {
         bash("echo second step"),
         answer("After both."),
     ],
+    "two-models": [answer("First."), answer("Second.")],
     "pushed": [answer("Pushed.")],
     "tasks": [
         calls(("todo", json.dumps({"todos": TASKS}))),
@@ -139,12 +141,38 @@ class LateServer(ScriptedModel):
         return await super().describe()
 
 
+class TwoModels(ScriptedModel):
+    """A server of two models, whose template has a switch for thinking."""
+
+    wanted: str | None = None
+
+    async def describe(self) -> ServedModel:
+        name = self.wanted or "scripted"
+        length = 16384 if name == "other" else 131072
+        return ServedModel(name, "http://scripted/v1", length, names=("scripted", "other"))
+
+    async def render(self, body: dict[str, Any]) -> list[int] | None:
+        return [body["chat_template_kwargs"].get("enable_thinking") is False]
+
+
+def make_scripted(model: ScriptedModel, settings: Settings) -> ScriptedModel:
+    """Return the model as the settings name it."""
+    if isinstance(model, TwoModels):
+        model.wanted = settings.model
+    return model
+
+
 def pretend(name: str) -> None:
     """Put the fakes of a script in place of the server's client and of the engine."""
-    kind = {"no-server": NoServer, "late-server": LateServer}.get(name, ScriptedModel)
+    kinds: dict[str, type[ScriptedModel]] = {
+        "no-server": NoServer,
+        "late-server": LateServer,
+        "two-models": TwoModels,
+    }
+    kind = kinds.get(name, ScriptedModel)
     model = kind(*SCRIPTS[name])
     backend = {"no-sandbox": NoBackend, "undo": WorkspaceBackend}.get(name, FakeBackend)()
-    patch.object(session, "make_model", lambda settings: model).start()
+    patch.object(session, "make_model", lambda settings: make_scripted(model, settings)).start()
     patch.object(session, "make_backend", lambda settings: backend).start()
 
 

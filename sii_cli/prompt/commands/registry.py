@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sii_cli.prompt.commands.context import COMPACT
 from sii_cli.prompt.commands.going_back import FORK, REDO, REWIND, UNDO
+from sii_cli.prompt.commands.models import MODEL, THINK
 from sii_cli.prompt.commands.permissions import RULES
 from sii_cli.prompt.commands.sessions import COPY, EXIT, FORGET, NEW, OFF, RENAME, RESUME, STATUS
 from sii_cli.prompt.commands.sign_off import DONE, MARK, NOTE
@@ -24,6 +25,8 @@ COMMANDS = {
     "/rewind": REWIND,
     "/fork": FORK,
     "/compact": COMPACT,
+    "/model": MODEL,
+    "/think": THINK,
     "/rules": RULES,
     "/mark": MARK,
     "/done": DONE,

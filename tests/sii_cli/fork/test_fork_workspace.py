@@ -139,6 +139,6 @@ async def test_a_fork_of_a_fork_can_undo_what_its_past_did(
     session = await Session.open(
         there, mode="headless", model=ScriptedModel(), resumed=ResumedRecording(child)
     )
-    await session.undo(2)
+    await session.undoing.undo(2)
     await session.close()
     assert sorted(os.listdir(where)) == ["f", "f1"]

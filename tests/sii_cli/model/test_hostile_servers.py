@@ -328,7 +328,8 @@ async def described(models: Any) -> str:
     async with bomb_server({"/v1/models": [head, body]}) as bomb:
         server = Server(bomb.base_url, None)
         try:
-            return repr(await server.model("wanted"))
+            name, entries = await server.model("wanted")
+            return repr((name, entries[name]))
         except ModelCallFailed as error:
             return str(error)
         finally:

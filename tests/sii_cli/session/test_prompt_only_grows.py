@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
@@ -25,13 +26,13 @@ from tests.sii_cli.session.test_ids_wire import look, recorded_prompts, said, se
 
 FAMILY: Family = "GLM-4.5"
 Within = Literal["nothing", "steer", "queue", "take back", "note", "interrupt"]
-Between = Literal["nothing", "compact", "resume", "rewind"]
+Between = Literal["nothing", "compact", "resume", "rewind", "model", "think"]
 WITHIN = st.sampled_from(("nothing", "nothing", "steer", "queue", "take back", "note", "interrupt"))
-BETWEEN = st.sampled_from(("nothing", "compact", "resume", "rewind"))
+BETWEEN = st.sampled_from(("nothing", "compact", "resume", "rewind", "model", "think"))
 CAUSES = {
-    "template": {"new_round", "steer", "compaction", "taken_back"},
-    "loop": {"new_round", "compaction", "taken_back"},
-    "all": {"compaction", "taken_back"},
+    "template": {"new_round", "steer", "compaction", "model", "taken_back"},
+    "loop": {"new_round", "compaction", "model", "taken_back"},
+    "all": {"compaction", "model", "taken_back"},
 }
 
 
@@ -77,6 +78,12 @@ async def hold(
             session = await Session.open(
                 chosen, mode="headless", model=model, backend=FakeBackend(), resumed=resumed
             )
+        if one in ("model", "think"):
+            if one == "think":
+                chosen = replace(chosen, enable_thinking=not chosen.enable_thinking)
+            else:
+                model.name += "-tuned"
+            await session.change_model(chosen, model)
         if one == "compact":
             with suppress(RoundOver):
                 async for _ in session.compact():

@@ -61,14 +61,14 @@ async def test_the_last_round_is_undone_and_then_the_one_before(settings: Settin
     await say(session, "first")
     first = tree_of(settings.workspace)
     await say(session, "second")
-    undone = await session.undo()
+    undone = await session.undoing.undo()
     assert (undone.what, tree_of(settings.workspace)) == ("before round 2", first)
     assert undone.back is not None
     assert {c.path: c.kind for c in undone.back.event.changes} == {"f": "modified", "f4": "deleted"}
-    assert (await session.undo()).what == "before round 1"
+    assert (await session.undoing.undo()).what == "before round 1"
     assert tree_of(settings.workspace) == was
     with pytest.raises(UsageError, match="no round to undo"):
-        await session.undo()
+        await session.undoing.undo()
     await session.close()
 
 
@@ -76,12 +76,12 @@ async def test_steps_are_undone_by_number(settings: Settings) -> None:
     session, _ = await open_session(settings, *ROUNDS)
     await say(session, "first")
     await say(session, "second")
-    assert (await session.undo(2)).what == "before step 4"  # step 5 was the answer
+    assert (await session.undoing.undo(2)).what == "before step 4"  # step 5 was the answer
     assert sorted(os.listdir(settings.workspace)) == ["f", "f1", "f2"]
-    await session.undo(2)  # the answer of the first round, and its second step
+    await session.undoing.undo(2)  # the answer of the first round, and its second step
     assert sorted(os.listdir(settings.workspace)) == ["f", "f1"]
     with pytest.raises(UsageError, match="There are 1 steps"):
-        await session.undo(2)
+        await session.undoing.undo(2)
     await session.close()
 
 
@@ -90,7 +90,7 @@ async def test_the_model_is_told_with_the_next_message_and_by_the_harness(
 ) -> None:
     session, model = await open_session(settings, write(1), answer("."), answer("I see."))
     await say(session, "first")
-    await session.undo()
+    await session.undoing.undo()
     await say(session, "and now?")
     await session.close()
     *_, told, asked = model.requests[-1]
@@ -109,7 +109,7 @@ async def test_what_was_there_before_an_undo_is_named_by_the_recording(settings:
     session, _ = await open_session(settings, write(1), answer("."))
     await say(session, "first")
     (settings.workspace / "mine").write_text("my own work\n")
-    await session.undo()
+    await session.undoing.undo()
     await session.close()
     assert (settings.workspace / "mine").read_text() == "my own work\n"
     kept = [e.data for e in read_events(session.folder or Path()) if isinstance(e.data, Snapshot)]
@@ -124,11 +124,11 @@ async def test_an_undo_leaves_what_others_changed_since(settings: Settings) -> N
     session, _ = await open_session(settings, write(1), answer("."))
     await say(session, "first")
     (settings.workspace / "f").write_text("mine now\n")
-    plan = await session.plan_undo()
+    plan = await session.undoing.plan()
     assert [change.path for change in plan.differences.changes] == ["f1"]
     assert plan.differences.left == ("f",)
     assert "-1" in plan.differences.diff
-    await session.run_undo(plan)
+    await session.undoing.run(plan)
     assert sorted(os.listdir(settings.workspace)) == ["f"]
     assert (settings.workspace / "f").read_text() == "mine now\n"
     await session.close()
@@ -140,19 +140,19 @@ async def test_undos_are_taken_back_in_reverse_until_a_round_begins(settings: Se
     first = tree_of(settings.workspace)
     await say(session, "second")
     second = tree_of(settings.workspace)
-    await session.undo()
-    await session.undo()
+    await session.undoing.undo()
+    await session.undoing.undo()
     assert os.listdir(settings.workspace) == []
-    await session.run_undo(await session.plan_redo())
+    await session.undoing.run(await session.undoing.plan_redo())
     assert tree_of(settings.workspace) == first
-    await session.run_undo(await session.plan_redo())
+    await session.undoing.run(await session.undoing.plan_redo())
     assert tree_of(settings.workspace) == second
     with pytest.raises(UsageError, match="no undo to take back"):
-        await session.plan_redo()
-    await session.undo()
+        await session.undoing.plan_redo()
+    await session.undoing.undo()
     await say(session, "third")
     with pytest.raises(UsageError, match="no undo to take back"):
-        await session.plan_redo()
+        await session.undoing.plan_redo()
     await session.close()
 
 
@@ -165,7 +165,7 @@ async def test_an_undo_never_writes_through_links(settings: Settings, tmp_path: 
     command = f"rm -r d; ln -s {outside} d; ln {outside}/config hard"
     session, _ = await open_session(settings, bash(command), answer("."))
     await say(session, "first")
-    await session.undo()
+    await session.undoing.undo()
     await session.close()
     assert (settings.workspace / "d" / "config").read_text() == "ours"
     assert not (settings.workspace / "d").is_symlink()
@@ -179,9 +179,9 @@ async def test_undo_after_going_on_with_a_recording(settings: Settings) -> None:
     await say(session, "second")
     await session.close()
     again, _ = await open_session(settings, resumed=session.folder)
-    await again.undo()
+    await again.undoing.undo()
     assert sorted(os.listdir(settings.workspace)) == ["f", "f1"]
-    await again.undo()
+    await again.undoing.undo()
     assert os.listdir(settings.workspace) == []
     await again.close()
 
@@ -189,12 +189,12 @@ async def test_undo_after_going_on_with_a_recording(settings: Settings) -> None:
 async def test_without_snapshots_or_work_undo_says_why(settings: Settings) -> None:
     session, _ = await open_session(settings)
     with pytest.raises(UsageError, match="Nothing was done yet"):
-        await session.undo()
+        await session.undoing.undo()
     await session.close()
     off = Settings(home=settings.home, workspace=settings.workspace, snapshots=False)
     session, _ = await open_session(off)
     with pytest.raises(UsageError, match="No snapshots are taken"):
-        await session.undo()
+        await session.undoing.undo()
     await session.close()
 
 
