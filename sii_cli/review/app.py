@@ -33,6 +33,7 @@ from recordings.errors import RecordingError
 from recordings.storage.line_index import LineIndex
 from recordings.store.summary import RecordingSummary, summarise
 from sii_cli.errors import SiiError
+from sii_cli.prompt.key_file import ReviewScreenKeys, replace_review_keys
 from sii_cli.review.bars import footer, header, questions_bar
 from sii_cli.review.glimpse import glimpse
 from sii_cli.review.keys import make_keys
@@ -60,6 +61,7 @@ class ReviewApp:
         self,
         task: ReviewTask,
         *,
+        keys: ReviewScreenKeys,
         read: Callable[[LineIndex], OpenedItem],
         check: Callable[[], None],
         stay: Callable[[], None],
@@ -68,7 +70,7 @@ class ReviewApp:
 
         `check` reads the recording through and raises where it cannot be judged. Both are called
         in a thread. `stay` is called every minute: the item is still being reviewed.
-        Raises `RecordingNotFound`.
+        Raises `RecordingNotFound`, and `UsageError` for keys that cannot be.
         """
         self.ending: Ending = "left"
         self._task, self._read, self._check, self._stay = task, read, check, stay
@@ -84,7 +86,7 @@ class ReviewApp:
         self._buffer.on_text_changed += lambda _: self._typing()
         self._app: Application[None] = Application(
             layout=Layout(self._layout()),
-            key_bindings=make_keys(self),
+            key_bindings=replace_review_keys(make_keys(self), keys),
             full_screen=True,
             after_render=lambda _: self._was_drawn(),
         )

@@ -115,7 +115,8 @@ def footer(shown: Shown, width: int) -> StyleAndTextTuples:
     verdict = reviewing.draft.verdict
     armed = f" {VERDICTS[verdict].upper()} " if verdict else " no verdict "
     style = f"reverse {_ARMED[verdict]}" if verdict else "fg:ansibrightblack"
-    style_of_rest, rest = "fg:ansibrightblack", HELP
+    own = shown.task.own_keys
+    style_of_rest, rest = "fg:ansibrightblack", f"{own} · {HELP}" if own else HELP
     if reviewing.flagging:
         words = reviewing.flag_words.items()
         style_of_rest, rest = "fg:ansiyellow", " · ".join(f"{n} {word}" for n, word in words)

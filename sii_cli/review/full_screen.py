@@ -19,6 +19,7 @@ from sii_cli.config.home_key import review_keys
 from sii_cli.config.settings import find_key_home
 from sii_cli.errors import SiiError
 from sii_cli.options.recordings import outage_sentence, warn, warn_when_void
+from sii_cli.prompt.key_file import ReviewScreenKeys
 from sii_cli.queue.drafts import Drafts
 from sii_cli.queue.leases import Item
 from sii_cli.review.app import Ending, ReviewApp
@@ -44,6 +45,7 @@ class ScreenReviewer:
     name: str
     questions: tuple[ReviewQuestion, ...]
     protocol: ReviewProtocol
+    keys: ReviewScreenKeys
 
     def review(self, folder: Path, number: int = 1, of: int = 1) -> bool:
         """Review a recording and keep what was sent; return whether another may follow.
@@ -99,6 +101,7 @@ class ScreenReviewer:
         warn_when_void(task.folder)
         app = ReviewApp(
             task,
+            keys=self.keys,
             read=lambda index: self._read(task, drafts, index),
             check=lambda: _check(task.folder),
             stay=stay,
@@ -122,6 +125,7 @@ class ScreenReviewer:
             questions=self.questions,
             flags=self.protocol.flags,
             guideline=_guideline(),
+            own_keys=self.keys.summary,
             shows_check=self.protocol.show_check,
         )
 

@@ -76,7 +76,8 @@ class ReviewPane:
         item = reviewing.item
         match reviewing.view:
             case "keys":
-                return text_page(KEYS, width)
+                own = item.task.own_keys
+                return text_page(f"{KEYS}\n\nYour own keys: {own}" if own else KEYS, width)
             case "guideline":
                 text = item.task.guideline or "There is no guideline.md beside review.toml."
                 return markdown_page(text, width)

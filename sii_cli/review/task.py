@@ -26,6 +26,8 @@ class ReviewTask:
     flags: tuple[str, ...] = ()
     """What `f` and a digit say of a step; empty: the usual words."""
     guideline: str = ""
+    own_keys: str = ""
+    """What of the reviewer's keys differs from the usual ones, in a line."""
     read_notes: Callable[[], Sequence[str]] = tuple
     """Reads what else is shown on the first screen, in a line each: warnings, other reviews."""
     earlier: tuple[StepReview, ...] = ()

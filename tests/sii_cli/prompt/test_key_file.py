@@ -9,7 +9,12 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 
 from sii_cli.errors import UsageError
-from sii_cli.prompt.key_file import read_key_file, replace_keys
+from sii_cli.prompt.key_file import (
+    read_key_file,
+    read_review_keys,
+    replace_keys,
+    replace_review_keys,
+)
 
 
 def bindings() -> KeyBindings:
@@ -53,6 +58,7 @@ def test_without_a_file_nothing_changes(tmp_path: Path) -> None:
         ('"c-t" = "ctrl-2"\n', "'ctrl-2' is not a key"),
         ('"c-t" = ""\n', "'' is not a key"),
         ('"f9" = "f2"\n', "f9 does nothing at the prompt"),
+        ('"c-t" = "escape enter"\n', "escape c-m does something else at the prompt"),
         ('"c-t = 1\n', "is not valid TOML"),
         ('"c-t" = "\\u001b[2J"\n', "is not a key"),
     ],
@@ -62,3 +68,49 @@ def test_what_is_wrong_is_said_with_the_key(tmp_path: Path, text: str, says: str
         replace_keys(bindings(), read_key_file(written(tmp_path, text)))
     assert says in str(raised.value)
     assert "\x1b" not in str(raised.value)
+
+
+def review_bindings() -> KeyBindings:
+    keys = KeyBindings()
+    for name in ("a", "r", "y", "1", "?", "space", "tab", "enter", "c-c"):
+        keys.add(name)(lambda event: None)
+    return keys
+
+
+def review_keys(home: Path, text: str) -> set[tuple[Keys | str, ...]]:
+    own = read_review_keys(written(home, text))
+    return {one.keys for one in replace_review_keys(review_bindings(), own).bindings}
+
+
+def test_a_key_is_switched_off(tmp_path: Path) -> None:
+    home = written(tmp_path, '"c-t" = false\n[review]\n"a" = false\n')
+    assert len(replace_keys(bindings(), read_key_file(home)).bindings) == 1
+    own = read_review_keys(home)
+    kept = {one.keys for one in replace_review_keys(review_bindings(), own).bindings}
+    assert ("a",) not in kept
+    assert ("r",) in kept
+    assert own.summary == "a is off"
+
+
+def test_letters_digits_and_signs_of_a_review_want_alt(tmp_path: Path) -> None:
+    found = review_keys(tmp_path, '[review]\nletters = "alt"\n"r" = "f2"\n')
+    alt = {(Keys.Escape, letter) for letter in "ay1?"}
+    others = {(Keys.F2,), (" ",), (Keys.ControlI,), (Keys.ControlM,), (Keys.ControlC,)}
+    assert found == alt | others
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("review = 1\n", "`review` is a table"),
+        ('[review]\nletters = "ctrl"\n', '`letters` can only be "alt"'),
+        ('[review]\n"v" = "f2"\n', "v does nothing in a review"),
+        ('[review]\n"a" = "r"\n', "r does something else in a review"),
+        ('[review]\n"a" = "f2"\n"r" = "f2"\n', "f2 does something else in a review"),
+        ('[review]\n"enter" = false\n"y" = "enter"\n', "Enter sends no verdict"),
+    ],
+)
+def test_keys_of_a_review_that_cannot_be_are_said(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        review_keys(tmp_path, text)
+    assert says in str(raised.value)

@@ -112,6 +112,23 @@ def test_nothing_of_a_recording_is_obeyed(shell: Shell, folder: Path) -> None:
     assert "\u202e".encode() not in terminal.raw
 
 
+def test_keys_of_ones_own_and_enter_sends_nothing(shell: Shell, folder: Path) -> None:
+    shell.home.mkdir(exist_ok=True)
+    (shell.home / "keys.toml").write_text('[review]\nletters = "alt"\n"y" = "f2"\n')
+    terminal = review(shell, "last")
+    shows(terminal, "letters want Alt · f2 for y")
+    terminal.send("ay")  # without Alt no letter does anything
+    terminal.pump(0.3)
+    terminal.send("\x1ba")
+    shows(terminal, "✓ APPROVE")
+    terminal.send("\r\ry")
+    terminal.pump(0.3)
+    assert read_reviews(folder) == []
+    terminal.send("\x1bOQ")
+    assert terminal.exit_code() == 0, terminal.everything()
+    assert [one.verdict for one in read_reviews(folder)] == ["approve"]
+
+
 def test_a_narrow_window_and_another_size(shell: Shell, folder: Path) -> None:
     terminal = review(shell, "last", rows=20, columns=40)
     terminal.send("j")
