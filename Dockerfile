@@ -12,7 +12,8 @@ RUN cp /host/certificates/*.crt /usr/local/share/ca-certificates/ 2>/dev/null; \
 ENV PIP_CONFIG_FILE=/host/pip.conf PIP_CERT=/etc/ssl/certs/ca-certificates.crt
 RUN python3 -m pip install --root /packages --ignore-installed --no-cache-dir \
         --break-system-packages --no-warn-script-location --root-user-action=ignore \
-        --disable-pip-version-check ipython matplotlib numpy pytest requests
+        --disable-pip-version-check \
+        ipython matplotlib numpy openpyxl pypdfium2 pytest requests
 
 FROM ${BASE}
 COPY host/certificates/ /usr/local/share/ca-certificates/

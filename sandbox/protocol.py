@@ -40,6 +40,8 @@ class Limits:
     command_timeout: float = 120.0
     """Time limit of a command for which the caller gives none."""
     command_timeout_max: float = 3600.0
+    shm: int = 64 << 20
+    """Size of /dev/shm (its pages count as memory)."""
 
 
 @dataclass(frozen=True, slots=True)

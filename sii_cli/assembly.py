@@ -61,6 +61,7 @@ def make_limits(settings: Settings) -> Limits:
         cpus=settings.cpus,
         pids=settings.pids,
         tmp=settings.tmp,
+        shm=settings.shm,
         disk=settings.disk,
         file_size=settings.file_size,
         open_files=settings.open_files,

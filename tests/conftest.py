@@ -66,7 +66,7 @@ def sandbox_image() -> str:
     """The sandbox's image, built if need be: its tag."""
     try:
         with locked(cache_folder() / "image.lock"):
-            ensure_image(TAG, print)
+            ensure_image(progress=print)
     except SandboxUnavailable as unavailable:
         _cannot_run(str(unavailable))
     return TAG

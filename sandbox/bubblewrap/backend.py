@@ -30,6 +30,7 @@ from sandbox.client.launch import (
     real_mounts,
     real_workspace,
     removed_when_it_fails,
+    shm_size,
     started,
     tmp_size,
 )
@@ -42,7 +43,6 @@ from sandbox.seccomp import call_filter
 
 ID_VARIABLE = "SII_SANDBOX"
 """In the environment of the `bwrap` process, and not inside: the sandbox's id."""
-_SHARED_MEMORY = 64 << 20
 _CLOSE_TIMEOUT = 3.0
 _STDERR_KEPT = 4000
 _HOME = "/home/sii"
@@ -249,7 +249,7 @@ def _arguments(spec: SandboxSpec, workspace: Path, mounts: tuple[Mount, ...]) ->
     # Read-only, for uid 0 could write the host's /proc/sys without any capability.
     yield from ("--proc", "/proc", *_covered(), "--remount-ro", "/proc", "--dev", "/dev")
     for path, size, mode in (
-        ("/dev/shm", _SHARED_MEMORY, "1777"),
+        ("/dev/shm", shm_size(spec), "1777"),
         ("/tmp", tmp_size(spec), "1777"),
         (_HOME, tmp_size(spec), "0755"),
         (DIRECTORY, DIRECTORY_SIZE, "0711"),

@@ -174,6 +174,11 @@ def tmp_size(spec: SandboxSpec) -> int:
     return min(spec.limits.tmp, spec.limits.memory // 2)
 
 
+def shm_size(spec: SandboxSpec) -> int:
+    """Return the size of /dev/shm, whose pages count as memory, too."""
+    return min(spec.limits.shm, spec.limits.memory // 4)
+
+
 def real_workspace(path: Path) -> Path:
     """Return the real path of a directory that exists. Raises `SandboxUnavailable`."""
     try:

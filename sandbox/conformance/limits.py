@@ -48,6 +48,12 @@ async def test_memory_of_the_interpreter(start: Start) -> None:
     assert (await sandbox.python("1 + 1")).output == b"2\n"
 
 
+async def test_shared_memory_has_the_size_that_was_asked_for(start: Start) -> None:
+    sandbox = await start(Limits(memory=512 * MIB, shm=96 * MIB))
+    result = await sandbox.bash("df -B1 --output=size /dev/shm | tail -n 1")
+    assert int(result.output) == 96 * MIB
+
+
 async def test_processes(start: Start) -> None:
     sandbox = await start(SMALL)
     needs(sandbox, "pids")

@@ -31,6 +31,7 @@ from sandbox.client.launch import (
     real_mounts,
     real_workspace,
     removed_when_it_fails,
+    shm_size,
     started,
     tmp_size,
 )
@@ -41,6 +42,7 @@ from sandbox.docker.client_pipe import ClientPipe
 from sandbox.docker.container_guard import ContainerGuard
 from sandbox.docker.engine import Engine, connect, socket_path, unreachable
 from sandbox.docker.leftovers import OWNER_LABEL, owner, remove_leftovers
+from sandbox.docker.variants import build_command, variant_of
 from sandbox.network.resolve import PUBLIC_WEB, ResolvePolicy
 from sandbox.network.sandbox_network import SandboxNetwork
 from sandbox.protocol import (
@@ -223,8 +225,8 @@ def _start(engine: Engine, spec: SandboxSpec, name: str) -> None:
 
 
 def _no_image(image: str) -> str:
-    if image == SandboxSpec.__dataclass_fields__["image"].default:
-        return f"The sandbox's image {image} is not here: make it with `sii sandbox build`."
+    if variant_of(image):
+        return f"The sandbox's image {image} is not here: make it with `{build_command(image)}`."
     return f"The image {image} is not here: `docker pull {shlex.quote(image)}`, or build it."
 
 
@@ -245,7 +247,7 @@ def _host_config(
         network_mode="none",
         mounts=binds,
         tmpfs=_tmpfs(spec),
-        shm_size=min(64 << 20, limits.memory // 16),
+        shm_size=shm_size(spec),
         mem_limit=limits.memory,
         memswap_limit=limits.memory,
         nano_cpus=int(limits.cpus * 1e9),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sandbox.backend_check import BackendCheck
 from sandbox.docker.engine import connect
 from sandbox.docker.image import is_current
+from sandbox.docker.variants import build_command
 from sandbox.protocol import SandboxUnavailable
 
 
@@ -12,6 +13,7 @@ def check(image: str) -> list[BackendCheck]:
     """Return what is found of the engine and the image. Blocks."""
     from docker.errors import DockerException, ImageNotFound
 
+    remedy = build_command(image)
     try:
         api = connect().api
     except SandboxUnavailable as error:
@@ -22,10 +24,10 @@ def check(image: str) -> list[BackendCheck]:
         size = f"{image}, {inspected['Size'] / 1e6:.0f} MB"
         if not is_current(inspected["Config"].get("Labels")):
             words = f"{size}, built from another recipe than this version's"
-            return [*found, BackendCheck("image", "warn", words, "sii sandbox build")]
+            return [*found, BackendCheck("image", "warn", words, remedy)]
         return [*found, BackendCheck("image", "ok", size)]
     except ImageNotFound:
-        return [*found, BackendCheck("image", "fail", f"{image} is not there", "sii sandbox build")]
+        return [*found, BackendCheck("image", "fail", f"{image} is not there", remedy)]
     except DockerException as error:
         return [BackendCheck("docker", "fail", str(error))]
     finally:

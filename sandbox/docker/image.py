@@ -1,6 +1,6 @@
-"""The sandbox's image: built where it is needed, from a registry's Python image or from Debian.
+"""The sandbox's images: built where they are needed, from a registry's Python image or from Debian.
 
-`python -m sandbox.docker.image` builds it. What goes in is the Dockerfile's business.
+`python -m sandbox.docker.image [NAME]` builds one. What goes in is its Dockerfile's business.
 """
 
 from __future__ import annotations
@@ -10,75 +10,151 @@ import ast
 import hashlib
 import io
 import os
-import shutil
+import re
 import subprocess
 import sys
 import tarfile
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from sandbox.host_programs import find_program
+from sandbox.docker.debian_base import RECIPE_LABEL, Progress, base_parts, ensure_base
+from sandbox.docker.variants import BASE, REPOSITORY, VARIANTS, variant_of
 from sandbox.protocol import SandboxUnavailable
 
 if TYPE_CHECKING:
     import docker
 
-TAG = "sii-sandbox:latest"
-RECIPE_LABEL = "sii.recipe"
-"""Label holding the hash of everything that the image was built from."""
-
-REGISTRY_BASE = "python:3.12-slim"
-DEBIAN_BASE = "sii-sandbox-base"
-DEBIAN_FALLBACK = "bookworm"
-"""Release to bootstrap on a host that is not Debian itself."""
-DEBIAN_PACKAGES = ("ca-certificates", "python3", "python3-pip", "python3-venv")
-REGISTRY_SILENCE = 20
-"""Seconds without a word from the registry after which it counts as unreachable."""
+TAG = VARIANTS[BASE].tag
+VARIANT_LABEL = "sii.variant"
+"""Label holding the short name of the variant that an image is, or is built on."""
 
 CERTIFICATES = Path("/usr/local/share/ca-certificates")
 PIP_SETTINGS = ("index-url", "extra-index-url", "trusted-host", "proxy")
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy")
-
-Progress = Callable[[str], None]
-"""Called with one line about what is being done."""
+_OWN_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
-def ensure_image(tag: str = TAG, progress: Progress = lambda _: None) -> str:
-    """Build the image unless one of the same recipe is there; return its id.
+@dataclass(frozen=True, slots=True)
+class BuiltImage:
+    """An image of sii's on this machine, or one that could be built."""
+
+    name: str
+    """A variant's short name; of the user's own image all of its name."""
+    tag: str
+    state: Literal["ready", "outdated", "missing"]
+    size: int | None = None
+    """Bytes."""
+    digest: str | None = None
+    holds: str = ""
+
+
+def ensure_image(name: str = BASE, progress: Progress = lambda _: None) -> str:
+    """Build a variant unless one of the same recipe is there; return its id.
 
     Raises `SandboxUnavailable`.
     """
     client = _connect()
-    present = _find(client, tag)
-    if present is not None and present.labels.get(RECIPE_LABEL) == recipe():
+    present = _find(client, VARIANTS[name].tag)
+    if present is not None and present.labels.get(RECIPE_LABEL) == recipe(name):
         return str(present.id)
-    return build_image(tag, progress)
+    return build_image(name, progress)
 
 
 def is_current(labels: Mapping[str, str] | None) -> bool:
-    """Tell whether an image with these labels is up to date; a foreign one always is."""
-    built_from = (labels or {}).get(RECIPE_LABEL)
-    return built_from is None or built_from == recipe()
+    """Tell whether an image with these labels is up to date; a foreign one always is.
 
-
-def build_image(tag: str = TAG, progress: Progress = lambda _: None) -> str:
-    """Build the image; return its id. Takes about two minutes from nothing.
-
-    Raises `SandboxUnavailable`.
+    One that is built on a variant has its labels, and is as old as that.
     """
+    labels = labels or {}
+    built_from, name = labels.get(RECIPE_LABEL), labels.get(VARIANT_LABEL, BASE)
+    return built_from is None or (name in VARIANTS and built_from == recipe(name))
+
+
+def build_image(name: str = BASE, progress: Progress = lambda _: None) -> str:
+    """Build a variant, and `base` before it unless that is up to date; return its id.
+
+    Takes one to five minutes from nothing. Raises `SandboxUnavailable`.
+    """
+    tag = VARIANTS[name].tag
+    if name == BASE:
+        base = ensure_base(_connect(), progress)
+    else:
+        ensure_image(BASE, progress)
+        base = TAG
+    labels = {RECIPE_LABEL: recipe(name), VARIANT_LABEL: name}
+    return _build(tag, _dockerfile(name), base, labels, progress)
+
+
+def build_own(
+    name: str, dockerfile: Path, base: str = BASE, progress: Progress = lambda _: None
+) -> str:
+    """Build `sii-sandbox:NAME` from the user's Dockerfile, whose `ARG BASE` is a variant's image.
+
+    Returns its id. Raises `SandboxUnavailable`.
+    """
+    if not _OWN_NAME.fullmatch(name) or name == "latest" or name in VARIANTS:
+        raise SandboxUnavailable(
+            f"An image of your own cannot be called {name!r}: choose up to 40 small letters, "
+            f"digits and hyphens, and none of {', '.join(VARIANTS)}, latest."
+        )
+    if not dockerfile.is_file():
+        raise SandboxUnavailable(f"There is no Dockerfile {dockerfile}: check the path.")
+    ensure_image(base, progress)
+    return _build(f"{REPOSITORY}:{name}", dockerfile, VARIANTS[base].tag, {}, progress)
+
+
+def list_images() -> list[BuiltImage]:
+    """Return the variants, built or not, then the user's own. Raises `SandboxUnavailable`."""
+    found = {tag: image for image in _connect().images.list(REPOSITORY) for tag in image.tags}
+    own = [tag for tag in sorted(found) if variant_of(tag) is None]
+    tags = [variant.tag for variant in VARIANTS.values()]
+    return [_built(tag, found.get(tag)) for tag in [*tags, *own]]
+
+
+def _built(tag: str, image: Any | None) -> BuiltImage:
+    name = variant_of(tag)
+    holds = VARIANTS[name].holds if name else ""
+    if image is None:
+        return BuiltImage(name or tag, tag, "missing", holds=holds)
+    if name is None and VARIANT_LABEL in image.labels:
+        holds = f"your own, on {image.labels[VARIANT_LABEL]}"
+    return BuiltImage(
+        name=name or tag,
+        tag=tag,
+        state="ready" if is_current(image.labels) else "outdated",
+        size=int(image.attrs["Size"]),
+        digest=str(image.id),
+        holds=holds,
+    )
+
+
+def recipe(name: str = BASE) -> str:
+    """Return the hash of everything that goes into a variant but the base's own versions."""
+    parts = [_dockerfile(BASE).read_bytes(), *base_parts()]
+    if name != BASE:
+        parts.append(_dockerfile(name).read_bytes())
+    parts += [path.read_bytes() for path in _host_certificates()]
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(hashlib.sha256(part).digest())
+    return digest.hexdigest()
+
+
+def _build(
+    tag: str, dockerfile: Path, base: str, labels: dict[str, str], progress: Progress
+) -> str:
     client = _connect()
-    base = _ensure_base(client, progress)
-    progress(f"Building {tag} on {base} (one to two minutes)")
+    progress(f"Building {tag} on {base} (one to four minutes)")
     stream = client.api.build(
-        fileobj=io.BytesIO(_build_context()),
+        fileobj=io.BytesIO(_build_context(dockerfile)),
         custom_context=True,
         encoding="gzip",
         tag=tag,
         buildargs={"BASE": base} | _proxies(),
-        labels={RECIPE_LABEL: recipe()},
+        labels=labels,
         network_mode="host",
         rm=True,
         forcerm=True,
@@ -89,16 +165,6 @@ def build_image(tag: str = TAG, progress: Progress = lambda _: None) -> str:
     if built is None:
         raise SandboxUnavailable(f"The build of {tag} ended without an image; run it again.")
     return str(built.id)
-
-
-def recipe() -> str:
-    """Return the hash of everything that goes into the image but the base's own versions."""
-    parts = [_dockerfile().read_bytes(), REGISTRY_BASE.encode(), " ".join(DEBIAN_PACKAGES).encode()]
-    parts += [path.read_bytes() for path in _host_certificates()]
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(hashlib.sha256(part).digest())
-    return digest.hexdigest()
 
 
 def _connect() -> docker.DockerClient:
@@ -125,117 +191,13 @@ def _find(client: docker.DockerClient, tag: str) -> Any | None:
         return None
 
 
-def _ensure_base(client: docker.DockerClient, progress: Progress) -> str:
-    if _find(client, REGISTRY_BASE) or _pull(REGISTRY_BASE, progress):
-        return REGISTRY_BASE
-    return _bootstrap_base(client, progress)
-
-
-def _pull(reference: str, progress: Progress) -> bool:
-    """Pull an image; return False when the registry cannot be reached or does not serve it."""
-    import docker
-    from docker.errors import DockerException
-    from requests.exceptions import RequestException
-
-    progress(f"Pulling {reference}")
-    repository, _, tag = reference.partition(":")
-    client = docker.from_env(timeout=REGISTRY_SILENCE)
-    try:
-        for message in client.api.pull(repository, tag=tag, stream=True, decode=True):
-            if "error" in message:
-                return False
-    except (DockerException, RequestException):
-        return False
-    finally:
-        client.close()
-    return True
-
-
-def _bootstrap_base(client: docker.DockerClient, progress: Progress) -> str:
-    """Make a Debian base with debootstrap, on the host's own release and mirror."""
-    release, mirror = _host_debian()
-    name = f"{DEBIAN_BASE}:{release}"
-    present = _find(client, name)
-    if present is not None and present.labels.get(RECIPE_LABEL) == _base_recipe(release, mirror):
-        return name
-    _provide_debootstrap(progress)
-    progress(f"No registry answers: bootstrapping Debian {release} instead (about a minute)")
-    with tempfile.TemporaryDirectory(prefix="sii-base-") as folder:
-        root = Path(folder) / "root"
-        archive = Path(folder) / "root.tar"
-        command = ["debootstrap", "--variant=minbase", f"--include={','.join(DEBIAN_PACKAGES)}"]
-        _run([*command, release, str(root), *([mirror] if mirror else [])])
-        for wasted in ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/man"):
-            shutil.rmtree(root / wasted, ignore_errors=True)
-        _run(["tar", "-C", str(root), "--numeric-owner", "-cf", str(archive), "."])
-        label = f"LABEL {RECIPE_LABEL}={_base_recipe(release, mirror)}"
-        client.api.import_image_from_file(
-            str(archive), repository=DEBIAN_BASE, tag=release, changes=[label]
-        )
-    return name
-
-
-def _base_recipe(release: str, mirror: str | None) -> str:
-    text = "\n".join((release, mirror or "", *DEBIAN_PACKAGES))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _provide_debootstrap(progress: Progress) -> None:
-    if os.geteuid() != 0:
-        raise SandboxUnavailable(
-            "No registry answers and debootstrap needs root: run `make sandbox` as root once, "
-            "or make a registry reachable."
-        )
-    if find_program("debootstrap") is not None:
-        return
-    if find_program("apt-get") is None:
-        raise SandboxUnavailable(
-            "No registry answers and debootstrap is missing: install it, "
-            "or make a registry reachable."
-        )
-    progress("Installing debootstrap with apt-get")
-    _run(["apt-get", "update", "-qq"])
-    _run(["apt-get", "install", "-qq", "-y", "--no-install-recommends", "debootstrap"])
-
-
-def _host_debian() -> tuple[str, str | None]:
-    """Return the release and mirror to bootstrap: the host's own when it is a Debian."""
-    import platform
-
-    system = platform.freedesktop_os_release()
-    if system.get("ID") != "debian" or "VERSION_CODENAME" not in system:
-        return DEBIAN_FALLBACK, None
-    release = system["VERSION_CODENAME"]
-    return release, _host_mirror(release)
-
-
-def _host_mirror(release: str) -> str | None:
-    """Return the address from which the host's apt gets `release`; None: debootstrap's default."""
-    listing = subprocess.run(
-        [
-            find_program("apt-get") or "/usr/bin/apt-get",
-            "indextargets",
-            "--format",
-            "$(CREATED_BY) $(RELEASE) $(COMPONENT) $(REPO_URI)",
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    for line in listing.stdout.splitlines():
-        kind, suite, component, *address = line.split()
-        if (kind, suite, component) == ("Packages", release, "main") and address:
-            return address[0]
-    return None
-
-
 def _host_certificates() -> list[Path]:
     return sorted(CERTIFICATES.glob("*.crt"))
 
 
-def _build_context() -> bytes:
+def _build_context(dockerfile: Path) -> bytes:
     """Return the context as tar.gz: the Dockerfile, and in host/ what this machine needs."""
-    files = {"Dockerfile": _dockerfile().read_bytes(), "host/pip.conf": _pip_settings().encode()}
+    files = {"Dockerfile": dockerfile.read_bytes(), "host/pip.conf": _pip_settings().encode()}
     for path in _host_certificates():
         files[f"host/certificates/{path.name}"] = path.read_bytes()
     buffer = io.BytesIO()
@@ -276,13 +238,15 @@ def _proxies() -> dict[str, str]:
     return {name: os.environ[name] for name in names if os.environ.get(name)}
 
 
-def _dockerfile() -> Path:
-    """Return the Dockerfile: at the top of a checkout, or inside the installed package."""
-    here = Path(__file__).resolve().parents[1]
-    for path in (here.parent / "Dockerfile", here / "Dockerfile"):
+def _dockerfile(name: str) -> Path:
+    """Return a variant's Dockerfile; that of `base` is at the top of a checkout, or in sandbox/."""
+    here = Path(__file__).resolve().parent
+    top = here.parents[1]
+    places = [top / "Dockerfile", top / "sandbox" / "Dockerfile"]
+    for path in places if name == BASE else [here / "images" / f"{name}.Dockerfile"]:
         if path.is_file():
             return path
-    raise SandboxUnavailable("The sandbox's Dockerfile is missing: install sii again.")
+    raise SandboxUnavailable(f"The Dockerfile of {name} is missing: install sii again.")
 
 
 def _follow_build(stream: Iterator[dict[str, Any]], progress: Progress) -> None:
@@ -300,20 +264,10 @@ def _follow_build(stream: Iterator[dict[str, Any]], progress: Progress) -> None:
             )
 
 
-def _run(command: list[str]) -> None:
-    program = find_program(command[0])
-    if program is None:
-        raise SandboxUnavailable(f"`{command[0]}` is not installed here: install it.")
-    done = subprocess.run([program, *command[1:]], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-10:])
-        raise SandboxUnavailable(f"`{command[0]}` failed; its last words tell why:\n{tail}")
-
-
 def main() -> int:
-    """Build the image from the command line."""
+    """Build an image from the command line."""
     parser = argparse.ArgumentParser(prog="python -m sandbox.docker.image", description=__doc__)
-    parser.add_argument("--tag", default=TAG, help=f"name of the image (default {TAG})")
+    parser.add_argument("name", nargs="?", default=BASE, choices=VARIANTS, help="which image")
     parser.add_argument("--rebuild", action="store_true", help="build even when it is up to date")
     options = parser.parse_args()
     began = time.monotonic()
@@ -324,11 +278,11 @@ def main() -> int:
 
     make = build_image if options.rebuild else ensure_image
     try:
-        image = make(options.tag, say)
+        image = make(options.name, say)
     except SandboxUnavailable as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    say(f"{options.tag} is ready ({image[7:19]}, {time.monotonic() - began:.0f} s)")
+    say(f"{VARIANTS[options.name].tag} is ready ({image[7:19]}, {time.monotonic() - began:.0f} s)")
     return 0
 
 

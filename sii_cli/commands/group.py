@@ -45,7 +45,7 @@ COMMANDS = {
     "demo": "Watch a whole task, without a GPU or a server.",
     "serve": "Start a vLLM server with the flags that fit.",
     "doctor": "Check this machine and the model server.",
-    "sandbox": "Manage this machine's sandboxes and their image.",
+    "sandbox": "Manage this machine's sandboxes and their images.",
     "config": "Show the settings in force and where each came from.",
     "completion": "Print the script by which a shell completes commands and options.",
 }

@@ -1,19 +1,23 @@
-"""`sii sandbox`: this machine's sandboxes, their image, and checks of their limits."""
+"""`sii sandbox`: this machine's sandboxes, their images, and checks of their limits."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from sandbox.docker.variants import BASE, REPOSITORY, VARIANTS
+from sii_cli.errors import UsageError
 from sii_cli.options.recordings import warn
 from sii_cli.options.settings import example, load, settings_options
 from sii_cli.render.checks import report
 
 if TYPE_CHECKING:
+    from sandbox.docker.image import BuiltImage
     from sandbox.protocol import RunningSandbox
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
@@ -21,8 +25,10 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 
 @click.group(
     "sandbox",
-    help="Manage this machine's sandboxes and their image.",
-    epilog=example("sii sandbox list", "sii sandbox doctor --sandbox bubblewrap"),
+    help="Manage this machine's sandboxes and their images.",
+    epilog=example(
+        "sii sandbox list", "sii sandbox build research", "sii sandbox doctor --sandbox bubblewrap"
+    ),
 )
 def command() -> None:
     """Without a command of its own: the help."""
@@ -69,18 +75,64 @@ def reap_command() -> None:
 
 @command.command(
     "build",
-    short_help="Build the sandbox's image.",
-    help="Build the sandbox's image, unless it is up to date; one to two minutes.",
-    epilog=example("sii sandbox build", "sii sandbox build --rebuild"),
+    short_help="Build a sandbox image.",
+    help="Build a sandbox image, unless it is up to date; one to four minutes. NAME is base (the "
+    "default), research (data, statistics, notebooks) or web (node, Chromium, Playwright); "
+    "`sii sandbox images` lists them. With --file it is your own, sii-sandbox:NAME.",
+    epilog=example(
+        "sii sandbox build",
+        "sii sandbox build research",
+        "sii sandbox build mine --file Dockerfile --on web",
+    ),
 )
+@click.argument("name", default=BASE)
 @click.option("--rebuild", is_flag=True, help="Build also when it is up to date.")
-def build_command(rebuild: bool) -> None:
-    """Build the image."""
-    from sandbox.docker.image import TAG, build_image, ensure_image
+@click.option(
+    "--file",
+    "dockerfile",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="DOCKERFILE",
+    help="Your Dockerfile. It begins with ARG BASE and FROM ${BASE}; no other file is sent along.",
+)
+@click.option(
+    "--on",
+    "base",
+    type=click.Choice(list(VARIANTS)),
+    default=BASE,
+    help="--file: the image that it is built on (default: base).",
+)
+def build_command(name: str, rebuild: bool, dockerfile: Path | None, base: str) -> None:
+    """Build an image."""
+    from sandbox.docker.image import build_image, build_own, ensure_image
 
-    make = build_image if rebuild else ensure_image
-    image = make(TAG, click.echo)
-    click.echo(f"{TAG} is ready ({image[7:19]}).")
+    if dockerfile is not None:
+        tag = f"{REPOSITORY}:{name}"
+        image = build_own(name, dockerfile, base, click.echo)
+    elif name in VARIANTS:
+        tag = VARIANTS[name].tag
+        image = (build_image if rebuild else ensure_image)(name, click.echo)
+    else:
+        raise UsageError(
+            f"There is no image {name!r}: build one of {', '.join(VARIANTS)}, "
+            "or give your own Dockerfile with --file."
+        )
+    click.echo(f"{tag} is ready ({image[7:19]}).")
+
+
+@command.command(
+    "images",
+    short_help="List the images that sandboxes can use.",
+    help="List the images that `sii sandbox build` makes, with size and digest; missing ones too. "
+    "One is chosen by `--image NAME`, the setting `image`, or a query's `image`.",
+    epilog=example("sii sandbox images", "sii sandbox images --json | jq -r .digest"),
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def images_command(as_json: bool) -> None:
+    """List images."""
+    from sandbox.docker.image import list_images
+
+    for one in list_images():
+        click.echo(json.dumps(asdict(one)) if as_json else _image_line(one))
 
 
 @command.command(
@@ -97,6 +149,12 @@ def doctor_command(as_json: bool, **flags: Any) -> int:
     from sii_cli.doctor.sandbox import examine_sandbox
 
     return asyncio.run(report(examine_sandbox(settings), as_json))
+
+
+def _image_line(one: BuiltImage) -> str:
+    size = "–" if one.size is None else f"{one.size / 1e6:,.0f} MB"
+    digest = one.digest[7:19] if one.digest else "–"
+    return f"{one.name:<10}  {one.state:<8}  {size:>9}  {digest:<12}  {one.holds}".rstrip()
 
 
 def _line(one: RunningSandbox, session: str | None) -> str:

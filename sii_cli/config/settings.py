@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         Cpus,
         Fraction,
         Hosts,
+        Image,
         Integer,
         KeepReasoning,
         Lines,
@@ -107,7 +108,9 @@ class Settings:
     api_key: Secret | None = _setting(None, "The server's key.", SECRET)
     home: PathValue = _setting(Path(_DEFAULT_HOME), "Where recordings and history are kept.", HOME)
     workspace: PathValue = _setting(Path(), "Directory that the model works in.", AT_START)
-    image: Name = _setting("sii-sandbox:latest", "Docker image of the sandbox.", OWN)
+    image: Image = _setting(
+        "sii-sandbox:latest", "Image of the sandbox: base, research, web or a Docker image.", OWN
+    )
     sandbox: Backend = _setting(DEFAULT_BACKEND, "What runs the sandbox.", OWN)
     allow_net: Hosts = _setting((), "Hosts for the sandbox to reach; without it none.", OWN)
     memory: Bytes = _setting(4 << 30, 'Memory of the sandbox, such as "4g".', OWN, stricter="lower")
@@ -118,6 +121,12 @@ class Settings:
     )
     tmp: Bytes = _setting(
         1 << 30, "Size of the sandbox's /tmp; counts as memory.", OWN_FILES, stricter="lower"
+    )
+    shm: Bytes = _setting(
+        64 << 20,
+        "Size of the sandbox's /dev/shm, which browsers and data loaders use; counts as memory.",
+        OWN_FILES,
+        stricter="lower",
     )
     file_size: Bytes = _setting(
         8 << 30, "Size of one file in the sandbox.", OWN_FILES, stricter="lower"

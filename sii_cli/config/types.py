@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from sandbox.backends import BACKENDS
+from sandbox.docker.variants import image_of
 from sandbox.network.addresses import is_public
 from sandbox.network.hosts import as_address, parse_pattern
 from sii_cli.config.paths import expanded
@@ -99,6 +100,7 @@ def _keep_reasoning(value: Any) -> Any:
 
 
 Name = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True), Field(title="a name")]
+Image = Annotated[Name, AfterValidator(image_of)]
 Secret = Annotated[
     str,
     StringConstraints(min_length=1, strip_whitespace=True, pattern=r"^[!-~]+$"),

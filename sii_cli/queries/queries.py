@@ -67,7 +67,9 @@ class Query(Part):
     workspace: Text | GitWorkspace | None = Field(
         None, description="A directory, a tarball, or a git repository; each session gets a copy."
     )
-    image: Text | None = Field(None, description="Docker image of the sandbox.")
+    image: Text | None = Field(
+        None, description="Image of the sandbox: base, research, web or a Docker image."
+    )
     setup: tuple[Text, ...] = Field((), description="Commands run before the first message.")
     env: dict[VariableName, Value] = Field({}, description="Variables of the sandbox; no secrets.")
     allow_net: tuple[Text, ...] = Field((), description="Hosts that the sandbox may reach.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from sandbox.docker.variants import VARIANTS
 from sandbox.network.hosts import WEB_PORTS, AllowList, parse_pattern
 from sii_cli.config.settings import Settings
 from sii_cli.queries.queries import GitWorkspace, Query
@@ -26,7 +27,8 @@ def requirements_of(
     for host in query.allow_net:
         if not _reaches(own, host):
             yield Requirement("net", canonical_host(host))
-    if query.image not in (None, own.image):
+    # By their short names sii's own images, which only the user builds.
+    if query.image not in (None, own.image, *VARIANTS):
         yield Requirement("image", str(query.image))
     for name, value in query.env.items():
         if f"{name}={value}" not in own.env:

@@ -12,6 +12,7 @@ from recordings.events import SandboxStart, Snapshot
 from recordings.store.collection import home_of
 from recordings.store.workspaces import snapshots_of
 from sandbox.backends import BACKENDS, DEFAULT_BACKEND
+from sandbox.docker.variants import image_of
 from sandbox.own_folder import OwnFolder
 from sandbox.protocol import SandboxSpec
 from sandbox.snapshots import SnapshotNotFound
@@ -176,4 +177,4 @@ def sandbox_spec(
             setup=_setup(recorded),
             read_only=recorded.read_only,
         )
-    return spec if image is None else replace(spec, image=image)
+    return spec if image is None else replace(spec, image=image_of(image))

@@ -28,6 +28,7 @@ PARSED_ONLY = {
     "doctor": "a model server",
     "demo": "an engine; the tutorial runs it",
     "sandbox build": "an engine",
+    "sandbox images": "an engine",
     "sandbox doctor": "an engine",
     "sandbox reap": "an engine",
     "diff": "snapshots; the tutorial runs it",

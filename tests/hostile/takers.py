@@ -788,6 +788,7 @@ REASONS: dict[str, tuple[str, ...]] = {
             "sandbox.docker.engine:*",
             "sandbox.host_programs:*",
             "sandbox.docker.image:*",
+            "sandbox.docker.variants:*",
             "sandbox.client.launch:*",
         ),
         *(

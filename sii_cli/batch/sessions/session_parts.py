@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from sandbox.docker.variants import image_of
 from sii_cli.batch.plan.plan import Attempt, BatchPlan
 from sii_cli.batch.sessions.served_model import KnownModels
 from sii_cli.config.homes import users_homes
@@ -69,7 +70,9 @@ class SessionParts:
         """Return a session's settings: the batch's, then the query's, then the variant's."""
         query, own = attempt.query, self.settings
         changes: dict[str, Any] = {"workspace": workspace}
-        for name in ("image", "allow_net", "setup"):
+        if query.image:
+            changes["image"] = image_of(query.image)
+        for name in ("allow_net", "setup"):
             if value := getattr(query, name):
                 changes[name] = value
         if query.tools:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.docker import image
+from sandbox.docker import debian_base, image
+from sandbox.docker.variants import BASE
 from sandbox.protocol import SandboxUnavailable
 
 
@@ -22,7 +23,7 @@ def certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _context() -> dict[str, bytes]:
-    with tarfile.open(fileobj=io.BytesIO(image._build_context())) as archive:
+    with tarfile.open(fileobj=io.BytesIO(image._build_context(image._dockerfile(BASE)))) as archive:
         files = {member.name: archive.extractfile(member) for member in archive}
         return {name: file.read() for name, file in files.items() if file is not None}
 
@@ -73,7 +74,7 @@ def test_without_an_engine_one_sentence_tells_the_remedy(
 
 def test_a_failing_command_is_told_with_its_last_words() -> None:
     with pytest.raises(SandboxUnavailable, match=r"`sh` failed.*\nno mirror"):
-        image._run(["sh", "-c", "echo no mirror; exit 3"])
+        debian_base._run(["sh", "-c", "echo no mirror; exit 3"])
 
 
 @pytest.mark.docker

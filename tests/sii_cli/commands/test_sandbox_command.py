@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from recordings.events import SandboxStart
 from recordings.recorder import Recorder
 from sandbox.client.launch import new_name
-from sandbox.docker import image
+from sandbox.docker import debian_base, image
 from sandbox.docker.backend import DockerBackend
 from sandbox.docker.check import check as check_docker
 from sandbox.docker.leftovers import OWNER_LABEL, owner
@@ -108,7 +108,7 @@ async def test_the_doctor_says_why_a_sandbox_does_not_start() -> None:
 def test_an_image_of_an_older_recipe_is_a_warning_with_its_remedy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(image, "REGISTRY_BASE", "another")
+    monkeypatch.setattr(debian_base, "REGISTRY_BASE", "another")
     check = check_docker(image.TAG)[-1]
     assert (check.name, check.status, check.remedy) == ("image", "warn", "sii sandbox build")
 

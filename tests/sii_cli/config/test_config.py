@@ -257,11 +257,12 @@ def test_set_up_commands_may_hold_commas(place: Place) -> None:
 def test_every_limit_can_be_set(place: Place) -> None:
     place.user_file.write_text(
         'memory = "1g"\ncpus = 1\npids = 3\ntmp = "2m"\ndisk = "4m"\nfile_size = "5m"\n'
-        'open_files = 6\noutput_size = "7m"\ncommand_timeout = 8\ncommand_timeout_max = 9\n'
+        'shm = "3m"\nopen_files = 6\noutput_size = "7m"\n'
+        "command_timeout = 8\ncommand_timeout_max = 9\n"
     )
     mib = 1 << 20
     assert make_spec(place.load()).limits == Limits(
-        1024 * mib, 1.0, 3, 2 * mib, 4 * mib, 5 * mib, 6, 7 * mib, 8.0, 9.0
+        1024 * mib, 1.0, 3, 2 * mib, 4 * mib, 5 * mib, 6, 7 * mib, 8.0, 9.0, 3 * mib
     )
 
 
@@ -279,3 +280,9 @@ def test_a_key_that_others_can_read_is_noted(tmp_path: Path, mode: int, noted: b
     )
     file.write_text('model = "m"\n')
     assert load_settings({}, {"SII_HOME": str(home)}, workspace).notes == ()
+
+
+def test_a_short_name_of_an_image_becomes_the_image(place: Place) -> None:
+    assert place.load(image="research").image == "sii-sandbox:research"
+    assert place.load({"SII_IMAGE": "base"}).image == Settings().image
+    assert place.load(image="research:1").image == "research:1"

@@ -122,6 +122,8 @@ ASKED = [
     ({"allow_net": ["*.evil.example:8080"]}, "net", "*.evil.example:8080"),
     ({"allow_net": ["\u0430pple.com"]}, "net", "xn--pple-43d.com"),
     ({"image": "evil:latest"}, "image", "evil:latest"),
+    ({"image": "sii-sandbox:research"}, "image", "sii-sandbox:research"),
+    ({"image": "sii-sandbox:mine"}, "image", "sii-sandbox:mine"),
     ({"env": {"LD_PRELOAD": "/s3cret"}}, "env", "LD_PRELOAD"),
 ]
 
@@ -320,7 +322,7 @@ _QUERIES = st.fixed_dictionaries(
         "query": st.just("x"),
         "workspace": _WORKSPACES,
         "allow_net": st.lists(st.sampled_from(["a.org", "b.org", "*.c.org", "A.org."])),
-        "image": st.sampled_from([None, "own", "evil"]),
+        "image": st.sampled_from([None, "own", "evil", "research", "sii-sandbox:web"]),
         "env": st.dictionaries(st.sampled_from(["A", "B"]), st.sampled_from(["1", "2"])),
         "tools": st.lists(st.sampled_from(["bash", "web_fetch"])),
         "limits": st.fixed_dictionaries({"steps": st.integers(1, 1000)}),
@@ -352,7 +354,8 @@ def test_whatever_runs_was_allowed(
     if lies is not None and not lies.inside:
         assert "paths" in kinds
     assert SECRET not in "".join(p.read_text() for p in made.rglob("id_rsa")) or "paths" in kinds
-    assert runs.image == "own" or "image" in kinds
+    siis = "sii-sandbox:research" if one.image == "research" else "own"
+    assert runs.image == siis or "image" in kinds
     assert {name.lower().rstrip(".") for name in runs.allow_net} <= {"a.org"} or "net" in kinds
     assert {*runs.env} <= {"A=1"} or "env" in kinds
     assert set(runs.tools) <= set(mine.tools)
