@@ -96,9 +96,7 @@ def make_redactor(settings: Settings) -> Redactor:
     The model reads what is recorded, so it does not see them either. By default only what is hardly
     ever wrong is masked: a wrong guess would break the model's edits.
     """
-    known = known_secrets(os.environ, sandbox_env(settings))
-    if settings.api_key is not None:
-        known["SII_API_KEY"] = settings.api_key
+    known = known_secrets(os.environ, sandbox_env(settings)) | settings.keys
     finder = SecretFinder(known, settings.redact)
     return Redactor(finder, whole=settings.redact_whole)
 

@@ -16,10 +16,17 @@ from tools.read_file import ReadFile
 from tools.sources import ToolNeeds
 from tools.todo import Todo
 from tools.web.fetch import Fetcher
-from tools.web.search import make_provider
+from tools.web.search_providers.registry import make_provider, why_refused
+from tools.web.services.asking import Asking
+from tools.web.settings import WebSettings
 from tools.web_fetch import WebFetch
 from tools.web_search import WebSearch
 from tools.write_file import WriteFile
+
+
+def _web_search(web: WebSettings) -> WebSearch:
+    return WebSearch(make_provider(web), Asking(web.folder), why_refused(web))
+
 
 _REGISTRY: dict[str, Callable[[ToolNeeds], Tool[Any]]] = {
     "bash": lambda needs: Bash(needs.sandbox),
@@ -30,7 +37,7 @@ _REGISTRY: dict[str, Callable[[ToolNeeds], Tool[Any]]] = {
     "glob": lambda needs: Glob(needs.sandbox),
     "grep": lambda needs: Grep(needs.sandbox),
     "python": lambda needs: Python(needs.sandbox),
-    "web_search": lambda needs: WebSearch(make_provider(needs.web)),
+    "web_search": lambda needs: _web_search(needs.web),
     "web_fetch": lambda _: WebFetch(Fetcher()),
     "todo": lambda _: Todo(),
 }

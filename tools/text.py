@@ -101,6 +101,12 @@ def displayed(text: str) -> str:
     return show(text.encode("utf-8", "surrogateescape"))
 
 
+def one_line(text: str, limit: int) -> str:
+    """Return a text on one line, cut at a limit of characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= limit else f"{line[:limit].rstrip()}..."
+
+
 def counted(number: int, noun: str) -> str:
     """Return `1 line`, `2,000 lines`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

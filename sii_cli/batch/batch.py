@@ -43,6 +43,7 @@ from sii_cli.queries.workspaces.copies import leftover_copies, remove_leftover_c
 from sii_cli.render.figures import counted
 from sii_cli.session import watchdog
 from sii_cli.session.pins import departure_sentence, departures_of_all
+from tools.web.search_providers.registry import SEARCH_PROVIDERS
 
 CONCURRENCY = 8
 TOO_MANY_FAILURES = Stop(
@@ -64,6 +65,9 @@ def run_batch(options: BatchOptions, file: ValidatedFile | None) -> int:
     batch = open_batch(options, file)
     if departs := departures_of_all(batch.settings):
         click.echo(f"sii: {departure_sentence(departs)}", err=True)
+    refusal = SEARCH_PROVIDERS[batch.settings.search_provider].not_in_batches
+    if refusal and "web_search" in batch.settings.tools:
+        click.echo(f"sii: web_search is refused: {refusal}", err=True)
     with locked(batch.folder):
         run = _BatchRun(batch)
         run.run()

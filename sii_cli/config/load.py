@@ -27,6 +27,7 @@ from sii_cli.config.running_server import running_folder, running_server
 from sii_cli.config.settings import (
     COLLECTION,
     CONFIG_FILE,
+    KEY_SETTINGS,
     SETTING_NAMES,
     Place,
     Settings,
@@ -42,6 +43,7 @@ from sii_cli.config.values import (
     current_directory,
 )
 from sii_cli.errors import UsageError
+from tools.web.search_providers.registry import DEFAULT_SEARCH, SEARCH_PROVIDERS
 
 
 def load_settings(
@@ -117,7 +119,7 @@ def _doubtful_variables(env: Mapping[str, str]) -> list[str]:
 
 def _key_in_sight(own: Source) -> Iterator[str]:
     """Notice a file with a key that others on the machine can read."""
-    if "api_key" in own.values and own.file is not None:
+    if any(name in own.values for name in KEY_SETTINGS) and own.file is not None:
         with suppress(OSError):
             if own.file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
                 yield f"others can read the key in {own.file}: say `chmod 600 {own.file}`."
@@ -179,10 +181,11 @@ def _variable(text: str, env: Mapping[str, str], source: str) -> str:
 def _check_together(
     values: dict[str, Any], sources: dict[str, str], env: Mapping[str, str]
 ) -> None:
-    if values.get("search_provider") == "searxng" and values.get("searxng_url") is None:
-        raise UsageError(
-            f"{sources['search_provider']}: search_provider is searxng, but searxng_url is not set."
-        )
+    provider = values.get("search_provider", DEFAULT_SEARCH)
+    needs = {"url": "searxng_url", "key": "search_key"}.get(SEARCH_PROVIDERS[provider].needs)
+    if needs is not None and values.get(needs) is None:
+        where = sources["search_provider"]
+        raise UsageError(f"{where}: search_provider is {provider}, but {needs} is not set.")
     mounts = values.get("mounts", ())
     homes = [real_path(home) for home in users_homes(env)] if mounts else []
     for mount in mounts:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sandbox.backends import DEFAULT_BACKEND
 from sii_cli.config.paths import expanded
+from tools.web.search_providers.registry import DEFAULT_SEARCH
 
 if TYPE_CHECKING:
     from sii_cli.config.types import (
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         OutputBytes,
         PathValue,
         PermissionRules,
+        SearchName,
         Seconds,
         Secret,
         Switch,
@@ -48,6 +50,10 @@ if TYPE_CHECKING:
     from tools.web.settings import WebSettings
 
 CONFIG_FILE = "config.toml"
+WEB_FOLDER = "web"
+"""The folder of a home with the answers of web services (`tools.web.services`)."""
+KEY_SETTINGS = ("api_key", "search_key")
+"""Settings whose values are secrets."""
 COLLECTION = "collection"
 """The table of the user's file that says what a home is to hold (`config/collection.py`)."""
 PROJECT_FOLDER = ".sii"
@@ -202,8 +208,11 @@ class Settings:
     )
     idle_timeout: Seconds = _setting(120.0, "Seconds of silence after which a stream is dead.")
     retries: CountOrZero = _setting(5, "How often a failed request is sent again.")
-    search_provider: Literal["ddgs", "searxng"] = _setting("ddgs", "Who searches the web.", OWN)
+    search_provider: SearchName = _setting(
+        DEFAULT_SEARCH, "Who searches the web; ddgs is for trying, and asked in no batch.", OWN
+    )
     searxng_url: Url | None = _setting(None, "URL of a SearXNG server.", OWN)
+    search_key: Secret | None = _setting(None, "Key of the search service.", SECRET)
     permissions: Literal["auto", "ask"] = _setting(
         "auto",
         "Whether the prompt asks before a call that may change something (ask). Without a prompt "
@@ -250,16 +259,28 @@ class Settings:
         return self.base_url.split(",")
 
     @property
+    def keys(self) -> dict[str, str]:
+        """The keys of services, by the variables that may hold them."""
+        pairs = ((name, getattr(self, name)) for name in KEY_SETTINGS)
+        return {variable_of(name): key for name, key in pairs if key is not None}
+
+    @property
     def web(self) -> WebSettings:
         """What the web tools need."""
         from tools.web.settings import WebSettings
 
-        return WebSettings(search_provider=self.search_provider, searxng_url=self.searxng_url)
+        return WebSettings(
+            search_provider=self.search_provider,
+            searxng_url=self.searxng_url,
+            search_key=self.search_key,
+            folder=(self.key_home or self.home) / WEB_FOLDER,
+        )
 
     def without_secrets(self) -> dict[str, Any]:
         """Return the values as JSON can hold them; of secrets only that they are set."""
         values = {name: _plain(getattr(self, name)) for name in SETTING_NAMES}
-        values["api_key"] = None if self.api_key is None else "set"
+        for name in KEY_SETTINGS:
+            values[name] = None if values[name] is None else "set"
         values["env"] = [pair.partition("=")[0] for pair in self.env]
         return values
 

@@ -18,6 +18,7 @@ from sandbox.network.addresses import is_public
 from sandbox.network.hosts import as_address, parse_pattern
 from sii_cli.config.paths import expanded
 from sii_cli.config.permission_rules import parse_rule
+from tools.web.search_providers.registry import SEARCH_PROVIDERS
 
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
 UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
@@ -174,8 +175,10 @@ Fraction = Annotated[
 ]
 if TYPE_CHECKING:
     Backend = str
+    SearchName = str
 else:
     Backend = Literal[tuple(BACKENDS)]
+    SearchName = Literal[tuple(SEARCH_PROVIDERS)]
 KeepReasoning = Annotated[
     Literal["auto", "template", "loop", "all"],
     BeforeValidator(_keep_reasoning),

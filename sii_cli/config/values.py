@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from sii_cli.config import types as config_types
 from sii_cli.config.paths import expanded, real_path
 from sii_cli.config.settings import (
+    KEY_SETTINGS,
     SETTING_FIELDS,
     SETTING_NAMES,
     Place,
@@ -27,7 +28,7 @@ from sii_cli.errors import UsageError
 PLACES: dict[str, tuple[Place, ...]] = {
     field.name: field.metadata["places"] for field in SETTING_FIELDS
 }
-MASKED = {"api_key", "env"}
+MASKED = {*KEY_SETTINGS, "env"}
 """Settings whose values are not repeated."""
 
 

@@ -38,8 +38,7 @@ def make_finder(variables: tuple[str, ...], entropy: bool) -> SecretFinder:
     """Return what finds secrets. Raises `UsageError` for a variable without a usable value."""
     from recordings.redaction.secrets import SHORTEST, SecretFinder, known_secrets
 
-    key = load_for_recordings().api_key
-    known = known_secrets(os.environ, {} if key is None else {"SII_API_KEY": key})
+    known = known_secrets(os.environ, load_for_recordings().keys)
     for name in variables:
         value = os.environ.get(name, "")
         if len(value) < SHORTEST:

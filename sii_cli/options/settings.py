@@ -9,6 +9,7 @@ import click
 
 from sandbox.backends import BACKENDS
 from sii_cli.config.settings import SETTING_FIELDS, Settings, flag_of
+from tools.web.search_providers.registry import SEARCH_PROVIDERS
 
 SWITCHES = {
     "ask_at_exit",
@@ -35,7 +36,7 @@ PLACEHOLDERS = {
     "tools": "NAMES",
     "allow_net": "HOSTS",
     "sandbox": "|".join(BACKENDS),
-    "search_provider": "ddgs|searxng",
+    "search_provider": "|".join(SEARCH_PROVIDERS),
     "model": "NAME",
     "image": "NAME",
     "mounts": "SRC[:TARGET]",

@@ -79,7 +79,10 @@ class Session:
         self._asked = AskedServer(settings, model)
         self._lease = SandboxLease(backend, spec)
         self._toolbox = Toolbox(
-            settings.tools or TOOL_NAMES, self._lease.get, settings.web, sources
+            settings.tools or TOOL_NAMES,
+            self._lease.get,
+            replace(settings.web, is_batch=mode == "batch"),
+            sources,
         )
         self._tracker = self._make_tracker() if settings.snapshots else None
         self._opener = RecordingOpener(

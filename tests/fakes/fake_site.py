@@ -30,6 +30,9 @@ class FakeSite:
     port: int
     pages: dict[str, Answer] = field(default_factory=dict)
     requests: list[tuple[str, str]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    """Of each request, by names in small letters."""
+    bodies: list[bytes] = field(default_factory=list)
 
 
 @contextmanager
@@ -38,6 +41,9 @@ def fake_site(tls: ssl.SSLContext | None = None) -> Iterator[FakeSite]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            size = int(self.headers["Content-Length"] or 0)
+            site.bodies.append(self.rfile.read(size))
+            site.headers.append({name.lower(): value for name, value in self.headers.items()})
             site.requests.append((self.headers["Host"], self.path))
             path = self.path.partition("?")[0]
             answer = site.pages.get(path, Answer(b"<p>Nothing here.</p>", status=404))
@@ -51,6 +57,8 @@ def fake_site(tls: ssl.SSLContext | None = None) -> Iterator[FakeSite]:
             self.wfile.flush()
             time.sleep(answer.silence)
             self.wfile.write(answer.body)
+
+        do_POST = do_GET  # noqa: N815
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             pass

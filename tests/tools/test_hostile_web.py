@@ -24,7 +24,10 @@ from tools.base import ToolError, ToolOutage
 from tools.web.charsets import known_charset
 from tools.web.fetch import Fetcher
 from tools.web.inflate import UnknownCoding, read_body
-from tools.web.search import DdgsProvider, SearchError, SearxngProvider
+from tools.web.search import Search
+from tools.web.search_providers.ddgs import DdgsProvider
+from tools.web.search_providers.searxng import SearxngProvider
+from tools.web.services.request import ServiceError
 from tools.web_fetch import WebFetch
 
 pytestmark = pytest.mark.hostile
@@ -299,8 +302,8 @@ async def test_a_search_service_is_not_read_without_an_end_or_followed_elsewhere
         {"/search?q=x&format=json": answer, "/search?q=1&format=json": answer}
     ) as bomb:
         provider = SearxngProvider(bomb.base_url.removesuffix("/v1"), timeout=5.0)
-        with PeakMemory() as peak, pytest.raises(SearchError, match="SearXNG at"):
-            await provider.search("x", 5)
+        with PeakMemory() as peak, pytest.raises(ServiceError, match="SearXNG at"):
+            await provider.fetch(Search("x", 5))
     assert peak.mb < 50
 
 
@@ -342,6 +345,7 @@ async def test_what_search_engines_send_is_bounded_by_a_process(
 
 async def found_or_failed() -> str:
     try:
-        return str((await DdgsProvider().search("x", 5)).results)
-    except SearchError as error:
+        provider = DdgsProvider()
+        return str(provider.read(await provider.fetch(Search("x", 5))))
+    except ServiceError as error:
         return str(error)

@@ -26,17 +26,22 @@ from tools.base import ToolError, ToolOutage
 from tools.command_text import command_result
 from tools.registry import TOOL_NAMES
 from tools.toolbox import Toolbox
-from tools.web import ddgs_search, search
 from tools.web.fetch import Fetcher
-from tools.web.search import DdgsProvider, SearxngProvider
+from tools.web.search import Search, SearchProvider
+from tools.web.search_providers import ddgs_search
+from tools.web.search_providers.ddgs import DdgsProvider
+from tools.web.search_providers.searxng import SearxngProvider
+from tools.web.services.asking import Asking
+from tools.web.services.request import ServiceError
 from tools.web.settings import WebSettings
 from tools.web_fetch import WebFetch, WebFetchParams
 from tools.web_search import WebSearch, WebSearchParams
 
 
-async def look_for(provider: search.SearchProvider) -> str:
+async def look_for(provider: SearchProvider) -> str:
     params = WebSearchParams(query="lighthouse")
-    return (await WebSearch(provider).run(params, lambda _: None)).text
+    result = await WebSearch(provider, Asking(None)).run(params, lambda _: None)
+    return result.text.partition("\n\n[retrieved")[0]
 
 
 async def fetch(url: str, **options: Any) -> str:
@@ -146,12 +151,12 @@ class Encyclopedia(Engine):
     name = "wikipedia"
 
 
-def in_this_process(query: str, count: int) -> list[dict[str, Any]]:
+def in_this_process(search: Search) -> list[dict[str, Any]]:
     """What the program does that asks engines; its engines can be replaced here."""
     try:
-        return ddgs_search.find(query, count, timeout=10)
+        return ddgs_search.find(search.query, search.count, timeout=10)
     except ddgs_search.NoEngine as error:
-        raise search.SearchError(str(error)) from None
+        raise ServiceError(str(error)) from None
 
 
 @pytest.mark.parametrize(

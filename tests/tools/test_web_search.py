@@ -11,13 +11,12 @@ import pytest
 
 from tests.fakes.fake_site import Answer, fake_site
 from tools.base import ToolError, ToolResult
-from tools.web.search import (
-    DdgsProvider,
-    SearchError,
-    SearchProvider,
-    SearxngProvider,
-    make_provider,
-)
+from tools.web.search import Search, SearchProvider
+from tools.web.search_providers.ddgs import DdgsProvider
+from tools.web.search_providers.registry import make_provider
+from tools.web.search_providers.searxng import SearxngProvider
+from tools.web.services.asking import Asking
+from tools.web.services.request import ServiceError
 from tools.web.settings import WebSettings
 from tools.web_search import WebSearch, WebSearchParams
 
@@ -29,38 +28,40 @@ FOUND: list[dict[str, Any]] = [
 
 
 async def search(provider: SearchProvider, query: str = "lighthouse", **params: Any) -> ToolResult:
-    return await WebSearch(provider).run(WebSearchParams(query=query, **params), lambda _: None)
+    return await WebSearch(provider, Asking(None)).run(
+        WebSearchParams(query=query, **params), lambda _: None
+    )
 
 
 async def test_results_are_numbered_and_kept_as_they_came() -> None:
-    result = await search(DdgsProvider(lambda query, count: FOUND))
+    result = await search(DdgsProvider(lambda search: FOUND))
     assert result.text.splitlines()[:3] == [
         "1. Lighthouses",
         "   https://a.test/",
         "   Towers that shine.",
     ]
     assert "2. Keepers\\x1b[31m\n   https://b.test/\n   xxx" in result.text
-    assert result.text.endswith("3. Empty\n   https://c.test/")
+    assert "3. Empty\n   https://c.test/\n\n[retrieved 20" in result.text
     assert len(result.text) < 1000
     assert orjson.loads(result.raw or b"") == FOUND
     assert result.details["urls"] == ["https://a.test/", "https://b.test/", "https://c.test/"]
 
 
 async def test_no_more_results_than_asked_for() -> None:
-    result = await search(DdgsProvider(lambda query, count: FOUND), count=1)
+    result = await search(DdgsProvider(lambda search: FOUND), count=1)
     assert "Keepers" not in result.text
 
 
 async def test_no_results() -> None:
-    result = await search(DdgsProvider(lambda query, count: []))
-    assert result.text == "Nothing was found. Try other words."
+    result = await search(DdgsProvider(lambda search: []))
+    assert result.text.startswith("Nothing was found. Try other words.\n\n[retrieved ")
 
 
 async def test_a_search_that_fails_or_hangs_is_an_observation() -> None:
-    def fail(query: str, count: int) -> NoReturn:
-        raise SearchError("All engines refuse.")
+    def fail(search: Search) -> NoReturn:
+        raise ServiceError("All engines refuse.")
 
-    def hang(query: str, count: int) -> list[dict[str, Any]]:
+    def hang(search: Search) -> list[dict[str, Any]]:
         time.sleep(0.5)
         return []
 
@@ -78,7 +79,8 @@ async def test_searxng() -> None:
         )
         provider = SearxngProvider(f"http://127.0.0.1:{site.port}/sx/")
         result = await search(provider, "two words", count=2)
-        assert result.text == "1. T\n   https://a.test/\n   C\n\n2. T\n   https://a.test/\n   C"
+        entries = [f"{number}. T\n   https://a.test/\n   e\n   C" for number in (1, 2)]
+        assert result.text.startswith("\n\n".join(entries) + "\n\n[retrieved ")
         assert json.loads(result.raw or b"") == {"results": found}
         assert site.requests[0][1] == "/sx/search?q=two+words&format=json"
 

@@ -31,26 +31,11 @@ from sii_cli.queries.queries import Query
 from sii_cli.session.events import QueryOrigin
 from sii_cli.session.session import Session
 from tests.fakes.scripted_model import Script, ScriptedModel, answer, calls
+from tests.fakes.search_service import SearchService
 from tests.sii_cli.scripted_sii import FakeBackend
-from tools.web.search import SearchAnswer, SearchError
 
 SEARCH = calls(("web_search", '{"query": "lighthouses"}'))
 QUERY = Query(id="q", query="Who shows it?", check="true")
-
-
-class Service:
-    """A search service that is down for its first searches."""
-
-    name = "service"
-
-    def __init__(self, down: int) -> None:
-        self.down = down
-
-    async def search(self, query: str, count: int) -> SearchAnswer:
-        self.down -= 1
-        if self.down >= 0:
-            raise SearchError("No search engine answered: 429.")
-        return SearchAnswer((), b"[]")
 
 
 class IdleServers:
@@ -71,7 +56,13 @@ class Sessions:
     async def run(self, attempt: Attempt, on_item: OnItem) -> AttemptResult:
         self.models.append(ScriptedModel(*self.script))
         session = await Session.open(
-            Settings(home=self.home, workspace=self.workspace, snapshots=False),
+            Settings(
+                home=self.home,
+                workspace=self.workspace,
+                snapshots=False,
+                search_provider="searxng",
+                searxng_url="http://s.test",
+            ),
             mode="batch",
             model=self.models[-1],
             backend=FakeBackend(),
@@ -96,7 +87,7 @@ def without_patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def service(monkeypatch: pytest.MonkeyPatch, down: int) -> None:
-    one = Service(down)
+    one = SearchService(down)
     monkeypatch.setattr("tools.registry.make_provider", lambda settings: one)
 
 

@@ -11,25 +11,16 @@ import pytest
 from recordings.events import Observation
 from recordings.reviews.reviews import add_review
 from recordings.storage.log import read_events
+from tests.fakes.search_service import SearchService
 from tests.recordings.samples.told_session import ToldSession
 from tests.sii_cli.shell import Done, Shell
-from tools.web.search import SearchError
 
 SENTENCE = "failed for a reason of the installation, not of the model (tool_infra: web_search 1)"
 
 
-class Down:
-    """A search service that cannot be used."""
-
-    name = "down"
-
-    async def search(self, query: str, count: int) -> Any:
-        raise SearchError("No search engine answered: 429.")
-
-
 @pytest.fixture
 def down(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tools.registry.make_provider", lambda settings: Down())
+    monkeypatch.setattr("tools.registry.make_provider", lambda settings: SearchService())
 
 
 def cites(shell: Shell, *options: str) -> Done:

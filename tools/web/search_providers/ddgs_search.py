@@ -38,7 +38,9 @@ def main() -> None:
     sys.stdout.write(answer)
 
 
-def find(query: str, count: int, timeout: int, proxy: str | None = None) -> list[dict[str, Any]]:
+def find(
+    query: str, count: int, timeout: int, proxy: str | None = None, since: str | None = None
+) -> list[dict[str, Any]]:
     """Return what engines found; nothing where one looked and found nothing. Raises `NoEngine`."""
     from ddgs import DDGS
     from ddgs.exceptions import DDGSException
@@ -46,7 +48,7 @@ def find(query: str, count: int, timeout: int, proxy: str | None = None) -> list
     ddgs = DDGS(timeout=timeout, proxy=proxy)
     answered = _watch_engines(ddgs)
     try:
-        return list(ddgs.text(query, max_results=count))
+        return list(ddgs.text(query, max_results=count, timelimit=since))
     except DDGSException as error:
         if answered - ENCYCLOPEDIAS:
             return []

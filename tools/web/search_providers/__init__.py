@@ -1,0 +1,1 @@
+"""Search services, one a module; `registry.py` lists them."""

@@ -1,0 +1,33 @@
+"""Reads JSON that a service answers, whatever is in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from tools.web.services.request import ServiceError
+
+
+def read_object(body: bytes, title: str) -> dict[str, Any]:
+    """Return the object that a service answers. Raises `ServiceError`."""
+    try:
+        answer = orjson.loads(body)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        raise ServiceError(f"{title} did not answer in its JSON form.")
+    return answer
+
+
+def read_entries(answer: Any, title: str, *path: str) -> list[dict[str, Any]]:
+    """Return the objects of a list in an answer, by the names that lead to it.
+
+    Raises `ServiceError`.
+    """
+    found = answer
+    for name in path:
+        found = found.get(name) if isinstance(found, dict) else None
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise ServiceError(f"{title} did not answer in its JSON form.")
+    return found

@@ -1,0 +1,188 @@
+"""The folder of a home in which its sessions share answers and the pace of requests.
+
+Everything in it is derived, bounded and may be deleted at any time. A file system that fails or is
+full costs the sharing, and no question.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import secrets
+import time
+import zlib
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from tools.web.services.request import LONGEST_WAIT, MAX_ANSWER, ServiceError
+
+MAX_AGE = 24 * 3600.0
+"""Seconds for which an answer is given again."""
+MOST_ANSWERS = 2000
+MOST_BYTES = 64 << 20
+"""Of all answers, compressed."""
+LONGEST_QUEUE = 120.0
+"""Seconds that a question waits for its turn at a service."""
+_LONGEST_LOCK = 300.0
+"""Seconds that a question waits for another session that asks the same."""
+_POLL = 0.02
+_LOCKS = 3
+"""Hexadecimal digits of a question's key that name its lock: files of locks are not deleted."""
+_OPEN = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_DAMAGED = (OSError, ValueError, KeyError, TypeError, zlib.error)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """What a service answered, or why it did not."""
+
+    time: float
+    """When it was asked, in seconds since the epoch."""
+    body: bytes = b""
+    failure: str = ""
+
+
+class SharedFolder:
+    """Answers by the key of their question, a lock for each, and a pace for each service."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def find(self, key: str) -> KeptAnswer | None:
+        """Return what is kept of a question, also a failure; `None` when it is old or damaged."""
+        try:
+            file = os.open(self._path / "answers" / key, os.O_RDONLY | _OPEN)
+            with open(file, "rb") as reader:
+                head, _, packed = reader.read(MAX_ANSWER << 1).partition(b"\n")
+            known = orjson.loads(head)
+            unpacker = zlib.decompressobj()
+            body = unpacker.decompress(packed, MAX_ANSWER + 1) if packed else b""
+            kept = KeptAnswer(float(known["time"]), body, str(known["failure"]))
+        except _DAMAGED:
+            return None
+        is_whole = not packed or (unpacker.eof and len(body) <= MAX_ANSWER)
+        return kept if is_whole and 0 <= time.time() - kept.time < MAX_AGE else None
+
+    def keep(self, key: str, kept: KeptAnswer) -> None:
+        """Keep an answer, and delete the oldest where there are too many."""
+        head = orjson.dumps({"time": kept.time, "failure": kept.failure})
+        packed = zlib.compress(kept.body, 1) if kept.body else b""
+        with suppress(OSError):
+            folder = self._folder("answers")
+            temporary = folder / f".{secrets.token_hex(8)}"
+            file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OPEN, 0o600)
+            try:
+                with open(file, "wb") as writer:
+                    writer.write(head + b"\n" + packed)
+                temporary.replace(folder / key)
+            except OSError:
+                temporary.unlink()
+                raise
+            _delete_oldest(folder)
+
+    @asynccontextmanager
+    async def locked(self, key: str) -> AsyncIterator[None]:
+        """Hold the lock of a question. Raises `ServiceError` when another holds it too long."""
+        try:
+            path = self._folder("locks") / key[:_LOCKS]
+            file = os.open(path, os.O_RDWR | os.O_CREAT | _OPEN, 0o600)
+        except OSError:
+            yield
+            return
+        try:
+            deadline = time.monotonic() + _LONGEST_LOCK
+            while not _lock(file):
+                if time.monotonic() > deadline:
+                    raise ServiceError("Another session asks the same and does not finish.")
+                await asyncio.sleep(_POLL)
+            yield
+        finally:
+            os.close(file)
+
+    def book(self, service: str, pace: float) -> float:
+        """Take the next turn at a service; return the seconds until it. Blocks for a moment.
+
+        Raises `ServiceError` when that is too late for a call to wait.
+        """
+        with self._due(service) as due:
+            now = time.time()
+            turn = max(now, due.read(now))
+            if turn - now > LONGEST_QUEUE:
+                raise ServiceError(
+                    f"{service} can be asked again in {turn - now:.0f} s, which is longer than a "
+                    "call waits."
+                )
+            due.write(turn + pace)
+        return turn - now
+
+    def delay(self, service: str, seconds: float) -> None:
+        """Let nobody ask a service for so long. Blocks for a moment."""
+        with self._due(service) as due:
+            now = time.time()
+            due.write(max(now + seconds, due.read(now)))
+
+    @contextmanager
+    def _due(self, service: str) -> Iterator[_Due]:
+        """Hold the time from which a service may be asked."""
+        try:
+            file = os.open(self._folder("pace") / service, os.O_RDWR | os.O_CREAT | _OPEN, 0o600)
+        except OSError:
+            yield _Due(None)
+            return
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield _Due(file)
+        finally:
+            os.close(file)
+
+    def _folder(self, name: str) -> Path:
+        folder = self._path / name
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """The time from which a service may be asked, in a file that is locked."""
+
+    file: int | None
+
+    def read(self, now: float) -> float:
+        """Return the time, or 0 where it is missing or cannot be right: clocks are set."""
+        try:
+            due = float(os.pread(self.file, 64, 0)) if self.file is not None else 0.0
+        except (OSError, ValueError):
+            return 0.0
+        return due if due <= now + LONGEST_WAIT + LONGEST_QUEUE else 0.0
+
+    def write(self, due: float) -> None:
+        """Replace the time."""
+        if self.file is not None:
+            with suppress(OSError):
+                os.pwrite(self.file, f"{due:.6f}".ljust(64).encode(), 0)
+
+
+def _lock(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _delete_oldest(folder: Path) -> None:
+    """Delete answers beyond the limits, the oldest first."""
+    with os.scandir(folder) as entries:
+        found = [(one.stat(follow_symlinks=False), one.path) for one in entries]
+    found.sort(key=lambda one: -one[0].st_mtime)
+    total = 0
+    for number, (status, path) in enumerate(found):
+        total += status.st_size
+        if number >= MOST_ANSWERS or total > MOST_BYTES:
+            with suppress(OSError):
+                os.unlink(path)
