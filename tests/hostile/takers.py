@@ -348,6 +348,25 @@ def _observation(text: str) -> None:
         call_label(call)
 
 
+def _search_services(text: str) -> None:
+    import orjson
+
+    from tools.text import one_line
+    from tools.web.search_providers.registry import SEARCH_PROVIDERS
+    from tools.web.services.request import ServiceError
+
+    one_line(text, 100)
+    known = _recorded(text)
+    entry = dict.fromkeys(("title", "url", "link", "content", "text", "date", "author"), known)
+    answers = ({"results": [entry]}, {"organic": [entry]}, {"web": {"results": [entry]}}, [entry])
+    bodies = [_bytes(text), *map(orjson.dumps, answers)]
+    for one in SEARCH_PROVIDERS.values():
+        provider = one.make("http://s.test")
+        for body in bodies:
+            with suppress(ServiceError):
+                provider.read(body)
+
+
 def _names(text: str) -> None:
     from sandbox.network.client_hello import Incomplete, server_name
     from sandbox.network.hosts import as_address, canonical, parse_pattern, split_port
@@ -625,6 +644,18 @@ TAKERS: dict[str, Take] = {
     "sii_cli.render.formatted:render_markdown": _markdown,
     "sii_cli.render.formatted:render_code": _code,
     "tools.web.charsets:known_charset": _names,
+    "tools.text:one_line": _search_services,
+    "tools.web.search:SearchProvider.read": _search_services,
+    "tools.web.search:as_result": _search_services,
+    "tools.web.search_providers.brave:BraveProvider.read": _search_services,
+    "tools.web.search_providers.ddgs:DdgsProvider.read": _search_services,
+    "tools.web.search_providers.exa:ExaProvider.read": _search_services,
+    "tools.web.search_providers.searxng:SearxngProvider.read": _search_services,
+    "tools.web.search_providers.serper:SerperProvider.read": _search_services,
+    "tools.web.search_providers.tavily:TavilyProvider.read": _search_services,
+    "tools.web.services.json_answers:read_entries": _search_services,
+    "tools.web.services.json_answers:read_json": _search_services,
+    "tools.web.services.json_answers:read_object": _search_services,
     "sandbox.network.hosts:parse_pattern": _names,
     "sandbox.network.hosts:split_port": _names,
     "sandbox.network.hosts:canonical": _names,
@@ -730,7 +761,6 @@ REASONS: dict[str, tuple[str, ...]] = {
             "tools.web.connect:CheckedBackend.connect_tcp",
             "tools.web.search_providers.ddgs_search:find",
             "tools.web.services.asking:Asking.ask",
-            "tools.web.services.request:send",
             "tools.web.services.shared_folder:*",
             "tools.web.fetch:Fetcher.fetch",
             "tools.web.html_to_markdown:convert",
@@ -738,8 +768,6 @@ REASONS: dict[str, tuple[str, ...]] = {
             "tools.web.html_to_markdown:whole_page",
             "tools.web.inflate:read_body",
             "tools.web.proxies:find_proxy",
-            "tools.web.search:SearchProvider.fetch",
-            "tools.web.search_providers.ddgs:DdgsProvider.fetch",
             "tools.web.search_providers.registry:*",
         ),
         *(

@@ -13,7 +13,7 @@ import orjson
 from sandbox.host_programs import python_command
 from tools.web.proxies import BadProxy, find_proxy
 from tools.web.search import Search, SearchProvider, SearchResult, as_result
-from tools.web.services.json_answers import read_entries
+from tools.web.services.json_answers import read_entries, read_json
 from tools.web.services.request import TIMEOUT, ServiceError, ServiceRequest
 
 _AN_ENGINE = "duckduckgo.com"
@@ -74,7 +74,7 @@ class DdgsProvider(SearchProvider):
 
     def read(self, body: bytes) -> list[SearchResult]:
         """Read the results."""
-        entries = read_entries(orjson.loads(body), self.title)
+        entries = read_entries(read_json(body, self.title), self.title)
         return [as_result(one, "title", "href", "body", "date", "source") for one in entries]
 
     async def fetch(self, search: Search) -> bytes:

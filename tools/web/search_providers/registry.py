@@ -19,26 +19,27 @@ if TYPE_CHECKING:
 class SearchEntry:
     """Where a service's code is, and what it needs. It is imported when it is used."""
 
+    module: str
     class_name: str
     needs: Literal["url", "key", "nothing"]
     not_in_batches: str = ""
     """Why no batch may ask it."""
 
-    def make(self, name: str, value: str | None) -> SearchProvider:
+    def make(self, value: str | None) -> SearchProvider:
         """Return the service, with its URL or key."""
-        module = import_module(f"tools.web.search_providers.{name}")
         arguments = () if self.needs == "nothing" else (value,)
-        provider: SearchProvider = getattr(module, self.class_name)(*arguments)
+        provider: SearchProvider = getattr(import_module(self.module), self.class_name)(*arguments)
         return provider
 
 
 SEARCH_PROVIDERS = {
-    "searxng": SearchEntry("SearxngProvider", "url"),
-    "brave": SearchEntry("BraveProvider", "key"),
-    "serper": SearchEntry("SerperProvider", "key"),
-    "tavily": SearchEntry("TavilyProvider", "key"),
-    "exa": SearchEntry("ExaProvider", "key"),
+    "searxng": SearchEntry("tools.web.search_providers.searxng", "SearxngProvider", "url"),
+    "brave": SearchEntry("tools.web.search_providers.brave", "BraveProvider", "key"),
+    "serper": SearchEntry("tools.web.search_providers.serper", "SerperProvider", "key"),
+    "tavily": SearchEntry("tools.web.search_providers.tavily", "TavilyProvider", "key"),
+    "exa": SearchEntry("tools.web.search_providers.exa", "ExaProvider", "key"),
     "ddgs": SearchEntry(
+        "tools.web.search_providers.ddgs",
         "DdgsProvider",
         "nothing",
         not_in_batches="ddgs asks free search engines, which refuse after a few questions, so "
@@ -55,7 +56,7 @@ def make_provider(settings: WebSettings) -> SearchProvider:
     value = settings.searxng_url if entry.needs == "url" else settings.search_key
     if entry.needs != "nothing" and value is None:
         raise ValueError(missing_setting(name))
-    return entry.make(name, value)
+    return entry.make(value)
 
 
 def why_refused(settings: WebSettings) -> str:

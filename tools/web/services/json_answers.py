@@ -9,14 +9,19 @@ import orjson
 from tools.web.services.request import ServiceError
 
 
+def read_json(body: bytes, title: str) -> Any:
+    """Return what a service answers. Raises `ServiceError`."""
+    try:
+        return orjson.loads(body)
+    except ValueError:
+        raise _other_form(title) from None
+
+
 def read_object(body: bytes, title: str) -> dict[str, Any]:
     """Return the object that a service answers. Raises `ServiceError`."""
-    try:
-        answer = orjson.loads(body)
-    except ValueError:
-        answer = None
+    answer = read_json(body, title)
     if not isinstance(answer, dict):
-        raise ServiceError(f"{title} did not answer in its JSON form.")
+        raise _other_form(title)
     return answer
 
 
@@ -29,5 +34,9 @@ def read_entries(answer: Any, title: str, *path: str) -> list[dict[str, Any]]:
     for name in path:
         found = found.get(name) if isinstance(found, dict) else None
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
-        raise ServiceError(f"{title} did not answer in its JSON form.")
+        raise _other_form(title)
     return found
+
+
+def _other_form(title: str) -> ServiceError:
+    return ServiceError(f"{title} did not answer in its JSON form.")
