@@ -10,8 +10,10 @@ from recordings.conversation.ids import IdTrail
 from recordings.conversation.messages import encode_message, message_of
 from recordings.conversation.pending import PendingTrail
 from recordings.conversation.sandbox_state import SandboxTrail
+from recordings.conversation.unreported import UnreportedTrail
 from recordings.errors import RecordingDamaged, RecordingNotFound
 from recordings.events import (
+    BreakCause,
     CallRequest,
     Compaction,
     Event,
@@ -77,6 +79,8 @@ class Conversation:
     """What its sandbox held, and what of it is lost."""
     pending: PendingTrail = field(default_factory=PendingTrail)
     """The user's messages that wait to be delivered."""
+    unreported: UnreportedTrail = field(default_factory=UnreportedTrail)
+    """What the human did that the model has not read of yet."""
     rounds: int = 0
     steps: int = 0
     usage: Usage = field(default_factory=Usage)
@@ -99,6 +103,10 @@ class Conversation:
     """Whether the last response with ids ended on a stop token."""
     last_redacted: bool = False
     """Whether a secret was removed from the ids of the last call, its prompt included."""
+    came: set[BreakCause] = field(default_factory=set)
+    """What came since the last response and may break the prompt, but for the user's messages."""
+    users: list[SentMessage] = field(default_factory=list)
+    """The user's messages since the last response, sent or not."""
     model: str = ""
     """The model that was called last."""
     wire: WireInfo | None = None
@@ -199,6 +207,7 @@ class _Restorer:
         self._take_message(event)
         state.sandbox.feed(event)
         state.pending.feed(event)
+        state.unreported.feed(event)
         match event.data:
             case UserMessage(round=number) if number == state.rounds:
                 state.answered = False  # a steer
@@ -218,6 +227,7 @@ class _Restorer:
             case Compaction(messages=span):
                 self._set_messages(span)
                 state.sent, state.compacted, self._new = span.keep, True, []
+                state.came.add("compaction")
             case SummaryResponse(usage=usage) if usage is not None:
                 state.usage += usage
             case ModelError(retry_in=None):
@@ -231,8 +241,11 @@ class _Restorer:
 
     def _take_model(self, chosen: SessionResume | ModelChange) -> None:
         state = self.conversation
-        if not state.shares_ids(chosen.model, chosen.wire):
+        shares_ids = state.shares_ids(chosen.model, chosen.wire)
+        if not shares_ids:
             self._forget_ids()
+        if (state.model, state.thinking) != (chosen.model, _thinking(chosen)) or not shares_ids:
+            state.came.add("model")
         state.model, state.wire = chosen.model, chosen.wire
         state.thinking = _thinking(chosen)
 
@@ -261,6 +274,8 @@ class _Restorer:
         if isinstance(event.data, Stub | SummaryResponse):
             return  # a compaction names its place
         self._new.append(kept)
+        if isinstance(data, UserMessage):
+            self.conversation.users.append(kept)
         if isinstance(event.data, Observation):
             self._observed[event.data.call_id] = kept
 
@@ -297,6 +312,7 @@ class _Restorer:
         if response.prompt_ids is not None:
             self._follow(response.prompt_ids, response.generated_ids or [])
             state.last_complete = response.complete
+            state.came, state.users = set(), []
         if response.usage is not None:
             state.usage += response.usage
 

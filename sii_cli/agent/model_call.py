@@ -52,6 +52,7 @@ class ModelCaller:
         """Whether the last id of the previous call is a stop token that another may replace."""
         if restored is not None:
             self._follow(restored.last_complete, restored.last_redacted)
+            self._came |= restored.came | self._user_came(restored.users)
         self._check = GenerationCheck(client.model)
         self.breaks: Counter[str] = Counter()
         """How often a prompt did not continue the previous call, by cause."""

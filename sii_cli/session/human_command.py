@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 
 from pydantic import ValidationError
 
 from recordings.events import HarnessMessage, HumanCommand, Truncation
 from sandbox.protocol import SandboxProvider
 from sii_cli.agent.loop import AgentLoop
+from sii_cli.agent.round_control import RoundOver
 from sii_cli.model.control_tokens import neutralise
 from sii_cli.workspace.tracker import WorkspaceTracker
 from tools.base import ToolError, ToolResult
@@ -29,14 +31,18 @@ async def run_human_command(
     sandbox: SandboxProvider,
     tracker: WorkspaceTracker | None,
     speaker: str | None,
-) -> HumanCommand:
+) -> None:
     """Run a command of the human in the session's shell, and record it with what it changed.
 
-    Cancelling it ends the command, which is recorded as interrupted. Raises `SandboxError` when
-    there is no sandbox, and `RecordingFailed`.
+    Where it is `told`, the model reads of it before the next message. Cancelling it ends the
+    command, which is recorded as interrupted. Raises `RoundOver` when it was cancelled before the
+    command began, `SandboxError` when there is no sandbox, and `RecordingFailed`.
     """
-    if tracker is not None:  # what others changed before is not this command's
-        await tracker.take_snapshot("round" if tracker.kept else "start", loop.steps)
+    try:
+        if tracker is not None:  # what others changed before is not this command's
+            await tracker.take_snapshot("round" if tracker.kept else "start", loop.steps)
+    except asyncio.CancelledError:
+        raise RoundOver("interrupted", "it was interrupted before the command began") from None
     begun = time.monotonic()
     try:
         result = await _run(command, sandbox)
@@ -55,9 +61,11 @@ async def run_human_command(
         speaker=speaker,
     )
     loop.note(ran, "human")
+    if told:
+        loop.inbox.add_note(told_note(ran))
     if tracker is not None:
-        await tracker.take_snapshot("command", loop.steps)
-    return ran
+        with suppress(asyncio.CancelledError):  # the next snapshot has what it changed
+            await tracker.take_snapshot("command", loop.steps)
 
 
 async def _run(command: str, sandbox: SandboxProvider) -> ToolResult:

@@ -22,7 +22,7 @@ from sii_cli.session.consent import consent_event
 from sii_cli.session.context import make_context
 from sii_cli.session.events import QueryOrigin, model_change, session_resume, session_start
 from sii_cli.session.request_params import request_params
-from sii_cli.session.resume import ResumedRecording, close_open_round, reopen
+from sii_cli.session.resume import ResumedRecording, close_open_round, note_of, reopen
 from sii_cli.session.sandbox_lease import SandboxLease
 from sii_cli.session.wire import SessionWire, check_resumable, open_wire
 from sii_cli.workspace.tracker import WorkspaceTracker
@@ -116,6 +116,8 @@ class RecordingOpener:
             else:
                 left = close_open_round(loop, restored, runs_pending=runs_pending)
                 loop.inbox.give_back()
+            for unreported in restored.unreported.all():
+                loop.inbox.add_note(note_of(unreported))
             if self.tracker is not None and resumed.is_own:
                 self.tracker.resume(folder)
         except BaseException:

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recordings.conversation.restore import Conversation
-from recordings.events import CallRequest, Observation
+from recordings.conversation.unreported import Unreported
+from recordings.events import CallRequest, HarnessMessage, HumanCommand, Observation
 from sii_cli.agent.loop import AgentLoop, OpenRound, superseded_round_end
 from sii_cli.agent.tool_calls import NOT_RUN
+from sii_cli.session.human_command import told_note
+from sii_cli.workspace.notes import undone_note
 
 LOST = (
     "The session died while this call ran. It may have taken effect, wholly or in part, and what "
@@ -53,6 +56,13 @@ def reopen(loop: AgentLoop, restored: Conversation, *, runs_pending: bool = True
     left = [call for call in restored.unanswered if runs_pending and not restored.begun]
     _give_up(loop, restored, [call for call in restored.unanswered if call not in left])
     return OpenRound(restored.round_steps, left, restored.answered)
+
+
+def note_of(unreported: Unreported) -> HarnessMessage:
+    """Return the message for what the human did before and the model has not read of."""
+    if isinstance(unreported, HumanCommand):
+        return told_note(unreported)
+    return undone_note(unreported, "earlier")
 
 
 def _give_up(loop: AgentLoop, restored: Conversation, calls: Sequence[CallRequest]) -> None:

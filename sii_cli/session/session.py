@@ -36,7 +36,7 @@ from sii_cli.import_path import leave_out
 from sii_cli.model.types import Model, ServedModel
 from sii_cli.session.asked_server import AskedServer
 from sii_cli.session.events import NO_QUERY, OFF, QueryOrigin, session_end
-from sii_cli.session.human_command import run_human_command, told_note
+from sii_cli.session.human_command import run_human_command
 from sii_cli.session.memory import keep_freed_memory
 from sii_cli.session.opening import RecordingOpener
 from sii_cli.session.permissions import make_permissions
@@ -241,13 +241,14 @@ class Session:
     async def run_command(self, command: str, *, told: bool) -> AsyncGenerator[Item, None]:
         """Run a command of the human in the session's shell, between rounds; yield what happens.
 
-        Where it is `told`, the model reads of it before the next message. Raises `SandboxError`
-        when there is no sandbox, and what `send` raises.
+        Where it is `told`, the model reads of it before the next message. Raises `RoundOver` when
+        it was interrupted before it began, `SandboxError` when there is no sandbox, and what
+        `send` raises.
         """
         loop = self._loop or await self._open_recording()
 
         async def work() -> None:
-            ran = await run_human_command(
+            await run_human_command(
                 command,
                 told=told,
                 loop=loop,
@@ -255,8 +256,6 @@ class Session:
                 tracker=self._tracker,
                 speaker=self.settings.speaker,
             )
-            if told:
-                loop.inbox.add_note(told_note(ran))
 
         async with self._streaming(loop.between_rounds(work)) as items:
             async for item in items:

@@ -1,4 +1,7 @@
-"""A model that generates ids by a script; its server renders with a model's own files."""
+"""A model that generates ids by a script; its server renders with a model's own files.
+
+What is sent as messages it renders and reads itself, as a server does.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,19 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from sii_cli.model.ids.assemble import OF_READER, IdsAssembler
 from sii_cli.model.types import (
     ChatRequest,
     Completion,
+    IdsPrompt,
     ModelPart,
     RequestStarted,
     ServedModel,
     TextDifferences,
 )
-from tests.sii_cli.model.ids.offline import Family, Server, generated
+from tests.sii_cli.model.ids.offline import Family, Server, generated, reader
 
 STREAMED = 3
 """Ids of a chunk."""
@@ -56,15 +62,15 @@ class IdsModel:
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ModelPart, None]:
         said = self.script.pop(0)
-        assert request.ids is not None
+        sent = request.ids or await self._rendered(request)
         self.asked.append(request)
-        self.prompts.append(request.ids.ids)
+        self.prompts.append(sent.ids)
         self.on_request()
         yield RequestStarted(1, "http://ids/v1")
         ids = generated(self.family, said.text)
         asks = bool(request.params.get("logprobs"))
-        assembler = IdsAssembler(request.ids, max_tokens=None, context_length=None, logprobs=asks)
-        prompt = [*request.ids.ids, 0] if said.misread else request.ids.ids
+        assembler = IdsAssembler(sent, max_tokens=None, context_length=None, logprobs=asks)
+        prompt = [*sent.ids, 0] if said.misread else sent.ids
         chunks: list[dict[str, Any]] = [
             {"token_ids": some, "logprobs": {"token_logprobs": list(map(logprob, some))}}
             for some in (ids[at : at + STREAMED] for at in range(0, len(ids), STREAMED))
@@ -80,6 +86,15 @@ class IdsModel:
         yield assembler.completion(
             attempt=1, first_chunk=0.0, first_token=0.0, total=0.0, chunks=len(chunks)
         )
+
+    async def _rendered(self, request: ChatRequest) -> IdsPrompt:
+        """What the server makes of messages."""
+        ids = self.server.ids(
+            [orjson.loads(message) for message in request.messages],
+            tools=orjson.loads(request.tools or b"[]"),
+            kwargs=request.params.get("chat_template_kwargs"),
+        )
+        return IdsPrompt(ids, [], [], lambda: reader(self.family))
 
     async def text_differences(self, done: Completion) -> TextDifferences | None:
         flags = tuple(flag for flag in done.flags if flag in OF_READER)
