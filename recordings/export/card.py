@@ -222,6 +222,10 @@ def _agreement(agreement: AgreementReport | None) -> list[tuple[str, str]]:
         for name, one in agreement.questions.items()
         if one.pairs
     ]
+    if agreement.below_floor:
+        verdicts = agreement.reviewers.total()
+        words = f"{agreement.below_floor:,} of {verdicts:,}"
+        found.append(("verdicts on less of a recording than the protocol wants opened", words))
     if agreement.error_share is not None:
         found.append(("estimated share of wrong approvals", agreement.error_share.words))
     return found

@@ -90,6 +90,8 @@ class AgreementReport:
     worst: list[Disagreement] = field(default_factory=list)
     """Where they differ most, first."""
     error_share: ErrorShare | None = None
+    below_floor: int = 0
+    """Verdicts on less of a recording than the protocol wanted opened."""
 
 
 def report_agreement(
@@ -101,6 +103,7 @@ def report_agreement(
     found = AgreementReport(recordings=len(several))
     for one in every:
         found.reviewers.update(own.reviewer for own in one.opinions if own.verdict is not None)
+        found.below_floor += sum(own.is_below_floor for own in one.opinions)
     found.questions[VERDICT] = measure([_labels(one, _verdict) for one in several])
     for question in protocol.rubric:
         items = [_labels(one, _answer_to(question.name)) for one in several]

@@ -27,6 +27,8 @@ class Opinion:
     """What was said last of each event that was judged, by its number."""
     excluded: set[int]
     """Events that were excluded from training."""
+    is_below_floor: bool = False
+    """Whether the verdict rests on less of the recording than the protocol wanted."""
 
     @property
     def first_wrong(self) -> int | None:
@@ -96,4 +98,11 @@ def _opinion(reviews: list[Review]) -> Opinion:
         answers={name: answer for one in reviews for name, answer in one.rubric.items()},
         steps={step.seq: step for one in reviews for step in one.steps},
         excluded=excluded_events(reviews),
+        is_below_floor=_is_below_floor(reviews),
     )
+
+
+def _is_below_floor(reviews: list[Review]) -> bool:
+    """Return whether no review with a verdict says that enough was opened."""
+    read = [one.coverage for one in reviews if one.verdict is not None]
+    return bool(read) and all(one is not None and one.is_below_floor for one in read)

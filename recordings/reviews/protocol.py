@@ -58,6 +58,8 @@ class ReviewProtocol:
     """Whether the verdicts of others are hidden from a reviewer until they have given their own."""
     show_check: bool = True
     """Whether the check and the outcome are shown before one's own verdict."""
+    coverage_floor: float = 0.0
+    """Share of a recording that a reviewer is asked to open before a verdict."""
     rubric: tuple[RubricQuestion, ...] = ()
     """What a reviewer is asked."""
     flags: tuple[str, ...] = ()

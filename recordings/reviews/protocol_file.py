@@ -46,7 +46,7 @@ def _value(name: str, value: Any) -> Any:
             return value
         case "cohort", int() if value in range(1, _LARGEST_COHORT + 1) and value is not True:
             return value
-        case "second_read" | "gold_share", int() | float() if _is_share(value):
+        case "second_read" | "gold_share" | "coverage_floor", int() | float() if _is_share(value):
             return float(value)
         case "blind" | "show_check" | "second_read_by_risk", bool():
             return value
@@ -99,6 +99,7 @@ _WANTED = {
     "machines": 'a list of "model" and "check"',
     "blind": "true or false",
     "show_check": "true or false",
+    "coverage_floor": "a share from 0 to 1",
     "rubric": "a JSON Schema",
     "flags": "a list of words",
     "cohort": f"a number from 1 to {_LARGEST_COHORT:,}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal, TypedDict
+from typing import Annotated, ClassVar, Literal, TypedDict
 
 from pydantic import Field, model_validator
 
@@ -75,6 +75,20 @@ class Coverage(EventPart):
     """Steps that there are."""
     folds: Count | None
     """Folded outputs that were opened; `null`: nothing was folded."""
+    floor: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Share of the steps that the protocol wanted opened (`coverage_floor`)."""
+    later: ClassVar[frozenset[str]] = frozenset({"floor"})
+
+    @property
+    def is_below_floor(self) -> bool:
+        """Whether fewer steps were opened than the protocol wanted."""
+        return self.floor is not None and self.steps < self.floor * self.of_steps
+
+    @property
+    def words(self) -> str:
+        """What is below the floor, in words."""
+        floor = f"below the {self.floor or 0:.0%} that the protocol wants"
+        return f"{self.steps:,} of {self.of_steps:,} steps opened, {floor}"
 
 
 class Review(EventPart):

@@ -250,7 +250,8 @@ def _agreement(options: dict[str, Any], protocol: ReviewProtocol) -> AgreementRe
     names = options.keys() - {"max_tokens", "approval"}
     with open_indexes() as indexes:
         found = find_in(indexes, make_filter({name: options[name] for name in names}))
-    if not any(len(one.reviewers) > 1 for one in found):
+    least = 1 if protocol.coverage_floor else 2
+    if not any(len(one.reviewers) >= least for one in found):
         return None
     return agreement_on(found, protocol)
 

@@ -81,6 +81,8 @@ def _lines(review: Review, holds: bool, origin: ReviewOrigin) -> Iterator[str]:
     role = "" if review.role in (None, "reviewer") else f" ({review.role})"
     name = one_line(review.reviewer, 40)
     yield f"{when}  {name}{role} {verdict}{note}{before}{ORIGINS[origin]}"
+    if review.verdict is not None and review.coverage and review.coverage.is_below_floor:
+        yield f"    {review.coverage.words}"
     for name, answer in review.rubric.items():
         value = answer.value
         said = f"{value:g}" if isinstance(value, float) else one_line(value, 60)

@@ -39,6 +39,8 @@ def agreement_lines(found: AgreementReport) -> Iterator[str]:
     yield from _shares("against the check", found.check)
     if found.error_share is not None:
         yield f"{'wrong approvals':<{_NAME}}{found.error_share.words}"
+    if found.below_floor:
+        yield f"{'below coverage_floor':<{_NAME}}{found.below_floor:,} verdicts"
     if found.worst:
         yield ""
         yield "they differ most on"

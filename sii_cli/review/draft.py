@@ -86,8 +86,17 @@ class ReviewDraft(EventPart):
         """Return the draft after so many seconds; a long gap counts as `_LONGEST_GAP`."""
         return self.model_copy(update={"seconds": self.seconds + min(seconds, _LONGEST_GAP)})
 
-    def said(self, entries: int, *, blind: bool) -> Said:
-        """Return what a review keeps of it; `entries` is how many the recording has."""
+    def coverage(self, entries: int, floor: float) -> Coverage:
+        """Return how much was opened of a recording with so many entries."""
+        return Coverage(
+            steps=len(self.opened),
+            of_steps=entries,
+            folds=len(self.folds),
+            floor=floor or None,
+        )
+
+    def said(self, coverage: Coverage, *, blind: bool) -> Said:
+        """Return what a review keeps of it."""
         return Said(
             verdict=self.verdict,
             note=self.note,
@@ -95,5 +104,5 @@ class ReviewDraft(EventPart):
             steps=[self.steps[seq] for seq in sorted(self.steps)],
             seconds=round(self.seconds, 3),
             blind=blind,
-            coverage=Coverage(steps=len(self.opened), of_steps=entries, folds=len(self.folds)),
+            coverage=coverage,
         )

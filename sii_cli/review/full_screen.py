@@ -113,7 +113,9 @@ class ScreenReviewer:
             drafts.remove(item)
         elif ending != "sent":
             click.echo(f"Your draft on {task.folder.name} is kept: review it again.", err=True)
-        return ending, draft.said(app.entries, blind=app.task.blind)
+        return ending, draft.said(
+            draft.coverage(app.entries, app.task.coverage_floor), blind=app.task.blind
+        )
 
     def _task(self, folder: Path, sha256: str, number: int, of: int) -> ReviewTask:
         """Return what is known of a task at once."""
@@ -125,6 +127,7 @@ class ScreenReviewer:
             questions=self.questions,
             flags=self.protocol.flags,
             guideline=_guideline(),
+            coverage_floor=self.protocol.coverage_floor,
             own_keys=self.keys.summary,
             shows_check=self.protocol.show_check,
         )

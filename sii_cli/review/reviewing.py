@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from typing import Literal
 
 from recordings.reviews.approval import Verdict
-from recordings.reviews.review import FLAGS, LONGEST_TEXT, RubricAnswer
+from recordings.reviews.review import FLAGS, LONGEST_TEXT, Coverage, RubricAnswer
 from recordings.reviews.rubric import AnswerUnusable
 from sii_cli.review.draft import ReviewDraft, TypedText
 from sii_cli.review.item import ReviewItem
@@ -41,7 +41,8 @@ class Reviewing:
         self.is_sent = False
         self.waits = False
         """Whether it is sent as soon as the recording was checked."""
-        self._confirmed = ""
+        self._confirmed: set[str] = set()
+        """What `y` asked for since another key."""
         self._before: list[ReviewDraft] = []
         self._save = save
         self._last_key = time.monotonic()
@@ -280,6 +281,8 @@ class Reviewing:
             required = next(one for one in missing if one.is_required)
             self.focus = self.item.task.questions.index(required)
             self.said = f"the protocol wants an answer: {required.title}"
+        elif draft.verdict is not None and self._coverage.is_below_floor and self._asks("coverage"):
+            self.said = f"{self._coverage.words}: y again sends it so"
         elif draft.verdict is not None and missing and self._asks("questions"):
             self.focus = self._next_open(0)
             self.said = f"{len(missing)} not answered: y again sends it so"
@@ -289,12 +292,18 @@ class Reviewing:
             self.is_sent = True
         return self.is_sent
 
+    @property
+    def _coverage(self) -> Coverage:
+        task, outline = self.item.task, self.item.outline
+        return self.draft.coverage(len(outline), task.coverage_floor)
+
     def _unanswered(self) -> list[ReviewQuestion]:
         return [one for one in self.item.task.questions if one.name not in self.draft.rubric]
 
     def _asks(self, what: str) -> bool:
         """Return whether something is asked for the first time: the next `y` confirms it."""
-        asks, self._confirmed = self._confirmed != what, what
+        asks = what not in self._confirmed
+        self._confirmed.add(what)
         return asks
 
     # What each key does besides
@@ -305,7 +314,7 @@ class Reviewing:
         self.draft = self.draft.after(now - self._last_key)
         self._last_key, self.said, self.waits = now, "", False
         if not is_send:
-            self._confirmed = ""
+            self._confirmed = set()
 
     def _on_step(self) -> bool:
         if self.at == FIRST:

@@ -35,3 +35,5 @@ class ReviewTask:
     shows_check: bool = True
     """Whether the check and the outcome are shown before the own verdict."""
     blind: bool = False
+    coverage_floor: float = 0.0
+    """Share of the entries that the protocol wants opened."""

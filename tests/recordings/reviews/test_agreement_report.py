@@ -65,6 +65,18 @@ def test_verdicts_and_questions_are_compared() -> None:
     assert marks.alpha.value > 0.5, "4 and 5 are near each other"
 
 
+def test_verdicts_on_too_little_are_counted() -> None:
+    thin = {"steps": 1, "of_steps": 10, "folds": 0, "floor": 0.3}
+    found = report(
+        [
+            judged("r1", said("ann", coverage=thin), said("bob", coverage={**thin, "steps": 3})),
+            judged("r2", said("ann", None, coverage=thin), said("bob")),
+            judged("r3", said("ann", coverage=thin), said("ann", coverage={**thin, "steps": 9})),
+        ]
+    )
+    assert found.below_floor == 1
+
+
 def test_what_does_not_count_is_not_compared() -> None:
     one = judged_recording(
         "r1",

@@ -63,6 +63,15 @@ def test_a_review_comes_back_with_reviewer_time_and_the_recordings_hash(folder: 
     assert review.time > 1.7e9
 
 
+def test_a_review_has_the_floor_of_its_coverage_only_where_there_is_one(folder: Path) -> None:
+    add_review(folder, "ada", coverage=Coverage(steps=3, of_steps=4, folds=0))
+    assert b'"floor"' not in (folder / REVIEWS).read_bytes()
+    add_review(folder, "bob", coverage=Coverage(steps=3, of_steps=10, folds=0, floor=0.3))
+    add_review(folder, "eve", coverage=Coverage(steps=2, of_steps=10, folds=0, floor=0.3))
+    found = [one.coverage for one in read_reviews(folder)]
+    assert [one is not None and one.is_below_floor for one in found] == [False, False, True]
+
+
 def test_reviews_leave_the_recording_as_it_is(folder: Path) -> None:
     before = recording_hash(folder)
     add_review(folder, "ada", verdict="approve")

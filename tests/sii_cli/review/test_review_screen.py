@@ -112,6 +112,22 @@ def test_nothing_of_a_recording_is_obeyed(shell: Shell, folder: Path) -> None:
     assert "\u202e".encode() not in terminal.raw
 
 
+def test_a_thin_verdict_says_so_where_it_is_read(shell: Shell, folder: Path) -> None:
+    shell.home.mkdir(exist_ok=True)
+    (shell.home / "review.toml").write_text("coverage_floor = 0.5\n")
+    terminal = review(shell, "last")
+    terminal.send("jay")
+    shows(terminal, "1 of 4 steps opened, below the 50% that the protocol wants")
+    terminal.send("y")
+    assert terminal.exit_code() == 0, terminal.everything()
+    said = "1 of 4 steps opened, below the 50% that the protocol wants"
+    assert said in shell.sii("reviews", "last").stdout
+    assert "below coverage_floor" in shell.sii("stats", "--agreement").stdout
+    shell.sii("export", "data", "--format", "messages")
+    card = next(shell.workspace.rglob("README.md")).read_text()
+    assert "| verdicts on less of a recording than the protocol wants opened | 1 of 1 |" in card
+
+
 def test_keys_of_ones_own_and_enter_sends_nothing(shell: Shell, folder: Path) -> None:
     shell.home.mkdir(exist_ok=True)
     (shell.home / "keys.toml").write_text('[review]\nletters = "alt"\n"y" = "f2"\n')

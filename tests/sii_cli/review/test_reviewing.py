@@ -169,6 +169,30 @@ def test_nothing_is_sent_by_one_key(begin: Open) -> None:
     assert reviewing.send(is_checked=True)
 
 
+def test_a_verdict_on_too_little_is_asked_for_once_more(begin: Open) -> None:
+    reviewing = begin(questions=(), coverage_floor=0.3)
+    reviewing.show(2)
+    reviewing.arm("approve")
+    assert not reviewing.send(is_checked=True)
+    entries = len(reviewing.item.outline)
+    assert reviewing.said == (
+        f"1 of {entries} steps opened, below the 30% that the protocol wants: y again sends it so"
+    )
+    assert reviewing.send(is_checked=True)
+    assert reviewing.draft.coverage(entries, 0.3).is_below_floor
+    enough = begin(questions=(), coverage_floor=0.3)
+    for number in range(entries):
+        enough.show(number)
+    enough.arm("approve")
+    assert enough.send(is_checked=True)
+
+
+def test_each_thing_that_is_missing_is_asked_for_once(begin: Open) -> None:
+    reviewing = begin(coverage_floor=1.0)
+    reviewing.arm("approve")
+    assert [reviewing.send(is_checked=True) for _ in range(3)] == [False, False, True]
+
+
 def test_what_is_sent_waits_until_the_recording_was_checked(begin: Open) -> None:
     reviewing = begin(questions=())
     reviewing.arm("approve")
@@ -206,7 +230,7 @@ def test_a_rejection_wants_its_reason(begin: Open) -> None:
     assert not reviewing.send(is_checked=True)
     reviewing.typed("it never ran the tests")
     assert reviewing.send(is_checked=True)
-    said = reviewing.draft.said(7, blind=False)
+    said = reviewing.draft.said(reviewing.draft.coverage(7, 0.0), blind=False)
     assert (said["verdict"], said["note"]) == ("reject", "it never ran the tests")
 
 
@@ -248,8 +272,7 @@ def test_folds_are_opened_and_counted(begin: Open, folder: Path) -> None:
     reviewing.toggle_folds(pane.foldable)
     assert reviewing.said == "nothing here is folded"
     reviewing.toggle_folds([5, 6])
-    coverage = reviewing.draft.said(9, blind=True)["coverage"]
-    assert coverage is not None
+    coverage = reviewing.draft.coverage(9, 0.0)
     assert (coverage.steps, coverage.of_steps, coverage.folds) == (1, 9, 2)
     reviewing.toggle_folds([5, 6])
     assert reviewing.draft.folds == frozenset()
