@@ -12,7 +12,6 @@ from sii_cli.errors import explain
 from sii_cli.prompt.slash import NotDone
 from sii_cli.render.changes import plan_lines
 from sii_cli.session.fork_in_place import fork_in_place
-from sii_cli.session.resume import ResumedRecording
 from sii_cli.session.session import Session
 from sii_cli.workspace.undo import UndoPlan
 
@@ -76,18 +75,19 @@ class GoingBack:
         await self._fork(None)
 
     async def _fork(self, at: int | None, rewind: Rewind | None = None) -> None:
-        before = self._at_prompt.folder
+        before = self._session.resumable
         if before is None or self._at_prompt.is_off:
             raise NotDone("Nothing is recorded yet that could be forked.")
         await self._at_prompt.close()
-        forking = asyncio.to_thread(fork_in_place, self._at_prompt.settings, before, at, rewind)
+        settings, parent = self._at_prompt.settings, before.folder
+        forking = asyncio.to_thread(fork_in_place, settings, parent, at, rewind)
         try:
             forked = await or_not_done(forking)
         except NotDone:
-            await self._at_prompt.new(ResumedRecording(before))
+            await self._at_prompt.new(before)
             raise
         await self._at_prompt.new(forked)
-        self._at_prompt.say(f"{before.name} stays as it is; this is its fork {forked.folder.name}.")
+        self._at_prompt.say(f"{parent.name} stays as it is; this is its fork {forked.folder.name}.")
 
     @property
     def _session(self) -> Session:

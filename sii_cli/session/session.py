@@ -274,6 +274,14 @@ class Session:
             raise
 
     @property
+    def resumable(self) -> ResumedRecording | None:
+        """The recording as it is to be resumed, no more trusted than it was; `None` before there
+        is one."""
+        if self._resumed is None and self.folder is not None:
+            return ResumedRecording(self.folder)
+        return self._resumed
+
+    @property
     def context(self) -> Compactor | None:
         """How full the context is, or `None` before the first message."""
         return self._loop.context if self._loop else None
@@ -418,8 +426,7 @@ class Session:
         if self._tracker is not None:
             self._tracker.report_to(None)
         self._loop = None
-        if self._resumed is None and self.folder is not None:
-            self._resumed = ResumedRecording(self.folder)
+        self._resumed = self.resumable
         if self._recorder is not None:
             self._recorder.close()
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from recordings.conversation.rewind import own_messages, rewind_of
 from recordings.events import Event, Rewind, Snapshot, UserMessage
 from recordings.storage.log import read_events
+from recordings.trust.origin import origin_of
 from recordings.verify import verify
 from tests.sii_cli.shell import Shell
 from tests.sii_cli.terminal import Terminal
@@ -130,3 +133,27 @@ def test_a_fork_at_the_prompt_continues_the_whole_session(shell: Shell) -> None:
     assert said(fork)[:1] == ["Do it"]
     [first, *_] = own_messages(fork)
     assert [change.path for change in first.changes] == ["made.txt"]
+
+
+@pytest.mark.hostile
+def test_a_fork_that_fails_makes_no_foreign_recording_own(shell: Shell) -> None:
+    folder = shell.recorded()
+    (folder / "seal").unlink()
+    log = folder / "events.jsonl"
+    kept = log.read_bytes()
+    terminal = shell.terminal(
+        "-r", folder.name, "--workspace", str(shell.workspace), script="steps"
+    )
+    terminal.wait_for("sandbox ready")
+    before = log.read_bytes()
+    log.write_bytes(b'{"v":1}\n')  # as if a blob were missing: nothing can be forked
+    terminal.send("/fork\r")
+    terminal.wait_for("was changed after it was written")
+    log.write_bytes(before)
+    terminal.send("Do it\r")
+    terminal.wait_for("All done.")
+    terminal.send("\x04")
+    terminal.wait_for("Recorded:")
+    assert len(log.read_bytes()) > len(kept)
+    assert not (folder / "seal").exists()
+    assert origin_of(folder, shell.home) == "foreign"
