@@ -17,7 +17,7 @@ from prompt_toolkit.application import in_terminal
 from recordings.errors import RecordingError
 from recordings.store.summary import has_open_round
 from sii_cli import __version__
-from sii_cli.config.settings import find_home
+from sii_cli.config.settings import find_home, find_key_home
 from sii_cli.errors import DONE, UsageError, explain
 from sii_cli.prompt.command_runner import CommandRunner
 from sii_cli.prompt.commands.own import slash_command
@@ -96,7 +96,7 @@ class InteractivePrompt:
         self._view = View(open_history(), completer)
         self._view.waiting = self._rows_waiting
         keys = make_keys(self, Looks(self._view, lambda: self._session))
-        self._view.app.key_bindings = replace_keys(keys, read_key_file(find_home(os.environ)))
+        self._view.app.key_bindings = replace_keys(keys, read_key_file(find_key_home(os.environ)))
         self._view.status = [("class:dim", "  starting")]
 
     async def run(self) -> int:

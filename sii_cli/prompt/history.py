@@ -7,12 +7,12 @@ import os
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
 from recordings.storage.opening import open_file
-from sii_cli.config.settings import find_home
+from sii_cli.config.settings import find_key_home
 
 
 def open_history() -> History:
     """Return the history kept across sessions, or one in memory where no file can be written."""
-    path = find_home(os.environ) / "history"
+    path = find_key_home(os.environ) / "history"
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(open_file(path.parent, path.name, flags=os.O_RDWR | os.O_CREAT))

@@ -15,6 +15,7 @@ from sii_cli.prompt.key_file import (
     replace_keys,
     replace_review_keys,
 )
+from tests.sii_cli.shell import Shell
 
 
 def bindings() -> KeyBindings:
@@ -114,3 +115,23 @@ def test_keys_of_a_review_that_cannot_be_are_said(tmp_path: Path, text: str, say
     with pytest.raises(UsageError) as raised:
         review_keys(tmp_path, text)
     assert says in str(raised.value)
+
+
+@pytest.mark.hostile
+def test_a_batch_from_elsewhere_has_no_keys_and_gets_no_history(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "usual" / ".sii").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(tmp_path / "usual"))
+    shell.home.mkdir()
+    (shell.home / "batch.json").write_text("{}")
+    (shell.home / "keys.toml").write_text('"c-d" = "f9"\n')
+    (shell.home / "history").write_text("\n+!theirs\n")
+    terminal = shell.terminal(script="undo")
+    terminal.wait_for("sandbox ready")
+    terminal.send("/status\r")
+    terminal.wait_for("begins with the first message")
+    terminal.send("\x04")
+    terminal.exit_code()
+    assert (shell.home / "history").read_text() == "\n+!theirs\n"
+    assert "/status" in (tmp_path / "usual" / ".sii" / "history").read_text()
