@@ -12,7 +12,8 @@ from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from recordings.events import Permission
-from sii_cli.agent.shell_commands import is_read_only, shell_commands
+from sii_cli.agent.read_only_commands import is_read_only
+from sii_cli.agent.shell_commands import shell_commands
 from sii_cli.config.permission_rules import ACTIONS, Action, PermissionRule
 
 PermissionMode = Literal["auto", "ask"]
@@ -26,6 +27,7 @@ _MOST_ABOUT = 5
 _DECISIONS = 10
 """Decisions that are remembered, for `/rules`."""
 _PATHS = frozenset({"read_file", "write_file", "edit_file"})
+_WORKSPACE = "/workspace"
 _MAIN = {"python": "code", "web_search": "query", "web_fetch": "url", "grep": "pattern"}
 """Arguments that rules look at; of other tools they look at all arguments, as JSON."""
 _SUBCOMMAND = re.compile(r"[a-z][a-z0-9-]*")
@@ -189,7 +191,9 @@ def _subjects(name: str, arguments: Mapping[str, Any]) -> list[_Subject]:
     if name == "bash" and isinstance(line := arguments.get("command"), str):
         return [_Subject(one.text, one.known) for one in shell_commands(line)]
     if name in _PATHS and isinstance(path := arguments.get("path"), str):
-        return [_Subject(posixpath.normpath(path).removeprefix("/workspace/"))]
+        # Two slashes at the beginning stay with `normpath`; for Linux they are one.
+        whole = "/" + posixpath.normpath(posixpath.join(_WORKSPACE, path)).lstrip("/")
+        return [_Subject(whole.removeprefix(f"{_WORKSPACE}/"))]
     if name in _MAIN and isinstance(text := arguments.get(_MAIN[name]), str):
         return [_Subject(text)]
     return [_Subject(json.dumps(arguments, ensure_ascii=False))]

@@ -15,6 +15,13 @@ from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from sii_cli.agent.command_options import (
+    COUNT_THEMSELVES,
+    RUN_OTHERS,
+    RUN_UNREAD,
+    shell_script,
+)
+
 if TYPE_CHECKING:
     from tree_sitter import Language, Node
 
@@ -29,57 +36,56 @@ _MOST = 2_000
 """Commands of one command line."""
 _DEEPEST = 8
 """Programs that run others, within each other: `sudo bash -c "eval …"`."""
-_SHELLS = frozenset({"bash", "sh", "dash", "zsh", "ksh"})
-_PREFIXES = {
-    "sudo": frozenset({"-u", "-g", "-h", "-p", "-C", "-D", "-R", "-T", "-U"}),
-    "env": frozenset({"-u", "-C", "-S", "--unset", "--chdir"}),
-    "xargs": frozenset({"-a", "-d", "-E", "-I", "-L", "-n", "-P", "-s"}),
-    "nice": frozenset({"-n"}),
-    "timeout": frozenset({"-k", "-s", "--kill-after", "--signal"}),
-    "stdbuf": frozenset({"-i", "-o", "-e"}),
-    "exec": frozenset({"-a"}),
-    **dict.fromkeys(("command", "builtin", "coproc", "nohup", "setsid", "time"), frozenset[str]()),
-}
-"""Programs that run the command after them, with those of their options that take a value."""
-_COUNT_THEMSELVES = frozenset({"sudo", "xargs", "exec"})
-"""Those of them that are commands of their own, too: they do more than to run the other."""
-_OPTIONS_WITH_VALUE = {
-    "git": frozenset({"-C", "-c", "--git-dir", "--work-tree", "--namespace", "--exec-path"}),
-}
-"""Options that may come between a program and its subcommand."""
-_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
-_BRACES = re.compile(r"\{[^{}]*(?:,|\.\.)")
-_READERS = frozenset(
+_SHELLS = frozenset({"ash", "bash", "dash", "fish", "ksh", "mksh", "rbash", "sh", "zsh"})
+_SOURCES = frozenset({"source", "."})
+_GIT_OPTIONS_WITH_VALUE = frozenset(
     (
-        *("[", "basename", "cat", "cd", "cmp", "cut", "df", "diff", "dirname", "du", "echo"),
-        *("egrep", "false", "fgrep", "file", "grep", "head", "id", "ls", "nl", "printf", "pwd"),
-        *("realpath", "seq", "sleep", "stat", "tail", "test", "tr", "true", "type", "uname"),
-        *("wc", "which", "whoami"),
+        *("-C", "-c", "--attr-source", "--config-env", "--exec-path", "--git-dir"),
+        *("--namespace", "--shallow-file", "--super-prefix", "--work-tree"),
     )
 )
-"""Programs that change nothing, with any options."""
-_GIT_READERS = frozenset({"blame", "diff", "log", "ls-files", "rev-parse", "show", "status"})
-_CHOOSES = re.compile(r"(?:PATH|IFS|ENV|PAGER|(?:BASH|GIT|GREP|LD|LESS)\w*)(?:\[|\+?=)")
-"""Assignments that say which programs other commands run."""
-_GIT_CHOOSES = ("-c", "--config-env", "--exec-path")
+"""Options that may come between git and its subcommand."""
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
+_BRACES = re.compile(r"\{[^{}]*(?:,|\.\.)")
+_CHOOSER = (
+    r"(?:PATH|IFS|ENV|HOME|PAGER|PROMPT_COMMAND|PS[0-4]|SHELLOPTS|"
+    r"(?:BASH|GCONV|GIT|GREP|LD|LESS|XDG)\w*)"
+)
+_CHOOSES = re.compile(rf"{_CHOOSER}(?:\[|\+?=)|\w+\[[^]]*[^]\d]|\w+\+?=\(.*\[", re.DOTALL)
+"""Assignments that say which programs other commands run, or whose subscript bash evaluates."""
+_CHOOSES_IN_TURN = re.compile(rf"(?:for|select)\b[\s\\]*{_CHOOSER}\b")
+_GIT_CHOOSES = ("-c", "--config-env", "--exec-path", "--git-dir")
 """Options of git that do."""
 _RUNS_SUBSCRIPTS = {
     "arithmetic_expansion": re.compile(r".*[A-Za-z_'\"]", re.DOTALL),
     "compound_statement": re.compile(r"\(\("),
-    "expansion": re.compile(r"\$\{[\w@*#?!]*(?:\[|:[^-=?+}])"),
+    "expansion": re.compile(r"\$\{(?:!|[\w@*#?]*(?:\[|:[^-=?+}]|@P))"),
     "test_command": re.compile(r".*\s-(?:v|R)\s|\[\[.*\s-(?:eq|ne|lt|le|gt|ge)\s", re.DOTALL),
 }
 """Where bash evaluates a text, perhaps a quoted one, as arithmetic: `a[$(rm x)]` runs a command."""
-_SETTERS = {"printf": 1, "test": None, "[": None}
-"""Programs that do so with the value of `-v`, and among how many of their words it may be."""
+_DECIDES = {
+    **_RUNS_SUBSCRIPTS,
+    "for_statement": _CHOOSES_IN_TURN,
+    "variable_assignment": _CHOOSES,
+}
 _DECLARATIONS = frozenset({"declaration_command", "unset_command"})
 _RUNS = frozenset({"-exec", "-execdir", "-ok", "-okdir"})
 """Of `find`: what follows is a command."""
 _SCRIPT_IN = frozenset({"heredoc_redirect", "herestring_redirect"})
 _TO_FILE = frozenset({">", ">>", "&>", "&>>", ">|", ">&", "<>"})
+_UNQUOTED_PATTERN = re.compile(r"[*?]|\[.+\]")
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_ESCAPED_BYTES = re.compile(rb"\\.", re.DOTALL)
+_GAP = re.compile(rb"(?:\\\n)*[ \t](?:[ \t]|\\\n)*")
+"""What bash takes for the space between two words."""
+_BEFORE_COMMENT = b" \t\n;&|()<>`"
 _HANDLE = re.compile(r"[0-9]+-?|-")
 """What `>&` leads to where that is not a file."""
 _NOWHERE = frozenset({"/dev/null", "/dev/stdout", "/dev/stderr"})
+
+
+class _Pattern(str):
+    """A word that bash replaces by the names of files, where there are such."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,25 +124,15 @@ def shell_commands(line: str) -> tuple[ShellCommand, ...]:
     return tuple(found)
 
 
-def is_read_only(text: str, known: int) -> bool:
-    """Return whether a command (`ShellCommand`) surely changes nothing."""
-    program, *words = text.split(" ")
-    if known < len(program):
-        return False
-    if program == "git" and words:
-        return words[0] in _GIT_READERS and known == len(text) and " --output" not in text
-    if program in _SETTERS and any(word.startswith("-v") for word in words[: _SETTERS[program]]):
-        return False
-    return program in _READERS
-
-
 def _commands(line: str, depth: int) -> Iterator[ShellCommand]:
     source = line.encode("utf-8", "replace")
     root = None if len(source) > LONGEST or depth == 0 else _parse(source)
     if root is None or root.has_error:
         yield ShellCommand.unknown(line)
     for node in _walk(root) if root is not None else ():
-        if node.type == "command":
+        if _is_misread(node, source):
+            yield ShellCommand.unknown(line)
+        elif node.type == "command":
             yield from _of_command(node, depth)
         elif node.type == "file_redirect":
             yield from _of_redirect(node)
@@ -159,12 +155,29 @@ def _walk(root: Node) -> Iterator[Node]:
                 return
 
 
+def _is_misread(node: Node, source: bytes) -> bool:
+    """Tell whether bash reads a part of a line otherwise than the parser does."""
+    if node.type == "comment":  # a line that is continued goes on with the word before
+        before = source[: node.start_byte]
+        return before.endswith(b"\\\n") or (before[-1:] not in _BEFORE_COMMENT)
+    if node.type == "command":  # what a continued line joins is one word
+        pairs = pairwise(node.children)
+        gaps = (source[one.end_byte : other.start_byte] for one, other in pairs)
+        return any(gap and not _GAP.fullmatch(gap) for gap in gaps)
+    if node.type == "word":  # a line that begins with a backslash is taken for a word
+        return b"\n" in _ESCAPED_BYTES.sub(b"", node.text or b"")
+    if node.type == "command_substitution":  # backslashes in backquotes are read twice
+        text = node.text or b""
+        return text.startswith(b"`") and b"\\" in text
+    return False
+
+
 def _decides(node: Node) -> bool:
     """Tell whether a part of a line that is not a command decides what runs."""
-    chosen = _CHOOSES if node.type == "variable_assignment" else _RUNS_SUBSCRIPTS.get(node.type)
+    chosen = _DECIDES.get(node.type)
     if chosen is None:
         return False
-    text = node.text or b""
+    text = (node.text or b"").replace(b"\\\n", b"")
     return len(text) > _CHUNK or chosen.match(text.decode("utf-8", "replace")) is not None
 
 
@@ -185,26 +198,37 @@ def _of_words(words: Sequence[str | None], depth: int, node: Node) -> Iterator[S
         words = words[1:]  # those of `env`
     if not words:
         return
-    program = None if words[0] is None else posixpath.basename(words[0])
+    is_certain = words[0] is not None and not isinstance(words[0], _Pattern)
+    program = posixpath.basename(words[0] or "") if is_certain else None
     words = (program, *words[1:])
-    if program in _PREFIXES:
-        yield from _of_prefix(words, depth, node)
-    elif program in _SHELLS:
+    if program in RUN_OTHERS:
+        yield from _of_prefix(program, words, depth, node)
+    elif program in _SHELLS or program in _SOURCES:
         yield from _of_shell(words, depth, node)
     elif program == "eval":
-        yield from _of_script(words[1:], depth)
-    elif program in _OPTIONS_WITH_VALUE:
-        rest = _after_options(words[1:], _OPTIONS_WITH_VALUE[program])
-        yield ShellCommand.of((program, *rest))
-        options = words[1 : len(words) - len(rest)]
-        if any(word and word.startswith(_GIT_CHOOSES) for word in options):
-            yield ShellCommand.of((program, *options))
+        yield from _of_script(_after_dashes(words[1:]), depth)
+    elif program is not None and program.partition("-")[0] == "git":
+        yield from _of_git((*program.split("-", 1), *words[1:]))
     else:
         yield ShellCommand.of(words)
+        if program in RUN_UNREAD:
+            yield ShellCommand.unknown(f"{program} …")
         if program == "trap":
-            yield from _of_script(words[1:2], depth)
+            yield from _of_script(_after_dashes(words[1:])[:1], depth)
         if program == "find":
             yield from _of_find(words, depth, node)
+
+
+def _of_git(words: Sequence[str | None]) -> Iterator[ShellCommand]:
+    """Yield a command of git by its subcommand, and what its options choose."""
+    rest = _after_options(words[1:], _GIT_OPTIONS_WITH_VALUE)
+    options = words[1 : len(words) - len(rest)]
+    is_certain = not any(word is None or "alias." in word.lower() for word in options)
+    if rest and (isinstance(rest[0], _Pattern) or not is_certain):
+        rest = (None, *rest[1:])
+    yield ShellCommand.of((words[0], *rest))
+    if any(word and word.startswith(_GIT_CHOOSES) for word in options):
+        yield ShellCommand.of((words[0], *options))
 
 
 def _of_find(words: Sequence[str | None], depth: int, node: Node) -> Iterator[ShellCommand]:
@@ -217,25 +241,29 @@ def _of_find(words: Sequence[str | None], depth: int, node: Node) -> Iterator[Sh
             yield from _of_words(words[at + 1 : end], depth - 1, node)
 
 
-def _of_prefix(words: Sequence[str | None], depth: int, node: Node) -> Iterator[ShellCommand]:
+def _of_prefix(
+    program: str, words: Sequence[str | None], depth: int, node: Node
+) -> Iterator[ShellCommand]:
     """Yield the command that another one runs."""
-    program = words[0] or ""
-    rest = _after_options(words[1:], _PREFIXES[program])
-    rest = rest[1:] if program == "timeout" else rest
-    if program in _COUNT_THEMSELVES or not rest:
+    rest = RUN_OTHERS[program].command(words[1:])
+    if program in COUNT_THEMSELVES or not rest:
         yield ShellCommand.of(words)
-    if depth == 0:
-        yield ShellCommand.unknown(program)
+    if depth == 0 or rest is None:
+        yield ShellCommand.unknown(f"{program} …")
+    elif program == "xargs":  # what it reads becomes words
+        yield from _of_words(rest, depth - 1, node)
+        yield from _of_words((*rest, None), depth - 1, node)
     else:
         yield from _of_words(rest, depth - 1, node)
 
 
 def _of_shell(words: Sequence[str | None], depth: int, node: Node) -> Iterator[ShellCommand]:
     """Yield the commands of `bash -c SCRIPT`; those that a shell reads are not known."""
-    at = next((at for at, word in enumerate(words) if word and _takes_script(word)), None)
-    if at is not None:
-        yield from _of_script(words[at + 1 : at + 2], depth)
-    elif len(words) == 1 or _is_fed(node):
+    found = shell_script(words[1:])
+    takes, rest = found or (False, ())
+    if takes and words[0] not in _SOURCES:
+        yield from _of_script(rest[:1], depth)
+    elif not rest or rest[0] is None or _is_fed(node):
         yield ShellCommand.unknown(f"{words[0]} …")
     else:
         yield ShellCommand.of(words)
@@ -265,13 +293,14 @@ def _after_options(words: Sequence[str | None], with_value: frozenset[str]) -> S
     return words[at:]
 
 
-def _takes_script(option: str) -> bool:
-    """Tell whether an option of a shell is `-c`, perhaps with others: `-lc`."""
-    return option.startswith("-") and not option.startswith("--") and option.endswith("c")
+def _after_dashes(words: Sequence[str | None]) -> Sequence[str | None]:
+    return words[1:] if words[:1] == ("--",) else words
 
 
 def _is_fed(node: Node) -> bool:
     """Tell whether a command reads text of the command line, or what another one writes."""
+    if any(child.type in _SCRIPT_IN for child in node.children):
+        return True
     parent = node.parent
     while parent is not None and parent.type == "redirected_statement":
         if any(child.type in _SCRIPT_IN for child in parent.children):
@@ -296,14 +325,24 @@ def _word(node: Node) -> str | None:
             inner = node.named_children
             if any(child.type != "string_content" for child in inner):
                 return None
-            return re.sub(r'\\([$`"\\\n])', r"\1", text[1:-1])
+            return re.sub(r'\\([$`"\\])', r"\1", text[1:-1].replace("\\\n", ""))
         case "concatenation":
             parts = [_word(child) for child in node.named_children]
-            return None if None in parts else "".join(part for part in parts if part)
+            if None in parts:
+                return None
+            return _unless_pattern("".join(part for part in parts if part), node.named_children)
         case "word" | "number" | "command_name":
-            return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL)
+            return _unless_pattern(_ESCAPED.sub(r"\1", text), (node,))
         case _:
             return None
+
+
+def _unless_pattern(word: str, parts: Sequence[Node]) -> str:
+    """Return a word, marked where its parts without quotes are a pattern."""
+    texts = (
+        (part.text or b"").decode("utf-8", "replace") for part in parts if "string" not in part.type
+    )
+    return _Pattern(word) if _UNQUOTED_PATTERN.search(_ESCAPED.sub("", "".join(texts))) else word
 
 
 def _parse(source: bytes) -> Node | None:

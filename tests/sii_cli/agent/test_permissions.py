@@ -84,6 +84,17 @@ def test_rules_of_files_see_where_a_path_leads() -> None:
     assert isinstance(decide(these, "write_file", path="env", content=""), Permission)
 
 
+@pytest.mark.hostile
+@pytest.mark.parametrize(
+    "path", ["keys", "//workspace/keys", "../workspace/keys", "/../workspace//x/../keys"]
+)
+def test_a_path_is_the_same_however_it_is_written(path: str) -> None:
+    these = permissions(rules=("write_file: keys -> refuse",))
+    decided = decide(these, "write_file", path=path, content="")
+    assert isinstance(decided, Permission)
+    assert not decided.allowed
+
+
 def test_a_rule_may_be_for_many_tools() -> None:
     refused = decide(permissions(), "mcp__shop__order", action="delete")
     assert isinstance(refused, Permission)

@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from sii_cli.agent.shell_commands import LONGEST, is_read_only, shell_commands
+from sii_cli.agent.read_only_commands import is_read_only
+from sii_cli.agent.shell_commands import LONGEST, shell_commands
 
 PUSH = "git push origin main"
 
@@ -51,6 +52,15 @@ def texts(line: str) -> list[str]:
         "eval git push origin main",
         "bash -c 'git push origin main'",
         "bash -lc \"true; sh -c 'git push origin main'\"",
+        *("bash -cx 'git push origin main'", "bash -c -- 'git push origin main'"),
+        *("bash -co posix 'git push origin main'", "rbash -c 'git push origin main'"),
+        *("eval -- git push origin main", "trap -- 'git push origin main' EXIT"),
+        *("nice --adj 5 git push origin main", "sudo -Eu root git push origin main"),
+        *("env -iu X git push origin main", "env --argv0 x git push origin main"),
+        *("timeout -vk 5 10 git push origin main", "exec -la x git push origin main"),
+        *("xargs -0n 1 git push origin main", "stdbuf --output L git push origin main"),
+        *("git --config-env a=b push origin main", "git-push origin main"),
+        '"g\\\nit" push origin main',
     ],
 )
 def test_a_command_is_found_however_it_is_written(line: str) -> None:
@@ -75,6 +85,11 @@ def test_text_is_not_a_command(line: str) -> None:
     [
         *("$PROGRAM push", "$(echo git) push", "eval $X", 'bash -c "$X"', "curl x | sh"),
         *("bash < x", "bash <<END\ngit push\nEND", "git 'push", "$'git' push", "a\0b"),
+        *("env -S 'git push'", "env '-Sgit push' ls", "env --split-string='git push' ls"),
+        *("source /dev/stdin <<< 'git push'", "bash /dev/stdin <<< 'git push'", ". <(x)"),
+        *("coproc N { git push; }", "ionice git push", "busybox git push", "sudo --x git push"),
+        *("/bin/gi? push", "gi[t] push", "g\\\nit push", "ls\n\\git push", "ls x\\\n#; git push"),
+        *('echo "`echo \\`git push\\``"', "time -o x ls", "bash -s x", "bash $X"),
         "a" * (LONGEST + 1),
     ],
 )
@@ -85,6 +100,13 @@ def test_what_is_made_while_it_runs_is_not_known(line: str) -> None:
 def test_words_that_are_made_while_it_runs_are_not_certain() -> None:
     [command] = shell_commands('git $WHAT "$WHERE" now')
     assert (command.text, command.text[: command.known]) == ("git $ $ now", "git")
+
+
+@pytest.mark.parametrize(
+    "line", ["git pus[h] x", "git -c alias.x=push x", "git -c $A x", "xargs git"]
+)
+def test_a_subcommand_that_is_made_while_it_runs_is_not_certain(line: str) -> None:
+    assert any(one.text[: one.known] == "git" for one in shell_commands(line))
 
 
 def test_a_redirection_to_a_file_counts_and_one_to_nowhere_does_not() -> None:
@@ -109,6 +131,13 @@ def test_only_what_surely_changes_nothing_is_read_only() -> None:
         *("[[ 'a[$(rm x)]' -eq 1 ]]", "x='a[$(rm y)]'; echo $((x))", "echo ${x:'a[$(rm y)]'}"),
         *("echo ${a[$x]}", f"[ {'x ' * 3000} -v $y ]"),
         *("echo x >&f", "cat <>f", "ls >& f"),
+        *("x='a[$(rm y)]'; echo ${!x}", "x='$(rm y)'; echo ${x@P}", "x='$(rm y)'; echo ${x@\\\nP}"),
+        *("x='a[$(rm y)]'; b[x]=1; ls", "x='a[$(rm y)]'; b=([x]=1); ls"),
+        *("for PATH in /w; do ls; done", "select IFS in x; do ls; done"),
+        *("HOME=/w git status", "XDG_CONFIG_HOME=/w git log", "git --git-dir=x status"),
+        *("PS4='$(rm x)'; ls", "PROMPT_COMMAND='rm x'; ls", "GCONV_PATH=. ls"),
+        *("printf -$v 'a[$(rm x)]' 1", "test $o 'a[$(rm x)]'", "[ ! $o $x ]"),
+        *("file -C -m x", "file --comp", "file $x", "command time -oout ls"),
     ],
 )
 def test_what_says_what_runs_is_not_read_only(line: str) -> None:
@@ -119,6 +148,9 @@ def test_what_says_what_runs_is_not_read_only(line: str) -> None:
     "line",
     [
         *("ls 2>&1", "ls >&2", "echo $((1 + 2))", "[ -f x ] && cat x", "[[ -n $x ]] && ls"),
+        *("file -b x.png", "[ $x = y ]", "[ $x -gt 1 -a $y ]", "[ ! -f $x ]", "printf $x"),
+        *("a=(b c); ls", "a[0]=x; ls", "for x in 1; do ls; done", "ls *.py", "echo ${x@Q}"),
+        *("ls # a comment", "# one\nls", "ls \\\n -l", "echo `ls`", "timeout 5 nice ls"),
         *("echo ${x:-y}", "echo ${x%%:*}", "echo ${#x}", "FOO=1 ls", "printf '%s -v' x"),
     ],
 )

@@ -1,0 +1,44 @@
+"""Whether a shell command surely changes nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+_READERS = frozenset(
+    (
+        *("[", "basename", "cat", "cd", "cmp", "cut", "df", "diff", "dirname", "du", "echo"),
+        *("egrep", "false", "fgrep", "file", "grep", "head", "id", "ls", "nl", "printf", "pwd"),
+        *("realpath", "seq", "sleep", "stat", "tail", "test", "tr", "true", "type", "uname"),
+        *("wc", "which", "whoami"),
+    )
+)
+"""Programs that change nothing, with any options."""
+_GIT_READERS = frozenset({"blame", "diff", "log", "ls-files", "rev-parse", "show", "status"})
+_SETTERS = {"printf": 1, "test": None, "[": None}
+"""Programs that evaluate what follows `-v`, and among how many of their words that may be."""
+_COMPARES = re.compile(r"[!=]?=|[<>]|-(?:a|o|eq|ne|lt|le|gt|ge|nt|ot|ef)|\]|\)")
+"""What follows a word of `test` that is a value and no option."""
+_COMPILES = re.compile(r"--c|-[^-]*C")
+
+
+def is_read_only(text: str, known: int) -> bool:
+    """Return whether a command (`ShellCommand`) surely changes nothing."""
+    program, *words = text.split(" ")
+    if known < len(program):
+        return False
+    if program == "git" and words:
+        return words[0] in _GIT_READERS and known == len(text) and " --output" not in text
+    if program in _SETTERS and _may_set(words[: _SETTERS[program]], words[1:]):
+        return False
+    if program == "file":  # `-C` writes a file
+        return known == len(text) and not any(_COMPILES.match(word) for word in words)
+    return program in _READERS
+
+
+def _may_set(words: Sequence[str], after: Sequence[str]) -> bool:
+    """Tell whether one of the words may be `-v`, given the words after each."""
+    return any(
+        word.startswith("-v") or (word == "$" and not _COMPARES.fullmatch(following))
+        for word, following in zip(words, after, strict=False)
+    )
