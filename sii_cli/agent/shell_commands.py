@@ -46,7 +46,7 @@ _GIT_OPTIONS_WITH_VALUE = frozenset(
 )
 """Options that may come between git and its subcommand."""
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
-_BRACES = re.compile(r"\{[^{}]*(?:,|\.\.)")
+_BRACES = re.compile(r"\{[^{}]*(?:,|\.\.)|^\{[A-Za-z_]\w*\}$")
 _CHOOSER = (
     r"(?:PATH|IFS|ENV|HOME|PAGER|PROMPT_COMMAND|PS[0-4]|SHELLOPTS|"
     r"(?:BASH|GCONV|GIT|GREP|LD|LESS|XDG)\w*)"
@@ -71,6 +71,7 @@ _DECIDES = {
 _DECLARATIONS = frozenset({"declaration_command", "unset_command"})
 _RUNS = frozenset({"-exec", "-execdir", "-ok", "-okdir"})
 """Of `find`: what follows is a command."""
+_ENDS_WITH_COMMAND = frozenset({"list", "negated_command", "pipeline"})
 _SCRIPT_IN = frozenset({"heredoc_redirect", "herestring_redirect"})
 _TO_FILE = frozenset({">", ">>", "&>", "&>>", ">|", ">&", "<>"})
 _UNQUOTED_PATTERN = re.compile(r"[*?]|\[.+\]")
@@ -184,10 +185,23 @@ def _decides(node: Node) -> bool:
 def _of_command(node: Node, depth: int) -> Iterator[ShellCommand]:
     words = [
         _word(child)
-        for child in node.named_children
+        for child in (*node.named_children, *_words_after_redirects(node))
         if "redirect" not in child.type and child.type != "variable_assignment"
     ]
     yield from _of_words(words, depth, node)
+
+
+def _words_after_redirects(node: Node) -> Iterator[Node]:
+    """Yield the words of a command that the parser counts to the redirections before them."""
+    while (parent := node.parent) is not None:
+        if parent.type == "redirected_statement":
+            for redirect in parent.children_by_field_name("redirect"):
+                yield from redirect.children_by_field_name("argument")
+                for one in (redirect, *redirect.children_by_field_name("redirect")):
+                    yield from one.children_by_field_name("destination")[1:]
+        elif parent.type not in _ENDS_WITH_COMMAND or parent.child(parent.child_count - 1) != node:
+            return
+        node = parent
 
 
 def _of_words(words: Sequence[str | None], depth: int, node: Node) -> Iterator[ShellCommand]:
@@ -313,7 +327,7 @@ def _word(node: Node) -> str | None:
     """Return a word without its quotes; `None` when bash makes it while the command runs."""
     text = (node.text or b"").decode("utf-8", "replace")
     if node.type in ("word", "concatenation") and _BRACES.search(text):
-        return None  # `{a,b}` becomes several words
+        return None  # `{a,b}` becomes several words, `{fd}>f` none
     match node.type:
         case "command_name" if node.named_child_count == 1 and node.named_children[0].text == (
             node.text

@@ -61,6 +61,8 @@ def texts(line: str) -> list[str]:
         *("xargs -0n 1 git push origin main", "stdbuf --output L git push origin main"),
         *("git --config-env a=b push origin main", "git-push origin main"),
         '"g\\\nit" push origin main',
+        *("git 2>/dev/null push origin main", "eval </dev/null git push origin main"),
+        *("a | git >&2 push 2>f origin main", "! git <<E >f push origin main\nE\n"),
     ],
 )
 def test_a_command_is_found_however_it_is_written(line: str) -> None:
@@ -103,7 +105,7 @@ def test_words_that_are_made_while_it_runs_are_not_certain() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["git pus[h] x", "git -c alias.x=push x", "git -c $A x", "xargs git"]
+    "line", ["git pus[h] x", "git {fd}>f push", "git -c alias.x=push x", "git -c $A x", "xargs git"]
 )
 def test_a_subcommand_that_is_made_while_it_runs_is_not_certain(line: str) -> None:
     assert any(one.text[: one.known] == "git" for one in shell_commands(line))
@@ -137,7 +139,7 @@ def test_only_what_surely_changes_nothing_is_read_only() -> None:
         *("HOME=/w git status", "XDG_CONFIG_HOME=/w git log", "git --git-dir=x status"),
         *("PS4='$(rm x)'; ls", "PROMPT_COMMAND='rm x'; ls", "GCONV_PATH=. ls"),
         *("printf -$v 'a[$(rm x)]' 1", "test $o 'a[$(rm x)]'", "[ ! $o $x ]"),
-        *("file -C -m x", "file --comp", "file $x", "command time -oout ls"),
+        *("file -C -m x", "file --comp", "file $x", "file 2>&1 -C", "command time -oout ls"),
     ],
 )
 def test_what_says_what_runs_is_not_read_only(line: str) -> None:
