@@ -79,6 +79,7 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPED_BYTES = re.compile(rb"\\.", re.DOTALL)
 _GAP = re.compile(rb"(?:\\\n)*[ \t](?:[ \t]|\\\n)*")
 """What bash takes for the space between two words."""
+_HEREDOC_END = re.compile(rb"""\\?[\w.+-]+|'[^'\n]*'|"[^"\n]*\"""")
 _BEFORE_COMMENT = b" \t\n;&|()<>`"
 _HANDLE = re.compile(r"[0-9]+-?|-")
 """What `>&` leads to where that is not a file."""
@@ -167,6 +168,8 @@ def _is_misread(node: Node, source: bytes) -> bool:
         return any(gap and not _GAP.fullmatch(gap) for gap in gaps)
     if node.type == "word":  # a line that begins with a backslash is taken for a word
         return b"\n" in _ESCAPED_BYTES.sub(b"", node.text or b"")
+    if node.type == "heredoc_start":  # with quotes it may swallow commands up to the line's end
+        return _HEREDOC_END.fullmatch(node.text or b"") is None
     if node.type == "command_substitution":  # backslashes in backquotes are read twice
         text = node.text or b""
         return text.startswith(b"`") and b"\\" in text

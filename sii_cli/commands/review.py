@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import click
 
-from sii_cli.config.settings import find_home
+from sii_cli.config.settings import find_key_home
 from sii_cli.errors import SiiError, UsageError
 from sii_cli.options.filters import filter_options, make_filter, open_indexes
 from sii_cli.options.protocol import load_protocol
@@ -74,7 +74,7 @@ def command(
         from sii_cli.prompt.key_file import read_review_keys
         from sii_cli.review.full_screen import ScreenReviewer
 
-        keys = read_review_keys(find_home(os.environ))
+        keys = read_review_keys(find_key_home(os.environ))
         reviewer = ScreenReviewer(name, questions, protocol, keys)
         if folders is None and not again:
             if _has_recordings():
