@@ -17,7 +17,7 @@ _READERS = frozenset(
 _GIT_READERS = frozenset({"blame", "diff", "log", "ls-files", "rev-parse", "show", "status"})
 _SETTERS = {"printf": 1, "test": None, "[": None}
 """Programs that evaluate what follows `-v`, and among how many of their words that may be."""
-_COMPARES = re.compile(r"[!=]?=|[<>]|-(?:a|o|eq|ne|lt|le|gt|ge|nt|ot|ef)|\]|\)")
+_COMPARES = re.compile(r"[!=]?=|[<>]|-(?:[ao]|e[qf]|n[et]|l[te]|g[te]|o[t])|\]|\)")
 """What follows a word of `test` that is a value and no option."""
 _COMPILES = re.compile(r"--c|-[^-]*C")
 
