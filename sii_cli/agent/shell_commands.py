@@ -159,7 +159,7 @@ def _walk(root: Node) -> Iterator[Node]:
 
 def _is_misread(node: Node, source: bytes) -> bool:
     """Tell whether bash reads a part of a line otherwise than the parser does."""
-    if node.type == "comment":  # a line that is continued goes on with the word before
+    if node.type == "comment":  # a continued line continues the word before it
         before = source[: node.start_byte]
         return before.endswith(b"\\\n") or (before[-1:] not in _BEFORE_COMMENT)
     if node.type == "command":  # what a continued line joins is one word
