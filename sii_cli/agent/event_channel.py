@@ -46,6 +46,10 @@ class EventChannel:
         self._items.put_nowait(event)
         return event
 
+    def show(self, piece: LiveOutput) -> None:
+        """Show a piece that is not recorded."""
+        self._items.put_nowait(piece)
+
     def live(self, piece: LiveDelta | LiveOutput) -> None:
         """Show a piece of streamed text; it is recorded coalesced."""
         self._recorder.live(piece)

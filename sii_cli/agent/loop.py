@@ -22,6 +22,7 @@ from recordings.events import (
     EventData,
     HarnessMessage,
     Interrupt,
+    LiveOutput,
     ModelResponse,
     Observation,
     Origin,
@@ -166,6 +167,10 @@ class AgentLoop:
         event = self._channel.note(data, origin)
         self._history.add(event)
         return event
+
+    def show(self, piece: LiveOutput) -> None:
+        """Show output of what the human runs, between rounds."""
+        self._channel.show(piece)
 
     def put_in_order(self, observations: Sequence[int]) -> None:
         """Put the observations of these events, none of them sent yet, in this order."""

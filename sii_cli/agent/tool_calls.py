@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import codecs
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
@@ -14,7 +13,6 @@ from recordings.errors import RecordingError
 from recordings.events import (
     CallRequest,
     Event,
-    LiveOutput,
     Neutralised,
     Observation,
     Origin,
@@ -27,6 +25,7 @@ from recordings.events import (
 from sandbox.protocol import SandboxError, SandboxLost, SandboxUnavailable
 from sii_cli.agent.event_channel import EventChannel
 from sii_cli.agent.history import History
+from sii_cli.agent.output_pieces import OutputPieces
 from sii_cli.agent.permissions import Permit
 from sii_cli.agent.round_control import UNOBSERVED, RoundObserver, RoundOver
 from sii_cli.debug_log import logger
@@ -35,9 +34,6 @@ from tools.base import ToolResult
 from tools.toolbox import Toolbox
 
 _LOG = logger(__name__)
-
-LIVE_OUTPUT_LIMIT = 64 << 10
-"""Bytes of one call's output that are streamed to the screen; the observation has the rest."""
 
 SANDBOX_LOST = (
     "The sandbox died during this call ({detail}), and its state with it; the files in the "
@@ -211,7 +207,7 @@ class ToolCaller:
     async def _result(self, call: CallRequest, permission: Permission) -> ToolResult:
         if not permission.allowed:
             return ToolResult(_refusal(permission), error="rejected")
-        output = _LiveOutput(call.call_id, self._channel)
+        output = OutputPieces(call.call_id, self._channel.live)
         arguments = self._neutralisation.undo(call.arguments)
         try:
             return await self._toolbox.call(call.name, arguments, output.add)
@@ -281,21 +277,3 @@ def _refusal(permission: Permission) -> str:
         return f"This call is not allowed. {permission.words or ''}".strip()
     said = f" They said: “{permission.words}”" if permission.words else ""
     return f"The human did not allow this call.{said}"
-
-
-class _LiveOutput:
-    """Shows a call's output as it arrives, decoded, up to a limit."""
-
-    def __init__(self, call_id: str, channel: EventChannel) -> None:
-        self._call_id = call_id
-        self._channel = channel
-        self._room = LIVE_OUTPUT_LIMIT
-        self._decode = codecs.getincrementaldecoder("utf-8")("backslashreplace").decode
-
-    def add(self, output: bytes) -> None:
-        if self._room <= 0:
-            return
-        text = self._decode(output[: self._room])
-        self._room -= len(output)
-        if text:
-            self._channel.live(LiveOutput(self._call_id, text))

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 import click
 
 from sii_cli.config.settings import find_home
 from sii_cli.errors import UsageError
-from sii_cli.fork.workspace import ForkWorkspace, place_workspace
+from sii_cli.fork.making import make_fork
 from sii_cli.options.homes import homes_option
-from sii_cli.options.recordings import REFS_HELP, find_one, open_store, warn, warn_when_void
-from sii_cli.options.settings import example, load_for_recordings
+from sii_cli.options.recordings import REFS_HELP, find_one, warn, warn_when_void
+from sii_cli.options.settings import example
 from sii_cli.review.verdicts import speaker_option
-
-if TYPE_CHECKING:
-    from recordings.conversation.restore import Conversation
-    from recordings.recorder import Recorder
-    from sii_cli.fork.edit import ForkEdit
 
 
 @click.command(
@@ -107,7 +101,7 @@ def command(
     home = find_home(os.environ)
     with keeping_snapshots(home):
         copy_snapshots(parent, seq, home)
-        name, placed = _fork(parent, past, workspace, changed, is_own=is_own)
+        name, placed = make_fork(parent, past, workspace, changed, is_own=is_own)
     click.echo(name)
     where = _shown(placed.path)
     goes_on = f"sii -r {name}" if is_own else f"sii -r {name} --workspace {shlex.quote(where)}"
@@ -123,74 +117,6 @@ def command(
         )
     for warning in placed.warnings:
         warn(warning)
-
-
-def _fork(
-    parent: Path,
-    past: Conversation,
-    workspace: Path | None,
-    changed: ForkEdit | None,
-    *,
-    is_own: bool,
-) -> tuple[str, ForkWorkspace]:
-    """Make the fork; return its id and where it works. A failed one leaves no recording.
-
-    Of a parent that is not own nothing becomes this home's word: the fork is not sealed.
-    """
-    from recordings.recorder import Recorder
-    from sii_cli.assembly import make_redactor
-    from sii_cli.config.home_key import writing_key
-
-    name, folder = open_store().create_folder()
-    try:
-        recorded = past.workspace if is_own else None
-        placed = place_workspace(parent, past.seq, name, workspace, recorded)
-        redactor = make_redactor(load_for_recordings()) if changed else None
-        recorder = Recorder.fork(
-            parent,
-            past.seq,
-            folder,
-            name,
-            redactor=redactor,
-            key=writing_key() if is_own else None,
-        )
-        try:
-            _record_own_part(recorder, parent, past, placed, changed)
-        finally:
-            recorder.close()
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    return name, placed
-
-
-def _record_own_part(
-    recorder: Recorder,
-    parent: Path,
-    past: Conversation,
-    placed: ForkWorkspace,
-    changed: ForkEdit | None,
-) -> None:
-    """Record what a fork has of its own, after the events that it shares."""
-    from recordings.conversation.fork import redactions_of
-    from recordings.events import SessionResume
-    from sii_cli import __version__
-
-    resume = SessionResume(
-        sii_version=__version__,
-        model=past.model,
-        base_url=past.start.base_url,
-        settings={"workspace": placed.path},
-        wire=past.wire,
-        lost="nothing" if changed else past.under_way,
-    )
-    recorder.record(resume, "harness")
-    for redaction in redactions_of(parent, past.seq):
-        recorder.record(redaction, "annotator")
-    if placed.snapshot is not None:
-        recorder.record(placed.snapshot, "harness")
-    for data in changed.events if changed else ():
-        recorder.record(data, "annotator")
 
 
 def _shown(path: str) -> str:

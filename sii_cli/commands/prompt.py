@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sii_cli.errors import DONE
+from sii_cli.fork.instead import find_resumed_or_fork
 from sii_cli.options.homes import home_option
-from sii_cli.options.resume import CHOOSE, NOT_RESUMED, find_resumed, resume_options
+from sii_cli.options.resume import CHOOSE, NOT_RESUMED, resume_options
 from sii_cli.options.settings import OutputFormat, load, output_format_option, settings_options
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Resumer:
                 return None
             ref = chosen
         flags = {**self.flags, **NOT_RESUMED, "ref": ref}
-        resumed = find_resumed(flags, by_human=True)
+        resumed = find_resumed_or_fork(flags, by_human=True)
         assert resumed is not None
         return flags, resumed
 
@@ -64,7 +65,7 @@ def command(
         if flags["ref"] is None:
             return DONE
     resumer = Resumer(dict(flags))
-    resumed = find_resumed(flags, by_human=at_prompt)
+    resumed = find_resumed_or_fork(flags, by_human=at_prompt)
     if at_prompt:
         from sii_cli.options.allow import ask_about_project
         from sii_cli.prompt.app import run_prompt

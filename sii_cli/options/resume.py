@@ -13,6 +13,7 @@ import click
 
 from sii_cli.errors import UsageError
 from sii_cli.options.recordings import LAST, find_to_resume, warn, warn_when_void
+from sii_cli.text.sanitise import one_line
 
 if TYPE_CHECKING:
     from recordings.conversation.restore import Conversation
@@ -70,6 +71,19 @@ NOT_RESUMED: dict[str, Any] = {
 """The values of `resume_options` when none is given."""
 
 
+class WorkspaceGone(UsageError):
+    """Raised when the directory of a session is gone: it can be continued in a fork."""
+
+    def __init__(self, folder: Path, restored: Conversation) -> None:
+        """`folder` is that of the recording."""
+        self.folder, self.restored = folder, restored
+        self.what = f"The directory {one_line(restored.workspace, 200)} of {folder.name} is gone"
+        super().__init__(
+            f"{self.what}: `sii fork {folder.name} --at {restored.seq} --workspace DIR` begins a "
+            "session there with its past and its files."
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class _Asked:
     """What the options say."""
@@ -87,7 +101,7 @@ def find_resumed(flags: dict[str, Any], *, by_human: bool) -> ResumedRecording |
     """Return the recording to resume; its workspace becomes the session's.
 
     Takes the options of `resume_options` out of `flags`. `by_human`: questions can be asked.
-    Raises `UsageError`, `RecordingError`, `SnapshotError`.
+    Raises `WorkspaceGone`, `UsageError`, `RecordingError`, `SnapshotError`.
     """
     asked = _Asked(**{name: flags.pop(name) for name in NOT_RESUMED}, by_human=by_human)
     if not asked.go_on and asked.ref is None:
@@ -126,7 +140,6 @@ def _foreign(
 ) -> ResumedRecording:
     """Resume a foreign recording, which decides nothing. Raises `UsageError`."""
     from sii_cli.session.resume import ResumedRecording
-    from sii_cli.text.sanitise import one_line
 
     if flags.get("workspace") is None or asked.restores:
         where = one_line(restored.workspace, 200)
@@ -173,7 +186,7 @@ def _place(folder: Path, restored: Conversation, asked: _Asked, flags: dict[str,
         )
     if flags.get("workspace") is None:
         if not os.path.isdir(restored.workspace) and not asked.restores:
-            raise UsageError(_offered_fork(folder, restored.workspace))
+            raise WorkspaceGone(folder, restored)
         flags["workspace"] = _still_there(restored.workspace)
     if asked.restores:
         _restore_workspace(folder, flags)
@@ -182,19 +195,6 @@ def _place(folder: Path, restored: Conversation, asked: _Asked, flags: dict[str,
             "Restoring an earlier state of the workspace was interrupted, so its files may be "
             "incomplete: --restore restores them."
         )
-
-
-def _offered_fork(folder: Path, workspace: str) -> str:
-    """Return the sentence on a workspace that is gone. Raises `RecordingError`."""
-    from recordings.storage.lines import parse_line
-    from recordings.storage.log import last_line
-
-    line = last_line(folder)
-    last = parse_line(line)["seq"] if line is not None else 0
-    return (
-        f"The directory {workspace} of {folder.name} is gone: `sii fork {folder.name} --at {last} "
-        "--workspace DIR` begins a session there with its past and its files."
-    )
 
 
 def _still_there(workspace: str) -> str:

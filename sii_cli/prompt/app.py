@@ -219,6 +219,10 @@ class InteractivePrompt:
         """The commands that can be given."""
         return self._commands
 
+    def exit(self) -> None:
+        """Leave as `/exit` does."""
+        self._runner.run_at_once("/exit")
+
     def leave(self) -> None:
         """End the prompt."""
         if self._view.app.is_running and not self._view.app.is_done:

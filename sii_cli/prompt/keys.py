@@ -64,8 +64,8 @@ class KeyActions(Protocol):
         """Clear the input, or leave when asked twice."""
         ...
 
-    def leave(self) -> None:
-        """End the prompt."""
+    def exit(self) -> None:
+        """Leave as `/exit` does."""
         ...
 
     @property
@@ -225,7 +225,7 @@ def make_keys(actions: KeyActions, looks: LookActions) -> KeyBindings:
 
     @keys.add("c-d", filter=typing & Condition(lambda: actions.empty))
     def _(event: KeyPressEvent) -> None:
-        actions.leave()
+        actions.exit()
 
     @keys.add(Keys.BracketedPaste, filter=typing)
     def _(event: KeyPressEvent) -> None:

@@ -28,8 +28,7 @@ class Looks:
     def turn_panel(self) -> None:
         """Show the panel's next tab."""
         if (session := self._session()) is not None:
-            session.panel.turn()
-            self._view.refresh()
+            session.show_panel(None)
 
     def open_folded(self) -> None:
         """Show the end of the recording with nothing folded, over the whole window."""

@@ -46,6 +46,10 @@ class Panel:
         self._todos = []
         self._changes.clear()
 
+    def show(self, tab: Tab) -> None:
+        """Show a tab."""
+        self._asked, self.tab = True, tab
+
     def turn(self) -> None:
         """Show the next tab; nothing after the last one."""
         self._asked = True

@@ -33,7 +33,7 @@ from sii_cli.prompt.consent import Ask, ask_consent
 from sii_cli.prompt.forgetting import delete, what_goes
 from sii_cli.prompt.going_back import GoingBack
 from sii_cli.prompt.model_choice import ModelChoice
-from sii_cli.prompt.panel import Panel
+from sii_cli.prompt.panel import Panel, Tab
 from sii_cli.prompt.permission_dialog import PermissionDialog
 from sii_cli.prompt.readiness import Readiness
 from sii_cli.prompt.rules import rules_lines
@@ -209,10 +209,11 @@ class PromptSession:
     async def run_command(self, command: str, *, told: bool) -> None:
         """Run a command of the human in the session's shell."""
         assert self._session is not None
-        await self._run_round(self._draw(self._session.run_command(command, told=told)))
+        running = self._session.run_command(command, told=told)
+        await self._run_round(self._draw(running), "running your command")
 
-    async def _run_round(self, work: Coroutine[Any, Any, None]) -> None:
-        self._activity.begin(WAITING)
+    async def _run_round(self, work: Coroutine[Any, Any, None], what: str = WAITING) -> None:
+        self._activity.begin(what)
         self._round = asyncio.create_task(work)
         spinner = asyncio.create_task(self._spin())
         try:
@@ -397,6 +398,14 @@ class PromptSession:
         self._activity.fill = Fill(self._activity.fill.used, length, exact=True)
         self._departs = session.departures
         self._say(*session.notes(served), style="yellow")
+
+    def show_panel(self, tab: Tab | None) -> None:
+        """Show a tab of the panel, or the next one."""
+        if tab is None:
+            self.panel.turn()
+        else:
+            self.panel.show(tab)
+        self._view.refresh()
 
     def _panel_rows(self, width: int) -> Sequence[str]:
         jobs = self._session.jobs() if self._session else []

@@ -16,6 +16,7 @@ from recordings.events import (
     Event,
     EventData,
     Flag,
+    HumanCommand,
     LiveDelta,
     LiveOutput,
     ModelDelta,
@@ -117,6 +118,8 @@ class EventRenderer:
                 self._observation(data)
             case ModelError(retry_in=float()) if self._screen.live:
                 self._failed(data)
+            case HumanCommand():
+                self._human_command(data)
             case NetworkRequest():
                 self._network_request(data)
             case Snapshot():
@@ -262,6 +265,13 @@ class EventRenderer:
         running = next(reversed(self._outputs.values()), None)
         if running is not None:
             self._screen.tail(running.tail())
+
+    def _human_command(self, data: HumanCommand) -> None:
+        """Draw a command of the human instead of the tail that showed it running."""
+        self._outputs.clear()
+        if self._screen.live:
+            self._screen.tail([])
+        self._section(*note_lines(data, None))
 
     def _network_request(self, data: NetworkRequest) -> None:
         """Draw refused network requests while calls run, once for each host and reason."""

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from recordings.events import HarnessMessage, HumanCommand, Truncation
 from sandbox.protocol import SandboxProvider
 from sii_cli.agent.loop import AgentLoop
+from sii_cli.agent.output_pieces import OutputPieces
 from sii_cli.agent.round_control import RoundOver
 from sii_cli.model.control_tokens import neutralise
 from sii_cli.workspace.tracker import WorkspaceTracker
@@ -45,7 +46,7 @@ async def run_human_command(
         raise RoundOver("interrupted", "it was interrupted before the command began") from None
     begun = time.monotonic()
     try:
-        result = await _run(command, sandbox)
+        result = await _run(command, sandbox, OutputPieces("", loop.show))
     except asyncio.CancelledError:
         result = ToolResult("", error="interrupted")
     cut = result.cut
@@ -68,9 +69,9 @@ async def run_human_command(
             await tracker.take_snapshot("command", loop.steps)
 
 
-async def _run(command: str, sandbox: SandboxProvider) -> ToolResult:
+async def _run(command: str, sandbox: SandboxProvider, pieces: OutputPieces) -> ToolResult:
     try:
-        return await Bash(sandbox).run(BashParams(command=command), lambda output: None)
+        return await Bash(sandbox).run(BashParams(command=command), pieces.add)
     except (ToolError, ValidationError) as error:
         return ToolResult(str(error), error="bad_arguments")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sii_cli.prompt.commands.context import COMPACT
 from sii_cli.prompt.commands.going_back import FORK, REDO, REWIND, UNDO
 from sii_cli.prompt.commands.models import MODEL, THINK
+from sii_cli.prompt.commands.panels import PANEL
 from sii_cli.prompt.commands.permissions import RULES
 from sii_cli.prompt.commands.sessions import COPY, EXIT, FORGET, NEW, OFF, RENAME, RESUME, STATUS
 from sii_cli.prompt.commands.sign_off import DONE, MARK, NOTE
@@ -18,6 +19,7 @@ def _help(prompt: SlashPrompt, words: str) -> None:
 COMMANDS = {
     "/help": SlashCommand("show the keys and the commands", _help, at_once=True),
     "/status": STATUS,
+    "/panel": PANEL,
     "/new": NEW,
     "/copy": COPY,
     "/undo": UNDO,

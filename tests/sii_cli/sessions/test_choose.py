@@ -104,6 +104,24 @@ def test_a_missing_directory_is_offered_as_a_fork(
     assert f"is gone: `sii fork {shell.last().name} --at " in done.stderr
 
 
+def test_at_a_terminal_the_fork_is_made_after_asking(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(shell, "one")
+    parent = shell.last()
+    monkeypatch.chdir(shell.home)
+    shutil.rmtree(shell.workspace)
+    argv = shell.argv("-r", parent.name, script="hello")
+    terminal = Terminal(argv, cwd=shell.home, env=shell.env)
+    terminal.wait_for("Continue in a fork")
+    terminal.send("y\r")
+    terminal.wait_for("sandbox ready")
+    terminal.wait_for("Resumed")
+    terminal.send("\x04")
+    assert terminal.exit_code() == 0
+    assert shell.last().name != parent.name
+
+
 def test_without_a_terminal_the_id_must_be_said(shell: Shell) -> None:
     done = shell.sii("-p", "go on", "-r")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
