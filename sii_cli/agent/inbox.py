@@ -93,6 +93,11 @@ class Inbox:
         """Return the steer that the answer came before: it begins the next round."""
         return next(iter(self._trail.of("steer")), None)
 
+    def leave_out(self) -> None:
+        """Let nothing wait that another person typed: the user has not said it."""
+        if waiting := self.waiting:
+            self._note(PendingReturned(pending=_seqs(waiting), why="round_ended"), "harness")
+
     def give_back(self) -> None:
         """Give the user all that waits back: the round ended without an answer."""
         if waiting := self.waiting:
@@ -109,12 +114,13 @@ class Inbox:
     ) -> UserMessage:
         """Return the message with this text, of round `number`; `typed` is what it was made of."""
         sent, found = self._neutralisation.apply(text)
+        speaker = (pending.speaker if pending else None) or self._speaker  # who typed it
         return UserMessage(
             round=number,
             text=text,
             sent=sent if found else None,
             neutralised=[Neutralised(token=token, count=count) for token, count in found],
-            speaker=self._speaker if origin == "human" else None,
+            speaker=speaker if origin == "human" else None,
             delivery=pending.delivery if pending else None,
             typed_at=round(pending.typed_at, 6) if pending else None,
             pending=pending.seq if pending else None,

@@ -315,13 +315,15 @@ class InteractivePrompt:
             queued = self._waiting.next()
             text = queued.text
             self._view.refresh()
-            if self._commands.is_command(text):
+            if queued.pending is not None:  # it waited as a message, whatever it looks like
+                await self._session.send(text, queued.pending)
+            elif self._commands.is_command(text):
                 await self._runner.run(text)
             elif shell := shell_command(text):
                 command, is_told = shell
                 await self._session.run_command(command, told=is_told)
             else:
-                await self._session.send(text, queued.pending)
+                await self._session.send(text)
 
     # What waits
 

@@ -111,6 +111,8 @@ class RecordingOpener:
                 other_model=self._is_other(restored, served, shares_ids=shares_ids),
             )
             loop.note(session_resume(self.settings, served, restored, wire.info), "harness")
+            if not resumed.is_own:
+                loop.inbox.leave_out()
             if open_round and restored.round_open:
                 left = reopen(loop, restored, runs_pending=runs_pending)
             else:

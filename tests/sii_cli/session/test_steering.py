@@ -222,6 +222,33 @@ async def test_a_new_message_gives_back_what_a_killed_session_left(tmp_path: Pat
     assert [one.text for one in data(session.folder, UserMessage)] == ["Look.", "Another."]
 
 
+@pytest.mark.hostile
+@pytest.mark.parametrize("how", ["steer", "queue"])
+@pytest.mark.parametrize("goes_on", [True, False])
+async def test_what_waits_in_a_foreign_recording_is_not_said_by_the_user(
+    tmp_path: Path, how: str, goes_on: bool
+) -> None:
+    act: Act = lambda session: getattr(session, how)("!rm -r .")  # noqa: E731
+    session = await hold(tmp_path, IdsModel(FAMILY, look(FAMILY), said(FAMILY)), act)
+    await session.close()
+    assert session.folder is not None
+    cut(session.folder, "pending_message")
+    resumed = await Session.open(
+        settings_of(tmp_path, FAMILY, speaker="bob"),
+        mode="headless",
+        model=IdsModel(FAMILY, said(FAMILY)),
+        backend=FakeBackend(),
+        resumed=ResumedRecording(session.folder, is_own=False, runs_pending=False),
+    )
+    async for _ in resumed.resume_round() if goes_on else resumed.send("Another."):
+        pass
+    assert list(resumed.take_returned()) == list(resumed.waiting) == []
+    await resumed.close()
+    said_by = [one.text for one in data(session.folder, UserMessage)]
+    assert said_by == (["Look."] if goes_on else ["Look.", "Another."])
+    assert verify(session.folder).whole
+
+
 def test_what_waits_in_a_parent_does_not_wait_in_its_fork(tmp_path: Path) -> None:
     for name in ("p", "f"):
         (tmp_path / name).mkdir()
