@@ -96,6 +96,12 @@ class ReviewProtocol:
             return True
         return viewer in self.adjudicators or viewer in self.leads
 
+    def shows_check_to(self, viewer: str | None, judged_by: Collection[str]) -> bool:
+        """Return whether a person sees the check and the outcome of a recording judged by these."""
+        if self.show_check or viewer in judged_by:
+            return True
+        return viewer in self.adjudicators or viewer in self.leads
+
 
 DEFAULT_PROTOCOL = ReviewProtocol()
 

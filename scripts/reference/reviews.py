@@ -7,7 +7,7 @@ from pathlib import Path
 
 import orjson
 
-from recordings.reviews import review
+from recordings.reviews import protocol, review
 from recordings.reviews.lines import LONGEST_LINE, MOST_LINES, review_line
 from recordings.reviews.review import Coverage, Review, RubricAnswer, StepReview
 from recordings.trust.home_key import HomeKey
@@ -43,7 +43,7 @@ def pages() -> dict[str, str]:
         ("a line", f"{LONGEST_LINE:,} bytes"),
         ("lines of a recording", f"{MOST_LINES:,}"),
         ("a note, a comment, an answer", f"{review.LONGEST_TEXT:,} characters"),
-        ("a name, a question, a tag, a flag", f"{review.LONGEST_NAME:,} characters"),
+        ("a name, a question, a tag, a flag", f"{protocol.LONGEST_NAME:,} characters"),
         ("events that a review marks", f"{review.MOST_STEPS:,}"),
         ("answers", f"{review.MOST_ANSWERS:,}"),
         ("events that an answer cites", f"{review.MOST_CITES:,}"),

@@ -6,7 +6,7 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +18,10 @@ from sii_cli.options.recordings import REFS_HELP, find_all, open_collections, wa
 from sii_cli.options.settings import example
 from sii_cli.review.remarks import HELP
 from sii_cli.review.verdicts import find_reviewer, speaker_option
+
+if TYPE_CHECKING:
+    from sii_cli.review.full_screen import ScreenReviewer
+    from sii_cli.review.plain import PlainReviewer
 
 
 @click.command(
@@ -65,33 +69,28 @@ def command(
     name, protocol = find_reviewer(speaker), load_protocol()
     asked = tuple(ReviewQuestion(one.name, one) for one in protocol.rubric)
     questions = (*asked, *read_questions(rubric))
-    reviewer: _Reviewer
+    reviewer: ScreenReviewer | PlainReviewer
     if plain or full or not _has_a_terminal():
         from sii_cli.review.plain import PlainReviewer
 
-        reviewer = PlainReviewer(name, questions, fold=not full)
+        reviewer = PlainReviewer(name, questions, protocol, fold=not full)
     else:
         from sii_cli.prompt.key_file import read_review_keys
         from sii_cli.review.full_screen import ScreenReviewer
 
         keys = read_review_keys(find_key_home(os.environ))
         reviewer = ScreenReviewer(name, questions, protocol, keys)
-        if folders is None and not again:
-            if _has_recordings():
-                reviewer.review_queue(make_filter(options))
-            return
-    if folders is None:
-        _review_all(_choose(options, name, again=again), reviewer)
+    if folders is None and not again:
+        from sii_cli.review.queued import review_queue
+
+        if _has_recordings():
+            review_queue(reviewer, make_filter(options))
+    elif folders is None:
+        _review_all(_choose(options, name), reviewer)
     elif len(folders) == 1:
         reviewer.review(folders[0])
     else:
         _review_all(folders, reviewer)
-
-
-class _Reviewer(Protocol):
-    def review(self, folder: Path, number: int = 1, of: int = 1) -> bool:
-        """Review a recording; return whether another may follow."""
-        ...
 
 
 def _has_recordings() -> bool:
@@ -104,29 +103,26 @@ def _has_recordings() -> bool:
     return found
 
 
-def _choose(options: dict[str, Any], reviewer: str, *, again: bool) -> list[Path]:
-    """Return the folders of the recordings that a person may review, the oldest first."""
+def _choose(options: dict[str, Any], reviewer: str) -> list[Path]:
+    """Return the folders of the recordings that a person may review, judged or not, the oldest
+    first.
+    """
     from recordings.index.find import find_in
     from recordings.reviews.protocol import DEFAULT_PROTOCOL
 
-    unjudged_by = None if again else reviewer
-    where = replace(make_filter(options), judge=reviewer, unjudged_by=unjudged_by)
+    where = replace(make_filter(options), judge=reviewer)
     if not _has_recordings():
         return []
     with open_indexes() as indexes:
         protocol = load_protocol() if where.approval else DEFAULT_PROTOCOL
         found = find_in(indexes, where, ascending=True, protocol=protocol)
     if not found:
-        which = "may judge" if again else "has not judged and may judge"
-        hint = "" if again else " (--again: also judged ones)"
-        click.echo(
-            f"Nothing is left to review: no recording matches that {reviewer} {which}{hint}.",
-            err=True,
-        )
+        message = f"Nothing is left to review: no recording matches that {reviewer} may judge."
+        click.echo(message, err=True)
     return [one.summary.folder for one in found]
 
 
-def _review_all(folders: list[Path], reviewer: _Reviewer) -> None:
+def _review_all(folders: list[Path], reviewer: ScreenReviewer | PlainReviewer) -> None:
     """Review one recording after another; those that cannot be judged are reported and skipped."""
     from recordings.errors import RecordingDamaged, RecordingNotFound, RecordingTooNew
 

@@ -11,8 +11,13 @@ from sii_cli.options.viewer import seen_reviews, viewer_of
 from sii_cli.render.figures import counted
 
 
-def ended_lines(folder: Path) -> list[str]:
-    """Return the lines above a session that is reviewed; a part that cannot be read is left out."""
+def ended_lines(folder: Path, *, shows_check: bool = True) -> list[str]:
+    """Return the lines above a session that is reviewed; a part that cannot be read is left out.
+
+    Where the check is not shown, neither is the outcome.
+    """
+    if not shows_check:
+        return said_lines(folder)
     from recordings.errors import UNREADABLE
     from recordings.outcomes import outcome_line
     from recordings.store.checks import last_check

@@ -12,7 +12,7 @@ import termios
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
@@ -38,14 +38,13 @@ from sii_cli.review.bars import footer, header, questions_bar
 from sii_cli.review.glimpse import glimpse
 from sii_cli.review.keys import make_keys
 from sii_cli.review.task import ReviewTask
-from sii_cli.review.words import QUESTIONS
+from sii_cli.review.words import QUESTIONS, Ending
 
 if TYPE_CHECKING:
     from sii_cli.review.draft import ReviewDraft
     from sii_cli.review.opened import OpenedItem
     from sii_cli.review.reviewing import Reviewing
 
-Ending = Literal["sent", "later", "left"]
 OUTLINE = 30
 """Columns of the outline."""
 NARROW = 72

@@ -11,31 +11,28 @@ from typing import TYPE_CHECKING
 
 import click
 
-from recordings.errors import RecordingDamaged, RecordingNotFound, RecordingTooNew
 from recordings.reviews.protocol import GUIDELINE, ReviewProtocol
 from recordings.storage.log import recording_hash
 from recordings.storage.opening import read_named
 from sii_cli.config.home_key import review_keys
 from sii_cli.config.settings import find_key_home
-from sii_cli.errors import SiiError
-from sii_cli.options.recordings import outage_sentence, warn, warn_when_void
+from sii_cli.options.recordings import outage_sentence, warn_when_void
 from sii_cli.prompt.key_file import ReviewScreenKeys
 from sii_cli.queue.drafts import Drafts
 from sii_cli.queue.leases import Item
-from sii_cli.review.app import Ending, ReviewApp
+from sii_cli.review.app import ReviewApp
 from sii_cli.review.queue import REVIEW, QueuedRecording, ReviewQueue
 from sii_cli.review.rubric import ReviewQuestion
 from sii_cli.review.task import ReviewTask
 from sii_cli.review.verdicts import author_warning, give_review, hash_to_review
+from sii_cli.review.words import Ending
 
 if TYPE_CHECKING:
-    from recordings.index.find import Filter
     from recordings.reviews.review import Said
     from recordings.storage.line_index import LineIndex
     from sii_cli.review.opened import OpenedItem
 
 _LARGEST_GUIDELINE = 1 << 20
-_UNJUDGEABLE = (SiiError, RecordingDamaged, RecordingNotFound, RecordingTooNew)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,34 +57,12 @@ class ScreenReviewer:
             drafts.remove(_item(folder))
         return ending != "left"
 
-    def review_queue(self, where: Filter) -> None:
-        """Review what waits for the reviewer, until they leave or nothing waits.
+    def review_next(self, queue: ReviewQueue, one: QueuedRecording, number: int, of: int) -> Ending:
+        """Review what the queue gave, and keep what was sent.
 
         Raises `SiiError`, `RecordingError`.
         """
-        deferred: set[Path] = set()
-        number = 0
-        with ReviewQueue(self.name, self.protocol, where) as queue:
-            while (one := queue.next()) is not None and one.folder not in deferred:
-                number += 1
-                try:
-                    ending = self._review_next(queue, one, number)
-                except _UNJUDGEABLE as error:
-                    warn(str(error))
-                    ending = "later"
-                if ending == "left":
-                    queue.release(one)
-                    return
-                if ending == "later":
-                    queue.skip(one)
-                    deferred.add(one.folder)
-            if one is not None:
-                queue.release(one)
-        left = "only what you left for later" if deferred else "nothing"
-        click.echo(f"{left.capitalize()} waits for you now (--again: also judged ones).", err=True)
-
-    def _review_next(self, queue: ReviewQueue, one: QueuedRecording, number: int) -> Ending:
-        task = self._task(one.folder, one.sha256, number, number - 1 + one.left)
+        task = self._task(one.folder, one.sha256, number, of)
         ending, said = self._run(task, queue.drafts, partial(_stay, queue, one))
         if ending == "sent":
             queue.send(one, **said)
@@ -129,7 +104,7 @@ class ScreenReviewer:
             guideline=_guideline(),
             coverage_floor=self.protocol.coverage_floor,
             own_keys=self.keys.summary,
-            shows_check=self.protocol.show_check,
+            shows_check=self.protocol.shows_check_to(self.name, ()),
         )
 
     def _read(self, task: ReviewTask, drafts: Drafts, index: LineIndex) -> OpenedItem:
@@ -158,7 +133,7 @@ class ScreenReviewer:
             task,
             read_notes=lambda: tuple(_notes(task.folder, self.name, sees=sees)),
             earlier=tuple(step for review in own for step in review.steps),
-            shows_check=task.shows_check or self.name in judged,
+            shows_check=self.protocol.shows_check_to(self.name, judged),
             blind=self.protocol.blind and not sees,
         )
 

@@ -29,11 +29,11 @@ class ReviewItem:
         """Yield the events of an entry that the reviewer may see."""
         entry = self.outline[number]
         found = self.outline.index.events(entry.events.start, entry.events.stop)
-        return (event for event in found if self.task.shows_check or not _is_of_check(event))
+        return (event for event in found if self.task.shows_check or not is_of_check(event))
 
     def shows(self, seq: int) -> bool:
         """Return whether the reviewer may see an event."""
-        return self.task.shows_check or not _is_of_check(self.outline.index.event(seq))
+        return self.task.shows_check or not is_of_check(self.outline.index.event(seq))
 
     def excluded_before(self, seq: int) -> bool:
         """Return whether the reviewer has excluded an event in an earlier review."""
@@ -52,5 +52,6 @@ def read_item(task: ReviewTask, index: LineIndex) -> ReviewItem:
     return ReviewItem(task, outline, shown, earlier)
 
 
-def _is_of_check(event: Event) -> bool:
+def is_of_check(event: Event) -> bool:
+    """Return whether an event says what the check found."""
     return isinstance(event.data, Check | QueryOutcome)

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import click
 
 from recordings.reviews.approval import Verdict
-from recordings.reviews.review import Coverage, RubricAnswer
+from recordings.reviews.protocol import ReviewProtocol
+from recordings.reviews.review import Coverage, RubricAnswer, Said
 from recordings.reviews.reviews import counted_reviews
 from recordings.reviews.rubric import AnswerUnusable
 from sii_cli.config.home_key import review_keys
+from sii_cli.config.settings import find_key_home
 from sii_cli.options.endings import ended_lines
 from sii_cli.options.recordings import warn_of_outages, warn_when_void
+from sii_cli.queue.drafts import Drafts
+from sii_cli.queue.leases import Item
+from sii_cli.review.draft import ReviewDraft
+from sii_cli.review.queue import REVIEW, QueuedRecording, ReviewQueue
 from sii_cli.review.remarks import Questions, ReviewStopped, Skip, StepRemarks
 from sii_cli.review.rubric import ReviewQuestion
 from sii_cli.review.steps import Walk, open_outline
 from sii_cli.review.verdicts import give_review, hash_to_review, warn_of_author
+from sii_cli.review.words import Ending
 
 _KEYS = ("a", "r", "n", "b", "s", "q")
 """Keys of the verdict, which answer no question."""
@@ -27,11 +37,12 @@ _VERDICTS: dict[str, Verdict] = {"a": "approve", "r": "reject", "n": "needs_work
 
 @dataclass(frozen=True, slots=True)
 class PlainReviewer:
-    """Who reviews, and how."""
+    """Who reviews, and how (a `QueueReviewer`)."""
 
     name: str
     questions: tuple[ReviewQuestion, ...]
     """Of the rubric."""
+    protocol: ReviewProtocol
     fold: bool
 
     def review(self, folder: Path, number: int = 1, of: int = 1) -> bool:
@@ -39,65 +50,132 @@ class PlainReviewer:
 
         Raises `SiiError`, `RecordingError`.
         """
-        warn_when_void(folder)
+        drafts = Drafts(find_key_home(os.environ), self.name)
         sha256 = hash_to_review(folder)
+        ending, said = self._read(folder, sha256, drafts, lambda: None)
+        if said:
+            give_review(folder, self.name, sha256, **said)
+        drafts.remove(Item(REVIEW, folder.name))
+        return ending != "left"
+
+    def review_next(self, queue: ReviewQueue, one: QueuedRecording, number: int, of: int) -> Ending:
+        """Review what the queue gave, and keep what was sent.
+
+        Raises `SiiError`, `RecordingError`.
+        """
+        click.echo(f"{number} of {of}: {one.folder.name}", err=True)
+        hash_to_review(one.folder)
+        stay = partial(queue.heartbeat, one)
+        ending, said = self._read(one.folder, one.sha256, queue.drafts, stay)
+        if ending == "sent":
+            queue.send(one, **said)
+        elif said:
+            give_review(one.folder, self.name, one.sha256, **said)
+        queue.drafts.remove(one.item)
+        return ending
+
+    def _read(
+        self, folder: Path, sha256: str, drafts: Drafts, stay: Callable[[], object]
+    ) -> tuple[Ending, Said]:
+        """Return how it ended, and what was said; empty where nothing was."""
+        warn_when_void(folder)
         warn_of_outages(folder)
         warn_of_author(folder, self.name)
-        for line in ended_lines(folder):
-            click.echo(line, err=True)
         counted = counted_reviews(folder, review_keys(folder))
+        judged = {one.reviewer for one in counted if one.verdict and one.sha256 == sha256}
+        shows_check = self.protocol.shows_check_to(self.name, judged)
+        for line in ended_lines(folder, shows_check=shows_check):
+            click.echo(line, err=True)
         own = [review for review in counted if review.reviewer == self.name]
-        words = StepRemarks(step for review in own for step in review.steps)
-        verdict: Verdict | None = None
-        note, goes_on = "", True
-        answers: dict[str, RubricAnswer] = {}
+        item = Item(REVIEW, folder.name)
+        kept = drafts.load(item, sha256)
+        draft = ReviewDraft() if kept is None else ReviewDraft.model_validate(kept)
+        if kept is not None:
+            click.echo("Your draft is continued.", err=True)
+        words = StepRemarks((step for review in own for step in review.steps), draft.steps.values())
         questions = Questions()
         steps = open_outline(folder)
         with closing(steps.index):
-            walk, count = Walk(steps, words, questions, fold=self.fold), len(steps)
-            try:
-                verdict, note = self._judge(walk, count, questions, answers)
-            except Skip:
-                pass
-            except (ReviewStopped, KeyboardInterrupt):  # a key does not lose a reviewer's remarks
-                click.echo(err=True)
-                goes_on = False
-        if verdict is None and not (words or answers):
-            click.echo("Nothing was said, so nothing was kept.", err=True)
-            return goes_on
-        give_review(
-            folder,
-            self.name,
-            sha256,
-            verdict=verdict,
-            note=note,
-            rubric=answers,
-            steps=words.reviews(),
-            seconds=round(questions.seconds, 3),
-            coverage=Coverage(
-                steps=len(walk.opened), of_steps=count, folds=0 if self.fold else None
-            ),
-        )
-        return goes_on
+            walk = Walk(steps, words, questions, fold=self.fold, shows_check=shows_check)
+            reading = _Reading(walk, words, questions, len(steps), draft, dict(draft.rubric))
 
-    def _judge(
-        self, walk: Walk, steps: int, questions: Questions, answers: dict[str, RubricAnswer]
-    ) -> tuple[Verdict | None, str]:
-        """Walk through the steps until a verdict is given; put the rubric's answers into `answers`.
+            def keep() -> None:
+                if (said := reading.draft()).says_something:
+                    drafts.save(item, sha256, said.model_dump(mode="json"))
+                stay()
+
+            questions.keep = keep
+            return self._judge(reading)
+
+    def _judge(self, reading: _Reading) -> tuple[Ending, Said]:
+        verdict: Verdict | None = None
+        note = ""
+        ending: Ending = "later"
+        try:
+            verdict, note = self._ask(reading)
+        except Skip:
+            pass
+        except (ReviewStopped, KeyboardInterrupt):  # a key does not lose a reviewer's remarks
+            click.echo(err=True)
+            ending = "left"
+        draft = reading.draft().model_copy(update={"verdict": verdict, "note": note})
+        if not draft.says_something:
+            click.echo("Nothing was said, so nothing was kept.", err=True)
+            return ending, {}
+        said = draft.said(self._coverage(draft, reading), blind=False)
+        return "sent" if verdict else ending, said
+
+    def _coverage(self, draft: ReviewDraft, reading: _Reading) -> Coverage:
+        found = draft.coverage(reading.steps, self.protocol.coverage_floor)
+        return found if self.fold else found.model_copy(update={"folds": None})
+
+    def _ask(self, reading: _Reading) -> tuple[Verdict | None, str]:
+        """Walk through the steps and ask, until a verdict is given.
 
         Raises `ReviewStopped`, `Skip`.
         """
-        at = 0
+        at, asks_again = max(0, reading.before.place), True
+        questions, answers = reading.questions, reading.answers
         while True:
-            walk.go(at)
+            reading.walk.go(at)
             for question in self.questions:
                 answer = _answer(questions, question, answers.get(question.name))
                 if answer is not None:
                     answers[question.name] = answer
             judged = _ask_verdict(questions)
+            coverage = self._coverage(reading.draft(), reading)
+            if judged is not None and judged[0] and coverage.is_below_floor and asks_again:
+                click.echo(f"{coverage.words}: the same again sends it so.", err=True)
+                asks_again = False
+                judged = _ask_verdict(questions)
             if judged is not None:
                 return judged
-            at = steps - 1
+            at = reading.steps - 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A recording that is read, with what was said of it."""
+
+    walk: Walk
+    words: StepRemarks
+    questions: Questions
+    steps: int
+    """How many the recording has."""
+    before: ReviewDraft
+    """What was said before a pause."""
+    answers: dict[str, RubricAnswer]
+
+    def draft(self) -> ReviewDraft:
+        """Return what was said so far."""
+        said = {
+            "rubric": dict(self.answers),
+            "steps": {step.seq: step for step in self.words.reviews()},
+            "seconds": self.before.seconds + self.questions.seconds,
+            "opened": self.before.opened | self.walk.opened,
+            "place": self.walk.shown,
+        }
+        return self.before.model_copy(update=said)
 
 
 def _ask_verdict(questions: Questions) -> tuple[Verdict | None, str] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -49,9 +49,11 @@ class Skip(Exception):
 class Questions:
     """Asks a reviewer for lines, and counts the time that the reviewer spends."""
 
-    def __init__(self) -> None:
+    def __init__(self, keep: Callable[[], None] = lambda: None) -> None:
+        """`keep` is called before each question: it keeps what was said so far."""
         self.seconds = 0.0
         """Between the answers; a longer gap counts as `_LONGEST_GAP`."""
+        self.keep = keep
         self._last = time.monotonic()
 
     def ask(self, question: str) -> str:
@@ -59,6 +61,7 @@ class Questions:
 
         Raises `ReviewStopped` at the end of the input.
         """
+        self.keep()
         while (problem := _unkeepable(line := self._line(question))) is not None:
             click.echo(problem, err=True)
         return line
@@ -108,9 +111,17 @@ class _Said:
 class StepRemarks:
     """The remarks on steps so far, of now and of the reviewer's earlier reviews."""
 
-    def __init__(self, earlier: Iterable[StepReview] = ()) -> None:
+    def __init__(
+        self, earlier: Iterable[StepReview] = (), drafted: Iterable[StepReview] = ()
+    ) -> None:
+        """`drafted`: what was said now, before a pause."""
         self._earlier: dict[int, _Said] = {}
-        self._said: dict[int, _Said] = {}
+        self._said = {
+            step.seq: _Said(
+                [step.comment] if step.comment else [], step.mark, step.flags, step.exclude
+            )
+            for step in drafted
+        }
         for step in earlier:
             said = self._earlier.setdefault(step.seq, _Said())
             said.comments += [step.comment] if step.comment else []

@@ -11,6 +11,7 @@ from recordings.replay.outline import Outline
 from recordings.storage.line_index import LineIndex
 from sii_cli.render.renderer import EventRenderer
 from sii_cli.render.screen import open_screen
+from sii_cli.review.item import is_of_check
 from sii_cli.review.remarks import Questions, ReviewStopped, Skip, StepRemarks
 
 _GOTO = re.compile(r"g\s+@?(\d{1,9})")
@@ -35,7 +36,13 @@ class Walk:
     """The way through the steps: each is shown, and words about it are taken."""
 
     def __init__(
-        self, steps: Outline, words: StepRemarks, questions: Questions, *, fold: bool
+        self,
+        steps: Outline,
+        words: StepRemarks,
+        questions: Questions,
+        *,
+        fold: bool,
+        shows_check: bool = True,
     ) -> None:
         self.opened: set[int] = set()
         """Numbers of the steps that were shown."""
@@ -43,8 +50,9 @@ class Walk:
         self._steps = steps
         self._words = words
         self._fold = fold
+        self._shows_check = shows_check
         self._renderer = EventRenderer(open_screen(), fold=fold)
-        self._shown = -1
+        self.shown = -1
         """The step that was shown last."""
 
     def go(self, number: int) -> None:
@@ -54,14 +62,15 @@ class Walk:
             number = self._ask(number)
 
     def _show(self, number: int) -> None:
-        if number != self._shown + 1:  # what a renderer drew before is not drawn again by it
+        if number != self.shown + 1:  # what a renderer drew before is not drawn again by it
             click.echo()
             self._renderer = EventRenderer(open_screen(), fold=self._fold)
-        self._shown = number
+        self.shown = number
         self.opened.add(number)
         events = self._steps[number].events
         for event in self._steps.index.events(events.start, events.stop):
-            self._renderer.feed(event)
+            if self._shows_check or not is_of_check(event):
+                self._renderer.feed(event)
         self._renderer.finish()
         for line in self._words.about(events):
             click.echo(line, err=True)

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 FIRST = -1
 """Number of the first screen, which is above the entries of the outline."""
+Ending = Literal["sent", "later", "left"]
+"""How the review of a recording ended: `later`, it goes to the end of the queue; `left`, the
+reviewer stops."""
 Purpose = Literal["comment", "note", "why", "send back", "answer"]
 JUMPS = {"u": USER, "e": ERROR, "c": CALL}
 NAMES = {USER: "message of the user", ERROR: "error", CALL: "call"}

@@ -11,7 +11,8 @@ import pytest
 from recordings.errors import RecordingDamaged
 from recordings.reviews.keys import ReviewKeys
 from recordings.reviews.lines import LONGEST_LINE, ReviewTooLarge
-from recordings.reviews.review import LONGEST_NAME, LONGEST_TEXT, MOST_STEPS, StepReview
+from recordings.reviews.protocol import LONGEST_NAME
+from recordings.reviews.review import LONGEST_TEXT, MOST_STEPS, StepReview
 from recordings.reviews.reviews import ReviewUnusable, add_review, judged_reviews, read_reviews
 from recordings.storage.files import REVIEWS
 from recordings.storage.lines import seal

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from recordings.events import ModelResponse, Observation, RawGeneration, UserMessage
+from recordings.events import (
+    Check,
+    ModelResponse,
+    Observation,
+    QueryOutcome,
+    RawGeneration,
+    UserMessage,
+)
 from recordings.recorder import Recorder
 from recordings.reviews.review import LONGEST_TEXT, Coverage, Review
 from recordings.reviews.reviews import read_reviews
 from recordings.storage.log import LOG, read_events
+from sii_cli.queue.leases import Leases
 from tests.recordings.recording_sessions import FakeSession
+from tests.recordings.stepped_session import SteppedSession
 from tests.sii_cli.shell import Done, Shell
 from tests.sii_cli.terminal import Terminal
 
@@ -297,25 +307,27 @@ def test_marks_are_kept_when_a_reviewer_goes_back(shell: Shell, folder: Path) ->
     assert rubric_of(kept) == {"correct": 2.0, "style": "terse"}
 
 
-def test_without_ids_all_that_one_has_not_judged_follow_each_other(
+def test_without_ids_all_that_waits_for_one_follows_in_their_order(
     shell: Shell, folder: Path
 ) -> None:
-    judged, skipped, last = (shell.recorded(rounds=1, steps=1, seed=seed) for seed in (1, 2, 3))
+    (shell.home / "review.toml").write_text("reviewers = 2\n")
+    judged, other, last = (shell.recorded(rounds=1, steps=1, seed=seed) for seed in (1, 2, 3))
     shell.sii("approve", judged.name)
     shell.sii("approve", last.name, "--speaker", "bob")
     done = queue(shell, "e", "r", "it cheats", "c hm", "s", "e", "a", "")
     assert done.returncode == 0, done.stderr
-    order = [(str(n), one.name) for n, one in enumerate((folder, skipped, last), 1)]
-    assert re.findall(r"(\d) of 3: (\S+)", done.stderr) == order
-    assert "That was the last of 3." in done.stderr
-    assert (verdicts(folder), verdicts(judged)) == (["reject"], ["approve"])
+    given = re.findall(r"(\d) of 3: (\S+)", done.stderr)
+    rejected, skipped = (folder, other) if given[0][1] == folder.name else (other, folder)
+    order = [(str(n), one.name) for n, one in enumerate((rejected, skipped, last), 1)]
+    assert given == order, "what the fewest have judged comes first"
+    assert "Only what you left for later waits for you now" in done.stderr
+    assert (verdicts(rejected), verdicts(judged)) == (["reject"], ["approve"])
     assert (verdicts(skipped), verdicts(last)) == ([None], ["approve", "approve"])
 
     assert f"1 of 1: {skipped.name}" in queue(shell, "e", "a", "").stderr
     done = queue(shell)
-    assert done.returncode == 0
-    assert done.stderr.startswith("Nothing is left to review: no recording matches that ada has")
-    assert done.stderr.count("\n") == 1
+    assert (done.returncode, done.stderr.count("\n")) == (0, 1)
+    assert done.stderr.startswith("Nothing waits for you now")
     assert f"1 of 4: {folder.name}" in queue(shell, "q", args=("--again",)).stderr
 
     recorder = Recorder.resume(judged, key=shell.key)
@@ -381,7 +393,11 @@ def test_leaving_a_queue_keeps_what_was_said_and_opens_no_other(
     terminal.wait_for("1 of 3")
     terminal.send("e\na\n\n")
     terminal.wait_for("2 of 3")
-    terminal.wait_for(f"— event {events_of(second, UserMessage)[0]}")
+    terminal.wait_for(f"— event {events_of(folder, UserMessage)[0]}")
+    given = re.findall(r"\d of 3: (\S+)", terminal.everything())
+    named = {one.name: one for one in (folder, second, third)}
+    first, second = (named.pop(name) for name in given)
+    (third,) = named.values()
     terminal.send("c well asked\n")
     terminal.wait_for("commented")
     terminal.send(key)
@@ -389,7 +405,7 @@ def test_leaving_a_queue_keeps_what_was_said_and_opens_no_other(
     assert "3 of 3" not in terminal.everything()
     (kept,) = read_reviews(second)
     assert (kept.verdict, kept.steps[0].comment) == (None, "well asked")
-    assert (verdicts(folder), verdicts(third)) == (["approve"], [])
+    assert (verdicts(first), verdicts(third)) == (["approve"], [])
 
 
 def test_a_review_says_how_long_it_took_and_how_much_was_opened(
@@ -449,3 +465,50 @@ def test_a_reviewer_has_a_name(shell: Shell) -> None:
     done = shell.sii("approve", "last")
     assert done.returncode == 2
     assert "Say who you are" in done.stderr
+
+
+def test_line_by_line_hides_the_check_where_the_protocol_does(shell: Shell) -> None:
+    _, made = shell.store.create_folder()
+    session = SteppedSession(made, key=shell.key)
+    session.message("Do it.")
+    session.answer("Done.")
+    check = Check(round=1, command="pytest", exit_code=1, passed=False, seconds=1.0)
+    session.recorder.record(check, "harness")
+    session.recorder.record(QueryOutcome(status="unsolved"), "harness")
+    session.recorder.close()
+    (shell.home / "review.toml").write_text("show_check = false\n")
+    said = review(shell, "e", "a", "", args=("--speaker", "ada"))
+    assert "pytest" not in said.stdout + said.stderr
+    assert "unsolved" not in said.stdout + said.stderr
+    again = review(shell, "e", "q", args=("--speaker", "ada"))
+    assert "check failed" in again.stderr, "after the own verdict it is shown"
+
+
+def test_line_by_line_keeps_a_draft_and_the_lease(shell: Shell, folder: Path) -> None:
+    terminal = Terminal(
+        shell.argv("review", "--plain", "--speaker", "ada"), cwd=shell.workspace, env=shell.env
+    )
+    terminal.wait_for("1 of 1")
+    terminal.wait_for("— event")
+    terminal.send("c half a review\n")
+    terminal.wait_for("commented")
+    with Leases(shell.home) as leases:
+        assert leases.held("review") == {folder.name: ("ada",)}
+    terminal.child.kill(signal.SIGKILL)
+    terminal.exit_code()
+    assert read_reviews(folder) == []
+    done = queue(shell, "e", "a", "")
+    assert "Your draft is continued." in done.stderr
+    (kept,) = read_reviews(folder)
+    assert [step.comment for step in kept.steps] == ["half a review"]
+    assert list((shell.home / "drafts").iterdir()) == []
+
+
+def test_line_by_line_a_thin_verdict_is_asked_for_once_more(shell: Shell, folder: Path) -> None:
+    (shell.home / "review.toml").write_text("coverage_floor = 0.9\n")
+    done = review(shell, "e", "a", "", "a", "fine")
+    assert "2 of 3 steps opened, below the 90% that the protocol wants" in done.stderr
+    (kept,) = read_reviews(folder)
+    assert (kept.verdict, kept.note) == ("approve", "fine")
+    assert kept.coverage is not None
+    assert kept.coverage.is_below_floor
