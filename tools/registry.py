@@ -11,17 +11,24 @@ from tools.edit_file import EditFile
 from tools.glob import Glob
 from tools.grep import Grep
 from tools.jobs import Jobs
+from tools.papers import Papers
 from tools.python import Python
 from tools.read_file import ReadFile
 from tools.sources import ToolNeeds
 from tools.todo import Todo
 from tools.web.fetch import Fetcher
+from tools.web.paper_sources.registry import PAPER_SOURCES
 from tools.web.search_providers.registry import make_provider, why_refused
 from tools.web.services.asking import Asking
 from tools.web.settings import WebSettings
 from tools.web_fetch import WebFetch
 from tools.web_search import WebSearch
 from tools.write_file import WriteFile
+
+
+def _papers(web: WebSettings) -> Papers:
+    sources = {name: make(web.mailto) for name, make in PAPER_SOURCES.items()}
+    return Papers(sources, Asking(web.folder))
 
 
 def _web_search(web: WebSettings) -> WebSearch:
@@ -39,6 +46,7 @@ _REGISTRY: dict[str, Callable[[ToolNeeds], Tool[Any]]] = {
     "python": lambda needs: Python(needs.sandbox),
     "web_search": lambda needs: _web_search(needs.web),
     "web_fetch": lambda _: WebFetch(Fetcher()),
+    "papers": lambda needs: _papers(needs.web),
     "todo": lambda _: Todo(),
 }
 

@@ -20,7 +20,9 @@ PermissionMode = Literal["auto", "ask"]
 """`auto` permits every call, `ask` asks before one that may change something. Rules hold in both.
 """
 MODES: tuple[PermissionMode, ...] = ("auto", "ask")
-HARMLESS = frozenset({"read_file", "glob", "grep", "web_search", "web_fetch", "todo", "jobs"})
+HARMLESS = frozenset(
+    {"read_file", "glob", "grep", "web_search", "web_fetch", "papers", "todo", "jobs"}
+)
 """Tools that change nothing in the workspace: `ask` does not ask for them."""
 _MOST_ABOUT = 5
 """Commands of one call that a question shows."""
@@ -28,7 +30,13 @@ _DECISIONS = 10
 """Decisions that are remembered, for `/rules`."""
 _PATHS = frozenset({"read_file", "write_file", "edit_file"})
 _WORKSPACE = "/workspace"
-_MAIN = {"python": "code", "web_search": "query", "web_fetch": "url", "grep": "pattern"}
+_MAIN = {
+    "python": "code",
+    "web_search": "query",
+    "papers": "query",
+    "web_fetch": "url",
+    "grep": "pattern",
+}
 """Arguments that rules look at; of other tools they look at all arguments, as JSON."""
 _SUBCOMMAND = re.compile(r"[a-z][a-z0-9-]*")
 NOBODY = "Nobody is here to be asked"

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Count,
         CountOrZero,
         Cpus,
+        Email,
         Fraction,
         Hosts,
         Image,
@@ -213,6 +214,9 @@ class Settings:
     )
     searxng_url: Url | None = _setting(None, "URL of a SearXNG server.", OWN)
     search_key: Secret | None = _setting(None, "Key of the search service.", SECRET)
+    mailto: Email | None = _setting(
+        None, "Your address, which the catalogues of `papers` are told; without it none.", OWN_FILES
+    )
     permissions: Literal["auto", "ask"] = _setting(
         "auto",
         "Whether the prompt asks before a call that may change something (ask). Without a prompt "
@@ -273,13 +277,14 @@ class Settings:
             search_provider=self.search_provider,
             searxng_url=self.searxng_url,
             search_key=self.search_key,
+            mailto=self.mailto,
             folder=(self.key_home or self.home) / WEB_FOLDER,
         )
 
     def without_secrets(self) -> dict[str, Any]:
         """Return the values as JSON can hold them; of secrets only that they are set."""
         values = {name: _plain(getattr(self, name)) for name in SETTING_NAMES}
-        for name in KEY_SETTINGS:
+        for name in (*KEY_SETTINGS, "mailto"):
             values[name] = None if values[name] is None else "set"
         values["env"] = [pair.partition("=")[0] for pair in self.env]
         return values

@@ -107,6 +107,11 @@ Secret = Annotated[
     StringConstraints(min_length=1, strip_whitespace=True, pattern=r"^[!-~]+$"),
     Field(title="a key in ASCII, without a space or a line's end"),
 ]
+Email = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, pattern=r"^[!-?A-~]{1,64}@[A-Za-z0-9.-]{1,253}$"),
+    Field(title="an address such as ada@example.org"),
+]
 Url = Annotated[
     str, AfterValidator(_url), Field(title="a URL such as http://127.0.0.1:8000/v1, without a user")
 ]

@@ -162,5 +162,6 @@ _TOOLS: dict[str, Callable[[str, Arguments], list[Text]]] = {
     "edit_file": _edit_file,
     "web_search": _first_of("query"),
     "web_fetch": _first_of("url"),
+    "papers": _first_of("query"),
     "todo": _todo,
 }

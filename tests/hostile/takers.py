@@ -367,6 +367,25 @@ def _search_services(text: str) -> None:
                 provider.read(body)
 
 
+def _papers(text: str) -> None:
+    import orjson
+
+    from tools.web.paper_sources.registry import PAPER_SOURCES
+    from tools.web.papers import parse_search
+    from tools.web.services.request import ServiceError
+
+    parse_search(text, 5, None)
+    known = _recorded(text)
+    entry: dict[str, Any] = dict.fromkeys(("title", "abstract", "doi", "DOI", "venue"), known)
+    entry["abstract_inverted_index"] = {known[:100]: [0]}
+    answer = {"results": [entry], "message": {"items": [entry]}, "data": [entry]}
+    bodies = [_bytes(text), orjson.dumps(answer)]
+    for make in PAPER_SOURCES.values():
+        for body in bodies:
+            with suppress(ServiceError):
+                make().read(body)
+
+
 def _names(text: str) -> None:
     from sandbox.network.client_hello import Incomplete, server_name
     from sandbox.network.hosts import as_address, canonical, parse_pattern, split_port
@@ -644,6 +663,14 @@ TAKERS: dict[str, Take] = {
     "sii_cli.render.formatted:render_markdown": _markdown,
     "sii_cli.render.formatted:render_code": _code,
     "tools.web.charsets:known_charset": _names,
+    "tools.web.papers:PaperSource.read": _papers,
+    "tools.web.papers:parse_search": _papers,
+    "tools.web.paper_sources.arxiv:Arxiv.read": _papers,
+    "tools.web.paper_sources.crossref:Crossref.read": _papers,
+    "tools.web.paper_sources.openalex:Openalex.read": _papers,
+    "tools.web.paper_sources.semantic_scholar:SemanticScholar.read": _papers,
+    "tools.web.services.json_answers:entries_of": _papers,
+    "tools.web.services.json_answers:object_of": _papers,
     "tools.text:one_line": _search_services,
     "tools.web.search:SearchProvider.read": _search_services,
     "tools.web.search:as_result": _search_services,

@@ -55,5 +55,7 @@ def _properties(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def test_the_default_tools_are_these_in_this_order() -> None:
-    names = "bash jobs read_file write_file edit_file glob grep python web_search web_fetch todo"
+    names = (
+        "bash jobs read_file write_file edit_file glob grep python web_search web_fetch papers todo"
+    )
     assert " ".join(TOOL_NAMES) == names

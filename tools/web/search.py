@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tools.web.services.json_answers import text_of
 from tools.web.services.request import TIMEOUT, ServiceRequest, send
 
 Since = Literal["day", "week", "month", "year"]
@@ -73,10 +74,3 @@ def as_result(
     """Return an entry of a service under the names that it uses; what is missing is empty."""
     names = (title, url, snippet, date, source)
     return SearchResult(*(text_of(entry.get(name)) for name in names))
-
-
-def text_of(value: object) -> str:
-    """Return a value as text; nothing as an empty one, a list as its elements."""
-    if isinstance(value, list):
-        return ", ".join(text_of(one) for one in value[:10])
-    return "" if value is None else str(value)

@@ -17,6 +17,8 @@ class WebSettings:
     """Base URL of a SearXNG instance that answers in JSON, such as `http://127.0.0.1:8080`."""
     search_key: str | None = field(default=None, repr=False)
     """Key of a search service that wants one."""
+    mailto: str | None = None
+    """The address of the user, which catalogues of papers are given."""
     folder: Path | None = None
     """Where answers and the pace of requests are shared; `None` shares nothing."""
     is_batch: bool = False

@@ -14,7 +14,16 @@ from sii_cli.trust.requirements import Kind, Requirement
 
 UNPINNED = frozenset(
     (
-        *("base_url", "api_key", "search_key", "home", "workspace", "idle_timeout", "retries"),
+        *(
+            "base_url",
+            "api_key",
+            "search_key",
+            "mailto",
+            "home",
+            "workspace",
+            "idle_timeout",
+            "retries",
+        ),
         *("approval_policy", "permissions", "permission_rules"),
     )
 )

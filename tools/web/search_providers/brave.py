@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tools.web.search import Search, SearchProvider, SearchResult, as_result, text_of
-from tools.web.services.json_answers import read_entries, read_object
+from tools.web.search import Search, SearchProvider, SearchResult, as_result
+from tools.web.services.json_answers import read_entries, read_object, text_of
 from tools.web.services.request import ServiceRequest
 
 _SINCE = {"day": "pd", "week": "pw", "month": "pm", "year": "py"}

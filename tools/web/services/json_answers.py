@@ -38,5 +38,24 @@ def read_entries(answer: Any, title: str, *path: str) -> list[dict[str, Any]]:
     return found
 
 
+def entries_of(entry: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """Return the objects of a list in an entry; whatever else is there is left out."""
+    found = entry.get(name)
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def object_of(entry: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return an object in an entry, or an empty one."""
+    found = entry.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def text_of(value: object) -> str:
+    """Return a value as text; nothing as an empty one, a list as its elements."""
+    if isinstance(value, list):
+        return ", ".join(text_of(one) for one in value[:10] if not isinstance(one, list))
+    return "" if value is None else str(value)
+
+
 def _other_form(title: str) -> ServiceError:
     return ServiceError(f"{title} did not answer in its JSON form.")

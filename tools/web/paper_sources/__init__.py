@@ -1,0 +1,1 @@
+"""Catalogues of papers, one a module; `registry.py` lists them."""
