@@ -83,6 +83,12 @@ def withdrawn(home: Path) -> frozenset[str]:
     return frozenset(line["speaker"] for line in _lines(home) if line.get("withdrawn"))
 
 
+def refusing(home: Path) -> frozenset[str]:
+    """Return the speakers whose last answer refuses training. Raises `ConsentsUnusable`."""
+    last = {line["speaker"]: line for line in _lines(home) if not line.get("withdrawn")}
+    return frozenset(name for name, line in last.items() if not line.get("training"))
+
+
 def recorded_consent(folder: Path) -> str | None:
     """Return what a recording says of consent: `given`, `refused`, `not_asked`, or `None`."""
     try:

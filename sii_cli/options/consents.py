@@ -10,7 +10,7 @@ from recordings.conversation.authors import authors_of
 from recordings.errors import UNREADABLE
 from recordings.export.plan import ChosenRecording
 from recordings.samples.sample import LeftOut
-from recordings.trust.consents import recorded_consent, withdrawn
+from recordings.trust.consents import recorded_consent, refusing, withdrawn
 from sii_cli.config.settings import find_key_home
 
 
@@ -21,17 +21,20 @@ def consented(
 
     Raises `ConsentsUnusable`.
     """
-    gone = withdrawn(find_key_home(os.environ))
+    home = find_key_home(os.environ)
+    gone, against = withdrawn(home), refusing(home)
     kept: list[ChosenRecording] = []
     refused: list[LeftOut] = []
     for source in sources:
         consent = recorded_consent(source.folder)
-        by: frozenset[str] = frozenset()
-        if gone:
+        authors: set[str] = set()
+        if gone or against:
             with suppress(*UNREADABLE):  # reported when its lines are checked
-                by = gone & authors_of(source.folder)
-        if by:
+                authors = authors_of(source.folder)
+        if by := gone & authors:
             refused.append(LeftOut(source.id, "no_consent", f"{min(by)} has withdrawn"))
+        elif by := against & authors:
+            refused.append(LeftOut(source.id, "no_consent", f"{min(by)} does not consent"))
         elif consent == "refused":
             refused.append(LeftOut(source.id, "no_consent", "its speaker does not consent"))
         else:

@@ -57,6 +57,9 @@ def named_by(folder: Path) -> NamedResources:
     ]
     lines = [f"{name}: {one_line(value, _LONGEST)}" for name, value in facts if value]
     lines += [f"call that was not run: {line}" for line in call_lines(pending_calls(restored))]
+    waiting = restored.pending.all()
+    lines += [f"message that waits: {one_line(one.text, _LONGEST)}" for one in waiting[:_CALLS]]
+    lines += [f"and {len(waiting) - _CALLS} more messages that wait"] * (len(waiting) > _CALLS)
     is_whole = checked_head(folder) == restored.sha256
     return NamedResources(tuple(dict.fromkeys(lines)), restored.sha256, is_whole)
 

@@ -95,6 +95,21 @@ def test_an_export_knows_consent_and_leaves_out_who_refuses(shell: Shell) -> Non
     assert "| consent of the speakers | given 1 |" in card
 
 
+def test_who_refuses_is_left_out_also_where_another_began(shell: Shell) -> None:
+    consented(shell.home, "ada")
+    consented(shell.home, "bob", training=False)
+    name = record(shell)
+    resumed = shell.sii(
+        "-p", "more", "-r", name, "--speaker", "bob", "--allow-person", "ada", script="hello"
+    )
+    assert resumed.returncode == 0, resumed.stderr
+    other = record(shell)
+    assert export(shell, "out").returncode == 0
+    assert [one["recording"] for one in rows(shell, "out", "provenance.jsonl")] == [other]
+    [left] = rows(shell, "out", "left_out.jsonl")
+    assert (left["recording"], left["detail"]) == (name, "bob does not consent")
+
+
 def test_a_withdrawal_blocks_later_exports_and_names_those_before(shell: Shell) -> None:
     consented(shell.home, "ada")
     record(shell)

@@ -14,12 +14,14 @@ from recordings.errors import RecordingDamaged
 from recordings.events import (
     Event,
     Observation,
+    PendingMessage,
     SandboxStart,
     SessionResume,
     Snapshot,
     ToolCall,
     UserMessage,
 )
+from recordings.recorder import Recorder
 from recordings.reviews.reviews import add_review
 from recordings.storage.lines import seal
 from recordings.storage.log import LOG, read_events, read_lines
@@ -436,3 +438,15 @@ def test_nothing_is_hidden_from_a_reviewer_that_is_exported(
     done = shell.sii("export", str(tmp_path / "out"), "--all", "--format", "openai")
     assert done.returncode != 0
     assert "damaged 1" in done.stderr
+
+
+def test_messages_that_wait_are_listed_before_the_yes(shell: Shell) -> None:
+    folder = shell.recorded(rounds=1)
+    recorder = Recorder.resume(folder)
+    for count in range(12):
+        recorder.record(PendingMessage(text=f"Push {count}.", delivery="queued"), "human")
+    recorder.close()
+    (folder / SEAL).unlink()
+    done = shell.sii("trust", folder.name, "--yes")
+    assert "message that waits: Push 0." in done.stdout
+    assert "more messages that wait" in done.stdout
