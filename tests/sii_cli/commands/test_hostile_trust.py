@@ -443,7 +443,7 @@ def test_nothing_is_hidden_from_a_reviewer_that_is_exported(
 def test_messages_that_wait_are_listed_before_the_yes(shell: Shell) -> None:
     folder = shell.recorded(rounds=1)
     recorder = Recorder.resume(folder)
-    for count in range(12):
+    for count in range(99):
         recorder.record(PendingMessage(text=f"Push {count}.", delivery="queued"), "human")
     recorder.close()
     (folder / SEAL).unlink()
