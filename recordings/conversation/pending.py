@@ -41,10 +41,6 @@ class PendingTrail:
                 for seq in seqs:
                     self._waiting.pop(seq, None)
 
-    def of(self, delivery: Delivery) -> list[Pending]:
-        """Return those that wait for this, in the order in which they were typed."""
-        return [one for one in self._waiting.values() if one.delivery == delivery]
-
     def all(self) -> list[Pending]:
         """Return all of them, in the order in which they were typed."""
         return list(self._waiting.values())

@@ -191,10 +191,11 @@ def _figures(report: ExportReport, options: ExportOptions) -> str:
 
 def _consents(report: ExportReport) -> list[tuple[str, str]]:
     """Return what the speakers consented to, where a recording says it."""
-    said = Counter(
-        one["consent"] for one in report.recordings if one["samples"] and "consent" in one
-    )
-    return [("consent of the speakers", _counts(said))] if said else []
+    exported = [one for one in report.recordings if one["samples"]]
+    if not any("consent" in one for one in exported):
+        return []
+    said = Counter(one.get("consent", "unknown") for one in exported)
+    return [("consent of the speakers", _counts(said))]
 
 
 def _reviewed(report: ExportReport, options: ExportOptions) -> list[tuple[str, str]]:

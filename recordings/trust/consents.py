@@ -90,7 +90,9 @@ def refusing(home: Path) -> frozenset[str]:
 
 
 def recorded_consent(folder: Path) -> str | None:
-    """Return what a recording says of consent: `given`, `refused`, `not_asked`, or `None`."""
+    """Return what a recording says of consent: `given`, `within_team` (it may not leave the team),
+    `refused`, `not_asked`, or `None`.
+    """
     try:
         for line in islice(read_lines(folder), _FIRST):
             event = parse_line(line.text)
@@ -98,7 +100,9 @@ def recorded_consent(folder: Path) -> str | None:
                 said = event["data"]
                 if not said["asked"]:
                     return "not_asked"
-                return "given" if said["training"] else "refused"
+                if not said["training"]:
+                    return "refused"
+                return "given" if said["leaves_team"] else "within_team"
     except (*UNREADABLE, *MALFORMED):
         return None  # reported when its lines are checked
     return None

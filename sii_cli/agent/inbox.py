@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from recordings.conversation.pending import Pending, PendingTrail
@@ -41,6 +42,9 @@ class Inbox:
         self._neutralisation = neutralisation
         self._trail = trail
         self._speaker = speaker
+        self._holds = False
+        self._held: list[Pending] = []
+        """The user's messages that wait and are not recorded."""
         self._notes: list[tuple[HarnessMessage | AttachedFile, Origin]] = []
         self.returned: list[Pending] = []
         """Messages that a round without an answer returned; the reader takes them out."""
@@ -48,10 +52,17 @@ class Inbox:
     @property
     def waiting(self) -> list[Pending]:
         """The user's messages that wait, in the order in which they were typed."""
-        return self._trail.all()
+        return [*self._trail.all(), *self._held]
+
+    def hold(self) -> None:
+        """Record nothing of what the user sends from here on."""
+        self._holds = True
 
     def add(self, text: str, delivery: Delivery) -> Pending:
         """Record a message of the user, and let it wait. Raises `RecordingFailed`."""
+        if self._holds:
+            self._held.append(Pending(text, delivery, time.time()))
+            return self._held[-1]
         data = PendingMessage(text=text, delivery=delivery, speaker=self._speaker)
         event = self._note(data, "human")
         return next(one for one in self.waiting if one.seq == event.seq)
@@ -76,12 +87,15 @@ class Inbox:
         """Give a message back to the user; return whether it still waited."""
         if pending not in self.waiting:
             return False
+        if pending in self._held:
+            self._held.remove(pending)
+            return True
         self._note(PendingReturned(pending=_seqs([pending]), why="taken_back"), "human")
         return True
 
     def deliver_steers(self, number: int) -> None:
         """Deliver the messages that steer round `number`."""
-        for one in self._trail.of("steer"):
+        for one in self._steers():
             self._note(self.message(number, one.text, "human", one), "human")
 
     def deliver_notes(self) -> None:
@@ -91,7 +105,10 @@ class Inbox:
 
     def next_round(self) -> Pending | None:
         """Return the steer that the answer came before: it begins the next round."""
-        return next(iter(self._trail.of("steer")), None)
+        return next(iter(self._steers()), None)
+
+    def _steers(self) -> list[Pending]:
+        return [one for one in self.waiting if one.delivery == "steer"]
 
     def leave_out(self) -> None:
         """Let nothing wait that another person typed: the user has not said it."""
@@ -103,6 +120,7 @@ class Inbox:
         if waiting := self.waiting:
             self._note(PendingReturned(pending=_seqs(waiting), why="round_ended"), "harness")
             self.returned += waiting
+            self._held = []
 
     def message(
         self,
@@ -115,6 +133,7 @@ class Inbox:
         """Return the message with this text, of round `number`; `typed` is what it was made of."""
         sent, found = self._neutralisation.apply(text)
         speaker = (pending.speaker if pending else None) or self._speaker  # who typed it
+        self._held = [one for one in self._held if one is not pending]
         return UserMessage(
             round=number,
             text=text,

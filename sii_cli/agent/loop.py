@@ -218,6 +218,7 @@ class AgentLoop:
         shown to the model and on the screen, and never written. Raises `RecordingFailed`.
         """
         self._last = last
+        self.inbox.hold()
         if not self._work.is_running:
             await self._end_recording()
 

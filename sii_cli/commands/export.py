@@ -113,6 +113,11 @@ FORMATS = tuple(name.replace("_", "-") for name in TARGETS)
     type=click.Choice(POLICIES),
     help="Which verdicts approve, instead of the policy of review.toml.",
 )
+@click.option(
+    "--within-team",
+    is_flag=True,
+    help="Also what its speaker does not let leave the team: the export stays in it.",
+)
 @click.option("--license", "license_", metavar="NAME", help="Of recordings that name none.")
 @filter_options_but("tokens")
 def command(out: Path, format_: str, approved: bool, everything: bool, **options: Any) -> None:
@@ -188,9 +193,11 @@ def _units(
     """Return what is exported, and what is known already to be left out."""
     from recordings.export.pairs import choose_pairs, read_pairs, reviewed_pairs
     from recordings.samples.sample import LeftOut
-    from sii_cli.options.consents import consented
+    from sii_cli.options.consents import consented, tell_staying
 
-    sources, refused = consented(_sources(options, protocol))
+    chosen = _sources(options, protocol)
+    sources, refused = consented(chosen, within_team=options["within_team"])
+    tell_staying(refused, chosen)
     if not target.of_pairs:
         return sources, refused
     if options["pairs"] is None:

@@ -5,20 +5,46 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 from recordings.conversation.authors import authors_of
+from recordings.conversation.restore import restore
 from recordings.errors import UNREADABLE
 from recordings.export.plan import ChosenRecording
 from recordings.samples.sample import LeftOut
 from recordings.trust.consents import recorded_consent, refusing, withdrawn
 from sii_cli.config.settings import find_key_home
+from sii_cli.options.recordings import warn
+from sii_cli.render.figures import counted
+from sii_cli.text.sanitise import one_line
+
+STAYS = "its speaker does not let it leave the team"
+
+
+def tell_staying(refused: list[LeftOut], sources: list[ChosenRecording]) -> None:
+    """Say how many recordings were left out because they may not leave the team, and whose."""
+    staying = {left.recording for left in refused if left.detail == STAYS}
+    if not staying:
+        return
+    folders = [source.folder for source in sources if source.id in staying]
+    speakers = sorted(filter(None, map(_speaker, folders)))
+    warn(
+        f"Left out: {counted(len(staying), 'recording', 'recordings')} that may not leave the team "
+        f"({', '.join(dict.fromkeys(speakers))}). `--within-team` exports them for the team itself."
+    )
+
+
+def _speaker(folder: Path) -> str:
+    return one_line(restore(folder, 0).start.speaker or "", 60)
 
 
 def consented(
-    sources: list[ChosenRecording],
+    sources: list[ChosenRecording], *, within_team: bool
 ) -> tuple[list[ChosenRecording], list[LeftOut]]:
     """Return the recordings whose speakers consent, and the others as left out.
 
+    `within_team`: the export does not leave the team. A recording that says nothing of consent, or
+    whose speaker was not asked, is kept: the card counts it.
     Raises `ConsentsUnusable`.
     """
     home = find_key_home(os.environ)
@@ -37,6 +63,8 @@ def consented(
             refused.append(LeftOut(source.id, "no_consent", f"{min(by)} does not consent"))
         elif consent == "refused":
             refused.append(LeftOut(source.id, "no_consent", "its speaker does not consent"))
+        elif consent == "within_team" and not within_team:
+            refused.append(LeftOut(source.id, "no_consent", STAYS))
         else:
             kept.append(replace(source, consent=consent))
     return kept, refused

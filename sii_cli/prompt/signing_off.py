@@ -39,7 +39,8 @@ class SigningOff:
     def asks_whether_done(self) -> bool:
         """Whether the speaker is asked at the end: something was done, and nothing said of it."""
         asks = self._at_prompt.settings.ask_at_exit and self._at_prompt.settings.speaker is not None
-        return asks and not self._at_prompt.busy and self._at_prompt.steps > self._at
+        is_free = not self._at_prompt.busy and not self._at_prompt.is_off
+        return asks and is_free and self._at_prompt.steps > self._at
 
     async def mark(self, word: str, comment: str, step: int | None) -> None:
         """Mark a step, or the last one. Raises `NotDone`."""
@@ -48,9 +49,13 @@ class SigningOff:
 
     async def end_task(self, done: bool, note: str = "") -> None:
         """Say whether the task is done. Raises `NotDone`."""
-        await self._judge(lambda sign_off: sign_off.end_task(done, note))
+        await self._judge(lambda sign_off: sign_off.end_task(done, note, self._shown()))
         self.said_up_to(self._at_prompt.steps)
         self._at_prompt.say("Kept: the task is done." if done else "Kept: the task is not done.")
+
+    def _shown(self) -> int | None:
+        """Return the steps that the speaker saw, where not all of them are recorded."""
+        return self._at_prompt.steps if self._at_prompt.is_off else None
 
     async def leave_note(self, note: str) -> None:
         """Leave words to the next person. Raises `NotDone`."""

@@ -62,8 +62,16 @@ class SignOff:
         self._add(steps=[said])
         return marked
 
-    def end_task(self, done: bool, note: str = "") -> None:
-        """Say whether the task is done. Raises `UsageError` and what `add_review` raises."""
+    def end_task(self, done: bool, note: str = "", steps: int | None = None) -> None:
+        """Say whether the task is done, of a session that had so many steps.
+
+        Raises `UsageError`, also when it went on after its recording, and what `add_review` raises.
+        """
+        if steps is not None and steps > self._step(None).number:
+            raise UsageError(
+                "The session went on after its recording ended: a verdict would be on work that is "
+                "not in it. /mark and /note still speak of what was recorded."
+            )
         self._add(verdict="approve" if done else "reject", note=self._text(note))
 
     def leave_note(self, note: str) -> None:

@@ -110,6 +110,28 @@ def test_who_refuses_is_left_out_also_where_another_began(shell: Shell) -> None:
     assert (left["recording"], left["detail"]) == (name, "bob does not consent")
 
 
+def test_what_may_not_leave_the_team_is_exported_within_it_alone(shell: Shell) -> None:
+    consented(shell.home, "ada")
+    consented(shell.home, "bob", leaves=False)
+    ada, bob = record(shell), record(shell, "bob")
+    assert shell.sii("-p", "go", script="hello").returncode == 0
+    unknown = shell.last().name
+    options = ("--format", "messages", "--all", "--dedupe", "off")
+    done = shell.sii("export", "out", *options)
+    assert done.returncode == 0, done.stderr
+    assert "1 recording that may not leave the team (bob). `--within-team` exports" in done.stderr
+    exported = {one["recording"] for one in rows(shell, "out", "provenance.jsonl")}
+    assert exported == {ada, unknown}
+    card = (shell.workspace / "out" / "README.md").read_text()
+    assert "| consent of the speakers | given 1, unknown 1 |" in card
+    done = shell.sii("export", "in", *options, "--within-team")
+    assert "may not leave" not in done.stderr
+    exported = {one["recording"] for one in rows(shell, "in", "provenance.jsonl")}
+    assert exported == {ada, bob, unknown}
+    card = (shell.workspace / "in" / "README.md").read_text()
+    assert "within_team 1" in card
+
+
 def test_a_withdrawal_blocks_later_exports_and_names_those_before(shell: Shell) -> None:
     consented(shell.home, "ada")
     record(shell)

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from recordings.events import RoundEnd, SessionEnd, UserMessage
+from recordings.reviews.reviews import counted_reviews
 from recordings.storage.log import read_events
+from tests.fakes.consenting import consented
 from tests.sii_cli.shell import Shell
 from tests.sii_cli.terminal import Terminal
 
@@ -74,6 +76,44 @@ def test_off_in_a_round_records_the_running_step_and_no_other(shell: Shell) -> N
     assert b"second step" not in kept
     assert b"After both." not in kept
     assert shell.sii("verify", "last").returncode == 0
+
+
+def test_a_steer_after_off_reaches_the_model_and_no_disk(shell: Shell) -> None:
+    terminal = at_the_prompt(shell, "two-steps")
+    terminal.send("go\r")
+    terminal.wait_for("running bash")
+    terminal.send("/off\r")
+    terminal.wait_for("The running step is the last that is recorded.")
+    terminal.send(f"{SECRET}\r")
+    terminal.wait_for(f"after this step: {SECRET}")
+    terminal.wait_for(f"› {SECRET}")
+    terminal.wait_for("After both.")
+    terminal.send("/exit\r")
+    assert terminal.exit_code() == 0
+    assert said(shell) == ["go"]
+    assert SECRET.encode() not in everything_under(shell.last())
+    assert shell.sii("verify", "last").returncode == 0
+
+
+def test_no_verdict_on_work_that_was_not_recorded(shell: Shell) -> None:
+    consented(shell.home, "ada")
+    terminal = at_the_prompt(shell, "two", "--speaker", "ada")
+    terminal.send("one\r")
+    terminal.wait_for("First.")
+    terminal.wait_for("tokens")
+    terminal.send("/off\r")
+    terminal.wait_for("○ not recorded")
+    terminal.send("/done\r")
+    terminal.wait_for("Kept: the task is done.")
+    terminal.send("two\r")
+    terminal.wait_for("Second.")
+    terminal.send("/done no\r")
+    terminal.wait_for("The session went on after its recording ended")
+    terminal.send("/mark good\r")
+    terminal.wait_for("Step 1 is marked good")
+    terminal.send("/exit\r")
+    assert terminal.exit_code() == 0
+    assert len(counted_reviews(shell.last(), None)) == 2
 
 
 def test_after_off_new_records_again(shell: Shell) -> None:
