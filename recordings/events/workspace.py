@@ -21,6 +21,19 @@ class FileChange(EventPart):
     not_kept: str | None = None
     """Why its content is not in a snapshot: `too large`, `unreadable`, …"""
 
+    def then(self, after: FileChange) -> FileChange:
+        """Return this change and a later one of the same path as one change."""
+        kind = "added" if self.kind == "added" and after.kind == "modified" else after.kind
+        counts = {
+            "added": _total(self.added, after.added),
+            "removed": _total(self.removed, after.removed),
+        }
+        return after.model_copy(update={"kind": kind, **counts})
+
+
+def _total(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else one + other
+
 
 class Snapshot(EventBase):
     """The workspace at one moment, kept in the store of snapshots under its tree's hash.

@@ -28,9 +28,10 @@ _SUSPECT = re.compile(
     r"|\bgit\s+log\s[^|;&\n]{0,200}(?:-p\b|--patch\b|--all\b|\s-S)"
     r"|\bgit\s+show\s+[0-9a-f]{7,40}\b"
     r"|\bgit\s+fetch\b|\.git/(?:objects|packed-refs|ORIG_HEAD|logs)\b"
+    r"|\b(?:hidden|private)[_-]tests?\b|\btests?[_-](?:hidden|private)\b"
     r"|\bpip3?\s+download\b|\bnpm\s+(?:pack|view)\b|\bhttps?://[^\s/]{1,300}/(?:simple|pypi)/"
 )
-"""Commands with which an answer may be taken from the history or from a package index."""
+"""Calls with which an answer may be taken from the history, a package index or hidden tests."""
 
 
 class Doubts:

@@ -8,7 +8,7 @@ from typing import Any
 
 from recordings.storage.lines import STREAMED
 
-VERSION = 11
+VERSION = 12
 """A file with another version is deleted and built again."""
 
 # `folder` is the name of the batch's folder, empty for the home's own recordings.

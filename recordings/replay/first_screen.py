@@ -165,26 +165,10 @@ def _files(outline: Outline) -> Iterator[ChangedFile]:
             before, entries = found.get(change.path, (None, []))
             if before is None and len(found) == MOST_FILES:
                 continue
-            found[change.path] = (_sum(before, change), [*entries, number])
+            total = change if before is None else before.then(change)
+            found[change.path] = (total, [*entries, number])
     for change, entries in found.values():
         yield ChangedFile(change, tuple(dict.fromkeys(entries)))
-
-
-def _sum(before: FileChange | None, change: FileChange) -> FileChange:
-    if before is None:
-        return change
-    kind = before.kind if before.kind == "added" and change.kind == "modified" else change.kind
-    return change.model_copy(
-        update={
-            "kind": kind,
-            "added": _total(before.added, change.added),
-            "removed": _total(before.removed, change.removed),
-        }
-    )
-
-
-def _total(one: int | None, other: int | None) -> int | None:
-    return None if one is None or other is None else one + other
 
 
 def _places(

@@ -6,7 +6,7 @@ Of the events only their places are held, so that a long recording costs little.
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
@@ -94,6 +94,13 @@ class Outline:
         """The workspace's first and last tree, or `None` without snapshots."""
         last = len(self.index.snapshots) - 1
         return None if last < 0 else (self._snapshot(0).tree, self._snapshot(last).tree)
+
+    def trees_since(self, seq: int) -> tuple[str, str] | None:
+        """Return the tree before an event and the last one, or `None` without snapshots."""
+        if self.trees is None:
+            return None
+        place = max(0, bisect_left(self.index.snapshots, seq) - 1)
+        return self._snapshot(place).tree, self.trees[1]
 
     def trees_of(self, number: int) -> tuple[str, str] | None:
         """Return the trees before and after an entry, or `None` where it changed nothing."""

@@ -85,19 +85,7 @@ class Panel:
         """Add up what the steps changed, the latest last."""
         for change in changes:
             before = self._changes.pop(change.path, None)
-            self._changes[change.path] = change if before is None else _sum(before, change)
-
-
-def _sum(before: FileChange, after: FileChange) -> FileChange:
-    counts = {
-        name: None if None in pair else sum(count or 0 for count in pair)
-        for name, pair in {
-            "added": (before.added, after.added),
-            "removed": (before.removed, after.removed),
-        }.items()
-    }
-    kind = "added" if before.kind == "added" and after.kind == "modified" else after.kind
-    return after.model_copy(update={"kind": kind, **counts})
+            self._changes[change.path] = change if before is None else before.then(change)
 
 
 def _most(lines: list[str], most: int) -> list[str]:

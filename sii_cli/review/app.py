@@ -41,6 +41,7 @@ from sii_cli.review.task import ReviewTask
 from sii_cli.review.words import QUESTIONS, Ending
 
 if TYPE_CHECKING:
+    from recordings.reviews.review import Coverage
     from sii_cli.review.draft import ReviewDraft
     from sii_cli.review.opened import OpenedItem
     from sii_cli.review.reviewing import Reviewing
@@ -112,9 +113,9 @@ class ReviewApp:
         return self.reviewing if self._is_seen else None
 
     @property
-    def entries(self) -> int:
-        """How many entries the recording has."""
-        return len(self.reviewing.item.outline) if self.reviewing is not None else 0
+    def coverage(self) -> Coverage | None:
+        """How much was opened, as soon as the item was read."""
+        return None if self.reviewing is None else self.reviewing.coverage
 
     def run(self) -> Ending:
         """Review until the item is sent, deferred or left.
@@ -299,14 +300,15 @@ class ReviewApp:
         if (one := self._opened) is None:
             return []
         at, draft, width = one.reviewing.at, one.reviewing.draft, min(OUTLINE, self._columns)
-        return one.outline.fragments(at, draft, self._height, width)
+        begins = one.reviewing.begins
+        return one.outline.fragments(at, draft, self._height, width, begins)
 
     def _rows(self) -> ANSI | StyleAndTextTuples:
         if (one := self._opened) is None:
             return glimpse(self.task, self._summary, self._width)
         if self._outline_is_shown and self._columns < NARROW:
-            at, draft = one.reviewing.at, one.reviewing.draft
-            return one.outline.fragments(at, draft, self._height, self._columns)
+            at, draft, begins = one.reviewing.at, one.reviewing.draft, one.reviewing.begins
+            return one.outline.fragments(at, draft, self._height, self._columns, begins)
         return ANSI("\n".join(one.pane.rows(one.reviewing, self._width, self._height)))
 
     async def _read_diff(self, one: OpenedItem) -> None:

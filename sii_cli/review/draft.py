@@ -86,16 +86,16 @@ class ReviewDraft(EventPart):
         """Return the draft after so many seconds; a long gap counts as `_LONGEST_GAP`."""
         return self.model_copy(update={"seconds": self.seconds + min(seconds, _LONGEST_GAP)})
 
-    def coverage(self, entries: int, floor: float) -> Coverage:
-        """Return how much was opened of a recording with so many entries."""
+    def coverage(self, entries: range, floor: float) -> Coverage:
+        """Return how much of these entries was opened."""
         return Coverage(
-            steps=len(self.opened),
-            of_steps=entries,
+            steps=sum(one in entries for one in self.opened),
+            of_steps=len(entries),
             folds=len(self.folds),
             floor=floor or None,
         )
 
-    def said(self, coverage: Coverage, *, blind: bool) -> Said:
+    def said(self, coverage: Coverage | None, *, blind: bool) -> Said:
         """Return what a review keeps of it."""
         return Said(
             verdict=self.verdict,

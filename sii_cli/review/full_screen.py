@@ -88,9 +88,7 @@ class ScreenReviewer:
             drafts.remove(item)
         elif ending != "sent":
             click.echo(f"Your draft on {task.folder.name} is kept: review it again.", err=True)
-        return ending, draft.said(
-            draft.coverage(app.entries, app.task.coverage_floor), blind=app.task.blind
-        )
+        return ending, draft.said(app.coverage, blind=app.task.blind)
 
     def _task(self, folder: Path, sha256: str, number: int, of: int) -> ReviewTask:
         """Return what is known of a task at once."""
@@ -124,6 +122,7 @@ class ScreenReviewer:
     def _complete(self, task: ReviewTask) -> ReviewTask:
         """Return a task with what follows from the reviews that there are."""
         from recordings.reviews.reviews import counted_reviews
+        from sii_cli.review.new_part import first_new_event
 
         counted = counted_reviews(task.folder, review_keys(task.folder))
         own = [review for review in counted if review.reviewer == self.name]
@@ -135,6 +134,7 @@ class ScreenReviewer:
             earlier=tuple(step for review in own for step in review.steps),
             shows_check=self.protocol.shows_check_to(self.name, judged),
             blind=self.protocol.blind and not sees,
+            new_from=first_new_event(task.folder, self.name),
         )
 
 
@@ -154,12 +154,9 @@ def _notes(folder: Path, reviewer: str, *, sees: bool) -> Iterator[str]:
     """Yield warnings and, to one who sees it, what others said, in a line each."""
     from recordings.conversation.outages import outages_of
     from sii_cli.options.endings import said_lines
-    from sii_cli.review.new_part import first_new_event
 
     if (why := author_warning(folder, reviewer)) is not None:
         yield why
-    if (new := first_new_event(folder, reviewer)) is not None:
-        yield f"You have judged this, or what it was forked from, up to event {new - 1}."
     if outages := outages_of(folder):
         yield outage_sentence(outages)
     if sees:

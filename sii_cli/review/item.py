@@ -25,6 +25,17 @@ class ReviewItem:
     notes: Sequence[str] = ()
     """What `task.read_notes` returned, once it was called: it may read the whole recording."""
 
+    @property
+    def begins(self) -> int:
+        """The first entry that is new to the reviewer; 0 where all is."""
+        new = self.task.new_from
+        return 0 if new is None else self.outline.with_event(new) or 0
+
+    @property
+    def new_trees(self) -> tuple[str, str] | None:
+        """The trees before and after what is new, or `None` without snapshots."""
+        return self.outline.trees_since(self.task.new_from or 0)
+
     def events(self, number: int) -> Iterator[Event]:
         """Yield the events of an entry that the reviewer may see."""
         entry = self.outline[number]

@@ -29,6 +29,7 @@ The recording
   d D             the whole diff; the diff of this step
   o Enter         open what is folded, or fold it again
   g G             the first screen; the end
+  N               the whole, where only what is new to you is shown
   l               the outline, where the window is narrow
   i               the guideline
 
@@ -105,6 +106,7 @@ _ON_ITEM: dict[str, Callable[[Reviewing], None]] = {
     "home": lambda one: one.show(-1),
     "G": lambda one: one.show(len(one.item.outline) - 1),
     "end": lambda one: one.show(len(one.item.outline) - 1),
+    "N": lambda one: one.show_whole(),
     "f": lambda one: one.flag(),
     "x": lambda one: one.exclude(),
     "m": lambda one: one.type("comment"),

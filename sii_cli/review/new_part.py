@@ -23,6 +23,11 @@ def first_new_event(folder: Path, reviewer: str) -> int | None:
     return None if until is None else until + 1
 
 
+def judged_words(new: int) -> str:
+    """Return what was judged of a recording whose first new event is this."""
+    return f"You have judged this, or what it was forked from, up to event {new - 1}"
+
+
 def _reviews_of(folder: Path) -> list[Review]:
     return counted_reviews(folder, review_keys(folder))
 

@@ -23,12 +23,18 @@ class OutlineRows:
         self._item = item
         self._labels: dict[int, tuple[OutlineEntry, str]] = {}
 
-    def fragments(self, at: int, draft: ReviewDraft, height: int, width: int) -> StyleAndTextTuples:
-        """Return so many rows, with the entry that is shown among them."""
+    def fragments(
+        self, at: int, draft: ReviewDraft, height: int, width: int, begins: int = 0
+    ) -> StyleAndTextTuples:
+        """Return so many rows, with the entry that is shown among them.
+
+        Entries before `begins` are left out.
+        """
         count = len(self._item.outline)
-        first = max(FIRST, min(at - height // 2, count - height))
+        first = max(begins + FIRST, min(at - height // 2, count - height))
         rows: StyleAndTextTuples = []
         for number in range(first, min(first + height, count)):
+            number = FIRST if number < begins else number
             style, text = self._row(number, draft)
             here = "reverse " if number == at else ""
             line = cut(text, width)

@@ -81,6 +81,8 @@ class ReviewPage:
 def first_page(item: ReviewItem, width: int, *, opened: bool) -> ReviewPage:
     """Return the first screen; `opened` shows its texts whole."""
     page, first, task = ReviewPage(width), item.first, item.task
+    if item.begins and task.new_from is not None:
+        page.head("NEW", f"from event {task.new_from}; you have judged what is before: N shows it")
     page.head("TASK")
     page.lines(first.task, _OPENED if opened else _TASK)
     if task.shows_check:
@@ -119,7 +121,7 @@ def _print_end(page: ReviewPage, first: FirstScreen) -> None:
 
 
 def _print_places(page: ReviewPage, item: ReviewItem) -> None:
-    places = item.first.places
+    places = [one for one in item.first.places if one.seq >= (item.task.new_from or 0)]
     if not places:
         return
     page.head("LOOK AT", "p goes there")

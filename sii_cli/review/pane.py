@@ -41,7 +41,7 @@ class ReviewPane:
     def rows(self, reviewing: Reviewing, width: int, height: int) -> list[str]:
         """Return the rows, as text with colours; a page is drawn again where something changed."""
         draft = reviewing.draft
-        place = (reviewing.view, reviewing.at, reviewing.seq)
+        place = (reviewing.view, reviewing.at, reviewing.seq, reviewing.shows_whole)
         notes = reviewing.item.notes
         shown = (draft.folds, draft.steps, reviewing.first_is_open, notes, len(self._diffs))
         if (place, width, shown) != self._drawn_for:
@@ -97,11 +97,13 @@ class ReviewPane:
         if isinstance(found, str):
             return text_page(found, width)
         title = "the whole diff (d goes back)" if is_whole else "diff of this step (D goes back)"
+        if is_whole and reviewing.begins:
+            title = "the diff of what is new (d goes back, N shows the whole)"
         return diff_page(found, title, width)
 
 
 def _trees(reviewing: Reviewing) -> tuple[str, str] | None:
     outline = reviewing.item.outline
     if reviewing.view == "diff":
-        return outline.trees
+        return outline.trees if reviewing.shows_whole else reviewing.item.new_trees
     return None if reviewing.at == FIRST else outline.trees_of(reviewing.at)

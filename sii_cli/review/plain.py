@@ -23,6 +23,7 @@ from sii_cli.options.recordings import warn_of_outages, warn_when_void
 from sii_cli.queue.drafts import Drafts
 from sii_cli.queue.leases import Item
 from sii_cli.review.draft import ReviewDraft
+from sii_cli.review.new_part import first_new_event, judged_words
 from sii_cli.review.queue import REVIEW, QueuedRecording, ReviewQueue
 from sii_cli.review.remarks import Questions, ReviewStopped, Skip, StepRemarks
 from sii_cli.review.rubric import ReviewQuestion
@@ -97,7 +98,12 @@ class PlainReviewer:
         steps = open_outline(folder)
         with closing(steps.index):
             walk = Walk(steps, words, questions, fold=self.fold, shows_check=shows_check)
-            reading = _Reading(walk, words, questions, len(steps), draft, dict(draft.rubric))
+            begins = 0
+            if (new := first_new_event(folder, self.name)) is not None:
+                begins = steps.with_event(new) or 0
+                click.echo(f"{judged_words(new)}; g 0 shows it.", err=True)
+            count, answers = len(steps), dict(draft.rubric)
+            reading = _Reading(walk, words, questions, count, begins, draft, answers)
 
             def keep() -> None:
                 if (said := reading.draft()).says_something:
@@ -126,7 +132,7 @@ class PlainReviewer:
         return "sent" if verdict else ending, said
 
     def _coverage(self, draft: ReviewDraft, reading: _Reading) -> Coverage:
-        found = draft.coverage(reading.steps, self.protocol.coverage_floor)
+        found = draft.coverage(range(reading.begins, reading.steps), self.protocol.coverage_floor)
         return found if self.fold else found.model_copy(update={"folds": None})
 
     def _ask(self, reading: _Reading) -> tuple[Verdict | None, str]:
@@ -134,7 +140,7 @@ class PlainReviewer:
 
         Raises `ReviewStopped`, `Skip`.
         """
-        at, asks_again = max(0, reading.before.place), True
+        at, asks_again = max(reading.begins, reading.before.place), True
         questions, answers = reading.questions, reading.answers
         while True:
             reading.walk.go(at)
@@ -162,6 +168,8 @@ class _Reading:
     questions: Questions
     steps: int
     """How many the recording has."""
+    begins: int
+    """The first one that is new to the reviewer."""
     before: ReviewDraft
     """What was said before a pause."""
     answers: dict[str, RubricAnswer]

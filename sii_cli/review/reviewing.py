@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Collection
 from typing import Literal
 
+from recordings.replay.first_screen import Place
 from recordings.reviews.approval import Verdict
 from recordings.reviews.review import FLAGS, LONGEST_TEXT, Coverage, RubricAnswer
 from recordings.reviews.rubric import AnswerUnusable
@@ -26,6 +27,8 @@ class Reviewing:
     ) -> None:
         self.item = item
         self.draft = draft
+        self.shows_whole = False
+        """Whether what the reviewer has judged before is shown too."""
         self.view: View = "entry"
         self.at = min(draft.place, len(item.outline) - 1)
         """The entry that is shown, or `FIRST`."""
@@ -53,18 +56,35 @@ class Reviewing:
     def show(self, number: int, seq: int | None = None) -> None:
         """Show an entry, or one of its events."""
         self.at = max(FIRST, min(number, len(self.item.outline) - 1))
+        if self.at < self.begins:
+            self.at, seq = FIRST, None
         self.view, self.seq = "entry", seq
         opened = self.draft.opened | ({self.at} if self.at != FIRST else frozenset())
         self._keep(place=self.at, opened=opened)
 
     def move(self, by: int) -> None:
         """Show the next entry, or the one before."""
-        self.show(self.at + by)
+        begins_new = self.at == FIRST and by > 0
+        self.show(self.begins if begins_new else self.at + by)
+
+    @property
+    def begins(self) -> int:
+        """The first entry that is shown: what was judged before is left out."""
+        return 0 if self.shows_whole else self.item.begins
+
+    def show_whole(self) -> None:
+        """Show what was judged before too, or only what is new."""
+        if not self.item.begins:
+            self.said = "all of it is new to you"
+            return
+        self.shows_whole = not self.shows_whole
+        self.said = "the whole is shown" if self.shows_whole else "only what is new is shown"
+        self.show(self.at)
 
     def round(self, *, back: bool = False) -> None:
         """Show the first entry of the next round, or of the one before."""
         found = self.item.outline.find_round(self.at, back=back)
-        if found is not None:
+        if found is not None and found >= self.begins:
             self.show(found)
         else:
             self.said = "this is the first round" if back else "this is the last round"
@@ -75,20 +95,26 @@ class Reviewing:
         found = index.find(mark, self._from(back=back), back=back)
         while found is not None and not self.item.shows(found):
             found = index.find(mark, found + (-1 if back else 1), back=back)
-        if found is None:
+        if found is None or (outline.with_event(found) or 0) < self.begins:
             self.said = f"there is no {NAMES[mark]} {'before' if back else 'after'} this"
         else:
             self.show(outline.with_event(found) or 0, found)
 
     def place(self, *, back: bool = False) -> None:
         """Go to the next place that the first screen names, or back."""
-        here, places = self._from(back=back), self.item.first.places
+        here, places = self._from(back=back), self.places
         after = [one for one in places if (one.seq <= here if back else one.seq >= here)]
         if not after:
             self.said = f"there is no place to look at {'before' if back else 'after'} this"
             return
         seq = after[-1 if back else 0].seq
         self.show(self.item.outline.with_event(seq) or 0, seq)
+
+    @property
+    def places(self) -> list[Place]:
+        """The places to look at in what is shown."""
+        events = self.item.outline[self.begins].events
+        return [one for one in self.item.first.places if one.seq >= events.start]
 
     def look_at(self, view: View) -> None:
         """Show something else instead of the entry; the same again goes back."""
@@ -107,7 +133,7 @@ class Reviewing:
     def _from(self, *, back: bool) -> int:
         """Return the event from which a jump looks."""
         if self.at == FIRST:
-            return -1 if back else 0
+            return -1 if back else self.item.outline[self.begins].events.start
         if self.seq is not None:
             return self.seq + (-1 if back else 1)
         return self.item.outline[self.at].events.start - int(back)
@@ -281,8 +307,8 @@ class Reviewing:
             required = next(one for one in missing if one.is_required)
             self.focus = self.item.task.questions.index(required)
             self.said = f"the protocol wants an answer: {required.title}"
-        elif draft.verdict is not None and self._coverage.is_below_floor and self._asks("coverage"):
-            self.said = f"{self._coverage.words}: y again sends it so"
+        elif draft.verdict is not None and self.coverage.is_below_floor and self._asks("coverage"):
+            self.said = f"{self.coverage.words}: y again sends it so"
         elif draft.verdict is not None and missing and self._asks("questions"):
             self.focus = self._next_open(0)
             self.said = f"{len(missing)} not answered: y again sends it so"
@@ -293,9 +319,10 @@ class Reviewing:
         return self.is_sent
 
     @property
-    def _coverage(self) -> Coverage:
-        task, outline = self.item.task, self.item.outline
-        return self.draft.coverage(len(outline), task.coverage_floor)
+    def coverage(self) -> Coverage:
+        """How much was opened of what is new."""
+        new = range(self.item.begins, len(self.item.outline))
+        return self.draft.coverage(new, self.item.task.coverage_floor)
 
     def _unanswered(self) -> list[ReviewQuestion]:
         return [one for one in self.item.task.questions if one.name not in self.draft.rubric]

@@ -35,5 +35,7 @@ class ReviewTask:
     shows_check: bool = True
     """Whether the check and the outcome are shown before the own verdict."""
     blind: bool = False
+    new_from: int | None = None
+    """The first event that the reviewer has not judged; `None`: all is new."""
     coverage_floor: float = 0.0
     """Share of the entries that the protocol wants opened."""

@@ -15,6 +15,7 @@ from recordings.storage.line_index import CALL, ERROR, USER, LineIndex
 from recordings.storage.log import recording_hash
 from sii_cli.review.draft import ReviewDraft
 from sii_cli.review.item import read_item
+from sii_cli.review.outline_rows import OutlineRows
 from sii_cli.review.pane import ReviewPane
 from sii_cli.review.reviewing import Reviewing
 from sii_cli.review.rubric import ReviewQuestion
@@ -64,6 +65,10 @@ def begin(folder: Path, saved: list[ReviewDraft]) -> Iterator[Open]:
             return Reviewing(item, ReviewDraft() if draft is None else draft, saved.append)
 
         yield begin
+
+
+def kinds_at(reviewing: Reviewing, number: int) -> str:
+    return reviewing.item.outline[number].kind
 
 
 def kinds(reviewing: Reviewing) -> tuple[str, int]:
@@ -179,12 +184,40 @@ def test_a_verdict_on_too_little_is_asked_for_once_more(begin: Open) -> None:
         f"1 of {entries} steps opened, below the 30% that the protocol wants: y again sends it so"
     )
     assert reviewing.send(is_checked=True)
-    assert reviewing.draft.coverage(entries, 0.3).is_below_floor
+    assert reviewing.coverage.is_below_floor
     enough = begin(questions=(), coverage_floor=0.3)
     for number in range(entries):
         enough.show(number)
     enough.arm("approve")
     assert enough.send(is_checked=True)
+
+
+def test_what_was_judged_before_is_shown_only_on_demand(begin: Open) -> None:
+    whole = begin()
+    second = next(n for n in range(1, 9) if kinds_at(whole, n) == "message")
+    new_from = whole.item.outline[second].events.start
+    reviewing = begin(new_from=new_from, questions=())
+    assert reviewing.begins == second
+    reviewing.move(1)
+    assert reviewing.at == second, "the first step is the first new one"
+    reviewing.jump(ERROR, back=True)
+    assert reviewing.said.startswith("there is no error before")
+    reviewing.move(-1)
+    assert reviewing.at == FIRST
+    reviewing.jump(CALL)
+    assert reviewing.at > second
+    assert [place.seq >= new_from for place in reviewing.places] == [True] * len(reviewing.places)
+    assert reviewing.coverage.of_steps == len(reviewing.item.outline) - second
+    rows = OutlineRows(reviewing.item).fragments(FIRST, reviewing.draft, 30, 40, reviewing.begins)
+    shown = "".join(text for _, text, *_ in rows)
+    assert "Not yet." in shown
+    assert "Fix it." not in shown
+    reviewing.show_whole()
+    reviewing.show(0)
+    assert reviewing.at == 0
+    assert reviewing.coverage.of_steps == len(reviewing.item.outline) - second
+    whole.show_whole()
+    assert whole.said == "all of it is new to you"
 
 
 def test_each_thing_that_is_missing_is_asked_for_once(begin: Open) -> None:
@@ -230,7 +263,7 @@ def test_a_rejection_wants_its_reason(begin: Open) -> None:
     assert not reviewing.send(is_checked=True)
     reviewing.typed("it never ran the tests")
     assert reviewing.send(is_checked=True)
-    said = reviewing.draft.said(reviewing.draft.coverage(7, 0.0), blind=False)
+    said = reviewing.draft.said(reviewing.draft.coverage(range(7), 0.0), blind=False)
     assert (said["verdict"], said["note"]) == ("reject", "it never ran the tests")
 
 
@@ -272,7 +305,7 @@ def test_folds_are_opened_and_counted(begin: Open, folder: Path) -> None:
     reviewing.toggle_folds(pane.foldable)
     assert reviewing.said == "nothing here is folded"
     reviewing.toggle_folds([5, 6])
-    coverage = reviewing.draft.coverage(9, 0.0)
+    coverage = reviewing.draft.coverage(range(9), 0.0)
     assert (coverage.steps, coverage.of_steps, coverage.folds) == (1, 9, 2)
     reviewing.toggle_folds([5, 6])
     assert reviewing.draft.folds == frozenset()
