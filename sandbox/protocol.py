@@ -52,7 +52,9 @@ class SandboxSpec:
     image: str = "sii-sandbox:latest"
     limits: Limits = Limits()
     allow_net: tuple[str, ...] = ()
-    """Allowed hosts; empty means no network."""
+    """Allowed hosts and names of networks; empty means no network."""
+    allow_net_private: tuple[str, ...] = ()
+    """Those of the allowed hosts that may be in a private network."""
     env: dict[str, str] = field(default_factory=dict)
     mounts: tuple[Mount, ...] = ()
     setup: tuple[str, ...] = ()

@@ -47,6 +47,7 @@ def make_spec(settings: Settings) -> SandboxSpec:
         image=settings.image,
         limits=make_limits(settings),
         allow_net=settings.allow_net,
+        allow_net_private=settings.allow_net_private if settings.allow_net else (),
         env=sandbox_env(settings),
         mounts=tuple(map(_mount, settings.mounts)),
         setup=settings.setup,

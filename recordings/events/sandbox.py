@@ -13,6 +13,7 @@ class SandboxStart(EventBase):
 
     type: ClassVar[str] = "sandbox_start"
     durable: ClassVar[bool] = True
+    later: ClassVar[frozenset[str]] = frozenset({"named_networks", "private_hosts"})
     backend: str
     sandbox_id: str
     image: str | None = None
@@ -20,6 +21,10 @@ class SandboxStart(EventBase):
     limits: dict[str, Any] = {}
     network: list[str] = []
     """Hosts that may be reached; empty without a network."""
+    named_networks: list[str] = []
+    """Networks that were allowed by name, each with the version of its list: `@pypi 2026-11-30`."""
+    private_hosts: list[str] = []
+    """Hosts that may be in a private network, as the user's own file says."""
     unlimited: list[str] = []
     """Names of the limits that this backend cannot enforce."""
     read_only: bool = False

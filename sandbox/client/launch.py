@@ -14,6 +14,7 @@ from pathlib import Path
 from sandbox.client.results import whole
 from sandbox.client.stream import RunnerStream
 from sandbox.network.folder import PROXY_FOLDER, SOCKET
+from sandbox.network.named_networks import expand_networks
 from sandbox.protocol import (
     WORKSPACE,
     Mount,
@@ -138,7 +139,7 @@ async def started(
         image=spec.image if image_digest is not None else None,
         image_digest=image_digest,
         limits=spec.limits,
-        network=spec.allow_net,
+        network=tuple(expand_networks(spec.allow_net)),
         uid=uid,
         gid=gid,
         start_seconds=time.monotonic() - begin,

@@ -23,6 +23,19 @@ _CARRIERS = tuple(
 """Networks of IPv6 whose addresses are one of IPv4 in their last 32 bits."""
 _ISATAP = (0x00005EFE, 0x02005EFE)
 """What stands before an address of IPv4 at the end of any address of IPv6 (RFC 5214, 6.1)."""
+_SHARED = ipaddress.ip_network("100.64.0.0/10")
+_METADATA = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            "0.0.0.0/8",
+            "100.100.100.200/32",  # Alibaba
+            "fd00:ec2::/32",  # Amazon
+            "fd20:ce::254/128",  # Google
+        ),
+    )
+)
+"""Networks that count as private, and are a cloud's metadata or this machine."""
 _REFUSED = tuple(
     map(
         ipaddress.ip_network,
@@ -44,6 +57,21 @@ _REFUSED = tuple(
 def may_reach(address: str) -> bool:
     """Tell whether an address is public and not one of this machine's own."""
     return is_public(address) and not is_own(address)
+
+
+def may_reach_private(address: str) -> bool:
+    """Tell whether an address is public or of a private network: none of this machine, of its
+    link, of a cloud's metadata, multicast or reserved.
+    """
+    return (is_public(address) or _is_private(address)) and not is_own(address)
+
+
+def _is_private(address: str) -> bool:
+    one = ipaddress.ip_address(address)
+    special = one.is_loopback or one.is_link_local or one.is_unspecified or one.is_multicast
+    if special or one.is_reserved or any(one in net for net in (*_REFUSED, *_METADATA)):
+        return False
+    return _unwrapped(one) == [one] and (one.is_private or one in _SHARED)
 
 
 def is_own(address: str) -> bool:

@@ -6,7 +6,7 @@ import asyncio
 import socket
 from dataclasses import dataclass
 
-from sandbox.network.hosts import AllowList, as_address
+from sandbox.network.hosts import NO_HOSTS, AllowList, as_address
 from sandbox.network.machine import NO_NETWORK, is_of_this_machine, resolves_names
 from sandbox.network.resolve import PUBLIC_WEB, ResolvePolicy
 
@@ -34,6 +34,8 @@ class AllowedHosts:
 
     hosts: AllowList
     policy: ResolvePolicy = PUBLIC_WEB
+    private: AllowList = NO_HOSTS
+    """Those that may have an address of a private network, such as a mirror of the user's own."""
 
     def check(self, host: str, port: int) -> None:
         """Raise `RequestRefused` unless the host, in canonical form, is on the list."""
@@ -76,7 +78,9 @@ class AllowedHosts:
                 raise RequestRefused(504, "timeout", words) from None
             raise RequestRefused(502, "unknown_host", f"The host {host} does not exist.") from None
         # One address that is not public is reason enough: no host mixes them by accident.
-        wrong = [address for address in found if not self.policy.may_reach(address)]
+        is_private = self.private.allows(host, port)
+        may_reach = self.policy.may_reach_private if is_private else self.policy.may_reach
+        wrong = [address for address in found if not may_reach(address)]
         if wrong or not found:
             address = ", ".join(wrong) or "no address"
             raise RequestRefused(

@@ -12,6 +12,8 @@ import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from sandbox.network.named_networks import expand_networks
+
 WEB_PORTS = frozenset({80, 443})
 """Of a pattern that names no port."""
 MAX_NAME = 253
@@ -44,9 +46,12 @@ class AllowList:
     """The hosts that may be reached."""
 
     def __init__(self, patterns: Iterable[str]) -> None:
-        """Raises `ValueError` with a sentence for the user."""
+        """`patterns` may hold names of networks, too, such as `@pypi`.
+
+        Raises `ValueError` with a sentence for the user.
+        """
         self.patterns = tuple(patterns)
-        self._parsed = [parse_pattern(pattern) for pattern in self.patterns]
+        self._parsed = [parse_pattern(one) for one in expand_networks(self.patterns)]
 
     def __str__(self) -> str:
         more = len(self.patterns) - _SHOWN
@@ -56,6 +61,9 @@ class AllowList:
     def allows(self, host: str, port: int) -> bool:
         """Tell whether a host in canonical form may be reached."""
         return any(pattern.matches(host, port) for pattern in self._parsed)
+
+
+NO_HOSTS = AllowList(())
 
 
 def parse_pattern(text: str) -> HostPattern:

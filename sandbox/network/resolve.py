@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from sandbox.network.addresses import may_reach
+from sandbox.network.addresses import may_reach, may_reach_private
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 """Host name and port → addresses. Raises `OSError`."""
@@ -30,6 +30,8 @@ class ResolvePolicy:
 
     resolve: Resolve
     may_reach: Allowed
+    may_reach_private: Allowed = may_reach_private
+    """The same for a host that the user says is in a private network."""
 
 
 async def resolve(host: str, port: int) -> list[str]:

@@ -31,7 +31,8 @@ class SandboxNetwork:
         from sandbox.network.proxy import AllowListProxy  # slow to import, not always needed
 
         try:
-            allowed = AllowedHosts(AllowList(spec.allow_net), policy)
+            private = AllowList(spec.allow_net_private)
+            allowed = AllowedHosts(AllowList(spec.allow_net), policy, private)
             return cls(log, await AllowListProxy.open(allowed, log))
         except ValueError as error:
             raise SandboxUnavailable(f"--allow-net: {error}") from None

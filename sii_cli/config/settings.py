@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         OutputBytes,
         PathValue,
         PermissionRules,
+        PrivateHosts,
         SearchName,
         Seconds,
         Secret,
@@ -78,6 +79,8 @@ SECRET: tuple[Place, ...] = ("environment", "user")
 """Never on a command line, which every user of the machine can read."""
 OWN_FILES: tuple[Place, ...] = ("environment", "user")
 """Seldom changed, and not by a project."""
+OWN_FILE: tuple[Place, ...] = ("user",)
+"""Written down, so that no single command and no variable opens it."""
 AT_START: tuple[Place, ...] = ("flag", "environment")
 """Needed to find the project's file."""
 HOME: tuple[Place, ...] = ("environment",)
@@ -119,7 +122,12 @@ class Settings:
         "sii-sandbox:latest", "Image of the sandbox: base, research, web or a Docker image.", OWN
     )
     sandbox: Backend = _setting(DEFAULT_BACKEND, "What runs the sandbox.", OWN)
-    allow_net: Hosts = _setting((), "Hosts for the sandbox to reach; without it none.", OWN)
+    allow_net: Hosts = _setting(
+        (), "Hosts for the sandbox to reach, or @pypi, @npm, …; without it none.", OWN
+    )
+    allow_net_private: PrivateHosts = _setting(
+        (), "Those of the hosts in `allow_net` that may be in a private network.", OWN_FILE
+    )
     memory: Bytes = _setting(4 << 30, 'Memory of the sandbox, such as "4g".', OWN, stricter="lower")
     cpus: Cpus = _setting(2.0, "Processors of the sandbox.", OWN, stricter="lower")
     pids: Count = _setting(512, "Processes in the sandbox.", OWN, stricter="lower")

@@ -16,6 +16,7 @@ from sandbox.backends import BACKENDS
 from sandbox.docker.variants import image_of
 from sandbox.network.addresses import is_public
 from sandbox.network.hosts import as_address, parse_pattern
+from sandbox.network.named_networks import MARK, NETWORKS, find_network
 from sii_cli.config.paths import expanded
 from sii_cli.config.permission_rules import parse_rule
 from tools.web.search_providers.registry import SEARCH_PROVIDERS
@@ -67,9 +68,17 @@ def _variables(value: Any) -> Any:
 
 
 def _host(text: str) -> str:
+    if text.startswith(MARK):
+        find_network(text)
+        return text
     pattern = parse_pattern(text)
     if as_address(pattern.name) and not is_public(pattern.name):
         raise ValueError("private, local and metadata addresses are never reached")
+    return text
+
+
+def _private_host(text: str) -> str:
+    parse_pattern(text)
     return text
 
 
@@ -142,7 +151,15 @@ Mounts = Annotated[
 Hosts = Annotated[
     tuple[Annotated[Name, AfterValidator(_host)], ...],
     BeforeValidator(_list),
-    Field(title='public hosts, such as "packages.example.org,*.example.org,example.org:8080"'),
+    Field(
+        title='public hosts, such as "packages.example.org,*.example.org,example.org:8080", or '
+        f"networks by name ({', '.join(MARK + name for name in NETWORKS)})"
+    ),
+]
+PrivateHosts = Annotated[
+    tuple[Annotated[Name, AfterValidator(_private_host)], ...],
+    BeforeValidator(_list),
+    Field(title='hosts, such as ["mirror.lab.example"]'),
 ]
 PermissionRules = Annotated[
     tuple[Annotated[Name, AfterValidator(_rule)], ...],

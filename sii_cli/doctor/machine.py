@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sandbox.backends import BACKENDS
 from sii_cli.config.settings import Settings
+from sii_cli.doctor.networks import named_networks
 from sii_cli.doctor.server import Probe
 from sii_cli.doctor.server_checks import DoctorCheck
 
@@ -28,6 +29,8 @@ async def examine(settings: Settings) -> AsyncIterator[DoctorCheck]:
     yield terminal()
     yield disk(settings.home)
     for found in await asyncio.to_thread(backend, settings):
+        yield found
+    async for found in named_networks(settings):
         yield found
     deadline = asyncio.get_running_loop().time() + LONGEST
     async for found in _servers(settings, deadline):

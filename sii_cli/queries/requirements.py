@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from sandbox.docker.variants import VARIANTS
 from sandbox.network.hosts import WEB_PORTS, AllowList, parse_pattern
+from sandbox.network.named_networks import expand_networks
 from sii_cli.config.settings import Settings
 from sii_cli.queries.queries import GitWorkspace, Query
 from sii_cli.queries.workspaces.repositories import is_remote
@@ -78,12 +79,19 @@ def canonical_host(text: str) -> str:
 def _reaches(own: Settings, text: str) -> bool:
     """Tell whether the user's own list opens all that a host of a file stands for."""
     try:
-        pattern, mine = parse_pattern(text), AllowList(own.allow_net)
-        if pattern.subdomains:
-            return canonical_host(text) in {canonical_host(one) for one in own.allow_net}
-        return all(mine.allows(pattern.name, port) for port in pattern.ports)
+        hosts, mine = (
+            set(map(canonical_host, expand_networks(own.allow_net))),
+            AllowList(own.allow_net),
+        )
+        patterns = [(one, parse_pattern(one)) for one in expand_networks((text,))]
     except ValueError:
         return False
+    return all(
+        canonical_host(one) in hosts
+        if pattern.subdomains
+        else all(mine.allows(pattern.name, port) for port in pattern.ports)
+        for one, pattern in patterns
+    )
 
 
 def _some(ids: list[str]) -> str:

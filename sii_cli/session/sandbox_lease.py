@@ -10,6 +10,7 @@ from typing import Literal
 
 from recordings.errors import RecordingError
 from recordings.events import EventData, NetworkRequest, SandboxEnd, SandboxStart
+from sandbox.network.named_networks import versions_of
 from sandbox.protocol import (
     NetworkUse,
     Sandbox,
@@ -160,6 +161,8 @@ def _start_of(info: SandboxInfo, spec: SandboxSpec) -> SandboxStart:
         image_digest=info.image_digest,
         limits=asdict(info.limits),
         network=list(info.network),
+        named_networks=versions_of(spec.allow_net),
+        private_hosts=list(spec.allow_net_private),
         unlimited=list(info.unlimited),
         read_only=spec.read_only,
         mounts={mount.target: str(mount.source) for mount in spec.mounts},
