@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import stat
@@ -26,6 +27,19 @@ def is_damage(error: sqlite3.Error) -> bool:
     if code & 0xFF == sqlite3.SQLITE_IOERR:
         return code in _UNREADABLE
     return code & 0xFF not in _SOUND
+
+
+def is_held(error: Exception) -> bool:
+    """Return whether an error means that another process uses the database."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)
+    return bool(code & 0xFF == sqlite3.SQLITE_BUSY)
+
+
+def is_full(error: Exception) -> bool:
+    """Return whether a disk is full; in shared memory SQLite reports that as an I/O error."""
+    if isinstance(error, sqlite3.OperationalError):
+        return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def delete_database(path: Path) -> None:

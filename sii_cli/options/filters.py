@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import tempfile
@@ -135,6 +134,7 @@ def _open_index(collection: Collection) -> Iterator[RecordingIndex]:
     import sqlite3
 
     from recordings.index.index import INDEX
+    from recordings.storage.sqlite_files import is_full, is_held
 
     root = collection.own.root
     try:
@@ -142,9 +142,9 @@ def _open_index(collection: Collection) -> Iterator[RecordingIndex]:
             yield _own_index(collection, stack) or _copied_index(collection, stack)
     except (sqlite3.Error, OSError) as error:
         remedy = f"see that {root} can be read, and delete {INDEX} there"
-        if _is_full(error):
+        if is_full(error):
             remedy = f"free some space in {root} or {tempfile.gettempdir()}"
-        elif _is_held(error):
+        elif is_held(error):
             remedy = f"another process holds {root / INDEX}: wait for it, or end it"
         raise SiiError(
             f"The index of the recordings cannot be used ({error}): {remedy}."
@@ -157,6 +157,7 @@ def _own_index(collection: Collection, stack: ExitStack) -> RecordingIndex | Non
 
     from recordings.index.index import INDEX
     from recordings.storage.opening import UnexpectedFile
+    from recordings.storage.sqlite_files import is_full
 
     root = collection.own.root
     if not (_may_write(root) and _may_write(root / INDEX)):
@@ -168,7 +169,7 @@ def _own_index(collection: Collection, stack: ExitStack) -> RecordingIndex | Non
         warn(f"{error}: a temporary index is used; remove it to keep an index.")
         return None
     except sqlite3.OperationalError as error:
-        if not _is_full(error):
+        if not is_full(error):
             raise
         return None
     return index
@@ -219,22 +220,6 @@ def _index_keys(root: Path) -> ReviewKeys:
     with suppress(RecordingFailed):
         home_key(key_home_of(root))
     return review_keys(root)
-
-
-def _is_held(error: Exception) -> bool:
-    import sqlite3
-
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)
-    return bool(code & 0xFF == sqlite3.SQLITE_BUSY)
-
-
-def _is_full(error: Exception) -> bool:
-    """Tell whether a disk is full; in shared memory SQLite reports that as an I/O error."""
-    import sqlite3
-
-    if isinstance(error, sqlite3.OperationalError):
-        return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def _may_write(path: Path) -> bool:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -15,6 +17,8 @@ from recordings.storage.sqlite_files import (
     delete_database,
     delete_planted_journal,
     is_damage,
+    is_full,
+    is_held,
     refuse_other_files,
 )
 from sii_cli.errors import SiiError
@@ -53,20 +57,18 @@ class Item(NamedTuple):
 
 
 class Leases:
-    """The leases of a home; a context manager. Any number of processes may use them."""
+    """The leases of a home; a context manager. Any number of processes may use them.
+
+    Every method but `close` raises `SiiError` when the file cannot be used.
+    """
 
     def __init__(self, home: Path) -> None:
-        """Open the file, made if need be. Raises `SiiError` when it cannot be used."""
+        """Open the file, made if need be."""
         self._path = home / LEASES
-        try:
+        with self._explained():
             refuse_other_files(self._path)
             delete_planted_journal(self._path)
             self._db = self._open_or_make()
-        except (sqlite3.Error, OSError) as error:
-            raise SiiError(
-                f"The leases in {self._path} cannot be used ({error}): see that the folder can be "
-                "written, and delete the file."
-            ) from error
 
     def __enter__(self) -> Self:
         return self
@@ -85,7 +87,8 @@ class Leases:
         processes are given the same place.
         """
         said = {**_times(), **item._asdict(), "holder": holder, "places": places}
-        return self._db.execute(_TAKE, said).rowcount == 1
+        with self._explained():
+            return self._db.execute(_TAKE, said).rowcount == 1
 
     def heartbeat(self, item: Item, holder: str) -> bool:
         """Renew a lease; return whether it was held.
@@ -93,39 +96,55 @@ class Leases:
         Verdicts do not matter: who has judged an item still holds it until it is released.
         """
         said = {**_times(), **item._asdict(), "holder": holder}
-        return self._db.execute(_RENEW, said).rowcount == 1
+        with self._explained():
+            return self._db.execute(_RENEW, said).rowcount == 1
 
     def release(self, item: Item, holder: str) -> None:
         """Give a lease back, if it is held."""
-        where = "kind = ? AND id = ? AND holder = ?"
-        self._db.execute(f"DELETE FROM leases WHERE {where}", (*item, holder))
+        with self._explained():
+            self._release(item, holder)
 
     def held(self, kind: str) -> dict[str, tuple[str, ...]]:
         """Return who holds the items of a kind now, by id."""
-        rows = self._db.execute(
-            f"SELECT id, holder FROM leases WHERE kind = :kind AND {_IN_FORCE} ORDER BY holder",
-            {**_times(), "kind": kind},
-        )
+        query = f"SELECT id, holder FROM leases WHERE kind = :kind AND {_IN_FORCE} ORDER BY holder"
         found: dict[str, tuple[str, ...]] = {}
-        for name, holder in rows:
-            found[name] = (*found.get(name, ()), holder)
+        with self._explained():
+            for name, holder in self._db.execute(query, {**_times(), "kind": kind}):
+                found[name] = (*found.get(name, ()), holder)
         return found
 
     def skip(self, item: Item, holder: str) -> None:
         """Put an item at the end of the holder's queue, and give the lease back."""
-        self._db.execute("BEGIN IMMEDIATE")
-        self.release(item, holder)
-        self._db.execute(
-            "INSERT OR REPLACE INTO skips VALUES (?, ?, ?, ?)", (*item, holder, time.time())
-        )
-        self._db.execute("COMMIT")
+        said = (*item, holder, time.time())
+        with self._explained(), self._db:  # which commits, or rolls back
+            self._db.execute("BEGIN IMMEDIATE")
+            self._release(item, holder)
+            self._db.execute("INSERT OR REPLACE INTO skips VALUES (?, ?, ?, ?)", said)
 
     def skipped(self, kind: str, holder: str) -> dict[str, float]:
         """Return when the holder skipped items of a kind last, by id."""
-        rows = self._db.execute(
-            "SELECT id, time FROM skips WHERE kind = ? AND holder = ?", (kind, holder)
-        )
-        return dict(rows.fetchall())
+        query = "SELECT id, time FROM skips WHERE kind = ? AND holder = ?"
+        with self._explained():
+            return dict(self._db.execute(query, (kind, holder)).fetchall())
+
+    def _release(self, item: Item, holder: str) -> None:
+        where = "kind = ? AND id = ? AND holder = ?"
+        self._db.execute(f"DELETE FROM leases WHERE {where}", (*item, holder))
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Raise what SQLite or the disk reports as `SiiError`, with the remedy."""
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            remedy = "see that the folder can be written, and delete the file"
+            if is_full(error):
+                remedy = f"free some space in {self._path.parent}"
+            elif is_held(error):
+                remedy = "another process holds the file: wait for it, or end it"
+            raise SiiError(
+                f"The leases in {self._path} cannot be used ({error}): {remedy}."
+            ) from error
 
     def _open_or_make(self) -> sqlite3.Connection:
         try:
@@ -137,7 +156,12 @@ class Leases:
             return self._open()
 
     def _open(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None)
+        db = sqlite3.connect(
+            self._path,
+            timeout=_PATIENCE,
+            isolation_level=None,
+            check_same_thread=False,  # a screen renews its lease in a thread
+        )
         try:
             self._path.chmod(0o600)
             db.execute("PRAGMA journal_mode = WAL")

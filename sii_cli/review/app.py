@@ -179,7 +179,7 @@ class ReviewApp:
         try:
             while True:
                 await asyncio.sleep(_HEARTBEAT)
-                self._stay()
+                await asyncio.to_thread(self._stay)  # another process may hold the leases
         except (SiiError, RecordingError) as error:
             self._fault = error
             self.leave()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from multiprocessing.synchronize import Barrier
@@ -14,6 +15,7 @@ import pytest
 from sii_cli.errors import SiiError
 from sii_cli.queue import leases as module
 from sii_cli.queue.leases import LEASE, LEASES, Item, Leases
+from tests.fakes.small_disk import SmallDisk, small_disk  # noqa: F401
 
 ONE = Item("review", "20261123-204950-a3f9c2")
 
@@ -150,3 +152,57 @@ def take_all(task: tuple[Path, int]) -> list[int]:
     random.Random(person).shuffle(items)
     with Leases(home) as leases:
         return [one for one in items if leases.take(Item("review", str(one)), str(person))]
+
+
+USES: list[Callable[[Leases], object]] = [
+    lambda leases: leases.take(ONE, "ann"),
+    lambda leases: leases.heartbeat(ONE, "ann"),
+    lambda leases: leases.release(ONE, "ann"),
+    lambda leases: leases.skip(ONE, "ann"),
+    lambda leases: leases.held("review"),
+    lambda leases: leases.skipped("review", "ann"),
+]
+
+
+@pytest.mark.hostile
+@pytest.mark.parametrize("use", USES)
+def test_a_file_that_is_damaged_while_it_is_open_is_one_sentence(
+    tmp_path: Path, use: Callable[[Leases], object]
+) -> None:
+    with Leases(tmp_path) as leases:
+        other = sqlite3.connect(tmp_path / LEASES)
+        other.execute("DROP TABLE leases")
+        other.execute("DROP TABLE skips")
+        other.commit()
+        other.close()
+        with pytest.raises(SiiError, match="cannot be used"):
+            use(leases)
+
+
+@pytest.mark.hostile
+def test_a_file_that_another_process_holds_is_one_sentence_and_can_be_used_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_PATIENCE", 0.1)
+    with Leases(tmp_path) as leases:
+        other = sqlite3.connect(tmp_path / LEASES, isolation_level=None)
+        other.execute("BEGIN EXCLUSIVE")
+        for use in USES[:4]:
+            with pytest.raises(SiiError, match="another process holds the file"):
+                use(leases)
+        other.execute("COMMIT")
+        leases.skip(ONE, "ann")
+        assert list(leases.skipped("review", "ann")) == [ONE.id]
+
+
+@pytest.mark.hostile
+def test_a_full_disk_is_one_sentence_and_the_leases_can_be_used_afterwards(
+    small_disk: SmallDisk,  # noqa: F811
+) -> None:
+    with Leases(small_disk.root) as leases:
+        small_disk.fill()
+        with pytest.raises(SiiError, match="free some space"):
+            for number in range(500):
+                leases.skip(Item("review", str(number)), "ann")
+        (small_disk.root / "filler").unlink()
+        assert leases.take(ONE, "ann")
