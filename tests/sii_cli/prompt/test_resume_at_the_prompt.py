@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from recordings.conversation.last_round import last_round
-from recordings.events import ModelResponse, RoundEnd, UserMessage
+import orjson
+import pytest
+
+from recordings.conversation.last_round import MOST_EVENTS, last_round
+from recordings.events import ModelRequest, ModelResponse, RoundEnd, UserMessage
+from tests.fakes.bomb_server import PeakMemory
 from tests.sii_cli.shell import Shell
 
 
@@ -51,3 +55,33 @@ def test_a_recording_without_a_message_has_no_last_round(shell: Shell, tmp_path:
     log = folder / "events.jsonl"
     log.write_bytes(log.read_bytes().split(b"\n")[0] + b"\n")
     assert len(last_round(folder).events) == 1
+
+
+def endless_round(folder: Path, steps: int, text: str) -> None:
+    """Let the last round of a recording have so many steps more, each with such an answer."""
+    log = folder / "events.jsonl"
+    lines = log.read_bytes().splitlines()
+    kinds = ("model_request", "model_response")
+    step = [line for line in lines if any(b'"type":"%s"' % kind.encode() in line for kind in kinds)]
+    response = orjson.loads(step[-1])
+    response["data"]["content"] = text
+    with log.open("ab") as file:
+        for _ in range(steps):
+            file.write(step[0] + b"\n" + orjson.dumps(response) + b"\n")
+
+
+@pytest.mark.hostile
+@pytest.mark.parametrize(("steps", "text"), [(5_000, "word"), (40, "word " * 400_000)])
+def test_a_round_without_an_end_is_read_in_little_memory(
+    shell: Shell, steps: int, text: str
+) -> None:
+    folder = shell.recorded()
+    endless_round(folder, steps, text)
+    with PeakMemory() as peak:
+        found = last_round(folder)
+    assert peak.mb < 40
+    assert found.steps > steps
+    assert 0 < len(found.events) <= MOST_EVENTS
+    assert isinstance(found.events[-1].data, ModelResponse)
+    if len(found.events) > 1:
+        assert isinstance(found.events[0].data, ModelRequest)
