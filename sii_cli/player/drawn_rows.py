@@ -6,6 +6,7 @@ from recordings.events import Event, Observation, ToolCall
 from recordings.replay.timeline import shown
 from recordings.storage.line_index import STEP, LineIndex
 from sii_cli.agent.event_channel import Item
+from sii_cli.render.bounded import bounded
 from sii_cli.render.call_order import CallOrder
 from sii_cli.render.renderer import EventRenderer
 from sii_cli.render.row_screen import RowScreen
@@ -52,7 +53,7 @@ class DrawnRows:
         opened = item.seq in self._opened
         first = self.screen.dropped + len(self.screen.rows)
         self._renderer.fold = not opened
-        self._renderer.feed(item)
+        self._renderer.feed(bounded(item) if opened else item)
         self._renderer.fold = True
         new = self.screen.rows[first - self.screen.dropped :]
         if opened or any(FOLDED in row for row in new):

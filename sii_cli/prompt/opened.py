@@ -14,6 +14,7 @@ from prompt_toolkit.layout import FormattedTextControl, HSplit, Layout, Window
 from recordings.replay.timeline import shown
 from recordings.storage.line_index import STEP, LineIndex
 from sii_cli.prompt.terminal import make_input, make_output
+from sii_cli.render.bounded import bounded
 from sii_cli.render.renderer import EventRenderer
 from sii_cli.render.row_screen import MAX_ROWS, RowScreen
 
@@ -24,14 +25,14 @@ KEYS = " q or Ctrl-O closes · ↑ ↓ PgUp PgDn Home End"
 
 
 def draw_opened(folder: Path, width: int) -> list[str]:
-    """Return the rows of the recording's end, whole. Raises `RecordingError`."""
+    """Return the rows of the recording's end, with nothing folded. Raises `RecordingError`."""
     with closing(LineIndex(folder)) as index:
         while not index.complete:
             index.extend()
         screen = RowScreen(width)
         renderer = EventRenderer(screen, fold=False)
         for event in index.events(_begin(index), len(index)):
-            for _, item in shown(event):
+            for _, item in shown(bounded(event)):
                 renderer.feed(item)
         renderer.finish()
         return screen.rows[-MAX_ROWS:]

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from rich.console import RenderableType
 from rich.text import Text
 
-from recordings.events import Compaction, Event, Observation, SummaryResponse, ToolCall
+from recordings.events import Compaction, Observation, SummaryResponse, ToolCall
 from recordings.outcomes import outcome_line, style_of
 from recordings.replay.first_screen import PLACES, FirstScreen, is_test
 from recordings.reviews.review import StepReview
 from sandbox.snapshots import FileDiff, quoted
 from sii_cli.player.drawn_rows import FOLDED
+from sii_cli.render.bounded import MOST_LINES, bounded, head
 from sii_cli.render.changes import change_words
 from sii_cli.render.formatted import render_markdown
 from sii_cli.render.observations import DIFF_STYLES
@@ -25,10 +25,6 @@ from sii_cli.text.sanitise import one_line, sanitise
 
 _TASK, _ANSWER, _FILES, _PLACES = 10, 30, 12, 8
 """Lines that are shown before the first screen is opened."""
-_OPENED = 2000
-"""Lines of a text, and files, that are shown at most."""
-_LONGEST = 100_000
-"""Characters of one text that are drawn: a recording from elsewhere may have any number."""
 _MOST_ROWS = 3000
 """Rows of an entry after which no more of its events are drawn."""
 _LINE = 400
@@ -59,10 +55,10 @@ class ReviewPage:
 
     def lines(self, text: str, most: int, style: str = "", indent: str = "  ") -> None:
         """Append the lines of a text, of a longer one the first."""
-        lines = _head(text.strip("\n")).split("\n")
+        lines = head(text.strip("\n")).split("\n")
         for line in lines[:most]:
             self.print(Text(indent + sanitise(line), style))
-        self.more(len(lines) - most, opens=most < _OPENED)
+        self.more(len(lines) - most, opens=most < MOST_LINES)
 
     def more(self, count: int, *, opens: bool = True) -> None:
         """Say how many lines were left out, if any."""
@@ -84,13 +80,13 @@ def first_page(item: ReviewItem, width: int, *, opened: bool) -> ReviewPage:
     if item.begins and task.new_from is not None:
         page.head("NEW", f"from event {task.new_from}; you have judged what is before: N shows it")
     page.head("TASK")
-    page.lines(first.task, _OPENED if opened else _TASK)
+    page.lines(first.task, MOST_LINES if opened else _TASK)
     if task.shows_check:
         _print_end(page, first)
     _print_places(page, item)
     if first.files:
         page.head("FILES", "d shows the whole diff")
-        for file in first.files[: _OPENED if opened else _FILES]:
+        for file in first.files[: MOST_LINES if opened else _FILES]:
             known = is_test(file.change.path)
             steps = ", ".join(str(item.outline[one].step) for one in file.entries[:5])
             words = f"  {change_words(file.change)}  step {steps}"
@@ -100,7 +96,7 @@ def first_page(item: ReviewItem, width: int, *, opened: bool) -> ReviewPage:
     _print_answer(page, first.answer, opened=opened)
     if first.rubric:
         page.head("RUBRIC")
-        page.lines(first.rubric, _OPENED)
+        page.lines(first.rubric, MOST_LINES)
     if item.notes:
         page.head("NOTES")
         for line in item.notes:
@@ -135,9 +131,9 @@ def _print_places(page: ReviewPage, item: ReviewItem) -> None:
 
 
 def _print_answer(page: ReviewPage, answer: str, *, opened: bool) -> None:
-    lines = _head(answer.strip("\n")).split("\n")
+    lines = head(answer.strip("\n")).split("\n")
     if answer.strip():
-        shown = lines[: _OPENED if opened else _ANSWER]
+        shown = lines[: MOST_LINES if opened else _ANSWER]
         page.print(render_markdown(sanitise("\n".join(shown))))
         page.more(len(lines) - len(shown), opens=not opened)
 
@@ -155,7 +151,7 @@ def entry_page(item: ReviewItem, number: int, draft: ReviewDraft, width: int) ->
             page.print(Text("… the rest of it is too long: `sii show` prints it.", "yellow"))
             break
         renderer.fold = event.seq not in draft.folds
-        renderer.feed(_bounded(event))
+        renderer.feed(bounded(event))
         renderer.fold = True
         is_call = isinstance(event.data, Observation | ToolCall)
         if is_call and (event.seq in draft.folds or _is_folded(page.rows[first:])):
@@ -169,31 +165,13 @@ def entry_page(item: ReviewItem, number: int, draft: ReviewDraft, width: int) ->
     return page
 
 
-def _bounded(event: Event) -> Event:
-    """Return an event with the beginning of its long texts."""
-    texts = {
-        name: _head(value) for name, value in event.data.__dict__.items() if isinstance(value, str)
-    }
-    if all(value is event.data.__dict__[name] for name, value in texts.items()):
-        return event
-    return replace(event, data=event.data.model_copy(update=texts))
-
-
-def _head(text: str) -> str:
-    """Return the beginning of a text that is too long to be drawn, which says so."""
-    end = min(len(text), _LONGEST)
-    if text.count("\n", 0, end) > _OPENED:
-        end = sum(len(line) + 1 for line in text[:end].split("\n", _OPENED)[:_OPENED])
-    return text if end == len(text) else f"{text[:end]}\n… (`sii show` prints the rest)"
-
-
 def _print_summary(page: ReviewPage, item: ReviewItem, about: int) -> None:
     """Print the summary that a compaction is made from, which is a few events before it."""
     for seq in range(about - 1, max(-1, about - _SUMMARY_BEFORE), -1):
         data = item.outline.index.event(seq).data
         if isinstance(data, SummaryResponse):
             page.head("SUMMARY", "what the model reads from here instead of what was before")
-            page.print(render_markdown(sanitise(_head(data.summary or data.content or ""))))
+            page.print(render_markdown(sanitise(head(data.summary or data.content or ""))))
             return
 
 

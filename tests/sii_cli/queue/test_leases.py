@@ -195,6 +195,11 @@ def test_a_file_that_another_process_holds_is_one_sentence_and_can_be_used_later
         assert list(leases.skipped("review", "ann")) == [ONE.id]
 
 
+def skip_many(leases: Leases) -> None:
+    for number in range(500):
+        leases.skip(Item("review", str(number)), "ann")
+
+
 @pytest.mark.hostile
 def test_a_full_disk_is_one_sentence_and_the_leases_can_be_used_afterwards(
     small_disk: SmallDisk,  # noqa: F811
@@ -202,7 +207,6 @@ def test_a_full_disk_is_one_sentence_and_the_leases_can_be_used_afterwards(
     with Leases(small_disk.root) as leases:
         small_disk.fill()
         with pytest.raises(SiiError, match="free some space"):
-            for number in range(500):
-                leases.skip(Item("review", str(number)), "ann")
+            skip_many(leases)
         (small_disk.root / "filler").unlink()
         assert leases.take(ONE, "ann")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from recordings.events import EventData, HarnessMessage, UserMessage
+from recordings.events import EventData, HarnessMessage, Permission, ToolCall, UserMessage
 from recordings.recorder import Recorder
 from sii_cli.render.row_screen import MAX_ROWS
 from sii_cli.review.draft import ReviewDraft
@@ -17,6 +17,7 @@ from sii_cli.review.item import ReviewItem, read_item
 from sii_cli.review.pages import entry_page, first_page
 from sii_cli.review.steps import open_outline
 from sii_cli.review.task import ReviewTask
+from tests.fakes.bomb_server import PeakMemory
 from tests.recordings.recording_sessions import session_start
 
 pytestmark = pytest.mark.hostile
@@ -62,3 +63,33 @@ def test_an_entry_without_an_end_is_shown_in_part(read: Read) -> None:
     assert len(page.rows) < MAX_ROWS
     assert "the rest of it is too long" in page.rows[-1]
     assert any("Go." in row for row in page.rows)
+
+
+@pytest.mark.parametrize("text", ["a b\n" * 2_000_000, "\n" * 4_000_000], ids=["lines", "empty"])
+@pytest.mark.parametrize("name", ["bash", "python"])
+def test_the_arguments_of_a_call_that_is_opened_are_shown_in_part(
+    read: Read, name: str, text: str
+) -> None:
+    by = Permission(by="mode", mode="auto")
+    parsed = {"command": f"First.\n{text}", "code": f"First.\n{text}"}
+    call = ToolCall(
+        step=1, call_id="c", index=0, name=name, arguments="{}", parsed=parsed, approval=by
+    )
+    item = read(UserMessage(round=1, text="Go."), call)
+    draft = ReviewDraft(folds=frozenset(range(10)))
+    begun = time.thread_time()
+    with PeakMemory() as peak:
+        page = entry_page(item, 0, draft, 80)
+    assert time.thread_time() - begun < 5
+    assert peak.mb < 200
+    assert any("First." in row for row in page.rows)
+    assert len(page.rows) < MAX_ROWS
+
+
+def test_marks_without_a_width_are_shown_in_part(read: Read) -> None:
+    """prompt_toolkit draws a character with a million accents in quadratic time."""
+    text = "e" + "\u0301" * 1_000_000 + "f"
+    item = read(UserMessage(round=1, text=text))
+    for page in (entry_page(item, 0, ReviewDraft(), 80), first_page(item, 80, opened=False)):
+        assert max(map(len, page.rows)) < 1_000
+        assert any("e\u0301" in row for row in page.rows)
