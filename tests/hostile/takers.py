@@ -386,6 +386,42 @@ def _papers(text: str) -> None:
                 make().read(body)
 
 
+def _scrolled(text: str) -> None:
+    """What is opened on a screen that is scrolled, and drawn there by prompt_toolkit."""
+    from prompt_toolkit.data_structures import Point
+    from prompt_toolkit.formatted_text import ANSI
+    from prompt_toolkit.layout import FormattedTextControl, Window
+    from prompt_toolkit.layout.mouse_handlers import MouseHandlers
+    from prompt_toolkit.layout.screen import Screen, WritePosition
+
+    from recordings.events import Event, Observation, Permission, ToolCall, UserMessage
+    from sii_cli.render.bounded import bounded, head
+    from sii_cli.render.renderer import EventRenderer
+    from sii_cli.render.row_screen import RowScreen
+
+    head(text)
+    rows = RowScreen(80)
+    renderer = EventRenderer(rows, fold=False)
+    call = ToolCall(
+        step=1,
+        call_id="a",
+        index=0,
+        name="bash",
+        arguments="{}",
+        parsed={"command": text},
+        approval=Permission(by="mode", mode="auto"),
+    )
+    observation = Observation(step=1, call_id="a", name="bash", text=text, seconds=0.0)
+    for data in (UserMessage(round=1, text=text), call, observation):
+        renderer.feed(bounded(Event("s", 0, 0.0, 0.0, "tool", data)))
+    renderer.finish()
+    window = Window(FormattedTextControl(ANSI("\n".join(rows.rows[:30]))))
+    drawn = Screen(initial_height=30)
+    drawn.set_cursor_position(window, Point(0, 0))
+    place = WritePosition(0, 0, 80, 30)
+    window.write_to_screen(drawn, MouseHandlers(), place, "", False, None)
+
+
 def _names(text: str) -> None:
     from sandbox.network.client_hello import Incomplete, server_name
     from sandbox.network.hosts import as_address, canonical, parse_pattern, split_port
@@ -655,6 +691,7 @@ TAKERS: dict[str, Take] = {
     "sii_cli.render.wrap:LineStream.feed": _wrap,
     "sii_cli.render.wrap:GrowingRows.of": _wrap,
     "sii_cli.prompt.view:fit": _wrap,
+    "sii_cli.render.bounded:head": _scrolled,
     "sii_cli.render.growing:FoldedThought.feed": _markdown_stream,
     "sii_cli.render.growing:GrowingOutput.feed": _markdown_stream,
     "sii_cli.render.growing:Prose.feed": _markdown_stream,
