@@ -44,6 +44,7 @@ from sii_cli.prompt.slash import NotDone
 from sii_cli.prompt.status import StyledText, status_bar, status_rows
 from sii_cli.prompt.view import View
 from sii_cli.render.activity import FRAME, Activity
+from sii_cli.render.bounded import bounded
 from sii_cli.render.renderer import EventRenderer
 from sii_cli.session.attachments import attached_files
 from sii_cli.session.permissions import make_permissions
@@ -61,6 +62,8 @@ LONGEST_COPY = 50_000
 """Characters: terminals ignore a longer clipboard."""
 LONG_ROUND = 10.0
 """Seconds of a round whose end rings."""
+MUCH = 2_000
+"""Characters of an interrupted round whose absence is said."""
 LOST = " Your message was not answered: Up recalls it."
 
 
@@ -77,6 +80,10 @@ class PromptSession:
         view.panel = self._panel_rows
         self._session: Session | None = None
         self._round: asyncio.Task[None] | None = None
+        self._is_interrupted = False
+        """Whether the round that runs was interrupted."""
+        self._left_out = 0
+        """Characters of it that were streamed and not drawn."""
         self._readiness = Readiness(self._warn, self._show_status, self._served)
         self.back = GoingBack(self)
         self.sign_off = SigningOff(self)
@@ -175,8 +182,9 @@ class PromptSession:
         name = folder.name
         self._say(f"Resumed {name}; `sii show {name}{home_words()}` shows all of it.")
         for event in last.events:
-            self._renderer.feed(event)
+            self._renderer.feed(bounded(event))
             self.panel.feed(event)
+            await asyncio.sleep(0)  # so that keys are read meanwhile
         self._renderer.finish()
         self._activity.resume(last)
         self.sign_off.said_up_to(last.steps)
@@ -214,6 +222,7 @@ class PromptSession:
 
     async def _run_round(self, work: Coroutine[Any, Any, None], what: str = WAITING) -> None:
         self._activity.begin(what)
+        self._is_interrupted, self._left_out = False, 0
         self._round = asyncio.create_task(work)
         spinner = asyncio.create_task(self._spin())
         try:
@@ -229,6 +238,9 @@ class PromptSession:
             running, self._round = self._round, None
             self._activity.end()
             self._renderer.finish()
+            if self._left_out > MUCH and self.recorded is not None:
+                printing = f"`sii show {self.recorded}{home_words()}`"
+                self._say(f"Not all of it is drawn; {printing} prints the rest.")
             self._view.running = ""
             self._show_status()
         with suppress(asyncio.CancelledError):
@@ -297,6 +309,7 @@ class PromptSession:
         """Interrupt the running round; what was done is kept."""
         if self._round is None or self._session is None:
             return
+        self._is_interrupted = True
         self._activity.begin("interrupting")
         self._show_running()
         self._view.refresh()
@@ -356,7 +369,7 @@ class PromptSession:
             async with aclosing(happening) as items:
                 async for item in items:
                     if not _is_said(item):
-                        self._renderer.feed(item)
+                        self._draw_item(item)
                     self._tell_break(item)
                     self._activity.feed(item)
                     if is_other_model(item):
@@ -373,6 +386,17 @@ class PromptSession:
             if known is None:
                 raise
             self._say(f"{known}{lost}", style="red")
+
+    def _draw_item(self, item: Item) -> None:
+        """Draw an item; what was streamed is left out once the round was interrupted, because a
+        server may send in a moment what takes a minute to draw.
+        """
+        if not self._is_interrupted:
+            self._renderer.feed(item)
+        elif isinstance(item, Event):
+            self._renderer.feed(bounded(item))
+        else:
+            self._left_out += len(item.text)
 
     def _tell_break(self, item: Item) -> None:
         """Tell once that the template drops the reasoning of a round that is steered."""

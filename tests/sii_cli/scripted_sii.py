@@ -71,6 +71,7 @@ SCRIPTS: dict[str, list[Script]] = {
     "steps": [bash("sleep 2"), bash("sleep 1"), answer("All done."), answer("After.")],
     "slow-tool": [bash("echo begun; sleep 30"), answer("After.")],
     "freeze-at-replay": [bash("echo good"), bash("echo freeze"), answer("Done.")],
+    "flood": [answer("word\n" * 400_000), answer("After.")],
     "long": [answer("word " * 200_000)],
     "summed-up": [answer("A summary."), answer("Hello again.")],
     "paced": [words("one two three four five", pause=0.2)],
