@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any, Literal
 
 from pydantic import Field
 
 from sandbox.protocol import WORKSPACE, FileData, FileError, SandboxProvider
 from tools.base import ToolError
+from tools.documents import DocumentText, Kind, read_document
 
 READ_LIMIT = 64 << 20
 """Bytes; larger files are left to shell commands."""
+HEAD = 64 << 10
+"""Bytes of a document's beginning that are looked at; a table of fewer is shown as its lines."""
 COMPARED_LIMIT = 256 << 10
 """Bytes of a file that is about to be overwritten that are read to compare it."""
 
@@ -42,6 +46,25 @@ class SessionFiles:
                 "Use bash instead: rg, head, tail, or sed -n '1000,1100p'.",
             )
         return file
+
+    async def head(self, path: str) -> FileData:
+        """Return the beginning of a file; its hash only when that is all of it."""
+        sandbox = await self._sandbox()
+        return await sandbox.read_file(path, limit=HEAD)
+
+    async def document(self, path: str, kind: Kind, **part: Any) -> DocumentText:
+        """Return the text of a document (`read_document`). Raises `ToolError`."""
+        return await read_document(await self._sandbox(), path, kind, **part)
+
+    async def fetched_document(self, data: bytes, kind: Kind, pages: str) -> DocumentText:
+        """Return the text of a document that is not in the workspace. Raises `ToolError`."""
+        sandbox = await self._sandbox()
+        path = f"/tmp/.sii-{secrets.token_hex(8)}.{kind}"
+        try:
+            await sandbox.write_file(path, data)
+            return await read_document(sandbox, path, kind, pages=pages)
+        finally:
+            await sandbox.run(["rm", "-f", path])
 
     async def read_if_there(self, path: str) -> FileData | None:
         """Return a file, or `None` where there is none; of a large one the beginning, unhashed."""

@@ -1,4 +1,4 @@
-"""The `read_file` tool: a file's lines, numbered."""
+"""The `read_file` tool: a file's lines, numbered, or the text of a document."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from itertools import islice
 
 from pydantic import Field
 
-from sandbox.protocol import FileError
+from sandbox.protocol import FileData, FileError
 from tools.base import Cut, Emit, Params, Tool, ToolError, ToolResult
+from tools.documents import Kind, kind_of, named_like_document
 from tools.files import SessionFiles, path_field
 from tools.filetypes import describe_binary
 from tools.output import LINE, PAGE, show_line
@@ -18,15 +19,19 @@ MAX_LINES = 2_000
 
 
 class ReadFileParams(Params):
-    """Which lines of which file."""
+    """Which part of which file."""
 
     path: str = path_field()
     offset: int = Field(1, description="First line to read, counted from 1.", ge=1)
     limit: int = Field(MAX_LINES, description="Most lines to read.", ge=1, le=MAX_LINES)
+    pages: str = Field(
+        "",
+        description="Pages of a PDF, sheets of a workbook or tables of a database: 3, 3-7 or 3-.",
+    )
 
 
 class ReadFile(Tool[ReadFileParams]):
-    """Reads text files; describes what is not text."""
+    """Reads text files and documents; describes what is neither."""
 
     name = "read_file"
     params = ReadFileParams
@@ -38,20 +43,52 @@ class ReadFile(Tool[ReadFileParams]):
     async def run(self, params: ReadFileParams, emit: Emit) -> ToolResult:
         """Read lines of the file and remember what the file was."""
         try:
+            if named_like_document(params.path):
+                head = await self._files.head(params.path)
+                if kind := _document_kind(params, head):
+                    return await self._document(params, head, kind)
             file = await self._files.read(params.path)
         except FileError as error:
             if error.kind == "is_directory":
                 message = f"{params.path} is a directory. List it with bash: ls -la"
                 raise ToolError("is_directory", message) from None
             raise
+        if not named_like_document(params.path) and (kind := kind_of("", file.data)):
+            return await self._document(params, file, kind)
         content = decode_text(file.data)
         if content is None:
-            kind = describe_binary(file.data)
-            return ToolResult(f"[{kind}, {file.size:,} bytes; only text can be shown]")
+            what = describe_binary(file.data)
+            return ToolResult(f"[{what}, {file.size:,} bytes; only text can be shown]")
+        if params.pages:
+            message = f"{params.path} is a text file: it has no pages. Use offset and limit."
+            raise ToolError("no_pages", message)
         self._files.mark_seen(file)
         if not content.text:
             return ToolResult("[the file is empty]")
         return _excerpt(params, content)
+
+    async def _document(self, params: ReadFileParams, file: FileData, kind: Kind) -> ToolResult:
+        """Return the text of a document. The model has not seen its bytes: it is not marked."""
+        given = params.model_fields_set
+        document = await self._files.document(
+            file.path,
+            kind,
+            pages=params.pages,
+            offset=params.offset if "offset" in given else None,
+            limit=params.limit if "limit" in given else None,
+        )
+        notes = (f"[{note}]" for note in document.notes)
+        text = "\n".join([*([document.text] if document.text else []), *notes])
+        return ToolResult(text, details={"document": kind, "bytes": file.size})
+
+
+def _document_kind(params: ReadFileParams, head: FileData) -> Kind | None:
+    """Return what a file is read as; `None` for its lines, as of a table that is small."""
+    kind = kind_of(params.path, head.data)
+    in_lines = kind == "csv" and (
+        head.sha256 is not None or not params.model_fields_set.isdisjoint(("offset", "limit"))
+    )
+    return None if in_lines else kind
 
 
 def _excerpt(params: ReadFileParams, content: TextFile) -> ToolResult:

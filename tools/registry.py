@@ -45,7 +45,7 @@ _REGISTRY: dict[str, Callable[[ToolNeeds], Tool[Any]]] = {
     "grep": lambda needs: Grep(needs.sandbox),
     "python": lambda needs: Python(needs.sandbox),
     "web_search": lambda needs: _web_search(needs.web),
-    "web_fetch": lambda _: WebFetch(Fetcher()),
+    "web_fetch": lambda needs: WebFetch(Fetcher(), needs.files),
     "papers": lambda needs: _papers(needs.web),
     "todo": lambda _: Todo(),
 }

@@ -87,6 +87,8 @@ class _Subject(NamedTuple):
     text: str
     known: int | None = None
     """Of a shell command, the characters that are certain before it runs."""
+    writes: bool = False
+    """A call of a harmless tool that writes a file all the same."""
 
 
 class _Decision(NamedTuple):
@@ -174,12 +176,16 @@ class Permissions:
         if decided.action == "ask":
             asks = None if decided.rule is None else str(decided.rule)
             for grant, answers in self.grants.items():
-                if answers == asks and grant.is_for(name) and grant.fits(*subject):
+                if (
+                    answers == asks
+                    and grant.is_for(name)
+                    and grant.fits(subject.text, subject.known)
+                ):
                     return _Decision("allow", subject.text, grant)
         return decided
 
     def _by_rules(self, name: str, subject: _Subject) -> _Decision:
-        text, known = subject
+        text, known = subject.text, subject.known
         for rule in self.rules:
             if not rule.is_for(name):
                 continue
@@ -189,7 +195,9 @@ class Permissions:
                 continue
             if rule.may_fit(text, known):  # what it runs is not known, so a human decides
                 return _Decision("ask", text, rule, _grant(name, subject, by_rule=True))
-        harmless = name in HARMLESS or (name == "bash" and is_read_only(text, known or 0))
+        harmless = (name in HARMLESS and not subject.writes) or (
+            name == "bash" and is_read_only(text, known or 0)
+        )
         if self.mode == "auto" or harmless:
             return _Decision("allow", text, None)
         return _Decision("ask", text, None, _grant(name, subject, by_rule=False))
@@ -203,13 +211,13 @@ def _subjects(name: str, arguments: Mapping[str, Any]) -> list[_Subject]:
         whole = "/" + posixpath.normpath(posixpath.join(_WORKSPACE, path)).lstrip("/")
         return [_Subject(whole.removeprefix(f"{_WORKSPACE}/"))]
     if name in _MAIN and isinstance(text := arguments.get(_MAIN[name]), str):
-        return [_Subject(text)]
+        return [_Subject(text, writes=bool(arguments.get("save_as")))]
     return [_Subject(json.dumps(arguments, ensure_ascii=False))]
 
 
 def _grant(name: str, subject: _Subject, *, by_rule: bool) -> PermissionRule | None:
     """Return what allows a subject, and others like it, for a session; `None` where none can."""
-    text, known = subject
+    text, known = subject.text, subject.known
     if known is None:
         if by_rule and "*" in text:
             return None

@@ -199,6 +199,16 @@ def _tool_text(text: str) -> None:
         displayed(text)
 
 
+def _documents(text: str) -> None:
+    from tools.documents import kind_of, named_like_document
+    from tools.web.html_versions import html_version
+
+    named_like_document(text)
+    kind_of(text, _bytes(text), text)
+    html_version(text)
+    html_version(f"https://arxiv.org/abs/{text}")
+
+
 def _tool_output(text: str) -> None:
     from sandbox.protocol import CommandResult
     from tools.command_text import command_result
@@ -677,6 +687,9 @@ TAKERS: dict[str, Take] = {
     "tools.output:show_line": _tool_output,
     "tools.command_text:command_result": _tool_output,
     "tools.filetypes:describe_binary": _tool_output,
+    "tools.documents:kind_of": _documents,
+    "tools.documents:named_like_document": _documents,
+    "tools.web.html_versions:html_version": _documents,
     "tools.ripgrep:from_workspace": _grep,
     "tools.ripgrep:SearchOutput.counts": _grep,
     "tools.toolbox:Toolbox.parse": _tool_arguments,
@@ -820,6 +833,7 @@ REASONS: dict[str, tuple[str, ...]] = {
         ),
         *("sandbox.client.jobs:*", "sandbox.client.results:*", "sandbox.network.relay:*"),
         *("sandbox.network.log:*",),
+        *("tools.documents:read_document",),
         *("tools.files:*", "tools.ripgrep:Ripgrep.search", "sii_cli.agent.event_channel:*"),
         *(
             "tools.web.connect:CheckedBackend.connect_tcp",

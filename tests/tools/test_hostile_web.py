@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes.bomb_server import OK, PeakMemory, bomb_server, endless
+from tests.fakes.document_sandbox import WITHOUT_SANDBOX
 from tests.fakes.fake_site import Answer, FakeSite, fake_site
 from tests.fakes.forward_proxy import forward_proxy
 from tests.tools.test_web_fetch import NamesToLoopback, fetch, web_fetch
@@ -183,7 +184,7 @@ async def test_an_odd_address_is_a_sentence_also_as_the_target_of_a_redirect(
     site: FakeSite, url: str
 ) -> None:
     with pytest.raises(ToolError) as refusal:
-        await fetch(WebFetch(Fetcher(timeout=5)), url)
+        await fetch(WebFetch(Fetcher(timeout=5), WITHOUT_SANDBOX), url)
     assert str(refusal.value).endswith(".")
     location = url.encode("utf-8").decode("latin-1").replace("\x1b", "")
     site.pages["/"] = Answer(status=302, headers={"Location": location})

@@ -90,7 +90,7 @@ BINARIES = {
     "JPEG image, 64 x 48 pixels": JPEG,
     "WebP image, 5 x 4 pixels": b"RIFF\0\0\0\0WEBPVP8X" + bytes(8) + b"\4\0\0\3\0\0",
     "BMP image, 3 x 2 pixels": b"BM" + bytes(12) + bytes(4) + struct.pack("<ii", 3, -2),
-    "SQLite database": b"SQLite format 3\0",
+    "gzip data": b"\x1f\x8b\x08\0",
     "ELF executable or library": b"\x7fELF\2\1\1\0",
     "binary file": b"a\0b",
 }

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from recordings.conversation import outages
 from sandbox.network.machine import is_of_this_machine
 from sandbox.protocol import CommandResult
+from tests.fakes.document_sandbox import WITHOUT_SANDBOX
 from tests.fakes.fake_sandbox import FakeSandbox
 from tests.fakes.fake_site import Answer, fake_site
 from tests.fakes.forward_proxy import forward_proxy
@@ -45,7 +46,7 @@ async def look_for(provider: SearchProvider) -> str:
 
 
 async def fetch(url: str, **options: Any) -> str:
-    tool = WebFetch(Fetcher(**{"allowed": lambda _: True, **options}))
+    tool = WebFetch(Fetcher(**{"allowed": lambda _: True, **options}), WITHOUT_SANDBOX)
     return (await tool.run(WebFetchParams(url=url), lambda _: None)).text
 
 
@@ -221,7 +222,7 @@ async def test_a_site_that_is_down_is_the_sites(url: str, timeout: float, kind: 
 async def test_what_a_page_answers_is_the_pages(status: int) -> None:
     with fake_site() as site:
         site.pages["/"] = Answer(b"no", "text/plain", status=status)
-        tool = WebFetch(Fetcher(resolve=to_loopback, allowed=lambda _: True))
+        tool = WebFetch(Fetcher(resolve=to_loopback, allowed=lambda _: True), WITHOUT_SANDBOX)
         url = f"http://s.test:{site.port}/"
         result = await tool.run(WebFetchParams(url=url), lambda _: None)
     assert result.error == "http_error"

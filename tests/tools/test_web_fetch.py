@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from sandbox.network.addresses import is_public
+from tests.fakes.document_sandbox import WITHOUT_SANDBOX
 from tests.fakes.fake_site import Answer, FakeSite, fake_site
 from tools.base import ToolError, ToolResult
 from tools.web.fetch import Fetcher
@@ -54,7 +55,7 @@ class NamesToLoopback:
 def web_fetch(**options: Any) -> WebFetch:
     options.setdefault("resolve", NamesToLoopback())
     options.setdefault("allowed", lambda address: True)
-    return WebFetch(Fetcher(**options))
+    return WebFetch(Fetcher(**options), WITHOUT_SANDBOX)
 
 
 async def fetch(tool: WebFetch, url: str, **params: Any) -> ToolResult:
@@ -195,7 +196,7 @@ async def test_a_server_that_is_not_there() -> None:
 async def test_private_addresses_are_refused_however_they_are_written(
     site: FakeSite, url: str
 ) -> None:
-    tool = WebFetch(Fetcher(timeout=5))
+    tool = WebFetch(Fetcher(timeout=5), WITHOUT_SANDBOX)
     with pytest.raises(ToolError) as refusal:
         await fetch(tool, url.format(port=site.port))
     assert refusal.value.kind in ("refused_address", "bad_url")
@@ -203,7 +204,7 @@ async def test_private_addresses_are_refused_however_they_are_written(
 
 
 async def test_a_name_that_resolves_to_a_private_address_is_refused(site: FakeSite) -> None:
-    tool = WebFetch(Fetcher(resolve=NamesToLoopback("127.0.0.1")))
+    tool = WebFetch(Fetcher(resolve=NamesToLoopback("127.0.0.1")), WITHOUT_SANDBOX)
     with pytest.raises(ToolError, match="not a public address"):
         await fetch(tool, f"http://innocent.test:{site.port}/")
     assert site.requests == []

@@ -19,8 +19,8 @@ from tools.write_file import WriteFile
 class Workspace:
     """The file tools of one session and the directory that they work in."""
 
-    def __init__(self, root: Path) -> None:
-        self.sandbox = FakeSandbox(root)
+    def __init__(self, root: Path, sandbox: FakeSandbox | None = None) -> None:
+        self.sandbox = sandbox or FakeSandbox(root)
         self.folder = self.sandbox.workspace
         files = SessionFiles(self.sandbox.provide)
         self._read, self._write, self._edit = ReadFile(files), WriteFile(files), EditFile(files)

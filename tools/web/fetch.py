@@ -26,8 +26,12 @@ if TYPE_CHECKING:
     import httpcore
     import httpx
 
+    from tools.web.connect import CheckedBackend
+
 MAX_BYTES = 5 << 20
 """Of a page, decompressed."""
+MAX_DOCUMENT = 64 << 20
+"""Of a document, such as a PDF, and of what is fetched whole."""
 MAX_REDIRECTS = 5
 TIMEOUT = 30.0
 """Seconds for a page with all its redirects."""
@@ -41,6 +45,14 @@ _HEADERS = [
     ),
     (b"Accept-Encoding", ACCEPTED.encode()),
 ]
+_DOCUMENTS = (
+    "application/pdf",
+    "application/x-ipynb+json",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "application/vnd.apache.parquet",
+    "application/vnd.sqlite3",
+)
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 
@@ -70,26 +82,28 @@ class Fetcher:
         allowed: Allowed = may_reach,
         timeout: float = TIMEOUT,
         max_bytes: int = MAX_BYTES,
+        max_document: int = MAX_DOCUMENT,
     ) -> None:
         self._resolve = resolve
         self._allowed = allowed
         self._timeout = timeout
         self._max_bytes = max_bytes
+        self._max_document = max_document
 
-    async def fetch(self, url: str) -> FetchResult:
-        """Fetch a page.
+    async def fetch(self, url: str, *, whole: bool = False) -> FetchResult:
+        """Fetch a page; `whole` allows any of them the size of a document.
 
         Raises `ToolError` for what is refused and for a site that fails, `ToolOutage` where this
         machine has no network.
         """
         try:
             async with asyncio.timeout(self._timeout):
-                return await self._follow(url)
+                return await self._follow(url, whole)
         except TimeoutError:
             seconds = f"{self._timeout:.0f} s"
             raise ToolError("timeout", f"{url} did not answer in full within {seconds}.") from None
 
-    async def _follow(self, url: str) -> FetchResult:
+    async def _follow(self, url: str, whole: bool) -> FetchResult:
         import httpcore
 
         from tools.web.connect import ProxyDown
@@ -98,9 +112,11 @@ class Fetcher:
         failures = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError)
         for _ in range(MAX_REDIRECTS + 1):
             try:
-                async with self._open(target) as response:
+                async with self._open(target) as (response, backend):
                     if response.status not in _REDIRECTS:
-                        return await self._read(target, response)
+                        limit = self._limit(target, response, whole)
+                        backend.allow_body(limit)
+                        return await _read(target, response, limit)
                     location = _location(target, response)
             except (BadProxy, NoCertificates) as error:
                 raise ToolOutage(f"{target} was not fetched. {error}") from None
@@ -115,7 +131,9 @@ class Fetcher:
         raise ToolError("too_many_redirects", f"{url} redirects more than {MAX_REDIRECTS} times.")
 
     @asynccontextmanager
-    async def _open(self, url: httpx.URL) -> AsyncIterator[httpcore.Response]:
+    async def _open(
+        self, url: httpx.URL
+    ) -> AsyncIterator[tuple[httpcore.Response, CheckedBackend]]:
         """Connect to an address that was checked; the name goes to the server and into TLS."""
         import httpcore
 
@@ -140,8 +158,13 @@ class Fetcher:
                 extensions={"timeout": dict.fromkeys(("connect", "read", "write"), self._timeout)},
             ) as response,
         ):
-            backend.allow_body(self._max_bytes)
-            yield response
+            yield response, backend
+
+    def _limit(self, url: httpx.URL, response: httpcore.Response, whole: bool) -> int:
+        """Return how many bytes of a body are read."""
+        named = dict(response.headers).get(b"content-type", b"").partition(b";")[0].strip().lower()
+        is_document = named.decode("latin-1") in _DOCUMENTS or url.path.lower().endswith(".pdf")
+        return self._max_document if whole or is_document else self._max_bytes
 
     async def _addresses(self, name: str, port: int) -> list[str]:
         try:
@@ -159,28 +182,27 @@ class Fetcher:
             )
         return addresses
 
-    async def _read(self, url: httpx.URL, response: httpcore.Response) -> FetchResult:
-        import httpx
 
-        head = httpx.Response(
-            response.status, headers=response.headers, extensions=response.extensions
-        )
-        coding = head.headers.get("content-encoding", "")
-        try:
-            body = await read_body(response.aiter_stream(), coding, self._max_bytes)
-        except UnknownCoding as error:
-            message = f"{url} came compressed as {error}, which was not asked for."
-            raise ToolError("bad_encoding", message) from None
-        content_type, _, _ = head.headers.get("content-type", "").partition(";")
-        return FetchResult(
-            url=str(url),
-            status=head.status_code,
-            reason=head.reason_phrase,
-            content_type=content_type.strip().lower(),
-            charset=known_charset(head.charset_encoding),
-            body=body[: self._max_bytes],
-            truncated=len(body) > self._max_bytes,
-        )
+async def _read(url: httpx.URL, response: httpcore.Response, limit: int) -> FetchResult:
+    import httpx
+
+    head = httpx.Response(response.status, headers=response.headers, extensions=response.extensions)
+    coding = head.headers.get("content-encoding", "")
+    try:
+        body = await read_body(response.aiter_stream(), coding, limit)
+    except UnknownCoding as error:
+        message = f"{url} came compressed as {error}, which was not asked for."
+        raise ToolError("bad_encoding", message) from None
+    content_type, _, _ = head.headers.get("content-type", "").partition(";")
+    return FetchResult(
+        url=str(url),
+        status=head.status_code,
+        reason=head.reason_phrase,
+        content_type=content_type.strip().lower(),
+        charset=known_charset(head.charset_encoding),
+        body=body[:limit],
+        truncated=len(body) > limit,
+    )
 
 
 def _location(url: httpx.URL, response: httpcore.Response) -> str:

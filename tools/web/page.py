@@ -42,8 +42,11 @@ async def read_page(fetched: FetchResult) -> Page:
     note = "the page is too large: this is its beginning" if fetched.truncated else ""
     kind = fetched.content_type
     body = fetched.body
-    if kind in _HTML or (not kind and body.lstrip()[:1] == b"<"):
+    is_misnamed = kind not in _HTML and not kind.startswith("text/") and _is_html(body)
+    if kind in _HTML or is_misnamed or (not kind and body.lstrip()[:1] == b"<"):
         text = await _markdown(fetched)
+        if is_misnamed and kind:
+            note = "; ".join(filter(None, (note, f"served as {kind}, and is a web page")))
         if text is not None:
             return Page(text, note)
         return Page(_decoded(body, fetched.charset), "the page could not be converted: its HTML")
@@ -53,6 +56,10 @@ async def read_page(fetched: FetchResult) -> Page:
     size = f"{'more than ' if fetched.truncated else ''}{len(body):,} bytes"
     named = f" ({kind})" if kind else ""
     return Page("", f"{describe_binary(body)}{named}, {size}; only text can be shown")
+
+
+def _is_html(body: bytes) -> bool:
+    return body[:512].lstrip().lower().startswith((b"<!doctype html", b"<html"))
 
 
 def _decoded(body: bytes, charset: str | None) -> str:
