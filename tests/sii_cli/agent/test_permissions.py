@@ -132,6 +132,15 @@ async def answered(these: Permissions, name: str, **arguments: Any) -> HumanAnsw
     return await question.answer(question)
 
 
+def test_a_page_that_is_saved_into_the_workspace_is_asked_about() -> None:
+    these = permissions("ask", Human(), rules=())
+    read = decide(these, "web_fetch", url="https://x.org/a.pdf")
+    assert isinstance(read, Permission)
+    assert read.allowed
+    saved = decide(these, "web_fetch", url="https://x.org/a.pdf", save_as="a.pdf")
+    assert isinstance(saved, CallQuestion)
+
+
 async def test_once_is_for_one_call_and_for_the_session_for_all_like_it() -> None:
     human = Human(HumanAnswer("once"), HumanAnswer("session"))
     these = permissions("auto", human)
