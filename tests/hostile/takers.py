@@ -226,6 +226,16 @@ def _tool_output(text: str) -> None:
     command_result(result, "shell")
 
 
+def _output_pieces(text: str) -> None:
+    from sii_cli.agent.output_pieces import OutputPieces
+
+    for raw in (_bytes(text), _bytes(text) + b"\xff" * len(text)):
+        shown = OutputPieces("a", lambda piece: None)
+        for at in range(0, len(raw), 16):
+            shown.add(raw[at : at + 16])
+        OutputPieces("a", lambda piece: None).add(raw)
+
+
 def _grep(text: str) -> None:
     from tools.grep import _counts, _Hits, _lines, _read, _result
     from tools.ripgrep import SearchOutput, from_workspace
@@ -757,6 +767,7 @@ TAKERS: dict[str, Take] = {
     "sii_cli.model.forms.glm:differences": _raw_text,
     "sii_cli.model.forms.glm:call_style": _raw_text,
     "sii_cli.model.http.sse:EventSplitter.feed": _stream,
+    "sii_cli.agent.output_pieces:OutputPieces.add": _output_pieces,
     "sii_cli.agent.context.tokens:estimate": _tokens,
     "sii_cli.agent.context.tokens:text_of": _tokens,
     "sii_cli.model.ids.writer:Writer.control_in": _ids_prompt,
@@ -802,6 +813,7 @@ REASONS: dict[str, tuple[str, ...]] = {
             "sii_cli.model_server.vllm_command:*",
         ),
         *("sii_cli.options.*", "sii_cli.headless.*", "sii_cli.prompt.*", "sii_cli.demo.*"),
+        *("sii_cli.fork.instead:*", "sii_cli.model.thinking:*"),
         *("sii_cli.fork.edit:*", "sii_cli.fork.workspace:*", "sii_cli.review.*", "sii_cli.queue.*"),
         *("sii_cli.batch.variants:*", "recordings.index.find:*", "recordings.store.store:*"),
         *(
