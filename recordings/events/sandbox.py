@@ -21,9 +21,9 @@ class SandboxStart(EventBase):
     limits: dict[str, Any] = {}
     network: list[str] = []
     """Hosts that may be reached; empty without a network."""
-    named_networks: list[str] = []
+    named_networks: list[str] | None = None
     """Networks that were allowed by name, each with the version of its list: `@pypi 2026-11-30`."""
-    private_hosts: list[str] = []
+    private_hosts: list[str] | None = None
     """Hosts that may be in a private network, as the user's own file says."""
     unlimited: list[str] = []
     """Names of the limits that this backend cannot enforce."""
