@@ -11,13 +11,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from recordings.errors import UNPARSABLE
 from recordings.export.rendered import Messages, RenderFailed
-from sii_cli.tokenizer.tokenizer_file import FILE, UnknownTokenizer
+from recordings.storage.opening import read_named
+from sii_cli.tokenizer.tokenizer_file import (
+    FILE,
+    UnknownTokenizer,
+    parse_tokenizer,
+    read_tokenizer,
+)
 
 if TYPE_CHECKING:
     from recordings.samples.sample import Sample
 
 TEMPLATE = "chat_template.jinja"
+_LARGEST = 16 << 20
+"""Bytes of a template, and of a file of settings."""
 _NAMED = ("bos_token", "eos_token", "pad_token", "unk_token")
 _MISSING = "samples without ids need jinja2 and tokenizers: `pip install 'sii-cli[render]'`"
 
@@ -30,10 +39,20 @@ class ChatTemplate:
         try:
             import jinja2.ext
             from jinja2.sandbox import ImmutableSandboxedEnvironment
-            from tokenizers import Tokenizer
+
+            tokenizer = parse_tokenizer(read_tokenizer(folder / FILE), str(folder / FILE))
         except ImportError:
             raise UnknownTokenizer(_MISSING) from None
-        environment = ImmutableSandboxedEnvironment(
+
+        class Environment(ImmutableSandboxedEnvironment):
+            """One whose powers, which no signal ends, are refused."""
+
+            intercepted_binops = frozenset({"**"})
+
+            def call_binop(self, context: object, operator: str, left: Any, right: Any) -> NoReturn:
+                _raise(f"it has {operator}")
+
+        environment = Environment(
             trim_blocks=True, lstrip_blocks=True, extensions=[jinja2.ext.loopcontrols]
         )
         environment.filters["tojson"] = _to_json
@@ -41,17 +60,18 @@ class ChatTemplate:
         config = _read_json(folder / "tokenizer_config.json")
         try:
             self._template = environment.from_string(_template(folder, config))
-            self._tokenizer = Tokenizer.from_file(str(folder / FILE))
-            added = self._tokenizer.get_added_tokens_decoder()
+            self._tokenizer = tokenizer
+            added = tokenizer.get_added_tokens_decoder()
+            self._named = {name: _text(config[name]) for name in _NAMED if config.get(name)}
+            self.stops = frozenset(
+                added[number].content for number in _stop_ids(folder) if number in added
+            ) or frozenset(self._named.get("eos_token", "").split())
         except OSError as error:
-            raise UnknownTokenizer(f"{folder} cannot be read ({error.strerror})") from None
+            why = error.strerror or str(error)
+            raise UnknownTokenizer(f"{folder} cannot be read ({why})") from None
         except Exception as error:  # tokenizers raises nothing more special
             raise UnknownTokenizer(f"{folder} has no template for chats ({error})") from None
-        self._named = {name: _text(config[name]) for name in _NAMED if config.get(name)}
         self.special = frozenset(one.content for one in added.values() if one.special)
-        self.stops = frozenset(
-            added[number].content for number in _stop_ids(folder) if number in added
-        ) or frozenset(self._named.get("eos_token", "").split())
 
     def render(
         self, messages: Messages, sample: Sample, *, add_generation_prompt: bool = False
@@ -79,7 +99,7 @@ def _template(folder: Path, config: Mapping[str, Any]) -> str:
     path = folder / TEMPLATE
     if not path.exists() and isinstance(config.get("chat_template"), str):
         return str(config["chat_template"])
-    return path.read_text("utf-8")
+    return read_named(path, _LARGEST).decode()
 
 
 def _stop_ids(folder: Path) -> list[int]:
@@ -92,8 +112,8 @@ def _stop_ids(folder: Path) -> list[int]:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        parsed = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        parsed = json.loads(read_named(path, _LARGEST))
+    except (OSError, *UNPARSABLE):
         return {}
     return parsed if isinstance(parsed, dict) else {}
 

@@ -6,12 +6,15 @@ Byte-level BPE alone is read (GLM, Llama 3, Qwen, …); anything else is refused
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from tiktoken import Encoding
 
 from recordings.storage.opening import read_named
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 FILE = "tokenizer.json"
 LARGEST = 256 << 20
@@ -38,6 +41,18 @@ def read_tokenizer(path: Path) -> bytes:
     except OSError as error:
         why = error.strerror or str(error)
         raise UnknownTokenizer(f"{path} cannot be read ({why})") from None
+
+
+def parse_tokenizer(content: bytes, name: str) -> Tokenizer:
+    """Return the tokenizer of the content of the file `name`. Raises `UnknownTokenizer`."""
+    from tokenizers import Tokenizer  # slow to import
+
+    try:
+        return Tokenizer.from_str(content.decode())
+    except BaseException as error:  # tokenizers raises nothing more special, and panics
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise UnknownTokenizer(f"{name} is not a tokenizer ({str(error)[:200]})") from None
 
 
 def load_encoding(path: Path) -> Encoding:

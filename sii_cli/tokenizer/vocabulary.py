@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 from sii_cli.tokenizer.tokenizer_file import (
     UnknownTokenizer,
     byte_characters,
+    parse_tokenizer,
     read_tokenizer,
     tokenizer_path,
 )
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    pass
 
 Piece = str | int
 """Plain text, or the id of a control token."""
@@ -34,7 +35,7 @@ class Vocabulary:
     def __init__(self, content: bytes, name: str) -> None:
         """`content`: of the file `name`. Raises `UnknownTokenizer`."""
         self.sha256 = hashlib.sha256(content).hexdigest()
-        self._plain = _parse(content, name)
+        self._plain = parse_tokenizer(content, name)
         added = self._plain.get_added_tokens_decoder()
         self.control = {token.content: number for number, token in added.items()}
         """Ids of the control tokens by their text."""
@@ -135,14 +136,3 @@ def load_vocabulary(path: Path) -> Vocabulary:
 @lru_cache(maxsize=4)
 def _load(path: Path, _changed: int, _size: int) -> Vocabulary:
     return Vocabulary(read_tokenizer(path), str(path))
-
-
-def _parse(content: bytes, name: str) -> Tokenizer:
-    from tokenizers import Tokenizer  # slow to import
-
-    try:
-        return Tokenizer.from_str(content.decode())
-    except BaseException as error:  # tokenizers raises nothing more special, and panics
-        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
-            raise
-        raise UnknownTokenizer(f"{name} is not a tokenizer ({str(error)[:200]})") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,7 @@ def test_its_control_and_stop_tokens_are_the_models_own(folder: Path) -> None:
         ("{{ ''.__class__.__mro__ }}", "unsafe"),
         ("{{ strftime_now('%d') }}", "strftime_now"),
         ("{{ 1 / 0 }}", "division by zero"),
+        ("{{ 10 ** 10 ** 9 }}", r"\*\*"),
     ],
 )
 def test_a_template_that_fails_or_reaches_out_is_refused(
@@ -171,3 +173,33 @@ def test_a_folder_that_lacks_a_file_is_refused(folder: Path, name: str) -> None:
     (folder / name).write_text("{% for")
     with pytest.raises(UnknownTokenizer):
         ChatTemplate(folder)
+
+
+@pytest.mark.hostile
+@pytest.mark.parametrize("name", [TEMPLATE, "tokenizer.json"])
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    with pytest.raises(UnknownTokenizer):
+        ChatTemplate(folder)
+
+
+@pytest.mark.hostile
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("generation_config.json", '{"eos_token_id": [[]]}'),
+        ("tokenizer_config.json", '{"eos_token": {"x": 1}}'),
+    ],
+)
+def test_settings_of_another_form_are_a_sentence(folder: Path, name: str, text: str) -> None:
+    (folder / name).write_text(text)
+    with pytest.raises(UnknownTokenizer):
+        ChatTemplate(folder)
+
+
+@pytest.mark.hostile
+def test_deep_settings_are_as_if_there_were_none(folder: Path) -> None:
+    (folder / "config.json").write_text("[" * 200_000)
+    (folder / "generation_config.json").unlink(missing_ok=True)
+    ChatTemplate(folder)
