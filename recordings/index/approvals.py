@@ -65,6 +65,11 @@ class Approvals:
         reviews = self._reviews.get(number, ())
         return self._viewer is not None and self._viewer.is_blind(reviews, sha256)
 
+    def hides_check(self, number: int, sha256: str) -> bool:
+        """Return whether what the check said of a recording is hidden."""
+        reviews = self._reviews.get(number, ())
+        return self._viewer is not None and self._viewer.hides_check(reviews, sha256)
+
     def _seen(self, number: int, sha256: str) -> Sequence[_Review]:
         reviews = self._reviews.get(number, ())
         if self._viewer is None or not reviews:

@@ -18,7 +18,7 @@ from recordings.index.index import Key, RecordingIndex
 from recordings.index.schema import spaced
 from recordings.index.texts import text_at
 from recordings.reviews.approval import ApprovalState
-from recordings.reviews.blind import Viewer
+from recordings.reviews.blind import HIDDEN, Viewer
 from recordings.reviews.protocol import DEFAULT_PROTOCOL, ReviewProtocol
 from recordings.storage.log import is_locked
 from recordings.store.checks import LastCheck
@@ -290,6 +290,8 @@ def _found(folder: Path, row: dict[str, Any], approvals: Approvals) -> FoundReco
     stands, is_blind = approvals.standing(number, sha256), approvals.is_blind(number, sha256)
     status: SummaryStatus = row["status"] or ("open" if is_locked(folder) else "crashed")
     started, ended = row["started"], row["ended"]
+    if hides_check := approvals.hides_check(number, sha256):
+        row = {**row, "outcome": HIDDEN, "score": None, "reason": ""}
     summary = RecordingSummary(
         id=row["id"],
         folder=folder,
@@ -325,7 +327,7 @@ def _found(folder: Path, row: dict[str, Any], approvals: Approvals) -> FoundReco
         parent=row["parent"],
         parent_seq=row["parent_seq"],
         uncounted=0 if is_blind else row["uncounted"],
-        check=_check_of(row["last_check"]),
+        check=None if hides_check else _check_of(row["last_check"]),
         rubric=row["rubric"],
         excluded=0 if is_blind else row["excluded"],
         is_blind=is_blind,

@@ -1,4 +1,4 @@
-"""Hides from a reviewer what others said, until they have given their own verdict."""
+"""Hides from a reviewer what others and the check said, until they have given their verdict."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ from recordings.reviews.approval import Judgement
 from recordings.reviews.protocol import ReviewProtocol
 
 Seen = TypeVar("Seen", bound=Judgement)
+HIDDEN = "hidden"
+"""What is listed as the outcome where the check is hidden."""
+OF_CHECK = frozenset({"check", "query_outcome"})
+"""Types of the events that say what the check found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,11 @@ class Viewer:
         """Return whether the reviews of others are hidden, on content with this hash."""
         judged = {one.reviewer for one in reviews if one.verdict and one.sha256 == sha256}
         return not self.protocol.may_see(self.name, judged)
+
+    def hides_check(self, reviews: Iterable[Judgement], sha256: str) -> bool:
+        """Return whether the check and the outcome are hidden, on content with this hash."""
+        judged = {one.reviewer for one in reviews if one.verdict and one.sha256 == sha256}
+        return not self.protocol.shows_check_to(self.name, judged)
 
     def seen(self, reviews: Sequence[Seen], sha256: str) -> Sequence[Seen]:
         """Return the reviews that the person may see: all of them, or their own."""

@@ -15,6 +15,7 @@ from sii_cli.errors import DONE, UsageError
 from sii_cli.options.homes import homes_option
 from sii_cli.options.recordings import find_one, open_stores, warn_when_void
 from sii_cli.options.settings import example
+from sii_cli.options.viewer import hides_check
 
 if TYPE_CHECKING:
     from sii_cli.render.live import LiveRenderer
@@ -105,6 +106,11 @@ def command(
         from sii_cli.reexecution.output import execute as run_again
 
         return run_again(folder, by_step=by_step, **options)
+    if hides_check(folder):
+        raise UsageError(
+            f"The protocol hides the check of {folder.name} until you have given your verdict "
+            f"(review.toml: show_check): `sii review {folder.name}` shows it without."
+        )
     if html or cast:
         _export(folder, html, cast)
     elif _has_a_terminal():

@@ -10,7 +10,7 @@ import click
 
 from sii_cli.errors import DONE, FAILED, UsageError
 from sii_cli.options.filters import filter_options, make_filter, open_indexes
-from sii_cli.options.protocol import load_protocol
+from sii_cli.options.protocol import load_protocol, protocol_file
 from sii_cli.options.settings import example
 from sii_cli.options.viewer import viewer_of
 
@@ -52,7 +52,7 @@ def command(words: tuple[str, ...], limit: int, as_json: bool, **options: Any) -
     where, found = make_filter(options), 0
     with open_indexes() as indexes:
         protocol = load_protocol() if where.approval or where.reviewer else DEFAULT_PROTOCOL
-        seen: dict[str, Any] = {"protocol": protocol, "viewer": viewer_of(protocol)}
+        seen: dict[str, Any] = {"protocol": protocol, "viewer": viewer_of(protocol_file())}
         for index in indexes:
             hits = search(index, text, where, limit=limit - found, **seen)
             for hit in hits:

@@ -8,9 +8,10 @@ import click
 
 from sii_cli.options.endings import said_lines
 from sii_cli.options.homes import homes_option
-from sii_cli.options.recordings import find_one, warn_of_outages, warn_when_void
+from sii_cli.options.recordings import find_one, warn, warn_of_outages, warn_when_void
 from sii_cli.options.settings import example
 from sii_cli.options.tokenizer import load_token_text, tokenizer_option
+from sii_cli.options.viewer import hides_check
 
 
 @click.command(
@@ -32,6 +33,7 @@ from sii_cli.options.tokenizer import load_token_text, tokenizer_option
 @homes_option
 def command(ref: str, full: bool, ids: bool, tokenizer: Path | None) -> None:
     """Print a recording."""
+    from recordings.reviews.blind import OF_CHECK
     from recordings.storage.log import read_events
     from sii_cli.render.renderer import EventRenderer
     from sii_cli.render.screen import open_screen
@@ -43,11 +45,15 @@ def command(ref: str, full: bool, ids: bool, tokenizer: Path | None) -> None:
         _show_ids(folder, full, tokenizer)
         return
     renderer = EventRenderer(open_screen(), fold=not full)
+    hidden = OF_CHECK if hides_check(folder) else ()
     for event in read_events(folder):
-        renderer.feed(event)
+        if event.data.type not in hidden:
+            renderer.feed(event)
     renderer.finish()
     for line in said_lines(folder):
         click.echo(line)
+    if hidden:
+        warn("The check is hidden until you have given your verdict (review.toml: show_check).")
 
 
 def _show_ids(folder: Path, full: bool, tokenizer: Path | None) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from recordings.events import Check, Event, QueryOutcome
+from recordings.events import Event
 from recordings.replay.first_screen import FirstScreen, read_first_screen
 from recordings.replay.outline import Outline
+from recordings.reviews.blind import OF_CHECK
 from recordings.reviews.review import StepReview
 from recordings.storage.line_index import LineIndex
 from sii_cli.review.task import ReviewTask
@@ -65,4 +66,4 @@ def read_item(task: ReviewTask, index: LineIndex) -> ReviewItem:
 
 def is_of_check(event: Event) -> bool:
     """Return whether an event says what the check found."""
-    return isinstance(event.data, Check | QueryOutcome)
+    return event.data.type in OF_CHECK

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from recordings.events import Check, QueryOutcome
 from recordings.reviews.reviews import add_review, read_reviews
+from tests.recordings.stepped_session import SteppedSession
 from tests.sii_cli.shell import Shell
 
 BLIND = 'blind = true\nreviewers = 2\nadjudicators = ["lea"]\nleads = ["max"]\n'
@@ -97,3 +99,50 @@ def test_what_is_hidden_is_said(shell: Shell, folder: Path) -> None:
 def test_the_export_counts_every_verdict(shell: Shell, folder: Path, tmp_path: Path) -> None:
     done = shell.sii("export", str(tmp_path / "out"), "--format", "tokens", SII_SPEAKER="ann")
     assert "in review 1" in done.stderr
+
+
+CHECKED = "what-the-check-printed"
+
+
+@pytest.fixture
+def checked(shell: Shell) -> Path:
+    _, folder = shell.store.create_folder()
+    session = SteppedSession(folder, key=shell.key)
+    session.message("Mend the ledger.")
+    session.answer("Done.")
+    check = Check(round=1, command="pytest", exit_code=1, passed=False, output=CHECKED, seconds=1.0)
+    session.recorder.record(check, "harness")
+    session.recorder.record(QueryOutcome(status="unsolved"), "harness")
+    session.recorder.close()
+    (shell.home / "review.toml").write_text('show_check = false\nleads = ["max"]\n')
+    return folder
+
+
+CHECK_LOOKS = (
+    ("list",),
+    ("list", "--json"),
+    ("show", "last"),
+    ("show", "last", "--full"),
+    ("search", "ledger", "--json"),
+    ("tree", "last"),
+    ("replay", "last"),
+    ("replay", "last", "--html", "page.html"),
+)
+
+
+@pytest.mark.parametrize("args", CHECK_LOOKS, ids=" ".join)
+def test_the_check_is_hidden_until_ones_own_verdict(
+    shell: Shell, checked: Path, args: tuple[str, ...]
+) -> None:
+    seen = look(shell, "ann", *args)
+    for hidden in (CHECKED, "unsolved", "check failed"):
+        assert hidden not in seen, seen
+    if args[0] == "replay":
+        assert "hides the check" in seen
+        assert not (shell.workspace / "page.html").exists()
+    shell.sii("approve", "last", SII_SPEAKER="ann")
+    after = look(shell, "ann", *args)
+    assert "hides the check" not in after
+    if args[0] in ("list", "show"):
+        assert "unsolved" in after
+    assert "hides the check" not in look(shell, "max", *args), "a lead sees it"
