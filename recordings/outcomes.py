@@ -23,10 +23,14 @@ Outcome = Literal[
     "interrupted",
     "infra",
 ]
-State = Literal["ended", "open", "crashed", "forked", "damaged", "newer", "imported"]
+State = Literal[
+    "ended", "open", "parked", "replied", "crashed", "forked", "damaged", "newer", "imported"
+]
 STATES: dict[State, str] = {
     "ended": "the session has ended",
     "open": "it is being written",
+    "parked": "it waits for a person's reply (`sii inbox`)",
+    "replied": "a person has replied, and `sii inbox` continues it",
     "crashed": "its last lines are missing: the process was killed",
     "forked": "it has no new message since the fork",
     "damaged": "it cannot be read",

@@ -31,6 +31,7 @@ FAILED = 1
 USAGE = 2
 LIMIT = 3
 INFRASTRUCTURE = 4
+WAITING = 5
 INTERRUPTED = 130
 OUTPUT_CLOSED = 141
 """As a shell says of a program that a closed pipe ended."""
@@ -42,6 +43,7 @@ Exit codes:
   2    wrong usage or settings
   3    a limit was reached (steps, context, length of a message, repetition)
   4    infrastructure: the server, the sandbox or the disk
+  5    sessions of the batch wait for a reply (`sii inbox`)
   130  interrupted
   141  the reader of the output is gone (`| head`)
 """

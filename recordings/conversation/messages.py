@@ -27,6 +27,7 @@ from recordings.events import (
     ModelResponse,
     NetworkRequest,
     Observation,
+    Parked,
     PendingMessage,
     PendingReturned,
     PermissionAnswer,
@@ -88,7 +89,7 @@ def message_of(data: EventData) -> dict[str, Any] | None:
             return None  # the model reads a refusal in the call's observation
         case Snapshot() | SnapshotFailed() | Compaction():
             return None
-        case Interrupt() | Check() | SimulatedUser() | QueryOutcome() | RoundEnd():
+        case Interrupt() | Check() | SimulatedUser() | Parked() | QueryOutcome() | RoundEnd():
             return None
         case PendingMessage() | PendingReturned() | HumanCommand() | ModelChange():
             return None

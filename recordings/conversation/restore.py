@@ -220,6 +220,8 @@ class _Restorer:
                     state.workspace = workspace
             case ModelChange() as change:
                 self._take_model(change)
+            case SessionEnd(status="replied"):
+                state.under_way = "nothing"  # a round that is open stays open
             case RoundEnd() | SessionEnd():
                 state.round_open, state.under_way = False, "nothing"
             case ModelRequest() as request:

@@ -73,6 +73,21 @@ class SimulatedUser(EventBase):
     usage: Usage | None = None
 
 
+class Parked(EventBase):
+    """The session of a batch waits for a person's reply (`sii inbox`); its sandbox has ended.
+
+    The fields are those of the `query_outcome` that it has if nothing follows.
+    """
+
+    type: ClassVar[str] = "parked"
+    durable: ClassVar[bool] = True
+    status: QueryStatus
+    reason: str = ""
+    feedback_rounds: int = 0
+    """Rounds that a person's replies have opened."""
+    score: Score | None = None
+
+
 class QueryOutcome(EventBase):
     """How an attempt of a batch ended; a session without this event was stopped before its end."""
 
@@ -82,6 +97,6 @@ class QueryOutcome(EventBase):
     status: QueryStatus
     reason: str = ""
     feedback_rounds: int = 0
-    """Rounds that were opened because the check failed."""
+    """Rounds that were opened because the check failed, or by a person's replies."""
     score: Score | None = None
     """The last check's score, if it reported one."""

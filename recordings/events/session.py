@@ -13,8 +13,19 @@ RoundStatus = Literal[
 Delivery = Literal["steer", "queued"]
 """What a message waits for: the end of the running step, or of the round."""
 SessionStatus = Literal[
-    "done", "interrupted", "limit", "cut_off", "empty", "loop", "infra", "failed"
+    "done",
+    "interrupted",
+    "limit",
+    "cut_off",
+    "empty",
+    "loop",
+    "infra",
+    "failed",
+    "parked",
+    "replied",
 ]
+"""`parked`: it waits for a person's reply; `replied`: it has one, or a part of its work is left."""
+ParkedStatus = Literal["parked", "replied"]
 
 
 class SessionStart(EventBase):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from recordings.events.batch import Check, QueryOutcome, SimulatedUser
+from recordings.events.batch import Check, Parked, QueryOutcome, SimulatedUser
 from recordings.events.context import Compaction, Stub, SummaryRequest, SummaryResponse
 from recordings.events.human import AttachedFile, HumanCommand
 from recordings.events.model import (
@@ -74,6 +74,7 @@ EventData = (
     | Interrupt
     | Check
     | SimulatedUser
+    | Parked
     | QueryOutcome
     | RoundEnd
     | Edit

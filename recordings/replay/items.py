@@ -28,6 +28,7 @@ from recordings.events import (
     ModelResponse,
     NetworkRequest,
     Observation,
+    Parked,
     PendingMessage,
     PendingReturned,
     PermissionAnswer,
@@ -205,6 +206,7 @@ def _note(data: EventData) -> tuple[str, bool]:
             return f"Outcome: {outcome_line(ended, score, reason)}", is_failure(ended)
         case (
             Consent()
+            | Parked()
             | Stub()
             | SimulatedUser()
             | Redaction()

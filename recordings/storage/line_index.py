@@ -30,7 +30,7 @@ _HIDDEN = frozenset(
     {
         *("model_delta", "tool_output", "model_request", "raw_generation", "session_resume"),
         *("snapshot", "summary_request", "summary_response", "stub"),
-        *("pending_message", "pending_returned"),
+        *("pending_message", "pending_returned", "parked"),
     }
 )
 _SUCCEEDED, _CODE = b'"error":null,', b'"exit_code":'

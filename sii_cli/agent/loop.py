@@ -40,7 +40,13 @@ from sii_cli.agent.model_call import ModelCaller
 from sii_cli.agent.model_client import ModelClient
 from sii_cli.agent.permissions import Permit, permit_all
 from sii_cli.agent.repetition import Repetition
-from sii_cli.agent.round_control import UNOBSERVED, ContextOverflow, RoundObserver, RoundOver
+from sii_cli.agent.round_control import (
+    UNOBSERVED,
+    ContextOverflow,
+    RoundObserver,
+    RoundOver,
+    RoundSuspended,
+)
 from sii_cli.agent.sandbox_note import new_sandbox_note
 from sii_cli.agent.streamed_work import StreamedWork, Work
 from sii_cli.agent.tool_calls import ToolCaller
@@ -150,6 +156,8 @@ class AgentLoop:
         self._during: Literal["model", "tool"] = "model"
         self._last: Callable[[], EventData] | None = None
         """Makes the event that ends the recording at the end of the running step."""
+        self.suspends = False
+        """Whether the running round is left open at the end of the running step."""
 
     @property
     def breaks(self) -> dict[str, int]:
@@ -293,6 +301,9 @@ class AgentLoop:
                 await self._model.record_check()
         except RoundOver as over:
             status, reason = over.status, over.reason
+        except RoundSuspended:
+            self.in_round = False
+            return
         except asyncio.CancelledError:
             interrupt = Interrupt(round=self.rounds, during=self._during)
             self.note(interrupt, self._tools.stopped_by)
@@ -332,6 +343,8 @@ class AgentLoop:
             if self.steps - first >= self._limits.max_steps:
                 raise RoundOver("limit", f"{self._limits.max_steps} steps (max_steps)")
             await self._end_recording()
+            if self.suspends:
+                raise RoundSuspended
             self.inbox.deliver_notes()
             self._note_new_sandbox()
             self.inbox.deliver_steers(self.rounds)

@@ -17,6 +17,10 @@ class RoundOver(Exception):
         self.reason = reason
 
 
+class RoundSuspended(Exception):
+    """Raised to leave a round open between two steps: a resumed session continues it."""
+
+
 class RoundObserver(Protocol):
     """Notified by the loop of where a round is; its own work runs beside the model calls."""
 

@@ -13,7 +13,7 @@ import click
 from recordings.errors import RecordingError
 from recordings.store.collection import BATCHES
 from sii_cli.assembly import make_key
-from sii_cli.batch.attempts import read_attempts
+from sii_cli.batch.attempts import kept_workspaces, read_attempts
 from sii_cli.batch.options import BatchOptions
 from sii_cli.batch.plan.opening import Batch, open_batch
 from sii_cli.batch.plan.pinned import check_is_new, pin
@@ -37,7 +37,7 @@ from sii_cli.batch.sessions.session_parts import SessionParts
 from sii_cli.config.home_key import writing_key
 from sii_cli.config.homes import home_words
 from sii_cli.config.settings import find_home
-from sii_cli.errors import DONE, INFRASTRUCTURE, INTERRUPTED, LIMIT, SiiError
+from sii_cli.errors import DONE, INFRASTRUCTURE, INTERRUPTED, LIMIT, WAITING, SiiError
 from sii_cli.queries.validate import ValidatedFile
 from sii_cli.queries.workspaces.copies import leftover_copies, remove_leftover_copies
 from sii_cli.render.figures import counted
@@ -87,7 +87,9 @@ class _BatchRun:
         self._batch = batch
         self._query_ids = [one.id for one in batch.queries]
         self._planned = list(plan.all_attempts(batch.queries))
-        self._recorded = read_attempts(folder, plan.name, self._planned, plan.changed)
+        self._recorded = read_attempts(
+            folder, plan.name, self._planned, plan.changed, parks=plan.feedback is not None
+        )
         ended = self._recorded.ended.values()
         served = {} if options.accept_changes else dict(models_of(ended))
         self._parts = SessionParts(batch.settings, plan, served)
@@ -115,15 +117,20 @@ class _BatchRun:
         """Remove the copies of workspaces that earlier runs left. Blocks."""
         if left := self._leftovers():
             click.echo(f"sii: removing what earlier runs left: {_copies(left)}.", err=True)
-            remove_leftover_copies(self._parts.workspaces, self._query_ids)
+            kept = kept_workspaces(self._recorded)
+            remove_leftover_copies(self._parts.workspaces, self._query_ids, kept)
 
     def _leftovers(self) -> list[Path]:
-        return list(leftover_copies(self._parts.workspaces, self._query_ids))
+        kept = kept_workspaces(self._recorded)
+        found = leftover_copies(self._parts.workspaces, self._query_ids)
+        return [folder for folder in found if folder.name not in kept]
 
     async def _run(self) -> Stop | None:
         """Return why the run was stopped; None when nothing is left to run."""
         options, settings = self._batch.options, self._batch.settings
-        left = [one for one in self._planned if one.name not in self._recorded.ended]
+        recorded = self._recorded
+        begun = recorded.ended.keys() | recorded.waiting.keys()
+        left = [one for one in self._planned if one.name not in begun]
         await refuse_another_model(self._parts, left)
         executor = make_executor(self._parts, options.ray)
         servers = ModelServers(settings.base_urls, settings.api_key)
@@ -160,8 +167,8 @@ class _BatchRun:
         if left := self._leftovers():
             remedy = f"`{resume}` removes it"
             click.echo(f"sii: left: {_copies(left)}; {remedy}.", err=True)
-        if report.done == report.planned:
-            return DONE
+        if report.done + report.waiting == report.planned:
+            return WAITING if report.waiting else DONE
         stop = self._stop or TOO_MANY_FAILURES
         click.echo(f"sii: stopped ({stop.why}); resume with `{resume}`.", err=True)
         return EXIT_CODES[stop.reason]
@@ -201,6 +208,9 @@ def _print_end(batch: Batch, report: BatchReport) -> None:
         else f"--home {quote(str(batch.folder))}"
     )
     click.echo(f"Its recordings: sii list {which}")
+    if report.waiting:
+        waits = counted(report.waiting, "session waits", "sessions wait")
+        click.echo(f"{waits} for a reply: sii inbox{home_words() if in_home else f' {which}'}")
 
 
 def _allow_many_files() -> None:

@@ -45,6 +45,7 @@ class BatchOptions:
     """Values by setting; empty when not given."""
     feedback_rounds: int | None
     simulated_user: str | None
+    feedback: Literal["human"] | None
     infra_retries: int
     budget: BatchBudget
     ray: str | None

@@ -72,6 +72,11 @@ def command() -> None:
 @click.option(
     "--simulate-user", "simulated_user", metavar="MODEL", help="Let a model play the user in them."
 )
+@click.option(
+    "--feedback",
+    type=click.Choice(["human"]),
+    help="Park each session at its answer, for a person's reply: `sii inbox`.",
+)
 @click.option("--infra-retries", type=click.IntRange(0), default=3, help="Of one session.")
 @click.option("--max-total-tokens", type=click.IntRange(1), help="Budget: tokens generated.")
 @click.option("--max-hours", type=click.FloatRange(0, min_open=True), help="Budget: hours.")
@@ -143,7 +148,8 @@ def status(folder: Path, as_json: bool) -> None:
     plan, queries, _ = load_pinned(folder)
     running = is_running(folder)  # before the runs are read: a run that ends meanwhile says so
     planned = plan.all_attempts(queries)
-    attempts = read_attempts(folder, plan.name, planned, plan.changed)
+    parks = plan.feedback is not None
+    attempts = read_attempts(folder, plan.name, planned, plan.changed, parks=parks)
     runs = read_runs(folder)
     if running and runs and runs[-1].ended == KILLED:
         runs[-1].ended = RUNNING

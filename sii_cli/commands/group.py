@@ -23,6 +23,7 @@ COMMANDS = {
     "search": "Find where something was said, in all recordings.",
     "pack": "Make recordings small; every command still reads them.",
     "prune": "Delete what no recording refers to.",
+    "inbox": "Reply to sessions of batches that wait for you.",
     "review": "Step through a recording and judge it.",
     "approve": "Approve a recording.",
     "reject": "Reject a recording.",

@@ -8,6 +8,7 @@ from typing import Any
 from recordings.conversation.restore import Conversation
 from recordings.events import (
     ModelChange,
+    ParkedStatus,
     SessionEnd,
     SessionResume,
     SessionStart,
@@ -99,11 +100,13 @@ OFF = "the human ended the recording"
 """Reason of the end of a recording whose session goes on."""
 
 
-def session_end(loop: AgentLoop, reason: str = "") -> SessionEnd:
-    """Return the last event of a recording."""
+def session_end(
+    loop: AgentLoop, reason: str = "", parked: ParkedStatus | None = None
+) -> SessionEnd:
+    """Return the last event of a recording; `parked`: it is continued later."""
     ended = loop.ended
     return SessionEnd(
-        status=ended.status if ended and ended.status != "answered" else "done",
+        status=parked or (ended.status if ended and ended.status != "answered" else "done"),
         reason=reason or (ended.reason if ended else ""),
         rounds=loop.rounds,
         steps=loop.steps,

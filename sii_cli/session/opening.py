@@ -81,12 +81,18 @@ class RecordingOpener:
         return OpenRecording(folder, recorder, loop)
 
     async def resume(
-        self, resumed: ResumedRecording, served: ServedModel, *, open_round: bool
+        self,
+        resumed: ResumedRecording,
+        served: ServedModel,
+        *,
+        open_round: bool,
+        keeps_waiting: bool,
     ) -> OpenRecording:
         """Continue a recording, with the tool list that the model read at its start.
 
         A round that was left open is continued if `open_round`, else closed (by the next message,
-        where an annotator's calls must run first). Raises `RecordingError`.
+        where an annotator's calls must run first). Messages that wait go back to the user unless
+        `keeps_waiting`. Raises `RecordingError`.
         """
         context = await make_context(self.settings, served, self.model)
         folder, runs_pending = resumed.folder, resumed.runs_pending
@@ -117,7 +123,8 @@ class RecordingOpener:
                 left = reopen(loop, restored, runs_pending=runs_pending)
             else:
                 left = close_open_round(loop, restored, runs_pending=runs_pending)
-                loop.inbox.give_back()
+                if not keeps_waiting:
+                    loop.inbox.give_back()
             for unreported in restored.unreported.all():
                 loop.inbox.add_note(note_of(unreported))
             if self.tracker is not None and resumed.is_own:

@@ -16,7 +16,7 @@ from typing import Any
 
 from recordings.conversation.pending import Pending
 from recordings.errors import RecordingError
-from recordings.events import AttachedFile, Delivery, Event, EventData, Origin
+from recordings.events import AttachedFile, Delivery, Event, EventData, Origin, ParkedStatus
 from recordings.recorder import Recorder
 from sandbox.protocol import Job, Sandbox, SandboxBackend, SandboxSpec
 from sii_cli.agent.context.compaction import Compactor
@@ -92,6 +92,8 @@ class Session:
         self._recorder: Recorder | None = None
         self.is_off = False
         """Whether the recording was ended, or ends after the running step."""
+        self._parked: ParkedStatus | None = None
+        """How the recording ends, where the session is continued later."""
         self._closing: list[Callable[[], Awaitable[None]]] = []
         """Closes what the session does not use any more."""
         self._loop: AgentLoop | None = None
@@ -207,6 +209,24 @@ class Session:
         async with self._streaming(loop.round(text, origin, left, pending, typed)) as items:
             async for item in items:
                 yield item
+
+    async def send_waiting(self) -> AsyncGenerator[Item, None]:
+        """Begin a round with the message that a resumed session has waiting, as `send` does.
+
+        Raises `UsageError` when none waits: another process has sent it.
+        """
+        loop = self._loop or await self._open_recording(keeps_waiting=True)
+        if not loop.inbox.waiting:
+            raise UsageError("No message waits in this session: say what comes next.")
+        first = loop.inbox.waiting[0]
+        async with self._streaming(loop.round(first.text, "human", None, first)) as items:
+            async for item in items:
+                yield item
+
+    async def resume(self) -> None:
+        """Resume the recording now, not with the next message. Raises as `send` does."""
+        if self._loop is None:
+            await self._open_recording()
 
     async def resume_round(self) -> AsyncGenerator[Item, None]:
         """Continue the round that the recording left open, as `send` does.
@@ -395,6 +415,23 @@ class Session:
         """Whether a round can be interrupted; not before the first message."""
         return self._loop is not None
 
+    def park(self) -> None:
+        """Let the recording end as that of a session that waits for a person's reply."""
+        self._parked = "parked"
+
+    def suspend(self) -> None:
+        """Leave the running round open at the end of the running step: a resumed session continues
+        it (`resume_round`).
+        """
+        self._parked = "replied"
+        if self._loop is not None:
+            self._loop.suspends = True
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether the session is, or will be, continued by another process."""
+        return self._parked == "replied"
+
     def interrupt(self, by: Origin = "human") -> None:
         """Interrupt the running round; what was done is kept."""
         if self._loop is not None:
@@ -416,7 +453,7 @@ class Session:
             return
         try:
             if not self.is_off:
-                self._loop.note(session_end(self._loop), "harness")
+                self._loop.note(session_end(self._loop, parked=self._parked), "harness")
         finally:
             self._leave_recording()
 
@@ -430,7 +467,9 @@ class Session:
         if self._recorder is not None:
             self._recorder.close()
 
-    async def _open_recording(self, *, open_round: bool = False) -> AgentLoop:
+    async def _open_recording(
+        self, *, open_round: bool = False, keeps_waiting: bool = False
+    ) -> AgentLoop:
         """Begin the recording, or resume it. Raises `UsageError` when it was ended."""
         if self.is_off:
             raise UsageError("This session is not recorded any more and has ended: `/new`.")
@@ -438,9 +477,12 @@ class Session:
         if self._resumed is None:
             opened = await self._opener.begin(served)
         else:
-            opened = await self._opener.resume(self._resumed, served, open_round=open_round)
+            opened = await self._opener.resume(
+                self._resumed, served, open_round=open_round, keeps_waiting=keeps_waiting
+            )
             self._left = opened.left
         loop = self._loop = opened.loop
+        loop.suspends = self.is_suspended
         self._recorder = opened.recorder
         self.id, self.folder = opened.folder.name, opened.folder
         self._lease.report_to(self._report)

@@ -27,6 +27,7 @@ from recordings.events import (
     Neutralised,
     Observation,
     Origin,
+    Parked,
     PendingMessage,
     PendingReturned,
     Permission,
@@ -358,6 +359,10 @@ EXAMPLES: list[tuple[EventData, Origin]] = [
             usage=Usage(prompt_tokens=412, completion_tokens=9),
         ),
         "query",
+    ),
+    (
+        Parked(status="unsolved", reason="the check failed (exit code 1)", feedback_rounds=1),
+        "harness",
     ),
     (
         QueryOutcome(status="unsolved", reason="the check failed (exit code 1)", feedback_rounds=1),

@@ -101,6 +101,7 @@ def open_batch(options: BatchOptions, file: ValidatedFile | None) -> Batch:
         click.echo(f"sii: {line}", err=True)
     plan = _plan(given, settings, options)
     plan = replace(plan, allowed=sorted((one.kind, one.value) for one in required))
+    _check_feedback(plan, options)
     is_changed = file is not None or options.accept_changes or not given.own
     return Batch(folder, settings, plan, queries, given.own, options, is_changed)
 
@@ -163,6 +164,24 @@ def _ask_for_grants(
     )
 
 
+def _check_feedback(plan: BatchPlan, options: BatchOptions) -> None:
+    """Raise `UsageError` for options that do not go with a person's feedback."""
+    if plan.feedback is None:
+        return
+    others = {
+        "--simulate-user": plan.simulated_user,
+        "--feedback-rounds": plan.feedback_rounds,
+        "--ray": options.ray,
+    }
+    if other := next((name for name, value in others.items() if value), None):
+        whys = {
+            "--simulate-user": "a person writes the messages",
+            "--feedback-rounds": "a person says when it is done",
+            "--ray": "the workspaces are kept on this machine",
+        }
+        raise UsageError(f"With --feedback human {whys[other]}: leave {other} away.")
+
+
 def _plan(given: _Given, settings: Settings, options: BatchOptions) -> BatchPlan:
     """Return what is to be run. Raises `UsageError` where it differs from what was pinned."""
     plan = BatchPlan(
@@ -174,6 +193,7 @@ def _plan(given: _Given, settings: Settings, options: BatchOptions) -> BatchPlan
         vary=options.vary,
         feedback_rounds=options.feedback_rounds or 0,
         simulated_user=options.simulated_user,
+        feedback=options.feedback,
         settings=pinned_settings(settings),
     )
     if given.pinned is None:
@@ -192,6 +212,7 @@ def _plan(given: _Given, settings: Settings, options: BatchOptions) -> BatchPlan
         simulated_user=(
             before.simulated_user if options.simulated_user is None else options.simulated_user
         ),
+        feedback=options.feedback or before.feedback,
     )
     # An earlier version wrote queries with fewer fields; a foreign batch's settings are not kept.
     before = replace(before, queries_sha256=sha256_of(given.pinned.queries))

@@ -6,7 +6,8 @@ import hashlib
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from pathlib import PurePosixPath
+from typing import Any, Literal, cast
 
 from sii_cli.config.settings import Settings
 from sii_cli.queries.queries import Query
@@ -28,7 +29,7 @@ UNPINNED = frozenset(
     )
 )
 """Settings that may change when a batch is resumed: they do not change what a session is."""
-_COMPARED = ("attempts", "vary", "feedback_rounds", "simulated_user")
+_COMPARED = ("attempts", "vary", "feedback_rounds", "simulated_user", "feedback")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,8 @@ class BatchPlan:
     settings: dict[str, Any]
     allowed: list[tuple[str, str]] = field(default_factory=list)
     """What the user granted of what the queries require: kinds and values."""
+    feedback: Literal["human"] | None = None
+    """Who says what follows an answer: a person (`sii inbox`); None: the check."""
     changed: float = 0.0
     """When changes were last accepted, in seconds since the epoch: sessions of before whose check
     could not run are run again."""
@@ -107,6 +110,14 @@ def pinned_settings(settings: Settings) -> dict[str, Any]:
     """Return the settings that make a session what it is."""
     values = settings.without_secrets()
     return {name: value for name, value in values.items() if name not in UNPINNED}
+
+
+def workspace_name(recorded: str) -> str:
+    """Return the name of a session's workspace in the batch's folder, from its recorded path.
+
+    The batch may have been moved since.
+    """
+    return PurePosixPath(recorded).name or "workspace"
 
 
 def encode_queries(queries: Sequence[Query]) -> bytes:

@@ -60,7 +60,7 @@ def report_markdown(report: BatchReport) -> str:
 
 def _summary(report: BatchReport) -> str:
     """Return the first paragraph: how much is done, by which model, at what cost."""
-    left = report.planned - report.done
+    left = report.planned - report.done - report.waiting
     seconds = sum(run.seconds for run in report.runs)
     gpu_seconds = sum(run.gpu_seconds for run in report.runs)
     words = [
@@ -69,6 +69,8 @@ def _summary(report: BatchReport) -> str:
         + f"). {report.stopped} were stopped half-way and {sum_of(report.infra)} ended by the "
         "infrastructure; those are run again and counted nowhere below."
     ]
+    if report.waiting:
+        words.append(f"{_waiting(report)} for a person's reply: `sii inbox`.")
     if report.set_aside:
         words.append(
             f"{report.set_aside} recordings are of queries, variants or checks that the batch no "
@@ -80,6 +82,10 @@ def _summary(report: BatchReport) -> str:
         "generated tokens, those of sessions that do not count included."
     )
     return " ".join(words)
+
+
+def _waiting(report: BatchReport) -> str:
+    return counted(report.waiting, "session waits", "sessions wait")
 
 
 def _yield(rows: Iterable[StatusRow]) -> str:
@@ -144,6 +150,8 @@ def status_text(report: BatchReport, attempts: Attempts) -> str:
         f"running {len(attempts.running)}, infra {sum_of(report.infra)}, "
         f"stopped half-way {report.stopped}",
     ]
+    if report.waiting:
+        lines.append(f"{_waiting(report)} for a reply: sii inbox")
     if report.runs:
         spent = sum(run.seconds for run in report.runs)
         runs = counted(len(report.runs), "run", "runs")

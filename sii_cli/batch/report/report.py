@@ -109,6 +109,8 @@ class BatchReport:
     """Failures that do not count: these sessions were run again."""
     stopped: int
     """Stopped before an outcome, and run again."""
+    waiting: int
+    """Parked for a person's reply, and not done."""
     left: list[UnfinishedAttempts]
     set_aside: int
     """Of attempts that the plan no longer has, or whose check was corrected since."""
@@ -143,6 +145,7 @@ def make_report(
         check_errors=causes(one for one in ended if not is_verdict(one.outcome)),
         infra=causes(attempts.infra),
         stopped=len(attempts.stopped),
+        waiting=len(attempts.waiting),
         left=_left(attempts, last_failures),
         set_aside=len(attempts.set_aside),
         formulas=FORMULAS,
@@ -219,7 +222,7 @@ def _said_by_check(one: RecordingSummary) -> list[str]:
 def _left(attempts: Attempts, last_failures: Mapping[str, str]) -> list[UnfinishedAttempts]:
     groups: dict[str, list[str]] = defaultdict(list)
     for attempt in attempts.planned:
-        if attempt not in attempts.ended:
+        if attempt not in attempts.ended and attempt not in attempts.waiting:
             groups[last_failures.get(attempt, "")].append(attempt)
     left = [
         UnfinishedAttempts(reason or NOT_YET, len(those), those[0])

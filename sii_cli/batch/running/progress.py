@@ -66,6 +66,8 @@ class Progress:
         self.outcomes: Counter[str] = Counter(
             summary.outcome for summary in before.ended.values() if summary.outcome
         )
+        if before.waiting:
+            self.outcomes["parked"] = len(before.waiting)
         self.tokens = 0
         self.failures = 0
         self.last_failures: dict[str, str] = {}
@@ -127,6 +129,7 @@ class Progress:
         live = self.running.pop(attempt.name)
         self.last_failures.pop(attempt.name, None)
         status, reason = outcome_of(result.outcome.status), result.outcome.reason
+        status = "parked" if result.is_parked else status
         self.outcomes[status] += 1
         self.session_speed.add(1)
         why = f" ({reason})" if reason else ""

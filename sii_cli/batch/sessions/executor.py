@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from recordings.conversation.parking import parking_of
+from recordings.events import QueryOutcome
 from sandbox.protocol import SandboxBackend
 from sii_cli.agent.event_channel import Item
 from sii_cli.assembly import make_backend, make_model, make_spec
 from sii_cli.batch.plan.plan import Attempt
-from sii_cli.batch.sessions.rounds import AttemptResult, run_attempt
+from sii_cli.batch.sessions.feedback import CheckFeedback, FeedbackSource, PersonFeedback
+from sii_cli.batch.sessions.rounds import AttemptResult, continue_attempt, run_attempt
 from sii_cli.batch.sessions.served_model import ModelPin
 from sii_cli.batch.sessions.session_parts import SessionParts
 from sii_cli.batch.sessions.simulated_user import UserSimulator
@@ -22,6 +26,7 @@ from sii_cli.config.settings import Settings
 from sii_cli.model.types import Model
 from sii_cli.queries.check.check import Checker
 from sii_cli.queries.workspaces.copies import remove_copy
+from sii_cli.session.resume import ResumedRecording
 from sii_cli.session.session import Session
 
 OnItem = Callable[[Attempt, Item], None]
@@ -64,13 +69,8 @@ class LocalExecutor:
         self._backend = backend or make_backend(parts.settings)
         self._model_pin = ModelPin(parts.served)
         self._make_model = make_model
-        self._simulator: UserSimulator | None = None
         self._user: Model | None = None
-        name = parts.plan.simulated_user
-        if name is not None:
-            settings = replace(parts.settings, model=name)
-            self._user = self._make_model(settings)
-            self._simulator = UserSimulator(self._user, settings)
+        self._source = self._make_source()
 
     def at_home(self, home: Path, query_folder: Path) -> LocalExecutor:
         """Return an executor that shares everything with this one but the folder of recordings.
@@ -85,41 +85,88 @@ class LocalExecutor:
         return other
 
     async def run(self, attempt: Attempt, on_item: OnItem) -> AttemptResult:
-        """Run a session in a copy of its workspace, which is removed afterwards."""
+        """Run a session in a copy of its workspace, which is removed unless it is parked."""
         workspace = await asyncio.to_thread(self._parts.make_workspace, attempt.query)
+        is_parked = False
         try:
-            return await self._run(attempt, workspace, on_item)
+            async with self._open(attempt, workspace) as (session, checker):
+                result = await run_attempt(
+                    attempt,
+                    session,
+                    checker,
+                    source=self._source,
+                    on_item=lambda item: on_item(attempt, item),
+                )
+            is_parked = result.is_parked
+            return result
         finally:
-            await remove_copy(workspace)
+            if not is_parked:
+                await remove_copy(workspace)
+
+    async def continue_parked(
+        self,
+        attempt: Attempt,
+        folder: Path,
+        on_item: OnItem,
+        opened: Callable[[Session], None] = lambda session: None,
+    ) -> QueryOutcome | None:
+        """Continue a parked session with the reply that it has, as `continue_attempt` does.
+
+        `folder` is its recording; `opened` is given the session, which can be suspended.
+        """
+        parking = await asyncio.to_thread(parking_of, folder)
+        if parking is None or parking.stage in ("waits", "done"):
+            return None  # another process has continued it
+        workspace = await asyncio.to_thread(self._parts.kept_workspace, folder, parking.start)
+        resumed, speaker = ResumedRecording(folder), parking.speaker
+        async with self._open(attempt, workspace, resumed, speaker) as (session, checker):
+            opened(session)
+            return await continue_attempt(
+                attempt, session, checker, parking, on_item=lambda item: on_item(attempt, item)
+            )
 
     async def aclose(self) -> None:
         """Close the simulated user's connections."""
         if self._user is not None:
             await self._user.aclose()
 
-    async def _run(self, attempt: Attempt, workspace: Path, on_item: OnItem) -> AttemptResult:
+    @asynccontextmanager
+    async def _open(
+        self,
+        attempt: Attempt,
+        workspace: Path,
+        resumed: ResumedRecording | None = None,
+        speaker: str | None = None,
+    ) -> AsyncIterator[tuple[Session, Checker | None]]:
+        """Open a session, or resume one; `speaker`: who replied to it."""
         settings = self._parts.settings_of(attempt, workspace)
+        if resumed is not None:
+            settings = replace(settings, speaker=speaker)
         session = await Session.open(
             settings,
             mode="batch",
             model=self._make_model(settings),
             backend=self._backend,
+            resumed=resumed,
             about=self._parts.about(attempt),
         )
         try:
             self._model_pin.check(attempt.variant.get("model"), await session.served())
             if settings.setup:  # one that fails costs no generation
                 await session.sandbox()
-            return await run_attempt(
-                attempt,
-                session,
-                self._checker(attempt, settings),
-                feedback_rounds=self._parts.plan.feedback_rounds,
-                simulator=self._simulator,
-                on_item=lambda item: on_item(attempt, item),
-            )
+            yield session, self._checker(attempt, settings)
         finally:
             await session.close()
+
+    def _make_source(self) -> FeedbackSource:
+        plan = self._parts.plan
+        if plan.feedback == "human":
+            return PersonFeedback()
+        if plan.simulated_user is None:
+            return CheckFeedback(plan.feedback_rounds)
+        settings = replace(self._parts.settings, model=plan.simulated_user)
+        self._user = self._make_model(settings)
+        return CheckFeedback(plan.feedback_rounds, UserSimulator(self._user, settings))
 
     def _checker(self, attempt: Attempt, settings: Settings) -> Checker | None:
         query = attempt.query

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import asdict
-from typing import NamedTuple, TypeGuard
+from typing import NamedTuple
 
 from recordings.conversation.outages import TOOL_INFRA
+from recordings.conversation.parking import Parking
 from recordings.errors import RecordingError
 from recordings.events import (
     Check,
@@ -19,6 +20,7 @@ from recordings.events import (
     ModelResponse,
     NetworkRequest,
     Observation,
+    Parked,
     QueryOutcome,
     QueryStatus,
     RoundEnd,
@@ -26,20 +28,19 @@ from recordings.events import (
 from sandbox.protocol import NetworkUse, SandboxError
 from sii_cli.agent.event_channel import Item
 from sii_cli.batch.plan.plan import Attempt
-from sii_cli.batch.sessions.simulated_user import UserSimulator
+from sii_cli.batch.sessions.feedback import (
+    AnsweredRound,
+    CheckFeedback,
+    FeedbackSource,
+    PersonFeedback,
+    asks_for_feedback,
+)
 from sii_cli.model.errors import ModelCallFailed
 from sii_cli.queries.check.check import CHECK_SECONDS, Checker
 from sii_cli.session.session import Session
 
 _LONGEST_REASON = 500
 """Characters of an outage, or of what a check said, in the outcome's reason."""
-
-FEEDBACK = """\
-The task is not done yet: a check of the result failed. It printed:
-
-{output}
-
-Go on until it is done."""
 
 CHECK = "check"
 """Recorded in place of the id of a check's sandbox."""
@@ -50,6 +51,8 @@ class AttemptResult(NamedTuple):
 
     outcome: QueryOutcome
     session: str | None
+    is_parked: bool = False
+    """Whether it waits for a person; the outcome is the one that it has if nothing follows."""
 
 
 async def run_attempt(
@@ -57,31 +60,64 @@ async def run_attempt(
     session: Session,
     checker: Checker | None,
     *,
-    feedback_rounds: int = 0,
-    simulator: UserSimulator | None = None,
+    source: FeedbackSource | None = None,
     on_item: Callable[[Item], None] = lambda item: None,
 ) -> AttemptResult:
     """Run an attempt in an open session; record the outcome and return it.
 
-    `checker` is None for a query without a check. The caller closes the session.
+    `checker` is None for a query without a check, `source` where no feedback follows. The caller
+    closes the session. One that waits for a person's feedback is parked instead.
     Raises `ModelCallFailed` when no server can be used, and `RecordingFailed`.
     """
-    rounds = _Rounds(attempt, session, checker, feedback_rounds, simulator, on_item)
-    timer = None
-    if attempt.query.limits.seconds is not None:
-        loop = asyncio.get_running_loop()
-        timer = loop.call_later(attempt.query.limits.seconds, rounds.stop, "seconds")
+    source = source or CheckFeedback(0)
+    rounds = _Rounds(attempt, session, checker, source, on_item)
     try:
-        outcome = await rounds.run()
+        with rounds.timed():
+            outcome = await rounds.run()
     except (SandboxError, ModelCallFailed) as error:
         if session.id is None:  # nothing was recorded
             raise
         outcome = QueryOutcome(status="infra", reason=str(error))
-    finally:
-        if timer is not None:
-            timer.cancel()
+    if source.parks and rounds.continues and outcome.status != "infra":
+        _park(session, outcome)
+        return AttemptResult(outcome, session.id, is_parked=True)
     session.note(outcome, "harness")
     return AttemptResult(outcome, session.id)
+
+
+async def continue_attempt(
+    attempt: Attempt,
+    session: Session,
+    checker: Checker | None,
+    parking: Parking,
+    *,
+    on_item: Callable[[Item], None] = lambda item: None,
+) -> QueryOutcome | None:
+    """Continue a parked session with the reply that it has, until it is parked again.
+
+    Only a person ends such a session, however a round ends. Return the outcome that it has if
+    nothing follows, or `None` when it was suspended before. Raises as `run_attempt` does, and
+    `UsageError` when another process has continued it.
+    """
+    rounds = _Rounds(attempt, session, checker, PersonFeedback(), on_item)
+    try:
+        with rounds.timed():
+            outcome = await rounds.run_reply(parking)
+    except (SandboxError, ModelCallFailed) as error:
+        if not session.can_interrupt:  # nothing was recorded
+            raise
+        outcome = QueryOutcome(status="infra", reason=str(error))
+    if outcome is None:
+        return None
+    if outcome.status == "infra":  # an attempt with this outcome would be run again, without them
+        outcome = outcome.model_copy(update={"status": "failed"})
+    _park(session, outcome)
+    return outcome
+
+
+def _park(session: Session, outcome: QueryOutcome) -> None:
+    session.note(Parked.model_validate(outcome.model_dump()), "harness")
+    session.park()
 
 
 class _Rounds:
@@ -92,15 +128,13 @@ class _Rounds:
         attempt: Attempt,
         session: Session,
         checker: Checker | None,
-        feedback_rounds: int,
-        simulator: UserSimulator | None,
+        source: FeedbackSource,
         on_item: Callable[[Item], None],
     ) -> None:
         self._query = attempt.query
         self._session = session
         self._checker = checker
-        self._feedback_rounds = feedback_rounds
-        self._simulator = simulator
+        self._source = source
         self._on_item = on_item
         self._stopped_by = ""
         """Name of the limit that ended the session."""
@@ -117,6 +151,19 @@ class _Rounds:
         self._end = RoundEnd(round=0, status="failed", steps=0)
         self._answer = ""
 
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Stop the session when its time is over."""
+        seconds = self._query.limits.seconds
+        if seconds is None:
+            yield
+            return
+        timer = asyncio.get_running_loop().call_later(seconds, self.stop, "seconds")
+        try:
+            yield
+        finally:
+            timer.cancel()
+
     def stop(self, limit: str) -> None:
         """End the session: it has reached a limit."""
         self._stopped_by = limit
@@ -124,7 +171,30 @@ class _Rounds:
 
     async def run(self) -> QueryOutcome:
         """Run to the end. A session that hit an outage ends there, to be run again."""
-        outcome = await self._run()
+        return self._unless_outage(await self._run())
+
+    async def run_reply(self, parking: Parking) -> QueryOutcome | None:
+        """Continue the session where it stands; `None`: it was suspended within a round.
+
+        Raises `UsageError` when another process has continued it.
+        """
+        usage = parking.end.usage if parking.end is not None else None
+        self._generated = usage.completion_tokens if usage is not None else 0
+        replies = parking.replies + (parking.reply is not None)
+        if parking.stage == "answered":
+            await self._session.resume()
+            self._end = parking.round_end or self._end
+            check = await self._check_round() if self.continues else None
+        else:
+            replied = parking.stage == "replied"
+            session = self._session
+            check = await self._round(session.send_waiting() if replied else session.resume_round())
+            if self._end.round == 0:  # no end of a round came
+                return None
+        ended = await self._go_on(check, replies) if self.continues else self._ended(replies)
+        return self._unless_outage(ended)
+
+    def _unless_outage(self, outcome: QueryOutcome) -> QueryOutcome:
         if self._outage is None:
             return outcome
         why = f"{TOOL_INFRA}: {self._outage.name}: {self._outage.text}"
@@ -133,16 +203,23 @@ class _Rounds:
     async def _run(self) -> QueryOutcome:
         check: Check | None = None
         for message in (self._query.query, *self._query.followups):
-            check = await self._round(message)
-            if not self._continues:
+            check = await self._round(self._session.send(message, "query"))
+            if not self.continues:
                 return self._ended(0)
-        feedback = 0
-        while _asks_for_feedback(check) and feedback < self._feedback_rounds:
+        return await self._go_on(check, 0)
+
+    async def _go_on(self, check: Check | None, feedback: int) -> QueryOutcome:
+        """Run the rounds that feedback opens; `feedback`: how many it has opened."""
+        while said := await self._source.after(
+            AnsweredRound(self._query, self._answer, check, feedback)
+        ):
             feedback += 1
-            check = await self._round(await self._feedback_on(check))
-            if not self._continues:
+            if said.said is not None:
+                self._session.note(said.said, "query")
+            check = await self._round(self._session.send(said.text, "query"))
+            if not self.continues:
                 return self._ended(feedback)
-            if not self._calls and _asks_for_feedback(check):
+            if not self._calls and asks_for_feedback(check):
                 reason = "it answered without another call, and the check still fails"
                 return QueryOutcome(
                     status="gave_up",
@@ -153,19 +230,23 @@ class _Rounds:
         return _judged(check, feedback)
 
     @property
-    def _continues(self) -> bool:
+    def continues(self) -> bool:
+        """Whether the last round was answered, and nothing has stopped the session."""
         return self._end.status == "answered" and not (self._stopped_by or self._outage)
 
-    async def _round(self, message: str) -> Check | None:
+    async def _round(self, happening: AsyncGenerator[Item, None]) -> Check | None:
         """Run a round, then the check, if there is one and the session continues."""
         self._calls = 0
-        async with aclosing(self._session.send(message, "query")) as items:
+        async with aclosing(happening) as items:
             async for item in items:
                 self._receive(item)
                 if self._stopped_by or self._outage:  # perhaps before the round began
                     self._session.interrupt("harness")
                 self._on_item(item)
-        if not self._continues or self._checker is None:
+        return await self._check_round() if self.continues else None
+
+    async def _check_round(self) -> Check | None:
+        if self._checker is None:
             return None
         check = await self._check(self._checker)
         self._session.note(check, "harness")
@@ -201,14 +282,6 @@ class _Rounds:
         with suppress(RecordingError):  # the check's own event fails, too, and that is reported
             self._session.note(NetworkRequest(sandbox_id=CHECK, **asdict(use)), "harness")
 
-    async def _feedback_on(self, check: Check) -> str:
-        if self._simulator is not None:
-            said = await self._simulator.reply(self._query, self._answer, check)
-            self._session.note(said, "query")
-            if said.reply:
-                return said.reply
-        return FEEDBACK.format(output=check.output.strip() or "(it printed nothing)")
-
     def _ended(self, feedback: int) -> QueryOutcome:
         """Return the outcome of a session that a round's end, or a limit, has ended."""
         if self._stopped_by:
@@ -221,11 +294,6 @@ class _Rounds:
         else:
             status = self._end.status
         return QueryOutcome(status=status, reason=self._end.reason, feedback_rounds=feedback)
-
-
-def _asks_for_feedback(check: Check | None) -> TypeGuard[Check]:
-    """Tell whether a check ran and failed."""
-    return check is not None and check.error is None and not check.passed
 
 
 def _judged(check: Check | None, feedback: int) -> QueryOutcome:

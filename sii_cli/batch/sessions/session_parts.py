@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from recordings.events import SessionStart
+from recordings.store.workspaces import last_snapshot
 from sandbox.docker.variants import image_of
-from sii_cli.batch.plan.plan import Attempt, BatchPlan
+from sandbox.snapshots import SnapshotError
+from sii_cli.batch.plan.plan import Attempt, BatchPlan, workspace_name
 from sii_cli.batch.sessions.served_model import KnownModels
 from sii_cli.config.homes import users_homes
 from sii_cli.config.settings import Settings
@@ -24,6 +29,7 @@ from sii_cli.queries.workspaces.workspace_sources import (
 )
 from sii_cli.session.events import QueryOrigin
 from sii_cli.trust.requirements import Grants, not_granted
+from sii_cli.workspace.history import snapshot_store
 
 WORKSPACES = "workspaces"
 
@@ -65,6 +71,31 @@ class SessionParts:
             raise WorkspaceUnavailable(
                 f"The workspace of {query.id} cannot be made: {error.strerror}."
             ) from error
+
+    def kept_workspace(self, folder: Path, start: SessionStart) -> Path:
+        """Return the workspace of a parked session; one that is gone is written again, as its last
+        snapshot has it. Blocks. Raises `WorkspaceUnavailable`, `RecordingError`.
+        """
+        kept = self.workspaces / workspace_name(start.workspace)
+        if kept.is_dir() and not kept.is_symlink():
+            return kept
+        last, _ = last_snapshot(folder)
+        if last is None:
+            raise WorkspaceUnavailable(
+                f"The workspace {kept} of {folder.name} is gone, and the recording has no snapshot "
+                f"of it: `sii inbox done {folder.name}` ends the session as it is."
+            )
+        try:
+            self.workspaces.mkdir(mode=0o700, parents=True, exist_ok=True)
+            new = Path(tempfile.mkdtemp(prefix=f"{start.query}-", dir=self.workspaces))
+            with closing(snapshot_store(self.settings.home)) as store:
+                store.write_tree(last.tree, new)
+            new.rename(kept)
+        except (SnapshotError, OSError) as error:
+            raise WorkspaceUnavailable(
+                f"The workspace of {folder.name} cannot be restored: {error}"
+            ) from error
+        return kept
 
     def settings_of(self, attempt: Attempt, workspace: Path) -> Settings:
         """Return a session's settings: the batch's, then the query's, then the variant's."""

@@ -8,7 +8,7 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -120,10 +120,16 @@ def leftover_copies(parent: Path, queries: Iterable[str]) -> Iterator[Path]:
                     yield folder / entry.name
 
 
-def remove_leftover_copies(parent: Path, queries: Iterable[str]) -> None:
-    """Remove what earlier runs left under `parent`. Blocks; no session may run there."""
+def remove_leftover_copies(
+    parent: Path, queries: Iterable[str], kept: Collection[str] = ()
+) -> None:
+    """Remove what earlier runs left under `parent`, but the folders with the names in `kept`.
+
+    Blocks; no session may run in what is removed.
+    """
     for folder in leftover_copies(parent, queries):
-        remove_workspace(folder)
+        if folder.name not in kept:
+            remove_workspace(folder)
 
 
 def _fill(folder: Path, query: Query, base: Path, repositories: Path, max_bytes: int) -> None:
