@@ -20,7 +20,8 @@ from sii_cli.inbox.queue import InboxQueue
 from sii_cli.inbox.reply import record_done, record_reply
 from sii_cli.inbox.waiting import WaitingSession
 from sii_cli.options.recordings import warn
-from sii_cli.review.item import ReviewTask, read_item
+from sii_cli.review.item import read_item
+from sii_cli.review.task import ReviewTask
 from sii_cli.review.pages import first_page
 from sii_cli.session import watchdog
 from sii_cli.text.sanitise import one_line

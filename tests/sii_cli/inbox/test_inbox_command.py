@@ -1,4 +1,4 @@
-"""`sii batch --feedback human` and `sii inbox`: a session waits, and a person's words continue it."""
+"""`sii batch --feedback human` and `sii inbox`: a session waits for a person, and goes on."""
 
 from __future__ import annotations
 
