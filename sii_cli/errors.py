@@ -6,6 +6,7 @@ SiiError                        1
 │   ├── ModelCallRefused        1  sii_cli.model.errors
 │   └── PromptTooLong           3  sii_cli.model.errors
 ├── NotDone                     1  sii_cli.prompt.slash
+├── NotWaiting                  1  sii_cli.inbox.reply
 ├── ServeFailed                 4  sii_cli.model_server.server
 ├── SourceRefused               1  sii_cli.queries.workspaces.errors
 │   └── GitFailed               1  sii_cli.queries.workspaces.errors

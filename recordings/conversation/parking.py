@@ -113,5 +113,5 @@ def parking_of(folder: Path) -> Parking | None:
 
 
 def was_parked(folder: Path) -> bool:
-    """Return whether a session was parked, whatever came of it. Raises as `parking_of` does."""
+    """Return whether a session was parked, whatever followed. Raises as `parking_of` does."""
     return any(head_of(folder, line).type == Parked.type for line in read_lines(folder))

@@ -49,14 +49,15 @@ _batch = click.option("--batch", metavar="NAME", help="Only sessions of this bat
 @command.command(
     "open",
     help="Read the sessions that `sii batch --feedback human` has parked, one after another, and "
-    "reply to each, say that its task is done, or skip it. A session goes on with your reply while "
-    "you read the next; when it has answered it is here again. Several people may share an inbox.",
+    "reply to each, say that its task is done, or skip it. A session continues with your reply "
+    "while you read the next; when it has answered it is here again. Several people may share an "
+    "inbox.",
     epilog=example(
         "sii batch queries.jsonl --feedback human --out runs/monday",
         "sii inbox --home runs/monday",
         "sii inbox --json | jq .id",
-        'sii inbox reply 20261130-0915 "Handle the empty line, too."',
-        "sii inbox done 20261130-0915",
+        'sii inbox reply 20261123-2049 "Handle the empty line, too."',
+        "sii inbox done 20261123-2049",
     ),
 )
 @click.option(
@@ -86,9 +87,17 @@ def open_inbox(
     shows_check = load_protocol().show_check
     ask_for_consent(settings)
     with InboxQueue(settings.speaker, where) as queue:
-        from sii_cli.inbox.plain import read_inbox
+        from sii_cli.render.terminal import has_a_terminal
 
-        read_inbox(queue, settings, shows_check=shows_check, at_once=at_once)
+        if plain or not has_a_terminal():
+            from sii_cli.inbox.plain import read_inbox
+
+            read_inbox(queue, settings, shows_check=shows_check, at_once=at_once)
+            return
+        from sii_cli.inbox.app import InboxApp
+
+        queue.sort(queue.find())
+        InboxApp(queue, settings, shows_check=shows_check, at_once=at_once).run()
 
 
 @command.command("reply", help="Reply to a session; it goes on until it waits for you again.")

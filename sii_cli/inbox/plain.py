@@ -21,8 +21,8 @@ from sii_cli.inbox.reply import record_done, record_reply
 from sii_cli.inbox.waiting import WaitingSession
 from sii_cli.options.recordings import warn
 from sii_cli.review.item import read_item
-from sii_cli.review.task import ReviewTask
 from sii_cli.review.pages import first_page
+from sii_cli.review.task import ReviewTask
 from sii_cli.session import watchdog
 from sii_cli.text.sanitise import one_line
 
@@ -42,7 +42,7 @@ def read_inbox(queue: InboxQueue, settings: Settings, *, shows_check: bool, at_o
 
     Raises `SiiError`, `RecordingError`.
     """
-    queue.look()
+    queue.sort(queue.find())
     begun, seen = list(queue.replied), frozenset[str]()
     try:
         while (one := queue.next(without=seen)) is not None:

@@ -40,9 +40,12 @@ class InboxQueue:
     def __exit__(self, *_: object) -> None:
         self._leases.close()
 
-    def look(self) -> None:
-        """Look for what waits. Raises `SiiError`."""
-        found = find_waiting(self._where)
+    def find(self) -> list[WaitingSession]:
+        """Return all sessions that nobody has ended. Blocks. Raises `SiiError`."""
+        return find_waiting(self._where)
+
+    def sort(self, found: list[WaitingSession]) -> None:
+        """Take what was found, in the person's order."""
         self.replied = [one for one in found if one.has_reply]
         entries = [
             QueueEntry(one.id, one, cohort=number)

@@ -34,14 +34,14 @@ LONGEST_REPLY = 1_000_000
 
 
 class NotWaiting(SiiError):
-    """Raised when a session waits for no reply: somebody else has answered it."""
+    """Raised when a session waits for no reply: another person has answered it."""
 
 
 def record_reply(folder: Path, text: str, settings: Settings, sha256: str | None = None) -> None:
     """Record a reply of the `speaker` of the settings; it is on the disk on return. Blocks.
 
-    `sha256`: the hash of the recording as the person has read it. The session goes on with it
-    (`continue_parked`), in this process or in another. Raises `NotWaiting`, `SiiError`,
+    `sha256`: the hash of the recording as the person has read it. The session continues with
+    it (`continue_parked`), in this process or in another. Raises `NotWaiting`, `SiiError`,
     `UsageError`, `RecordingError`.
     """
     speaker = speaker_of(settings)
@@ -97,14 +97,18 @@ def _continued(
         if parking is None:
             raise NotWaiting(f"{folder.name} waits for no reply: `sii inbox` lists what does.")
         if parking.stage != "waits" or sha256 not in (None, recorder.head):
-            who = f"{parking.speaker} has" if parking.speaker else "somebody has"
+            who = f"{parking.speaker} has" if parking.speaker else "another person has"
             raise NotWaiting(f"{folder.name} does not wait any more: {who} answered it.")
         past = restore(folder)
         resume = SessionResume(
             sii_version=__version__,
             model=past.model,
             base_url=past.start.base_url,
-            settings={"workspace": past.workspace, "speaker": settings.speaker},
+            settings={
+                "workspace": past.workspace,
+                "speaker": settings.speaker,
+                "enable_thinking": past.thinking,
+            },
             wire=past.wire,
         )
         recorder.record(resume, "harness")

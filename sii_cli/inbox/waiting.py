@@ -39,6 +39,11 @@ class WaitingSession:
         return self.folder.name
 
     @property
+    def name(self) -> str:
+        """The name of its query."""
+        return self.summary.query or self.id
+
+    @property
     def batch(self) -> Path:
         """The folder of its batch."""
         return home_of(self.folder)
@@ -52,10 +57,7 @@ def find_waiting(where: Filter) -> list[WaitingSession]:
     with open_indexes() as indexes:
         parked = find_in(indexes, replace(where, mode="batch", state=("parked", "replied")))
         killed = find_in(indexes, replace(where, mode="batch", status=("crashed", "interrupted")))
-    found = [
-        WaitingSession(one.summary.folder, one.summary, one.summary.status == "replied")
-        for one in parked
-    ]
+    found = [_session(one, has_reply=one.summary.status == "replied") for one in parked]
     found += _killed(killed)
     return sorted(found, key=lambda one: (_ended(one.summary), one.id))
 
@@ -91,7 +93,12 @@ def _killed(found: list[FoundRecording]) -> Iterator[WaitingSession]:
         with suppress(*UNREADABLE):
             parking = parking_of(folder)
             if parking is not None and parking.stage != "done":
-                yield WaitingSession(folder, one.summary, parking.stage != "waits")
+                yield _session(one, has_reply=parking.stage != "waits")
+
+
+def _session(one: FoundRecording, *, has_reply: bool) -> WaitingSession:
+    summary = replace(one.summary, query=one.query)
+    return WaitingSession(summary.folder, summary, has_reply)
 
 
 def _ended(summary: RecordingSummary) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping
 
 BEGIN_UPDATE, END_UPDATE = "\x1b[?2026h", "\x1b[?2026l"
@@ -16,6 +18,12 @@ def reflows(env: Mapping[str, str]) -> bool:
     if "TMUX" in env:
         return True
     return not ("XTERM_VERSION" in env or "STY" in env or env.get("TERM") == "linux")
+
+
+def has_a_terminal() -> bool:
+    """Return whether a full screen can be drawn, and keys be read."""
+    is_dumb = os.environ.get("TERM", "dumb") in ("dumb", "")
+    return sys.stdin.isatty() and sys.stdout.isatty() and not is_dumb
 
 
 def rows_of(width: int, columns: int) -> int:

@@ -89,7 +89,7 @@ class ReviewScreen(Protocol):
         ...
 
 
-_ON_ITEM: dict[str, Callable[[Reviewing], None]] = {
+READING: dict[str, Callable[[Reviewing], None]] = {
     "j": lambda one: one.move(1),
     "right": lambda one: one.move(1),
     "k": lambda one: one.move(-1),
@@ -100,12 +100,16 @@ _ON_ITEM: dict[str, Callable[[Reviewing], None]] = {
     "P": lambda one: one.place(back=True),
     "d": lambda one: one.look_at("diff"),
     "D": lambda one: one.look_at("step diff"),
-    "i": lambda one: one.look_at("guideline"),
     "?": lambda one: one.look_at("keys"),
     "g": lambda one: one.show(-1),
     "home": lambda one: one.show(-1),
     "G": lambda one: one.show(len(one.item.outline) - 1),
     "end": lambda one: one.show(len(one.item.outline) - 1),
+}
+"""Keys that move around an item, whatever is to be said of it."""
+_ON_ITEM: dict[str, Callable[[Reviewing], None]] = {
+    **READING,
+    "i": lambda one: one.look_at("guideline"),
     "N": lambda one: one.show_whole(),
     "f": lambda one: one.flag(),
     "x": lambda one: one.exclude(),

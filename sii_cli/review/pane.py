@@ -24,7 +24,9 @@ _ABOVE_EVENT = 4
 class ReviewPane:
     """The rows that are shown."""
 
-    def __init__(self) -> None:
+    def __init__(self, keys: str = KEYS) -> None:
+        """`keys`: what the keys do, in words."""
+        self._keys = keys
         self._page = ReviewPage(80)
         self._place: object = None
         """What the page shows."""
@@ -77,7 +79,8 @@ class ReviewPane:
         match reviewing.view:
             case "keys":
                 own = item.task.own_keys
-                return text_page(f"{KEYS}\n\nYour own keys: {own}" if own else KEYS, width)
+                shown = f"{self._keys}\n\nYour own keys: {own}" if own else self._keys
+                return text_page(shown, width)
             case "guideline":
                 text = item.task.guideline or "There is no guideline.md beside review.toml."
                 return markdown_page(text, width)

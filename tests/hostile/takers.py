@@ -666,6 +666,12 @@ def _conversation(text: str) -> None:
     conversations._THINK.match(text)
 
 
+def _workspace_name(text: str) -> object:
+    from sii_cli.batch.plan.plan import workspace_name
+
+    return workspace_name(text)
+
+
 TAKERS: dict[str, Take] = {
     "recordings.redaction.secrets:SecretFinder.find": _secrets,
     "recordings.redaction.secrets:mask": _secrets,
@@ -680,6 +686,7 @@ TAKERS: dict[str, Take] = {
     "recordings.storage.lines:read_head": _lines,
     "recordings.storage.lines:parse_line": _lines,
     "recordings.storage.failing_output:shows_failure": _failing_output,
+    "sii_cli.batch.plan.plan:workspace_name": _workspace_name,
     "recordings.replay.first_screen:is_test": _first_screen,
     "recordings.samples.arguments:parse_arguments": _sample_arguments,
     "sandbox.snapshots.text_diff:unified_diff": _text_diff,
@@ -815,6 +822,7 @@ REASONS: dict[str, tuple[str, ...]] = {
         *("sii_cli.options.*", "sii_cli.headless.*", "sii_cli.prompt.*", "sii_cli.demo.*"),
         *("sii_cli.fork.instead:*", "sii_cli.model.thinking:*"),
         *("sii_cli.fork.edit:*", "sii_cli.fork.workspace:*", "sii_cli.review.*", "sii_cli.queue.*"),
+        *("sii_cli.inbox.*",),
         *("sii_cli.batch.variants:*", "recordings.index.find:*", "recordings.store.store:*"),
         *(
             "sii_cli.agent.loop:AgentLoop.round",

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from recordings.events import (
     HarnessMessage,
@@ -20,17 +16,9 @@ from recordings.events import (
 from recordings.reviews.reviews import read_reviews
 from recordings.storage.log import read_events
 from recordings.verify import verify
-from tests.fakes.batch_server import BatchServer
-from tests.fakes.threads import in_a_thread
 from tests.recordings.data_of import data_of
 from tests.sii_cli.batch.test_batch_command import CHECK, query
 from tests.sii_cli.inbox.place import InboxPlace
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InboxPlace]:
-    with in_a_thread(BatchServer()) as server:
-        yield InboxPlace(tmp_path, server, monkeypatch)
 
 
 def test_a_session_waits_goes_on_and_is_done(place: InboxPlace) -> None:

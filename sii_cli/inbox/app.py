@@ -1,0 +1,360 @@
+"""The inbox on a full screen: one session after another, while those with a reply go on."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import termios
+from contextlib import suppress
+from typing import Literal
+
+from prompt_toolkit.application import Application
+from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.filters import Condition
+from prompt_toolkit.formatted_text import ANSI, StyleAndTextTuples
+from prompt_toolkit.layout import (
+    BufferControl,
+    ConditionalContainer,
+    Dimension,
+    FormattedTextControl,
+    HSplit,
+    Layout,
+    VSplit,
+    Window,
+)
+from prompt_toolkit.layout.processors import BeforeInput
+
+from recordings.errors import RecordingError
+from sii_cli.config.settings import Settings
+from sii_cli.errors import SiiError
+from sii_cli.inbox.background import Background, Ending
+from sii_cli.inbox.bars import empty, foot, head, status
+from sii_cli.inbox.batches import Batches
+from sii_cli.inbox.keys import make_inbox_keys
+from sii_cli.inbox.plain import parse_done
+from sii_cli.inbox.queue import InboxQueue
+from sii_cli.inbox.reply import record_done, record_reply
+from sii_cli.inbox.shown import NARROW, OUTLINE, ShownSession
+from sii_cli.inbox.threads import in_thread
+from sii_cli.inbox.waiting import WaitingSession
+from sii_cli.review.reviewing import Reviewing
+
+_INPUT_ROWS = 6
+_HEARTBEAT = 60.0
+"""Seconds between two renewals of the lease."""
+_LOOK_AGAIN = 10.0
+"""Seconds between two looks for what waits, while nothing is on the screen."""
+
+Leaving = Literal["", "ask", "wait", "stop"]
+
+
+class InboxApp:
+    """Shows what waits and takes replies (`InboxKeys`)."""
+
+    def __init__(
+        self, queue: InboxQueue, settings: Settings, *, shows_check: bool, at_once: int
+    ) -> None:
+        self._queue, self._settings, self._shows_check = queue, settings, shows_check
+        self._at_once = at_once
+        self._shown: ShownSession | None = None
+        self._seen: set[str] = set()
+        """Sessions that were skipped since the inbox was opened."""
+        self._said = ""
+        self._leaving: Leaving = ""
+        self._is_busy = False
+        """Whether what was typed is being recorded."""
+        self._buffer = Buffer(multiline=True)
+        self._buffer.on_text_changed += lambda _: self._keep_draft()
+        self._app: Application[None] = Application(
+            layout=Layout(self._layout()),
+            key_bindings=make_inbox_keys(self),
+            full_screen=True,
+            after_render=lambda _: self._was_drawn(),
+        )
+        self._app.timeoutlen = self._app.ttimeoutlen = 0.05
+
+    def run(self) -> None:
+        """Show the inbox until the person leaves. Raises `SiiError`, `RecordingError`."""
+        with suppress(termios.error, OSError, ValueError):
+            termios.tcflush(sys.stdin, termios.TCIFLUSH)
+        asyncio.run(self._run())
+
+    async def _run(self) -> None:
+        self._background = Background(Batches(), self._at_once, ended=self._ended)
+        upkeep = asyncio.create_task(self._keep_up())
+        try:
+            for one in self._queue.replied:
+                self._background.begin(one)
+            await self._next()
+            await self._app.run_async()
+        finally:
+            upkeep.cancel()
+            await self._background.aclose()
+            self._put_away()
+
+    # What is on the screen
+
+    async def _next(self) -> None:
+        """Show the next session that waits, if there is one."""
+        self._put_away()
+        while (one := self._queue.next(frozenset(self._seen))) is not None:
+            try:
+                number, of = len(self._seen) + 1, len(self._seen) + self._left
+                shown = ShownSession.begin(one, number, of, shows_check=self._shows_check)
+                self._shown = shown
+                self._buffer.text = self._queue.draft(one, shown.task.sha256)
+                self._buffer.cursor_position = len(self._buffer.text)
+                self._app.create_background_task(self._read(shown))
+                break
+            except RecordingError as error:
+                self._said = str(error)
+                self._seen.add(one.id)
+        self.drawn()
+
+    @property
+    def _left(self) -> int:
+        return sum(one.id not in self._seen for one in self._queue.waiting)
+
+    async def _read(self, shown: ShownSession) -> None:
+        try:
+            await in_thread(shown.read)
+        except (SiiError, RecordingError, OSError, ValueError) as error:
+            self._said = str(error)
+        self.drawn()
+
+    def _put_away(self) -> None:
+        if self._shown is not None:
+            self._shown.close()
+            self._queue.release(self._shown.waiting)
+            self._shown = None
+            self._buffer.text = ""
+
+    def _was_drawn(self) -> None:
+        if self._shown is not None and self._shown.reviewing is not None:
+            self._shown.is_seen = True
+
+    async def _keep_up(self) -> None:
+        """Keep what is shown, and look for more while nothing is."""
+        while True:
+            await asyncio.sleep(_LOOK_AGAIN if self._shown is None else _HEARTBEAT)
+            if self._shown is not None:
+                self._queue.take(self._shown.waiting)
+            else:
+                await self._look()
+
+    async def _look(self) -> None:
+        """Look for what waits, and show it where nothing is shown. Errors are said."""
+        try:
+            self._queue.sort(await in_thread(self._queue.find))
+            if self._shown is None and not self._is_busy:
+                await self._next()
+        except SiiError as error:
+            self._said = str(error)
+        self.drawn()
+
+    def _ended(self, waiting: WaitingSession, how: Ending, why: str) -> None:
+        name = waiting.name
+        self._said = f"{name} has answered" if how == "answered" else f"{name}: {why or how}"
+        self._seen.discard(waiting.id)
+        if self._leaving == "ask" and not self._background.sessions:
+            self._leaving = ""
+        self._app.create_background_task(self._look())
+
+    # What keys do
+
+    @property
+    def ready(self) -> Reviewing | None:
+        """The session that keys act on, or `None` before it was seen."""
+        return self._shown.reviewing if self._shown and self._shown.is_seen else None
+
+    @property
+    def is_typing(self) -> bool:
+        """Whether the input line has the keys."""
+        return self._app.layout.has_focus(self._buffer) and not self._leaving
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether the question is asked how to leave, or the inbox is being left."""
+        return bool(self._leaving)
+
+    def scroll(self, rows: int = 0, pages: float = 0.0) -> None:
+        """Scroll what is beside the outline."""
+        if (one := self._shown) is not None and one.reviewing is not None:
+            one.pane.scroll(one.reviewing, self._height, rows, pages)
+
+    def toggle_folds(self) -> None:
+        """Open what is folded, or fold it again."""
+        if (one := self._shown) is not None and one.reviewing is not None:
+            one.reviewing.toggle_folds(one.pane.foldable)
+
+    def toggle_outline(self) -> None:
+        """Show the outline instead, in a narrow window."""
+        if self._shown is not None:
+            self._shown.outline_instead = not self._shown.outline_instead
+
+    def type(self, text: str = "") -> None:
+        """Give the keys to the input line."""
+        if self.ready is not None and not self._is_busy:
+            self._said = ""
+            self._app.layout.focus(self._buffer)
+            self._buffer.insert_text(text)
+
+    def read_on(self) -> None:
+        """Take the keys from the input line; what is typed stays."""
+        self._app.layout.focus(self._body)
+
+    def new_line(self) -> None:
+        """Begin another line of the reply."""
+        self._buffer.insert_text("\n")
+
+    def send(self) -> None:
+        """Send what is typed."""
+        text = self._buffer.text.strip()
+        if not text or self._shown is None or self._is_busy:
+            return
+        self._is_busy = True
+        self.read_on()
+        self._app.create_background_task(self._send(self._shown, text))
+
+    def skip(self) -> None:
+        """Put the session at the end of the inbox."""
+        if (one := self._shown) is not None:
+            self._queue.skip(one.waiting)
+            self._seen.add(one.waiting.id)
+            self._app.create_background_task(self._next())
+
+    def leave(self, how: str = "") -> None:
+        """Leave: at once where nothing goes on; else `how` answers the question."""
+        match self._leaving, how:
+            case "ask", "escape":
+                self._leaving = ""
+            case "ask", "w":
+                self._leave("wait")
+            case "ask", "l":
+                self._background.suspend()
+                self._leave("stop")
+            case (("wait" | "stop"), "l"):
+                self._exit()
+            case "", _ if self._background.sessions:
+                self._leaving = "ask"
+            case "", _:
+                self._exit()
+
+    def _leave(self, how: Leaving) -> None:
+        self._leaving = how
+        self._app.create_background_task(self._exit_when_done())
+
+    async def _exit_when_done(self) -> None:
+        await self._background.wait()
+        self._exit()
+
+    def _exit(self) -> None:
+        if self._app.is_running and not self._app.is_done:
+            self._app.exit()
+
+    async def _send(self, shown: ShownSession, text: str) -> None:
+        """Record what was typed, then show the next session."""
+        try:
+            self._said = await self._say(shown, text)
+        except (SiiError, RecordingError) as error:
+            self._said = str(error)
+            self._is_busy = False
+            if isinstance(error, SiiError):
+                await self._look()
+            return
+        self._queue.keep_draft(shown.waiting, shown.task.sha256, "")
+        self._is_busy = False
+        self._seen.add(shown.waiting.id)
+        self._put_away()
+        await self._look()
+
+    async def _say(self, shown: ShownSession, text: str) -> str:
+        """Record what was typed; return what is said of it. Raises `SiiError`, `RecordingError`."""
+        folder, sha256 = shown.waiting.folder, shown.task.sha256
+        word, _, rest = text.partition(" ")
+        name = shown.waiting.name
+        if word == "/skip":
+            self._queue.skip(shown.waiting)
+            return ""
+        if word == "/done":
+            done, words = parse_done(rest)
+            await in_thread(record_done, folder, done, words, self._settings, sha256)
+            return f"{name}: kept that it is {'' if done else 'not '}done"
+        if word.startswith("/") and "/" not in word[1:]:
+            raise SiiError(f"There is no {word} here: /done, /done no, /skip, or a reply.")
+        await in_thread(record_reply, folder, text, self._settings, sha256)
+        self._background.begin(shown.waiting)
+        return ""
+
+    def _keep_draft(self) -> None:
+        if (one := self._shown) is not None:
+            with suppress(RecordingError):
+                self._queue.keep_draft(one.waiting, one.task.sha256, self._buffer.text)
+
+    def drawn(self) -> None:
+        """Have the screen drawn again."""
+        if (one := self._shown) is not None and one.reviewing is not None:
+            if one.reviewing.said:
+                self._said = one.reviewing.said
+            if one.reviewing.view != "entry":
+                self._app.create_background_task(self._read_diff(one, one.reviewing))
+        self._app.invalidate()
+
+    async def _read_diff(self, one: ShownSession, reviewing: Reviewing) -> None:
+        await one.pane.read_diff(reviewing)
+        self._app.invalidate()
+
+    # What is drawn
+
+    def _layout(self) -> HSplit:
+        self._body = Window(
+            FormattedTextControl(self._rows, focusable=True, show_cursor=False),
+            always_hide_cursor=True,
+        )
+        outline = Window(FormattedTextControl(self._outline_rows), width=OUTLINE)
+        beside = ConditionalContainer(
+            VSplit([outline, Window(width=1, char="│", style="fg:ansibrightblack")]),
+            Condition(lambda: self._columns >= NARROW and self._shown is not None),
+        )
+        line = Window(
+            BufferControl(self._buffer, input_processors=[BeforeInput("› ")]),
+            height=Dimension(min=1, max=_INPUT_ROWS),
+            wrap_lines=True,
+            dont_extend_height=True,
+        )
+        has_line = Condition(lambda: self.is_typing or bool(self._buffer.text))
+        return HSplit(
+            [
+                Window(FormattedTextControl(lambda: head(self._shown, self._columns)), height=1),
+                VSplit([beside, self._body]),
+                Window(FormattedTextControl(self._status), height=1),
+                ConditionalContainer(line, has_line),
+                Window(FormattedTextControl(self._foot), height=1),
+            ]
+        )
+
+    @property
+    def _columns(self) -> int:
+        return self._app.output.get_size().columns
+
+    @property
+    def _height(self) -> int:
+        typed = min(_INPUT_ROWS, self._buffer.text.count("\n") + 1) if self._buffer.text else 0
+        return max(1, self._app.output.get_size().rows - 3 - (typed or int(self.is_typing)))
+
+    def _rows(self) -> ANSI | StyleAndTextTuples:
+        if self._shown is None:
+            return empty(self._background.sessions)
+        return self._shown.rows(self._columns, self._height)
+
+    def _outline_rows(self) -> StyleAndTextTuples:
+        return [] if self._shown is None else self._shown.outline_rows(self._columns, self._height)
+
+    def _status(self) -> StyleAndTextTuples:
+        return status(self._background.sessions, self._said, self._columns)
+
+    def _foot(self) -> StyleAndTextTuples:
+        going = len(self._background.sessions)
+        return foot(
+            is_typing=self.is_typing, leaving=self._leaving, going=going, width=self._columns
+        )
