@@ -98,7 +98,7 @@ def parking_of(folder: Path) -> Parking | None:
             trail.feed(event_of(folder, line))
     if trail.start is None or trail.parked is None:
         return None
-    reply = next(iter(trail.pending.of("queued")), None)
+    reply = next((one for one in trail.pending.all() if one.delivery == "queued"), None)
     return Parking(
         trail.start,
         trail.parked,
