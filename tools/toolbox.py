@@ -73,6 +73,12 @@ class Toolbox:
         """Whether what calls of this tool return comes from outside the sandbox."""
         return name in self._tools and self._tools[name].outside
 
+    def may_change(self, name: str, arguments: str) -> bool:
+        """Whether a call may change the workspace: one that runs alone, or that saves a file."""
+        if not self.parallel(name):
+            return True
+        return "save_as" in arguments and bool((self.parse(arguments) or {}).get("save_as"))
+
     def parse(self, arguments: str) -> dict[str, Any] | None:
         """Parse the raw arguments of a call; `None` when they are not a JSON object."""
         try:

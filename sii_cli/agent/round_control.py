@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
 from recordings.events import RoundStatus
@@ -30,8 +29,8 @@ class RoundObserver(Protocol):
     async def wait_until_safe(self) -> None:
         """Wait until a step's calls may run, or the round may end."""
 
-    def calls_ended(self, step: int, names: Sequence[str]) -> None:
-        """All calls of a step, to the tools of these names, have ended or were stopped."""
+    def calls_ended(self, step: int, *, may_change: bool) -> None:
+        """All calls of a step have ended or were stopped; some may have changed the workspace."""
 
 
 class _NoObserver:
@@ -41,7 +40,7 @@ class _NoObserver:
     async def wait_until_safe(self) -> None:
         pass
 
-    def calls_ended(self, step: int, names: Sequence[str]) -> None:
+    def calls_ended(self, step: int, *, may_change: bool) -> None:
         pass
 
 

@@ -109,7 +109,9 @@ class ToolCaller:
             self._observe_rest(step, calls, result, observed)
             raise
         finally:
-            self._observer.calls_ended(step, [call.name for call in calls[:MOST_CALLS]])
+            run = calls[:MOST_CALLS]
+            changing = any(self._toolbox.may_change(call.name, call.arguments) for call in run)
+            self._observer.calls_ended(step, may_change=changing)
             for call in calls:
                 if call.index in observed:
                     history.add(observed[call.index].event)

@@ -12,6 +12,7 @@ from typing import Any
 from recordings.pins import PINNED
 from recordings.storage.files import failure
 from recordings.storage.opening import OpenFolder
+from sandbox.docker.variants import image_of
 from sii_cli.config.settings import COLLECTION, CONFIG_FILE
 from sii_cli.errors import UsageError
 
@@ -32,6 +33,8 @@ def collection_values(path: Path, table: Any) -> dict[str, Any]:
         raise UsageError(f"{path}: [{COLLECTION}.pins] wants a text for each name.")
     if unknown := next((name for name in pins if name not in PINNED), None):
         raise UsageError(f"{path}: {unknown!r} cannot be pinned; {', '.join(PINNED)} can.")
+    if "image" in pins:  # as settings have it, so that a short name can be pinned
+        pins = pins | {"image": image_of(pins["image"])}
     return {"goal": goal, "pins": pins}
 
 

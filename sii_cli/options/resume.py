@@ -236,7 +236,7 @@ async def _restored(folder: Path, settings: Settings) -> RestoredTree | None:
     from sii_cli.assembly import make_key
     from sii_cli.workspace.tracker import WorkspaceTracker
 
-    tracker = WorkspaceTracker(settings, may_change=lambda name: True)
+    tracker = WorkspaceTracker(settings)
     recorder = Recorder.resume(folder, key=make_key(settings))
     try:
         tracker.resume(folder)

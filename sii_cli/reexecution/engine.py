@@ -53,7 +53,9 @@ NOT_RUN = {
 """By the recorded error: calls that are not run again."""
 MASKED = "a secret was taken out of its arguments: it would be another call now"
 OUTAGE = "it failed for a reason of the installation: what it did then is not known"
-_NOT_KNOWN = (NOT_RUN["lost"], NOT_RUN["sandbox_lost"], MASKED, OUTAGE)
+ANSWERED = "from the recording: nothing is sent out"
+SAVED = f"{ANSWERED}, and what it saved is the recording's"
+_NOT_KNOWN = (NOT_RUN["lost"], NOT_RUN["sandbox_lost"], MASKED, OUTAGE, SAVED)
 
 
 class Reexecution:
@@ -169,7 +171,7 @@ class Reexecution:
         if MASK in recorded.call.arguments:
             return call_report(recorded, "not_run", why=MASKED)
         if self._toolbox.outside(recorded.call.name):
-            return call_report(recorded, "answered", why="from the recording: nothing is sent out")
+            return call_report(recorded, "answered", why=SAVED if then.changed else ANSWERED)
         if then.error == TOOL_INFRA:
             return call_report(recorded, "not_run", why=OUTAGE)
         return None

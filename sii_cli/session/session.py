@@ -84,7 +84,7 @@ class Session:
             replace(settings.web, is_batch=mode == "batch"),
             sources,
         )
-        self._tracker = self._make_tracker() if settings.snapshots else None
+        self._tracker = WorkspaceTracker(settings) if settings.snapshots else None
         self._opener = RecordingOpener(
             settings, mode, about, model, self._toolbox, self._lease, permit, self._tracker
         )
@@ -498,8 +498,3 @@ class Session:
             event = await self._tracker.take_snapshot("resume", loop.steps)
             if event is not None:
                 loop.inbox.add_note(changed_note(event))
-
-    def _make_tracker(self) -> WorkspaceTracker:
-        return WorkspaceTracker(
-            self.settings, may_change=lambda name: not self._toolbox.parallel(name)
-        )

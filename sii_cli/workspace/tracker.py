@@ -80,8 +80,7 @@ class Differences:
 class WorkspaceTracker:
     """The snapshots of one session (a `RoundObserver`)."""
 
-    def __init__(self, settings: Settings, *, may_change: Callable[[str], bool]) -> None:
-        """`may_change`: whether the calls of a tool can change the workspace."""
+    def __init__(self, settings: Settings) -> None:
         self._store = snapshot_store(settings.home)
         self._exclude = tuple(settings.snapshot_exclude)
         self._snapshots = Snapshots(
@@ -91,7 +90,6 @@ class WorkspaceTracker:
             max_entries=MAX_FILES,
         )
         self._refused = _why_not(settings.workspace)
-        self._may_change = may_change
         self._note: Callable[[EventData], object] | None = None
         self._running: asyncio.Task[None] | None = None
         self._failure = ""
@@ -127,9 +125,9 @@ class WorkspaceTracker:
         self._rests = False
         self._begin("round" if self.kept else "start", step)
 
-    def calls_ended(self, step: int, names: Sequence[str]) -> None:
+    def calls_ended(self, step: int, *, may_change: bool) -> None:
         """Take a snapshot of what the calls changed, during the next model call."""
-        if any(self._may_change(name) for name in names):
+        if may_change:
             self._begin("step", step)
 
     async def wait_until_safe(self) -> None:

@@ -254,11 +254,12 @@ def _tool_arguments(text: str) -> None:
     from tools.toolbox import Toolbox
     from tools.web.settings import WebSettings
 
-    toolbox = Toolbox(["todo", "bash"], None, WebSettings())  # type: ignore[arg-type]
+    toolbox = Toolbox(["todo", "bash", "read_file"], None, WebSettings())  # type: ignore[arg-type]
     text = _decoded(text)
     quoted = text.replace('"', "")
     for arguments in (text, f'{{"a": {text}}}', f'{{"{quoted}": 1}}'):
         toolbox.parse(arguments)
+        toolbox.may_change("read_file", f"save_as {arguments}")
         _run(toolbox.call("todo", arguments, lambda _: None))
     _run(toolbox.call(text, "{}", lambda _: None))
 
@@ -709,6 +710,7 @@ TAKERS: dict[str, Take] = {
     "tools.web.html_versions:html_version": _documents,
     "tools.ripgrep:from_workspace": _grep,
     "tools.ripgrep:SearchOutput.counts": _grep,
+    "tools.toolbox:Toolbox.may_change": _tool_arguments,
     "tools.toolbox:Toolbox.parse": _tool_arguments,
     "tools.toolbox:Toolbox.call": _tool_arguments,
     "tools.schema:parse_arguments": _tool_arguments,

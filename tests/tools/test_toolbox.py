@@ -179,3 +179,13 @@ def test_reading_tools_may_run_side_by_side_and_others_not(toolbox: Toolbox) -> 
     assert toolbox.parallel("read_file")
     assert not toolbox.parallel("bash")
     assert not toolbox.parallel("no such tool")
+
+
+def test_a_page_that_is_saved_may_change_the_workspace_and_one_that_is_read_not(
+    toolbox: Toolbox,
+) -> None:
+    assert toolbox.may_change("bash", "{}")
+    assert not toolbox.may_change("read_file", '{"path": "a"}')
+    assert not toolbox.may_change("web_fetch", '{"url": "https://x.org/save_as"}')
+    assert not toolbox.may_change("web_fetch", '{"url": "x", "save_as": ""}')
+    assert toolbox.may_change("web_fetch", '{"url": "x", "save_as": "a.pdf"}')

@@ -286,3 +286,5 @@ def test_a_short_name_of_an_image_becomes_the_image(place: Place) -> None:
     assert place.load(image="research").image == "sii-sandbox:research"
     assert place.load({"SII_IMAGE": "base"}).image == Settings().image
     assert place.load(image="research:1").image == "research:1"
+    place.user_file.write_text('[collection.pins]\nimage = "web"\n')
+    assert place.load().pins["image"] == "sii-sandbox:web"

@@ -16,6 +16,7 @@ from sii_cli.reexecution.report import CallReport
 from sii_cli.reexecution.workspace_files import FilesReport
 from tests.fakes.scripted_model import answer, calls
 from tests.sii_cli.reexecution.running_again import bash, record, run_again_with_files
+from tools.base import ToolResult
 
 DONE = answer("Done.")
 
@@ -51,6 +52,29 @@ async def test_a_file_that_differs_is_named_after_its_step(tmp_path: Path, begin
     first, second = files(await run_again_with_files(folder, tmp_path, begin=begin))
     assert first == (1, (), ())
     assert second == (2, ("modified time.txt",), ("caches",))
+
+
+async def test_what_a_web_tool_saved_is_taken_from_the_recording(
+    tmp_path: Path, begin: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def saves(*_: object) -> ToolResult:
+        (tmp_path / "workspace" / "paper.txt").write_text("from the web\n")
+        return ToolResult("saved", changed=("paper.txt",))
+
+    async def sent(*_: object) -> None:
+        raise AssertionError("something was sent out")
+
+    monkeypatch.setattr("tools.web_search.WebSearch.run", saves)
+    monkeypatch.setattr("tools.toolbox.Toolbox.may_change", lambda *_: True)
+    fetching = calls(("web_search", '{"query": "paper"}'))
+    folder = await record(
+        tmp_path, bash("true"), fetching, bash("cat paper.txt"), DONE, begin=begin
+    )
+    monkeypatch.setattr("tools.web_search.WebSearch.run", sent)
+    reports = await run_again_with_files(folder, tmp_path, begin=begin)
+    _, saved, read = (one for one in reports if isinstance(one, CallReport))
+    assert (saved.outcome, read.outcome) == ("answered", "identical")
+    assert "what it saved is the recording's" in saved.why
 
 
 async def test_another_start_is_told_before_the_first_step(tmp_path: Path, begin: Path) -> None:
