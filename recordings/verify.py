@@ -35,6 +35,7 @@ from recordings.events import (
     Redaction,
     SessionStart,
     Stub,
+    SummaryEdit,
     SummaryRequest,
     SummaryResponse,
     UserMessage,
@@ -55,6 +56,7 @@ _CHECKED = {
     Observation.type,
     Redaction.type,
     Stub.type,
+    SummaryEdit.type,
     SummaryRequest.type,
     SummaryResponse.type,
 }

@@ -47,6 +47,7 @@ from recordings.events import (
     Snapshot,
     SnapshotFailed,
     Stub,
+    SummaryEdit,
     SummaryRequest,
     SummaryResponse,
     ToolCall,
@@ -71,6 +72,8 @@ def message_of(data: EventData) -> dict[str, Any] | None:
             return {"role": "tool", "tool_call_id": data.call_id, "content": data.text}
         case SummaryResponse(summary=summary):
             return {"role": "system", "content": summary} if summary else None
+        case SummaryEdit(text=text):
+            return {"role": "system", "content": text}
         case SessionStart():
             return {"role": "system", "content": data.system_prompt}
         case UserMessage():

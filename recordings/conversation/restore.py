@@ -29,6 +29,7 @@ from recordings.events import (
     SessionResume,
     SessionStart,
     Stub,
+    SummaryEdit,
     SummaryResponse,
     ToolCall,
     Usage,
@@ -273,7 +274,7 @@ class _Restorer:
         if kept is None:
             return
         self._messages[event.seq] = kept
-        if isinstance(event.data, Stub | SummaryResponse):
+        if isinstance(event.data, Stub | SummaryResponse | SummaryEdit):
             return  # a compaction names its place
         self._new.append(kept)
         if isinstance(data, UserMessage):

@@ -11,7 +11,7 @@ from recordings.events.batch import (
     QueryStatus,
     SimulatedUser,
 )
-from recordings.events.context import Compaction, Stub, SummaryRequest, SummaryResponse
+from recordings.events.context import Compaction, Stub, SummaryEdit, SummaryRequest, SummaryResponse
 from recordings.events.envelope import Event, LiveDelta, LiveOutput, Parent
 from recordings.events.human import AttachedFile, HumanCommand
 from recordings.events.model import (
@@ -142,6 +142,7 @@ __all__ = [
     "SnapshotFailed",
     "StreamTiming",
     "Stub",
+    "SummaryEdit",
     "SummaryRequest",
     "SummaryResponse",
     "ToolCall",

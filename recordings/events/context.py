@@ -80,6 +80,19 @@ class Stub(EventBase):
     text: str
 
 
+class SummaryEdit(EventBase):
+    """The human edited a summary before it was used: the model reads this instead."""
+
+    type: ClassVar[str] = "summary_edit"
+    durable: ClassVar[bool] = True
+    of: int
+    """The `summary_response`, which keeps what the model wrote."""
+    text: str
+    """What the model reads."""
+    speaker: str | None = None
+    """Pseudonym of the human."""
+
+
 class Compaction(EventBase):
     """From here the model reads a shorter history: stubs or a summary replace earlier messages."""
 

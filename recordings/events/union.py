@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 from recordings.events.batch import Check, Parked, QueryOutcome, SimulatedUser
-from recordings.events.context import Compaction, Stub, SummaryRequest, SummaryResponse
+from recordings.events.context import Compaction, Stub, SummaryEdit, SummaryRequest, SummaryResponse
 from recordings.events.human import AttachedFile, HumanCommand
 from recordings.events.model import (
     ModelDelta,
@@ -69,6 +69,7 @@ EventData = (
     | SnapshotFailed
     | SummaryRequest
     | SummaryResponse
+    | SummaryEdit
     | Stub
     | Compaction
     | Interrupt

@@ -48,6 +48,7 @@ from recordings.events import (
     Snapshot,
     SnapshotFailed,
     Stub,
+    SummaryEdit,
     SummaryRequest,
     SummaryResponse,
     ToolCall,
@@ -166,6 +167,8 @@ def _note(data: EventData) -> tuple[str, bool]:
             return f"Edited by {by} ({', '.join(parts)}). {why}".rstrip(), False
         case Rewind(why=why):
             return f"Went back to before a message: {REWIND_WHY[why]}.", False
+        case SummaryEdit(text=text):
+            return f"The human edited the summary:\n{text}", False
         case ModelChange() as change:
             return model_change_line(change), False
         case HumanCommand(command=command, text=text) as ran:

@@ -264,20 +264,27 @@ class InteractivePrompt:
     @property
     def asking(self) -> bool:
         """Whether a question waits for a key."""
-        return self._question is not None
+        return self._question is not None and not self._question.answered.done()
 
-    def answer(self, key: str) -> None:
-        """Answer the question with a key."""
-        if self._question is not None:
-            self._question.press(key)
+    def answer(self, key: str) -> bool:
+        """Answer the question with a key; return whether the key was meant for it."""
+        return self._question is not None and self._question.press(key)
 
     async def ask(self, text: str, keys: str) -> str | None:
         """Ask a question that one key answers; `None` when it is skipped. The line is kept."""
-        self._question = question = Question(text, keys)
-        self._view.hint = text
-        self._view.refresh()
+        return await self._asked_for(Question(text, keys), None)
+
+    async def ask_in_time(self, text: str, keys: str, seconds: int) -> str | None:
+        """Ask for so many seconds; another key ends the question, and is typed."""
+        return await self._asked_for(Question(text, keys, gives_way=True), seconds)
+
+    async def _asked_for(self, question: Question, seconds: int | None) -> str | None:
+        self._question = question
         try:
-            return await question.answered
+            async for line in question.lines(seconds):
+                self._view.hint = line
+                self._view.refresh()
+            return question.answer
         finally:
             self._question = None
             self._forget_hint()
@@ -305,6 +312,7 @@ class InteractivePrompt:
         module = await asyncio.to_thread(import_module, "sii_cli.prompt.session")
         self._session = await module.PromptSession.open(self._view, self._flags, self._resumed)
         assert self._session is not None
+        self._session.summaries.ask = self.ask_in_time
         await self._session.ask_consent(self.ask)
         await self._begin(self._resumed)
         while True:

@@ -36,8 +36,8 @@ class KeyActions(Protocol):
         """Whether a question waits for a key."""
         ...
 
-    def answer(self, key: str) -> None:
-        """Answer the question with a key."""
+    def answer(self, key: str) -> bool:
+        """Answer the question with a key; return whether the key was meant for it."""
         ...
 
     def submit(self) -> None:
@@ -173,7 +173,8 @@ def make_keys(actions: KeyActions, looks: LookActions) -> KeyBindings:
     @keys.add(Keys.Any, filter=Condition(lambda: actions.asking), eager=True)
     def _(event: KeyPressEvent) -> None:
         key = event.key_sequence[0].key
-        actions.answer(key.value if isinstance(key, Keys) else key)
+        if not actions.answer(key.value if isinstance(key, Keys) else key):
+            event.key_processor.feed(event.key_sequence[0], first=True)
 
     @keys.add("enter", filter=typing)
     def _(event: KeyPressEvent) -> None:

@@ -42,6 +42,7 @@ from sii_cli.prompt.server_watch import OTHER_MODEL, is_other_model
 from sii_cli.prompt.signing_off import SigningOff
 from sii_cli.prompt.slash import NotDone
 from sii_cli.prompt.status import StyledText, status_bar, status_rows
+from sii_cli.prompt.summary_review import SummaryReview
 from sii_cli.prompt.view import View
 from sii_cli.render.activity import FRAME, Activity
 from sii_cli.render.bounded import bounded
@@ -88,6 +89,7 @@ class PromptSession:
         self.back = GoingBack(self)
         self.sign_off = SigningOff(self)
         self.choice = ModelChoice(self)
+        self.summaries = SummaryReview(view, self.say)
         self.dialog = PermissionDialog(view, settings.speaker)
         self.permissions = make_permissions(settings, self.dialog.ask, settings.permissions)
         self._told_break = False
@@ -159,7 +161,11 @@ class PromptSession:
         self.panel.clear()
         self.permissions = make_permissions(self._settings, self.dialog.ask, self.permissions.mode)
         self._session = await Session.open(
-            self._settings, mode="interactive", resumed=resumed, permit=self.permissions
+            self._settings,
+            mode="interactive",
+            resumed=resumed,
+            permit=self.permissions,
+            review=self.summaries,
         )
         if resumed is not None:
             await self._show_last_round(resumed.folder)

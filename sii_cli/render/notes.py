@@ -25,6 +25,7 @@ from recordings.events import (
     SessionStart,
     Snapshot,
     SnapshotFailed,
+    SummaryEdit,
     UserMessage,
 )
 from recordings.permissions import permission_line
@@ -80,6 +81,8 @@ def note_lines(data: EventData, width: int | None, *, fold: bool = True) -> list
             return [Text(text.rstrip(), "magenta")]
         case Rewind():
             return [Text(f"went back to before a message: {REWIND_WHY[data.why]}", "magenta")]
+        case SummaryEdit():
+            return [Text("the human edited the summary", "magenta")]
         case ModelChange():
             return [Text(one_line(model_change_line(data), 200), "magenta")]
         case HumanCommand():

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
-from recordings.events import Compaction, Observation, SummaryResponse, ToolCall
+from recordings.events import Compaction, Observation, SummaryEdit, SummaryResponse, ToolCall
 from recordings.outcomes import outcome_line, style_of
 from recordings.replay.first_screen import PLACES, FirstScreen, is_test
 from recordings.reviews.review import StepReview
@@ -169,10 +169,14 @@ def _print_summary(page: ReviewPage, item: ReviewItem, about: int) -> None:
     """Print the summary that a compaction is made from, which is a few events before it."""
     for seq in range(about - 1, max(-1, about - _SUMMARY_BEFORE), -1):
         data = item.outline.index.event(seq).data
-        if isinstance(data, SummaryResponse):
+        if isinstance(data, SummaryResponse | SummaryEdit):
             page.head("SUMMARY", "what the model reads from here instead of what was before")
-            page.print(render_markdown(sanitise(head(data.summary or data.content or ""))))
+            page.print(render_markdown(sanitise(head(_summary(data)))))
             return
+
+
+def _summary(data: SummaryResponse | SummaryEdit) -> str:
+    return data.text if isinstance(data, SummaryEdit) else data.summary or data.content or ""
 
 
 def _is_folded(rows: Iterable[str]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from recordings.conversation.restore import Conversation, restore
 from recordings.recorder import Recorder
 from recordings.storage.encoding import encode
 from recordings.store.store import RecordingStore
-from sii_cli.agent.context.compaction import ModelContext
+from sii_cli.agent.context.compaction import ModelContext, ReviewSummary
 from sii_cli.agent.loop import AgentLoop, OpenRound, RoundLimits
 from sii_cli.agent.permissions import Permit
 from sii_cli.agent.round_control import UNOBSERVED
@@ -52,10 +52,12 @@ class RecordingOpener:
     lease: SandboxLease
     permit: Permit
     tracker: WorkspaceTracker | None
+    review: ReviewSummary | None = None
+    """Shows a summary to the human before it is used."""
 
     async def begin(self, served: ServedModel) -> OpenRecording:
         """Create a recording with the session's start. Raises `RecordingFailed`, `UsageError`."""
-        context = await make_context(self.settings, served, self.model)
+        context = await self._context(served)
         params = request_params(self.settings, served)
         prompt = system_prompt(self.settings)
         wire = await open_wire(served, self.model, params, prompt, self.toolbox.schemas)
@@ -94,7 +96,7 @@ class RecordingOpener:
         where an annotator's calls must run first). Messages that wait go back to the user unless
         `keeps_waiting`. Raises `RecordingError`.
         """
-        context = await make_context(self.settings, served, self.model)
+        context = await self._context(served)
         folder, runs_pending = resumed.folder, resumed.runs_pending
         key = make_key(self.settings) if resumed.is_own else None
         recorder = Recorder.resume(folder, redactor=make_redactor(self.settings), key=key)
@@ -141,7 +143,7 @@ class RecordingOpener:
 
         Raises `UsageError`, `RecordingError`; the loop `before` can be used further then.
         """
-        context = await make_context(self.settings, served, self.model)
+        context = await self._context(served)
         params = request_params(self.settings, served)
         start = restore(recorder.folder, 0).start
         wire = await open_wire(served, self.model, params, start.system_prompt, start.tools)
@@ -155,6 +157,10 @@ class RecordingOpener:
         loop.take_over(before)
         loop.note(model_change(self.settings, served, wire.info), "human")
         return loop
+
+    async def _context(self, served: ServedModel) -> ModelContext:
+        context = await make_context(self.settings, served, self.model)
+        return replace(context, review=self.review, speaker=self.settings.speaker)
 
     def _is_other(self, restored: Conversation, served: ServedModel, *, shares_ids: bool) -> bool:
         """Return whether the next prompt is made for another model, or another way to think."""

@@ -19,7 +19,7 @@ from recordings.errors import RecordingError
 from recordings.events import AttachedFile, Delivery, Event, EventData, Origin, ParkedStatus
 from recordings.recorder import Recorder
 from sandbox.protocol import Job, Sandbox, SandboxBackend, SandboxSpec
-from sii_cli.agent.context.compaction import Compactor
+from sii_cli.agent.context.compaction import Compactor, ReviewSummary
 from sii_cli.agent.event_channel import Item
 from sii_cli.agent.loop import AgentLoop, OpenRound
 from sii_cli.agent.permissions import Permit, permit_all
@@ -70,6 +70,7 @@ class Session:
         resumed: ResumedRecording | None = None,
         about: QueryOrigin = NO_QUERY,
         permit: Permit = permit_all,
+        review: ReviewSummary | None = None,
         sources: Sequence[ToolSource] = (),
     ) -> None:
         self.settings = settings
@@ -86,7 +87,15 @@ class Session:
         )
         self._tracker = WorkspaceTracker(settings) if settings.snapshots else None
         self._opener = RecordingOpener(
-            settings, mode, about, model, self._toolbox, self._lease, permit, self._tracker
+            settings,
+            mode,
+            about,
+            model,
+            self._toolbox,
+            self._lease,
+            permit,
+            self._tracker,
+            review,
         )
         self.undoing = SessionUndo(self._tracker, self._loop_to_undo)
         self._recorder: Recorder | None = None
@@ -111,6 +120,7 @@ class Session:
         resumed: ResumedRecording | None = None,
         about: QueryOrigin = NO_QUERY,
         permit: Permit | None = None,
+        review: ReviewSummary | None = None,
         sources: Sequence[ToolSource] = (),
     ) -> Session:
         """Make a session from settings and begin it; returns at once.
@@ -118,7 +128,8 @@ class Session:
         `model` and `backend` replace those that the settings name: sessions side by side share a
         backend. `resumed` is a recording to continue. `permit` decides of each tool call
         whether it may run (`sii_cli.agent.permissions`); without it the user's rules do. The tools
-        of `sources` are added to those that the settings name.
+        of `sources` are added to those that the settings name. `review` shows a summary before it
+        replaces the history.
         """
         keep_freed_memory()
         leave_out(os.fspath(settings.workspace))
@@ -131,6 +142,7 @@ class Session:
             resumed=resumed,
             about=about,
             permit=permit or make_permissions(settings),
+            review=review,
             sources=sources,
         )
         session.begin()

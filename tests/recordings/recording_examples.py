@@ -49,6 +49,7 @@ from recordings.events import (
     SnapshotFailed,
     StreamTiming,
     Stub,
+    SummaryEdit,
     SummaryRequest,
     SummaryResponse,
     ToolCall,
@@ -231,6 +232,10 @@ EXAMPLES: list[tuple[EventData, Origin]] = [
             seconds=0.02,
             speaker="ada",
         ),
+        "human",
+    ),
+    (
+        SummaryEdit(of=11, text="The summary, as the human has it.", speaker="ada"),
         "human",
     ),
     (

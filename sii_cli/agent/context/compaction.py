@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from recordings.conversation.messages import encode_message, message_of
 from recordings.conversation.restore import SentMessage
-from recordings.events import Compaction, EventData, ModelResponse, Stub
+from recordings.events import (
+    Compaction,
+    Event,
+    EventData,
+    ModelResponse,
+    Stub,
+    SummaryEdit,
+    SummaryResponse,
+)
 from sii_cli.agent.context import reductions
 from sii_cli.agent.context.budget import UNLIMITED, ContextBudget, Fill
 from sii_cli.agent.context.meter import Meter
@@ -21,6 +29,8 @@ from sii_cli.agent.history import History
 from sii_cli.agent.model_client import ModelClient
 from sii_cli.agent.round_control import ContextOverflow, RoundOver
 
+ReviewSummary = Callable[[str], Awaitable[str | None]]
+"""Shows a summary; returns it as the human edited it, or `None` to use it as it is."""
 Cause = Literal["full", "overflow", "asked"]
 Kind = Literal["stubs", "summary"]
 
@@ -60,6 +70,10 @@ class ModelContext:
     counted_by: str = "an estimate"
     compact: bool = True
     """Whether a full context is compacted; else the round ends."""
+    review: ReviewSummary | None = None
+    """Shows a summary to the human before it is used."""
+    speaker: str | None = None
+    """Pseudonym of that human."""
 
 
 UNKNOWN = ModelContext()
@@ -221,8 +235,21 @@ class Compactor:
                 failure = overflow
                 too_many = max(too_many, 0) + length // 4
                 continue
-            return self._entry(event.seq, event.data)
+            return await self._reviewed(event)
         raise failure
+
+    async def _reviewed(self, summarised: Event) -> HistoryEntry:
+        """Return the summary, as the human edited it where they did."""
+        data = summarised.data
+        assert isinstance(data, SummaryResponse)
+        review = self.context.review
+        edited = None if review is None else await review(data.summary)
+        if edited is None or edited == data.summary:
+            return self._entry(summarised.seq, data)
+        text, _ = self._client.neutralisation.apply(edited)
+        edit = SummaryEdit(of=summarised.seq, text=text, speaker=self.context.speaker)
+        event = self._channel.note(edit, "human")
+        return self._entry(event.seq, event.data)
 
     def _shortened(self, entries: list[HistoryEntry], too_many: int) -> list[HistoryEntry]:
         """Return what is summarised: all, or all but the oldest observations and steps."""
