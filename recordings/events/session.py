@@ -149,13 +149,22 @@ class ServerCheck(EventBase):
     checks: list[CheckFound]
 
 
+class Mention(EventPart):
+    """A file or a folder of the workspace that a message names with `@`."""
+
+    path: str
+    """Relative to the workspace."""
+    sha256: str | None = None
+    """Of the file when the message was sent; `None` of a folder, a link and a large file."""
+
+
 class UserMessage(EventBase):
     """A message of the user, or of the query; it begins a round, or steers the one that runs."""
 
     type: ClassVar[str] = "user_message"
     durable: ClassVar[bool] = True
     later: ClassVar[frozenset[str]] = frozenset(
-        {"speaker", "delivery", "typed_at", "pending", "typed"}
+        {"speaker", "delivery", "typed_at", "pending", "typed", "mentions"}
     )
     round: int
     text: str
@@ -172,6 +181,8 @@ class UserMessage(EventBase):
     """Number of the `pending_message` that this delivers."""
     typed: str | None = None
     """What was typed, where `text` was made of it by a command of the user's own."""
+    mentions: list[Mention] | None = None
+    """What of the workspace it names with `@`, at the interactive prompt."""
 
 
 class PendingMessage(EventBase):

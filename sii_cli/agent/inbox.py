@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from recordings.conversation.pending import Pending, PendingTrail
 from recordings.events import (
@@ -12,6 +12,7 @@ from recordings.events import (
     Event,
     EventData,
     HarnessMessage,
+    Mention,
     Neutralised,
     Origin,
     PendingMessage,
@@ -20,7 +21,14 @@ from recordings.events import (
 )
 from sii_cli.model.control_tokens import Neutralisation
 
+FindMentions = Callable[[str], Sequence[Mention]]
+"""Returns what of the workspace a text names."""
 Note = Callable[[EventData, Origin], Event]
+
+
+def no_mentions(text: str) -> Sequence[Mention]:
+    """Find nothing."""
+    return ()
 
 
 class Inbox:
@@ -36,8 +44,12 @@ class Inbox:
         neutralisation: Neutralisation,
         trail: PendingTrail,
         speaker: str | None = None,
+        mentions: FindMentions = no_mentions,
     ) -> None:
-        """`note` records an event for the model; `trail` is fed with every event."""
+        """`note` records an event for the model; `trail` is fed with every event. `mentions` finds
+        what a message of the human names.
+        """
+        self._mentions = mentions
         self._note = note
         self._neutralisation = neutralisation
         self._trail = trail
@@ -144,6 +156,7 @@ class Inbox:
             typed_at=round(pending.typed_at, 6) if pending else None,
             pending=pending.seq if pending else None,
             typed=typed,
+            mentions=list(self._mentions(text)) or None if origin == "human" else None,
         )
 
 

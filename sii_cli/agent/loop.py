@@ -35,7 +35,7 @@ from recordings.recorder import Recorder
 from sii_cli.agent.context.compaction import UNKNOWN, Compactor, ModelContext
 from sii_cli.agent.event_channel import EventChannel, Item
 from sii_cli.agent.history import history_of
-from sii_cli.agent.inbox import Inbox
+from sii_cli.agent.inbox import FindMentions, Inbox, no_mentions
 from sii_cli.agent.model_call import ModelCaller
 from sii_cli.agent.model_client import ModelClient
 from sii_cli.agent.permissions import Permit, permit_all
@@ -108,13 +108,15 @@ class AgentLoop:
         prompts: IdsPrompts | None = None,
         other_model: bool = False,
         speaker: str | None = None,
+        mentions: FindMentions = no_mentions,
     ) -> None:
         """`tools` is the JSON array of schemas as sent; `restored` is the session to continue,
         perhaps with another model. `prompts` makes those of the ids wire.
 
         `permit` decides whether a call may run. `observer` is notified of rounds and steps, and may
         delay a step's calls. `check_sandbox` finds out whether the sandbox is gone; `setup`:
-        commands set every sandbox up. `speaker` is the human at the prompt.
+        commands set every sandbox up. `speaker` is the human at the prompt, `mentions`
+        finds what they name.
         """
         self.usage = restored.usage if restored else Usage()
         """Tokens of all model calls of the session."""
@@ -140,7 +142,7 @@ class AgentLoop:
             ids=restored.trail if restored else IdTrail(),
             prompts=prompts,
         )
-        self.inbox = Inbox(self.note, client.neutralisation, self._pending, speaker)
+        self.inbox = Inbox(self.note, client.neutralisation, self._pending, speaker, mentions)
         """What comes from outside, and waits for the end of the running step."""
         self._model = ModelCaller(client, self._channel, restored, other_model=other_model)
         self.context = Compactor(context, client, self._channel)

@@ -68,7 +68,7 @@ def command(
     resumed = find_resumed_or_fork(flags, by_human=at_prompt)
     if at_prompt:
         from sii_cli.options.allow import ask_about_project
-        from sii_cli.prompt.app import run_prompt
+        from sii_cli.prompt.start import run_prompt
 
         ask_about_project(flags)
         return run_prompt(flags, resumed, resumer.resume)

@@ -16,9 +16,8 @@ from prompt_toolkit.application import in_terminal
 
 from recordings.errors import RecordingError
 from recordings.store.summary import has_open_round
-from sii_cli import __version__
-from sii_cli.config.settings import find_home, find_key_home
-from sii_cli.errors import DONE, UsageError, explain
+from sii_cli.config.settings import find_key_home
+from sii_cli.errors import DONE, explain
 from sii_cli.prompt.command_runner import CommandRunner
 from sii_cli.prompt.commands.own import slash_command
 from sii_cli.prompt.commands.registry import make_commands
@@ -31,11 +30,10 @@ from sii_cli.prompt.looks import Looks
 from sii_cli.prompt.own_commands import find_own_commands
 from sii_cli.prompt.paste import Pastes, attaches
 from sii_cli.prompt.permission_dialog import Choice
-from sii_cli.prompt.question import Question
+from sii_cli.prompt.question import Questions
 from sii_cli.prompt.slash import NotDone, SlashCommands, shell_command
 from sii_cli.prompt.view import View
 from sii_cli.prompt.waiting import WaitingInput
-from sii_cli.session import watchdog
 
 if TYPE_CHECKING:
     from sii_cli.prompt.session import PromptSession
@@ -45,29 +43,7 @@ Resume = Callable[[str], Awaitable["tuple[Mapping[str, Any], ResumedRecording] |
 """Finds a recording to resume, by its id, or lets the user choose where that is empty."""
 TWICE = 2.0
 """Seconds within which a second Ctrl-C leaves."""
-FIRST_RUN = (
-    "Type a task: the model works on it in a sandbox that sees this directory and no network.",
-    "Everything is recorded in {home}; /off ends that, /forget deletes it.",
-)
-"""Shown once, below the first line, in a home without recordings."""
 WHETHER_DONE = "Is the task done? y yes · n no · Enter skips"
-
-
-def run_prompt(
-    flags: Mapping[str, Any], resumed: ResumedRecording | None = None, resume: Resume | None = None
-) -> int:
-    """Run the prompt until the user leaves; `resumed` is a recording to continue, `resume` finds
-    another one.
-
-    Raises what makes a session impossible.
-    """
-    if os.environ.get("TERM", "dumb") == "dumb":
-        raise UsageError("This terminal (TERM=dumb) cannot show the prompt: use `sii -p`.")
-    click.echo(click.style(f"sii {__version__} · /help shows the keys", dim=True))
-    home = find_home(os.environ)
-    if not os.path.lexists(home / "recordings"):
-        click.echo(click.style("\n".join(line.format(home=home) for line in FIRST_RUN), dim=True))
-    return watchdog.run(InteractivePrompt(flags, resumed, resume).run())
 
 
 class InteractivePrompt:
@@ -88,13 +64,13 @@ class InteractivePrompt:
         self._asked_to_leave = 0.0
         self._session: PromptSession | None = None
         self._failure: BaseException | None = None
-        self._question: Question | None = None
         self._commands = make_commands()
         self._runner = CommandRunner(self, self._commands, self._worker_ended)
         self._files = FileList()
         completer = make_completer(self._commands, self._files)
         self._view = View(open_history(), completer)
         self._view.waiting = self._rows_waiting
+        self._questions = Questions(self._view)
         keys = make_keys(self, Looks(self._view, lambda: self._session))
         self._view.app.key_bindings = replace_keys(keys, read_key_file(find_key_home(os.environ)))
         self._view.status = [("class:dim", "  starting")]
@@ -264,30 +240,15 @@ class InteractivePrompt:
     @property
     def asking(self) -> bool:
         """Whether a question waits for a key."""
-        return self._question is not None and not self._question.answered.done()
+        return self._questions.is_open
 
     def answer(self, key: str) -> bool:
         """Answer the question with a key; return whether the key was meant for it."""
-        return self._question is not None and self._question.press(key)
+        return self._questions.answer(key)
 
     async def ask(self, text: str, keys: str) -> str | None:
         """Ask a question that one key answers; `None` when it is skipped. The line is kept."""
-        return await self._asked_for(Question(text, keys), None)
-
-    async def ask_in_time(self, text: str, keys: str, seconds: int) -> str | None:
-        """Ask for so many seconds; another key ends the question, and is typed."""
-        return await self._asked_for(Question(text, keys, gives_way=True), seconds)
-
-    async def _asked_for(self, question: Question, seconds: int | None) -> str | None:
-        self._question = question
-        try:
-            async for line in question.lines(seconds):
-                self._view.hint = line
-                self._view.refresh()
-            return question.answer
-        finally:
-            self._question = None
-            self._forget_hint()
+        return await self._questions.ask(text, keys)
 
     async def pick(self, title: str, rows: Sequence[tuple[str, str, str]]) -> str | None:
         """Let the user pick one of (key, line, preview); return its key, or `None`."""
@@ -312,7 +273,7 @@ class InteractivePrompt:
         module = await asyncio.to_thread(import_module, "sii_cli.prompt.session")
         self._session = await module.PromptSession.open(self._view, self._flags, self._resumed)
         assert self._session is not None
-        self._session.summaries.ask = self.ask_in_time
+        self._session.summaries.ask = self._questions.ask_in_time
         await self._session.ask_consent(self.ask)
         await self._begin(self._resumed)
         while True:

@@ -8,10 +8,10 @@ import re
 import subprocess
 import threading
 import time
-from bisect import bisect_right
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from itertools import accumulate, islice
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +32,12 @@ _DEEPEST = 128
 _LEFT_OUT = (".git", "node_modules")
 _LONGEST = 300
 """Characters of a path that are searched."""
+_RARE = 2
+"""Characters, the rarest, by which paths are sorted out before their order is looked at."""
+_SEARCHED = 0.035
+"""Seconds of a thread in which paths are searched, the shortest first."""
+_AT_ONCE = 2_000
+"""Paths between two looks at the clock."""
 FRESH = 3.0
 """Seconds after which a list is read again, beside the search in the one there is."""
 _GIT = ("ls-files", "-z", "--others", "--exclude-standard")
@@ -44,9 +50,8 @@ class _Listed(NamedTuple):
     paths: list[str]
     lines: list[str]
     """The same in lower case."""
-    starts: list[int]
-    """Where each line begins in the text of all."""
-    text: str
+    counts: dict[str, int]
+    """How often each character is in them."""
     top: list[str]
     """What is in the workspace itself."""
     at: float
@@ -103,18 +108,19 @@ def _listed(files: list[str]) -> _Listed:
     paths = sorted({*files, *folders})
     top = [path for path in paths if path.count("/", 0, -1) == 0]
     paths.sort(key=len)
-    # A line break would part a name in two, and the rest of a very long name finds nothing.
-    lines = [path[:_LONGEST].replace("\n", "\0").lower() for path in paths]
-    starts = list(accumulate((len(line) + 1 for line in lines), initial=0))
-    return _Listed(paths, lines, starts, "\n".join(lines), top, time.monotonic())
+    lines = [path[:_LONGEST].lower() for path in paths]  # the rest of a longer one finds nothing
+    text = "".join(lines)
+    counts = {each: text.count(each) for each in set(text)}
+    return _Listed(paths, lines, counts, top, time.monotonic())
 
 
 def _best(listed: _Listed, words: str, most: int) -> list[str]:
     """Return the best paths: the words in the last name, in the path, or only in their order."""
     if not words:
         return listed.top[:most]
+    end = time.thread_time() + _SEARCHED
     whole = (place for place, line in enumerate(listed.lines) if words in line)
-    found = list(islice(whole, _RANKED)) or list(islice(_in_order(listed, words), _RANKED))
+    found = list(islice(whole, _RANKED)) or list(islice(_in_order(listed, words, end), _RANKED))
     best = heapq.nsmallest(most, found, key=lambda place: _rank(listed.lines[place], words))
     return [listed.paths[place] for place in best]
 
@@ -125,14 +131,24 @@ def _rank(line: str, words: str) -> tuple[int, int, str]:
     return place, len(line), line
 
 
-def _in_order(listed: _Listed, words: str) -> Iterator[int]:
-    """Yield the places of paths that have the characters in their order."""
-    if any(each not in listed.text for each in words):
+def _in_order(listed: _Listed, words: str, end: float) -> Iterator[int]:
+    """Yield the places of paths that have the characters in their order, until the thread's time
+    is at its end.
+    """
+    needed = Counter(words)
+    if any(each not in listed.counts for each in needed):
         return
-    # From the beginning of a line, or each place in it would be tried as the first.
-    pattern = "^" + "".join(f"[^{each}\\n]*{each}" for each in map(re.escape, words)) + "[^\\n]*"
-    for match in re.finditer(pattern, listed.text, re.MULTILINE):
-        yield bisect_right(listed.starts, match.start()) - 1
+    rare = sorted(needed, key=lambda each: listed.counts[each])[:_RARE]
+    matches = re.compile("".join(f"[^{each}]*+{each}" for each in map(re.escape, words))).match
+    lines = listed.lines
+    for first in range(0, len(lines), _AT_ONCE):
+        places: Sequence[int] = range(first, min(first + _AT_ONCE, len(lines)))
+        for each in rare:
+            least = needed[each]
+            places = [place for place in places if lines[place].count(each) >= least]
+        yield from (place for place in places if matches(lines[place]))
+        if time.thread_time() > end:
+            return
 
 
 def _paths(workspace: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""A question at the prompt that one key answers."""
+"""Questions at the prompt that one key answers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sii_cli.prompt.view import View
 
 SKIP = ("enter", "c-m", "c-j", "escape", "c-c", "c-d", "<sigint>")
 """Keys that leave a question without an answer."""
@@ -53,3 +57,40 @@ class Question:
             with suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.shield(self.answered), 1)
                 return
+
+
+class Questions:
+    """Asks one question at a time, above the line; what is typed there is kept."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._question: Question | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a question waits for a key."""
+        return self._question is not None and not self._question.answered.done()
+
+    def answer(self, key: str) -> bool:
+        """Answer the question with a key; return whether the key was meant for it."""
+        return self._question is not None and self._question.press(key)
+
+    async def ask(self, text: str, keys: str) -> str | None:
+        """Ask a question; return the key, or `None` when it is skipped."""
+        return await self._ask(Question(text, keys), None)
+
+    async def ask_in_time(self, text: str, keys: str, seconds: int) -> str | None:
+        """Ask for so many seconds; another key ends the question, and is typed."""
+        return await self._ask(Question(text, keys, gives_way=True), seconds)
+
+    async def _ask(self, question: Question, seconds: int | None) -> str | None:
+        self._question = question
+        try:
+            async for line in question.lines(seconds):
+                self._view.hint = line
+                self._view.refresh()
+            return question.answer
+        finally:
+            self._question = None
+            self._view.hint = ""
+            self._view.refresh()

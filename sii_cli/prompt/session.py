@@ -7,64 +7,50 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator, Mapping, Sequence
-from contextlib import aclosing, suppress
+from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
-
-from rich.text import Text
 
 from recordings.conversation.last_round import last_round
 from recordings.conversation.pending import Pending
 from recordings.errors import RecordingError
-from recordings.events import Event, ModelChange, ModelResponse
 from sii_cli.agent.context.budget import Fill, context_length
-from sii_cli.agent.event_channel import Item
 from sii_cli.agent.permissions import MODES
-from sii_cli.agent.round_control import RoundOver
 from sii_cli.assembly import start_debug_log
 from sii_cli.config.homes import home_words
 from sii_cli.config.load import load_settings
 from sii_cli.config.settings import Settings
-from sii_cli.errors import UsageError, explain
+from sii_cli.errors import UsageError
 from sii_cli.model.errors import ModelCallFailed
 from sii_cli.model.types import ServedModel
 from sii_cli.prompt.consent import Ask, ask_consent
+from sii_cli.prompt.drawing import Drawing
 from sii_cli.prompt.forgetting import delete, what_goes
 from sii_cli.prompt.going_back import GoingBack
 from sii_cli.prompt.model_choice import ModelChoice
-from sii_cli.prompt.panel import Panel, Tab
+from sii_cli.prompt.panel import Tab
 from sii_cli.prompt.permission_dialog import PermissionDialog
 from sii_cli.prompt.readiness import Readiness
 from sii_cli.prompt.rules import rules_lines
-from sii_cli.prompt.screen import PromptScreen
-from sii_cli.prompt.server_watch import OTHER_MODEL, is_other_model
 from sii_cli.prompt.signing_off import SigningOff
 from sii_cli.prompt.slash import NotDone
 from sii_cli.prompt.status import StyledText, status_bar, status_rows
 from sii_cli.prompt.summary_review import SummaryReview
 from sii_cli.prompt.view import View
-from sii_cli.render.activity import FRAME, Activity
-from sii_cli.render.bounded import bounded
-from sii_cli.render.renderer import EventRenderer
+from sii_cli.render.activity import FRAME
 from sii_cli.session.attachments import attached_files
 from sii_cli.session.permissions import make_permissions
 from sii_cli.session.resume import ResumedRecording
 from sii_cli.session.session import Session
-from sii_cli.text.sanitise import one_line, sanitise
+from sii_cli.text.sanitise import one_line
 
 T = TypeVar("T")
 WAITING = "waiting for the server"
-STRIPS = (
-    "The model's template dropped the reasoning of the running round when your message came; a new "
-    'sample begins there. `keep_reasoning = "loop"` or `"all"` keeps it.'
-)
 LONGEST_COPY = 50_000
 """Characters: terminals ignore a longer clipboard."""
 LONG_ROUND = 10.0
 """Seconds of a round whose end rings."""
-MUCH = 2_000
-"""Characters of an interrupted round whose absence is said."""
 LOST = " Your message was not answered: Up recalls it."
 
 
@@ -74,17 +60,11 @@ class PromptSession:
     def __init__(self, view: View, settings: Settings) -> None:
         self._view = view
         self._settings = settings
-        self._screen = PromptScreen(view)
-        self._activity = Activity()
-        self._renderer = EventRenderer(self._screen, fold_thoughts=not settings.show_thinking)
-        self.panel = Panel()
+        self._drawing = Drawing(view, fold_thoughts=not settings.show_thinking)
+        self.panel = self._drawing.panel
         view.panel = self._panel_rows
         self._session: Session | None = None
         self._round: asyncio.Task[None] | None = None
-        self._is_interrupted = False
-        """Whether the round that runs was interrupted."""
-        self._left_out = 0
-        """Characters of it that were streamed and not drawn."""
         self._readiness = Readiness(self._warn, self._show_status, self._served)
         self.back = GoingBack(self)
         self.sign_off = SigningOff(self)
@@ -92,7 +72,6 @@ class PromptSession:
         self.summaries = SummaryReview(view, self.say)
         self.dialog = PermissionDialog(view, settings.speaker)
         self.permissions = make_permissions(settings, self.dialog.ask, settings.permissions)
-        self._told_break = False
         self._departs: list[str] = []
         """What differs from the collection's pins."""
 
@@ -126,7 +105,7 @@ class PromptSession:
     @property
     def steps(self) -> int:
         """Steps of the session."""
-        return self._activity.steps
+        return self._drawing.activity.steps
 
     @property
     def workspace(self) -> Path:
@@ -156,9 +135,8 @@ class PromptSession:
     async def new(self, resumed: ResumedRecording | None = None) -> None:
         """Open a session instead of the one before; `resumed` is a recording to continue."""
         await self.close()
-        self._activity = Activity()
+        self._drawing.begin_session()
         self.sign_off.said_up_to(0)
-        self.panel.clear()
         self.permissions = make_permissions(self._settings, self.dialog.ask, self.permissions.mode)
         self._session = await Session.open(
             self._settings,
@@ -187,12 +165,7 @@ class PromptSession:
         last = await asyncio.to_thread(last_round, folder)
         name = folder.name
         self._say(f"Resumed {name}; `sii show {name}{home_words()}` shows all of it.")
-        for event in last.events:
-            self._renderer.feed(bounded(event))
-            self.panel.feed(event)
-            await asyncio.sleep(0)  # so that keys are read meanwhile
-        self._renderer.finish()
-        self._activity.resume(last)
+        await self._drawing.show_last(last)
         self.sign_off.said_up_to(last.steps)
 
     async def send(
@@ -208,27 +181,26 @@ class PromptSession:
             self._say(f"Not sent (Up recalls it): {error}", style="yellow")
             return
         sending = self._session.send(text, pending=pending, attached=attached, typed=typed)
-        await self._run_round(self._draw(sending, LOST))
+        await self._run_round(self._drawing.draw(sending, LOST))
 
     async def resume_round(self) -> None:
         """Run the round that the recording left open."""
         assert self._session is not None
-        await self._run_round(self._draw(self._session.resume_round(), LOST))
+        await self._run_round(self._drawing.draw(self._session.resume_round(), LOST))
 
     async def compact(self, focus: str = "") -> None:
         """Compact the session, between rounds; `focus` says what the summary should keep."""
         assert self._session is not None
-        await self._run_round(self._draw(self._session.compact(focus)))
+        await self._run_round(self._drawing.draw(self._session.compact(focus)))
 
     async def run_command(self, command: str, *, told: bool) -> None:
         """Run a command of the human in the session's shell."""
         assert self._session is not None
         running = self._session.run_command(command, told=told)
-        await self._run_round(self._draw(running), "running your command")
+        await self._run_round(self._drawing.draw(running), "running your command")
 
     async def _run_round(self, work: Coroutine[Any, Any, None], what: str = WAITING) -> None:
-        self._activity.begin(what)
-        self._is_interrupted, self._left_out = False, 0
+        self._drawing.begin_round(what)
         self._round = asyncio.create_task(work)
         spinner = asyncio.create_task(self._spin())
         try:
@@ -239,15 +211,10 @@ class PromptSession:
             raise
         finally:
             spinner.cancel()
-            if self._settings.bell and self._activity.seconds >= LONG_ROUND:
+            if self._settings.bell and self._drawing.activity.seconds >= LONG_ROUND:
                 self._view.alert("sii: the round has ended")
             running, self._round = self._round, None
-            self._activity.end()
-            self._renderer.finish()
-            if self._left_out > MUCH and self.recorded is not None:
-                printing = f"`sii show {self.recorded}{home_words()}`"
-                self._say(f"Not all of it is drawn; {printing} prints the rest.")
-            self._view.running = ""
+            self._drawing.end_round(self.recorded)
             self._show_status()
         with suppress(asyncio.CancelledError):
             await running
@@ -315,10 +282,7 @@ class PromptSession:
         """Interrupt the running round; what was done is kept."""
         if self._round is None or self._session is None:
             return
-        self._is_interrupted = True
-        self._activity.begin("interrupting")
-        self._show_running()
-        self._view.refresh()
+        self._drawing.interrupt()
         if not self._session.can_interrupt:  # still waiting for the server: nothing to keep
             self._round.cancel()
         self._session.interrupt()
@@ -334,11 +298,11 @@ class PromptSession:
             "sandbox": self._readiness.sandbox[1],
         }
         context = self._session.context if self._session else None
-        self.say_rows(status_rows(self._settings, self._activity, facts, context, parts))
+        self.say_rows(status_rows(self._settings, self._drawing.activity, facts, context, parts))
 
     def copy(self) -> None:
         """Put the last answer on the clipboard of the terminal, also of one over SSH."""
-        answer = self._activity.answer
+        answer = self._drawing.activity.answer
         if not answer:
             self._say("There is no answer to copy yet.")
         elif len(answer) > LONGEST_COPY:
@@ -353,14 +317,7 @@ class PromptSession:
 
     def say_rows(self, rows: Iterable[tuple[str, str]]) -> None:
         """Print rows of a name and a text; a long text is broken below itself."""
-        from rich.table import Table
-
-        table = Table.grid(padding=(0, 1))
-        table.add_column(no_wrap=True)
-        table.add_column()
-        for row in rows:
-            table.add_row(*(Text(sanitise(cell), "dim") for cell in row))
-        self._screen.print(Text(""), table)
+        self._drawing.say_rows(rows)
 
     async def close(self) -> None:
         """End the session."""
@@ -369,63 +326,16 @@ class PromptSession:
             session, self._session = self._session, None
             await session.close()
 
-    async def _draw(self, happening: AsyncGenerator[Item, None], lost: str = "") -> None:
-        """Draw what happens; `lost` is added to the message of an error."""
-        try:
-            async with aclosing(happening) as items:
-                async for item in items:
-                    if not _is_said(item):
-                        self._draw_item(item)
-                    self._tell_break(item)
-                    self._activity.feed(item)
-                    if is_other_model(item):
-                        self._say(OTHER_MODEL, style="yellow")
-                    self.panel.feed(item)
-                    self._show_running()
-        except asyncio.CancelledError:
-            self._say("Interrupted; the message was not sent (Up recalls it).", style="yellow")
-            raise
-        except RoundOver as over:
-            self._say(f"Not done: {over.reason}.", style="yellow")
-        except Exception as error:
-            known = explain(error)
-            if known is None:
-                raise
-            self._say(f"{known}{lost}", style="red")
-
-    def _draw_item(self, item: Item) -> None:
-        """Draw an item; what was streamed is left out once the round was interrupted, because a
-        server may send in a moment what takes a minute to draw.
-        """
-        if not self._is_interrupted:
-            self._renderer.feed(item)
-        elif isinstance(item, Event):
-            self._renderer.feed(bounded(item))
-        else:
-            self._left_out += len(item.text)
-
-    def _tell_break(self, item: Item) -> None:
-        """Tell once that the template drops the reasoning of a round that is steered."""
-        if (
-            not self._told_break
-            and isinstance(item, Event)
-            and isinstance(item.data, ModelResponse)
-            and item.data.continuity is not None
-            and item.data.continuity.cause == "steer"
-        ):
-            self._told_break = True
-            self._say(STRIPS, style="yellow")
-
     async def _spin(self) -> None:
         while True:
-            self._show_running()
+            self._drawing.show_running()
             self._show_status()
             await asyncio.sleep(FRAME)
 
     def _served(self, session: Session, served: ServedModel) -> None:
         """Show what the server serves."""
         length = context_length(self._settings.context_length, served.context_length, None)
-        self._activity.fill = Fill(self._activity.fill.used, length, exact=True)
+        self._drawing.activity.fill = Fill(self._drawing.activity.fill.used, length, exact=True)
         self._departs = session.departures
         self._say(*session.notes(served), style="yellow")
 
@@ -441,22 +351,18 @@ class PromptSession:
         jobs = self._session.jobs() if self._session else []
         return self.panel.rows(jobs, width)
 
-    def _show_running(self) -> None:
-        line = self._activity.line()
-        self._view.running = f"{line}  (Esc interrupts)" if line else ""
-
     def _show_status(self) -> None:
         model = self._readiness.model or one_line(
             self._settings.model or self._settings.base_url, 60
         )
         if self._session is not None and self._session.context is not None:
-            self._activity.fill = self._session.context.fill
+            self._drawing.activity.fill = self._session.context.fill
         bar = status_bar(
             self._view.size.columns,
             model,
             self._readiness.states(),
             self._marks(),
-            self._activity.tokens,
+            self._drawing.activity.tokens,
             None if self.is_off else self._settings.home,
         )
         self._view.status = [*bar]
@@ -475,10 +381,4 @@ class PromptSession:
         self._say(text, style="yellow")
 
     def _say(self, *lines: str, style: str = "dim") -> None:
-        if lines:
-            self._screen.print(Text(""), *(Text(sanitise(line), style) for line in lines))
-
-
-def _is_said(item: Item) -> bool:
-    """Return whether an item was shown before its round: a model was chosen, and it was said."""
-    return isinstance(item, Event) and isinstance(item.data, ModelChange)
+        self._drawing.say(*lines, style=style)

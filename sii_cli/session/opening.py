@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from recordings.conversation.restore import Conversation, restore
+from recordings.events import Mention
 from recordings.recorder import Recorder
 from recordings.storage.encoding import encode
 from recordings.store.store import RecordingStore
@@ -21,6 +22,7 @@ from sii_cli.model.types import Model, ServedModel
 from sii_cli.session.consent import consent_event
 from sii_cli.session.context import make_context
 from sii_cli.session.events import QueryOrigin, model_change, session_resume, session_start
+from sii_cli.session.mentions import mentions_of
 from sii_cli.session.request_params import request_params
 from sii_cli.session.resume import ResumedRecording, close_open_round, note_of, reopen
 from sii_cli.session.sandbox_lease import SandboxLease
@@ -195,4 +197,9 @@ class RecordingOpener:
             prompts=wire.prompts,
             other_model=other_model,
             speaker=self.settings.speaker,
+            mentions=self._mentions,
         )
+
+    def _mentions(self, text: str) -> list[Mention]:
+        """Return what a human names at the prompt, where `@` completes paths."""
+        return mentions_of(text, self.settings.workspace) if self.mode == "interactive" else []

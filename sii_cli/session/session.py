@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
@@ -16,12 +16,11 @@ from typing import Any
 
 from recordings.conversation.pending import Pending
 from recordings.errors import RecordingError
-from recordings.events import AttachedFile, Delivery, Event, EventData, Origin, ParkedStatus
-from recordings.recorder import Recorder
+from recordings.events import AttachedFile, Delivery, Origin
 from sandbox.protocol import Job, Sandbox, SandboxBackend, SandboxSpec
 from sii_cli.agent.context.compaction import Compactor, ReviewSummary
 from sii_cli.agent.event_channel import Item
-from sii_cli.agent.loop import AgentLoop, OpenRound
+from sii_cli.agent.loop import AgentLoop
 from sii_cli.agent.permissions import Permit, permit_all
 from sii_cli.agent.round_control import RoundOver
 from sii_cli.assembly import (
@@ -35,24 +34,24 @@ from sii_cli.errors import UsageError
 from sii_cli.import_path import leave_out
 from sii_cli.model.types import Model, ServedModel
 from sii_cli.session.asked_server import AskedServer
-from sii_cli.session.events import NO_QUERY, OFF, QueryOrigin, session_end
+from sii_cli.session.events import NO_QUERY, QueryOrigin
 from sii_cli.session.human_command import run_human_command
 from sii_cli.session.memory import keep_freed_memory
 from sii_cli.session.opening import RecordingOpener
 from sii_cli.session.permissions import make_permissions
 from sii_cli.session.pins import departure_sentence, departures_of
+from sii_cli.session.recorded_session import RecordedSession
 from sii_cli.session.request_params import params_notes
 from sii_cli.session.resume import ResumedRecording
 from sii_cli.session.sandbox_lease import SandboxLease
 from sii_cli.session.undoing import SessionUndo
-from sii_cli.workspace.notes import changed_note
 from sii_cli.workspace.tracker import WorkspaceTracker
 from tools.registry import TOOL_NAMES
 from tools.sources import ToolSource
 from tools.toolbox import Toolbox
 
 
-class Session:
+class Session(RecordedSession):
     """Opens at once; the server is asked and the sandbox started while the user types.
 
     The recording begins with the first message, so a session without messages leaves nothing
@@ -74,40 +73,16 @@ class Session:
         sources: Sequence[ToolSource] = (),
     ) -> None:
         self.settings = settings
-        self.folder = resumed.folder if resumed else None
-        self.id = self.folder.name if self.folder else None
-        self._resumed = resumed
         self._asked = AskedServer(settings, model)
-        self._lease = SandboxLease(backend, spec)
-        self._toolbox = Toolbox(
-            settings.tools or TOOL_NAMES,
-            self._lease.get,
-            replace(settings.web, is_batch=mode == "batch"),
-            sources,
+        lease = SandboxLease(backend, spec)
+        web = replace(settings.web, is_batch=mode == "batch")
+        self._toolbox = toolbox = Toolbox(settings.tools or TOOL_NAMES, lease.get, web, sources)
+        tracker = WorkspaceTracker(settings) if settings.snapshots else None
+        opener = RecordingOpener(
+            settings, mode, about, model, toolbox, lease, permit, tracker, review
         )
-        self._tracker = WorkspaceTracker(settings) if settings.snapshots else None
-        self._opener = RecordingOpener(
-            settings,
-            mode,
-            about,
-            model,
-            self._toolbox,
-            self._lease,
-            permit,
-            self._tracker,
-            review,
-        )
-        self.undoing = SessionUndo(self._tracker, self._loop_to_undo)
-        self._recorder: Recorder | None = None
-        self.is_off = False
-        """Whether the recording was ended, or ends after the running step."""
-        self._parked: ParkedStatus | None = None
-        """How the recording ends, where the session is continued later."""
-        self._closing: list[Callable[[], Awaitable[None]]] = []
-        """Closes what the session does not use any more."""
-        self._loop: AgentLoop | None = None
-        self._left: OpenRound | None = None
-        """The round that a resumed session left open, with calls that are to be run."""
+        super().__init__(opener, resumed, self.served)
+        self.undoing = SessionUndo(tracker, self._loop_to_undo)
 
     @classmethod
     async def open(
@@ -306,14 +281,6 @@ class Session:
             raise
 
     @property
-    def resumable(self) -> ResumedRecording | None:
-        """The recording as it is to be resumed, no more trusted than it was; `None` before there
-        is one."""
-        if self._resumed is None and self.folder is not None:
-            return ResumedRecording(self.folder)
-        return self._resumed
-
-    @property
     def context(self) -> Compactor | None:
         """How full the context is, or `None` before the first message."""
         return self._loop.context if self._loop else None
@@ -349,36 +316,6 @@ class Session:
     def frozen_sandbox(self) -> AbstractAsyncContextManager[None]:
         """Freeze everything in the sandbox meanwhile, background jobs included."""
         return self._lease.frozen()
-
-    async def end_recording(self) -> None:
-        """End the recording after the running step; the session goes on, and what follows of it is
-        never written. Raises `UsageError` before the first message, and as `send` does.
-        """
-        if self.is_off:
-            return
-        if self._loop is None and self._resumed is None:
-            raise UsageError("Nothing is recorded yet: a recording begins with the first message.")
-        loop = self._loop or await self._open_recording()
-        self.is_off = True
-        await loop.end_recording(lambda: self._last_event(loop))
-
-    def _last_event(self, loop: AgentLoop) -> EventData:
-        """Return the end of a recording that is switched off; snapshots end with it, too."""
-        self._tracker, tracker = None, self._tracker
-        if tracker is not None:
-            tracker.report_to(None)
-            self._closing.append(tracker.close)
-        return session_end(loop, OFF)
-
-    def note(self, data: EventData, origin: Origin) -> None:
-        """Record an event of the session, whose first message was sent."""
-        assert self._loop is not None, "a recording begins with the first message"
-        self._loop.note(data, origin)
-
-    def _report(self, data: EventData) -> Event:
-        """Record what happens to the sandbox and the workspace."""
-        assert self._loop is not None, "nothing is reported once the recording is left"
-        return self._loop.note(data, "harness")
 
     @property
     def in_round(self) -> bool:
@@ -427,23 +364,6 @@ class Session:
         """Whether a round can be interrupted; not before the first message."""
         return self._loop is not None
 
-    def park(self) -> None:
-        """Let the recording end as that of a session that waits for a person's reply."""
-        self._parked = "parked"
-
-    def suspend(self) -> None:
-        """Leave the running round open at the end of the running step: a resumed session continues
-        it (`resume_round`).
-        """
-        self._parked = "replied"
-        if self._loop is not None:
-            self._loop.suspends = True
-
-    @property
-    def is_suspended(self) -> bool:
-        """Whether the session is, or will be, continued by another process."""
-        return self._parked == "replied"
-
     def interrupt(self, by: Origin = "human") -> None:
         """Interrupt the running round; what was done is kept."""
         if self._loop is not None:
@@ -459,54 +379,3 @@ class Session:
                 stack.push_async_callback(closes)
             stack.push_async_callback(self._asked.aclose)
             stack.push_async_callback(self._lease.close)
-
-    def _end_recording(self) -> None:
-        if self._loop is None:
-            return
-        try:
-            if not self.is_off:
-                self._loop.note(session_end(self._loop, parked=self._parked), "harness")
-        finally:
-            self._leave_recording()
-
-    def _leave_recording(self) -> None:
-        """Close the recording; the next message resumes it."""
-        self._lease.report_to(None)
-        if self._tracker is not None:
-            self._tracker.report_to(None)
-        self._loop = None
-        self._resumed = self.resumable
-        if self._recorder is not None:
-            self._recorder.close()
-
-    async def _open_recording(
-        self, *, open_round: bool = False, keeps_waiting: bool = False
-    ) -> AgentLoop:
-        """Begin the recording, or resume it. Raises `UsageError` when it was ended."""
-        if self.is_off:
-            raise UsageError("This session is not recorded any more and has ended: `/new`.")
-        served = await self.served()
-        if self._resumed is None:
-            opened = await self._opener.begin(served)
-        else:
-            opened = await self._opener.resume(
-                self._resumed, served, open_round=open_round, keeps_waiting=keeps_waiting
-            )
-            self._left = opened.left
-        loop = self._loop = opened.loop
-        loop.suspends = self.is_suspended
-        self._recorder = opened.recorder
-        self.id, self.folder = opened.folder.name, opened.folder
-        self._lease.report_to(self._report)
-        if self._tracker is not None:
-            self._tracker.report_to(self._report)
-            if self._resumed is not None:
-                await self._look_for_changes(loop)
-        return loop
-
-    async def _look_for_changes(self, loop: AgentLoop) -> None:
-        """Find out what changed in the workspace since its last snapshot."""
-        if self._tracker is not None and self._tracker.kept:
-            event = await self._tracker.take_snapshot("resume", loop.steps)
-            if event is not None:
-                loop.inbox.add_note(changed_note(event))

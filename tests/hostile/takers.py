@@ -472,12 +472,14 @@ def _words(text: str) -> None:
     from sii_cli.prompt.paste import Pastes
     from sii_cli.prompt.slash import shell_command
     from sii_cli.session.attachments import attached_files
+    from sii_cli.session.mentions import mentions_of
     from sii_cli.text.sanitise import without_escapes
 
     escape_markdown(text)
     without_escapes(text)
     with suppress(UsageError):
         attached_files(f"@@{text} @@{text}", ROOT / "none")
+    mentions_of(f"@{text} @{text}", ROOT / "none")
     pastes = Pastes()
     pastes.expand(pastes.fold(text) + text + "[paste 1: 5 lines]")
     commands = make_commands()
@@ -763,6 +765,7 @@ TAKERS: dict[str, Take] = {
     "recordings.markdown:escape_markdown": _words,
     "sii_cli.text.sanitise:without_escapes": _words,
     "sii_cli.session.attachments:attached_files": _words,
+    "sii_cli.session.mentions:mentions_of": _words,
     "sii_cli.prompt.paste:Pastes.fold": _words,
     "sii_cli.prompt.paste:Pastes.expand": _words,
     "sii_cli.prompt.slash:SlashCommands.find": _words,

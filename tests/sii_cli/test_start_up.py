@@ -44,7 +44,7 @@ def test_the_version_imports_nothing_slow() -> None:
 
 
 def test_the_prompt_takes_keys_before_anything_slow_is_imported() -> None:
-    code = "import sii_cli.commands.group, sii_cli.commands.prompt, sii_cli.prompt.app"
+    code = "import sii_cli.commands.group, sii_cli.commands.prompt, sii_cli.prompt.start"
     assert not imported(code) & SLOW_FOR_A_PROMPT
 
 
