@@ -91,7 +91,7 @@ def load_settings(
         folder = running_folder(key_home)
         if "tokenizer" not in values and folder and (folder / "tokenizer.json").is_file():
             values["tokenizer"], sources["tokenizer"] = folder, "sii serve"
-    values["tools"] = _all_tools(values.get("tools"))
+    values["tools"] = _all_tools(values.get("tools"), works=works)
     _check_together(values, sources, env)
     return Settings(**values, sources=sources, notes=tuple(notes))
 
@@ -162,7 +162,10 @@ def _check_workspace(workspace: Path, home: Path) -> None:
         )
 
 
-def _all_tools(chosen: tuple[str, ...] | None) -> tuple[str, ...]:
+def _all_tools(chosen: tuple[str, ...] | None, *, works: bool) -> tuple[str, ...]:
+    """Return the chosen tools, or all of them. A command that runs no tools gets an empty tuple."""
+    if chosen is None and not works:
+        return ()
     from tools.registry import TOOL_NAMES  # slow to import: not before the settings are checked
 
     check_tools(chosen or (), "tools")

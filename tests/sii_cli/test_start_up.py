@@ -53,6 +53,12 @@ def test_a_replay_shows_its_beginning_before_what_formats_answers_is_imported() 
     assert not imported(code) & {"markdown_it", "pygments", "httpx", "docker"}
 
 
+def test_a_review_shows_its_beginning_before_what_draws_it_is_imported() -> None:
+    code = "import sii_cli.commands.group, sii_cli.commands.review, sii_cli.review.full_screen\n"
+    code += "from sii_cli.options.settings import load_for_recordings\nload_for_recordings()"
+    assert not imported(code) & {"markdown_it", "pygments", "httpx", "tools"}
+
+
 @pytest.mark.alone
 def test_the_version_is_there_at_once() -> None:
     def seconds() -> float:
