@@ -42,7 +42,7 @@ from sandbox.docker.client_pipe import ClientPipe
 from sandbox.docker.container_guard import ContainerGuard
 from sandbox.docker.engine import Engine, connect, socket_path, unreachable
 from sandbox.docker.leftovers import OWNER_LABEL, owner, remove_leftovers
-from sandbox.docker.variants import build_command, variant_of
+from sandbox.docker.sii_images import build_command, short_name_of
 from sandbox.network.resolve import PUBLIC_WEB, ResolvePolicy
 from sandbox.network.sandbox_network import SandboxNetwork
 from sandbox.protocol import (
@@ -225,7 +225,7 @@ def _start(engine: Engine, spec: SandboxSpec, name: str) -> None:
 
 
 def _no_image(image: str) -> str:
-    if variant_of(image):
+    if short_name_of(image):
         return f"The sandbox's image {image} is not here: make it with `{build_command(image)}`."
     return f"The image {image} is not here: `docker pull {shlex.quote(image)}`, or build it."
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sandbox.backend_check import BackendCheck
 from sandbox.docker.engine import connect
 from sandbox.docker.image import is_current
-from sandbox.docker.variants import build_command
+from sandbox.docker.sii_images import build_command
 from sandbox.protocol import SandboxUnavailable
 
 

@@ -21,15 +21,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from sandbox.docker.debian_base import RECIPE_LABEL, Progress, base_parts, ensure_base
-from sandbox.docker.variants import BASE, REPOSITORY, VARIANTS, variant_of
+from sandbox.docker.sii_images import BASE, REPOSITORY, SII_IMAGES, short_name_of
 from sandbox.protocol import SandboxUnavailable
 
 if TYPE_CHECKING:
     import docker
 
-TAG = VARIANTS[BASE].tag
-VARIANT_LABEL = "sii.variant"
-"""Label holding the short name of the variant that an image is, or is built on."""
+TAG = SII_IMAGES[BASE].tag
+NAME_LABEL = "sii.image"
+"""Label holding the short name of the image of sii's that one is, or is built on."""
 
 CERTIFICATES = Path("/usr/local/share/ca-certificates")
 PIP_SETTINGS = ("index-url", "extra-index-url", "trusted-host", "proxy")
@@ -42,7 +42,7 @@ class BuiltImage:
     """An image of sii's on this machine, or one that could be built."""
 
     name: str
-    """A variant's short name; of the user's own image all of its name."""
+    """The short name; of the user's own image all of its name."""
     tag: str
     state: Literal["ready", "outdated", "missing"]
     size: int | None = None
@@ -52,12 +52,12 @@ class BuiltImage:
 
 
 def ensure_image(name: str = BASE, progress: Progress = lambda _: None) -> str:
-    """Build a variant unless one of the same recipe is there; return its id.
+    """Build one of sii's images unless one of the same recipe is there; return its id.
 
     Raises `SandboxUnavailable`.
     """
     client = _connect()
-    present = _find(client, VARIANTS[name].tag)
+    present = _find(client, SII_IMAGES[name].tag)
     if present is not None and present.labels.get(RECIPE_LABEL) == recipe(name):
         return str(present.id)
     return build_image(name, progress)
@@ -66,61 +66,61 @@ def ensure_image(name: str = BASE, progress: Progress = lambda _: None) -> str:
 def is_current(labels: Mapping[str, str] | None) -> bool:
     """Tell whether an image with these labels is up to date; a foreign one always is.
 
-    One that is built on a variant has its labels, and is as old as that.
+    One that is built on an image of sii's has its labels, and is as old as that.
     """
     labels = labels or {}
-    built_from, name = labels.get(RECIPE_LABEL), labels.get(VARIANT_LABEL, BASE)
-    return built_from is None or (name in VARIANTS and built_from == recipe(name))
+    built_from, name = labels.get(RECIPE_LABEL), labels.get(NAME_LABEL, BASE)
+    return built_from is None or (name in SII_IMAGES and built_from == recipe(name))
 
 
 def build_image(name: str = BASE, progress: Progress = lambda _: None) -> str:
-    """Build a variant, and `base` before it unless that is up to date; return its id.
+    """Build one of sii's images, and `base` before it unless that is up to date; return its id.
 
     Takes one to five minutes from nothing. Raises `SandboxUnavailable`.
     """
-    tag = VARIANTS[name].tag
+    tag = SII_IMAGES[name].tag
     if name == BASE:
         base = ensure_base(_connect(), progress)
     else:
         ensure_image(BASE, progress)
         base = TAG
-    labels = {RECIPE_LABEL: recipe(name), VARIANT_LABEL: name}
+    labels = {RECIPE_LABEL: recipe(name), NAME_LABEL: name}
     return _build(tag, _dockerfile(name), base, labels, progress)
 
 
 def build_own(
     name: str, dockerfile: Path, base: str = BASE, progress: Progress = lambda _: None
 ) -> str:
-    """Build `sii-sandbox:NAME` from the user's Dockerfile, whose `ARG BASE` is a variant's image.
+    """Build `sii-sandbox:NAME` from the user's Dockerfile; return its id.
 
-    Returns its id. Raises `SandboxUnavailable`.
+    Its `ARG BASE` is the image that `base` is the short name of. Raises `SandboxUnavailable`.
     """
-    if not _OWN_NAME.fullmatch(name) or name == "latest" or name in VARIANTS:
+    if not _OWN_NAME.fullmatch(name) or name == "latest" or name in SII_IMAGES:
         raise SandboxUnavailable(
             f"An image of your own cannot be called {name!r}: choose up to 40 small letters, "
-            f"digits and hyphens, and none of {', '.join(VARIANTS)}, latest."
+            f"digits and hyphens, and none of {', '.join(SII_IMAGES)}, latest."
         )
     if not dockerfile.is_file():
         raise SandboxUnavailable(f"There is no Dockerfile {dockerfile}: check the path.")
     ensure_image(base, progress)
-    return _build(f"{REPOSITORY}:{name}", dockerfile, VARIANTS[base].tag, {}, progress)
+    return _build(f"{REPOSITORY}:{name}", dockerfile, SII_IMAGES[base].tag, {}, progress)
 
 
 def list_images() -> list[BuiltImage]:
-    """Return the variants, built or not, then the user's own. Raises `SandboxUnavailable`."""
+    """Return sii's images, built or not, then the user's own. Raises `SandboxUnavailable`."""
     found = {tag: image for image in _connect().images.list(REPOSITORY) for tag in image.tags}
-    own = [tag for tag in sorted(found) if variant_of(tag) is None]
-    tags = [variant.tag for variant in VARIANTS.values()]
+    own = [tag for tag in sorted(found) if short_name_of(tag) is None]
+    tags = [one.tag for one in SII_IMAGES.values()]
     return [_built(tag, found.get(tag)) for tag in [*tags, *own]]
 
 
 def _built(tag: str, image: Any | None) -> BuiltImage:
-    name = variant_of(tag)
-    holds = VARIANTS[name].holds if name else ""
+    name = short_name_of(tag)
+    holds = SII_IMAGES[name].holds if name else ""
     if image is None:
         return BuiltImage(name or tag, tag, "missing", holds=holds)
-    if name is None and VARIANT_LABEL in image.labels:
-        holds = f"your own, on {image.labels[VARIANT_LABEL]}"
+    if name is None and NAME_LABEL in image.labels:
+        holds = f"your own, on {image.labels[NAME_LABEL]}"
     return BuiltImage(
         name=name or tag,
         tag=tag,
@@ -132,7 +132,7 @@ def _built(tag: str, image: Any | None) -> BuiltImage:
 
 
 def recipe(name: str = BASE) -> str:
-    """Return the hash of everything that goes into a variant but the base's own versions."""
+    """Return the hash of everything that goes into an image but the base's own versions."""
     parts = [_dockerfile(BASE).read_bytes(), *base_parts()]
     if name != BASE:
         parts.append(_dockerfile(name).read_bytes())
@@ -239,7 +239,7 @@ def _proxies() -> dict[str, str]:
 
 
 def _dockerfile(name: str) -> Path:
-    """Return a variant's Dockerfile; that of `base` is at the top of a checkout, or in sandbox/."""
+    """Return an image's Dockerfile; that of `base` is at the top of a checkout, or in sandbox/."""
     here = Path(__file__).resolve().parent
     top = here.parents[1]
     places = [top / "Dockerfile", top / "sandbox" / "Dockerfile"]
@@ -267,7 +267,7 @@ def _follow_build(stream: Iterator[dict[str, Any]], progress: Progress) -> None:
 def main() -> int:
     """Build an image from the command line."""
     parser = argparse.ArgumentParser(prog="python -m sandbox.docker.image", description=__doc__)
-    parser.add_argument("name", nargs="?", default=BASE, choices=VARIANTS, help="which image")
+    parser.add_argument("name", nargs="?", default=BASE, choices=SII_IMAGES, help="which image")
     parser.add_argument("--rebuild", action="store_true", help="build even when it is up to date")
     options = parser.parse_args()
     began = time.monotonic()
@@ -282,7 +282,9 @@ def main() -> int:
     except SandboxUnavailable as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    say(f"{VARIANTS[options.name].tag} is ready ({image[7:19]}, {time.monotonic() - began:.0f} s)")
+    say(
+        f"{SII_IMAGES[options.name].tag} is ready ({image[7:19]}, {time.monotonic() - began:.0f} s)"
+    )
     return 0
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sandbox.docker.variants import BASE, REPOSITORY, VARIANTS
+from sandbox.docker.sii_images import BASE, REPOSITORY, SII_IMAGES
 from sii_cli.errors import UsageError
 from sii_cli.options.recordings import warn
 from sii_cli.options.settings import example, load, settings_options
@@ -97,7 +97,7 @@ def reap_command() -> None:
 @click.option(
     "--on",
     "base",
-    type=click.Choice(list(VARIANTS)),
+    type=click.Choice(list(SII_IMAGES)),
     default=BASE,
     help="--file: the image that it is built on (default: base).",
 )
@@ -108,12 +108,12 @@ def build_command(name: str, rebuild: bool, dockerfile: Path | None, base: str) 
     if dockerfile is not None:
         tag = f"{REPOSITORY}:{name}"
         image = build_own(name, dockerfile, base, click.echo)
-    elif name in VARIANTS:
-        tag = VARIANTS[name].tag
+    elif name in SII_IMAGES:
+        tag = SII_IMAGES[name].tag
         image = (build_image if rebuild else ensure_image)(name, click.echo)
     else:
         raise UsageError(
-            f"There is no image {name!r}: build one of {', '.join(VARIANTS)}, "
+            f"There is no image {name!r}: build one of {', '.join(SII_IMAGES)}, "
             "or give your own Dockerfile with --file."
         )
     click.echo(f"{tag} is ready ({image[7:19]}).")

@@ -12,7 +12,7 @@ from typing import Any
 from recordings.pins import PINNED
 from recordings.storage.files import failure
 from recordings.storage.opening import OpenFolder
-from sandbox.docker.variants import image_of
+from sandbox.docker.sii_images import image_of
 from sii_cli.config.settings import COLLECTION, CONFIG_FILE
 from sii_cli.errors import UsageError
 

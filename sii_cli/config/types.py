@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from sandbox.backends import BACKENDS
-from sandbox.docker.variants import image_of
+from sandbox.docker.sii_images import image_of
 from sandbox.network.addresses import is_public
 from sandbox.network.hosts import as_address, parse_pattern
 from sandbox.network.named_networks import MARK, NETWORKS, find_network

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from sandbox.docker.variants import VARIANTS
+from sandbox.docker.sii_images import SII_IMAGES
 from sandbox.network.hosts import WEB_PORTS, AllowList, parse_pattern
 from sandbox.network.named_networks import expand_networks
 from sii_cli.config.settings import Settings
@@ -29,7 +29,7 @@ def requirements_of(
         if not _reaches(own, host):
             yield Requirement("net", canonical_host(host))
     # By their short names sii's own images, which only the user builds.
-    if query.image not in (None, own.image, *VARIANTS):
+    if query.image not in (None, own.image, *SII_IMAGES):
         yield Requirement("image", str(query.image))
     for name, value in query.env.items():
         if f"{name}={value}" not in own.env:

@@ -12,7 +12,7 @@ from recordings.events import SandboxStart, Snapshot
 from recordings.store.collection import home_of
 from recordings.store.workspaces import snapshots_of
 from sandbox.backends import BACKENDS, DEFAULT_BACKEND
-from sandbox.docker.variants import image_of
+from sandbox.docker.sii_images import image_of
 from sandbox.own_folder import OwnFolder
 from sandbox.protocol import SandboxSpec
 from sandbox.snapshots import SnapshotNotFound

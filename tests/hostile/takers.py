@@ -922,7 +922,7 @@ REASONS: dict[str, tuple[str, ...]] = {
             "sandbox.docker.engine:*",
             "sandbox.host_programs:*",
             "sandbox.docker.image:*",
-            "sandbox.docker.variants:*",
+            "sandbox.docker.sii_images:*",
             "sandbox.client.launch:*",
         ),
         *(

@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.docker import image
 from sandbox.docker.backend import DockerBackend
-from sandbox.docker.variants import image_of
+from sandbox.docker.sii_images import image_of
 from sandbox.protocol import SandboxSpec, SandboxUnavailable
 from tests.tiny_glm.cache import cache_folder, locked
 from tests.tools.docker_session import Session, docker_session

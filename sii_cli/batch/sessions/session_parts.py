@@ -11,7 +11,7 @@ from typing import Any
 
 from recordings.events import SessionStart
 from recordings.store.workspaces import last_snapshot
-from sandbox.docker.variants import image_of
+from sandbox.docker.sii_images import image_of
 from sandbox.snapshots import SnapshotError
 from sii_cli.batch.plan.plan import Attempt, BatchPlan, workspace_name
 from sii_cli.batch.sessions.served_model import KnownModels

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.docker import debian_base, image
-from sandbox.docker.variants import BASE
+from sandbox.docker.sii_images import BASE
 from sandbox.protocol import SandboxUnavailable
 
 

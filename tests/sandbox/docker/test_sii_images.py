@@ -11,7 +11,14 @@ from click.testing import CliRunner
 
 from sandbox.docker import image
 from sandbox.docker.debian_base import RECIPE_LABEL
-from sandbox.docker.variants import BASE, VARIANTS, Variant, build_command, image_of, variant_of
+from sandbox.docker.sii_images import (
+    BASE,
+    SII_IMAGES,
+    SiiImage,
+    build_command,
+    image_of,
+    short_name_of,
+)
 from sandbox.protocol import SandboxUnavailable
 from sii_cli.commands.sandbox import command as sandbox_command
 from tests.tiny_glm.cache import cache_folder, locked
@@ -21,8 +28,8 @@ def test_a_short_name_stands_for_siis_image_and_any_other_for_itself() -> None:
     assert image_of("base") == image.TAG
     assert image_of("research") == "sii-sandbox:research"
     assert image_of("ubuntu:24.04") == "ubuntu:24.04"
-    assert [variant_of(image_of(name)) for name in VARIANTS] == list(VARIANTS)
-    assert variant_of("ubuntu") is None
+    assert [short_name_of(image_of(name)) for name in SII_IMAGES] == list(SII_IMAGES)
+    assert short_name_of("ubuntu") is None
 
 
 def test_the_remedy_of_a_missing_image_is_the_command_that_builds_it() -> None:
@@ -30,23 +37,23 @@ def test_the_remedy_of_a_missing_image_is_the_command_that_builds_it() -> None:
     assert build_command(image_of("web")) == "sii sandbox build web"
 
 
-def test_every_variant_has_a_recipe_of_its_own_that_changes_with_its_base(
+def test_every_image_has_a_recipe_of_its_own_that_changes_with_its_base(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    before = [image.recipe(name) for name in VARIANTS]
-    assert len(set(before)) == len(VARIANTS)
+    before = [image.recipe(name) for name in SII_IMAGES]
+    assert len(set(before)) == len(SII_IMAGES)
     found = image._dockerfile
     changed = tmp_path / "Dockerfile"
     changed.write_text("FROM another")
     monkeypatch.setattr(image, "_dockerfile", lambda name: changed if name == BASE else found(name))
-    assert all(old != image.recipe(name) for old, name in zip(before, VARIANTS, strict=True))
+    assert all(old != image.recipe(name) for old, name in zip(before, SII_IMAGES, strict=True))
 
 
-def test_an_image_built_on_a_variant_is_as_old_as_that() -> None:
-    labels = {image.VARIANT_LABEL: "research", RECIPE_LABEL: image.recipe("research")}
+def test_an_image_built_on_another_is_as_old_as_that() -> None:
+    labels = {image.NAME_LABEL: "research", RECIPE_LABEL: image.recipe("research")}
     assert image.is_current(labels)
-    assert not image.is_current(labels | {image.VARIANT_LABEL: "web"})
-    assert not image.is_current(labels | {image.VARIANT_LABEL: "unheard"})
+    assert not image.is_current(labels | {image.NAME_LABEL: "web"})
+    assert not image.is_current(labels | {image.NAME_LABEL: "unheard"})
     assert image.is_current({})
 
 
@@ -65,8 +72,8 @@ def test_an_unknown_name_without_a_dockerfile_names_those_there_are() -> None:
 def test_images_are_listed_with_size_and_digest_and_missing_ones_are_said(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    missing = Variant("sii-sandbox:never", "a test")
-    monkeypatch.setitem(VARIANTS, "never", missing)
+    missing = SiiImage("sii-sandbox:never", "a test")
+    monkeypatch.setitem(SII_IMAGES, "never", missing)
     shown = CliRunner().invoke(sandbox_command, ["images"], standalone_mode=False).stdout
     base, *others = shown.splitlines()
     found = next(one for one in image.list_images() if one.name == BASE)
@@ -78,7 +85,7 @@ def test_images_are_listed_with_size_and_digest_and_missing_ones_are_said(
 
 
 @pytest.mark.docker
-def test_an_own_dockerfile_is_built_on_a_variant(tmp_path: Path) -> None:
+def test_an_own_dockerfile_is_built_on_an_image_of_siis(tmp_path: Path) -> None:
     dockerfile = tmp_path / "Dockerfile"
     dockerfile.write_text("ARG BASE\nFROM ${BASE}\nRUN echo there > /added\n")
     name = f"test-{time.time_ns()}"
@@ -118,7 +125,7 @@ with sync_playwright() as p:
 @pytest.mark.slow
 @pytest.mark.docker
 @pytest.mark.parametrize("name", list(_INSIDE))
-def test_inside_a_variant_there_is_what_it_is_for(name: str) -> None:
+def test_inside_an_image_there_is_what_it_is_for(name: str) -> None:
     try:
         with locked(cache_folder() / "image.lock"):
             image.ensure_image(name, print)
@@ -126,6 +133,6 @@ def test_inside_a_variant_there_is_what_it_is_for(name: str) -> None:
         pytest.skip(f"{name} could not be built: {str(error)[-300:]}")
     docker = ["docker", "run", "--rm", "--network=none", "--user=4321:4321", "-e", "HOME=/tmp"]
     for command in _INSIDE[name]:
-        run = [*docker, VARIANTS[name].tag, "bash", "-c", command]
+        run = [*docker, SII_IMAGES[name].tag, "bash", "-c", command]
         done = subprocess.run(run, capture_output=True, text=True)
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"

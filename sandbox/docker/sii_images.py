@@ -10,7 +10,7 @@ BASE = "base"
 
 
 @dataclass(frozen=True, slots=True)
-class Variant:
+class SiiImage:
     """An image that sii has a Dockerfile for."""
 
     tag: str
@@ -18,24 +18,24 @@ class Variant:
     """What it is for, in a few words."""
 
 
-VARIANTS = {
-    BASE: Variant(f"{REPOSITORY}:latest", "Python, a compiler, git; reads PDF and workbooks"),
-    "research": Variant(f"{REPOSITORY}:research", "base, and data, statistics, notebooks, fonts"),
-    "web": Variant(f"{REPOSITORY}:web", "base, and node, npm, Chromium, Playwright, fonts"),
+SII_IMAGES = {
+    BASE: SiiImage(f"{REPOSITORY}:latest", "Python, a compiler, git; reads PDF and workbooks"),
+    "research": SiiImage(f"{REPOSITORY}:research", "base, and data, statistics, notebooks, fonts"),
+    "web": SiiImage(f"{REPOSITORY}:web", "base, and node, npm, Chromium, Playwright, fonts"),
 }
 
 
 def image_of(name: str) -> str:
     """Return the image that a short name stands for; every other name is an image's own."""
-    return VARIANTS[name].tag if name in VARIANTS else name
+    return SII_IMAGES[name].tag if name in SII_IMAGES else name
 
 
 def build_command(image: str) -> str:
     """Return the command that makes an image of sii's; of any other, that which makes `base`."""
-    name = variant_of(image)
+    name = short_name_of(image)
     return "sii sandbox build" if name in (None, BASE) else f"sii sandbox build {name}"
 
 
-def variant_of(image: str) -> str | None:
+def short_name_of(image: str) -> str | None:
     """Return the short name of an image, or `None` where it has none."""
-    return next((name for name, one in VARIANTS.items() if one.tag == image), None)
+    return next((name for name, one in SII_IMAGES.items() if one.tag == image), None)
