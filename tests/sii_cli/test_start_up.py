@@ -55,8 +55,9 @@ def test_a_replay_shows_its_beginning_before_what_formats_answers_is_imported() 
 
 def test_a_review_shows_its_beginning_before_what_draws_it_is_imported() -> None:
     code = "import sii_cli.commands.group, sii_cli.commands.review, sii_cli.review.full_screen\n"
-    code += "from sii_cli.options.settings import load_for_recordings\nload_for_recordings()"
-    assert not imported(code) & {"markdown_it", "pygments", "httpx", "tools"}
+    code += "from sii_cli.options.settings import load_for_recordings\nload_for_recordings()\n"
+    code += "assert not sys.modules.keys() & {'tools.registry', 'sandbox.snapshots'}"
+    assert not imported(code) & {"markdown_it", "pygments", "httpx"}
 
 
 @pytest.mark.alone
