@@ -90,6 +90,13 @@ class Picker:
         self._at, self._said = 0, ""
         self._app.invalidate()
 
+    async def _pick(self) -> None:
+        """Pick the chosen row of what was typed, once it was searched for."""
+        if self._searching is not None:
+            await asyncio.wait([self._searching])
+        if self._rows and self._app.is_running and not self._app.is_done:
+            self._app.exit(result=self._rows[self._at])
+
     def _layout(self, search: BufferControl) -> HSplit:
         return HSplit(
             [
@@ -168,8 +175,7 @@ class Picker:
 
         @keys.add("enter")
         def _(event: KeyPressEvent) -> None:
-            if self._rows:
-                event.app.exit(result=self._rows[self._at])
+            event.app.create_background_task(self._pick())
 
         keys.add("c-r")(lambda event: self._name())
 

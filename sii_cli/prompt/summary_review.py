@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sii_cli.prompt.view import View
 
 SECONDS = 20
-_QUESTION = "The summary is used: e edits it first · Enter uses it now"
+_QUESTION = "Summary: e edits · Enter uses"
 
 
 class AskInTime(Protocol):

@@ -296,7 +296,7 @@ def test_a_session_is_summed_up_at_once(prompt: Prompt, home: Path) -> None:
     terminal.send("Tell" + ENTER)
     terminal.wait_for("of the context")
     terminal.send("/compact" + ENTER)
-    terminal.wait_for("Enter uses it now")
+    terminal.wait_for("Enter uses (")
     terminal.send(ENTER)
     terminal.wait_for("context compacted: earlier messages summarised")
     terminal.send("/status" + ENTER)

@@ -20,7 +20,7 @@ def summed_up(shell: Shell) -> Terminal:
     terminal.wait_for("tokens")
     terminal.send("/compact\r")
     terminal.wait_for("The story in short.")
-    terminal.wait_for("e edits it first · Enter uses it now (1")
+    terminal.wait_for("e edits · Enter uses (1")
     return terminal
 
 
