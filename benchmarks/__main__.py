@@ -12,7 +12,17 @@ from benchmarks.figures import VARIABLE, write_result
 
 BENCHMARKS = (
     *("start", "loop", "batch", "model", "wire", "http", "context", "screen"),
-    *("sandbox", "tools", "network", "snapshots", "recordings", "replay", "review", "export"),
+    *(
+        "sandbox",
+        "tools",
+        "network",
+        "snapshots",
+        "recordings",
+        "replay",
+        "review",
+        "inbox",
+        "export",
+    ),
 )
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from recordings.index.find import Filter
     from sii_cli.inbox.waiting import WaitingSession
 
-AT_ONCE = 4
+AT_ONCE = 8
 
 
 class InboxGroup(click.Group):

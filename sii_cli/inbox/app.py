@@ -1,4 +1,7 @@
-"""The inbox on a full screen: one session after another, while those with a reply go on."""
+"""The inbox on a full screen: one session after another, while those with a reply work.
+
+The first frame stands before what continues sessions is imported.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import asyncio
 import sys
 import termios
 from contextlib import suppress
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
@@ -27,17 +30,17 @@ from prompt_toolkit.layout.processors import BeforeInput
 from recordings.errors import RecordingError
 from sii_cli.config.settings import Settings
 from sii_cli.errors import SiiError
-from sii_cli.inbox.background import Background, Ending
 from sii_cli.inbox.bars import empty, foot, head, status
-from sii_cli.inbox.batches import Batches
+from sii_cli.inbox.done_words import parse_done
 from sii_cli.inbox.keys import make_inbox_keys
-from sii_cli.inbox.plain import parse_done
 from sii_cli.inbox.queue import InboxQueue
-from sii_cli.inbox.reply import record_done, record_reply
 from sii_cli.inbox.shown import NARROW, OUTLINE, ShownSession
 from sii_cli.inbox.threads import in_thread
 from sii_cli.inbox.waiting import WaitingSession
-from sii_cli.review.reviewing import Reviewing
+
+if TYPE_CHECKING:
+    from sii_cli.inbox.background import Background, ContinuedSession, Ending
+    from sii_cli.review.reviewing import Reviewing
 
 _INPUT_ROWS = 6
 _HEARTBEAT = 60.0
@@ -56,11 +59,14 @@ class InboxApp:
     ) -> None:
         self._queue, self._settings, self._shows_check = queue, settings, shows_check
         self._at_once = at_once
+        self._background: Background | None = None
+        """What continues sessions, once it was imported."""
         self._shown: ShownSession | None = None
         self._seen: set[str] = set()
         """Sessions that were skipped since the inbox was opened."""
         self._said = ""
         self._leaving: Leaving = ""
+        self._is_drawn = False
         self._is_busy = False
         """Whether what was typed is being recorded."""
         self._buffer = Buffer(multiline=True)
@@ -80,17 +86,30 @@ class InboxApp:
         asyncio.run(self._run())
 
     async def _run(self) -> None:
-        self._background = Background(Batches(), self._at_once, ended=self._ended)
         upkeep = asyncio.create_task(self._keep_up())
         try:
-            for one in self._queue.replied:
-                self._background.begin(one)
             await self._next()
             await self._app.run_async()
         finally:
             upkeep.cancel()
-            await self._background.aclose()
+            if self._background is not None:
+                await self._background.aclose()
             self._put_away()
+
+    async def _begin_work(self) -> Background:
+        """Return what continues sessions; at first it takes those that have a reply."""
+        background = await in_thread(_import_background)
+        if self._background is None:
+            from sii_cli.inbox.batches import Batches
+
+            self._background = background(Batches(), self._at_once, ended=self._ended)
+            for one in self._queue.replied:
+                self._background.begin(one)
+        return self._background
+
+    @property
+    def _going(self) -> list[ContinuedSession]:
+        return [] if self._background is None else self._background.sessions
 
     # What is on the screen
 
@@ -104,7 +123,8 @@ class InboxApp:
                 self._shown = shown
                 self._buffer.text = self._queue.draft(one, shown.task.sha256)
                 self._buffer.cursor_position = len(self._buffer.text)
-                self._app.create_background_task(self._read(shown))
+                if self._is_drawn:
+                    self._app.create_background_task(self._read(shown))
                 break
             except RecordingError as error:
                 self._said = str(error)
@@ -114,6 +134,12 @@ class InboxApp:
     @property
     def _left(self) -> int:
         return sum(one.id not in self._seen for one in self._queue.waiting)
+
+    async def _begin_reading(self) -> None:
+        if self._shown is not None:
+            await self._read(self._shown)
+        await self._begin_work()
+        self.drawn()
 
     async def _read(self, shown: ShownSession) -> None:
         try:
@@ -130,6 +156,9 @@ class InboxApp:
             self._buffer.text = ""
 
     def _was_drawn(self) -> None:
+        if not self._is_drawn:  # not before: the first frame would wait for what is imported
+            self._is_drawn = True
+            self._app.create_background_task(self._begin_reading())
         if self._shown is not None and self._shown.reviewing is not None:
             self._shown.is_seen = True
 
@@ -156,7 +185,7 @@ class InboxApp:
         name = waiting.name
         self._said = f"{name} has answered" if how == "answered" else f"{name}: {why or how}"
         self._seen.discard(waiting.id)
-        if self._leaving == "ask" and not self._background.sessions:
+        if self._leaving == "ask" and not self._going:
             self._leaving = ""
         self._app.create_background_task(self._look())
 
@@ -179,12 +208,12 @@ class InboxApp:
 
     def scroll(self, rows: int = 0, pages: float = 0.0) -> None:
         """Scroll what is beside the outline."""
-        if (one := self._shown) is not None and one.reviewing is not None:
+        if (one := self._shown) is not None and one.reviewing and one.pane:
             one.pane.scroll(one.reviewing, self._height, rows, pages)
 
     def toggle_folds(self) -> None:
         """Open what is folded, or fold it again."""
-        if (one := self._shown) is not None and one.reviewing is not None:
+        if (one := self._shown) is not None and one.reviewing and one.pane:
             one.reviewing.toggle_folds(one.pane.foldable)
 
     def toggle_outline(self) -> None:
@@ -231,11 +260,12 @@ class InboxApp:
             case "ask", "w":
                 self._leave("wait")
             case "ask", "l":
-                self._background.suspend()
+                if self._background is not None:
+                    self._background.suspend()
                 self._leave("stop")
             case (("wait" | "stop"), "l"):
                 self._exit()
-            case "", _ if self._background.sessions:
+            case "", _ if self._going:
                 self._leaving = "ask"
             case "", _:
                 self._exit()
@@ -245,7 +275,8 @@ class InboxApp:
         self._app.create_background_task(self._exit_when_done())
 
     async def _exit_when_done(self) -> None:
-        await self._background.wait()
+        if self._background is not None:
+            await self._background.wait()
         self._exit()
 
     def _exit(self) -> None:
@@ -270,6 +301,8 @@ class InboxApp:
 
     async def _say(self, shown: ShownSession, text: str) -> str:
         """Record what was typed; return what is said of it. Raises `SiiError`, `RecordingError`."""
+        from sii_cli.inbox.reply import record_done, record_reply
+
         folder, sha256 = shown.waiting.folder, shown.task.sha256
         word, _, rest = text.partition(" ")
         name = shown.waiting.name
@@ -283,7 +316,7 @@ class InboxApp:
         if word.startswith("/") and "/" not in word[1:]:
             raise SiiError(f"There is no {word} here: /done, /done no, /skip, or a reply.")
         await in_thread(record_reply, folder, text, self._settings, sha256)
-        self._background.begin(shown.waiting)
+        (await self._begin_work()).begin(shown.waiting)
         return ""
 
     def _keep_draft(self) -> None:
@@ -301,7 +334,8 @@ class InboxApp:
         self._app.invalidate()
 
     async def _read_diff(self, one: ShownSession, reviewing: Reviewing) -> None:
-        await one.pane.read_diff(reviewing)
+        if one.pane is not None:
+            await one.pane.read_diff(reviewing)
         self._app.invalidate()
 
     # What is drawn
@@ -344,17 +378,23 @@ class InboxApp:
 
     def _rows(self) -> ANSI | StyleAndTextTuples:
         if self._shown is None:
-            return empty(self._background.sessions)
+            return empty(self._going)
         return self._shown.rows(self._columns, self._height)
 
     def _outline_rows(self) -> StyleAndTextTuples:
         return [] if self._shown is None else self._shown.outline_rows(self._columns, self._height)
 
     def _status(self) -> StyleAndTextTuples:
-        return status(self._background.sessions, self._said, self._columns)
+        return status(self._going, self._said, self._columns)
 
     def _foot(self) -> StyleAndTextTuples:
-        going = len(self._background.sessions)
+        going = len(self._going)
         return foot(
             is_typing=self.is_typing, leaving=self._leaving, going=going, width=self._columns
         )
+
+
+def _import_background() -> type[Background]:
+    from sii_cli.inbox.background import Background
+
+    return Background

@@ -23,7 +23,7 @@ from sii_cli.inbox.waiting import WaitingSession
 from sii_cli.model.errors import ModelCallFailed
 from sii_cli.session.session import Session
 
-AT_ONCE = 4
+AT_ONCE = 8
 """Sessions that run at a time, unless another number is asked for."""
 _RESTS = (5.0, 15.0, 60.0)
 """Seconds before another try, when no server or sandbox can be used; the last one is repeated."""

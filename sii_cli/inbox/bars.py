@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 
-from sii_cli.inbox.background import ContinuedSession
 from sii_cli.inbox.keys import HELP, LEAVING, TYPING
-from sii_cli.inbox.shown import ShownSession
 from sii_cli.render.figures import counted
 from sii_cli.render.wrap import cut
 from sii_cli.review.bars import header
 from sii_cli.text.sanitise import one_line
+
+if TYPE_CHECKING:
+    from sii_cli.inbox.background import ContinuedSession
+    from sii_cli.inbox.shown import ShownSession
 
 NOTHING = "No session waits for you now."
 _NAME = 24

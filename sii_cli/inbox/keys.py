@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from prompt_toolkit.filters import Condition, Filter
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
 from sii_cli.review.keys import READING
-from sii_cli.review.reviewing import Reviewing
 from sii_cli.review.words import JUMPS
+
+if TYPE_CHECKING:
+    from sii_cli.review.reviewing import Reviewing
 
 HELP = "r reply · / done, skip · . skip · d diff · j k step · e error · o open · ? keys · q leave"
 TYPING = "Enter sends · Ctrl-J a new line · /done · /done no · /skip · Esc reads on"
@@ -116,9 +118,8 @@ def make_inbox_keys(inbox: InboxKeys) -> KeyBindings:
     for name, act in READING.items():
         bind(name, partial(on_session, act), is_reading)
     for key, mark in JUMPS.items():
-        bind(key, partial(on_session, partial(Reviewing.jump, mark=mark)), is_reading)
-        back = partial(Reviewing.jump, mark=mark, back=True)
-        bind(key.upper(), partial(on_session, back), is_reading)
+        bind(key, partial(on_session, _jump(mark, back=False)), is_reading)
+        bind(key.upper(), partial(on_session, _jump(mark, back=True)), is_reading)
     on_screen: dict[str, Callable[[], None]] = {
         "o": inbox.toggle_folds,
         "l": inbox.toggle_outline,
@@ -144,3 +145,7 @@ def make_inbox_keys(inbox: InboxKeys) -> KeyBindings:
         bind(name, partial(inbox.leave, "l"), is_leaving)
     keys.add("<sigint>")(lambda _: inbox.leave("l" if inbox.is_leaving else ""))
     return keys
+
+
+def _jump(mark: int, *, back: bool) -> Callable[[Reviewing], None]:
+    return lambda one: one.jump(mark, back=back)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from contextlib import closing
 from shutil import get_terminal_size
@@ -16,6 +15,7 @@ from sii_cli.config.settings import Settings
 from sii_cli.errors import SiiError, UsageError
 from sii_cli.inbox.background import Background, Ending, suspending
 from sii_cli.inbox.batches import Batches
+from sii_cli.inbox.done_words import parse_done
 from sii_cli.inbox.queue import InboxQueue
 from sii_cli.inbox.reply import record_done, record_reply
 from sii_cli.inbox.waiting import WaitingSession
@@ -30,7 +30,6 @@ HELP = (
     "Write a reply and end it with an empty line; or /done, /done no, /done [no] WORDS, /skip, "
     "/quit."
 )
-_DONE = re.compile(r"(?P<no>no\b)?\W*(?P<words>.*)", re.DOTALL)
 
 
 class _Quit(Exception):
@@ -142,13 +141,6 @@ def _answer(
             warn(str(error))
             queue.release(one)
             return False
-
-
-def parse_done(words: str) -> tuple[bool, str]:
-    """Return whether `/done` with these words says that the task is done, and the other words."""
-    match = _DONE.fullmatch(words.strip())
-    assert match is not None
-    return match["no"] is None, match["words"]
 
 
 def _read() -> str:

@@ -1,9 +1,13 @@
-"""A session that is on the screen: read in a thread, and drawn as a review draws it."""
+"""A session that is on the screen: read in a thread, and drawn as a review draws it.
+
+What draws it whole is imported in the thread, too: the first frame does not wait for it.
+"""
 
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from prompt_toolkit.formatted_text import ANSI, StyleAndTextTuples
 
@@ -12,13 +16,13 @@ from recordings.storage.log import recording_hash
 from recordings.store.summary import RecordingSummary, summarise
 from sii_cli.inbox.keys import KEYS
 from sii_cli.inbox.waiting import WaitingSession
-from sii_cli.review.draft import ReviewDraft
 from sii_cli.review.glimpse import glimpse
-from sii_cli.review.item import read_item
-from sii_cli.review.outline_rows import OutlineRows
-from sii_cli.review.pane import ReviewPane
-from sii_cli.review.reviewing import Reviewing
 from sii_cli.review.task import ReviewTask
+
+if TYPE_CHECKING:
+    from sii_cli.review.outline_rows import OutlineRows
+    from sii_cli.review.pane import ReviewPane
+    from sii_cli.review.reviewing import Reviewing
 
 OUTLINE = 30
 """Columns of the outline."""
@@ -34,7 +38,7 @@ class ShownSession:
     task: ReviewTask
     summary: RecordingSummary
     index: LineIndex
-    pane: ReviewPane = field(default_factory=lambda: ReviewPane(KEYS))
+    pane: ReviewPane | None = None
     reviewing: Reviewing | None = None
     """The session, once it was read."""
     outline: OutlineRows | None = None
@@ -54,10 +58,16 @@ class ShownSession:
 
     def read(self) -> None:
         """Read it all. Blocks. Raises `RecordingDamaged`, `RecordingTooNew`."""
+        from sii_cli.review.draft import ReviewDraft
+        from sii_cli.review.item import read_item
+        from sii_cli.review.outline_rows import OutlineRows
+        from sii_cli.review.pane import ReviewPane
+        from sii_cli.review.reviewing import Reviewing
+
         while not self.index.complete:
             self.index.extend()
         item = read_item(self.task, self.index)
-        self.outline = OutlineRows(item)
+        self.outline, self.pane = OutlineRows(item), ReviewPane(KEYS)
         self.reviewing = Reviewing(item, ReviewDraft(), lambda draft: None)
 
     def close(self) -> None:
@@ -68,7 +78,7 @@ class ShownSession:
     def rows(self, columns: int, height: int) -> ANSI | StyleAndTextTuples:
         """Return what stands beside the outline, or instead of it."""
         width = columns - OUTLINE - 1 if columns >= NARROW else columns
-        if self.reviewing is None or self.outline is None:
+        if self.reviewing is None or self.outline is None or self.pane is None:
             return glimpse(self.task, self.summary, width)
         if self.outline_instead and columns < NARROW:
             return self.outline_rows(columns, height)

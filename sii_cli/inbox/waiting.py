@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from recordings.conversation.parking import parking_of
 from recordings.errors import MALFORMED, UNREADABLE
 from recordings.index.find import Filter, FoundRecording, find_in
 from recordings.storage.opening import read_file
@@ -67,6 +66,8 @@ def find_one_waiting(ref: str) -> WaitingSession:
 
     Raises `UsageError`, `RecordingError`.
     """
+    from recordings.conversation.parking import parking_of  # events are slow to import
+
     folder = find_one(ref)
     parking = parking_of(folder)
     if parking is None or parking.stage == "done":
@@ -78,6 +79,10 @@ def find_one_waiting(ref: str) -> WaitingSession:
 
 def _killed(found: list[FoundRecording]) -> Iterator[WaitingSession]:
     """Yield the sessions whose process was killed after they had been parked."""
+
+    if not found:
+        return
+    from recordings.conversation.parking import parking_of
 
     @cache
     def is_parking(batch: Path) -> bool:

@@ -9,15 +9,37 @@ from typing import Any
 
 import pytest
 
+from recordings.events import Parked, SessionEnd
+from recordings.recorder import Recorder
 from recordings.store.store import RecordingStore
 from recordings.store.summary import RecordingSummary
+from recordings.trust.first_start import working_key
 from sii_cli.batch.sessions import executor
+from sii_cli.config.settings import BATCH_FILE
 from tests.fakes.batch_server import BatchServer
 from tests.fakes.consenting import consented
+from tests.recordings.recording_sessions import record_session
 from tests.sii_cli.batch.sii_with_fake_sandboxes import FaultyBackend
 from tests.sii_cli.batch.test_batch_command import PROGRAM, ROOT
 from tests.sii_cli.shell import Shell
 from tests.sii_cli.terminal import clean_environment
+
+
+def make_parked(home: Path, count: int) -> list[Path]:
+    """Make a batch of parked sessions without running them; return their recordings."""
+    folder = home / "batches" / "many"
+    store, key = RecordingStore(folder / "recordings"), working_key(home)
+    made = []
+    for number in range(count):
+        _, recording = store.create_folder()
+        made.append(recording)
+        record_session(recording, key=key, mode="batch", batch="many", query=f"q{number}")
+        recorder = Recorder.resume(recording, key=key)
+        recorder.record(Parked(status="answered"), "harness")
+        recorder.record(SessionEnd(status="parked", rounds=1, steps=1), "harness")
+        recorder.close()
+    (folder / BATCH_FILE).write_text("{}")
+    return made
 
 
 class InboxPlace:

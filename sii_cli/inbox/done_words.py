@@ -1,0 +1,14 @@
+"""The words after `/done`."""
+
+from __future__ import annotations
+
+import re
+
+_DONE = re.compile(r"(?P<no>no\b)?\W*(?P<words>.*)", re.DOTALL)
+
+
+def parse_done(words: str) -> tuple[bool, str]:
+    """Return whether `/done` with these words says that the task is done, and the other words."""
+    match = _DONE.fullmatch(words.strip())
+    assert match is not None
+    return match["no"] is None, match["words"]
