@@ -62,7 +62,8 @@ def test_a_kill_while_a_reply_is_recorded(
 ) -> None:
     (one,) = place.park(query("a", "steps=0"))
     settings = load_for_recordings({})
-    record, written = Recorder.record, []
+    record = Recorder.record
+    written: list[object] = []
 
     def dying(self: Recorder, *args: object, **more: object) -> object:
         if len(written) == dies_at:
@@ -88,7 +89,8 @@ def test_a_kill_while_a_session_is_ended(
 ) -> None:
     (one,) = place.park(query("a", "steps=0"))
     settings = load_for_recordings({})
-    record, written = Recorder.record, []
+    record = Recorder.record
+    written: list[object] = []
 
     def dying(self: Recorder, *args: object, **more: object) -> object:
         if len(written) == dies_at:
