@@ -90,7 +90,7 @@ def reap_command() -> None:
 @click.option(
     "--file",
     "dockerfile",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(dir_okay=False, path_type=Path),
     metavar="DOCKERFILE",
     help="Your Dockerfile. It begins with ARG BASE and FROM ${BASE}; no other file is sent along.",
 )
