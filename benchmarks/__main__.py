@@ -12,17 +12,8 @@ from benchmarks.figures import VARIABLE, write_result
 
 BENCHMARKS = (
     *("start", "loop", "batch", "model", "wire", "http", "context", "screen"),
-    *(
-        "sandbox",
-        "tools",
-        "network",
-        "snapshots",
-        "recordings",
-        "replay",
-        "review",
-        "inbox",
-        "export",
-    ),
+    *("sandbox", "tools", "network", "snapshots", "recordings", "replay"),
+    *("review", "inbox", "export", "prompt"),
 )
 
 

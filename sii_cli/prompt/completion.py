@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 
 from prompt_toolkit.completion import (
     CompleteEvent,
@@ -70,6 +70,18 @@ class FileCompleter(Completer):
                 yield Completion("", display=f"{path!a} {ODD}")
 
 
+class _InThread(ThreadedCompleter):
+    """Completes in a thread where there is something to complete, and not at every key."""
+
+    async def get_completions_async(
+        self, document: Document, complete_event: CompleteEvent
+    ) -> AsyncGenerator[Completion, None]:
+        """Yield what the completer does."""
+        if mention_before(document.text_before_cursor) is not None:
+            async for completion in super().get_completions_async(document, complete_event):
+                yield completion
+
+
 def mention_before(text: str) -> str | None:
     """Return what is typed of a path after `@`, or `None`."""
     match = _MENTION.search(text[-_LONGEST:])
@@ -78,4 +90,4 @@ def mention_before(text: str) -> str | None:
 
 def make_completer(commands: SlashCommands, files: FileList) -> Completer:
     """Return the completer of the prompt. Files are looked for in a thread."""
-    return merge_completers([SlashCompleter(commands), ThreadedCompleter(FileCompleter(files))])
+    return merge_completers([SlashCompleter(commands), _InThread(FileCompleter(files))])

@@ -20,12 +20,14 @@ from prompt_toolkit.layout import (
 )
 
 from sii_cli.errors import explain
-from sii_cli.prompt.view import STYLE, fit
+from sii_cli.prompt.terminal import make_input, make_output
+from sii_cli.prompt.view import STYLE, fit, wrap
 from sii_cli.text.sanitise import one_line, sanitise
 
 _ROWS = 12
 """Rows of the list that are shown at most."""
 _PREVIEW = 6
+_FOOT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ class Picker:
             layout=Layout(self._layout(search), focused_element=search),
             key_bindings=self._keys(),
             style=STYLE,
+            input=make_input(),
+            output=make_output(),
             erase_when_done=True,
         )
 
@@ -114,8 +118,9 @@ class Picker:
                     style="class:dim",
                 ),
                 Window(
-                    FormattedTextControl(lambda: [("class:dim", self._said or self._help)]),
-                    height=1,
+                    FormattedTextControl(self._foot),
+                    height=Dimension(min=1, max=_FOOT),
+                    dont_extend_height=True,
                 ),
             ]
         )
@@ -124,6 +129,10 @@ class Picker:
     def _help(self) -> str:
         rename = " · Ctrl-R names it as typed" if self._rename is not None else ""
         return f"type to search · ↑↓ choose · Enter picks{rename} · Esc leaves"
+
+    def _foot(self) -> StyleAndTextTuples:
+        width = self._app.output.get_size().columns - 1
+        return [("class:dim", "\n".join(wrap(self._said or self._help, width)))]
 
     def _name(self) -> None:
         """Give the chosen row the name that is typed."""

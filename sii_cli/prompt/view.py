@@ -204,9 +204,10 @@ class View:
         return _join([("class:dim", row) for row in self._panel_rows()])
 
     def _running_text(self) -> StyleAndTextTuples:
-        style = "class:warning" if self.hint else "class:running"
-        text = self.hint or self.running
-        return [(style, fit(text, self.size.columns - 1))] if text else []
+        width = self.size.columns - 1
+        if self.hint:  # the keys that answer a question are at its end
+            return _join([("class:warning", row) for row in wrap(self.hint, width)])
+        return [("class:running", fit(self.running, width))] if self.running else []
 
     def _question_text(self) -> StyleAndTextTuples:
         if self._question is None:
@@ -250,6 +251,18 @@ def fit(text: str, width: int) -> str:
     while text and get_cwidth(text) >= width:
         text = text[:-1]
     return text + "…"
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """Break a line at spaces into rows of at most so many cells; a longer word is cut."""
+    rows: list[str] = []
+    for word in text.split(" "):
+        longer = f"{rows[-1]} {word}" if rows else word
+        if rows and get_cwidth(longer) <= width:
+            rows[-1] = longer
+        else:
+            rows.append(fit(word, width))
+    return rows
 
 
 def _lines(text: Callable[[], StyleAndTextTuples]) -> ConditionalContainer:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from recordings.errors import MALFORMED, UNREADABLE
 from recordings.index.index import remove_from_index
+from recordings.storage.files import packed_path
 from recordings.storage.lines import parse_line
-from recordings.storage.log import read_lines
+from recordings.storage.log import LOG, read_lines
 from recordings.store.store import RecordingStore
 from sandbox.snapshots.removal import remove_folder
 from sii_cli.config.home_key import review_keys
@@ -31,11 +32,14 @@ def forks_of(folder: Path) -> list[Path]:
 def forget(folders: Sequence[Path]) -> PruneReport:
     """Delete recordings of a home that no process writes to. Blocks.
 
+    Each is whole or gone, also when the process is killed: its log is deleted first.
     Raises `SiiError` when it cannot be deleted whole, `SnapshotError` when the snapshots cannot be
     looked through: `sii prune` deletes them then.
     """
     for one in folders:
         remove_from_index(one, review_keys(one))
+        for log in (one / LOG, packed_path(one / LOG)):
+            log.unlink(missing_ok=True)
         if not remove_folder(one):
             raise SiiError(f"Not all of {one} could be removed: look at its rights.")
     return prune(folders[0].parent.parent, dry_run=False)

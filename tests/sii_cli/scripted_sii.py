@@ -2,13 +2,16 @@
 
 `python -m tests.sii_cli.scripted_sii NAME …` runs `sii …` with the scripts of that name. Only
 what answers is a fake: the command line, the prompt, the session and the recording are real.
+Where `KILL_AT` names a function (`module:name`), its call kills the process as kill -9 does.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
+from importlib import import_module
 from typing import Any
 from unittest.mock import patch
 
@@ -40,6 +43,21 @@ TASKS = [
     {"content": "Mend the sum", "status": "in_progress"},
     {"content": "Run them", "status": "pending"},
 ]
+RICH = """\
+## 表 and 🌍
+
+| file | 説明 | ± |
+|---|---|---:|
+| ledger/money.py | 端数を残す 🧮 | +2 −2 |
+| README.md | words | +11 |
+
+```python
+share, left = divmod(total, parts)  # 余り
+return [share + (part < left) for part in range(parts)]
+```
+
+- first 一
+- second"""
 SCRIPTS: dict[str, list[Script]] = {
     "hello": [answer("Hello **there**.", reasoning="Greet.")],
     "sum": [answer("A long story. " * 40), answer("The story in short."), answer("After.")],
@@ -49,6 +67,14 @@ SCRIPTS: dict[str, list[Script]] = {
         words("All **done**.\n\n- a\n- b", reasoning="That went well."),
     ],
     "undo": [bash("echo new > made.txt"), answer("Made.")],
+    "made": [answer("Seen.")],
+    "rich": [words(RICH, reasoning="\n".join(f"thought {n}" for n in range(9)))],
+    "parallel": [
+        calls(
+            *((("bash", json.dumps({"command": f"sleep 0.{3 - n}; echo {n}"}))) for n in range(3))
+        ),
+        answer("All three."),
+    ],
     "push": [
         bash("echo pushed"),
         answer("Pushed."),
@@ -70,6 +96,8 @@ SCRIPTS: dict[str, list[Script]] = {
     "slow": [words("word " * 400, pause=0.05), answer("After.")],
     "steps": [bash("sleep 2"), bash("sleep 1"), answer("All done."), answer("After.")],
     "slow-tool": [bash("echo begun; sleep 30"), answer("After.")],
+    "slow-second": [bash("sleep 1"), words("word " * 400, pause=0.05)],
+    "slow-summary": [answer("A long story. " * 40), words("word " * 400, pause=0.05)],
     "freeze-at-replay": [bash("echo good"), bash("echo freeze"), answer("Done.")],
     "flood": [answer("word\n" * 400_000), answer("After.")],
     "long": [answer("word " * 200_000)],
@@ -80,6 +108,7 @@ SCRIPTS: dict[str, list[Script]] = {
         words("An \x1b[2J escape and \u202e more [red]x[/red]."),
     ],
     "retry": [[RequestStarted(1), fails("connect", retry_in=1.5), 1.5, *answer("Back.")]],
+    "slow-retry": [[RequestStarted(1), fails("connect", retry_in=60.0), 60.0]],
     "broken": [[RequestStarted(1), fails("connect")]],
     "overflow": [[RequestStarted(1), fails("overflow")]],
     "refused": [[RequestStarted(1), fails("unauthorized")]],
@@ -172,11 +201,25 @@ def pretend(name: str) -> None:
     }
     kind = kinds.get(name, ScriptedModel)
     model = kind(*SCRIPTS[name])
-    backend = {"no-sandbox": NoBackend, "undo": WorkspaceBackend}.get(name, FakeBackend)()
+    backend = {"no-sandbox": NoBackend, "undo": WorkspaceBackend, "made": WorkspaceBackend}.get(
+        name, FakeBackend
+    )()
     patch.object(session, "make_model", lambda settings: make_scripted(model, settings)).start()
     patch.object(session, "make_backend", lambda settings: backend).start()
 
 
+def kill_at(name: str) -> None:
+    """Let the call of a function kill this process."""
+    module, _, path = name.partition(":")
+    *owners, last = path.split(".")
+    owner: object = import_module(module)
+    for one in owners:
+        owner = getattr(owner, one)
+    patch.object(owner, last, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)).start()
+
+
 if __name__ == "__main__":
     pretend(sys.argv.pop(1))
+    if "KILL_AT" in os.environ:
+        kill_at(os.environ["KILL_AT"])
     main()

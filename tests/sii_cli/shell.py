@@ -73,8 +73,8 @@ class Shell:
     def env(self) -> dict[str, str]:
         return {**clean_environment(), "SII_HOME": str(self.home)}
 
-    def terminal(self, *args: str, script: str) -> Terminal:
-        return Terminal(self.argv(*args, script=script), cwd=self.workspace, env=self.env)
+    def terminal(self, *args: str, script: str, **env: str) -> Terminal:
+        return Terminal(self.argv(*args, script=script), cwd=self.workspace, env=self.env | env)
 
     @property
     def store(self) -> RecordingStore:

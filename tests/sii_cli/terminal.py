@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pexpect
@@ -68,6 +68,13 @@ class Terminal:
                 raise AssertionError(f"{text!r} is {state}:\n{self.everything()}")
             self.pump()
         return time.monotonic() - begun
+
+    def wait_until(self, holds: Callable[[], bool], *, patience: float = PATIENCE) -> None:
+        """Wait until something holds of what is shown."""
+        begun = time.monotonic()
+        while not holds():
+            assert time.monotonic() - begun < patience, self.everything()
+            self.pump()
 
     def lines(self) -> list[str]:
         """The window's lines, without the empty ones at its end."""
