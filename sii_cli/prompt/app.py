@@ -30,7 +30,7 @@ from sii_cli.prompt.looks import Looks
 from sii_cli.prompt.own_commands import find_own_commands
 from sii_cli.prompt.paste import Pastes, attaches
 from sii_cli.prompt.permission_dialog import Choice
-from sii_cli.prompt.question import Questions
+from sii_cli.prompt.question import KeyQuestions
 from sii_cli.prompt.slash import NotDone, SlashCommands, shell_command
 from sii_cli.prompt.view import View
 from sii_cli.prompt.waiting import WaitingInput
@@ -70,7 +70,7 @@ class InteractivePrompt:
         completer = make_completer(self._commands, self._files)
         self._view = View(open_history(), completer)
         self._view.waiting = self._rows_waiting
-        self._questions = Questions(self._view)
+        self._questions = KeyQuestions(self._view)
         keys = make_keys(self, Looks(self._view, lambda: self._session))
         self._view.app.key_bindings = replace_keys(keys, read_key_file(find_key_home(os.environ)))
         self._view.status = [("class:dim", "  starting")]

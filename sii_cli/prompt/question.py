@@ -59,7 +59,7 @@ class Question:
                 return
 
 
-class Questions:
+class KeyQuestions:
     """Asks one question at a time, above the line; what is typed there is kept."""
 
     def __init__(self, view: View) -> None:
