@@ -71,13 +71,13 @@ def is_users(home: Path) -> bool:
 
 def know_home(home: Path) -> None:
     """Keep that a home is the user's too. Raises `HomeKeyUnusable`, `RecordingFailed`."""
+    from recordings.trust.first_start import working_key
     from recordings.trust.grants import grant
     from recordings.trust.home_key import home_key
-    from sii_cli.config.home_key import writing_key
 
     user = find_key_home(os.environ)
     if real_path(home) != real_path(user):
-        writing_key()
+        working_key(user)
         grant(user, "home", str(real_path(home)), home_key(home).name)
 
 

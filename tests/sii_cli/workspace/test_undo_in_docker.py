@@ -39,7 +39,7 @@ async def test_what_comes_back_can_be_worked_on(tmp_path: Path) -> None:
         pytest.skip(str(error))
     await say(session, "first")
     assert os.listdir(workspace) == []
-    await session.undo(2)
+    await session.undoing.undo(2)
     await say(session, "second")
     await session.close()
     events: list[Event] = list(read_events(session.folder or Path()))
