@@ -124,10 +124,7 @@ def keys(folder: Path, server: Server, count: int) -> None:
         sii.send(f"go on{ENTER}")
         sii.seen("word word")
         streaming = share(sii, lambda: sii.drain(5.0))
-        began = time.monotonic()
         typed = type_letters(sii, count)
-        typing = share(sii, lambda: typed.extend(type_letters(sii, count)))
-        a_key = (typing - streaming) * (time.monotonic() - began) / 2 / count
         sii.send(CTRL_C)
     with prompt([sys.executable, "-c", BARE], folder) as bare:
         bare.seen("›")
@@ -137,8 +134,6 @@ def keys(folder: Path, server: Server, count: int) -> None:
     show("key to screen, 200 tokens/s", wall, cpu, "aim 10 at p95, 30 at p99")
     show("  at rest in bare prompt_toolkit", least, least_cpu, "floor")
     print(f"{'  the stream alone':<34} CPU {streaming:8.1%} of a core")
-    print(f"{'  a key beside it':<34} CPU {a_key * 1e3:8.1f} ms")
-    figure("prompt: CPU of a key", a_key * 1e3, "ms", floor=statistics.median(least_cpu) * 1e3)
     for name, q in (("p95", 0.95), ("p99", 0.99)):
         floor_ms = quantile(least, q) * 1e3
         figure(f"prompt: key to screen, {name}", quantile(wall, q) * 1e3, "ms", floor=floor_ms)
