@@ -36,6 +36,7 @@ _REASONS = {
     "repeated": "the model repeated itself",
     "compaction": "the model summarised its own session",
     "after_outage": "an earlier call of the round hit an outage",
+    "no_source": "the step claims what no opened source has",
     "human_text": "an annotator wrote the step",
     "after_human_text": "the step follows an annotator's text",
     "redacted": "ids were removed with a secret",

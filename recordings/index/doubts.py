@@ -11,18 +11,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recordings.storage.log import head_of, read_lines
+from recordings.evidence.claims import Claim, find_cited
+from recordings.evidence.evidence import uncited
 
 if TYPE_CHECKING:
     from recordings.index.find import FoundRecording
     from recordings.reviews.protocol import Reason, ReviewProtocol
 
 _LONGEST_COMMAND = 20_000
-_LONGEST_ANSWER = 200_000
 _MOST_CITED = 20
-_URL = re.compile(r"https?://[^\s<>()\[\]\"'`|\\\\]{1,500}")
-_END = ".,;:!?*_"
-"""What ends a sentence, and no address."""
 _SUSPECT = re.compile(
     r"\bgit\s+(?:-C\s+\S{1,500}\s+)?(?:reflog|fsck|cat-file|cherry-pick|unbundle)\b"
     r"|\bgit\s+log\s[^|;&\n]{0,200}(?:-p\b|--patch\b|--all\b|\s-S)"
@@ -39,8 +36,8 @@ class Doubts:
 
     def __init__(self, known: str = "") -> None:
         self.names = set(known.split())
-        self._cited: list[str] = []
-        """Addresses in the last answer that was read."""
+        self._cited: list[Claim] = []
+        """Addresses and papers in the last answer that was read."""
 
     def take(self, kind: str, data: dict[str, Any]) -> None:
         """Take an event; a foreign one may hold anything."""
@@ -53,18 +50,11 @@ class Doubts:
                     self.names.add("drift")
                 if data["content"] and not data["calls"]:
                     self.names.discard("uncited")
-                    found = _URL.findall(data["content"][:_LONGEST_ANSWER])[:_MOST_CITED]
-                    self._cited = [one.rstrip(_END) for one in found]
+                    self._cited = find_cited(data["content"])[:_MOST_CITED]
 
     def finish(self, folder: Path) -> None:
         """Look in the whole log for what the last answer cites. Raises `RecordingError`."""
-        missing = {one.encode() for one in self._cited}
-        for line in read_lines(folder) if missing else ():
-            if head_of(folder, line).type in ("observation", "user_message", "tool_call"):
-                missing = {one for one in missing if one not in line.text}
-                if not missing:
-                    return
-        if missing:
+        if self._cited and uncited(folder, self._cited):
             self.names.add("uncited")
 
 

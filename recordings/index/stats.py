@@ -15,6 +15,7 @@ from typing import Any
 
 from recordings.conversation.outages import TOOL_INFRA
 from recordings.errors import UNREADABLE
+from recordings.evidence.evidence import DOUBTED, Standing, read_evidence
 from recordings.index.find import FoundRecording
 from recordings.reviews.approval import Verdict
 from recordings.reviews.review import Review
@@ -45,6 +46,8 @@ class Figures:
     """Calls that failed, by tool, without those that hit an outage."""
     outages: int = 0
     """Calls that hit an outage."""
+    evidence: Counter[Standing] = field(default_factory=Counter)
+    """Claims of answers and reports, by where they come from."""
     errors: Counter[str] = field(default_factory=Counter)
     """By kind: of calls, and of requests to the model."""
     interventions: int = 0
@@ -95,6 +98,7 @@ def figures_of(found: FoundRecording, reviews: Iterable[Review] = ()) -> Figures
                 else:
                     figures.failed[name] += 1
     figures.interventions = max(0, said - 1)
+    figures.evidence.update(one.standing for one in read_evidence(found.summary.folder))
     return figures
 
 
@@ -177,6 +181,11 @@ def _summary(rows: list[Figures]) -> dict[str, Any]:
         "outages": {
             "calls": sum(row.outages for row in rows),
             "recordings": sum(bool(row.outages) for row in rows),
+        },
+        "evidence": {
+            "claims": sum(row.evidence.total() for row in rows),
+            **{name: sum(row.evidence[name] for row in rows) for name in DOUBTED},
+            "recordings": sum(any(row.evidence[name] for name in DOUBTED) for row in rows),
         },
         "outcome": dict(
             Counter(row.found.summary.session_outcome or "none" for row in rows).most_common()

@@ -17,33 +17,29 @@ from recordings.events import (
     FileChange,
     ModelResponse,
     SessionStart,
-    ToolCall,
     UserMessage,
 )
+from recordings.evidence.evidence import read_evidence
 from recordings.replay.outline import Outline
-from recordings.storage.line_index import APART, CALL, SAID, USER
+from recordings.storage.line_index import APART, SAID, USER
 from recordings.store.checks import LastCheck
 from recordings.store.summary import RecordingSummary, summarise
 
 MOST_FILES = 10_000
 """Changed files of a recording that are shown."""
 _MOST_PLACES = 50
-_MOST_CITED = 200
-_LONGEST_ANSWER = 1 << 18
-"""Characters of the answer that are searched for addresses."""
-_LONGEST_ADDRESS = 2000
-_ADDRESS = re.compile(r"https?://[^\s<>\"'`)\]}]{1,2000}")
 _TEST = re.compile(
     r"(?:^|/)(?:tests?|specs?|__tests__)/|(?:^|/)(?:test_[^/]*|conftest\.py)$"
     r"|(?:_test|_spec|\.test|\.spec)\.[A-Za-z0-9]{1,5}$",
     re.IGNORECASE,
 )
 
-PlaceKind = Literal["test_changed", "history_summarised", "never_opened"]
+PlaceKind = Literal["test_changed", "history_summarised", "never_opened", "no_source"]
 PLACES: dict[PlaceKind, str] = {
     "test_changed": "a test was changed",
     "history_summarised": "a summary replaced the history",
-    "never_opened": "the answer cites what was never opened",
+    "never_opened": "it cites what was never opened",
+    "no_source": "it claims what has no source",
 }
 
 
@@ -55,7 +51,7 @@ class Place:
     seq: int
     """The event."""
     what: str
-    """A path or an address."""
+    """A path, or a claim of an answer or a report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +112,7 @@ def read_first_screen(folder: Path, outline: Outline) -> FirstScreen:
         files=files,
         trees=outline.trees,
         tokens=None if usage is None else usage.prompt_tokens + usage.completion_tokens,
-        places=tuple(_places(outline, files, answer, answered)),
+        places=tuple(_places(folder, outline, files)),
     )
 
 
@@ -171,9 +167,7 @@ def _files(outline: Outline) -> Iterator[ChangedFile]:
         yield ChangedFile(change, tuple(dict.fromkeys(entries)))
 
 
-def _places(
-    outline: Outline, files: tuple[ChangedFile, ...], answer: str, answered: int | None
-) -> list[Place]:
+def _places(folder: Path, outline: Outline, files: tuple[ChangedFile, ...]) -> list[Place]:
     """Return where to look, in the order of the recording."""
     found = [
         Place("test_changed", outline[number].about, file.change.path)
@@ -182,9 +176,9 @@ def _places(
         for number in file.entries
     ]
     found += [Place("history_summarised", seq, "") for seq in _summaries(outline)]
-    if answered is not None:
-        opened = "\n".join(_opened(outline)) if (cited := _cited(answer)) else ""
-        found += [Place("never_opened", answered, url) for url in cited if url not in opened]
+    for one in read_evidence(folder):
+        if one.standing != "sourced":
+            found.append(Place(one.standing, one.seq, one.claim.text))
     return sorted(found, key=lambda place: place.seq)[:_MOST_PLACES]
 
 
@@ -196,20 +190,3 @@ def _summaries(outline: Outline) -> Iterator[int]:
         if isinstance(data, Compaction) and data.kind == "summary":
             yield seq
         seq = index.find(APART, seq + 1)
-
-
-def _cited(answer: str) -> list[str]:
-    """Return the addresses in an answer, each once."""
-    urls = _ADDRESS.finditer(answer, 0, _LONGEST_ANSWER)
-    return list(dict.fromkeys(url[0].rstrip(".,;:!?*_") for url in urls))[:_MOST_CITED]
-
-
-def _opened(outline: Outline) -> Iterator[str]:
-    """Yield the arguments of the calls: an address that was opened is in one of them."""
-    index = outline.index
-    seq = index.find(CALL, 0)
-    while seq is not None:
-        data = index.event(seq).data
-        if isinstance(data, ToolCall) and data.name != "write_file":
-            yield data.arguments
-        seq = index.find(CALL, seq + 1)

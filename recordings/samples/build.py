@@ -5,7 +5,7 @@ Memory holds the messages of one recording and the ids of one segment.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 
 from recordings.conversation.ids import CallIds, IdTrail
@@ -27,6 +27,7 @@ from recordings.events import (
     SummaryResponse,
     UserMessage,
 )
+from recordings.evidence.evidence import unsourced_steps
 from recordings.samples.arguments import parse_arguments
 from recordings.samples.control_tokens import ControlTokens
 from recordings.samples.policy import COMPACTION, DEFAULT_POLICY, SamplePolicy, SampleStep, judge
@@ -52,7 +53,8 @@ def samples_of(
     read when a segment ends, so it may grow between samples.
     Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
     """
-    builder = _Builder(folder.name, policy, excluded, claimed)
+    unsourced = unsourced_steps(folder) if policy.unsourced == "mask" else {}
+    builder = _Builder(folder.name, policy, excluded, claimed, unsourced)
     for read in read_sample_events(folder):
         yield from builder.feed(read)
     yield from builder.close()
@@ -65,11 +67,13 @@ class _Builder:
         policy: SamplePolicy,
         excluded: Container[int],
         claimed: Container[StepKey],
+        unsourced: Mapping[int, str],
     ) -> None:
         self._recording = recording
         self._policy = policy
         self._excluded = excluded
         self._claimed = claimed
+        self._unsourced = unsourced
         self._turns: dict[int, SampleTurn] = {}
         """Messages by event."""
         self._control = ControlTokens()
@@ -297,6 +301,7 @@ class _Builder:
             stop_reason=response.stop_reason,
             flags=list(response.flags),
             follows_outage=self._outage,
+            unsourced=self._unsourced.get(response.step, ""),
         )
 
     def _add(self, step: SampleStep, new: list[int] | None, ids: CallIds) -> None:

@@ -39,6 +39,8 @@ class SamplePolicy:
     after_outage: Literal["train", "mask"] = "mask"
     """Steps of a round after a call that hit an outage (`tool_infra`): what a model does and says
     without what it asked for should not be learned."""
+    unsourced: Literal["train", "mask"] = "train"
+    """Steps that answer, or write a report, with a claim that no opened source has."""
     refused: Literal["train", "mask"] = "mask"
     """Steps with a call that a human or a rule refused. They may be the worse side of a pair."""
 
@@ -81,6 +83,8 @@ class SampleStep:
     follows_human_text: bool = False
     follows_outage: bool = False
     """Whether an earlier call of its round hit an outage."""
+    unsourced: str = ""
+    """The first claim of it that has no source."""
 
 
 def judge(step: SampleStep, policy: SamplePolicy) -> tuple[Reason, str] | None:
@@ -104,6 +108,7 @@ def judge(step: SampleStep, policy: SamplePolicy) -> tuple[Reason, str] | None:
         (step.is_repeated and policy.repeated == "mask", "repeated", ""),
         (step.origin == "compaction" and policy.compaction == "mask", *COMPACTION),
         (step.follows_outage and policy.after_outage == "mask", *AFTER_OUTAGE),
+        (bool(step.unsourced) and policy.unsourced == "mask", "no_source", step.unsourced),
         *(_ids_rules(step) if policy.by != "text" else ()),
         *(_text_rules(step) if policy.by != "ids" else ()),
     )

@@ -20,6 +20,7 @@ Reason = Literal[
     "repeated",
     "compaction",
     "after_outage",
+    "no_source",
     "human_text",
     "after_human_text",
     "redacted",

@@ -90,6 +90,12 @@ FORMATS = tuple(name.replace("_", "-") for name in TARGETS)
     help="What annotators wrote for the model; drop also leaves out what follows it.",
 )
 @click.option("--mask-failed", is_flag=True, help="Do not train steps whose calls failed.")
+@click.option(
+    "--mask-unsourced",
+    is_flag=True,
+    help="Do not train answers, and steps that write a report, with an address, paper, file or "
+    "number that no opened source has.",
+)
 @click.option("--train-repeated", is_flag=True, help="Train steps that repeat others too.")
 @click.option("--train-compaction", is_flag=True, help="Train the model's summaries too.")
 @click.option(
@@ -288,6 +294,7 @@ def _export_options(options: dict[str, Any], protocol: ReviewProtocol) -> Export
         repeated="train" if options["train_repeated"] else "mask",
         compaction="train" if options["train_compaction"] else "mask",
         after_outage="train" if options["train_after_outage"] else "mask",
+        unsourced="mask" if options["mask_unsourced"] else "train",
         refused="train" if options["train_refused"] else "mask",
     )
     return ExportOptions(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from sii_cli.options.endings import said_lines
+from sii_cli.options.endings import evidence_lines, said_lines
 from sii_cli.options.homes import homes_option
 from sii_cli.options.recordings import find_one, warn, warn_of_outages, warn_when_void
 from sii_cli.options.settings import example
@@ -50,7 +50,7 @@ def command(ref: str, full: bool, ids: bool, tokenizer: Path | None) -> None:
         if event.data.type not in hidden:
             renderer.feed(event)
     renderer.finish()
-    for line in said_lines(folder):
+    for line in (*said_lines(folder), *evidence_lines(folder)):
         click.echo(line)
     if hidden:
         warn("The check is hidden until you have given your verdict (review.toml: show_check).")

@@ -10,6 +10,9 @@ from sii_cli.options.recordings import warn
 from sii_cli.options.viewer import seen_reviews, viewer_of
 from sii_cli.render.figures import counted
 
+_MOST_CLAIMS = 10
+"""Claims without a source that are listed."""
+
 
 def ended_lines(folder: Path, *, shows_check: bool = True) -> list[str]:
     """Return the lines above a session that is reviewed; a part that cannot be read is left out.
@@ -49,6 +52,27 @@ def said_lines(folder: Path) -> list[str]:
         lines.extend(_reviews(folder))
     except UNREADABLE as error:
         warn(why_damaged(error))
+    return [one_line(line, 300) for line in lines]
+
+
+def evidence_lines(folder: Path) -> list[str]:
+    """Return how many claims of answers and reports have a source, and the first that have none."""
+    from recordings.errors import UNREADABLE
+    from recordings.evidence.evidence import DOUBTED, read_evidence
+    from sii_cli.text.sanitise import one_line
+
+    try:
+        found = read_evidence(folder)
+    except UNREADABLE:
+        return []  # it is reported where the recording is shown
+    doubted = [one for one in found if one.standing != "sourced"]
+    if not doubted:
+        return []
+    lines = [f"evidence: {len(found) - len(doubted)} of {len(found)} claims have a source"]
+    shown = doubted[:_MOST_CLAIMS]
+    lines += [f"  {DOUBTED[one.standing]}: {one.claim.text} (event {one.seq})" for one in shown]
+    if len(doubted) > len(shown):
+        lines.append(f"  and {len(doubted) - len(shown):,} more")
     return [one_line(line, 300) for line in lines]
 
 

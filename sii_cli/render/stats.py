@@ -86,6 +86,14 @@ def _calls(summary: dict[str, Any]) -> Iterator[str]:
         calls = counted(outages["calls"], "call", "calls")
         where = counted(outages["recordings"], "recording", "recordings")
         yield f"outages    {calls} of {where} failed for a reason of the installation (tool_infra)"
+    evidence = summary["evidence"]
+    if evidence["recordings"]:
+        where = counted(evidence["recordings"], "recording", "recordings")
+        yield (
+            f"evidence   of {counted(evidence['claims'], 'claim', 'claims')} "
+            f"{evidence['no_source']:,} without a source, {evidence['never_opened']:,} cited and "
+            f"never opened, in {where}"
+        )
 
 
 def _groups(name: str, groups: dict[str, Any]) -> Iterator[str]:

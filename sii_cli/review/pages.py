@@ -124,7 +124,8 @@ def _print_places(page: ReviewPage, item: ReviewItem) -> None:
     for place in places[:_PLACES]:
         number = item.outline.with_event(place.seq)
         step = "" if number is None else f"step {item.outline[number].step}"
-        where = "answer" if place.kind == "never_opened" else step if step != "step 0" else ""
+        is_answer = place.seq == item.first.answered
+        where = "answer" if is_answer else step if step != "step 0" else ""
         words = (PLACES[place.kind], one_line(place.what, 200), where)
         page.print(Text("  " + " · ".join(filter(None, words)), "yellow"))
     page.more(len(places) - _PLACES)

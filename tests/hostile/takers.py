@@ -132,10 +132,9 @@ def _timeline(text: str) -> None:
 
 
 def _first_screen(text: str) -> None:
-    from recordings.replay.first_screen import _cited, is_test
+    from recordings.replay.first_screen import is_test
 
     is_test(text)
-    _cited(text)
 
 
 def _failing_output(text: str) -> None:
@@ -615,6 +614,14 @@ def _spelled_tokens(text: str) -> None:
     tokens.are_spelled(text)
 
 
+def _claims(text: str) -> None:
+    from recordings.evidence.claims import find_cited, find_claims, needle_of
+
+    find_claims(text)
+    find_cited(text)
+    needle_of(text)
+
+
 def _doubts(text: str) -> object:
     from recordings.index.doubts import Doubts
 
@@ -798,6 +805,9 @@ TAKERS: dict[str, Take] = {
     "recordings.samples.control_tokens:ControlTokens.are_spelled": _spelled_tokens,
     "recordings.store.checks:LastCheck.of": _check_output,
     "recordings.store.checks:last_lines": _check_output,
+    "recordings.evidence.claims:find_cited": _claims,
+    "recordings.evidence.claims:find_claims": _claims,
+    "recordings.evidence.claims:needle_of": _claims,
     "recordings.index.doubts:Doubts.take": _doubts,
     "recordings.pins:read_facts": _check_output,
     "recordings.pins:departures": _check_output,

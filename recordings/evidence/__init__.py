@@ -1,0 +1,1 @@
+"""What answers and reports claim, and which observations the claims come from."""
