@@ -125,7 +125,7 @@ class _Sources:
     _calls: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Name and arguments of the calls that have no observation yet."""
     _reports: set[str] = field(default_factory=set)
-    """Names of the reports that the model wrote: they are no source of what is in them."""
+    """Names of the reports that the model wrote: they are not a source of what is in them."""
 
     def take(self, kind: str, seq: int, data: dict[str, Any]) -> None:
         """Take an event; a foreign one may hold anything."""
