@@ -21,6 +21,7 @@ from sii_cli.agent.command_options import (
     RUN_UNREAD,
     shell_script,
 )
+from sii_cli.agent.misread_parts import ENDS_WITH_COMMAND, hides_commands, is_misread
 
 if TYPE_CHECKING:
     from tree_sitter import Language, Node
@@ -38,6 +39,13 @@ _DEEPEST = 8
 """Programs that run others, within each other: `sudo bash -c "eval …"`."""
 _SHELLS = frozenset({"ash", "bash", "dash", "fish", "ksh", "mksh", "rbash", "sh", "zsh"})
 _SOURCES = frozenset({"source", "."})
+_RESERVED = frozenset(
+    (
+        *("!", "{", "}", "[[", "if", "then", "elif", "else", "fi", "for", "select", "while"),
+        *("until", "do", "done", "case", "esac", "function"),
+    )
+)
+"""Words after which bash reads a command; the parser takes them for programs after `!`, `time`."""
 _GIT_OPTIONS_WITH_VALUE = frozenset(
     (
         *("-C", "-c", "--attr-source", "--config-env", "--exec-path", "--git-dir"),
@@ -71,16 +79,10 @@ _DECIDES = {
 _DECLARATIONS = frozenset({"declaration_command", "unset_command"})
 _RUNS = frozenset({"-exec", "-execdir", "-ok", "-okdir"})
 """Of `find`: what follows is a command."""
-_ENDS_WITH_COMMAND = frozenset({"list", "negated_command", "pipeline"})
 _SCRIPT_IN = frozenset({"heredoc_redirect", "herestring_redirect"})
 _TO_FILE = frozenset({">", ">>", "&>", "&>>", ">|", ">&", "<>"})
 _UNQUOTED_PATTERN = re.compile(r"[*?]|\[.+\]")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_ESCAPED_BYTES = re.compile(rb"\\.", re.DOTALL)
-_GAP = re.compile(rb"(?:\\\n)*[ \t](?:[ \t]|\\\n)*")
-"""What bash takes for the space between two words."""
-_HEREDOC_END = re.compile(rb"""\\?[\w.+-]+|'[^'\n]*'|"[^"\n]*\"""")
-_BEFORE_COMMENT = b" \t\n;&|()<>`"
 _HANDLE = re.compile(r"[0-9]+-?|-")
 """What `>&` leads to where that is not a file."""
 _NOWHERE = frozenset({"/dev/null", "/dev/stdout", "/dev/stderr"})
@@ -131,8 +133,11 @@ def _commands(line: str, depth: int) -> Iterator[ShellCommand]:
     root = None if len(source) > LONGEST or depth == 0 else _parse(source)
     if root is None or root.has_error:
         yield ShellCommand.unknown(line)
-    for node in _walk(root) if root is not None else ():
-        if _is_misread(node, source):
+    nodes = list(_walk(root)) if root is not None else []
+    if hides_commands(nodes, source):
+        yield ShellCommand.unknown(line)
+    for node in nodes:
+        if is_misread(node, source):
             yield ShellCommand.unknown(line)
         elif node.type == "command":
             yield from _of_command(node, depth)
@@ -155,25 +160,6 @@ def _walk(root: Node) -> Iterator[Node]:
         while not cursor.goto_next_sibling():
             if not cursor.goto_parent():
                 return
-
-
-def _is_misread(node: Node, source: bytes) -> bool:
-    """Tell whether bash reads a part of a line otherwise than the parser does."""
-    if node.type == "comment":  # a continued line continues the word before it
-        before = source[: node.start_byte]
-        return before.endswith(b"\\\n") or (before[-1:] not in _BEFORE_COMMENT)
-    if node.type == "command":  # what a continued line joins is one word
-        pairs = pairwise(node.children)
-        gaps = (source[one.end_byte : other.start_byte] for one, other in pairs)
-        return any(gap and not _GAP.fullmatch(gap) for gap in gaps)
-    if node.type == "word":  # a line that begins with a backslash is taken for a word
-        return b"\n" in _ESCAPED_BYTES.sub(b"", node.text or b"")
-    if node.type == "heredoc_start":  # with quotes it may swallow commands up to the line's end
-        return _HEREDOC_END.fullmatch(node.text or b"") is None
-    if node.type == "command_substitution":  # backslashes in backquotes are read twice
-        text = node.text or b""
-        return text.startswith(b"`") and b"\\" in text
-    return False
 
 
 def _decides(node: Node) -> bool:
@@ -202,7 +188,7 @@ def _words_after_redirects(node: Node) -> Iterator[Node]:
                 yield from redirect.children_by_field_name("argument")
                 for one in (redirect, *redirect.children_by_field_name("redirect")):
                     yield from one.children_by_field_name("destination")[1:]
-        elif parent.type not in _ENDS_WITH_COMMAND or parent.child(parent.child_count - 1) != node:
+        elif parent.type not in ENDS_WITH_COMMAND or parent.child(parent.child_count - 1) != node:
             return
         node = parent
 
@@ -228,7 +214,7 @@ def _of_words(words: Sequence[str | None], depth: int, node: Node) -> Iterator[S
         yield from _of_git((*program.split("-", 1), *words[1:]))
     else:
         yield ShellCommand.of(words)
-        if program in RUN_UNREAD:
+        if program in RUN_UNREAD or program in _RESERVED:
             yield ShellCommand.unknown(f"{program} …")
         if program == "trap":
             yield from _of_script(_after_dashes(words[1:])[:1], depth)

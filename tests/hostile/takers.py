@@ -955,6 +955,7 @@ REASONS: dict[str, tuple[str, ...]] = {
             "recordings.redaction.secrets:is_of_token",
             "recordings.store.summary:*",
             "sii_cli.agent.command_options:*",
+            "sii_cli.agent.misread_parts:*",
             "sii_cli.agent.read_only_commands:*",
             "sii_cli.agent.shell_commands:*",
         ),

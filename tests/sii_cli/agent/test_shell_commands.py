@@ -106,6 +106,42 @@ def test_what_is_made_while_it_runs_is_not_known(line: str) -> None:
     assert any(command.known == 0 for command in shell_commands(line))
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("cat <<E\n`git push`\nE", "cat <<-E\n\t$(git push)\n\tE", "cat <<E\n$ $(git push)\nE"),
+        *("cat <<E\n'`git push`'\nE", "cat <<E\n$\\\n(git push)\nE", 'echo "$\\\n(git push)"'),
+        *("echo ${A:-`git push`}", "echo ${A+`git push`}", 'echo "${A:-`git push`}"'),
+        *("echo ${A%`git push`}", "echo ${A/x/`git push`}", "echo ${A^$(git push)}"),
+        *("echo ${A:-<(git push)}", "echo ${A:-x >(git push)}", "[[ x =~ ^(`git push`)$ ]]"),
+        *("echo \"${A:-'$(git push)'}\"", "echo \"${A:-$'`git push`'}\"", "((1 #`git push`\n))"),
+        *('echo "${A:-\'}"; git push; echo "\'}"', "cat <<E\n${A:-'$(git push)'}\nE"),
+        *("cat <<E\n${A:-'}\nE\ngit push\ncat <<E\n'}\nE", "echo $((1 # `git push`\n))"),
+        'cat <<E\n${A:-"}\nE\ngit push\ncat <<E\n"}\nE',
+        "cat <<E\na\\\nE\ncat <<'X'\nE\ngit push\nX",
+        *("! ! git push", "time ! git push", "! { git push; }", "time { git push\n}"),
+        *("! if git push; then ls; fi", "time for x in a; do git push; done"),
+        *("! x=1 2>&1 git push", "! ! x=1 2>&1 git push"),
+        *("x=$ git push", "x=\\  git push", "x=#'$' git push", "x=*{a,a}\\( git push"),
+    ],
+)
+def test_what_bash_reads_otherwise_is_not_known(line: str) -> None:
+    assert any(command.known == 0 for command in shell_commands(line))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("cat <<'E'\n`x` $(y) ${z}\nE", "cat <<E\na \\`x\\`\nE", "cat <<-E\n\tx\n\tE"),
+        *("cat <<E\na \\\nb\nE", "cat <<\\E\n$(x)\nE", "cat <<'E'\na\\\nE", "cat <<E\nE"),
+        *("echo '`x` $(y)'", "echo \\`x\\`", 'echo "\\$(x) \\`y\\`"', "ls # `x` $(y)"),
+        *("echo $'`x`'", 'echo "a <(b)"', "grep 'a$(b)' c", "echo ${A:-'a b'} \"${A:-b c}\""),
+    ],
+)
+def test_a_substitution_that_bash_does_not_make_is_text(line: str) -> None:
+    assert all(command.known > 0 for command in shell_commands(line))
+
+
 def test_words_that_are_made_while_it_runs_are_not_certain() -> None:
     [command] = shell_commands('git $WHAT "$WHERE" now')
     assert (command.text, command.text[: command.known]) == ("git $ $ now", "git")
