@@ -106,11 +106,11 @@ async def _run(opening: Opening, task: str | None, output: TaskOutput) -> int:
 async def interruptible_session(opening: Opening) -> AsyncIterator[Session]:
     """Open a session that signals interrupt, and close it in any case."""
     session = await opening()
-    with _interruptible(session):
+    with _interruptible(session) as hurried:
         try:
             yield session
         finally:
-            await session.close()
+            await session.close(hurried)
 
 
 @contextlib.contextmanager
@@ -130,24 +130,26 @@ def _ticking(output: TaskOutput) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _interruptible(session: Session) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM interrupt the round; a second one stops everything."""
+def _interruptible(session: Session) -> Iterator[asyncio.Event]:
+    """Let Ctrl-C and SIGTERM interrupt the round; a second one stops everything.
+
+    Yields what the first one sets.
+    """
     loop = asyncio.get_running_loop()
     main = asyncio.current_task()
-    asked = False
+    asked = asyncio.Event()
 
     def stop() -> None:
-        nonlocal asked
-        if (asked or not session.can_interrupt) and main is not None:
+        if (asked.is_set() or not session.can_interrupt) and main is not None:
             main.cancel()
-        asked = True
+        asked.set()
         session.interrupt()
 
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     for number in signals:
         loop.add_signal_handler(number, stop)
     try:
-        yield
+        yield asked
     finally:
         for number in signals:
             loop.remove_signal_handler(number)

@@ -62,6 +62,8 @@ class InteractivePrompt:
         self._waiting = WaitingInput()
         self._typed = asyncio.Event()
         self._asked_to_leave = 0.0
+        self._hurried = asyncio.Event()
+        """Set once a signal asked to stop: leaving then takes seconds."""
         self._session: PromptSession | None = None
         self._failure: BaseException | None = None
         self._commands = make_commands()
@@ -79,15 +81,14 @@ class InteractivePrompt:
         """Read keys until the user leaves; return the exit code."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self.leave)
+            loop.add_signal_handler(number, self._stop)
         worker = asyncio.create_task(self._work())
         worker.add_done_callback(self._worker_ended)
         try:
             with suppress(EOFError, OSError):  # the terminal may be gone
                 await self._view.app.run_async()
         finally:
-            # From here on a signal changes nothing: the session is being closed already.
-            loop.add_signal_handler(signal.SIGINT, self.leave)
+            loop.add_signal_handler(signal.SIGINT, self._stop)
             recorded = await self._close(worker)
         with suppress(OSError):
             self._say_goodbye(recorded)
@@ -102,7 +103,7 @@ class InteractivePrompt:
         if self._session is None:
             return None
         recorded = self._session.recorded
-        await self._session.close()
+        await self._session.close(self._hurried)
         return recorded
 
     def _say_goodbye(self, recorded: str | None) -> None:
@@ -203,6 +204,11 @@ class InteractivePrompt:
         """End the prompt."""
         if self._view.app.is_running and not self._view.app.is_done:
             self._view.app.exit()
+
+    def _stop(self) -> None:
+        """End the prompt, also one that is being left, without waiting for the last snapshot."""
+        self._hurried.set()
+        self.leave()
 
     @property
     def asked(self) -> bool:

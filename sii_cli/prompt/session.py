@@ -319,12 +319,12 @@ class PromptSession:
         """Print rows of a name and a text; a long text is broken below itself."""
         self._drawing.say_rows(rows)
 
-    async def close(self) -> None:
-        """End the session."""
+    async def close(self, hurried: asyncio.Event | None = None) -> None:
+        """End the session, within seconds once `hurried` is set."""
         self._readiness.stop()
         if self._session is not None:
             session, self._session = self._session, None
-            await session.close()
+            await session.close(hurried)
 
     async def _spin(self) -> None:
         while True:

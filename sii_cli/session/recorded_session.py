@@ -13,6 +13,7 @@ from sii_cli.session.events import OFF, session_end
 from sii_cli.session.opening import RecordingOpener
 from sii_cli.session.resume import ResumedRecording
 from sii_cli.workspace.notes import changed_note
+from sii_cli.workspace.tracker import WorkspaceTracker
 
 
 class RecordedSession:
@@ -36,8 +37,8 @@ class RecordedSession:
         self._lease, self._tracker = opener.lease, opener.tracker
         self._get_served = served
         self._recorder: Recorder | None = None
-        self._closing: list[Callable[[], Awaitable[None]]] = []
-        """Closes what the session does not use any more."""
+        self._left_trackers: list[WorkspaceTracker] = []
+        """Trackers that the session does not use any more."""
         self._loop: AgentLoop | None = None
         self._left: OpenRound | None = None
         """The round that a resumed session left open, with calls that are to be run."""
@@ -67,7 +68,7 @@ class RecordedSession:
         self._tracker, tracker = None, self._tracker
         if tracker is not None:
             tracker.report_to(None)
-            self._closing.append(tracker.close)
+            self._left_trackers.append(tracker)
         return session_end(loop, OFF)
 
     def note(self, data: EventData, origin: Origin) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import (
@@ -369,13 +370,16 @@ class Session(RecordedSession):
         if self._loop is not None:
             self._loop.interrupt(by)
 
-    async def close(self) -> None:
-        """End the sandbox and the recording, each also when the others fail."""
+    async def close(self, hurried: asyncio.Event | None = None) -> None:
+        """End the sandbox and the recording, each also when the others fail.
+
+        Set `hurried`, also meanwhile, when somebody asks to stop: the last snapshot is then given
+        up after a second.
+        """
         async with AsyncExitStack() as stack:
             stack.callback(self._end_recording)
-            if self._tracker is not None:
-                stack.push_async_callback(self._tracker.close)
-            for closes in self._closing:
-                stack.push_async_callback(closes)
+            for tracker in (self._tracker, *self._left_trackers):
+                if tracker is not None:
+                    stack.push_async_callback(tracker.close, hurried)
             stack.push_async_callback(self._asked.aclose)
             stack.push_async_callback(self._lease.close)

@@ -44,6 +44,8 @@ MAX_FILES = 200_000
 """Entries of a workspace; of a larger one (a home directory, a disk) no snapshot is taken."""
 _LEAVE = 30.0
 """Seconds that the session's end waits for the last snapshot."""
+_HURRIED = 1.0
+"""The same once somebody asked to stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,15 +190,31 @@ class WorkspaceTracker:
         self._record(event)
         return RestoredTree(event, tuple(quoted(change.path) for change in restored.missing))
 
-    async def close(self) -> None:
-        """Wait for the last snapshot for a limited time, and close the store."""
-        if self._running is not None:
-            await asyncio.wait([self._running], timeout=_LEAVE)
-            self._running.cancel()
+    async def close(self, hurried: asyncio.Event | None = None) -> None:
+        """Wait for the last snapshot for a limited time, and close the store.
+
+        Once `hurried` is set the wait is a second at most: somebody asked to stop.
+        """
+        try:
+            if self._running is not None:
+                await self._finish(self._running, hurried or asyncio.Event())
+        finally:
+            self._snapshots.close()
+            self._store.close()
+
+    async def _finish(self, running: asyncio.Task[None], hurried: asyncio.Event) -> None:
+        """Wait for the last snapshot for a limited time, and give it up then."""
+        asked = asyncio.create_task(hurried.wait())
+        try:
+            first = asyncio.FIRST_COMPLETED
+            await asyncio.wait([running, asked], timeout=_LEAVE, return_when=first)
+            if hurried.is_set():
+                await asyncio.wait([running], timeout=_HURRIED)
+        finally:
+            asked.cancel()
+            running.cancel()
             with suppress(asyncio.CancelledError):
-                await self._running
-        self._snapshots.close()
-        self._store.close()
+                await running
 
     def _begin(self, cause: Cause, step: int) -> None:
         before = self._running
@@ -204,7 +222,12 @@ class WorkspaceTracker:
 
     async def _after(self, before: asyncio.Task[None] | None, cause: Cause, step: int) -> None:
         if before is not None:
-            await asyncio.wait([before])
+            try:
+                await asyncio.wait([before])
+            except asyncio.CancelledError:
+                before.cancel()
+                await asyncio.wait([before])
+                raise
         if not self._rests:
             await self._take(cause, step)
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from recordings.events import Observation
+from recordings.events import Observation, SessionEnd
 from recordings.storage.log import read_events
+from recordings.verify import verify
 from sii_cli.session import watchdog
 from tests.sii_cli.shell import Shell
 from tests.sii_cli.terminal import ROOT, Terminal
@@ -186,6 +187,49 @@ def command_of(pid: int) -> str:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
     except OSError:
         return ""
+
+
+@pytest.mark.parametrize("leave", ["SIGTERM", "Ctrl-D, then SIGTERM", "Ctrl-D, then Ctrl-C"])
+def test_a_prompt_that_is_stopped_waits_a_second_at_most_for_its_last_snapshot(
+    shell: Shell, leave: str
+) -> None:
+    terminal = shell.terminal(script="slow-snapshots")
+    terminal.wait_for("sandbox ready")
+    terminal.send("Go.\r")
+    terminal.wait_for("All")
+    if leave.startswith("Ctrl-D"):
+        terminal.send("\x1b")
+        terminal.wait_for("Interrupted")
+        terminal.send("\x04")
+        terminal.pump(1.0)
+        assert terminal.child.isalive()
+    told = time.monotonic()
+    if leave.endswith("Ctrl-C"):
+        terminal.send("\x03")
+    else:
+        terminal.child.kill(signal.SIGTERM)
+    assert terminal.exit_code() == 0
+    assert time.monotonic() - told < 8
+    ends_whole(shell)
+
+
+def test_a_headless_session_that_is_stopped_waits_a_second_at_most_for_its_last_snapshot(
+    shell: Shell,
+) -> None:
+    command = shell.argv("-p", "Go.", script="slow-snapshots")
+    sii = subprocess.Popen(command, cwd=shell.workspace, env=shell.env)
+    wait_for(shell.workspace / "made.txt")
+    time.sleep(1.0)
+    sii.send_signal(signal.SIGTERM)
+    assert sii.wait(timeout=8) != 0
+    ends_whole(shell)
+
+
+def ends_whole(shell: Shell) -> None:
+    assert verify(shell.last()).whole
+    (made,) = [e.data for e in read_events(shell.last()) if isinstance(e.data, Observation)]
+    assert not made.error
+    assert isinstance([*read_events(shell.last())][-1].data, SessionEnd)
 
 
 async def slow_to_leave() -> str:

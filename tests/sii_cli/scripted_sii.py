@@ -12,10 +12,13 @@ import os
 import signal
 import sys
 from importlib import import_module
+from threading import Event
 from typing import Any
 from unittest.mock import patch
 
 from sandbox.protocol import Sandbox, SandboxSpec, SandboxUnavailable
+from sandbox.snapshots.errors import Stopped
+from sandbox.snapshots.scan import NotKept, Scanner
 from sii_cli.config.settings import Settings, find_home
 from sii_cli.main import main
 from sii_cli.model.errors import ModelCallFailed
@@ -38,6 +41,7 @@ def bash(command: str) -> Script:
     return calls(("bash", json.dumps({"command": command})))
 
 
+SCAN = Scanner.scan
 TASKS = [
     {"content": "Read the tests", "status": "done"},
     {"content": "Mend the sum", "status": "in_progress"},
@@ -75,6 +79,7 @@ SCRIPTS: dict[str, list[Script]] = {
         ),
         answer("All three."),
     ],
+    "slow-snapshots": [bash("echo new > made.txt"), words("All done.", pause=60)],
     "push": [
         bash("echo pushed"),
         answer("Pushed."),
@@ -150,6 +155,14 @@ class NoBackend:
         raise SandboxUnavailable("No Docker engine answers: start one.")
 
 
+_BACKENDS: dict[str, type[FakeBackend | WorkspaceBackend | NoBackend]] = {
+    "no-sandbox": NoBackend,
+    "undo": WorkspaceBackend,
+    "made": WorkspaceBackend,
+    "slow-snapshots": WorkspaceBackend,
+}
+
+
 class NoServer(ScriptedModel):
     """A server that is not there."""
 
@@ -192,6 +205,14 @@ def make_scripted(model: ScriptedModel, settings: Settings) -> ScriptedModel:
     return model
 
 
+def scan_slowly(self: Scanner, stop: Event) -> tuple[str, tuple[NotKept, ...]]:
+    """Scan a workspace; once a call has made a file, as long as if it had made very many."""
+    if not os.path.lexists("made.txt"):
+        return SCAN(self, stop)
+    stop.wait(60)
+    raise Stopped
+
+
 def pretend(name: str) -> None:
     """Put the fakes of a script in place of the server's client and of the engine."""
     kinds: dict[str, type[ScriptedModel]] = {
@@ -201,9 +222,9 @@ def pretend(name: str) -> None:
     }
     kind = kinds.get(name, ScriptedModel)
     model = kind(*SCRIPTS[name])
-    backend = {"no-sandbox": NoBackend, "undo": WorkspaceBackend, "made": WorkspaceBackend}.get(
-        name, FakeBackend
-    )()
+    backend = _BACKENDS.get(name, FakeBackend)()
+    if name == "slow-snapshots":
+        patch.object(Scanner, "scan", scan_slowly).start()
     patch.object(session, "make_model", lambda settings: make_scripted(model, settings)).start()
     patch.object(session, "make_backend", lambda settings: backend).start()
 

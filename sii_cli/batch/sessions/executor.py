@@ -150,13 +150,17 @@ class LocalExecutor:
             resumed=resumed,
             about=self._parts.about(attempt),
         )
+        hurried = asyncio.Event()
         try:
             self._model_pin.check(attempt.variant.get("model"), await session.served())
             if settings.setup:  # one that fails costs no generation
                 await session.sandbox()
             yield session, self._checker(attempt, settings)
+        except asyncio.CancelledError:
+            hurried.set()
+            raise
         finally:
-            await session.close()
+            await session.close(hurried)
 
     def _make_source(self) -> FeedbackSource:
         plan = self._parts.plan
