@@ -87,7 +87,7 @@ def open_batch(options: BatchOptions, file: ValidatedFile | None) -> Batch:
     sources = file.sources if file else allowed_sources(queries, base)
     inherited = PinnedSettings.of(pinned.plan, options.flags) if pinned else NOTHING_PINNED
     if given.own:
-        settings = _load(inherited.with_flags(options.flags), folder)
+        settings = inherited.unset_in(_load(inherited.with_flags(options.flags), folder))
         required = requirements_of_all(queries, sources, settings)
     else:
         settings = _load(options.flags, folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sii_cli.batch.plan.plan import UNPINNED, BatchPlan
@@ -36,6 +36,13 @@ class PinnedSettings:
     def with_flags(self, flags: Mapping[str, Any]) -> dict[str, Any]:
         """Return them together with what the command line says."""
         return {**flags, **self.values}
+
+    def unset_in(self, settings: Settings) -> Settings:
+        """Return settings without those that were not set when the batch was begun.
+
+        A flag cannot say "not set", so the environment or a file may have set them since.
+        """
+        return replace(settings, **{name: None for name, one in self.values.items() if one is None})
 
     def lowered_to(self, own: Settings) -> PinnedSettings:
         """Return them with limits and tools that are at most the user's own."""

@@ -107,10 +107,10 @@ class InboxPlace:
         path.write_text("".join(json.dumps(query) + "\n" for query in queries))
         return path
 
-    def park(self, *queries: dict[str, Any]) -> list[RecordingSummary]:
+    def park(self, *queries: dict[str, Any], **env: str) -> list[RecordingSummary]:
         """Run a batch whose sessions are parked; return their recordings."""
         file = self.write(*queries)
-        self.sii("batch", str(file), "--out", str(self.out), "--feedback", "human", code=5)
+        self.sii("batch", str(file), "--out", str(self.out), "--feedback", "human", code=5, **env)
         return self.recordings()
 
     def recordings(self) -> list[RecordingSummary]:

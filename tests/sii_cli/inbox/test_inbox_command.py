@@ -107,6 +107,13 @@ def test_nobody_speaks_without_a_name_or_a_consent(place: InboxPlace) -> None:
     assert "empty" in place.sii("inbox", "reply", one.id, " \n", code=2)
 
 
+def test_who_replies_need_not_be_who_began_the_batch(place: InboxPlace) -> None:
+    (one,) = place.park(query("a", "steps=0"), SII_SPEAKER="")
+    assert "Done with round 2." in place.sii("inbox", "reply", one.id, "Go on.")
+    said = data_of(read_events(place.recordings()[0].folder), UserMessage)
+    assert [message.speaker for message in said] == [None, "ada"]
+
+
 def test_a_reply_is_taken_once(place: InboxPlace) -> None:
     (one,) = place.park(query("a", "steps=0"))
     place.sii("inbox", "reply", "--later", one.id, "First.")
