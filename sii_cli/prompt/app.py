@@ -32,6 +32,7 @@ from sii_cli.prompt.paste import Pastes, attaches
 from sii_cli.prompt.permission_dialog import Choice
 from sii_cli.prompt.question import KeyQuestions
 from sii_cli.prompt.slash import NotDone, SlashCommands, shell_command
+from sii_cli.prompt.terminal import MAX_PASTE
 from sii_cli.prompt.view import View
 from sii_cli.prompt.waiting import WaitingInput
 
@@ -41,6 +42,11 @@ if TYPE_CHECKING:
 
 Resume = Callable[[str], Awaitable["tuple[Mapping[str, Any], ResumedRecording] | None"]]
 """Finds a recording to resume, by its id, or lets the user choose where that is empty."""
+TOO_LONG = (
+    f"The paste has more than {MAX_PASTE:,} characters and was left out: save it as a file, and "
+    "name that with @."
+)
+TOO_LONG_SECONDS = 10.0
 TWICE = 2.0
 """Seconds within which a second Ctrl-C leaves."""
 WHETHER_DONE = "Is the task done? y yes · n no · Enter skips"
@@ -176,8 +182,7 @@ class InteractivePrompt:
             self.leave()
         else:
             self._asked_to_leave = now
-            self._view.hint = "Ctrl-C again leaves."
-            asyncio.get_running_loop().call_later(TWICE, self._forget_hint)
+            self._show_hint("Ctrl-C again leaves.", TWICE)
         self._view.refresh()
 
     @property
@@ -239,6 +244,9 @@ class InteractivePrompt:
 
     def paste(self, text: str) -> None:
         """Put a paste on the input line, folded when it is long."""
+        if len(text) > MAX_PASTE:
+            self._show_hint(TOO_LONG, TOO_LONG_SECONDS)
+            return
         self._view.input.insert_text(self._pastes.fold(text))
 
     # Questions
@@ -386,6 +394,11 @@ class InteractivePrompt:
         if not worker.cancelled() and worker.exception() is not None:
             self._failure = worker.exception()
             self.leave()
+
+    def _show_hint(self, text: str, seconds: float) -> None:
+        self._view.hint = text
+        self._view.refresh()
+        asyncio.get_running_loop().call_later(seconds, self._forget_hint)
 
     def _forget_hint(self) -> None:
         self._view.hint = ""

@@ -11,6 +11,7 @@ from prompt_toolkit.key_binding.key_processor import KeyPress
 from prompt_toolkit.keys import Keys
 
 from sii_cli.prompt.permission_dialog import CHOICES, Choice
+from sii_cli.prompt.terminal import give_up_paste
 
 
 class KeyActions(Protocol):
@@ -213,6 +214,7 @@ def make_keys(actions: KeyActions, looks: LookActions) -> KeyBindings:
 
     @keys.add("<sigint>")
     def _(event: KeyPressEvent) -> None:
+        give_up_paste(event.app.input)
         event.key_processor.feed(KeyPress(Keys.ControlC), first=True)
 
     @keys.add("c-c", filter=typing)

@@ -6,7 +6,9 @@ import re
 
 FOLD_OVER = 15
 """Lines from which on a paste is folded."""
-PLACEHOLDER = re.compile(r"\[paste (\d{1,9}): [\d,]+ lines\]")
+FOLD_LONGER = 10_000
+"""Characters above which it is folded, too: a line of a million takes seconds to draw."""
+PLACEHOLDER = re.compile(r"\[paste (\d{1,9}): [\d,]+ (?:lines|characters)\]")
 
 
 class Pastes:
@@ -19,10 +21,11 @@ class Pastes:
         """Return what to put on the input line for a paste."""
         text = text.replace("\r\n", "\n").replace("\r", "\n")
         lines = text.count("\n") + (not text.endswith("\n"))
-        if lines <= FOLD_OVER:
+        if lines <= FOLD_OVER and len(text) <= FOLD_LONGER:
             return text
         self._texts.append(text)
-        return f"[paste {len(self._texts)}: {lines:,} lines]"
+        size = f"{lines:,} lines" if lines > FOLD_OVER else f"{len(text):,} characters"
+        return f"[paste {len(self._texts)}: {size}]"
 
     def expand(self, text: str) -> str:
         """Return the text with the pastes in place of their placeholders."""
