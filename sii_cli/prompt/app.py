@@ -68,6 +68,7 @@ class InteractivePrompt:
         self._waiting = WaitingInput()
         self._typed = asyncio.Event()
         self._asked_to_leave = 0.0
+        self._asked_to_go_back = 0.0
         self._hurried = asyncio.Event()
         """Set once a signal asked to stop: leaving then takes seconds."""
         self._session: PromptSession | None = None
@@ -165,8 +166,15 @@ class InteractivePrompt:
         self._view.refresh()
 
     def go_back(self) -> None:
-        """Go back to before one of the user's messages."""
-        self._enqueue("/rewind")
+        """Go back to before one of the user's messages, when asked twice."""
+        now = time.monotonic()
+        if now - self._asked_to_go_back < TWICE:
+            self._asked_to_go_back = 0.0
+            self._view.hint = ""
+            self._enqueue("/rewind")
+        else:
+            self._asked_to_go_back = now
+            self._show_hint("Esc again goes back to before a message.", TWICE)
 
     def interrupt(self) -> None:
         """Interrupt the running round."""

@@ -51,7 +51,8 @@ class GoingBack:
         missing = undone.back.missing if undone.back else ()
         gone = [path for path in missing if path not in plan.differences.left]
         lines = [f"  not restored: {path}" for path in gone[:5]]
-        self._at_prompt.say(f"The workspace is as it was {plan.what}. /redo takes it back.", *lines)
+        way_back = "" if plan.redoes else " /redo takes it back."
+        self._at_prompt.say(f"The workspace is as it was {plan.what}.{way_back}", *lines)
 
     async def own_messages(self) -> list[OwnMessage]:
         """Return the human's messages of the session. Raises `NotDone`."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from prompt_toolkit.enums import EditingMode
 from prompt_toolkit.filters import Condition, completion_is_selected
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.key_binding.key_processor import KeyPress
+from prompt_toolkit.key_binding.vi_state import InputMode
 from prompt_toolkit.keys import Keys
 
 from sii_cli.prompt.permission_dialog import CHOICES, Choice
@@ -54,7 +56,7 @@ class KeyActions(Protocol):
         ...
 
     def go_back(self) -> None:
-        """Go back to before one of the user's messages."""
+        """Go back to before one of the user's messages, when asked twice."""
         ...
 
     def interrupt(self) -> None:
@@ -200,8 +202,11 @@ def make_keys(actions: KeyActions, looks: LookActions) -> KeyBindings:
 
     empty = Condition(lambda: actions.empty)
 
-    @keys.add("escape", "escape", filter=typing & empty & ~busy & ~reason)
+    # Not the sequence of two keys: nobody types these within the few ms that make a sequence.
+    @keys.add("escape", filter=typing & empty & ~busy & ~reason)
     def _(event: KeyPressEvent) -> None:
+        if event.app.editing_mode is EditingMode.VI:
+            event.app.vi_state.input_mode = InputMode.NAVIGATION
         actions.go_back()
 
     @keys.add("escape", "up", filter=typing)

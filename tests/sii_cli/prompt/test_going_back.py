@@ -42,7 +42,8 @@ def made(shell: Shell) -> tuple[Terminal, Path]:
 
 def go_back(terminal: Terminal) -> None:
     terminal.send(ESC)
-    terminal.pump(0.01)
+    terminal.wait_for("Esc again goes back")
+    terminal.pump(0.2)  # as a hand does
     terminal.send(ESC)
     terminal.wait_for("Go back to before a message")
     terminal.wait_for("Do it ± 1")

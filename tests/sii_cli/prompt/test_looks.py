@@ -135,6 +135,13 @@ def test_the_user_chooses_keys_and_editor(tmp_path: Path) -> None:
     prompt.wait_for("› hello")
     prompt.send("ddi")
     prompt.wait_for("hello", gone=True)
+    prompt.send(ESC)  # on an empty line, too
+    prompt.wait_for("Esc again goes back")
+    prompt.send("ihi")
+    prompt.wait_for("› hi")
+    prompt.send(ESC)
+    prompt.pump(0.3)
+    prompt.send("ddi")
     work(prompt)
     prompt.send("\x1bOQ")  # F2
     prompt.wait_for("There are no jobs.")

@@ -259,6 +259,7 @@ def test_undo_at_the_prompt_lists_what_it_changed(shell: Shell) -> None:
     terminal.wait_for("Restore these files?")
     terminal.send("y")
     terminal.wait_for("The workspace is as it was before the undo.")
+    assert "before the undo. /redo" not in terminal.everything()
     assert (shell.workspace / "made.txt").read_text() == "new\n"
     terminal.send("\x04")
     terminal.wait_for("Recorded:")
