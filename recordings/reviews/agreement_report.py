@@ -104,7 +104,7 @@ def report_agreement(
     for one in every:
         found.reviewers.update(own.reviewer for own in one.opinions if own.verdict is not None)
         found.below_floor += sum(own.is_below_floor for own in one.opinions)
-    found.questions[VERDICT] = measure([_labels(one, _verdict) for one in several])
+    found.questions[VERDICT] = agreement_of_verdicts(several)
     for question in protocol.rubric:
         items = [_labels(one, _answer_to(question.name)) for one in several]
         found.questions[question.name] = measure(items, question.scale, question.weights)
@@ -120,6 +120,11 @@ def report_agreement(
     found.worst = _worst(several)
     found.error_share = _error_share(every, protocol)
     return found
+
+
+def agreement_of_verdicts(judged: Iterable[JudgedRecording]) -> Agreement:
+    """Return the agreement on the verdicts, of what at least two people gave an opinion on."""
+    return measure([_labels(one, _verdict) for one in judged if len(one.opinions) > 1])
 
 
 def _labels(one: JudgedRecording, label: Callable[[Opinion], Label | None]) -> list[Label]:

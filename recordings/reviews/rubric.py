@@ -75,10 +75,17 @@ class RubricQuestion:
             raise AnswerUnusable(f"one of {', '.join(self.choices)}")
         return RubricAnswer(kind=self.kind, value=said, cites=cites)
 
+    @property
+    def limits(self) -> str:
+        """The ends of a scale that has both, in words; else empty."""
+        if self.least is None or self.most is None:
+            return ""
+        return f"{self.least:g} to {self.most:g}"
+
     def _number(self, said: str) -> float:
         wanted = "a whole number" if self.whole else "a number"
-        if self.least is not None and self.most is not None:
-            wanted += f" from {self.least:g} to {self.most:g}"
+        if self.limits:
+            wanted += f" from {self.limits}"
         try:
             number = float(said)
         except ValueError:

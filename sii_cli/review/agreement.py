@@ -12,7 +12,7 @@ from sii_cli.options.recordings import warn
 
 if TYPE_CHECKING:
     from recordings.index.find import FoundRecording
-    from recordings.reviews.agreement import Agreement, Label
+    from recordings.reviews.agreement import Agreement
     from recordings.reviews.agreement_report import AgreementReport
     from recordings.reviews.opinions import JudgedRecording
     from recordings.reviews.protocol import ReviewProtocol
@@ -36,15 +36,12 @@ def verdicts_on(
 
     Warns of each recording whose reviews cannot be read.
     """
-    from recordings.reviews.agreement import measure
+    from recordings.reviews.agreement_report import agreement_of_verdicts
 
-    given: Counter[str] = Counter()
-    items: list[list[Label]] = []
-    for one in _judged(found, protocol):
-        said = [own for own in one.opinions if own.verdict is not None]
-        given.update(own.reviewer for own in said)
-        items.append([own.verdict for own in said if own.verdict is not None])
-    agreement = measure(items)
+    judged = list(_judged(found, protocol))
+    opinions = (own for one in judged for own in one.opinions)
+    given = Counter(own.reviewer for own in opinions if own.verdict is not None)
+    agreement = agreement_of_verdicts(judged)
     return given, agreement if agreement.pairs else None
 
 

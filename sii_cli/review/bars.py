@@ -89,7 +89,8 @@ def questions_bar(shown: Shown, width: int) -> StyleAndTextTuples:
         answer = reviewing.draft.rubric.get(question.name)
         value = "–" if answer is None else answer.value
         given = f"{value:g}" if isinstance(value, float) else one_line(str(value), 20)
-        choices = " ".join(f"{n} {one}" for n, one in enumerate(question.choices, 1))
+        numbered = (f"{n} {one}" for n, one in enumerate(question.choices, 1))
+        choices = " ".join(numbered) or question.limits
         name = one_line(question.title, 60)
         texts.append(f" {name} [{given}]" + (f" {one_line(choices, 80)}" if choices else ""))
     if sum(map(len, texts)) > width:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -135,6 +135,11 @@ class PlainReviewer:
         found = draft.coverage(range(reading.begins, reading.steps), self.protocol.coverage_floor)
         return found if self.fold else found.model_copy(update={"folds": None})
 
+    def _unanswered(self, answers: Collection[str]) -> ReviewQuestion | None:
+        """Return the first question that a verdict wants answered and is not."""
+        wanted = (one for one in self.questions if one.is_required and one.name not in answers)
+        return next(wanted, None)
+
     def _ask(self, reading: _Reading) -> tuple[Verdict | None, str]:
         """Walk through the steps and ask, until a verdict is given.
 
@@ -145,10 +150,11 @@ class PlainReviewer:
         while True:
             reading.walk.go(at)
             for question in self.questions:
-                answer = _answer(questions, question, answers.get(question.name))
-                if answer is not None:
-                    answers[question.name] = answer
+                _answer(questions, question, answers)
             judged = _ask_verdict(questions)
+            while judged is not None and judged[0] and (wanted := self._unanswered(answers)):
+                click.echo(f"The protocol wants an answer: {wanted.title}.", err=True)
+                _answer(questions, wanted, answers)
             coverage = self._coverage(reading.draft(), reading)
             if judged is not None and judged[0] and coverage.is_below_floor and asks_again:
                 click.echo(f"{coverage.words}: the same again sends it so.", err=True)
@@ -226,10 +232,11 @@ def _ask_note(questions: Questions, verdict: Verdict) -> str:
 
 
 def _answer(
-    questions: Questions, question: ReviewQuestion, before: RubricAnswer | None
-) -> RubricAnswer | None:
-    """Ask for a question's answer; `None` means the earlier one is kept."""
-    title = question.title + "".join(f" · {one}" for one in question.choices)
+    questions: Questions, question: ReviewQuestion, answers: dict[str, RubricAnswer]
+) -> None:
+    """Ask for a question's answer and keep it; Enter alone keeps the earlier one."""
+    before = answers.get(question.name)
+    title = " · ".join(filter(None, (question.title, *question.choices, question.limits)))
     while said := questions.ask(
         f"{title} › " if before is None else f"{title} ({before.value}) › "
     ):
@@ -237,7 +244,8 @@ def _answer(
             click.echo(f"This asks: {question.title}. The verdict is asked for after it.", err=True)
             continue
         try:
-            return question.answer(said)
+            answers[question.name] = question.answer(said)
         except AnswerUnusable as wanted:
             click.echo(f"This wants {wanted}.", err=True)
-    return None
+        else:
+            return

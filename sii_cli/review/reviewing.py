@@ -219,7 +219,8 @@ class Reviewing:
 
     def _answer(self, question: ReviewQuestion, answer: Callable[[], RubricAnswer]) -> None:
         try:
-            self._change(self.draft.with_answer(question.name, answer()), "answered")
+            answered = self.draft.with_answer(question.name, answer())
+            self._change(answered, f"answered: {question.title}")
             self.focus = self._next_open(self.focus)
         except AnswerUnusable as wanted:
             self.said = f"{question.title} wants {wanted}"
@@ -308,7 +309,7 @@ class Reviewing:
             self.focus = self.item.task.questions.index(required)
             self.said = f"the protocol wants an answer: {required.title}"
         elif draft.verdict is not None and self.coverage.is_below_floor and self._asks("coverage"):
-            self.said = f"{self.coverage.words}: y again sends it so"
+            self.said = f"y again sends it so: {self.coverage.words}"
         elif draft.verdict is not None and missing and self._asks("questions"):
             self.focus = self._next_open(0)
             self.said = f"{len(missing)} not answered: y again sends it so"

@@ -38,6 +38,11 @@ class ReviewQuestion:
         return self.schema.choices if self.schema is not None else ()
 
     @property
+    def limits(self) -> str:
+        """The ends of a scale, in words; empty for what has none."""
+        return self.schema.limits if self.schema is not None else ""
+
+    @property
     def is_required(self) -> bool:
         """Whether a verdict wants it answered."""
         return self.schema is not None and self.schema.required
@@ -54,6 +59,8 @@ class ReviewQuestion:
 
     def answer_of_digit(self, digit: int) -> RubricAnswer:
         """Return what a digit answers: that choice, or that number. Raises `AnswerUnusable`."""
+        if self.schema is not None and self.schema.kind == "text":
+            raise AnswerUnusable("words: = begins them")
         if not self.choices:
             return self.answer(str(digit))
         if not 1 <= digit <= len(self.choices):

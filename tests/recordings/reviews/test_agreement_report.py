@@ -14,6 +14,7 @@ from recordings.reviews.agreement_report import (
     AgreementReport,
     ErrorShare,
     Matches,
+    agreement_of_verdicts,
     report_agreement,
 )
 from recordings.reviews.opinions import JudgedRecording, is_in_share, judged_recording
@@ -63,6 +64,16 @@ def test_verdicts_and_questions_are_compared() -> None:
     assert (verdict.percent.value, verdict.items, verdict.pairs) == (0.5, 2, 2)
     assert marks.alpha is not None
     assert marks.alpha.value > 0.5, "4 and 5 are near each other"
+
+
+def test_one_opinion_alone_does_not_enter_the_agreement_of_verdicts() -> None:
+    both = [
+        judged("r1", said("ann"), said("bob")),
+        judged("r2", said("ann"), said("bob", "reject")),
+    ]
+    alone = judged("r3", said("ann", "needs_work"))
+    assert agreement_of_verdicts([*both, alone]) == agreement_of_verdicts(both)
+    assert agreement_of_verdicts([*both, alone]) == report([*both, alone]).questions[VERDICT]
 
 
 def test_verdicts_on_too_little_are_counted() -> None:

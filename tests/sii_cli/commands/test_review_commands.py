@@ -512,3 +512,20 @@ def test_line_by_line_a_thin_verdict_is_asked_for_once_more(shell: Shell, folder
     assert (kept.verdict, kept.note) == ("approve", "fine")
     assert kept.coverage is not None
     assert kept.coverage.is_below_floor
+
+
+def test_line_by_line_a_verdict_wants_what_the_protocol_requires(
+    shell: Shell, folder: Path
+) -> None:
+    (shell.home / "review.toml").write_text(
+        '[rubric]\nrequired = ["goal"]\n'
+        '[rubric.properties.goal]\ntype = "integer"\nminimum = 1\nmaximum = 5\n'
+    )
+    unanswered = review(shell, "e", "", "a", "")
+    assert "goal · 1 to 5 › " in unanswered.stderr
+    assert "The protocol wants an answer: goal." in unanswered.stderr
+    assert read_reviews(folder) == []
+    assert review(shell, "e", "", "s").returncode == 0, "without a verdict nothing is required"
+    review(shell, "e", "", "a", "fine", "4")
+    (kept,) = read_reviews(folder)
+    assert (kept.verdict, kept.rubric["goal"].value) == ("approve", 4)

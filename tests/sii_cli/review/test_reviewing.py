@@ -181,7 +181,7 @@ def test_a_verdict_on_too_little_is_asked_for_once_more(begin: Open) -> None:
     assert not reviewing.send(is_checked=True)
     entries = len(reviewing.item.outline)
     assert reviewing.said == (
-        f"1 of {entries} steps opened, below the 30% that the protocol wants: y again sends it so"
+        f"y again sends it so: 1 of {entries} steps opened, below the 30% that the protocol wants"
     )
     assert reviewing.send(is_checked=True)
     assert reviewing.coverage.is_below_floor
@@ -244,6 +244,10 @@ def test_what_the_protocol_requires_is_answered_before_a_verdict(begin: Open) ->
     reviewing.digit(9)
     assert reviewing.said == "goal wants a whole number from 1 to 5"
     reviewing.digit(4)
+    assert reviewing.said == "answered: goal"
+    reviewing.digit(3)  # a digit too many is not the words of the next question
+    assert reviewing.said == "why wants words: = begins them"
+    assert "why" not in reviewing.draft.rubric
     reviewing.arm("approve")
     assert not reviewing.send(is_checked=True)
     assert not reviewing.send(is_checked=True)
