@@ -109,7 +109,7 @@ class Person:
     def __init__(self, minute: float) -> None:
         self._minute = minute
         self._settings = load_for_recordings({"speaker": "ada"})
-        self._answered: asyncio.Queue[WaitingSession] = asyncio.Queue()
+        self._answered: asyncio.Queue[WaitingSession | RuntimeError] = asyncio.Queue()
         self._background = Background(Batches(), AT_ONCE, ended=self._ended)
         self._acts: list[float] = []
         self._replies: dict[str, int] = {}
@@ -130,8 +130,10 @@ class Person:
                 left -= await self._answer(await self._answered.get())
         await self._background.aclose()
 
-    async def _answer(self, one: WaitingSession) -> bool:
+    async def _answer(self, one: WaitingSession | RuntimeError) -> bool:
         """Read a session and say something; return whether it is done."""
+        if isinstance(one, RuntimeError):
+            raise one
         self._acts.append(time.monotonic())
         await asyncio.sleep(READS * self._minute)
         said = self._replies[one.id] = self._replies.get(one.id, 0) + 1
@@ -144,8 +146,7 @@ class Person:
         return said > REPLIES
 
     def _ended(self, waiting: WaitingSession, how: Ending, why: str) -> None:
-        assert how == "answered", why
-        self._answered.put_nowait(waiting)
+        self._answered.put_nowait(waiting if how == "answered" else RuntimeError(f"{how}: {why}"))
 
 
 def minutes(sessions: int, minute: float, *, in_turn: bool) -> float:
