@@ -21,7 +21,8 @@ _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _PIECE = 1 << 20
 
 Count = Callable[[int, int], None]
-"""Receives how many files and bytes more are copied, before they are; may raise."""
+"""Receives how many files and bytes more are copied, before they are, and nothing after each piece
+of a large file; may raise."""
 
 
 def copy_folder(
@@ -124,6 +125,7 @@ class _Copier:
         copied = 0
         while size := os.sendfile(made, file, None, _PIECE):
             copied += size
+            self._count(0, 0)
             if copied > counted:
                 self._count(0, copied - counted)
                 counted = copied

@@ -26,6 +26,7 @@ from sii_cli.config.settings import Settings
 from sii_cli.model.types import Model
 from sii_cli.queries.check.check import Checker
 from sii_cli.queries.workspaces.copies import remove_copy
+from sii_cli.queries.workspaces.stopping import in_stoppable_thread
 from sii_cli.session.resume import ResumedRecording
 from sii_cli.session.session import Session
 
@@ -86,7 +87,7 @@ class LocalExecutor:
 
     async def run(self, attempt: Attempt, on_item: OnItem) -> AttemptResult:
         """Run a session in a copy of its workspace, which is removed unless it is parked."""
-        workspace = await asyncio.to_thread(self._parts.make_workspace, attempt.query)
+        workspace = await in_stoppable_thread(self._parts.make_workspace, attempt.query)
         is_parked = False
         try:
             async with self._open(attempt, workspace) as (session, checker):

@@ -39,6 +39,7 @@ from sii_cli.queries.check.report import (
 )
 from sii_cli.queries.check.result_files import UNREADABLE
 from sii_cli.queries.workspaces.copies import remove_copy
+from sii_cli.queries.workspaces.stopping import in_stoppable_thread
 
 CHECK_SECONDS = 600.0
 CHECK_OUTPUT = 8 << 10
@@ -164,7 +165,7 @@ class Checker:
             spec = replace(self.spec, env={**self.spec.env, VARIABLE: report})
             has_own = (self.spec.setup or self.files) and not self.spec.read_only
             if has_own:
-                original = await asyncio.to_thread(self.make_original)
+                original = await in_stoppable_thread(self.make_original)
                 stack.push_async_callback(remove_copy, original)
                 result = Mount(spec.workspace, _RESULT)
                 limits = replace(spec.limits, disk=spec.limits.disk + self._most_copied)

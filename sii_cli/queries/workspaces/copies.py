@@ -21,6 +21,7 @@ from sii_cli.queries.queries import GitWorkspace, Query
 from sii_cli.queries.workspaces.errors import SourceRefused, WorkspaceUnavailable
 from sii_cli.queries.workspaces.extraction import MAX_MEMBERS, extract, open_archive
 from sii_cli.queries.workspaces.repositories import check_out, is_remote, local_path, path_from
+from sii_cli.queries.workspaces.stopping import check_stop, stop_of_thread
 from sii_cli.workspace.folder_copy import copy_folder
 
 _RANDOM = "[a-z0-9_]{8}"
@@ -69,7 +70,7 @@ def make_workspace(query: Query, base: Path, parent: Path, max_bytes: int = Limi
     try:
         _fill(folder, query, base, parent / REPOSITORIES, max_bytes)
     except (OSError, SourceRefused) as error:
-        remove_workspace(folder)
+        remove_workspace(folder, stop_of_thread())
         raise WorkspaceUnavailable(
             f"The workspace of {query.id} cannot be made: {str(error).rstrip('.')}."
         ) from error
@@ -154,6 +155,7 @@ def _copy(source: Path, folder: Path, max_bytes: int, *, follow: bool = False) -
 
     def count(files: int, size: int) -> None:
         nonlocal all_files, all_bytes
+        check_stop()
         all_files += files
         all_bytes += size
         if all_bytes > max_bytes or all_files > MAX_MEMBERS:
@@ -187,13 +189,14 @@ def _repository(source: str | Path, commit: str, repositories: Path, max_bytes: 
         repositories.mkdir(mode=0o700, exist_ok=True)
         if repositories.is_symlink():
             raise OSError(errno.EINVAL, f"{repositories} is a link: remove it")
-        remove_workspace(kept)
+        remove_workspace(kept, stop_of_thread())
+        check_stop()
         new = Path(tempfile.mkdtemp(prefix=f"{key}-", dir=repositories))
         try:
             check_out(source, commit, new, max_bytes)
             new.replace(kept)
             _cloned.add(kept)
         except BaseException:
-            remove_workspace(new)
+            remove_workspace(new, stop_of_thread())
             raise
     return kept

@@ -16,6 +16,7 @@ from typing import IO, Literal
 from zlib import error as ZlibError  # noqa: N812
 
 from sii_cli.queries.workspaces.errors import SourceRefused
+from sii_cli.queries.workspaces.stopping import check_stop
 from sii_cli.queries.workspaces.tar_members import (
     Member,
     TarReader,
@@ -96,6 +97,7 @@ class _Extractor:
 
     def place(self, member: Member, reader: TarReader) -> None:
         """Create a member. Raises `SourceRefused`, `OSError`."""
+        check_stop()
         parts = names_of(member.path)
         if member.kind == "directory":
             self._directory(parts, member)
@@ -195,6 +197,7 @@ class _Extractor:
 def _write(fd: int, name: bytes, member: Member, reader: TarReader) -> None:
     with open(os.open(name, _NEW_FILE, 0o600, dir_fd=fd), "wb", buffering=0) as file:
         while data := reader.read():
+            check_stop()
             view = memoryview(data)
             while view:
                 view = view[file.write(view) :]

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,8 +20,10 @@ from typing import IO
 
 from sandbox.host_programs import find_program, safe_path
 from sii_cli.queries.workspaces.errors import GitFailed
+from sii_cli.queries.workspaces.stopping import check_stop, stop_of_thread
 
 SECONDS = 600.0
+_CHECK_EVERY = 0.1
 MEMORY = 4 << 30
 """Bytes that one git process may use."""
 PROTOCOLS = "https:http:ssh:git"
@@ -118,20 +121,24 @@ def _limit(process: int, max_bytes: int) -> None:
 
 @contextmanager
 def _time_limit(process: subprocess.Popen[bytes], seconds: float) -> Iterator[None]:
-    """Kill a process that takes longer, and raise `GitFailed`."""
-    late = threading.Event()
+    """Kill a process that takes longer, and raise `GitFailed`; also once this thread is to stop."""
+    ended, late, stop = threading.Event(), threading.Event(), stop_of_thread()
 
-    def end() -> None:
-        late.set()
-        _kill(process)
+    def watch() -> None:
+        until = time.monotonic() + seconds
+        while not ended.wait(_CHECK_EVERY):
+            if time.monotonic() >= until:
+                late.set()
+            if late.is_set() or (stop is not None and stop.is_set()):
+                _kill(process)
+                return
 
-    timer = threading.Timer(seconds, end)
-    timer.daemon = True
-    timer.start()
+    threading.Thread(target=watch, daemon=True).start()
     try:
         yield
     finally:
-        timer.cancel()
+        ended.set()
+    check_stop()
     if late.is_set():
         raise GitFailed(f"git took longer than {seconds:g} s")
 

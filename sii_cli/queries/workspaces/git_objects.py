@@ -15,6 +15,7 @@ from pathlib import Path
 
 from sandbox.snapshots.opening import GONE, open_directory, open_file, open_workspace
 from sii_cli.queries.workspaces.errors import SourceRefused
+from sii_cli.queries.workspaces.stopping import check_stop
 
 _LOOSE_FOLDER = re.compile(r"[0-9a-f]{2}", re.ASCII)
 _LOOSE = re.compile(r"[0-9a-f]{38}(?:[0-9a-f]{24})?", re.ASCII)
@@ -84,6 +85,7 @@ def copy_objects(repository: int, target: Path, max_bytes: int) -> None:
     left = max_bytes
     for folder, name, fd in _object_files(repository):
         with open(fd, "rb") as file:
+            check_stop()
             left -= os.fstat(fd).st_size
             if left < 0:
                 raise SourceRefused(f"its objects are more than {max_bytes:,} bytes")
