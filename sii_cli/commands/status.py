@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from shutil import get_terminal_size
@@ -23,7 +23,9 @@ from sii_cli.options.settings import example, load_for_recordings
 from sii_cli.render.figures import counted
 
 if TYPE_CHECKING:
+    from recordings.index.find import FoundRecording
     from recordings.index.glance import Glance
+    from recordings.reviews.protocol import ReviewProtocol
 
 _UNFINISHED = ("interrupted", "infra", "crashed")
 """Outcomes and states of attempts that are run again."""
@@ -53,7 +55,8 @@ def command(as_json: bool) -> None:
     if any(one.reviewers for one in found):
         seen.reviewers, seen.agreement = verdicts_on(found, protocol)
     here = home_words()
-    commands = [(name + here, why) for name, why in _next(home, seen, settings.goal)]
+    waiting = _count_waiting(found, protocol)
+    commands = [(name + here, why) for name, why in _next(home, seen, settings.goal, waiting)]
     if as_json:
         next_ = [{"command": name, "why": why} for name, why in commands]
         # Not `asdict`, which counts the items of a `Counter` again.
@@ -68,7 +71,20 @@ def command(as_json: bool) -> None:
     click.echo("\n".join(glance_lines(name, seen, settings.goal, commands, width)))
 
 
-def _next(home: Path, seen: Glance, goal: int | None) -> Iterator[tuple[str, str]]:
+def _count_waiting(found: Sequence[FoundRecording], protocol: ReviewProtocol) -> int:
+    """Count the recordings that wait for a reviewer: those that are set aside do not."""
+    from recordings.index.doubts import reasons_of
+    from recordings.outcomes import UNREADABLE_STATES
+
+    return sum(
+        one.approval in ("unreviewed", "in_review")
+        and one.summary.state not in UNREADABLE_STATES
+        and not reasons_of(one, protocol)
+        for one in found
+    )
+
+
+def _next(home: Path, seen: Glance, goal: int | None, waiting: int) -> Iterator[tuple[str, str]]:
     """Yield what to do next: a command, and why."""
     if not seen.recordings:
         yield "sii", "no session is here yet: work on a task"
@@ -78,8 +94,8 @@ def _next(home: Path, seen: Glance, goal: int | None) -> Iterator[tuple[str, str
     for standing, why in (("disputed", "reviewers differ"), ("void", "changed since the review")):
         if count := seen.standings[standing]:
             yield f"sii list --approval {standing}", f"{count:,}: {why}"
-    if count := sum(seen.standings[one] for one in ("unreviewed", "in_review")):
-        yield "sii review", counted(count, "waits for a review", "wait for a review")
+    if waiting:
+        yield "sii review", counted(waiting, "waits for a review", "wait for a review")
     for name, outcomes in seen.batches.items():
         if count := sum(outcomes[one] for one in _UNFINISHED):
             folder = home / "batches" / name

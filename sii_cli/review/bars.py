@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from prompt_toolkit.formatted_text import StyleAndTextTuples
+from rich.cells import cell_len
 
 from recordings.store.summary import RecordingSummary
 from sii_cli.render.figures import counted
@@ -51,10 +52,11 @@ def header(shown: Shown, width: int) -> StyleAndTextTuples:
     else:
         parts = [where, f" {title}", f" {_size(shown.reviewing)}", f" {place}"]
     line = " ·".join(filter(None, parts))
-    if width >= _NARROW and len(line) > width:  # the place is at the end: cut the title
-        room = max(10, len(title) - (len(line) - width))
-        line = line.replace(title, cut(title, room), 1) if title else line
-    return [("reverse", f"{cut(line, width):<{width}}")]
+    over = cell_len(line) - width
+    if width >= _NARROW and over > 0 and title:  # the place is at the end: cut the title
+        line = line.replace(title, cut(title, max(10, cell_len(title) - over)), 1)
+    line = cut(line, width)
+    return [("reverse", line + " " * (width - cell_len(line)))]
 
 
 def _size(reviewing: Reviewing) -> str:
@@ -93,7 +95,7 @@ def questions_bar(shown: Shown, width: int) -> StyleAndTextTuples:
         choices = " ".join(numbered) or question.limits
         name = one_line(question.title, 60)
         texts.append(f" {name} [{given}]" + (f" {one_line(choices, 80)}" if choices else ""))
-    if sum(map(len, texts)) > width:
+    if sum(map(cell_len, texts)) > width:
         texts, focus = (
             [texts[reviewing.focus], *texts[: reviewing.focus], *texts[reviewing.focus + 1 :]],
             0,
@@ -102,7 +104,7 @@ def questions_bar(shown: Shown, width: int) -> StyleAndTextTuples:
         focus = reviewing.focus
     rows: StyleAndTextTuples = []
     for number, text in enumerate(texts):
-        room = width - sum(len(fragment[1]) for fragment in rows)
+        room = width - sum(cell_len(fragment[1]) for fragment in rows)
         if room > 1:
             rows.append(("reverse" if number == focus else "", cut(text, room)))
     return rows

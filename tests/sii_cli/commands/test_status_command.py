@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from recordings.events import QueryOutcome
+from recordings.events import Check, QueryOutcome
 from recordings.store.store import RecordingStore
 from recordings.trust.home_key import home_key
 from tests.recordings.recording_sessions import FakeSession, record_session
@@ -41,6 +41,22 @@ def test_an_empty_home_says_how_to_begin(shell: Shell) -> None:
     assert facts["recordings"] == 0
     assert [one["command"] for one in facts["next"]] == ["sii", "sii batch FILE"]
     assert "no trajectory yet (LIMI 13k / mean 42.4k / 152k)" in shell.sii("status").stdout
+
+
+def test_nobody_is_asked_to_review_what_is_set_aside(shell: Shell) -> None:
+    for number, passed in enumerate((True, False)):
+        check = Check(round=1, command="pytest", exit_code=1, passed=passed, seconds=1.0)
+
+        def end(session: FakeSession, check: Check = check) -> None:
+            session.note(check, "harness")
+            session.end()
+
+        shell.recorded(rounds=1, steps=1, seed=number, change=end)
+    assert [one["why"] for one in status(shell)["next"]] == ["2 wait for a review"]
+    (shell.home / "review.toml").write_text('set_aside = ["failed_check"]\n')
+    facts = status(shell)
+    assert facts["set_aside"] == {"failed_check": 1, "all": 1}
+    assert [one["why"] for one in facts["next"]] == ["1 waits for a review"]
 
 
 def test_nobody_is_asked_to_review_what_cannot_be_read(shell: Shell) -> None:
