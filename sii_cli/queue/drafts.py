@@ -59,7 +59,12 @@ class Drafts:
         except UnexpectedFile as error:
             raise RecordingDamaged(f"{error}.") from None
         except (*UNPARSABLE, KeyError, TypeError):
-            raise RecordingDamaged(f"The draft {path} is damaged: remove it.") from None
+            raise self.damaged(item) from None
+
+    def damaged(self, item: Item) -> RecordingDamaged:
+        """Return what is raised of a draft that cannot be read."""
+        path = self._home / DRAFTS / self._name(item)
+        return RecordingDamaged(f"The draft {path} is damaged: remove it.")
 
     def remove(self, item: Item) -> None:
         """Delete the draft of an item, if there is one. Raises `RecordingFailed`."""

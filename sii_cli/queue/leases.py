@@ -37,6 +37,8 @@ _TABLES = (
 # A lease that ends long after a new one would is not from this clock: it does not count. One that
 # was given while this process waited ends a little later.
 _IN_FORCE = "expires > :now AND expires < :beyond"
+_IS_TEXT = "typeof(id) = 'text' AND typeof(holder) = 'text'"
+"""Of what was not written here, a column may hold any kind of value."""
 _TAKE = f"""
 INSERT INTO leases SELECT :kind, :id, :holder, :until WHERE :places > (
     SELECT count(*) FROM leases
@@ -106,7 +108,8 @@ class Leases:
 
     def held(self, kind: str) -> dict[str, tuple[str, ...]]:
         """Return who holds the items of a kind now, by id."""
-        query = f"SELECT id, holder FROM leases WHERE kind = :kind AND {_IN_FORCE} ORDER BY holder"
+        where = f"kind = :kind AND {_IN_FORCE} AND {_IS_TEXT}"
+        query = f"SELECT id, holder FROM leases WHERE {where} ORDER BY holder"
         found: dict[str, tuple[str, ...]] = {}
         with self._explained():
             for name, holder in self._db.execute(query, {**_times(), "kind": kind}):
@@ -123,7 +126,8 @@ class Leases:
 
     def skipped(self, kind: str, holder: str) -> dict[str, float]:
         """Return when the holder skipped items of a kind last, by id."""
-        query = "SELECT id, time FROM skips WHERE kind = ? AND holder = ?"
+        where = f"kind = ? AND holder = ? AND {_IS_TEXT} AND typeof(time) = 'real'"
+        query = f"SELECT id, time FROM skips WHERE {where}"
         with self._explained():
             return dict(self._db.execute(query, (kind, holder)).fetchall())
 

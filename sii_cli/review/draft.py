@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from recordings.events import EventPart
 from recordings.reviews.approval import Verdict
@@ -17,6 +17,8 @@ from recordings.reviews.review import (
     StepReview,
     Text,
 )
+from sii_cli.queue.drafts import Drafts
+from sii_cli.queue.leases import Item
 
 _LONGEST_GAP = 180.0
 """Seconds between two keys that count as work; more is a break."""
@@ -38,7 +40,7 @@ class ReviewDraft(EventPart):
     rubric: dict[str, RubricAnswer] = Field({})
     steps: dict[int, StepReview] = Field({})
     """What was said of events."""
-    seconds: Annotated[float, Field(ge=0)] = 0.0
+    seconds: Annotated[float, Field(ge=0, le=1e9)] = 0.0
     """Time spent, without breaks."""
     opened: frozenset[int] = frozenset()
     """Entries of the outline that were shown."""
@@ -106,3 +108,15 @@ class ReviewDraft(EventPart):
             blind=blind,
             coverage=coverage,
         )
+
+
+def load_draft(drafts: Drafts, item: Item, sha256: str) -> ReviewDraft | None:
+    """Return the draft of an item, or `None` where there is none for this content.
+
+    Raises `RecordingDamaged`, also for one that another version of sii has kept.
+    """
+    kept = drafts.load(item, sha256)
+    try:
+        return None if kept is None else ReviewDraft.model_validate(kept)
+    except ValidationError:
+        raise drafts.damaged(item) from None

@@ -107,12 +107,11 @@ class ScreenReviewer:
 
     def _read(self, task: ReviewTask, drafts: Drafts, index: LineIndex) -> OpenedItem:
         """Read an item with what the reviewer said of it before. Raises `RecordingError`."""
-        from sii_cli.review.draft import ReviewDraft
+        from sii_cli.review.draft import ReviewDraft, load_draft
         from sii_cli.review.opened import OpenedItem
 
         item = _item(task.folder)
-        kept = drafts.load(item, task.sha256)
-        draft = ReviewDraft() if kept is None else ReviewDraft.model_validate(kept)
+        draft = load_draft(drafts, item, task.sha256) or ReviewDraft()
 
         def save(one: ReviewDraft) -> None:
             drafts.save(item, task.sha256, one.model_dump(mode="json"))

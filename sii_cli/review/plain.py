@@ -22,7 +22,7 @@ from sii_cli.options.endings import ended_lines
 from sii_cli.options.recordings import warn_of_outages, warn_when_void
 from sii_cli.queue.drafts import Drafts
 from sii_cli.queue.leases import Item
-from sii_cli.review.draft import ReviewDraft
+from sii_cli.review.draft import ReviewDraft, load_draft
 from sii_cli.review.new_part import first_new_event, judged_words
 from sii_cli.review.queue import REVIEW, QueuedRecording, ReviewQueue
 from sii_cli.review.remarks import Questions, ReviewStopped, Skip, StepRemarks
@@ -89,8 +89,8 @@ class PlainReviewer:
             click.echo(line, err=True)
         own = [review for review in counted if review.reviewer == self.name]
         item = Item(REVIEW, folder.name)
-        kept = drafts.load(item, sha256)
-        draft = ReviewDraft() if kept is None else ReviewDraft.model_validate(kept)
+        kept = load_draft(drafts, item, sha256)
+        draft = kept or ReviewDraft()
         if kept is not None:
             click.echo("Your draft is continued.", err=True)
         words = StepRemarks((step for review in own for step in review.steps), draft.steps.values())

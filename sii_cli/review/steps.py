@@ -9,6 +9,7 @@ import click
 
 from recordings.replay.outline import Outline
 from recordings.storage.line_index import LineIndex
+from sii_cli.render.bounded import bounded
 from sii_cli.render.renderer import EventRenderer
 from sii_cli.render.screen import open_screen
 from sii_cli.review.item import is_of_check
@@ -70,7 +71,7 @@ class Walk:
         events = self._steps[number].events
         for event in self._steps.index.events(events.start, events.stop):
             if self._shows_check or not is_of_check(event):
-                self._renderer.feed(event)
+                self._renderer.feed(bounded(event) if self._fold else event)
         self._renderer.finish()
         for line in self._words.about(events):
             click.echo(line, err=True)

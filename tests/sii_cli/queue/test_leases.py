@@ -210,3 +210,18 @@ def test_a_full_disk_is_one_sentence_and_the_leases_can_be_used_afterwards(
             skip_many(leases)
         (small_disk.root / "filler").unlink()
         assert leases.take(ONE, "ann")
+
+
+def test_what_is_not_of_its_kind_does_not_count(tmp_path: Path, clock: Clock) -> None:
+    with Leases(tmp_path) as leases:
+        leases.skip(ONE, "ann")
+        db = sqlite3.connect(tmp_path / LEASES)
+        for name, skipped in (("a", "never"), ("b", None), ("c", b"1"), (b"d", 1.0)):
+            db.execute("INSERT INTO skips VALUES ('review', ?, 'ann', ?)", (name, skipped))
+        for name, holder in ((b"\xff", "ann"), ("a", b"\xff"), ("b", "bob")):
+            values = (name, holder, clock.now + 60)
+            db.execute("INSERT INTO leases VALUES ('review', ?, ?, ?)", values)
+        db.commit()
+        db.close()
+        assert leases.skipped("review", "ann") == {ONE.id: clock.now}
+        assert leases.held("review") == {"b": ("bob",)}

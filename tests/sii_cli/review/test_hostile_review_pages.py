@@ -11,11 +11,13 @@ import pytest
 
 from recordings.events import EventData, HarnessMessage, Permission, ToolCall, UserMessage
 from recordings.recorder import Recorder
+from sii_cli.render.bounded import MOST_LINES
 from sii_cli.render.row_screen import MAX_ROWS
 from sii_cli.review.draft import ReviewDraft
 from sii_cli.review.item import ReviewItem, read_item
 from sii_cli.review.pages import entry_page, first_page
-from sii_cli.review.steps import open_outline
+from sii_cli.review.remarks import Questions, StepRemarks
+from sii_cli.review.steps import Walk, open_outline
 from sii_cli.review.task import ReviewTask
 from tests.fakes.bomb_server import PeakMemory
 from tests.recordings.recording_sessions import session_start
@@ -93,3 +95,16 @@ def test_marks_without_a_width_are_shown_in_part(read: Read) -> None:
     for page in (entry_page(item, 0, ReviewDraft(), 80), first_page(item, 80, opened=False)):
         assert max(map(len, page.rows)) < 1_000
         assert any("e\u0301" in row for row in page.rows)
+
+
+def test_line_by_line_a_text_without_an_end_is_shown_in_part(
+    read: Read, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read(UserMessage(round=1, text="Go.\n" * 100_000))
+    questions = Questions()
+    monkeypatch.setattr(questions, "ask", lambda _: "")
+    with closing((steps := open_outline(tmp_path)).index):
+        Walk(steps, StepRemarks((), ()), questions, fold=True).go(0)
+    shown = capsys.readouterr().out
+    assert shown.count("Go.") < MOST_LINES + 2
+    assert "`sii show` prints the rest" in shown
