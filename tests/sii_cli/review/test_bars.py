@@ -49,7 +49,7 @@ def shown(tmp_path: Path) -> _Shown:
 
 @pytest.mark.parametrize("width", [40, 80, 120])
 def test_where_one_is_is_read_beside_a_wide_title(shown: _Shown, width: int) -> None:
-    ((_, line),) = header(shown, width)[:1]
+    line = header(shown, width)[0][1]
     assert cell_len(line) == width
     assert line.startswith(" 2 of 40 ·")
     assert line.rstrip().endswith("first screen" if width > 40 else "…")
