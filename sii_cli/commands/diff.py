@@ -90,11 +90,11 @@ def _print_stat(snapshot: Snapshot) -> None:
 def _print_diff(diff: FileDiff) -> None:
     """Print one path's diff; what came without a text (a directory, an empty file) by name."""
     from sandbox.snapshots import quoted
-    from sii_cli.text.sanitise import sanitise
+    from sii_cli.text.sanitise import sanitise_written
 
     if not diff.text:
         click.echo(f"{diff.change.kind}: {quoted(diff.change.path)}")
-    for line in sanitise(diff.text).splitlines():
+    for line in sanitise_written(diff.text).splitlines():
         click.echo(click.style(line, fg=_colour(line)))
 
 

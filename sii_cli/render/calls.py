@@ -13,7 +13,7 @@ from rich.text import Text
 
 from recordings.events import CallRequest, Permission, ToolCall
 from sii_cli.render.figures import counted
-from sii_cli.text.sanitise import one_line, sanitise
+from sii_cli.text.sanitise import one_line, sanitise_written
 
 MAX_LINES = 20
 """Lines of a command or of code that are shown."""
@@ -113,8 +113,8 @@ def _program(call: ToolCall, text: str, fold: bool) -> list[Text]:
 def _program_line(line: str, fold: bool) -> str:
     """Return a line as it is shown, a very long one in part: its end is data or an attack."""
     if not fold or len(line) <= MAX_PROGRAM_LINE:
-        return sanitise(line)
-    return sanitise(line[:MAX_PROGRAM_LINE]) + "…"
+        return sanitise_written(line)
+    return sanitise_written(line[:MAX_PROGRAM_LINE]) + "…"
 
 
 def _read_file(name: str, arguments: Arguments) -> list[Text]:

@@ -35,7 +35,7 @@ from sii_cli.render.endings import check_lines, outcome_text
 from sii_cli.render.human import attachment_line, command_lines
 from sii_cli.render.observations import BAR
 from sii_cli.render.wrap import wrap
-from sii_cli.text.sanitise import one_line, sanitise
+from sii_cli.text.sanitise import one_line, sanitise_written
 
 MESSAGE_LINES = 16
 """Lines of a human's message that are shown on a terminal; what was pasted may have thousands."""
@@ -125,7 +125,7 @@ def _compaction(data: Compaction) -> str:
 
 def _user(text: str, width: int | None, fold: bool) -> list[Text]:
     """Return a message; on a terminal the middle of a long one is left out."""
-    lines = sanitise(text).rstrip("\n").split("\n")
+    lines = sanitise_written(text).rstrip("\n").split("\n")
     fold = fold and width is not None
     more = len(lines) - MESSAGE_LINES if fold else 0
     if more > 1:

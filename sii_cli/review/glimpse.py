@@ -10,7 +10,7 @@ from recordings.outcomes import outcome_line
 from recordings.store.summary import RecordingSummary
 from sii_cli.render.wrap import break_line
 from sii_cli.review.task import ReviewTask
-from sii_cli.text.sanitise import one_line, sanitise
+from sii_cli.text.sanitise import one_line, sanitise_written
 
 _TASK = 10
 """Lines of the task that are shown."""
@@ -28,7 +28,7 @@ def glimpse(task: ReviewTask, summary: RecordingSummary, width: int) -> StyleAnd
         rows.extend(("", f"  {row}\n") for line in lines for row in _broken(line, width - 2))
 
     text = summary.first_message[:_LONGEST].strip("\n")
-    show("TASK", "", [sanitise(line) for line in text.split("\n")[:_TASK]])
+    show("TASK", "", [sanitise_written(line) for line in text.split("\n")[:_TASK]])
     if task.shows_check and summary.session_outcome is not None:
         outcome = outcome_line(summary.session_outcome, summary.score, summary.reason)
         show("OUTCOME", outcome, [])

@@ -21,7 +21,7 @@ from sii_cli.render.renderer import EventRenderer
 from sii_cli.render.row_screen import RowScreen
 from sii_cli.review.draft import ReviewDraft
 from sii_cli.review.item import ReviewItem
-from sii_cli.text.sanitise import one_line, sanitise
+from sii_cli.text.sanitise import one_line, sanitise, sanitise_written
 
 _TASK, _ANSWER, _FILES, _PLACES = 10, 30, 12, 8
 """Lines that are shown before the first screen is opened."""
@@ -57,7 +57,7 @@ class ReviewPage:
         """Append the lines of a text, of a longer one the first."""
         lines = head(text.strip("\n")).split("\n")
         for line in lines[:most]:
-            self.print(Text(indent + sanitise(line), style))
+            self.print(Text(indent + sanitise_written(line), style))
         self.more(len(lines) - most, opens=most < MOST_LINES)
 
     def more(self, count: int, *, opens: bool = True) -> None:
@@ -135,7 +135,7 @@ def _print_answer(page: ReviewPage, answer: str, *, opened: bool) -> None:
     lines = head(answer.strip("\n")).split("\n")
     if answer.strip():
         shown = lines[: MOST_LINES if opened else _ANSWER]
-        page.print(render_markdown(sanitise("\n".join(shown))))
+        page.print(render_markdown(sanitise_written("\n".join(shown))))
         page.more(len(lines) - len(shown), opens=not opened)
 
 
@@ -172,7 +172,7 @@ def _print_summary(page: ReviewPage, item: ReviewItem, about: int) -> None:
         data = item.outline.index.event(seq).data
         if isinstance(data, SummaryResponse | SummaryEdit):
             page.head("SUMMARY", "what the model reads from here instead of what was before")
-            page.print(render_markdown(sanitise(head(_summary(data)))))
+            page.print(render_markdown(sanitise_written(head(_summary(data)))))
             return
 
 
@@ -209,7 +209,7 @@ def diff_page(diffs: Sequence[FileDiff], title: str, width: int) -> ReviewPage:
         style = "bold yellow" if is_test(diff.change.path) else "bold cyan"
         note = "  (a test)" if is_test(diff.change.path) else ""
         page.print(Text(""), Text(f"{diff.change.kind}: {one_line(path, _LINE)}{note}", style))
-        for line in sanitise(diff.text).split("\n")[:left]:
+        for line in sanitise_written(diff.text).split("\n")[:left]:
             if not line.startswith(("--- ", "+++ ")):
                 page.print(Text(line, DIFF_STYLES.get(line[:1], "")))
         left -= diff.text.count("\n")

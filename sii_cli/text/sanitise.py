@@ -25,6 +25,8 @@ SUSPECTS = re.compile(
     "\U000e0000-\U000e007f]"  # tags: invisible text
 )
 NEEDS_CARE = re.compile(SUSPECTS.pattern[:-1] + "\t]")
+_DRAWN_OVER = re.compile(r"\r(?=[^\r\n])")
+"""The carriage returns after which a terminal would draw over the line."""
 TAB_SIZE = 4
 
 
@@ -38,6 +40,14 @@ def sanitise(text: str) -> str:
     if "\t" in text:
         text = "\n".join(line.expandtabs(TAB_SIZE) for line in text.split("\n"))
     return SUSPECTS.sub(_show, text)
+
+
+def sanitise_written(text: str) -> str:
+    """Return a text that was written, not drawn on a terminal, as it may be shown.
+
+    Its carriage returns are shown: a model reads and a program runs what is before them.
+    """
+    return sanitise(_DRAWN_OVER.sub("␍", text))
 
 
 def without_escapes(text: str) -> str:

@@ -269,9 +269,10 @@ def _run(coroutine: Any) -> None:
 
 
 def _sanitise(text: str) -> None:
-    from sii_cli.text.sanitise import one_line, sanitise
+    from sii_cli.text.sanitise import one_line, sanitise, sanitise_written
 
     sanitise(text)
+    sanitise_written(text)
     one_line(text, 200)
 
 
@@ -726,6 +727,7 @@ TAKERS: dict[str, Take] = {
     "tools.schema:wrong_arguments": _tool_arguments,
     "sii_cli.text.sanitise:sanitise": _sanitise,
     "sii_cli.text.sanitise:one_line": _sanitise,
+    "sii_cli.text.sanitise:sanitise_written": _sanitise,
     "sii_cli.render.wrap:break_line": _wrap,
     "sii_cli.render.wrap:wrap": _wrap,
     "sii_cli.render.wrap:cut": _wrap,

@@ -11,11 +11,12 @@ import pytest
 
 from recordings.events import EventData, HarnessMessage, Permission, ToolCall, UserMessage
 from recordings.recorder import Recorder
+from sandbox.snapshots import Change, FileDiff
 from sii_cli.render.bounded import MOST_LINES
 from sii_cli.render.row_screen import MAX_ROWS
 from sii_cli.review.draft import ReviewDraft
 from sii_cli.review.item import ReviewItem, read_item
-from sii_cli.review.pages import entry_page, first_page
+from sii_cli.review.pages import diff_page, entry_page, first_page
 from sii_cli.review.remarks import Questions, StepRemarks
 from sii_cli.review.steps import Walk, open_outline
 from sii_cli.review.task import ReviewTask
@@ -108,3 +109,24 @@ def test_line_by_line_a_text_without_an_end_is_shown_in_part(
     shown = capsys.readouterr().out
     assert shown.count("Go.") < MOST_LINES + 2
     assert "`sii show` prints the rest" in shown
+
+
+def test_nothing_is_hidden_before_a_carriage_return(read: Read) -> None:
+    by = Permission(by="mode", mode="auto")
+    call = ToolCall(
+        step=1,
+        call_id="c",
+        index=0,
+        name="bash",
+        arguments="{}",
+        parsed={"command": "rm -r tests\rls"},
+        approval=by,
+    )
+    item = read(UserMessage(round=1, text="Delete it.\rFix it."), call)
+    shown = "".join(first_page(item, 80, opened=False).rows)
+    assert "Delete it.␍Fix it." in shown
+    entry = "".join(entry_page(item, 0, ReviewDraft(), 80).rows)
+    assert "Delete it.␍Fix it." in entry
+    assert "rm -r tests␍ls" in entry
+    change = FileDiff(Change("a.py", "modified", "file"), "@@ -1 +1 @@\n+steal()\rpass\n")
+    assert "+steal()␍pass" in "".join(diff_page([change], "the whole diff", 80).rows)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sii_cli.render.wrap import LineStream, wrap
-from sii_cli.text.sanitise import one_line, sanitise, without_escapes
+from sii_cli.text.sanitise import one_line, sanitise, sanitise_written, without_escapes
 from tests.sii_cli.shell import Shell
 
 WILD = st.text(
@@ -42,9 +43,13 @@ def test_controls_are_dropped_or_shown(raw: str, shown: str) -> None:
     assert sanitise(raw) == shown
 
 
-@given(WILD)
-def test_nothing_that_a_terminal_obeys_is_left(text: str) -> None:
-    for character in sanitise(text):
+def test_what_was_written_is_shown_before_a_carriage_return_too() -> None:
+    assert sanitise_written("Delete it.\rFix it.\r\nNow.\r") == "Delete it.␍Fix it.\nNow."
+
+
+@given(WILD, st.sampled_from([sanitise, sanitise_written]))
+def test_nothing_that_a_terminal_obeys_is_left(text: str, safe: Callable[[str], str]) -> None:
+    for character in safe(text):
         assert character == "\n" or (character >= " " and not "\x7f" <= character <= "\x9f")
         assert not "\u202a" <= character <= "\u202e"
         assert not "\u2066" <= character <= "\u2069"
