@@ -48,4 +48,4 @@ async def ask_consent(settings: Settings, ask: Ask, say: Callable[..., None]) ->
         answered=round(time.time(), 3),
     )
     await asyncio.to_thread(keep_consent, home, given)
-    say("Kept. `sii withdraw --speaker NAME` takes it back for all later exports.")
+    say(f"Kept. `sii withdraw --speaker {speaker}` takes it back for all later exports.")

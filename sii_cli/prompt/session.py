@@ -355,8 +355,9 @@ class PromptSession:
         model = self._readiness.model or one_line(
             self._settings.model or self._settings.base_url, 60
         )
-        if self._session is not None and self._session.context is not None:
-            self._drawing.activity.fill = self._session.context.fill
+        context = self._session.context if self._session else None
+        if context is not None and context.fill.used:  # before the first request: as recorded
+            self._drawing.activity.fill = context.fill
         bar = status_bar(
             self._view.size.columns,
             model,

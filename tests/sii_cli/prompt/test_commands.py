@@ -54,3 +54,19 @@ def test_a_summary_is_asked_to_keep_what_the_user_says(shell: Shell) -> None:
     assert terminal.exit_code() == 0
     (asked,) = [e.data for e in read_events(shell.last()) if isinstance(e.data, SummaryRequest)]
     assert asked.instruction.endswith("keeps this above all: the names of the files")
+
+
+def test_the_fill_of_a_resumed_session_stays_until_the_next_request(shell: Shell) -> None:
+    terminal = shell.terminal(script="two")
+    terminal.wait_for("sandbox ready")
+    terminal.send("one\r")
+    terminal.wait_for("of the context")
+    terminal.send("\x04")
+    terminal.wait_for("Recorded:")
+    resumed = shell.terminal("-c", script="two")
+    resumed.wait_for("sandbox ready")
+    resumed.wait_for("of the context")
+    resumed.send("!true\r")
+    resumed.wait_for("(no output)")
+    resumed.pump(0.5)
+    assert any("of the context" in line for line in resumed.lines())
