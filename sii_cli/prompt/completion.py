@@ -22,8 +22,8 @@ MOST = 30
 _MENTION = re.compile(r"(?:^|(?<=\s))@{1,2}([^\s@#]*)\Z")
 _LONGEST = 300
 """Characters before the cursor that are looked at."""
-OUTSIDE = "is outside of the workspace: the model cannot read it"
-ODD = "has a character that cannot be typed: rename it first"
+OUTSIDE = "is outside of the workspace", "The model cannot read it: copy it there to name it."
+ODD = "has a character that cannot be typed", "Rename it to name it here."
 
 
 class SlashCompleter(Completer):
@@ -59,7 +59,7 @@ class FileCompleter(Completer):
         if words is None:
             return
         if words.startswith(("/", "~", "../")):
-            yield Completion("", display=f"{words} {OUTSIDE}")
+            yield from _reason(words, OUTSIDE)
             return
         for path in self._files.find(words, MOST):
             if path.isprintable() and not re.search(r"[\s@#]", path):
@@ -67,7 +67,14 @@ class FileCompleter(Completer):
             elif path.isprintable() and not re.search(r"[\"@#]", path):
                 yield Completion(f'"{path}"', start_position=-len(words), display=path)
             else:
-                yield Completion("", display=f"{path!a} {ODD}")
+                yield from _reason(f"{path!a}", ODD)
+
+
+def _reason(path: str, why: tuple[str, str]) -> Iterator[Completion]:
+    """Yield two rows that insert nothing: a single one would be left out."""
+    said, remedy = why
+    yield Completion("", display=f"{path} {said}")
+    yield Completion("", display=remedy)
 
 
 class _InThread(ThreadedCompleter):
@@ -86,6 +93,11 @@ def mention_before(text: str) -> str | None:
     """Return what is typed of a path after `@`, or `None`."""
     match = _MENTION.search(text[-_LONGEST:])
     return match[1] if match else None
+
+
+def completes(document: Document) -> bool:
+    """Return whether the line has something to complete at the cursor."""
+    return document.text.startswith("/") or mention_before(document.text_before_cursor) is not None
 
 
 def make_completer(commands: SlashCommands, files: FileList) -> Completer:

@@ -6,12 +6,18 @@ from collections.abc import Callable
 from typing import Protocol
 
 from prompt_toolkit.enums import EditingMode
-from prompt_toolkit.filters import Condition, completion_is_selected
+from prompt_toolkit.filters import (
+    Condition,
+    completion_is_selected,
+    emacs_insert_mode,
+    vi_insert_mode,
+)
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.key_binding.key_processor import KeyPress
 from prompt_toolkit.key_binding.vi_state import InputMode
 from prompt_toolkit.keys import Keys
 
+from sii_cli.prompt.completion import completes
 from sii_cli.prompt.permission_dialog import CHOICES, Choice
 from sii_cli.prompt.terminal import give_up_paste
 
@@ -186,7 +192,14 @@ def make_keys(actions: KeyActions, looks: LookActions) -> KeyBindings:
     @keys.add("enter", filter=typing & completion_is_selected)
     def _(event: KeyPressEvent) -> None:
         event.current_buffer.complete_state = None
-        actions.submit()
+        if event.current_buffer.text.startswith("/"):
+            actions.submit()
+
+    @keys.add("backspace", filter=typing & (emacs_insert_mode | vi_insert_mode))
+    def _(event: KeyPressEvent) -> None:
+        event.current_buffer.delete_before_cursor(event.arg)
+        if completes(event.current_buffer.document):
+            event.current_buffer.start_completion()
 
     @keys.add("c-j", filter=typing)
     @keys.add("escape", "enter", filter=typing & ~busy)

@@ -21,6 +21,7 @@ KEYS = {
     "Ctrl-C": "clear the line; twice on an empty one: leave",
     "Ctrl-D": "leave",
     "@, @@": "name a file or a folder of the workspace; @@ attaches the file, or #20-45 of it",
+    "Tab, Up, Down": "choose what completes the line; Enter takes a chosen file and sends nothing",
     "!CMD, !!CMD": "run a command in the sandbox; with !! the model does not read of it",
     "Up, Ctrl-R": "recall, search the history",
     "Ctrl-T, Ctrl-O": "next panel (todos, jobs, changes); show what is folded",

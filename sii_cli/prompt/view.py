@@ -57,8 +57,8 @@ STYLE = Style.from_dict(
         "completion-menu": "bg:default fg:ansibrightblack",
         "completion-menu.completion": "",
         "completion-menu.completion.current": "reverse",
-        "completion-menu.meta.completion": "",
-        "completion-menu.meta.completion.current": "reverse",
+        "completion-menu.meta.completion": "bg:default fg:ansibrightblack",
+        "completion-menu.meta.completion.current": "bg:default fg:ansibrightblack reverse",
     }
 )
 

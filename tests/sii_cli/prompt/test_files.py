@@ -12,6 +12,8 @@ import pytest
 from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 
+from recordings.events import UserMessage
+from recordings.storage.log import read_events
 from sandbox.snapshots import remove_folder
 from sii_cli.prompt import files as files_module
 from sii_cli.prompt.completion import FileCompleter, mention_before
@@ -186,18 +188,47 @@ def test_a_path_with_spaces_is_quoted(workspace: Path) -> None:
 
 @pytest.mark.parametrize("typed", ["@../secret", "@/etc/pass", "@~/x"])
 def test_a_path_outside_inserts_nothing_and_says_why(workspace: Path, typed: str) -> None:
-    ((text, shown),) = completions(workspace, typed)
-    assert text == ""
-    assert "outside of the workspace" in shown
+    rows = completions(workspace, typed)
+    assert [text for text, _ in rows] == ["", ""]
+    assert "outside of the workspace" in rows[0][1]
 
 
 def test_a_name_with_a_line_break_inserts_nothing_and_says_why(workspace: Path) -> None:
     (workspace / "odd\nname").write_text("")
-    ((text, shown),) = completions(workspace, "@odd")
-    assert (text, shown) == (
-        "",
-        "'odd\\nname' has a character that cannot be typed: rename it first",
-    )
+    assert completions(workspace, "@odd") == [
+        ("", "'odd\\nname' has a character that cannot be typed"),
+        ("", "Rename it to name it here."),
+    ]
+
+
+def test_the_prompt_says_why_a_path_outside_cannot_be_named(shell: Shell) -> None:
+    terminal = shell.terminal(script="hello")
+    terminal.wait_for("sandbox ready")
+    terminal.send("Read @../secret")
+    terminal.wait_for("../secret is outside of the workspace")
+
+
+def test_enter_takes_a_chosen_file_and_backspace_offers_files_again(shell: Shell) -> None:
+    (shell.workspace / "invoices.py").write_text("")
+    (shell.workspace / "inventory.py").write_text("")
+    terminal = shell.terminal(script="hello")
+    terminal.wait_for("sandbox ready")
+    terminal.send("Read @inv")
+    terminal.wait_for("invoices.py")
+    terminal.send("x")
+    terminal.wait_for("invoices.py", gone=True)
+    terminal.pump(0.3)
+    terminal.send("\x7f")
+    terminal.wait_for("invoices.py")
+    terminal.send("\t\r")
+    terminal.pump(0.5)
+    assert not (shell.home / "recordings").exists(), "nothing is sent"
+    terminal.send(" too\r")
+    terminal.wait_for(".py too")
+    terminal.send("\x04")
+    terminal.wait_for("Recorded:")
+    [said] = [e.data.text for e in read_events(shell.last()) if isinstance(e.data, UserMessage)]
+    assert said in ("Read @invoices.py too", "Read @inventory.py too")
 
 
 @pytest.mark.parametrize(
