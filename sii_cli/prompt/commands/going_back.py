@@ -32,7 +32,8 @@ async def _rewind(prompt: SlashPrompt, words: str) -> None:
     messages = await prompt.session.back.own_messages()
     if not messages:
         raise NotDone("There is no message of yours to go back to.")
-    picked = await prompt.pick("Go back to before a message", [_row(one) for one in messages])
+    rows = [_row(one) for one in reversed(messages)]
+    picked = await prompt.pick("Go back to before a message", rows)
     if picked is None:
         return
     message = next(one for one in messages if str(one.seq) == picked)

@@ -122,6 +122,20 @@ def test_each_question_can_be_left_and_nothing_happens(shell: Shell) -> None:
     assert [folder.name for folder in recordings_of(shell)] == [parent.name]
 
 
+def test_the_newest_message_is_the_first_to_go_back_to(shell: Shell) -> None:
+    terminal = shell.terminal(script="two")
+    terminal.wait_for("sandbox ready")
+    terminal.send("one\r")
+    terminal.wait_for("First.")
+    terminal.wait_for("of the context")
+    terminal.send("two\r")
+    terminal.wait_for("Second.")
+    terminal.pump(0.5)
+    terminal.send("/rewind\r")
+    terminal.wait_for("▸ two")
+    terminal.wait_for("  one")
+
+
 def test_a_fork_at_the_prompt_continues_the_whole_session(shell: Shell) -> None:
     terminal, parent = made(shell)
     terminal.send("/fork\r")
