@@ -9,14 +9,14 @@ from contextlib import aclosing
 from rich.text import Text
 
 from recordings.conversation.last_round import LastRound
-from recordings.events import Event, ModelChange, ModelResponse
+from recordings.events import Event, ModelChange, ModelError, ModelResponse, RoundEnd
 from sii_cli.agent.event_channel import Item
 from sii_cli.agent.round_control import RoundOver
 from sii_cli.config.homes import home_words
 from sii_cli.errors import explain
 from sii_cli.prompt.panel import Panel
 from sii_cli.prompt.screen import PromptScreen
-from sii_cli.prompt.server_watch import OTHER_MODEL, is_other_model
+from sii_cli.prompt.server_watch import OTHER_MODEL
 from sii_cli.prompt.view import View
 from sii_cli.render.activity import Activity
 from sii_cli.render.bounded import bounded
@@ -26,6 +26,10 @@ from sii_cli.text.sanitise import sanitise
 STRIPS = (
     "The model's template dropped the reasoning of the running round when your message came; a new "
     'sample begins there. `keep_reasoning = "loop"` or `"all"` keeps it.'
+)
+TOO_LONG = (
+    "Your next message would not fit either: Esc Esc goes back to before the one that is too long, "
+    "/new begins a new session."
 )
 MUCH = 2_000
 """Characters of an interrupted round whose absence is said."""
@@ -45,6 +49,8 @@ class Drawing:
         self._left_out = 0
         """Characters of it that were streamed and not drawn."""
         self._told_break = False
+        self._overflow: str | None = None
+        """What the server said of a prompt that does not fit."""
 
     def begin_session(self) -> None:
         """Forget what another session did."""
@@ -90,8 +96,7 @@ class Drawing:
                         self._draw_item(item)
                     self._tell_break(item)
                     self.activity.feed(item)
-                    if is_other_model(item):
-                        self.say(OTHER_MODEL, style="yellow")
+                    self._tell_remedy(item)
                     self.panel.feed(item)
                     self.show_running()
         except asyncio.CancelledError:
@@ -115,6 +120,16 @@ class Drawing:
             self._renderer.feed(bounded(item))
         else:
             self._left_out += len(item.text)
+
+    def _tell_remedy(self, item: Item) -> None:
+        """Say what helps where the server serves another model, or the context is too small."""
+        match item:
+            case Event(data=ModelError(kind="unknown_model")):
+                self.say(OTHER_MODEL, style="yellow")
+            case Event(data=ModelError(kind="overflow", message=message)):
+                self._overflow = message
+            case Event(data=RoundEnd(status="limit", reason=reason)) if reason == self._overflow:
+                self.say(TOO_LONG, style="yellow")
 
     def _tell_break(self, item: Item) -> None:
         """Tell once that the template drops the reasoning of a round that is steered."""

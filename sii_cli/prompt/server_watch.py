@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from recordings.events import Event, ModelError
-from sii_cli.agent.event_channel import Item
 from sii_cli.model.errors import ModelCallFailed
 from sii_cli.model.types import ServedModel
 from sii_cli.session.session import Session
@@ -20,13 +18,6 @@ OTHER_MODEL = (
     "The server serves another model now. Nothing is lost: `/model` continues this session with "
     "what it serves, as a recorded break."
 )
-
-
-def is_other_model(item: Item) -> bool:
-    """Return whether a request failed because its model is not served any more."""
-    if not isinstance(item, Event) or not isinstance(item.data, ModelError):
-        return False
-    return item.data.kind == "unknown_model"
 
 
 async def wait_for_server(session: Session, say: Callable[[str], None]) -> ServedModel:

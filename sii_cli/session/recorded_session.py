@@ -58,7 +58,9 @@ class RecordedSession:
         if self.is_off:
             return
         if self._loop is None and self._resumed is None:
-            raise UsageError("Nothing is recorded yet: a recording begins with the first message.")
+            raise UsageError(
+                "Nothing is recorded yet. The first message begins a recording; give /off after it."
+            )
         loop = self._loop or await self._open_recording()
         self.is_off = True
         await loop.end_recording(lambda: self._last_event(loop))

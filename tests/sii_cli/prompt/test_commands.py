@@ -70,3 +70,11 @@ def test_the_fill_of_a_resumed_session_stays_until_the_next_request(shell: Shell
     resumed.wait_for("(no output)")
     resumed.pump(0.5)
     assert any("of the context" in line for line in resumed.lines())
+
+
+def test_a_message_that_does_not_fit_is_said_with_the_way_back(shell: Shell) -> None:
+    terminal = shell.terminal(script="overflow")
+    terminal.wait_for("sandbox ready")
+    terminal.send("Much\r")
+    terminal.wait_for("Stopped at a limit")
+    terminal.wait_for("Esc Esc goes back to before the one that is too long")
