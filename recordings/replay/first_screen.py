@@ -101,7 +101,7 @@ def read_first_screen(folder: Path, outline: Outline) -> FirstScreen:
     answered, answer = _answer(outline)
     last = _last_response(outline)
     usage = last.usage if last is not None else None
-    files = tuple(_files(outline))
+    files = tuple(changed_files(outline))
     return FirstScreen(
         summary=summarise(folder),
         task=message.text if isinstance(message, UserMessage) else "",
@@ -153,10 +153,10 @@ def _check(outline: Outline) -> LastCheck | None:
     return None
 
 
-def _files(outline: Outline) -> Iterator[ChangedFile]:
-    """Yield each path that a step changed, with the sums of its changes."""
+def changed_files(outline: Outline, begins: int = 0) -> Iterator[ChangedFile]:
+    """Yield each path that an entry from `begins` on changed, with the sums of its changes."""
     found: dict[str, tuple[FileChange, list[int]]] = {}
-    for number in range(len(outline)):
+    for number in range(begins, len(outline)):
         for change in (one for snapshot in outline.changes(number) for one in snapshot.changes):
             before, entries = found.get(change.path, (None, []))
             if before is None and len(found) == MOST_FILES:

@@ -6,7 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from recordings.events import Event
-from recordings.replay.first_screen import FirstScreen, read_first_screen
+from recordings.replay.first_screen import (
+    ChangedFile,
+    FirstScreen,
+    changed_files,
+    read_first_screen,
+)
 from recordings.replay.outline import Outline
 from recordings.reviews.blind import OF_CHECK
 from recordings.reviews.review import StepReview
@@ -36,6 +41,11 @@ class ReviewItem:
     def new_trees(self) -> tuple[str, str] | None:
         """The trees before and after what is new, or `None` without snapshots."""
         return self.outline.trees_since(self.task.new_from or 0)
+
+    @property
+    def files(self) -> Sequence[ChangedFile]:
+        """The files that what is new changed."""
+        return tuple(changed_files(self.outline, self.begins)) if self.begins else self.first.files
 
     def events(self, number: int) -> Iterator[Event]:
         """Yield the events of an entry that the reviewer may see."""

@@ -84,14 +84,14 @@ def first_page(item: ReviewItem, width: int, *, opened: bool) -> ReviewPage:
     if task.shows_check:
         _print_end(page, first)
     _print_places(page, item)
-    if first.files:
+    if files := item.files:
         page.head("FILES", "d shows the whole diff")
-        for file in first.files[: MOST_LINES if opened else _FILES]:
+        for file in files[: MOST_LINES if opened else _FILES]:
             known = is_test(file.change.path)
             steps = ", ".join(str(item.outline[one].step) for one in file.entries[:5])
             words = f"  {change_words(file.change)}  step {steps}"
             page.print(Text(words + ("  a test" if known else ""), "yellow" if known else ""))
-        page.more(0 if opened else len(first.files) - _FILES)
+        page.more(0 if opened else len(files) - _FILES)
     page.head("ANSWER", "" if first.answer else "none")
     _print_answer(page, first.answer, opened=opened)
     if first.rubric:
