@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
@@ -23,6 +22,7 @@ from sii_cli.prompt.commands.own import slash_command
 from sii_cli.prompt.commands.registry import make_commands
 from sii_cli.prompt.completion import make_completer
 from sii_cli.prompt.files import FileList
+from sii_cli.prompt.hint import Hint
 from sii_cli.prompt.history import in_memory, open_history
 from sii_cli.prompt.key_file import read_key_file, replace_keys
 from sii_cli.prompt.keys import make_keys
@@ -47,8 +47,7 @@ TOO_LONG = (
     "name that with @."
 )
 TOO_LONG_SECONDS = 10.0
-TWICE = 2.0
-"""Seconds within which a second Ctrl-C leaves."""
+"""Seconds for which that is shown."""
 WHETHER_DONE = "Is the task done? y yes · n no · Enter skips"
 
 
@@ -67,8 +66,6 @@ class InteractivePrompt:
         self._pastes = Pastes()
         self._waiting = WaitingInput()
         self._typed = asyncio.Event()
-        self._asked_to_leave = 0.0
-        self._asked_to_go_back = 0.0
         self._hurried = asyncio.Event()
         """Set once a signal asked to stop: leaving then takes seconds."""
         self._session: PromptSession | None = None
@@ -78,6 +75,7 @@ class InteractivePrompt:
         self._files = FileList()
         completer = make_completer(self._commands, self._files)
         self._view = View(open_history(), completer)
+        self._hint = Hint(self._view)
         self._view.waiting = self._rows_waiting
         self._questions = KeyQuestions(self._view)
         keys = make_keys(self, Looks(self._view, lambda: self._session))
@@ -167,14 +165,8 @@ class InteractivePrompt:
 
     def go_back(self) -> None:
         """Go back to before one of the user's messages, when asked twice."""
-        now = time.monotonic()
-        if now - self._asked_to_go_back < TWICE:
-            self._asked_to_go_back = 0.0
-            self._view.hint = ""
+        if self._hint.is_second("Esc again goes back to before a message."):
             self._enqueue("/rewind")
-        else:
-            self._asked_to_go_back = now
-            self._show_hint("Esc again goes back to before a message.", TWICE)
 
     def interrupt(self) -> None:
         """Interrupt the running round."""
@@ -183,14 +175,10 @@ class InteractivePrompt:
 
     def cancel(self) -> None:
         """Clear the input; on an empty one, leave when asked twice."""
-        now = time.monotonic()
         if not self.empty:
             self._view.input.reset()
-        elif now - self._asked_to_leave < TWICE:
+        elif self._hint.is_second("Ctrl-C again leaves."):
             self.leave()
-        else:
-            self._asked_to_leave = now
-            self._show_hint("Ctrl-C again leaves.", TWICE)
         self._view.refresh()
 
     @property
@@ -253,7 +241,7 @@ class InteractivePrompt:
     def paste(self, text: str) -> None:
         """Put a paste on the input line, folded when it is long."""
         if len(text) > MAX_PASTE:
-            self._show_hint(TOO_LONG, TOO_LONG_SECONDS)
+            self._hint.show(TOO_LONG, TOO_LONG_SECONDS)
             return
         self._view.input.insert_text(self._pastes.fold(text))
 
@@ -402,12 +390,3 @@ class InteractivePrompt:
         if not worker.cancelled() and worker.exception() is not None:
             self._failure = worker.exception()
             self.leave()
-
-    def _show_hint(self, text: str, seconds: float) -> None:
-        self._view.hint = text
-        self._view.refresh()
-        asyncio.get_running_loop().call_later(seconds, self._forget_hint)
-
-    def _forget_hint(self) -> None:
-        self._view.hint = ""
-        self._view.refresh()
