@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -144,20 +145,31 @@ def command(out: Path, format_: str, approved: bool, everything: bool, **options
             others = _sources(options | {"approval": None}, protocol)
             _tell_standings(others)
             _tell_uncounted(sum(one.uncounted for one in others))
-        report = export(
-            units,
-            out,
-            target,
-            replace(_export_options(options, protocol), agreement=_agreement(options, protocol)),
-            make_finder((), entropy=False),
-            made_by=f"sii {__version__}",
-            left_out=left_out,
-        )
+        agreement = _agreement(options, protocol)
+        with _stoppable(options["tokenizer"]):
+            report = export(
+                units,
+                out,
+                target,
+                replace(_export_options(options, protocol), agreement=agreement),
+                make_finder((), entropy=False),
+                made_by=f"sii {__version__}",
+                left_out=left_out,
+            )
     except ExportFailed as error:
         raise SiiError(str(error)) from None
     exported = [one["id"] for one in report.recordings if one["samples"]]
     note_export(find_key_home(os.environ), out, exported)
     _tell(report, out)
+
+
+def _stoppable(tokenizer: Path | None) -> AbstractContextManager[None]:
+    """Let Ctrl-C end the chat template of a model's folder, which may compute without an end."""
+    if tokenizer is None:
+        return nullcontext()
+    from sii_cli.session import watchdog
+
+    return watchdog.watched()
 
 
 def _refuse(

@@ -36,6 +36,20 @@ def run(main: Coroutine[Any, Any, _T]) -> _T:
             return runner.run(main)
 
 
+@contextmanager
+def watched() -> Iterator[None]:
+    """Let a second Ctrl-C end this process where the first had no effect, without an event loop."""
+    signals, bell = socket.socketpair()
+    bell.setblocking(False)
+    with signals, bell:
+        signal.set_wakeup_fd(bell.fileno(), warn_on_full_buffer=False)
+        try:
+            with _watched(signals):
+                yield
+        finally:
+            signal.set_wakeup_fd(-1)
+
+
 class _Loop(asyncio.SelectorEventLoop):
     """An event loop that reads signals from a socket of its own."""
 
