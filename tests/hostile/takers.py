@@ -908,6 +908,7 @@ REASONS: dict[str, tuple[str, ...]] = {
         ),
         *(
             "sii_cli.tokenizer.chat_template:*",
+            "sii_cli.tokenizer.tokenizer_file:parse_tokenizer",
             "sii_cli.session.wire:*",
             *("sii_cli.model.ids.choose:*", "sii_cli.model.ids.prove:*"),
             *("sii_cli.model.ids.wire:*", "sii_cli.model.ids.values:ArgumentTypes.of"),
@@ -941,7 +942,6 @@ REASONS: dict[str, tuple[str, ...]] = {
             "sandbox.docker.leftovers:*",
             "sandbox.seccomp:*",
             "sii_cli.session.sandbox_lease:*",
-            "sii_cli.agent.round_control:*",
         ),
         *("recordings.reviews.approval:*", "recordings.export.*"),
         *(
