@@ -10,6 +10,7 @@ from recordings.conversation.ids import IdTrail
 from recordings.conversation.messages import encode_message, message_of
 from recordings.conversation.pending import PendingTrail
 from recordings.conversation.sandbox_state import SandboxTrail
+from recordings.conversation.snapshots import SnapshotTrail
 from recordings.conversation.unreported import UnreportedTrail
 from recordings.errors import RecordingDamaged, RecordingNotFound
 from recordings.events import (
@@ -78,6 +79,8 @@ class Conversation:
     trail: IdTrail = field(default_factory=IdTrail)
     sandbox: SandboxTrail = field(default_factory=SandboxTrail)
     """What its sandbox held, and what of it is lost."""
+    snapshots: SnapshotTrail = field(default_factory=SnapshotTrail)
+    """The states of its workspace that are kept."""
     pending: PendingTrail = field(default_factory=PendingTrail)
     """The user's messages that wait to be delivered."""
     unreported: UnreportedTrail = field(default_factory=UnreportedTrail)
@@ -207,6 +210,7 @@ class _Restorer:
             state.begun = set()
         self._take_message(event)
         state.sandbox.feed(event)
+        state.snapshots.feed(event)
         state.pending.feed(event)
         state.unreported.feed(event)
         match event.data:

@@ -19,7 +19,6 @@ from recordings.events import (
 from recordings.storage.log import event_of, head_of, read_lines
 
 _SNAPSHOT = frozenset({Snapshot.type})
-_ROUNDS = frozenset({UserMessage.type, ToolCall.type})
 _READ = frozenset(
     kind.type
     for kind in (
@@ -59,21 +58,6 @@ def last_snapshot(recording: Path) -> tuple[Snapshot | None, bool]:
             broke_off = event.data.cause == "before"
             last = last if broke_off else event.data
     return last, broke_off
-
-
-def rounds_of(recording: Path) -> Iterator[int]:
-    """Yield for each round the step after which it began.
-
-    Raises `RecordingNotFound`, `RecordingDamaged`, `RecordingTooNew`.
-    """
-    steps = rounds = 0
-    for event in _events(recording, _ROUNDS):
-        match event.data:
-            case ToolCall(step=step):
-                steps = step
-            case UserMessage(round=number) if number > rounds:
-                rounds = number
-                yield steps
 
 
 def workspace_at(recording: Path, seq: int) -> WorkspaceAt | None:

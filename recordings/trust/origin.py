@@ -24,11 +24,20 @@ def origin_of(folder: Path, home: Path) -> RecordingOrigin:
 
     A damaged recording is foreign. Raises `HomeKeyUnusable`, `RecordingNotFound`.
     """
-    key = find_key(home)
     for _ in range(_looks(folder)):
-        head = checked_head(folder)
-        if is_sealed(folder, key, head):
-            return "own"
+        origin = origin_of_checked(folder, home, checked_head(folder))
+        if origin == "own":
+            break
+    return origin
+
+
+def origin_of_checked(folder: Path, home: Path, head: str) -> RecordingOrigin:
+    """Return the origin of a recording whose every line was checked and whose hash is `head`.
+
+    Without a hash it is foreign. Raises `HomeKeyUnusable`.
+    """
+    if is_sealed(folder, find_key(home), head):
+        return "own"
     if not head:
         return "foreign"
     return "trusted" if is_granted(home, "recording", folder.name, head) else "foreign"

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from sii_cli.errors import DONE
-from sii_cli.fork.instead import find_resumed_or_fork
+from sii_cli.fork.instead import settle_or_fork
 from sii_cli.options.homes import home_option
-from sii_cli.options.resume import CHOOSE, NOT_RESUMED, resume_options
+from sii_cli.options.resume import (
+    CHOOSE,
+    NOT_RESUMED,
+    ResumeRequest,
+    find_resumed,
+    read_request,
+    resume_options,
+)
 from sii_cli.options.settings import OutputFormat, load, output_format_option, settings_options
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sii_cli.prompt.app import Begin
     from sii_cli.session.resume import ResumedRecording
 
 
@@ -37,9 +48,60 @@ class Resumer:
                 return None
             ref = chosen
         flags = {**self.flags, **NOT_RESUMED, "ref": ref}
-        resumed = find_resumed_or_fork(flags, by_human=True)
-        assert resumed is not None
+        request = read_request(flags, by_human=True)
+        assert request is not None
+        return flags, _settle(request, flags)
+
+
+def first_session(flags: dict[str, Any]) -> Begin:
+    """Return what finds the prompt's first session: a new one, or one to resume.
+
+    Of a recording that seems to be this home's own, all lines are checked while the line takes keys
+    already; what others wrote is checked, and asked about, before there is a line.
+    Raises `UsageError`, `RecordingError`.
+    """
+    from sii_cli.options.allow import ask_about_project
+
+    request = read_request(flags, by_human=True)
+    if request is not None and not request.restores and _seems_own(request.folder):
+        return partial(_check_behind_the_line, request, flags)
+    resumed = None if request is None else _settle(request, flags)
+    ask_about_project(flags)
+
+    async def found() -> tuple[dict[str, Any], ResumedRecording | None]:
         return flags, resumed
+
+    return found
+
+
+async def _check_behind_the_line(
+    request: ResumeRequest, flags: dict[str, Any]
+) -> tuple[dict[str, Any], ResumedRecording]:
+    import asyncio
+
+    from prompt_toolkit.application import in_terminal
+
+    from recordings.conversation.checked import CheckedConversation
+    from sii_cli.options.allow import ask_about_project
+
+    checked = await asyncio.to_thread(CheckedConversation, request.folder)
+    async with in_terminal():
+        resumed = settle_or_fork(request, checked, flags)
+        ask_about_project(flags)
+    return flags, resumed
+
+
+def _settle(request: ResumeRequest, flags: dict[str, Any]) -> ResumedRecording:
+    from recordings.conversation.checked import CheckedConversation
+
+    return settle_or_fork(request, CheckedConversation(request.folder), flags)
+
+
+def _seems_own(folder: Path) -> bool:
+    from recordings.trust.origin import seems_own
+    from sii_cli.config.home_key import reading_key
+
+    return seems_own(folder, reading_key(folder))
 
 
 @click.command("sii")
@@ -56,7 +118,13 @@ def command(
     """Open the prompt, or work on one task."""
     at_prompt = task is None and output_format is None
     at_prompt = at_prompt and sys.stdin.isatty() and sys.stdout.isatty()
-    if at_prompt and flags["ref"] == CHOOSE:
+    if not at_prompt:
+        from sii_cli.headless.run import read_task, run_task
+
+        resumed = find_resumed(flags, by_human=False)
+        text = read_task(task, resumed)
+        return run_task(load(flags), text, output_format or "text", resumed=resumed)
+    if flags["ref"] == CHOOSE:
         import asyncio
 
         from sii_cli.sessions.choose import choose_session
@@ -64,15 +132,7 @@ def command(
         flags["ref"] = asyncio.run(choose_session())
         if flags["ref"] is None:
             return DONE
+    from sii_cli.prompt.start import run_prompt
+
     resumer = Resumer(dict(flags))
-    resumed = find_resumed_or_fork(flags, by_human=at_prompt)
-    if at_prompt:
-        from sii_cli.options.allow import ask_about_project
-        from sii_cli.prompt.start import run_prompt
-
-        ask_about_project(flags)
-        return run_prompt(flags, resumed, resumer.resume)
-    from sii_cli.headless.run import read_task, run_task
-
-    text = read_task(task, resumed)
-    return run_task(load(flags), text, output_format or "text", resumed=resumed)
+    return run_prompt(first_session(flags), resumer.resume)

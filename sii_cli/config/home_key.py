@@ -14,6 +14,7 @@ from sii_cli.config.homes import key_home_of
 from sii_cli.config.settings import find_key_home
 
 if TYPE_CHECKING:
+    from recordings.conversation.restore import Conversation
     from recordings.reviews.keys import ReviewKeys
     from recordings.trust.home_key import HomeKey
     from recordings.trust.origin import RecordingOrigin
@@ -69,6 +70,18 @@ def origin_here(folder: Path) -> RecordingOrigin:
     from recordings.trust.origin import origin_of
 
     return origin_of(folder, key_home_of(folder))
+
+
+def origin_here_of(folder: Path, restored: Conversation) -> RecordingOrigin:
+    """Return the origin of a recording that was restored, which checked every line.
+
+    Raises `HomeKeyUnusable`, `RecordingNotFound`.
+    """
+    from recordings.trust.origin import origin_of_checked
+
+    origin = origin_of_checked(folder, key_home_of(folder), restored.sha256)
+    # Log and seal are two files: one that is being written is looked at again.
+    return origin if origin != "foreign" else origin_here(folder)
 
 
 def _key_home(folder: Path | None) -> Path:

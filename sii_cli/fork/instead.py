@@ -9,23 +9,26 @@ import click
 
 from sii_cli.config.settings import find_home
 from sii_cli.options.recordings import find_one
-from sii_cli.options.resume import WorkspaceGone, find_resumed
+from sii_cli.options.resume import ResumeRequest, WorkspaceGone, settle
 
 if TYPE_CHECKING:
+    from recordings.conversation.checked import CheckedConversation
     from sii_cli.session.resume import ResumedRecording
 
 _QUESTION = "{what}. Continue in a fork, with its last files in a directory of its own?"
 
 
-def find_resumed_or_fork(flags: dict[str, Any], *, by_human: bool) -> ResumedRecording | None:
-    """Return the recording to resume, as `find_resumed` does, or a fork of it.
+def settle_or_fork(
+    request: ResumeRequest, checked: CheckedConversation, flags: dict[str, Any]
+) -> ResumedRecording:
+    """Return the recording to resume, as `settle` does, or a fork of it.
 
-    Raises what `find_resumed` raises; `WorkspaceGone` where the user does not want a fork.
+    Raises what `settle` raises; `WorkspaceGone` where the user does not want a fork.
     """
     try:
-        return find_resumed(flags, by_human=by_human)
+        return settle(request, checked, flags)
     except WorkspaceGone as gone:
-        if not by_human or not click.confirm(_QUESTION.format(what=gone.what), err=True):
+        if not request.by_human or not click.confirm(_QUESTION.format(what=gone.what), err=True):
             raise
         return _fork(gone, flags)
 

@@ -16,6 +16,7 @@ from sii_cli.options.recordings import LAST, find_to_resume, warn, warn_when_voi
 from sii_cli.text.sanitise import one_line
 
 if TYPE_CHECKING:
+    from recordings.conversation.checked import CheckedConversation
     from recordings.conversation.restore import Conversation
     from sii_cli.config.settings import Settings
     from sii_cli.session.resume import ResumedRecording
@@ -85,11 +86,10 @@ class WorkspaceGone(UsageError):
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """What the options say."""
+class ResumeRequest:
+    """The recording that the options name, and how it is to be resumed."""
 
-    go_on: bool
-    ref: str | None
+    folder: Path
     restores: bool
     runs_pending: bool
     allowed_person: str | None
@@ -103,94 +103,112 @@ def find_resumed(flags: dict[str, Any], *, by_human: bool) -> ResumedRecording |
     Takes the options of `resume_options` out of `flags`. `by_human`: questions can be asked.
     Raises `WorkspaceGone`, `UsageError`, `RecordingError`, `SnapshotError`.
     """
-    asked = _Asked(**{name: flags.pop(name) for name in NOT_RESUMED}, by_human=by_human)
-    if not asked.go_on and asked.ref is None:
+    request = read_request(flags, by_human=by_human)
+    if request is None:
+        return None
+    from recordings.conversation.checked import CheckedConversation
+
+    return settle(request, CheckedConversation(request.folder), flags)
+
+
+def read_request(flags: dict[str, Any], *, by_human: bool) -> ResumeRequest | None:
+    """Return what the options of `resume_options` ask for, and take them out of `flags`.
+
+    Raises `UsageError`, `RecordingNotFound`.
+    """
+    go_on, ref, restores, runs_pending, allowed_person = (flags.pop(one) for one in NOT_RESUMED)
+    if not go_on and ref is None:
         given = {
-            "--restore": asked.restores,
-            "--run-pending": asked.runs_pending,
-            "--allow-person": asked.allowed_person,
+            "--restore": restores,
+            "--run-pending": runs_pending,
+            "--allow-person": allowed_person,
         }
         if alone := next((name for name, value in given.items() if value), None):
             raise UsageError(f"{alone} goes with --continue or --resume ID.")
         return None
-    if asked.ref == CHOOSE:
+    if ref == CHOOSE:
         raise UsageError("Say which recording to resume: -r ID, or -c for the last one.")
-    if asked.go_on and asked.ref is not None:
+    if go_on and ref is not None:
         raise UsageError("Say --continue or --resume ID, not both.")
-    from recordings.conversation.restore import restore
-    from sii_cli.config.home_key import origin_here
-    from sii_cli.session.resume import ResumedRecording
-
-    folder = find_to_resume(asked.ref or LAST)
-    warn_when_void(folder)
-    restored = restore(folder)
-    if origin_here(folder) == "foreign":
-        return _foreign(folder, restored, asked, flags)
-    from sii_cli.options.persons import allow_person
-
-    allow_person(
-        folder, restored.start.speaker, flags.get("speaker"), asked.allowed_person, asked.by_human
-    )
-    _place(folder, restored, asked, flags)
-    return ResumedRecording(folder)
+    folder = find_to_resume(ref or LAST)
+    return ResumeRequest(folder, restores, runs_pending, allowed_person, by_human)
 
 
-def _foreign(
-    folder: Path, restored: Conversation, asked: _Asked, flags: dict[str, Any]
+def settle(
+    request: ResumeRequest, checked: CheckedConversation, flags: dict[str, Any]
 ) -> ResumedRecording:
-    """Resume a foreign recording, which decides nothing. Raises `UsageError`."""
+    """Return the recording, after the warnings and questions about it; sets the workspace.
+
+    Raises `WorkspaceGone`, `UsageError`, `RecordingError`, `SnapshotError`.
+    """
+    from sii_cli.config.home_key import origin_here_of
+    from sii_cli.options.persons import allow_person
     from sii_cli.session.resume import ResumedRecording
 
-    if flags.get("workspace") is None or asked.restores:
+    folder, restored = request.folder, checked.conversation
+    warn_when_void(folder)
+    if origin_here_of(folder, restored) == "foreign":
+        runs_pending = _settle_foreign(request, restored, flags)
+        return ResumedRecording(folder, False, runs_pending, checked)
+    speaker = flags.get("speaker")
+    allow_person(folder, restored.start.speaker, speaker, request.allowed_person, request.by_human)
+    _place(request, restored, flags)
+    return ResumedRecording(folder, checked=checked)
+
+
+def _settle_foreign(request: ResumeRequest, restored: Conversation, flags: dict[str, Any]) -> bool:
+    """Return whether the pending calls of a foreign recording, which decides nothing, are run.
+
+    Raises `UsageError`.
+    """
+    if flags.get("workspace") is None or request.restores:
         where = one_line(restored.workspace, 200)
         names = f", and it names the directory {where}" if where else ""
-        without = " and without --restore" if asked.restores else ""
+        without = " and without --restore" if request.restores else ""
+        name = request.folder.name
         raise UsageError(
-            f"This home cannot prove that it made the recording {folder.name}{names}: resume it "
+            f"This home cannot prove that it made the recording {name}{names}: resume it "
             f"in a directory of your choice with --workspace DIR{without}, or trust all that it "
-            f"names with `sii trust {folder.name}`."
+            f"names with `sii trust {name}`."
         )
-    return ResumedRecording(
-        folder, is_own=False, runs_pending=_runs_pending(folder, restored, asked)
-    )
+    return _runs_pending(request, restored)
 
 
-def _runs_pending(folder: Path, restored: Conversation, asked: _Asked) -> bool:
+def _runs_pending(request: ResumeRequest, restored: Conversation) -> bool:
     """Tell whether the calls that a foreign recording left are run."""
     from sii_cli.options.recorded_names import call_lines, pending_calls
     from sii_cli.render.figures import counted
 
     calls = pending_calls(restored)
-    if not calls or asked.runs_pending:
-        return asked.runs_pending
+    if not calls or request.runs_pending:
+        return request.runs_pending
     listed = "\n".join(f"  {line}" for line in call_lines(calls))
-    if asked.by_human:
-        click.echo(f"The recording {folder.name} left calls that were not run:\n{listed}", err=True)
+    if request.by_human:
+        name = request.folder.name
+        click.echo(f"The recording {name} left calls that were not run:\n{listed}", err=True)
         return click.confirm("Run them?", err=True)
     count = counted(len(calls), "call", "calls")
     warn(f"Not run: {count} that the recording left (--run-pending runs them).")
     return False
 
 
-def _place(folder: Path, restored: Conversation, asked: _Asked, flags: dict[str, Any]) -> None:
+def _place(request: ResumeRequest, restored: Conversation, flags: dict[str, Any]) -> None:
     """Set the workspace of a session of this home, restored if that was asked.
 
     Raises `UsageError`, `RecordingError`, `SnapshotError`.
     """
-    from recordings.store.workspaces import last_snapshot
-
-    if asked.restores and flags.get("workspace") is not None:
+    if request.restores and flags.get("workspace") is not None:
         raise UsageError(
             "--restore restores the recorded workspace: leave --workspace away (`sii fork` "
             "writes the files elsewhere)."
         )
     if flags.get("workspace") is None:
-        if not os.path.isdir(restored.workspace) and not asked.restores:
-            raise WorkspaceGone(folder, restored)
+        if not os.path.isdir(restored.workspace) and not request.restores:
+            raise WorkspaceGone(request.folder, restored)
         flags["workspace"] = _still_there(restored.workspace)
-    if asked.restores:
-        _restore_workspace(folder, flags)
-    elif last_snapshot(folder)[1]:
+    if request.restores:
+        _restore_workspace(request.folder, restored, flags)
+    elif restored.snapshots.restore_broke_off:
         warn(
             "Restoring an earlier state of the workspace was interrupted, so its files may be "
             "incomplete: --restore restores them."
@@ -211,7 +229,7 @@ def _still_there(workspace: str) -> str:
     return workspace
 
 
-def _restore_workspace(folder: Path, flags: dict[str, Any]) -> None:
+def _restore_workspace(folder: Path, restored: Conversation, flags: dict[str, Any]) -> None:
     """Restore the workspace to its last snapshot, record that, and print what changed.
 
     Raises `UsageError`, `RecordingError`, `SnapshotError`.
@@ -221,7 +239,7 @@ def _restore_workspace(folder: Path, flags: dict[str, Any]) -> None:
     from sii_cli.options.settings import load
     from sii_cli.render.changes import change_lines
 
-    back = asyncio.run(_restored(folder, load(flags)))
+    back = asyncio.run(_restored(folder, restored, load(flags)))
     if back is None:
         click.echo("The workspace is as its last snapshot has it.", err=True)
         return
@@ -230,7 +248,9 @@ def _restore_workspace(folder: Path, flags: dict[str, Any]) -> None:
     click.echo("\n".join(lines), err=True)
 
 
-async def _restored(folder: Path, settings: Settings) -> RestoredTree | None:
+async def _restored(
+    folder: Path, restored: Conversation, settings: Settings
+) -> RestoredTree | None:
     from recordings.recorder import Recorder
     from recordings.store.workspaces import last_snapshot
     from sii_cli.assembly import make_key
@@ -239,7 +259,7 @@ async def _restored(folder: Path, settings: Settings) -> RestoredTree | None:
     tracker = WorkspaceTracker(settings)
     recorder = Recorder.resume(folder, key=make_key(settings))
     try:
-        tracker.resume(folder)
+        tracker.resume(restored.snapshots)
         last, _ = last_snapshot(folder)
         if last is None:
             raise UsageError(

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from sii_cli.prompt.session import PromptSession
     from sii_cli.session.resume import ResumedRecording
 
+Begin = Callable[[], Awaitable["tuple[Mapping[str, Any], ResumedRecording | None]"]]
+"""Finds the session that the prompt begins with: options, and the recording that is resumed."""
 Resume = Callable[[str], Awaitable["tuple[Mapping[str, Any], ResumedRecording] | None"]]
 """Finds a recording to resume, by its id, or lets the user choose where that is empty."""
 TOO_LONG = (
@@ -54,15 +56,9 @@ WHETHER_DONE = "Is the task done? y yes · n no · Enter skips"
 class InteractivePrompt:
     """What keys do (`KeyActions`), what commands act on (`SlashPrompt`), and the queue of input."""
 
-    def __init__(
-        self,
-        flags: Mapping[str, Any],
-        resumed: ResumedRecording | None,
-        resume: Resume | None = None,
-    ) -> None:
-        self._flags = flags
+    def __init__(self, begin: Begin, resume: Resume) -> None:
+        self._begin = begin
         self._resume = resume
-        self._resumed = resumed
         self._pastes = Pastes()
         self._waiting = WaitingInput()
         self._typed = asyncio.Event()
@@ -281,11 +277,12 @@ class InteractivePrompt:
 
     async def _work(self) -> None:
         module = await asyncio.to_thread(import_module, "sii_cli.prompt.session")
-        self._session = await module.PromptSession.open(self._view, self._flags, self._resumed)
+        flags, resumed = await self._begin()
+        self._session = await module.PromptSession.open(self._view, flags, resumed)
         assert self._session is not None
         self._session.summaries.ask = self._questions.ask_in_time
         await self._session.ask_consent(self.ask)
-        await self._begin(self._resumed)
+        await self._go_on(resumed)
         while True:
             self._take_returned()
             while not self._waiting:
@@ -359,7 +356,7 @@ class InteractivePrompt:
         self._waiting.steers = [one for one in waiting if one.delivery == "steer"]
         return self._waiting.rows()
 
-    async def _begin(self, resumed: ResumedRecording | None) -> None:
+    async def _go_on(self, resumed: ResumedRecording | None) -> None:
         """Begin with an open session, and continue the round that its recording left open."""
         self._files.open(self.session.workspace)
         for own in find_own_commands(self.session.key_home, self.session.workspace):
@@ -369,8 +366,6 @@ class InteractivePrompt:
 
     async def resume(self, ref: str) -> None:
         """Resume another session, which is chosen where `ref` is empty. Raises `NotDone`."""
-        if self._resume is None:
-            raise NotDone("This prompt resumes nothing: leave it, and run `sii -r`.")
         try:
             async with in_terminal():
                 found = await self._resume(ref)
@@ -383,7 +378,7 @@ class InteractivePrompt:
             if known is None:
                 raise
             raise NotDone(str(known)) from error
-        await self._begin(resumed)
+        await self._go_on(resumed)
 
     def _worker_ended(self, worker: asyncio.Future[None]) -> None:
         """End the prompt after a fault, which is shown once the terminal is restored."""

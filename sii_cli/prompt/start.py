@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from sii_cli import __version__
 from sii_cli.config.settings import find_home
 from sii_cli.errors import UsageError
-from sii_cli.prompt.app import InteractivePrompt, Resume
+from sii_cli.prompt.app import Begin, InteractivePrompt, Resume
 from sii_cli.session import watchdog
-
-if TYPE_CHECKING:
-    from sii_cli.session.resume import ResumedRecording
 
 FIRST_RUN = (
     "Type a task: the model works on it in a sandbox that sees this directory and no network.",
@@ -24,11 +19,8 @@ FIRST_RUN = (
 """Shown once, below the first line, in a home without recordings."""
 
 
-def run_prompt(
-    flags: Mapping[str, Any], resumed: ResumedRecording | None = None, resume: Resume | None = None
-) -> int:
-    """Run the prompt until the user leaves; `resumed` is a recording to continue, `resume` finds
-    another one.
+def run_prompt(begin: Begin, resume: Resume) -> int:
+    """Run the prompt until the user leaves; `begin` finds its first session, `resume` another one.
 
     Raises what makes a session impossible.
     """
@@ -38,4 +30,4 @@ def run_prompt(
     home = find_home(os.environ)
     if not os.path.lexists(home / "recordings"):
         click.echo(click.style("\n".join(line.format(home=home) for line in FIRST_RUN), dim=True))
-    return watchdog.run(InteractivePrompt(flags, resumed, resume).run())
+    return watchdog.run(InteractivePrompt(begin, resume).run())

@@ -104,7 +104,7 @@ class RecordingOpener:
         recorder = Recorder.resume(folder, redactor=make_redactor(self.settings), key=key)
         left = None
         try:
-            restored = restore(folder)
+            restored = resumed.conversation()
             start, params = restored.start, request_params(self.settings, served)
             wire = await open_wire(served, self.model, params, start.system_prompt, start.tools)
             check_resumable(restored, wire)
@@ -132,7 +132,7 @@ class RecordingOpener:
             for unreported in restored.unreported.all():
                 loop.inbox.add_note(note_of(unreported))
             if self.tracker is not None and resumed.is_own:
-                self.tracker.resume(folder)
+                self.tracker.resume(restored.snapshots)
         except BaseException:
             recorder.close()
             raise

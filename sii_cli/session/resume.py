@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from recordings.conversation.restore import Conversation
+from recordings.conversation.checked import CheckedConversation
+from recordings.conversation.restore import Conversation, restore
 from recordings.conversation.unreported import Unreported
 from recordings.events import CallRequest, HarnessMessage, HumanCommand, Observation
 from sii_cli.agent.loop import AgentLoop, OpenRound, superseded_round_end
@@ -30,6 +31,12 @@ class ResumedRecording:
     continued, and its snapshots are not used."""
     runs_pending: bool = True
     """Whether its calls that never began are run."""
+    checked: CheckedConversation | None = None
+    """Its conversation, where it was read already."""
+
+    def conversation(self) -> Conversation:
+        """Return its conversation, with every line checked. Raises what `restore` raises."""
+        return self.checked.take() if self.checked else restore(self.folder)
 
 
 def close_open_round(

@@ -15,9 +15,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
+from recordings.conversation.snapshots import SnapshotTrail, StepSnapshot
 from recordings.errors import RecordingError
 from recordings.events import EventData, FileChange, Snapshot, SnapshotFailed
-from recordings.store.workspaces import rounds_of, snapshots_of
 from sandbox.snapshots import (
     LineCounts,
     NotKept,
@@ -46,15 +46,6 @@ _LEAVE = 30.0
 """Seconds that the session's end waits for the last snapshot."""
 _HURRIED = 1.0
 """The same once somebody asked to stop."""
-
-
-@dataclass(frozen=True, slots=True)
-class StepSnapshot:
-    """The snapshot after a step."""
-
-    step: int
-    tree: str
-    cause: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +103,9 @@ class WorkspaceTracker:
         """Record with `note` from now on."""
         self._note = note
 
-    def resume(self, recording: Path) -> None:
-        """Read the snapshots of a recording. Raises `RecordingError`."""
-        self.kept = [
-            StepSnapshot(event.data.step, event.data.tree, event.data.cause)
-            for event in snapshots_of(recording)
-            if isinstance(event.data, Snapshot)
-        ]
-        self.rounds = list(rounds_of(recording))
+    def resume(self, recorded: SnapshotTrail) -> None:
+        """Continue after the snapshots of a recording."""
+        self.kept, self.rounds = list(recorded.kept), list(recorded.rounds)
 
     def round_begins(self, step: int) -> None:
         """Take a snapshot of what others changed between rounds."""

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import orjson
 import pytest
 
+from recordings.conversation import checked
 from recordings.conversation.last_round import MOST_EVENTS, last_round
+from recordings.conversation.restore import restore
 from recordings.events import ModelRequest, ModelResponse, RoundEnd, UserMessage
+from sii_cli.commands.prompt import first_session
+from sii_cli.errors import UsageError
+from sii_cli.options.resume import NOT_RESUMED
 from tests.fakes.bomb_server import PeakMemory
 from tests.sii_cli.shell import Shell
 
@@ -85,3 +91,44 @@ def test_a_round_without_an_end_is_read_in_little_memory(
     assert isinstance(found.events[-1].data, ModelResponse)
     if len(found.events) > 1:
         assert isinstance(found.events[0].data, ModelRequest)
+
+
+def options_of(folder: Path) -> dict[str, object]:
+    return {**NOT_RESUMED, "ref": folder.name, "workspace": None}
+
+
+def test_an_own_recording_is_read_once_the_line_is_there(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = shell.recorded(rounds=1, workspace=str(shell.workspace))
+    read: list[Path] = []
+    monkeypatch.setattr(checked, "restore", lambda one: read.append(one) or restore(one))
+    begin = first_session(options_of(folder))
+    assert not read
+    flags, resumed = asyncio.run(begin())
+    assert read == [folder]
+    assert flags["workspace"] == str(shell.workspace)
+    assert resumed is not None
+    assert resumed.folder == folder
+
+
+def test_a_foreign_recording_is_refused_before_there_is_a_line(shell: Shell) -> None:
+    folder = shell.recorded(rounds=1, workspace=str(shell.workspace), key=None)
+    with pytest.raises(UsageError, match="cannot prove"):
+        first_session(options_of(folder))
+
+
+def test_a_line_that_was_changed_is_found_before_the_session_opens(shell: Shell) -> None:
+    folder = shell.recorded(rounds=1, workspace=str(shell.workspace))
+    log = folder / "events.jsonl"
+    lines = log.read_bytes().split(b"\n")
+    lines[2] = lines[2].replace(b'"origin":', b'"origin": ', 1)
+    changed = b"\n".join(lines)
+    assert changed != log.read_bytes()
+    log.write_bytes(changed)
+    terminal = shell.terminal("-r", folder.name, script="two")
+    terminal.send("and on\r")
+    assert terminal.exit_code() == 4
+    assert "Line 3" in terminal.everything()
+    assert "sandbox" not in terminal.everything()
+    assert log.read_bytes() == changed

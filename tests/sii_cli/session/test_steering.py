@@ -22,7 +22,6 @@ from recordings.events import (
 )
 from recordings.recorder import Recorder
 from recordings.storage.log import read_events
-from recordings.store.workspaces import rounds_of
 from recordings.verify import verify
 from sii_cli.errors import UsageError
 from sii_cli.session.resume import ResumedRecording
@@ -91,7 +90,7 @@ async def test_a_steer_is_read_after_the_observations_of_the_running_step(tmp_pa
     assert (steered.data.delivery, steered.data.pending) == ("steer", waited.seq)
     assert steered.data.typed_at == waited.wall <= steered.wall
     assert steered.data.speaker == "ada"
-    assert list(rounds_of(session.folder)) == [0]
+    assert restore(session.folder).snapshots.rounds == [0]
     assert verify(session.folder).whole
 
 
