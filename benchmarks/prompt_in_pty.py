@@ -130,7 +130,9 @@ def prompt(argv: list[str], folder: Path, **env: str) -> Iterator[Prompt]:
 
 def environment(folder: Path, env: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a program that uses nothing of this machine's user."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("SII_")}
+    # An installed program has its bytecode, so the first start may write it.
+    left_out = ("SII_", "PYTHONDONTWRITEBYTECODE")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
     own = {
         "HOME": str(folder),
         "SII_HOME": f"{folder}/home",
