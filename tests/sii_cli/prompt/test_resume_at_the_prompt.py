@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import orjson
@@ -10,7 +9,7 @@ import pytest
 
 from recordings.conversation import checked
 from recordings.conversation.last_round import MOST_EVENTS, last_round
-from recordings.conversation.restore import restore
+from recordings.conversation.restore import Conversation, restore
 from recordings.events import ModelRequest, ModelResponse, RoundEnd, UserMessage
 from sii_cli.commands.prompt import first_session
 from sii_cli.errors import UsageError
@@ -97,15 +96,20 @@ def options_of(folder: Path) -> dict[str, object]:
     return {**NOT_RESUMED, "ref": folder.name, "workspace": None}
 
 
-def test_an_own_recording_is_read_once_the_line_is_there(
+async def test_an_own_recording_is_read_once_the_line_is_there(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = shell.recorded(rounds=1, workspace=str(shell.workspace))
     read: list[Path] = []
-    monkeypatch.setattr(checked, "restore", lambda one: read.append(one) or restore(one))
+
+    def reading(one: Path) -> Conversation:
+        read.append(one)
+        return restore(one)
+
+    monkeypatch.setattr(checked, "restore", reading)
     begin = first_session(options_of(folder))
     assert not read
-    flags, resumed = asyncio.run(begin())
+    flags, resumed = await begin()
     assert read == [folder]
     assert flags["workspace"] == str(shell.workspace)
     assert resumed is not None
