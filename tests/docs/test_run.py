@@ -16,6 +16,7 @@ from recordings.trust.first_start import working_key
 from sii_cli.config.settings import BATCH_FILE
 from tests.docs.parsing import find
 from tests.docs.shown import DOCUMENTS, ROOT, Command, commands_in_blocks
+from tests.fakes.consenting import consented
 from tests.recordings.recording_sessions import record_session
 from tests.sii_cli.shell import Shell
 
@@ -102,6 +103,7 @@ def test_a_shown_command_works(line: str, tmp_path: Path, monkeypatch: pytest.Mo
     shell = Shell(tmp_path, monkeypatch)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("SII_SPEAKER", "ann")
+    consented(shell.home, "ann")
     for home in (shell.home, shell.workspace / "runs/monday"):
         for name in ("20261123-204950-a3f9c2", "20261124-091500-0b1c2d"):
             folder = home / "recordings" / name

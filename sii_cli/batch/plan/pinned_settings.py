@@ -42,7 +42,8 @@ class PinnedSettings:
 
         A flag cannot say "not set", so the environment or a file may have set them since.
         """
-        return replace(settings, **{name: None for name, one in self.values.items() if one is None})
+        unset: dict[str, Any] = {name: None for name, one in self.values.items() if one is None}
+        return replace(settings, **unset)
 
     def lowered_to(self, own: Settings) -> PinnedSettings:
         """Return them with limits and tools that are at most the user's own."""
