@@ -11,8 +11,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from sii_cli.agent.context.summary import INSTRUCTION
 from tests.tiny_glm.cache import cache_folder, locked
-from tests.tiny_glm.conversations import CONVERSATIONS
+from tests.tiny_glm.conversations import CONVERSATIONS, COUNTING, SUMMARY
 from tests.tiny_glm.environment import VERSION, Progress, ensure_environment
 from tests.tiny_glm.observe import observe
 from tests.tiny_glm.server import Form
@@ -53,11 +54,25 @@ def trained_conversations(folder: str | Path) -> list[dict[str, Any]]:
 def _training_input(form: Form) -> bytes:
     template = (HERE / "templates" / f"{form}.jinja").read_text("utf-8")
     conversations = asyncio.run(_observe_all())
-    return json.dumps({"template": template, "conversations": conversations}).encode()
+    [counting] = [one for one in conversations if one["name"] == COUNTING.name]
+    training = {
+        "template": template,
+        "conversations": conversations,
+        "summaries": [_summed_up(counting)],
+    }
+    return json.dumps(training).encode()
 
 
 async def _observe_all() -> list[dict[str, Any]]:
     return [await observe(conversation) for conversation in CONVERSATIONS]
+
+
+def _summed_up(conversation: dict[str, Any]) -> dict[str, Any]:
+    """Return a conversation at whose end the model is asked for a summary, and gives one."""
+    asked = {"role": "system", "content": INSTRUCTION}
+    told = {"role": "assistant", "content": SUMMARY.content, "reasoning_content": SUMMARY.reasoning}
+    name = f"{conversation['name']}, summarised"
+    return {**conversation, "name": name, "messages": [*conversation["messages"], asked, told]}
 
 
 def _key(training: bytes) -> str:

@@ -170,4 +170,10 @@ GREETING = Conversation(
     enable_thinking=False,
 )
 
+SUMMARY = Step(
+    reasoning="I say what is known.",
+    content="## Task\nCount from one to forty in words.\n\n## State\nDone.",
+)
+"""What it says when it is asked to summarise `COUNTING`."""
+
 CONVERSATIONS = (BUGFIX, UNICODE, COMPUTE, COUNTING, GREETING)

@@ -1,8 +1,8 @@
 """Overfits a tiny Glm4MoeForCausalLM on conversations, until greedy decoding repeats them surely.
 
 Runs in the vLLM environment: `python train.py INPUT.json OUTPUT_FOLDER`. The input is what
-`build.py` writes: `template` (the chat template) and `conversations`, each with `name`, `messages`,
-`tools` and `template_kwargs`.
+`build.py` writes: `template` (the chat template), `conversations` and `summaries`, each with
+`name`, `messages`, `tools` and `template_kwargs`.
 """
 
 from __future__ import annotations
@@ -71,7 +71,8 @@ class Renderer:
                 raise ValueError(f"{name}: the turn does not continue its prompt: {prompt[-80:]}")
             stop = "<|observation|>" if messages[turn].get("tool_calls") else "<|user|>"
             prompt_ids = self._encode(prompt)
-            if prompt_ids[: len(ids)] != ids:
+            # The token of the next role may stand where the turn had its stop.
+            if prompt_ids[: len(ids)][:-1] != ids[:-1]:
                 raise ValueError(f"{name}: the prompt does not continue the turn before it")
             said = self._encode(whole[len(prompt) :] + stop)
             labels += [IGNORED] * (len(prompt_ids) - len(ids)) + said
@@ -199,7 +200,8 @@ def main(given: Path, output: Path) -> None:
     tokenizer = train_tokenizer(_front(conversations))
     tokenizer.chat_template = data["template"]
     renderer = Renderer(tokenizer, data["template"])
-    samples = [sample for one in conversations for sample in renderer.samples(one)]
+    taught = [*conversations, *data["summaries"]]
+    samples = [sample for one in taught for sample in renderer.samples(one)]
     for sample in samples:
         spoken = sum(label != IGNORED for label in sample.labels)
         print(f"  {sample.name}: {len(sample.ids)} tokens, {spoken} of the model", flush=True)
