@@ -38,9 +38,16 @@ class Generated:
     """What the model generates for one request: text in which control tokens are spelled."""
 
     text: str
+    unthinking: str | None = None
+    """What it generates where the request says not to think; `None`: the same."""
     is_cut_off: bool = False
     misread: bool = False
     """The server reports other ids of the prompt than were sent."""
+
+
+def _obeying(said: Generated, request: ChatRequest) -> str:
+    thinks = (request.params.get("chat_template_kwargs") or {}).get("enable_thinking")
+    return said.text if thinks is not False or said.unthinking is None else said.unthinking
 
 
 class IdsModel:
@@ -67,7 +74,7 @@ class IdsModel:
         self.prompts.append(sent.ids)
         self.on_request()
         yield RequestStarted(1, "http://ids/v1")
-        ids = generated(self.family, said.text)
+        ids = generated(self.family, _obeying(said, request))
         asks = bool(request.params.get("logprobs"))
         assembler = IdsAssembler(sent, max_tokens=None, context_length=None, logprobs=asks)
         prompt = [*sent.ids, 0] if said.misread else sent.ids

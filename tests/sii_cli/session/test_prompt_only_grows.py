@@ -7,7 +7,7 @@ returned, or waits still; and what the model is to read of a command or an undo,
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from recordings.events import (
     HarnessMessage,
     HumanCommand,
     LiveDelta,
+    ModelRequest,
     ModelResponse,
     PendingMessage,
     PendingReturned,
@@ -41,7 +42,7 @@ from sii_cli.session.permissions import make_permissions
 from sii_cli.session.resume import ResumedRecording
 from sii_cli.session.session import Session
 from sii_cli.session.sign_off import SignOff
-from tests.fakes.ids_model import IdsModel
+from tests.fakes.ids_model import Generated, IdsModel
 from tests.sii_cli.model.ids.offline import Family
 from tests.sii_cli.model.ids.turns import call, turn
 from tests.sii_cli.scripted_sii import WorkspaceBackend
@@ -75,9 +76,13 @@ WIRES = {
     "template": {"new_round", "steer", "compaction", "model", "taken_back"},
     "loop": {"new_round", "compaction", "model", "taken_back"},
     "all": {"compaction", "model", "taken_back"},
-    "messages": {"new_round", "steer", "compaction", "model", "taken_back"},
+    "messages": {"new_round", "steer", "compaction", "model", "taken_back", "drift"},
 }
-"""What may break the prompt: with each setting of `keep_reasoning`, and on the messages wire."""
+"""What may break the prompt: with each setting of `keep_reasoning`, and on the messages wire.
+
+As messages it drifts after one kind of response alone: the model thought though it was told not to,
+and the template writes its thought where it had written that there is none.
+"""
 
 
 def works(thought: str, *commands: str) -> str:
@@ -93,6 +98,11 @@ TURNS = (
     works("Again.", "cat made.txt"),
     said(FAMILY, "All of it."),
 )
+
+
+def obeying(text: str) -> Generated:
+    """A turn that is generated without its thought where the model is told not to think."""
+    return Generated(text, unthinking=text.partition("</think>")[2])
 
 
 @dataclass
@@ -144,7 +154,8 @@ class Human:
 class Held:
     """A session that is held through resuming and forks, and the recordings that it left."""
 
-    def __init__(self, place: Path, wire: str, human: Human) -> None:
+    def __init__(self, place: Path, wire: str, human: Human, *, obeys: bool) -> None:
+        """`obeys`: the model does not think where it is told not to."""
         ids = wire != "messages"
         chosen = settings_of(
             place,
@@ -158,7 +169,7 @@ class Held:
         self.settings = replace(chosen, workspace=place / "workspace")
         self.settings.workspace.mkdir()
         self.human = human
-        self.model = IdsModel(FAMILY, *(TURNS * 30))
+        self.model = IdsModel(FAMILY, *(map(obeying, TURNS * 30) if obeys else TURNS * 30))
         self.model.on_request = lambda: human.act("request")
         self.folders: set[Path] = set()
 
@@ -246,6 +257,13 @@ class Held:
             acts[act]()
 
 
+UNTHINKING: list[tuple[Between, int]] = [
+    *(("!", 59), ("! interrupted", 0), ("send", 0), ("! interrupted", 0)),
+    *(("resume", 0), ("think", 0), ("redo", 0), ("think", 0)),
+]
+"""The last round is one in which the model is told not to think."""
+
+
 def cut(folder: Path, first: int, at: int) -> None:
     """Leave the recording as a kill after one of its events would, from the `first` on."""
     log = folder / LOG
@@ -267,14 +285,27 @@ def grows(events: Sequence[Event], causes: set[str]) -> None:
     """Hold that each prompt begins with the one before and what was generated."""
     responses = [e.data for e in events if isinstance(e.data, ModelResponse)]
     before: list[int] = []
-    for prompt, one in zip(recorded_prompts(list(events)), responses, strict=True):
+    drifts = False
+    prompts, unasked = recorded_prompts(list(events)), thought_unasked(events)
+    for prompt, one, thought in zip(prompts, responses, unasked, strict=True):
         assert one.continuity is not None
         if one.continuity.kind == "break":
-            assert one.continuity.cause in causes
+            assert one.continuity.cause in (causes if drifts else causes - {"drift"})
         else:
             kept = before[:-1] if one.continuity.stop_replaced else before
             assert prompt[: len(kept)] == kept
-        before = prompt + (one.generated_ids or [])
+        before, drifts = prompt + (one.generated_ids or []), thought
+
+
+def thought_unasked(events: Sequence[Event]) -> Iterator[bool]:
+    """Yield of each response whether the model thought though it was told not to."""
+    thinks: bool | None = None
+    for event in events:
+        match event.data:
+            case ModelRequest(params=params):
+                thinks = (params.get("chat_template_kwargs") or {}).get("enable_thinking")
+            case ModelResponse(reasoning=thought):
+                yield thinks is False and bool(thought)
 
 
 def delivers_once(events: Sequence[Event]) -> None:
@@ -308,9 +339,11 @@ def tells(events: Sequence[Event]) -> None:
 
 
 @settings(max_examples=30, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
-@example("template", [("request", "steer")], [], [("kill", 14)])
-@example("all", [], [], [("undo", 0), ("resume", 0)])
-@example("all", [], [], [("!", 0), ("fork", 0)])
+@example("template", [("request", "steer")], [], [("kill", 14)], False)
+@example("all", [], [], [("undo", 0), ("resume", 0)], False)
+@example("all", [], [], [("!", 0), ("fork", 0)], False)
+@example("messages", [], [], UNTHINKING, False)
+@example("messages", [], [], UNTHINKING, True)
 @given(
     wire=st.sampled_from(tuple(WIRES)),
     within=st.lists(
@@ -318,15 +351,17 @@ def tells(events: Sequence[Event]) -> None:
     ),
     answers=st.lists(st.sampled_from(get_args(Answered)), max_size=6),
     between=st.lists(st.tuples(st.sampled_from(get_args(Between)), st.integers(0, 60)), max_size=8),
+    obeys=st.booleans(),
 )
 def test_each_prompt_begins_with_the_one_before_and_what_was_generated(
     wire: str,
     within: list[tuple[Moment, Within]],
     answers: list[Answered],
     between: list[tuple[Between, int]],
+    obeys: bool,
 ) -> None:
     with TemporaryDirectory() as place:
-        held = Held(Path(place), wire, Human(within, answers))
+        held = Held(Path(place), wire, Human(within, answers), obeys=obeys)
         for folder in asyncio.run(hold(held, between)):
             events = list(read_events(folder))
             grows(events, WIRES[wire])
