@@ -170,10 +170,13 @@ def sent_message(event: Event, *, steers: bool = False) -> SentMessage | None:
     return SentMessage(event.seq, encode_message(message), generated, opening, steers)
 
 
-def _thinking(chosen: SessionStart | SessionResume | ModelChange) -> bool | None:
+def _thinking(
+    chosen: SessionStart | SessionResume | ModelChange, before: bool | None = None
+) -> bool | None:
+    """Return whether the model is to think; what does not say it leaves it as `before`."""
     if isinstance(chosen, ModelChange):
         return chosen.thinking
-    thinking = chosen.settings.get("enable_thinking")
+    thinking = chosen.settings.get("enable_thinking", before)
     return thinking if isinstance(thinking, bool) else None
 
 
@@ -251,10 +254,10 @@ class _Restorer:
         shares_ids = state.shares_ids(chosen.model, chosen.wire)
         if not shares_ids:
             self._forget_ids()
-        if (state.model, state.thinking) != (chosen.model, _thinking(chosen)) or not shares_ids:
+        thinking = _thinking(chosen, state.thinking)
+        if (state.model, state.thinking) != (chosen.model, thinking) or not shares_ids:
             state.came.add("model")
-        state.model, state.wire = chosen.model, chosen.wire
-        state.thinking = _thinking(chosen)
+        state.model, state.wire, state.thinking = chosen.model, chosen.wire, thinking
 
     def finish(self) -> Conversation:
         """Add the messages since the last request in the order of sending; return the result."""

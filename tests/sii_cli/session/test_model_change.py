@@ -17,12 +17,20 @@ from recordings.storage.log import read_events
 from recordings.verify import verify
 from sii_cli.errors import UsageError
 from sii_cli.model.errors import ModelCallFailed
+from sii_cli.session.fork_in_place import fork_in_place
 from sii_cli.session.session import Session
 from tests.fakes.ids_model import IdsModel
 from tests.fakes.scripted_model import ScriptedModel, answer
 from tests.sii_cli.model.ids.offline import Family, vocabulary
 from tests.sii_cli.scripted_sii import FakeBackend
-from tests.sii_cli.session.test_ids_wire import data, look, recorded_prompts, said, settings_of
+from tests.sii_cli.session.test_ids_wire import (
+    data,
+    look,
+    recorded_prompts,
+    said,
+    settings_of,
+    talk,
+)
 
 FAMILY: Family = "GLM-4.7"
 
@@ -94,6 +102,16 @@ async def test_thinking_off_is_a_break_and_another_sample(tmp_path: Path) -> Non
     assert "enable_thinking" in str(quiet.asked[0].params)
     assert len(samples(session.folder)) == 2
     assert verify(session.folder).whole
+
+
+async def test_a_fork_thinks_as_its_parent_and_is_not_another_model(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, FAMILY, keep_reasoning="template", enable_thinking=True)
+    parent = await talk(settings, IdsModel(FAMILY, look(FAMILY), said(FAMILY)), "Look.")
+    fork = fork_in_place(settings, parent, None).folder
+    assert restore(fork).thinking is True
+    await talk(settings, IdsModel(FAMILY, said(FAMILY)), "Again.", resumed=fork)
+    last = data(fork, ModelResponse)[-1]
+    assert (last.continuity.kind, last.continuity.cause) == ("break", "new_round")
 
 
 async def test_one_that_cannot_be_reached_changes_nothing(tmp_path: Path) -> None:
