@@ -34,6 +34,8 @@ CHANGES = (
     (r"\d+(\.\d)? (s\b|…)", r"0 \2"),
     (r"(system prompt|tools) +[\d,]+", r"\1 N"),
     (r"\d+(\.\d)? tokens/s", "0 tokens/s"),
+    (r"~[\d,]+ tokens \(\d+ %", "~N tokens (N %"),
+    (r" · \d+ s in all", ""),
     (r"( +)(just now|\d+ s ago|1 m ago)", r"\1just now"),
 )
 """What differs from run to run."""
@@ -166,7 +168,14 @@ def compare(terminal: Terminal, root: Path, name: str) -> None:
 
 def shown(terminal: Terminal, root: Path) -> str:
     """Return the window, without what differs from run to run."""
-    text = "\n".join(terminal.lines()).replace(str(root), ROOT)
+    broken = "\n?".join(re.escape(one) for one in str(root))
+    text = re.sub(broken, _root_as_long, "\n".join(terminal.lines()))
     for pattern, changed in CHANGES:
         text = re.sub(pattern, changed, text)
     return text + "\n"
+
+
+def _root_as_long(found: re.Match[str]) -> str:
+    """Return `ROOT`, broken where the folder's name is."""
+    at = found[0].find("\n")
+    return ROOT if at < 0 else f"{ROOT[:at]}\n{ROOT[at:]}"
