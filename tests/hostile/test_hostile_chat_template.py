@@ -24,6 +24,7 @@ TREES = """{% set n = namespace(x=[1], y=[1]) %}
 """Two small lists that hold themselves so often that comparing them, one call of C, never ends."""
 
 
+@pytest.mark.alone
 def test_a_template_that_compares_without_an_end_ends_at_the_second_ctrl_c(shell: Shell) -> None:
     folder = shell.home / "recordings" / "without-ids"
     folder.mkdir(parents=True)

@@ -80,6 +80,7 @@ JOURNEYS = (
         (
             Step("one" + ENTER, "First."),
             Step("", "15 tokens ("),
+            Step("", "(Esc", gone=True),
             Step("/exit" + ENTER, "Is the task done?", "exit question"),
         ),
     ),
@@ -162,7 +163,7 @@ def compare(terminal: Terminal, root: Path, name: str) -> None:
         kept.write_text(shown(terminal, root))
         return
     with suppress(AssertionError):
-        terminal.wait_until(lambda: shown(terminal, root) == kept.read_text(), patience=5.0)
+        terminal.wait_until(lambda: shown(terminal, root) == kept.read_text(), patience=20.0)
     assert shown(terminal, root) == kept.read_text()
 
 
