@@ -37,6 +37,9 @@ class Recited:
     def parallel(self, name: str) -> bool:
         return False
 
+    def may_change(self, name: str, arguments: str) -> bool:
+        return not self.parallel(name)
+
     def parse(self, arguments: str) -> dict[str, Any]:
         parsed: dict[str, Any] = json.loads(arguments)
         return parsed

@@ -54,6 +54,9 @@ class FakeToolbox:
     def parallel(self, name: str) -> bool:
         return name == "look"
 
+    def may_change(self, name: str, arguments: str) -> bool:
+        return not self.parallel(name)
+
     def parse(self, arguments: str) -> dict[str, Any] | None:
         try:
             return dict(orjson.loads(arguments))

@@ -44,6 +44,9 @@ class Say:
     def parallel(self, name: str) -> bool:
         return False
 
+    def may_change(self, name: str, arguments: str) -> bool:
+        return not self.parallel(name)
+
     def parse(self, arguments: str) -> dict[str, Any]:
         return dict(orjson.loads(arguments))
 

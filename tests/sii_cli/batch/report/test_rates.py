@@ -43,7 +43,8 @@ def test_every_outcome_is_in_the_table_and_every_end_of_a_round_leads_to_one() -
     assert OUTCOMES.keys() == set(get_args(Outcome))
     assert STATES.keys() == set(get_args(State))
     words = (*get_args(QueryStatus), *get_args(SessionStatus), *get_args(RoundStatus))
-    assert {outcome_of(word) for word in words} == OUTCOMES.keys()
+    ended = [word for word in words if word not in STATES]  # `parked` waits for its outcome
+    assert {outcome_of(word) for word in ended} == OUTCOMES.keys()
     assert [name for name, kind in OUTCOMES.items() if not kind.counts] == ["interrupted", "infra"]
     assert [name for name, kind in OUTCOMES.items() if not kind.is_verdict] == ["check_error"]
     assert [name for name, kind in OUTCOMES.items() if not kind.is_failure] == [
