@@ -424,6 +424,7 @@ def test_no_server_is_waited_for_and_burns_nothing(place: Place) -> None:
     assert place.server.port != port
     process = place.start(str(file), "--out", "out")
     assert process.stderr is not None
+    assert process.stderr.readline().startswith("sii: web_search is refused: ")
     assert process.stderr.readline() == "No session is started: waiting for the server.\n"
     with in_a_thread(place.server):
         _, err = process.communicate(timeout=120)
