@@ -316,7 +316,7 @@ class DDGS:
     def _get_engines(self, *args):
         return []
 
-    def text(self, query, max_results):
+    def text(self, query, **options):
         %s
 """
 ANSWERS = {
