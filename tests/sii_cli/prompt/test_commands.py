@@ -49,6 +49,8 @@ def test_a_summary_is_asked_to_keep_what_the_user_says(shell: Shell) -> None:
     terminal.send("Tell\r")
     terminal.wait_for("of the context")
     terminal.send("/compact the names of the files\r")
+    terminal.wait_for("e edits")
+    terminal.send("\r")
     terminal.wait_for("context compacted")
     terminal.send("\x04")
     assert terminal.exit_code() == 0
