@@ -21,6 +21,7 @@ def flooded(shell: Shell) -> Terminal:
     return terminal
 
 
+@pytest.mark.alone
 def test_who_leaves_does_not_wait_until_an_answer_was_drawn(shell: Shell) -> None:
     terminal = flooded(shell)
     terminal.child.kill(signal.SIGTERM)
@@ -28,6 +29,7 @@ def test_who_leaves_does_not_wait_until_an_answer_was_drawn(shell: Shell) -> Non
     assert terminal.raw.count(b"word") < 200_000
 
 
+@pytest.mark.alone
 def test_an_interrupt_does_not_wait_until_an_answer_was_drawn(shell: Shell) -> None:
     terminal = flooded(shell)
     terminal.send("\x1b")
