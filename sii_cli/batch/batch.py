@@ -65,9 +65,7 @@ def run_batch(options: BatchOptions, file: ValidatedFile | None) -> int:
     batch = open_batch(options, file)
     if departs := departures_of_all(batch.settings):
         click.echo(f"sii: {departure_sentence(departs)}", err=True)
-    refusal = SEARCH_PROVIDERS[batch.settings.search_provider].not_in_batches
-    if refusal and "web_search" in batch.settings.tools:
-        click.echo(f"sii: web_search is refused: {refusal}", err=True)
+    _tell_refused_search(batch)
     with locked(batch.folder):
         run = _BatchRun(batch)
         run.run()
@@ -172,6 +170,20 @@ class _BatchRun:
         stop = self._stop or TOO_MANY_FAILURES
         click.echo(f"sii: stopped ({stop.why}); resume with `{resume}`.", err=True)
         return EXIT_CODES[stop.reason]
+
+
+def _tell_refused_search(batch: Batch) -> None:
+    """Report before the first session that searches are refused, if a query may search.
+
+    Once: not again when the batch is resumed.
+    """
+    own = batch.settings
+    refusal = SEARCH_PROVIDERS[own.search_provider].not_in_batches
+    may_search = "web_search" in own.tools and any(
+        "web_search" in (query.tools or own.tools) for query in batch.queries
+    )
+    if refusal and may_search and batch.options.resume is None:
+        click.echo(f"sii: web_search is refused: {refusal}", err=True)
 
 
 def _copies(left: list[Path]) -> str:

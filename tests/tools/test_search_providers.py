@@ -236,7 +236,7 @@ async def test_a_site_that_is_no_host_is_the_models_mistake() -> None:
 async def test_a_batch_does_not_ask_what_is_for_trying_only() -> None:
     settings = WebSettings("ddgs", is_batch=True)
     tool = WebSearch(make_provider(settings), Asking(None), why_refused(settings))
-    with pytest.raises(ToolOutage, match="no batch asks it: search_provider names another"):
+    with pytest.raises(ToolOutage, match="no batch asks it: set search_provider to another"):
         await tool.run(WebSearchParams(query="x"), lambda _: None)
     assert not why_refused(WebSettings("ddgs"))
     assert not why_refused(WebSettings("searxng", is_batch=True))

@@ -433,6 +433,15 @@ def test_no_server_is_waited_for_and_burns_nothing(place: Place) -> None:
     assert len(place.recordings()) == 3
 
 
+def test_a_refused_search_is_told_once_and_only_where_a_query_may_search(place: Place) -> None:
+    refusal = "sii: web_search is refused: "
+    searching = place.write(query("a", "steps=1"), query("b", "steps=1", tools=["bash"]))
+    assert place.run(str(searching), "--out", "out").count(refusal) == 1
+    assert refusal not in place.run("--resume", "out")
+    others = place.write(query("b", "steps=1", tools=["bash"]))
+    assert refusal not in place.run(str(others), "--out", "others")
+
+
 def test_a_machine_on_which_nothing_works_is_told_at_once(place: Place) -> None:
     file = place.write(*(query(f"q{n}", "steps=1") for n in range(9)))
     told = place.run(str(file), "--out", "out", faults=1.0, code=4)

@@ -43,7 +43,7 @@ SEARCH_PROVIDERS = {
         "DdgsProvider",
         "nothing",
         not_in_batches="ddgs asks free search engines, which refuse after a few questions, so "
-        "that no batch asks it: search_provider names another service.",
+        "that no batch asks it: set search_provider to another service.",
     ),
 }
 DEFAULT_SEARCH = "ddgs"
