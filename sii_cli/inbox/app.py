@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import termios
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
@@ -15,34 +16,28 @@ from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import ANSI, StyleAndTextTuples
-from prompt_toolkit.layout import (
-    BufferControl,
-    ConditionalContainer,
-    Dimension,
-    FormattedTextControl,
-    HSplit,
-    Layout,
-    VSplit,
-    Window,
-)
-from prompt_toolkit.layout.processors import BeforeInput
+from prompt_toolkit.layout import FormattedTextControl, HSplit, Layout, Window
 
 from recordings.errors import RecordingError
 from sii_cli.config.settings import Settings
 from sii_cli.errors import SiiError
+from sii_cli.inbox.answer import TaskVerdict, parse_answer
 from sii_cli.inbox.bars import empty, foot, head, status
-from sii_cli.inbox.done_words import parse_done
 from sii_cli.inbox.keys import make_inbox_keys
+from sii_cli.inbox.layout import INPUT_ROWS, inbox_layout
 from sii_cli.inbox.queue import InboxQueue
-from sii_cli.inbox.shown import NARROW, OUTLINE, ShownSession
+from sii_cli.inbox.shown import ShownSession
 from sii_cli.inbox.threads import in_thread
 from sii_cli.inbox.waiting import WaitingSession
+from sii_cli.review.guard import ErrorGuard
+from sii_cli.review.words import NARROW
+from sii_cli.text.sanitise import without_surrogates
 
 if TYPE_CHECKING:
     from sii_cli.inbox.background import Background, ContinuedSession, Ending
+    from sii_cli.review.opened import OpenedItem
     from sii_cli.review.reviewing import Reviewing
 
-_INPUT_ROWS = 6
 _HEARTBEAT = 60.0
 """Seconds between two renewals of the lease."""
 _LOOK_AGAIN = 10.0
@@ -77,6 +72,7 @@ class InboxApp:
             full_screen=True,
             after_render=lambda _: self._was_drawn(),
         )
+        self._guard = ErrorGuard(self._app, self._say)
         self._app.timeoutlen = self._app.ttimeoutlen = 0.05
 
     def run(self) -> None:
@@ -95,6 +91,8 @@ class InboxApp:
             if self._background is not None:
                 await self._background.aclose()
             self._put_away()
+        if self._guard.bug is not None:
+            raise self._guard.bug
 
     async def _begin_work(self) -> Background:
         """Return what continues sessions; at first it takes those that have a reply."""
@@ -117,19 +115,28 @@ class InboxApp:
         """Show the next session that waits, if there is one."""
         self._put_away()
         while (one := self._queue.next(frozenset(self._seen))) is not None:
+            number, of = len(self._seen) + 1, len(self._seen) + self._left
             try:
-                number, of = len(self._seen) + 1, len(self._seen) + self._left
                 shown = ShownSession.begin(one, number, of, shows_check=self._shows_check)
-                self._shown = shown
-                self._buffer.text = self._queue.draft(one, shown.task.sha256)
-                self._buffer.cursor_position = len(self._buffer.text)
-                if self._is_drawn:
-                    self._app.create_background_task(self._read(shown))
-                break
             except RecordingError as error:
                 self._said = str(error)
                 self._seen.add(one.id)
+                self._queue.release(one)
+            else:
+                self._show(shown)
+                break
         self.drawn()
+
+    def _show(self, shown: ShownSession) -> None:
+        try:
+            text = self._queue.draft(shown.waiting, shown.task.sha256)
+        except RecordingError as error:
+            text, self._said = "", str(error)
+        self._buffer.text = text
+        self._buffer.cursor_position = len(text)
+        self._shown = shown
+        if self._is_drawn:
+            self._guard.begin(self._read(shown))
 
     @property
     def _left(self) -> int:
@@ -144,21 +151,23 @@ class InboxApp:
     async def _read(self, shown: ShownSession) -> None:
         try:
             await in_thread(shown.read)
-        except (SiiError, RecordingError, OSError, ValueError) as error:
-            self._said = str(error)
+        except Exception:
+            if shown is self._shown:  # else its files were closed meanwhile
+                raise
         self.drawn()
 
     def _put_away(self) -> None:
-        if self._shown is not None:
-            self._shown.close()
-            self._queue.release(self._shown.waiting)
+        if (one := self._shown) is not None:
             self._shown = None
             self._buffer.text = ""
+            one.close()
+            with suppress(SiiError):  # its lease ends by itself
+                self._queue.release(one.waiting)
 
     def _was_drawn(self) -> None:
         if not self._is_drawn:  # not before: the first frame would wait for what is imported
             self._is_drawn = True
-            self._app.create_background_task(self._begin_reading())
+            self._guard.begin(self._begin_reading())
         if self._shown is not None and self._shown.reviewing is not None:
             self._shown.is_seen = True
 
@@ -166,19 +175,22 @@ class InboxApp:
         """Keep what is shown, and look for more while nothing is."""
         while True:
             await asyncio.sleep(_LOOK_AGAIN if self._shown is None else _HEARTBEAT)
-            if self._shown is not None:
-                self._queue.take(self._shown.waiting)
-            else:
-                await self._look()
+            await self._guard.wait(self._look() if self._shown is None else self._stay(self._shown))
+
+    async def _stay(self, shown: ShownSession) -> None:
+        """Renew the lease of what is shown, which may have ended while the machine slept."""
+        is_held = await in_thread(self._queue.take, shown.waiting)  # others may hold the file
+        if shown is not self._shown:
+            self._queue.release(shown.waiting)
+        elif not is_held:
+            self._said = "another person reads this session, too: the first reply is taken"
+            self.drawn()
 
     async def _look(self) -> None:
-        """Look for what waits, and show it where nothing is shown. Errors are said."""
-        try:
-            self._queue.sort(await in_thread(self._queue.find))
-            if self._shown is None and not self._is_busy:
-                await self._next()
-        except SiiError as error:
-            self._said = str(error)
+        """Look for what waits, and show it where nothing is shown."""
+        self._queue.sort(await in_thread(self._queue.find))
+        if self._shown is None and not self._is_busy:
+            await self._next()
         self.drawn()
 
     def _ended(self, waiting: WaitingSession, how: Ending, why: str) -> None:
@@ -187,9 +199,17 @@ class InboxApp:
         self._seen.discard(waiting.id)
         if self._leaving == "ask" and not self._going:
             self._leaving = ""
-        self._app.create_background_task(self._look())
+        self._guard.begin(self._look())
+
+    def _say(self, text: str) -> None:
+        self._said = text
 
     # What keys do
+
+    def act(self, act: Callable[[], None]) -> None:
+        """Do what a key asks for, and have the screen drawn again."""
+        self._guard.act(act)
+        self.drawn()
 
     @property
     def ready(self) -> Reviewing | None:
@@ -208,12 +228,12 @@ class InboxApp:
 
     def scroll(self, rows: int = 0, pages: float = 0.0) -> None:
         """Scroll what is beside the outline."""
-        if (one := self._shown) is not None and one.reviewing and one.pane:
+        if self._shown is not None and (one := self._shown.opened) is not None:
             one.pane.scroll(one.reviewing, self._height, rows, pages)
 
     def toggle_folds(self) -> None:
         """Open what is folded, or fold it again."""
-        if (one := self._shown) is not None and one.reviewing and one.pane:
+        if self._shown is not None and (one := self._shown.opened) is not None:
             one.reviewing.toggle_folds(one.pane.foldable)
 
     def toggle_outline(self) -> None:
@@ -238,19 +258,19 @@ class InboxApp:
 
     def send(self) -> None:
         """Send what is typed."""
-        text = self._buffer.text.strip()
+        text = without_surrogates(self._buffer.text.strip())
         if not text or self._shown is None or self._is_busy:
             return
         self._is_busy = True
         self.read_on()
-        self._app.create_background_task(self._send(self._shown, text))
+        self._guard.begin(self._send(self._shown, text))
 
     def skip(self) -> None:
         """Put the session at the end of the inbox."""
         if (one := self._shown) is not None:
             self._queue.skip(one.waiting)
             self._seen.add(one.waiting.id)
-            self._app.create_background_task(self._next())
+            self._guard.begin(self._next())
 
     def leave(self, how: str = "") -> None:
         """Leave: at once where nothing goes on; else `how` answers the question."""
@@ -272,7 +292,7 @@ class InboxApp:
 
     def _leave(self, how: Leaving) -> None:
         self._leaving = how
-        self._app.create_background_task(self._exit_when_done())
+        self._guard.begin(self._exit_when_done())
 
     async def _exit_when_done(self) -> None:
         if self._background is not None:
@@ -286,38 +306,31 @@ class InboxApp:
     async def _send(self, shown: ShownSession, text: str) -> None:
         """Record what was typed, then show the next session."""
         try:
-            self._said = await self._say(shown, text)
-        except (SiiError, RecordingError) as error:
-            self._said = str(error)
+            self._said = await self._record(shown, text)
+        finally:
             self._is_busy = False
-            if isinstance(error, SiiError):
-                await self._look()
-            return
-        self._queue.keep_draft(shown.waiting, shown.task.sha256, "")
-        self._is_busy = False
+        with suppress(RecordingError):  # a draft of what was before is not used any more
+            self._queue.keep_draft(shown.waiting, shown.task.sha256, "")
         self._seen.add(shown.waiting.id)
         self._put_away()
         await self._look()
 
-    async def _say(self, shown: ShownSession, text: str) -> str:
+    async def _record(self, shown: ShownSession, text: str) -> str:
         """Record what was typed; return what is said of it. Raises `SiiError`, `RecordingError`."""
         from sii_cli.inbox.reply import record_done, record_reply
 
         folder, sha256 = shown.waiting.folder, shown.task.sha256
-        word, _, rest = text.partition(" ")
-        name = shown.waiting.name
-        if word == "/skip":
-            self._queue.skip(shown.waiting)
-            return ""
-        if word == "/done":
-            done, words = parse_done(rest)
-            await in_thread(record_done, folder, done, words, self._settings, sha256)
-            return f"{name}: kept that it is {'' if done else 'not '}done"
-        if word.startswith("/") and "/" not in word[1:]:
-            raise SiiError(f"There is no {word} here: /done, /done no, /skip, or a reply.")
-        await in_thread(record_reply, folder, text, self._settings, sha256)
-        (await self._begin_work()).begin(shown.waiting)
-        return ""
+        match parse_answer(text):
+            case "skip":
+                self._queue.skip(shown.waiting)
+                return ""
+            case TaskVerdict(done, words):
+                await in_thread(record_done, folder, done, words, self._settings, sha256)
+                return f"{shown.waiting.name}: kept that it is {'' if done else 'not '}done"
+            case "reply":
+                await in_thread(record_reply, folder, text, self._settings, sha256)
+                (await self._begin_work()).begin(shown.waiting)
+                return ""
 
     def _keep_draft(self) -> None:
         if (one := self._shown) is not None:
@@ -326,16 +339,15 @@ class InboxApp:
 
     def drawn(self) -> None:
         """Have the screen drawn again."""
-        if (one := self._shown) is not None and one.reviewing is not None:
+        if self._shown is not None and (one := self._shown.opened) is not None:
             if one.reviewing.said:
                 self._said = one.reviewing.said
             if one.reviewing.view != "entry":
-                self._app.create_background_task(self._read_diff(one, one.reviewing))
+                self._guard.begin(self._read_diff(one))
         self._app.invalidate()
 
-    async def _read_diff(self, one: ShownSession, reviewing: Reviewing) -> None:
-        if one.pane is not None:
-            await one.pane.read_diff(reviewing)
+    async def _read_diff(self, one: OpenedItem) -> None:
+        await one.pane.read_diff(one.reviewing)
         self._app.invalidate()
 
     # What is drawn
@@ -345,26 +357,15 @@ class InboxApp:
             FormattedTextControl(self._rows, focusable=True, show_cursor=False),
             always_hide_cursor=True,
         )
-        outline = Window(FormattedTextControl(self._outline_rows), width=OUTLINE)
-        beside = ConditionalContainer(
-            VSplit([outline, Window(width=1, char="│", style="fg:ansibrightblack")]),
-            Condition(lambda: self._columns >= NARROW and self._shown is not None),
-        )
-        line = Window(
-            BufferControl(self._buffer, input_processors=[BeforeInput("› ")]),
-            height=Dimension(min=1, max=_INPUT_ROWS),
-            wrap_lines=True,
-            dont_extend_height=True,
-        )
-        has_line = Condition(lambda: self.is_typing or bool(self._buffer.text))
-        return HSplit(
-            [
-                Window(FormattedTextControl(lambda: head(self._shown, self._columns)), height=1),
-                VSplit([beside, self._body]),
-                Window(FormattedTextControl(self._status), height=1),
-                ConditionalContainer(line, has_line),
-                Window(FormattedTextControl(self._foot), height=1),
-            ]
+        return inbox_layout(
+            self._body,
+            self._buffer,
+            head=lambda: head(self._shown, self._columns),
+            outline=self._outline_rows,
+            status=self._status,
+            foot=self._foot,
+            has_outline=Condition(lambda: self._columns >= NARROW and self._shown is not None),
+            has_line=Condition(lambda: self.is_typing or bool(self._buffer.text)),
         )
 
     @property
@@ -373,7 +374,7 @@ class InboxApp:
 
     @property
     def _height(self) -> int:
-        typed = min(_INPUT_ROWS, self._buffer.text.count("\n") + 1) if self._buffer.text else 0
+        typed = min(INPUT_ROWS, self._buffer.text.count("\n") + 1) if self._buffer.text else 0
         return max(1, self._app.output.get_size().rows - 3 - (typed or int(self.is_typing)))
 
     def _rows(self) -> ANSI | StyleAndTextTuples:

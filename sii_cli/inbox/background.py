@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from recordings.errors import RecordingDamaged, RecordingError, RecordingInUse
+from recordings.errors import RecordingDamaged, RecordingInUse
 from recordings.events import Event, ModelResponse, SessionStart
 from recordings.storage.log import is_locked, read_events
 from sandbox.protocol import SandboxError
 from sii_cli.agent.event_channel import Item
 from sii_cli.batch.plan.plan import Attempt
-from sii_cli.errors import InfrastructureError, SiiError
+from sii_cli.errors import InfrastructureError, explain
 from sii_cli.inbox.batches import Batches
 from sii_cli.inbox.waiting import WaitingSession
 from sii_cli.model.errors import ModelCallFailed
@@ -113,8 +113,10 @@ class Background:
             except RecordingInUse:
                 self._ended(one.waiting, "failed", "another process continues it")
                 return
-            except (SiiError, RecordingError, OSError) as error:
-                self._ended(one.waiting, "failed", str(error))
+            except Exception as error:  # a bug, too, is one session's alone
+                known = explain(error)
+                why = f"a bug of sii, {type(error).__name__}: {error}" if known is None else known
+                self._ended(one.waiting, "failed", str(why))
                 return
             else:
                 self._ended(one.waiting, how, "")

@@ -6,29 +6,21 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from prompt_toolkit.filters import Condition, Filter
+from prompt_toolkit.filters import Always, Condition, Filter
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
-from sii_cli.review.keys import READING
-from sii_cli.review.words import JUMPS
+from sii_cli.review.keys import READING, READING_KEYS
 
 if TYPE_CHECKING:
     from sii_cli.review.reviewing import Reviewing
 
-HELP = "r reply · / done, skip · . skip · d diff · j k step · e error · o open · ? keys · q leave"
+HELP = "? keys · r reply · / done · . skip · d diff · j k step · e error · q leave · o open"
 TYPING = "Enter sends · Ctrl-J a new line · /done · /done no · /skip · Esc reads on"
 LEAVING = "w wait · l leave, continued later · Esc stay"
-KEYS = """\
+KEYS = f"""\
 The session
-  j k             the next step, the one before
-  ↓ ↑ space b     scroll
-  [ ]             the round before, the next round
-  u e c           the next message of the user, error, call (U E C back)
-  p               the next place that the first screen names (P back)
-  d D             the whole diff; the diff of this step
+{READING_KEYS}\
   o               open what is folded, or fold it again
-  g G             the first screen; the end
-  l               the outline, where the window is narrow
 
 Your reply
   r               write a reply: Enter sends it, Ctrl-J is a new line, Esc reads on
@@ -92,8 +84,8 @@ class InboxKeys(Protocol):
         """Leave; `how` answers the question."""
         ...
 
-    def drawn(self) -> None:
-        """Have the screen drawn again."""
+    def act(self, act: Callable[[], None]) -> None:
+        """Do what a key asks for, and have the screen drawn again."""
         ...
 
 
@@ -107,8 +99,7 @@ def make_inbox_keys(inbox: InboxKeys) -> KeyBindings:
     def bind(name: str, act: Callable[[], None], when: Filter) -> None:
         @keys.add(name, filter=when)
         def _(_: KeyPressEvent) -> None:
-            act()
-            inbox.drawn()
+            inbox.act(act)
 
     def on_session(act: Callable[[Reviewing], None]) -> None:
         if (reviewing := inbox.ready) is not None:
@@ -117,9 +108,6 @@ def make_inbox_keys(inbox: InboxKeys) -> KeyBindings:
 
     for name, act in READING.items():
         bind(name, partial(on_session, act), is_reading)
-    for key, mark in JUMPS.items():
-        bind(key, partial(on_session, _jump(mark, back=False)), is_reading)
-        bind(key.upper(), partial(on_session, _jump(mark, back=True)), is_reading)
     on_screen: dict[str, Callable[[], None]] = {
         "o": inbox.toggle_folds,
         "l": inbox.toggle_outline,
@@ -143,9 +131,5 @@ def make_inbox_keys(inbox: InboxKeys) -> KeyBindings:
         bind(name, partial(inbox.leave, name), is_leaving)
     for name in ("c-c", "q"):
         bind(name, partial(inbox.leave, "l"), is_leaving)
-    keys.add("<sigint>")(lambda _: inbox.leave("l" if inbox.is_leaving else ""))
+    bind("<sigint>", lambda: inbox.leave("l" if inbox.is_leaving else ""), Always())
     return keys
-
-
-def _jump(mark: int, *, back: bool) -> Callable[[Reviewing], None]:
-    return lambda one: one.jump(mark, back=back)

@@ -13,9 +13,9 @@ from recordings.storage.line_index import LineIndex
 from recordings.storage.log import recording_hash
 from sii_cli.config.settings import Settings
 from sii_cli.errors import SiiError, UsageError
+from sii_cli.inbox.answer import TaskVerdict, parse_answer
 from sii_cli.inbox.background import Background, Ending, suspending
 from sii_cli.inbox.batches import Batches
-from sii_cli.inbox.done_words import parse_done
 from sii_cli.inbox.queue import InboxQueue
 from sii_cli.inbox.reply import record_done, record_reply
 from sii_cli.inbox.waiting import WaitingSession
@@ -46,9 +46,12 @@ def read_inbox(queue: InboxQueue, settings: Settings, *, shows_check: bool, at_o
     try:
         while (one := queue.next(without=seen)) is not None:
             seen |= {one.id}
-            if _answer(queue, one, settings, shows_check=shows_check):
-                begun.append(one)
-    except _Quit:
+            try:
+                if _answer(queue, one, settings, shows_check=shows_check):
+                    begun.append(one)
+            finally:
+                queue.release(one)
+    except (_Quit, KeyboardInterrupt):  # a key does not keep what has a reply from continuing
         pass
     if not seen and not begun:
         click.echo("No session waits for a reply.", err=True)
@@ -69,11 +72,16 @@ async def _continue_all(sessions: list[WaitingSession], at_once: int) -> bool:
     def ended(waiting: WaitingSession, how: Ending, why: str) -> None:
         if how == "failed":
             failed.append(waiting.id)
-        words = {"answered": "waits for a reply again", "suspended": "is stopped for now"}
-        click.echo(f"{waiting.id} {words.get(how) or f'does not go on here: {why}'}", err=True)
+        known = {"answered": "waits for a reply again", "suspended": "is stopped for now"}
+        click.echo(
+            f"{waiting.id} {known.get(how) or f'does not continue here: {one_line(why, 1000)}'}",
+            err=True,
+        )
 
     def troubled(waiting: WaitingSession, why: str) -> None:
-        click.echo(f"{waiting.id} is tried again soon (Ctrl-C leaves it): {why}", err=True)
+        click.echo(
+            f"{waiting.id} is tried again soon (Ctrl-C leaves it): {one_line(why, 1000)}", err=True
+        )
 
     background = Background(Batches(), at_once, ended=ended, troubled=troubled)
     try:
@@ -114,32 +122,25 @@ def _answer(
         return False
     while True:
         said = _read()
+        if said.split(maxsplit=1)[:1] in (["/quit"], ["/exit"]):
+            raise _Quit
         try:
-            match said.split(maxsplit=1):
-                case ["/quit" | "/exit", *_]:
-                    queue.release(one)
-                    raise _Quit
-                case [] | ["/skip", *_]:
+            match parse_answer(said or "/skip"):
+                case "skip":
                     queue.skip(one)
                     return False
-                case ["/done", *rest]:
-                    done, words = parse_done(rest[0] if rest else "")
+                case TaskVerdict(done, words):
                     record_done(one.folder, done, words, settings, sha256)
                     click.echo("Kept: the task is done." if done else "Kept: it is not done.")
-                    queue.release(one)
                     return False
-                case [name, *_] if name.startswith("/"):
-                    click.echo(HELP, err=True)
-                case _:
+                case "reply":
                     record_reply(one.folder, said, settings, sha256)
-                    click.echo("Recorded: it goes on when you leave.")
-                    queue.release(one)
+                    click.echo("Recorded: it continues when you leave.")
                     return True
         except UsageError as error:
             warn(str(error))
-        except SiiError as error:
+        except (SiiError, RecordingError) as error:
             warn(str(error))
-            queue.release(one)
             return False
 
 

@@ -5,12 +5,13 @@ What draws it whole is imported in the thread, too: the first frame does not wai
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from prompt_toolkit.formatted_text import ANSI, StyleAndTextTuples
 
+from recordings.errors import RecordingError
 from recordings.storage.line_index import LineIndex
 from recordings.storage.log import recording_hash
 from recordings.store.summary import RecordingSummary, summarise
@@ -18,16 +19,12 @@ from sii_cli.inbox.keys import KEYS
 from sii_cli.inbox.waiting import WaitingSession
 from sii_cli.review.glimpse import glimpse
 from sii_cli.review.task import ReviewTask
+from sii_cli.review.words import NARROW, OUTLINE
+from sii_cli.text.sanitise import one_line
 
 if TYPE_CHECKING:
-    from sii_cli.review.outline_rows import OutlineRows
-    from sii_cli.review.pane import ReviewPane
+    from sii_cli.review.opened import OpenedItem
     from sii_cli.review.reviewing import Reviewing
-
-OUTLINE = 30
-"""Columns of the outline."""
-NARROW = 72
-"""Columns below which the outline is shown instead of the session, not beside it."""
 
 
 @dataclass(slots=True)
@@ -38,13 +35,16 @@ class ShownSession:
     task: ReviewTask
     summary: RecordingSummary
     index: LineIndex
-    pane: ReviewPane | None = None
-    reviewing: Reviewing | None = None
+    opened: OpenedItem | None = None
     """The session, once it was read."""
-    outline: OutlineRows | None = None
     is_seen: bool = False
     """Whether it was drawn: before, no key acts on it."""
     outline_instead: bool = False
+
+    @property
+    def reviewing(self) -> Reviewing | None:
+        """What keys act on, once it was read (`bars.Shown`)."""
+        return None if self.opened is None else self.opened.reviewing
 
     @classmethod
     def begin(
@@ -59,34 +59,34 @@ class ShownSession:
     def read(self) -> None:
         """Read it all. Blocks. Raises `RecordingDamaged`, `RecordingTooNew`."""
         from sii_cli.review.draft import ReviewDraft
-        from sii_cli.review.item import read_item
-        from sii_cli.review.outline_rows import OutlineRows
-        from sii_cli.review.pane import ReviewPane
-        from sii_cli.review.reviewing import Reviewing
+        from sii_cli.review.opened import OpenedItem
 
         while not self.index.complete:
             self.index.extend()
-        item = read_item(self.task, self.index)
-        self.outline, self.pane = OutlineRows(item), ReviewPane(KEYS)
-        self.reviewing = Reviewing(item, ReviewDraft(), lambda draft: None)
+        nothing = ReviewDraft()
+        self.opened = OpenedItem.read(self.task, self.index, nothing, lambda draft: None, KEYS)
 
     def close(self) -> None:
         """Close its files."""
-        with closing(self.index):
-            pass
+        self.index.close()
 
     def rows(self, columns: int, height: int) -> ANSI | StyleAndTextTuples:
         """Return what stands beside the outline, or instead of it."""
         width = columns - OUTLINE - 1 if columns >= NARROW else columns
-        if self.reviewing is None or self.outline is None or self.pane is None:
+        if (one := self.opened) is None:
             return glimpse(self.task, self.summary, width)
         if self.outline_instead and columns < NARROW:
             return self.outline_rows(columns, height)
-        return ANSI("\n".join(self.pane.rows(self.reviewing, width, height)))
+        try:
+            return ANSI("\n".join(one.pane.rows(one.reviewing, width, height)))
+        except RecordingError as error:  # only both ends of it were checked
+            return [("fg:ansiyellow", one_line(str(error), 1000))]
 
     def outline_rows(self, columns: int, height: int) -> StyleAndTextTuples:
         """Return the outline."""
-        one = self.reviewing
-        if one is None or self.outline is None:
+        if (one := self.opened) is None:
             return []
-        return self.outline.fragments(one.at, one.draft, height, min(OUTLINE, columns))
+        at, draft, width = one.reviewing.at, one.reviewing.draft, min(OUTLINE, columns)
+        with suppress(RecordingError):
+            return one.outline.fragments(at, draft, height, width)
+        return []

@@ -147,7 +147,7 @@ class Leases:
             elif is_held(error):
                 remedy = "another process holds the file: wait for it, or end it"
             raise SiiError(
-                f"The leases in {self._path} cannot be used ({error}): {remedy}."
+                f"The leases cannot be used ({error}): {remedy}. They are in {self._path}."
             ) from error
 
     def _open_or_make(self) -> sqlite3.Connection:

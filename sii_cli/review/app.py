@@ -36,9 +36,11 @@ from sii_cli.errors import SiiError
 from sii_cli.prompt.key_file import ReviewScreenKeys, replace_review_keys
 from sii_cli.review.bars import footer, header, questions_bar
 from sii_cli.review.glimpse import glimpse
+from sii_cli.review.guard import ErrorGuard
 from sii_cli.review.keys import make_keys
 from sii_cli.review.task import ReviewTask
-from sii_cli.review.words import QUESTIONS, Ending
+from sii_cli.review.words import NARROW, OUTLINE, QUESTIONS, Ending
+from sii_cli.text.sanitise import one_line, without_surrogates
 
 if TYPE_CHECKING:
     from recordings.reviews.review import Coverage
@@ -46,10 +48,6 @@ if TYPE_CHECKING:
     from sii_cli.review.opened import OpenedItem
     from sii_cli.review.reviewing import Reviewing
 
-OUTLINE = 30
-"""Columns of the outline."""
-NARROW = 72
-"""Columns below which the outline is shown instead of the recording, not beside it."""
 _HEARTBEAT = 60.0
 """Seconds between two calls of `stay`."""
 
@@ -90,6 +88,7 @@ class ReviewApp:
             full_screen=True,
             after_render=lambda _: self._was_drawn(),
         )
+        self._guard = ErrorGuard(self._app, self._say)
         self._app.timeoutlen = self._app.ttimeoutlen = 0.05
 
     @property
@@ -129,8 +128,8 @@ class ReviewApp:
         finally:
             self._left.set()
             self._index.close()
-        if self._fault is not None:
-            raise self._fault
+        if fault := self._fault or self._guard.bug:
+            raise fault
         return self.ending
 
     # Reading, in a thread of its own
@@ -228,20 +227,29 @@ class ReviewApp:
         elif typed is None:
             self._app.layout.focus(self._body)
         if (one := self._opened) is not None and one.reviewing.view != "entry":
-            self._app.create_background_task(self._read_diff(one))
+            self._guard.begin(self._read_diff(one))
         self._app.invalidate()
 
     def _typing(self) -> None:
-        if self.reviewing is not None:
-            self.reviewing.typing(self._buffer.text)
+        if (one := self.reviewing) is not None:
+            self._guard.act(lambda: one.typing(without_surrogates(self._buffer.text)))
 
     def _typed(self, buffer: Buffer) -> bool:
-        text = buffer.text
-        if self.reviewing is not None:
-            self.reviewing.key_pressed()
-            self.reviewing.typed(text)
+        text = without_surrogates(buffer.text)
+        if (one := self.reviewing) is not None:
+            one.key_pressed()
+            self._guard.act(lambda: one.typed(text))
             self.drawn()
         return False
+
+    def act(self, act: Callable[[], None]) -> None:
+        """Do what a key asks for, and have the screen drawn again."""
+        self._guard.act(act)
+        self.drawn()
+
+    def _say(self, text: str) -> None:
+        if self.reviewing is not None:
+            self.reviewing.said = text
 
     # What is drawn
 
@@ -309,7 +317,10 @@ class ReviewApp:
         if self._outline_is_shown and self._columns < NARROW:
             at, draft, begins = one.reviewing.at, one.reviewing.draft, one.reviewing.begins
             return one.outline.fragments(at, draft, self._height, self._columns, begins)
-        return ANSI("\n".join(one.pane.rows(one.reviewing, self._width, self._height)))
+        try:
+            return ANSI("\n".join(one.pane.rows(one.reviewing, self._width, self._height)))
+        except RecordingError as error:  # the check reports it, too
+            return [("fg:ansiyellow", one_line(str(error), 1000))]
 
     async def _read_diff(self, one: OpenedItem) -> None:
         await one.pane.read_diff(one.reviewing)

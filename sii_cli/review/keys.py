@@ -19,18 +19,22 @@ HELP = (
     "f flag · m comment · o open · . later"
 )
 """The most important first: a narrow window cuts the rest off."""
-KEYS = """\
-The recording
+READING_KEYS = """\
   j k             the next step, the one before
   ↓ ↑ space b     scroll
   [ ]             the round before, the next round
   u e c           the next message of the user, error, call (U E C back)
   p               the next place that the first screen names (P back)
   d D             the whole diff; the diff of this step
-  o Enter         open what is folded, or fold it again
   g G             the first screen; the end
-  N               the whole, where only what is new to you is shown
   l               the outline, where the window is narrow
+"""
+"""What moves around an item, whatever is to be said of it."""
+KEYS = f"""\
+The recording
+{READING_KEYS}\
+  o Enter         open what is folded, or fold it again
+  N               the whole, where only what is new to you is shown
   i               the guideline
 
 What you say of a step
@@ -84,9 +88,13 @@ class ReviewScreen(Protocol):
         """End the review; the draft is kept."""
         ...
 
-    def drawn(self) -> None:
-        """Have the screen drawn again."""
+    def act(self, act: Callable[[], None]) -> None:
+        """Do what a key asks for, and have the screen drawn again."""
         ...
+
+
+def _jump(mark: int, *, back: bool) -> Callable[[Reviewing], None]:
+    return lambda one: one.jump(mark, back=back)
 
 
 READING: dict[str, Callable[[Reviewing], None]] = {
@@ -105,6 +113,8 @@ READING: dict[str, Callable[[Reviewing], None]] = {
     "home": lambda one: one.show(-1),
     "G": lambda one: one.show(len(one.item.outline) - 1),
     "end": lambda one: one.show(len(one.item.outline) - 1),
+    **{key: _jump(mark, back=False) for key, mark in JUMPS.items()},
+    **{key.upper(): _jump(mark, back=True) for key, mark in JUMPS.items()},
 }
 """Keys that move around an item, whatever is to be said of it."""
 _ON_ITEM: dict[str, Callable[[Reviewing], None]] = {
@@ -139,15 +149,11 @@ def make_keys(screen: ReviewScreen) -> KeyBindings:
         def _(_: KeyPressEvent) -> None:
             if (reviewing := screen.ready) is not None:
                 reviewing.key_pressed(is_send=name == "y")
-                act(reviewing)
+                screen.act(partial(act, reviewing))
                 reviewing.flagging = reviewing.flagging and name == "f"
-                screen.drawn()
 
     for name, act in _ON_ITEM.items():
         bind(name, act)
-    for key, mark in JUMPS.items():
-        bind(key, _jump(mark, back=False))
-        bind(key.upper(), _jump(mark, back=True))
     for digit in range(10):
         bind(str(digit), _digit(digit))
     on_screen: dict[str, Callable[[], None]] = {
@@ -164,10 +170,6 @@ def make_keys(screen: ReviewScreen) -> KeyBindings:
         bind(name, _ignoring_item(on))
     _bind_leaving(keys, screen, is_reading)
     return keys
-
-
-def _jump(mark: int, *, back: bool) -> Callable[[Reviewing], None]:
-    return lambda one: one.jump(mark, back=back)
 
 
 def _digit(digit: int) -> Callable[[Reviewing], None]:
@@ -191,5 +193,4 @@ def _bind_leaving(keys: KeyBindings, screen: ReviewScreen, is_reading: Condition
     def _(_: KeyPressEvent) -> None:
         if (reviewing := screen.ready) is not None:
             reviewing.key_pressed()
-            reviewing.stop_typing()
-            screen.drawn()
+            screen.act(reviewing.stop_typing)

@@ -9,6 +9,7 @@ from typing import Self
 from recordings.storage.line_index import LineIndex
 from sii_cli.review.draft import ReviewDraft
 from sii_cli.review.item import read_item
+from sii_cli.review.keys import KEYS
 from sii_cli.review.outline_rows import OutlineRows
 from sii_cli.review.pane import ReviewPane
 from sii_cli.review.reviewing import Reviewing
@@ -30,7 +31,11 @@ class OpenedItem:
         index: LineIndex,
         draft: ReviewDraft,
         save: Callable[[ReviewDraft], None],
+        keys: str = KEYS,
     ) -> Self:
-        """Read an item whose index is complete. Raises `RecordingDamaged`, `RecordingTooNew`."""
+        """Read an item whose index is complete; `keys`: what the keys do, in words.
+
+        Raises `RecordingDamaged`, `RecordingTooNew`.
+        """
         item = read_item(task, index)
-        return cls(Reviewing(item, draft, save), OutlineRows(item), ReviewPane())
+        return cls(Reviewing(item, draft, save), OutlineRows(item), ReviewPane(keys))

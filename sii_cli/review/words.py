@@ -1,4 +1,4 @@
-"""The words of a review's screen: verdicts, marks, what a text is typed for."""
+"""The words and the measures of a review's screen: verdicts, marks, what a text is typed for."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from recordings.reviews.approval import Verdict
     from recordings.reviews.review import Mark
 
+OUTLINE = 30
+"""Columns of the outline."""
+NARROW = 72
+"""Columns below which the outline is shown instead of the item, not beside it."""
 FIRST = -1
 """Number of the first screen, which is above the entries of the outline."""
 Ending = Literal["sent", "later", "left"]

@@ -55,6 +55,11 @@ def without_escapes(text: str) -> str:
     return "\t".join(sanitise(part) for part in text.replace("\r\n", "\n").split("\t"))
 
 
+def without_surrogates(text: str) -> str:
+    """Return what was typed with a question mark for each byte that is not text in UTF-8."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def one_line(text: str, limit: int) -> str:
     """Return the text as one line of at most `limit` characters."""
     line = " ".join(sanitise(text[: 4 * limit]).split())

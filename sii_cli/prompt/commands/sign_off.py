@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 from sii_cli.prompt.slash import SlashCommand, SlashPrompt, Words
+from sii_cli.session.done_words import parse_done
 
 _FLAGS = "good, bad, wrong, wasteful, unsafe, wrong_observation, unclear or star"
 _MARK = re.compile(r"(?:#(?P<step>\d{1,9})\s+)?(?P<word>\w+)(?:\s+(?P<comment>.+))?", re.DOTALL)
-_DONE = re.compile(r"(?P<no>no\b)?\s*(?P<note>.*)", re.DOTALL)
 
 
 async def _mark(prompt: SlashPrompt, words: str) -> None:
@@ -19,9 +19,7 @@ async def _mark(prompt: SlashPrompt, words: str) -> None:
 
 
 async def _done(prompt: SlashPrompt, words: str) -> None:
-    match = _DONE.fullmatch(words)
-    assert match is not None
-    await prompt.session.sign_off.end_task(match["no"] is None, match["note"])
+    await prompt.session.sign_off.end_task(*parse_done(words))
 
 
 async def _note(prompt: SlashPrompt, words: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_DONE = re.compile(r"(?P<no>no\b)?\W*(?P<words>.*)", re.DOTALL)
+_DONE = re.compile(r"(?:(?P<no>no)(?=[\s,.:;!]|\Z)[\s,.:;!]*)?(?P<words>.*)", re.DOTALL | re.I)
 
 
 def parse_done(words: str) -> tuple[bool, str]:
