@@ -7,7 +7,13 @@ import click
 from sii_cli.options.homes import homes_option
 from sii_cli.options.recordings import REFS_HELP, find_one, warn_of_outages
 from sii_cli.options.settings import example
-from sii_cli.review.verdicts import find_reviewer, give_review, hash_to_review, speaker_option
+from sii_cli.review.verdicts import (
+    find_reviewer,
+    give_review,
+    hash_to_review,
+    refuse_incomplete,
+    speaker_option,
+)
 
 
 @click.command(
@@ -24,4 +30,6 @@ def command(ref: str, note: str, speaker: str | None) -> None:
     """Approve a recording."""
     folder, reviewer = find_one(ref), find_reviewer(speaker)
     warn_of_outages(folder)
-    give_review(folder, reviewer, hash_to_review(folder), verdict="approve", note=note)
+    sha256 = hash_to_review(folder)
+    refuse_incomplete(folder, reviewer, sha256)
+    give_review(folder, reviewer, sha256, verdict="approve", note=note)

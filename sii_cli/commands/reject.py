@@ -8,7 +8,13 @@ from sii_cli.errors import UsageError
 from sii_cli.options.homes import homes_option
 from sii_cli.options.recordings import REFS_HELP, find_one
 from sii_cli.options.settings import example
-from sii_cli.review.verdicts import find_reviewer, give_review, hash_to_review, speaker_option
+from sii_cli.review.verdicts import (
+    find_reviewer,
+    give_review,
+    hash_to_review,
+    refuse_incomplete,
+    speaker_option,
+)
 
 
 @click.command(
@@ -25,4 +31,6 @@ def command(ref: str, why: str, speaker: str | None) -> None:
     if not why.strip():
         raise UsageError("Say why: --why TEXT.")
     folder, reviewer = find_one(ref), find_reviewer(speaker)
-    give_review(folder, reviewer, hash_to_review(folder), verdict="reject", note=why)
+    sha256 = hash_to_review(folder)
+    refuse_incomplete(folder, reviewer, sha256)
+    give_review(folder, reviewer, sha256, verdict="reject", note=why)

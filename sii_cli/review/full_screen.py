@@ -24,7 +24,7 @@ from sii_cli.review.app import ReviewApp
 from sii_cli.review.queue import REVIEW, QueuedRecording, ReviewQueue
 from sii_cli.review.rubric import ReviewQuestion
 from sii_cli.review.task import ReviewTask
-from sii_cli.review.verdicts import author_warning, give_review, hash_to_review
+from sii_cli.review.verdicts import author_warning, give_review, hash_to_review, tell_sent
 from sii_cli.review.words import Ending
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class ScreenReviewer:
         ending, said = self._run(self._task(folder, sha256, number, of), drafts, lambda: None)
         if ending == "sent":
             give_review(folder, self.name, sha256, **said)
+            tell_sent(said)
             drafts.remove(_item(folder))
         return ending != "left"
 
@@ -62,10 +63,11 @@ class ScreenReviewer:
 
         Raises `SiiError`, `RecordingError`.
         """
-        task = self._task(one.folder, one.sha256, number, of)
+        task = replace(self._task(one.folder, one.sha256, number, of), before=queue.last_sent)
         ending, said = self._run(task, queue.drafts, partial(_stay, queue, one))
         if ending == "sent":
             queue.send(one, **said)
+            tell_sent(said)
         return ending
 
     def _run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 
@@ -13,7 +14,7 @@ from sii_cli.review.task import ReviewTask
 from sii_cli.text.sanitise import one_line, sanitise_written
 
 _TASK = 10
-"""Lines of the task that are shown."""
+"""Rows of the task that are shown."""
 _LONGEST = 10_000
 _LINE = 400
 
@@ -25,7 +26,8 @@ def glimpse(task: ReviewTask, summary: RecordingSummary, width: int) -> StyleAnd
     def show(head: str, text: str, lines: list[str]) -> None:
         rows.append(("bold fg:ansicyan", f"\n{head:<8}"))
         rows.append(("", one_line(text, _LINE) + "\n"))
-        rows.extend(("", f"  {row}\n") for line in lines for row in _broken(line, width - 2))
+        broken = (row for line in lines for row in _broken(line, width - 2))
+        rows.extend(("", f"  {row}\n") for row in islice(broken, _TASK))
 
     text = summary.first_message[:_LONGEST].strip("\n")
     show("TASK", "", [sanitise_written(line) for line in text.split("\n")[:_TASK]])

@@ -15,6 +15,7 @@ from sandbox.snapshots import FileDiff, quoted
 from sii_cli.player.drawn_rows import FOLDED
 from sii_cli.render.bounded import MOST_LINES, bounded, head
 from sii_cli.render.changes import change_words
+from sii_cli.render.figures import counted
 from sii_cli.render.formatted import render_markdown
 from sii_cli.render.observations import DIFF_STYLES
 from sii_cli.render.renderer import EventRenderer
@@ -24,7 +25,7 @@ from sii_cli.review.item import ReviewItem
 from sii_cli.text.sanitise import one_line, sanitise, sanitise_written
 
 _TASK, _ANSWER, _FILES, _PLACES = 10, 30, 12, 8
-"""Lines that are shown before the first screen is opened."""
+"""Lines, of the task rows, that are shown before the first screen is opened."""
 _MOST_ROWS = 3000
 """Rows of an entry after which no more of its events are drawn."""
 _LINE = 400
@@ -54,17 +55,23 @@ class ReviewPage:
         self._screen.print(*lines)
 
     def lines(self, text: str, most: int, style: str = "", indent: str = "  ") -> None:
-        """Append the lines of a text, of a longer one the first."""
+        """Append the lines of a text, of a longer one the first: they fill at most `most` rows."""
         lines = head(text.strip("\n")).split("\n")
+        begin, whole = len(self.rows), 0
         for line in lines[:most]:
-            self.print(Text(indent + sanitise_written(line), style))
-        self.more(len(lines) - most, opens=most < MOST_LINES)
+            shown = line if most >= MOST_LINES else line[: most * self._screen.width]
+            self.print(Text(indent + sanitise_written(shown), style))
+            if len(shown) < len(line) or len(self.rows) - begin > most:
+                del self.rows[begin + most :]
+                break
+            whole += 1
+        self.more(len(lines) - whole, opens=most < MOST_LINES)
 
     def more(self, count: int, *, opens: bool = True) -> None:
         """Say how many lines were left out, if any."""
         if count > 0:
-            how = "o opens them" if opens else "`sii show` prints them"
-            self.print(Text(f"  … +{count:,} lines ({how})", "dim"))
+            how = "o opens it" if opens else "`sii show` prints it"
+            self.print(Text(f"  … +{counted(count, 'line', 'lines')} ({how})", "dim"))
 
     def head(self, name: str, text: str = "", style: str = "") -> None:
         """Append a heading after an empty line, with a short text beside it."""

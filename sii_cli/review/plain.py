@@ -28,12 +28,12 @@ from sii_cli.review.queue import REVIEW, QueuedRecording, ReviewQueue
 from sii_cli.review.remarks import Questions, ReviewStopped, Skip, StepRemarks
 from sii_cli.review.rubric import ReviewQuestion
 from sii_cli.review.steps import Walk, open_outline
-from sii_cli.review.verdicts import give_review, hash_to_review, warn_of_author
+from sii_cli.review.verdicts import give_review, hash_to_review, tell_sent, warn_of_author
 from sii_cli.review.words import Ending
 
-_KEYS = ("a", "r", "n", "b", "s", "q")
+_KEYS = ("a", "r", "w", "b", ".", "q")
 """Keys of the verdict, which answer no question."""
-_VERDICTS: dict[str, Verdict] = {"a": "approve", "r": "reject", "n": "needs_work"}
+_VERDICTS: dict[str, Verdict] = {"a": "approve", "r": "reject", "w": "needs_work"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ class PlainReviewer:
         ending, said = self._read(folder, sha256, drafts, lambda: None)
         if said:
             give_review(folder, self.name, sha256, **said)
+            tell_sent(said)
         drafts.remove(Item(REVIEW, folder.name))
         return ending != "left"
 
@@ -72,6 +73,8 @@ class PlainReviewer:
             queue.send(one, **said)
         elif said:
             give_review(one.folder, self.name, one.sha256, **said)
+        if said:
+            tell_sent(said)
         queue.drafts.remove(one.item)
         return ending
 
@@ -151,7 +154,7 @@ class PlainReviewer:
             reading.walk.go(at)
             for question in self.questions:
                 _answer(questions, question, answers)
-            judged = _ask_verdict(questions)
+            judged = _ask_verdict(questions, reading.words.sent_back)
             while judged is not None and judged[0] and (wanted := self._unanswered(answers)):
                 click.echo(f"The protocol wants an answer: {wanted.title}.", err=True)
                 _answer(questions, wanted, answers)
@@ -159,7 +162,7 @@ class PlainReviewer:
             if judged is not None and judged[0] and coverage.is_below_floor and asks_again:
                 click.echo(f"{coverage.words}: the same again sends it so.", err=True)
                 asks_again = False
-                judged = _ask_verdict(questions)
+                judged = _ask_verdict(questions, reading.words.sent_back)
             if judged is not None:
                 return judged
             at = reading.steps - 1
@@ -192,16 +195,20 @@ class _Reading:
         return self.before.model_copy(update=said)
 
 
-def _ask_verdict(questions: Questions) -> tuple[Verdict | None, str] | None:
+def _ask_verdict(questions: Questions, sent_back: str) -> tuple[Verdict | None, str] | None:
     """Ask for the verdict, and for the reason unless it is an approval.
 
-    `None` means back to the last step. Raises `ReviewStopped`, `Skip`.
+    `sent_back`: the words with which a step was sent back, which Enter sends. `None` means back to
+    the last step. Raises `ReviewStopped`, `Skip`.
     """
     entered = False
-    keys = "a approve · r reject · n needs work · Enter none · b back · s skip · q stop"
+    enter = "sends it back" if sent_back else "none"
+    keys = f"a approve · r reject · w needs work · Enter {enter} · b back · . later · q stop"
     while True:
         answer = questions.ask(f"{keys} › ").lower()
         match answer:
+            case "" if sent_back:
+                return "needs_work", sent_back
             case "" if entered:
                 return None, ""
             case "":  # one Enter too many does not end the review
@@ -209,15 +216,15 @@ def _ask_verdict(questions: Questions) -> tuple[Verdict | None, str] | None:
                 click.echo("Enter again: no verdict.", err=True)
             case "b":
                 return None
-            case "s":
+            case ".":
                 raise Skip
             case "q":
                 raise ReviewStopped
-            case "a" | "r" | "n":
+            case "a" | "r" | "w":
                 verdict = _VERDICTS[answer]
                 return verdict, _ask_note(questions, verdict)
             case _:
-                click.echo("One of the keys a, r, n, b, s, q, or Enter alone.", err=True)
+                click.echo("One of the keys a, r, w, b, ., q, or Enter alone.", err=True)
 
 
 def _ask_note(questions: Questions, verdict: Verdict) -> str:

@@ -18,7 +18,7 @@ from sii_cli.options.recordings import warn
 from sii_cli.queue.drafts import Drafts
 from sii_cli.queue.leases import Item, Leases
 from sii_cli.queue.order import QueueEntry, in_order, mixed
-from sii_cli.review.verdicts import give_review
+from sii_cli.review.verdicts import give_review, sent_words
 
 if TYPE_CHECKING:
     from recordings.index.find import Filter, FoundRecording
@@ -82,6 +82,8 @@ class ReviewQueue:
         self._found_at = float("-inf")
         self._given = 0
         """Recordings that the reviewer has judged."""
+        self.last_sent = ""
+        """What was sent last, in words; empty before."""
 
     def __enter__(self) -> Self:
         return self
@@ -125,6 +127,7 @@ class ReviewQueue:
         self._leases.release(one.item, self._reviewer)
         self._leave(one.folder)
         self._given += 1
+        self.last_sent = sent_words(said)
 
     def _take(self) -> QueuedRecording | None:
         for entry in self._ordered():

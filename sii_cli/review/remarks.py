@@ -24,18 +24,19 @@ At each step:
   f FLAG        flag: wrong, wasteful, unsafe, wrong_observation, unclear, star;
                 or mark the step: good, neutral, bad
   x             exclude the step from training; again: take it back
-  s             skip to the next recording; what was said is kept, without a verdict
+  s WORDS       it went wrong here: send the session back with your words
+  .             later: go to the next recording; what was said is kept, without a verdict
   q, Ctrl-C     stop; what was said is kept, without a verdict
   @SEQ after the letter: about that event of the step (f @21 wrong_observation)
 At the end:
-  a, r, n       approve, reject, needs work
-  Enter         no verdict
-  b, s, q       as above"""
+  a, r, w       approve, reject, needs work
+  Enter         no verdict; after s it sends the session back
+  b, ., q       as above"""
 
 _MARKS: dict[str, Mark] = {"good": "good", "neutral": "neutral", "bad": "bad"}
 _LONGEST_GAP = 180.0
 """Seconds between two answers that count as work; more is a break."""
-_COMMAND = re.compile(r"(?P<word>[cfx])(?:\s+@(?P<seq>\d{1,9}))?(?:\s+(?P<text>.+))?")
+_COMMAND = re.compile(r"(?P<word>[cfxs])(?:\s+@(?P<seq>\d{1,9}))?(?:\s+(?P<text>.+))?")
 
 
 class ReviewStopped(Exception):
@@ -115,6 +116,8 @@ class StepRemarks:
         self, earlier: Iterable[StepReview] = (), drafted: Iterable[StepReview] = ()
     ) -> None:
         """`drafted`: what was said now, before a pause."""
+        self.sent_back = ""
+        """The words with which a step is sent back."""
         self._earlier: dict[int, _Said] = {}
         self._said = {
             step.seq: _Said(
@@ -193,7 +196,7 @@ class StepRemarks:
         if word == "f" and len(text) > LONGEST_NAME:
             return f"A flag has at most {LONGEST_NAME} characters: comment with c."
         comments = self._said[seq].comments if seq in self._said else []
-        if word == "c" and len("\n".join([*comments, text])) > LONGEST_TEXT:
+        if word in "cs" and len("\n".join([*comments, text])) > LONGEST_TEXT:
             return f"The comments on an event have at most {LONGEST_TEXT:,} characters."
         return None
 
@@ -207,6 +210,10 @@ class StepRemarks:
                 return "commented"
             case "f":
                 return _take_flag(said, text.lower().replace(" ", "_"))
+            case "s":
+                said.comments.append(text)
+                said.flags, self.sent_back = ("wrong",), text
+                return "it went wrong here: Enter at the end sends the session back"
             case _:
                 said.exclude = not excluded
                 return "excluded from training" if said.exclude else "not excluded"

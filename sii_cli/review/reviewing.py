@@ -34,7 +34,7 @@ class Reviewing:
         """The entry that is shown, or `FIRST`."""
         self.seq: int | None = None
         """The event that was jumped to."""
-        self.said = ""
+        self.said = item.task.before
         """A sentence about what the last key did."""
         self.focus = self._next_open(0)
         """The question that digits answer."""

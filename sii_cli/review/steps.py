@@ -96,7 +96,7 @@ class Walk:
                 case "e":
                     self._show_end(number)
                     return len(self._steps)
-                case "s":
+                case ".":
                     raise Skip
                 case "q":
                     raise ReviewStopped

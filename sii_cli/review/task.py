@@ -37,5 +37,7 @@ class ReviewTask:
     blind: bool = False
     new_from: int | None = None
     """The first event that the reviewer has not judged; `None`: all is new."""
+    before: str = ""
+    """What was sent before this one, in words."""
     coverage_floor: float = 0.0
     """Share of the entries that the protocol wants opened."""

@@ -14,6 +14,7 @@ from sii_cli.options.protocol import load_protocol, protocol_file
 from sii_cli.options.recordings import void_sentence, warn
 from sii_cli.options.settings import load_for_recordings
 from sii_cli.options.standings import STANDINGS
+from sii_cli.review.words import VERDICTS
 from sii_cli.text.sanitise import one_line
 
 if TYPE_CHECKING:
@@ -84,6 +85,37 @@ def author_warning(folder: Path, reviewer: str) -> str | None:
     return _why_set_aside(reviewer, folder.name, is_author=True)
 
 
+def refuse_incomplete(folder: Path, reviewer: str, sha256: str) -> None:
+    """Refuse a verdict given in one line where the protocol wants more than a verdict.
+
+    What the reviewer has said of this content before counts. Raises `UsageError`,
+    `RecordingError`.
+    """
+    from recordings.reviews.reviews import counted_reviews
+    from sii_cli.config.home_key import review_keys
+
+    protocol = load_protocol()
+    said = [
+        review
+        for review in counted_reviews(folder, review_keys(folder))
+        if review.reviewer == reviewer and review.sha256 == sha256
+    ]
+    answered = {name for review in said for name in review.rubric}
+    wanted = (one for one in protocol.rubric if one.required and one.name not in answered)
+    if (question := next(wanted, None)) is not None:
+        raise UsageError(
+            f"The protocol wants an answer: {one_line(question.title or question.name, 200)}. "
+            f"`sii review {folder.name}` asks for it."
+        )
+    floor = protocol.coverage_floor
+    opened = (review.coverage for review in said if review.coverage is not None)
+    if floor and not any(one.steps >= floor * one.of_steps for one in opened):
+        raise UsageError(
+            f"The protocol wants {floor:.0%} of a recording opened before a verdict: "
+            f"`sii review {folder.name}` shows it."
+        )
+
+
 def give_review(
     folder: Path,
     reviewer: str,
@@ -119,6 +151,17 @@ def give_review(
         **said,
     )
     tell_standing(folder, protocol, viewer)
+
+
+def sent_words(said: Said) -> str:
+    """Return what was sent, in a few words."""
+    verdict = said.get("verdict")
+    return f"sent: {VERDICTS[verdict]}" if verdict else "sent: remarks, without a verdict"
+
+
+def tell_sent(said: Said) -> None:
+    """Say that a review was kept."""
+    click.echo(f"{sent_words(said).capitalize()}.", err=True)
 
 
 def tell_standing(folder: Path, protocol: ReviewProtocol, viewer: Viewer | None) -> None:

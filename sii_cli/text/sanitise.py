@@ -61,8 +61,8 @@ def without_surrogates(text: str) -> str:
 
 
 def one_line(text: str, limit: int) -> str:
-    """Return the text as one line of at most `limit` characters."""
-    line = " ".join(sanitise(text[: 4 * limit]).split())
+    """Return the text as one line of at most `limit` characters; nothing is drawn over."""
+    line = " ".join(sanitise_written(text[: 4 * limit]).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 

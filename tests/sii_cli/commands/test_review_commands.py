@@ -93,11 +93,12 @@ def test_a_review_steps_through_and_keeps_what_is_said(shell: Shell, folder: Pat
         "",
         "x",
         "",
-        "n",
+        "w",
         "",
         "mend the second step",
     )
     assert done.returncode == 0, done.stderr
+    assert "Sent: ~ needs work." in done.stderr
     assert done.stdout.endswith("needs work\n")
     (kept,) = read_reviews(folder)
     assert (kept.reviewer, kept.verdict, kept.note) == ("ada", "needs_work", "mend the second step")
@@ -249,7 +250,7 @@ def test_every_key_is_acknowledged(shell: Shell, folder: Path) -> None:
     done = review(shell, "c hm", "f unsafe", "x", "e", "k", "q")
     for said in ("commented", "flagged unsafe", "excluded from training"):
         assert f"event {user}: {said}\n" in done.stderr
-    assert "One of the keys a, r, n, b, s, q" in done.stderr
+    assert "One of the keys a, r, w, b, ., q" in done.stderr
 
 
 def test_a_word_that_only_begins_like_a_verdict_is_none(shell: Shell, folder: Path) -> None:
@@ -314,7 +315,7 @@ def test_without_ids_all_that_waits_for_one_follows_in_their_order(
     judged, other, last = (shell.recorded(rounds=1, steps=1, seed=seed) for seed in (1, 2, 3))
     shell.sii("approve", judged.name)
     shell.sii("approve", last.name, "--speaker", "bob")
-    done = queue(shell, "e", "r", "it cheats", "c hm", "s", "e", "a", "")
+    done = queue(shell, "e", "r", "it cheats", "c hm", ".", "e", "a", "")
     assert done.returncode == 0, done.stderr
     given = re.findall(r"(\d) of 3: (\S+)", done.stderr)
     rejected, skipped = (folder, other) if given[0][1] == folder.name else (other, folder)
@@ -340,7 +341,7 @@ def test_options_and_ids_choose_the_queue(shell: Shell, folder: Path) -> None:
     other = shell.recorded(rounds=1, steps=3, seed=1)
     assert f"1 of 1: {other.name}" in queue(shell, "q", args=("--min-steps", "3")).stderr
     assert "no recording matches" in queue(shell, args=("--model", "none", "--again")).stderr
-    done = queue(shell, "s", "q", args=("last", folder.name, other.name))
+    done = queue(shell, ".", "q", args=("last", folder.name, other.name))
     assert f"1 of 2: {other.name}" in done.stderr
     assert f"2 of 2: {folder.name}" in done.stderr
     assert "not both" in queue(shell, args=("last", "--min-steps", "0")).stderr
@@ -427,7 +428,9 @@ def test_a_review_says_how_long_it_took_and_how_much_was_opened(
 
 def test_help_says_all_keys(shell: Shell) -> None:
     said = shell.sii("review", "--help").stdout
-    for key in ("b  ", "g SEQ", "e  ", "c WORDS", "f FLAG", "x  ", "s  ", "q, Ctrl-C", "a, r, n"):
+    for key in ("b  ", "g SEQ", "e  ", "c WORDS", "f FLAG", "x  ", "s WORDS", ".  "):
+        assert f"\n    {key}" in said, key
+    for key in ("q, Ctrl-C", "a, r, w"):
         assert f"\n    {key}" in said, key
 
 
@@ -525,7 +528,41 @@ def test_line_by_line_a_verdict_wants_what_the_protocol_requires(
     assert "goal · 1 to 5 › " in unanswered.stderr
     assert "The protocol wants an answer: goal." in unanswered.stderr
     assert read_reviews(folder) == []
-    assert review(shell, "e", "", "s").returncode == 0, "without a verdict nothing is required"
+    assert review(shell, "e", "", ".").returncode == 0, "without a verdict nothing is required"
     review(shell, "e", "", "a", "fine", "4")
     (kept,) = read_reviews(folder)
     assert (kept.verdict, kept.rubric["goal"].value) == ("approve", 4)
+
+
+def test_line_by_line_a_session_is_sent_back_from_a_step(shell: Shell, folder: Path) -> None:
+    first = events_of(folder, ModelResponse)[0]
+    done = review(shell, f"g {first}", "s the test was skipped", "e", "")
+    assert "Enter at the end sends the session back" in done.stderr
+    (kept,) = read_reviews(folder)
+    assert (kept.verdict, kept.note) == ("needs_work", "the test was skipped")
+    assert [(step.seq, step.flags, step.comment) for step in kept.steps] == [
+        (first, ("wrong",), "the test was skipped")
+    ]
+
+
+@pytest.mark.parametrize("verdict", [("approve",), ("reject", "--why", "it cheats")])
+def test_a_verdict_in_one_line_wants_what_the_protocol_wants(
+    shell: Shell, folder: Path, verdict: tuple[str, ...]
+) -> None:
+    protocol = shell.home / "review.toml"
+    protocol.write_text('[rubric]\nrequired = ["goal"]\nproperties.goal.type = "string"\n')
+    words = (verdict[0], "last", *verdict[1:], "--speaker", "ada")
+    refused = shell.sii(*words)
+    assert refused.returncode == 2
+    assert "The protocol wants an answer: goal." in refused.stderr
+    assert f"`sii review {folder.name}` asks for it." in refused.stderr
+    review(shell, "e", "reached", ".")
+    assert shell.sii(*words).returncode == 0, "what was answered before counts"
+
+    protocol.write_text("coverage_floor = 1.0\n")
+    assert "100% of a recording opened" in shell.sii(*words).stderr
+    review(shell, "", "", "", ".")
+    assert "100% of a recording opened" in shell.sii(*words).stderr, "nothing was kept"
+    review(shell, "c read", "", "", "", ".")
+    assert shell.sii(*words).returncode == 0
+    assert read_reviews(folder)[-1].verdict == verdict[0]

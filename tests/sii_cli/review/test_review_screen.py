@@ -210,3 +210,19 @@ def test_a_home_without_recordings_is_one_sentence(shell: Shell) -> None:
     assert terminal.exit_code() == 0
     assert "There are no recordings" in terminal.everything()
     assert not shell.home.exists()
+
+
+def test_a_task_on_one_long_line_leaves_room_for_the_rest_of_the_first_screen(shell: Shell) -> None:
+    record(shell, task="x" * 3_000_000)
+    terminal = review(shell, "last", rows=24, columns=80)
+    shows(terminal, "TASK", "xxx", "(o opens it)", "ANSWER", "Done.")
+
+
+def test_the_next_item_says_what_was_sent(shell: Shell, folder: Path) -> None:
+    record(shell, task="Another task.")
+    terminal = review(shell)
+    shows(terminal, "1 of 2")
+    terminal.send("ay")
+    shows(terminal, "2 of 2", "sent: ✓ approve")
+    terminal.send("j")
+    shows(terminal, "round 1", without=("sent: ",))

@@ -67,6 +67,10 @@ def test_one_line_is_one_line_and_no_longer(text: str, limit: int) -> None:
     assert len(line) <= limit
 
 
+def test_one_line_shows_what_is_before_a_carriage_return() -> None:
+    assert one_line("rm -rf /\rls\r\n", 40) == "rm -rf /␍ls"
+
+
 @given(st.text(alphabet="ab日é👍 ", max_size=200), st.integers(2, 20))
 def test_wrapped_lines_fit_and_lose_nothing_but_blanks(text: str, width: int) -> None:
     from rich.cells import cell_len
