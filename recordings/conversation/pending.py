@@ -25,21 +25,26 @@ class PendingTrail:
 
     def __init__(self) -> None:
         self._waiting: dict[int, Pending] = {}
+        self.returned: list[Pending] = []
+        """What the last round returned to the user because it ended without an answer."""
 
     def feed(self, event: Event) -> None:
         """Take account of an event: what waits in a fork's parent does not wait in the fork."""
         if event.parent is not None:
             self._waiting.clear()
+            self.returned.clear()
         match event.data:
             case PendingMessage() as data:
                 self._waiting[event.seq] = Pending(
                     data.text, data.delivery, event.wall, event.seq, data.speaker
                 )
-            case UserMessage(pending=int(seq)):
-                self._waiting.pop(seq, None)
-            case PendingReturned(pending=seqs):
-                for seq in seqs:
+            case UserMessage(pending=seq):
+                self.returned.clear()
+                if seq is not None:
                     self._waiting.pop(seq, None)
+            case PendingReturned(pending=seqs, why=why):
+                found = [self._waiting.pop(seq) for seq in seqs if seq in self._waiting]
+                self.returned += found if why == "round_ended" else []
 
     def all(self) -> list[Pending]:
         """Return all of them, in the order in which they were typed."""

@@ -22,7 +22,7 @@ from sii_cli.prompt.commands.own import slash_command
 from sii_cli.prompt.commands.registry import make_commands
 from sii_cli.prompt.completion import make_completer
 from sii_cli.prompt.files import FileList
-from sii_cli.prompt.hint import Hint
+from sii_cli.prompt.hint import FAILURE, Hint
 from sii_cli.prompt.history import in_memory, open_history
 from sii_cli.prompt.key_file import read_key_file, replace_keys
 from sii_cli.prompt.keys import make_keys
@@ -48,8 +48,6 @@ TOO_LONG = (
     f"The paste has more than {MAX_PASTE:,} characters and was left out: save it as a file, and "
     "name that with @."
 )
-TOO_LONG_SECONDS = 10.0
-"""Seconds for which that is shown."""
 WHETHER_DONE = "Is the task done? y yes · n no · Enter skips"
 
 
@@ -74,7 +72,7 @@ class InteractivePrompt:
         self._hint = Hint(self._view)
         self._view.waiting = self._rows_waiting
         self._questions = KeyQuestions(self._view)
-        keys = make_keys(self, Looks(self._view, lambda: self._session))
+        keys = make_keys(self, Looks(self._view, self._hint, lambda: self._session))
         self._view.app.key_bindings = replace_keys(keys, read_key_file(find_key_home(os.environ)))
         self._view.status = [("class:dim", "  starting")]
 
@@ -154,7 +152,12 @@ class InteractivePrompt:
         last = self._waiting.last()
         if last is None:
             return
-        if last.pending is None or self.session.take_back(last.pending):
+        try:
+            still_waits = last.pending is None or self.session.take_back(last.pending)
+        except RecordingError as error:
+            self._hint.show(f"Not taken back: {error}", FAILURE)
+            return
+        if still_waits:
             self.put_back(last.text)
         self._waiting.remove(last)
         self._view.refresh()
@@ -237,7 +240,7 @@ class InteractivePrompt:
     def paste(self, text: str) -> None:
         """Put a paste on the input line, folded when it is long."""
         if len(text) > MAX_PASTE:
-            self._hint.show(TOO_LONG, TOO_LONG_SECONDS)
+            self._hint.show(TOO_LONG, FAILURE)
             return
         self._view.input.insert_text(self._pastes.fold(text))
 
@@ -361,8 +364,12 @@ class InteractivePrompt:
         self._files.open(self.session.workspace)
         for own in find_own_commands(self.session.key_home, self.session.workspace):
             self._commands.add(own.name, slash_command(own))
-        if resumed is not None and await asyncio.to_thread(has_open_round, resumed.folder):
+        if resumed is None:
+            return
+        if await asyncio.to_thread(has_open_round, resumed.folder):
             await self.session.resume_round()
+        elif resumed.returned:
+            self.put_back("\n".join(resumed.returned))
 
     async def resume(self, ref: str) -> None:
         """Resume another session, which is chosen where `ref` is empty. Raises `NotDone`."""

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 TWICE = 2.0
 """Seconds within which the same key pressed again is meant."""
+FAILURE = 10.0
+"""Seconds for which it is shown that something failed."""
 
 
 class Hint:
@@ -18,12 +20,13 @@ class Hint:
     def __init__(self, view: View) -> None:
         self._view = view
         self._end: asyncio.TimerHandle | None = None
+        self._shown = ""
 
     def show(self, text: str, seconds: float) -> None:
         """Show a hint for so many seconds."""
         if self._end is not None:
             self._end.cancel()
-        self._view.hint = text
+        self._view.hint = self._shown = text
         self._view.refresh()
         self._end = asyncio.get_running_loop().call_later(seconds, self._forget)
 
@@ -36,5 +39,7 @@ class Hint:
         return False
 
     def _forget(self) -> None:
-        self._view.hint = ""
-        self._view.refresh()
+        """Remove the hint, unless a question has replaced it."""
+        if self._view.hint == self._shown:
+            self._view.hint = ""
+            self._view.refresh()

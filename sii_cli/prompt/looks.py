@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from prompt_toolkit.application import in_terminal
 
 from sii_cli.errors import explain
+from sii_cli.prompt.hint import FAILURE, Hint
 from sii_cli.prompt.view import View
 
 if TYPE_CHECKING:
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 class Looks:
     """Does what keys ask for (`LookActions`). `session` returns the open session."""
 
-    def __init__(self, view: View, session: Callable[[], PromptSession | None]) -> None:
+    def __init__(self, view: View, hint: Hint, session: Callable[[], PromptSession | None]) -> None:
         self._view = view
+        self._hint = hint
         self._session = session
         self._opening: asyncio.Task[None] | None = None
 
@@ -53,8 +55,7 @@ class Looks:
         except Exception as error:
             if (known := explain(error)) is None:
                 raise
-            self._view.hint = str(known)
-            self._view.refresh()
+            self._hint.show(str(known), FAILURE)
             return
         async with in_terminal():
             await module.OpenedRows(rows).run()

@@ -84,7 +84,11 @@ class PromptSession:
         start_debug_log(opened._settings)
         view.edit_as(opened._settings.editing)
         opened._say(*opened._settings.notes, style="yellow")
-        await opened.new(resumed)
+        try:
+            await opened.new(resumed)
+        except BaseException:
+            await opened.close()
+            raise
         return opened
 
     @property

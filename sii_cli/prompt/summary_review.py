@@ -42,6 +42,10 @@ class SummaryReview:
             return None
         if await self.ask(_QUESTION, "e", SECONDS) != "e":
             return None
-        async with in_terminal():
-            edited = await asyncio.to_thread(click.edit, sanitise(summary), extension=".md")
+        try:
+            async with in_terminal():
+                edited = await asyncio.to_thread(click.edit, sanitise(summary), extension=".md")
+        except (click.ClickException, OSError) as error:
+            self._say(f"The summary is used as it is. {error}")
+            return None
         return edited.strip() if edited and edited.strip() else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import termios
 import time
@@ -22,6 +23,8 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 MAX_PASTE = 16 << 20
 """Characters of a paste; one that is longer is cut, but stays longer, so that it is refused."""
 _END = "\x1b[201~"
+_INVALID = re.compile("[\ud800-\udfff]")
+"""What stands for a byte that is not UTF-8."""
 _QUIET = 0.3
 """Seconds without input after which what comes is typed, not the rest of a paste."""
 
@@ -52,6 +55,7 @@ class _Parser(Vt100Parser):
 
     def feed(self, data: str) -> None:
         """Parse what was read."""
+        data = _INVALID.sub("\N{REPLACEMENT CHARACTER}", data)
         before, self._fed = self._fed, time.monotonic()
         if self._is_given_up and self._fed - before > _QUIET:
             self.reset()

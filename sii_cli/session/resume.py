@@ -34,6 +34,13 @@ class ResumedRecording:
     checked: CheckedConversation | None = None
     """Its conversation, where it was read already."""
 
+    @property
+    def returned(self) -> Sequence[str]:
+        """The user's messages that were back on the line when the prompt was left."""
+        if not self.is_own or self.checked is None:
+            return ()
+        return [one.text for one in self.checked.conversation.pending.returned]
+
     def conversation(self) -> Conversation:
         """Return its conversation, with every line checked. Raises what `restore` raises."""
         return self.checked.take() if self.checked else restore(self.folder)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import orjson
 import pytest
 
 from recordings.conversation import checked
+from recordings.conversation.checked import CheckedConversation
 from recordings.conversation.last_round import MOST_EVENTS, last_round
+from recordings.conversation.pending import Pending
 from recordings.conversation.restore import Conversation, restore
 from recordings.events import ModelRequest, ModelResponse, RoundEnd, UserMessage
+from recordings.storage.log import read_events
 from sii_cli.commands.prompt import first_session
 from sii_cli.errors import UsageError
 from sii_cli.options.resume import NOT_RESUMED
+from sii_cli.session.resume import ResumedRecording
 from tests.fakes.bomb_server import PeakMemory
 from tests.sii_cli.shell import Shell
 
@@ -90,6 +95,38 @@ def test_a_round_without_an_end_is_read_in_little_memory(
     assert isinstance(found.events[-1].data, ModelResponse)
     if len(found.events) > 1:
         assert isinstance(found.events[0].data, ModelRequest)
+
+
+def test_what_a_closed_terminal_returned_is_on_the_line_again(shell: Shell) -> None:
+    terminal = shell.terminal(script="slow-tool")
+    terminal.wait_for("sandbox ready")
+    terminal.send("go\r")
+    terminal.wait_for("│ begun")
+    terminal.send("only the first\r")
+    terminal.wait_for("after this step: only the first")
+    terminal.child.kill(signal.SIGHUP)
+    terminal.exit_code()
+    again = shell.terminal("-c", script="pushed")
+    again.wait_for("sandbox ready")
+    again.wait_for("› only the first")
+    again.send("\r")
+    again.wait_for("Pushed.")
+    again.send("\x04")
+    assert again.exit_code() == 0
+    messages = [e.data for e in read_events(shell.last()) if isinstance(e.data, UserMessage)]
+    assert [one.text for one in messages] == ["go", "only the first"]
+    once_more = ResumedRecording(shell.last(), checked=CheckedConversation(shell.last()))
+    assert not list(once_more.returned)
+
+
+@pytest.mark.parametrize("is_own", [True, False])
+def test_only_what_the_user_typed_here_is_put_on_the_line(shell: Shell, is_own: bool) -> None:
+    folder = shell.recorded()
+    checked = CheckedConversation(folder)
+    typed = Pending("words", "steer", 1.0, 1)
+    checked.conversation.pending.returned.append(typed)
+    resumed = ResumedRecording(folder, is_own=is_own, checked=checked)
+    assert list(resumed.returned) == (["words"] if is_own else [])
 
 
 def options_of(folder: Path) -> dict[str, object]:

@@ -47,6 +47,16 @@ class Keys:
         return [(str(getattr(key.key, "value", key.key)), key.data) for key in self.pressed]
 
 
+@pytest.mark.parametrize("chunk", [1, 3, 1024])
+def test_bytes_that_are_not_text_are_replaced(stdin: TextIO, chunk: int) -> None:
+    invalid = b"\xff".decode(errors="surrogateescape")
+    assert Keys().feed(f"a{invalid}{BEGIN}one{invalid}{END}", chunk) == [
+        ("a", "a"),
+        ("\ufffd", "\ufffd"),
+        ("<bracketed-paste>", "one\ufffd"),
+    ]
+
+
 @pytest.mark.parametrize("chunk", [1, 2, 5, 6, 7, 13, 1024])
 def test_pastes_and_keys_come_in_order_however_they_are_cut(stdin: TextIO, chunk: int) -> None:
     text = f"a{BEGIN}one\r\x1b[201 two{END}b{BEGIN}{END}{BEGIN}three{END}c"
