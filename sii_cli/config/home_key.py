@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sii_cli.config.homes import key_home_of
 from sii_cli.config.settings import find_key_home
+from sii_cli.errors import SiiError
 
 if TYPE_CHECKING:
     from recordings.conversation.restore import Conversation
@@ -82,6 +83,15 @@ def origin_here_of(folder: Path, restored: Conversation) -> RecordingOrigin:
     origin = origin_of_checked(folder, key_home_of(folder), restored.sha256)
     # Log and seal are two files: one that is being written is looked at again.
     return origin if origin != "foreign" else origin_here(folder)
+
+
+def require_proved(folder: Path) -> None:
+    """Raise `SiiError` for a foreign recording: its session is not continued for its user."""
+    if origin_here(folder) == "foreign":
+        raise SiiError(
+            f"This home cannot prove that it made {folder.name}, so the session is not continued: "
+            f"`sii trust {folder.name}` trusts it."
+        )
 
 
 def _key_home(folder: Path | None) -> Path:

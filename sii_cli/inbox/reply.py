@@ -22,7 +22,7 @@ from sii_cli import __version__
 from sii_cli.assembly import make_redactor
 from sii_cli.batch.plan.plan import workspace_name
 from sii_cli.batch.sessions.session_parts import WORKSPACES
-from sii_cli.config.home_key import origin_here, writing_key
+from sii_cli.config.home_key import require_proved, writing_key
 from sii_cli.config.settings import Settings
 from sii_cli.errors import SiiError, UsageError
 from sii_cli.queries.workspaces.copies import remove_workspace
@@ -81,11 +81,7 @@ def _continued(
     folder: Path, settings: Settings, sha256: str | None
 ) -> Iterator[tuple[Recorder, Conversation, Parking]]:
     """Continue the recording of a session that waits, while nobody else can."""
-    if origin_here(folder) == "foreign":
-        raise SiiError(
-            f"This home cannot prove that it made {folder.name}, so the session is not continued: "
-            f"`sii trust {folder.name}` trusts it."
-        )
+    require_proved(folder)
     try:
         recorder = Recorder.resume(
             folder, redactor=make_redactor(settings), key=writing_key(folder)

@@ -115,9 +115,11 @@ def pinned_settings(settings: Settings) -> dict[str, Any]:
 def workspace_name(recorded: str) -> str:
     """Return the name of a session's workspace in the batch's folder, from its recorded path.
 
-    The batch may have been moved since.
+    The batch may have been moved since. No name leads out of the folder of the workspaces, or to
+    what is in it beside them.
     """
-    return PurePosixPath(recorded).name or "workspace"
+    name = PurePosixPath(recorded).name
+    return name if name and not name.startswith(".") else "workspace"
 
 
 def encode_queries(queries: Sequence[Query]) -> bytes:

@@ -22,6 +22,7 @@ from sii_cli.batch.sessions.rounds import AttemptResult, continue_attempt, run_a
 from sii_cli.batch.sessions.served_model import ModelPin
 from sii_cli.batch.sessions.session_parts import SessionParts
 from sii_cli.batch.sessions.simulated_user import UserSimulator
+from sii_cli.config.home_key import require_proved
 from sii_cli.config.settings import Settings
 from sii_cli.model.types import Model
 from sii_cli.queries.check.check import Checker
@@ -113,8 +114,10 @@ class LocalExecutor:
     ) -> QueryOutcome | None:
         """Continue a parked session with the reply that it has, as `continue_attempt` does.
 
-        `folder` is its recording; `opened` is given the session, which can be suspended.
+        `folder` is its recording; `opened` is given the session, which can be suspended. Raises
+        `SiiError` for a foreign recording.
         """
+        await asyncio.to_thread(require_proved, folder)
         parking = await asyncio.to_thread(parking_of, folder)
         if parking is None or parking.stage in ("waits", "done"):
             return None  # another process has continued it
