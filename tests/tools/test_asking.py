@@ -192,6 +192,24 @@ async def test_a_link_is_not_followed(tmp_path: Path) -> None:
     assert (await ask(folder, Counted())).found == "answer 1"
 
 
+@pytest.mark.hostile
+@pytest.mark.parametrize("link", ["web", "web/answers"])
+async def test_nothing_is_deleted_or_written_through_a_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, link: str
+) -> None:
+    monkeypatch.setattr(shared_folder, "MOST_ANSWERS", 1)
+    elsewhere = tmp_path / "elsewhere"
+    for folder in (elsewhere, elsewhere / "answers"):
+        folder.mkdir()
+        for number in range(3):
+            (folder / f"thesis-{number}").write_text("mine")
+    before = sorted(elsewhere.rglob("*"))
+    (tmp_path / link).parent.mkdir(exist_ok=True)
+    (tmp_path / link).symlink_to(elsewhere)
+    assert (await ask(tmp_path / "web", Counted())).found == "answer 1"
+    assert sorted(elsewhere.rglob("*")) == before
+
+
 async def test_a_folder_that_cannot_be_written_costs_no_question(tmp_path: Path) -> None:
     (tmp_path / "web").write_text("a file")
     service = Counted()

@@ -13,7 +13,7 @@ import secrets
 import time
 import zlib
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,8 @@ _POLL = 0.02
 _LOCKS = 3
 """Hexadecimal digits of a question's key that name its lock: files of locks are not deleted."""
 _OPEN = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_LOCKED = os.O_RDWR | os.O_CREAT | _OPEN
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _DAMAGED = (OSError, ValueError, KeyError, TypeError, zlib.error)
 
 
@@ -56,7 +58,8 @@ class SharedFolder:
     def find(self, key: str) -> KeptAnswer | None:
         """Return what is kept of a question, also a failure; `None` when it is old or damaged."""
         try:
-            file = os.open(self._path / "answers" / key, os.O_RDONLY | _OPEN)
+            with self._folder("answers") as folder:
+                file = os.open(key, os.O_RDONLY | _OPEN, dir_fd=folder)
             with open(file, "rb") as reader:
                 head, _, packed = reader.read(MAX_ANSWER << 1).partition(b"\n")
             known = orjson.loads(head)
@@ -72,16 +75,15 @@ class SharedFolder:
         """Keep an answer, and delete the oldest where there are too many."""
         head = orjson.dumps({"time": kept.time, "failure": kept.failure})
         packed = zlib.compress(kept.body, 1) if kept.body else b""
-        with suppress(OSError):
-            folder = self._folder("answers")
-            temporary = folder / f".{secrets.token_hex(8)}"
-            file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OPEN, 0o600)
+        with suppress(OSError), self._folder("answers") as folder:
+            temporary, new = f".{secrets.token_hex(8)}", os.O_WRONLY | os.O_CREAT | os.O_EXCL
+            file = os.open(temporary, new | _OPEN, 0o600, dir_fd=folder)
             try:
                 with open(file, "wb") as writer:
                     writer.write(head + b"\n" + packed)
-                temporary.replace(folder / key)
+                os.replace(temporary, key, src_dir_fd=folder, dst_dir_fd=folder)
             except OSError:
-                temporary.unlink()
+                os.unlink(temporary, dir_fd=folder)
                 raise
             _delete_oldest(folder)
 
@@ -89,8 +91,8 @@ class SharedFolder:
     async def locked(self, key: str) -> AsyncIterator[None]:
         """Hold the lock of a question. Raises `ServiceError` when another holds it too long."""
         try:
-            path = self._folder("locks") / key[:_LOCKS]
-            file = os.open(path, os.O_RDWR | os.O_CREAT | _OPEN, 0o600)
+            with self._folder("locks") as folder:
+                file = os.open(key[:_LOCKS], _LOCKED, 0o600, dir_fd=folder)
         except OSError:
             yield
             return
@@ -130,7 +132,8 @@ class SharedFolder:
     def _due(self, service: str) -> Iterator[_Due]:
         """Hold the time from which a service may be asked."""
         try:
-            file = os.open(self._folder("pace") / service, os.O_RDWR | os.O_CREAT | _OPEN, 0o600)
+            with self._folder("pace") as folder:
+                file = os.open(service, _LOCKED, 0o600, dir_fd=folder)
         except OSError:
             yield _Due(None)
             return
@@ -140,10 +143,21 @@ class SharedFolder:
         finally:
             os.close(file)
 
-    def _folder(self, name: str) -> Path:
-        folder = self._path / name
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return folder
+    @contextmanager
+    def _folder(self, name: str) -> Iterator[int]:
+        """Open a folder, made where it is missing. No link is followed below the home: files
+        would be deleted elsewhere. Raises `OSError`.
+        """
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            folder = os.open(self._path.parent, _DIRECTORY)
+            stack.callback(os.close, folder)
+            for inner in (self._path.name, name):
+                with suppress(FileExistsError):
+                    os.mkdir(inner, 0o700, dir_fd=folder)
+                folder = os.open(inner, _DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
+                stack.callback(os.close, folder)
+            yield folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,14 +189,14 @@ def _lock(file: int) -> bool:
     return True
 
 
-def _delete_oldest(folder: Path) -> None:
+def _delete_oldest(folder: int) -> None:
     """Delete answers beyond the limits, the oldest first."""
     with os.scandir(folder) as entries:
-        found = [(one.stat(follow_symlinks=False), one.path) for one in entries]
+        found = [(one.stat(follow_symlinks=False), one.name) for one in entries]
     found.sort(key=lambda one: -one[0].st_mtime)
     total = 0
-    for number, (status, path) in enumerate(found):
+    for number, (status, name) in enumerate(found):
         total += status.st_size
         if number >= MOST_ANSWERS or total > MOST_BYTES:
             with suppress(OSError):
-                os.unlink(path)
+                os.unlink(name, dir_fd=folder)
