@@ -43,9 +43,12 @@ from sii_cli.queries.workspaces.copies import leftover_copies, remove_leftover_c
 from sii_cli.render.figures import counted
 from sii_cli.session import watchdog
 from sii_cli.session.pins import departure_sentence, departures_of_all
+from sii_cli.text.sanitise import one_line
 from tools.web.search_providers.registry import SEARCH_PROVIDERS
 
 CONCURRENCY = 8
+_LONGEST = 300
+"""Characters that are shown of a word that the batch's folder holds."""
 TOO_MANY_FAILURES = Stop(
     "failure", 'sessions failed too often: see "Unfinished attempts" in the report'
 )
@@ -204,13 +207,14 @@ def _account(batch: Batch, tokens: int) -> Account:
         options.gpus or last.gpus,
     )
     if before and before[-1].servers != run.servers:
-        was, are = (", ".join(one.servers) for one in (before[-1], run))
+        was, are = (one_line(", ".join(one.servers), _LONGEST) for one in (before[-1], run))
         click.echo(f"sii: the servers were {was} and are {are}.", err=True)
     return Account(run, batch.folder, before, tokens)
 
 
 def _print_end(batch: Batch, report: BatchReport) -> None:
-    ended = ", ".join(f"{row.status} {row.sessions}" for row in report.statuses) or "none"
+    statuses = (f"{one_line(row.status, _LONGEST)} {row.sessions}" for row in report.statuses)
+    ended = ", ".join(statuses) or "none"
     click.echo(f"{report.done} of {report.planned} sessions: {ended}; infra {sum_of(report.infra)}")
     click.echo(f"Report: {batch.folder / 'report.md'}")
     in_home = batch.folder.parent == find_home(os.environ) / BATCHES

@@ -21,13 +21,17 @@ from sii_cli.errors import DONE, FAILED, SiiError, UsageError
 from sii_cli.options.homes import home_option
 from sii_cli.options.recordings import warn
 from sii_cli.options.settings import example
+from sii_cli.text.sanitise import one_line
+from sii_cli.trust.requirements import MOST
 
 if TYPE_CHECKING:
     from recordings.storage.opening import OpenFolder
     from recordings.trust.origin import RecordingOrigin
 
 _MOST_LINES = 12
-"""Of what foreign recordings name."""
+"""Of the directories of foreign recordings, and of their outcomes."""
+_LONGEST = 1000
+"""Characters of a line."""
 
 
 @click.command(
@@ -115,7 +119,8 @@ def _show(folder: Path) -> list[_Recording]:
     outcomes = Counter(summarise(one).session_outcome or "no outcome" for one in folders)
     click.echo(f"{folder}  {counted(len(folders), 'session', 'sessions')}, {size(size_of(folder))}")
     if outcomes:
-        click.echo("  " + ", ".join(f"{name} {count:,}" for name, count in outcomes.most_common()))
+        said = ", ".join(f"{name} {count:,}" for name, count in outcomes.most_common(_MOST_LINES))
+        click.echo(f"  {one_line(said, _LONGEST)}")
     with OpenFolder(folder) as opened:
         unusual = _unusual_files(opened)
     if unusual:
@@ -147,11 +152,20 @@ def _show_foreign(folders: Sequence[Path]) -> list[_Recording]:
         found.append(_Recording(one, named.head, origin))
     if foreign:
         click.echo(f"  {counted(foreign, 'recording is', 'recordings are')} foreign, and name:")
-    for line, count in names.most_common(_MOST_LINES):
-        click.echo(f"    {line}" + (f"  ({count} recordings)" if count > 1 else ""))
-    if len(names) > _MOST_LINES:
-        click.echo(f"    and {len(names) - _MOST_LINES:,} more")
+    _print_names(names)
     return found
+
+
+def _print_names(names: Counter[str]) -> None:
+    """Print what recordings name: their directories last, for each has its own. Those must not
+    hide a call that would run.
+    """
+    directories = Counter({one: names[one] for one in names if one.startswith("directory: ")})
+    for found, most in ((names - directories, MOST), (directories, _MOST_LINES)):
+        for line, count in found.most_common(most):
+            click.echo(f"    {line}" + (f"  ({count} recordings)" if count > 1 else ""))
+        if len(found) > most:
+            click.echo(f"    and {len(found) - most:,} more")
 
 
 def _unusual_files(folder: OpenFolder, depth: int = 0) -> int:

@@ -304,6 +304,19 @@ def test_queries_that_are_dropped_from_a_batch_are_set_aside(place: Place) -> No
     assert [row["query"] for row in report["by_query"]] == ["b", "c"]
 
 
+@pytest.mark.hostile
+def test_the_servers_of_an_account_hold_no_escape_sequence(place: Place) -> None:
+    place.run(str(place.write(query("a", "steps=1"))), "--out", "out")
+    runs = place.folder / "out" / "runs.json"
+    account = json.loads(runs.read_text())
+    account[-1]["servers"] = ["http://\x1b]0;owned\x07\nsii: all is well"]
+    runs.write_text(json.dumps(account))
+    told = place.run("--resume", "out")
+    assert "the servers were http://" in told
+    assert "\x1b" not in told
+    assert "\nsii: all is well" not in told
+
+
 def test_another_model_is_refused_and_another_url_is_told(place: Place) -> None:
     file = place.write(*(query(f"q{n}", "steps=2") for n in range(6)))
     options = ("--concurrency", "1")

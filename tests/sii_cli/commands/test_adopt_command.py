@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from recordings.events import SessionEnd
 from recordings.storage.files import replace_file
 from recordings.storage.log import LOG, LogWriter
 from recordings.store.store import RecordingStore
@@ -18,7 +19,7 @@ from recordings.trust.home_key import home_key
 from sandbox.snapshots import remove_folder
 from sii_cli.batch import adoption
 from sii_cli.config.settings import BATCH_FILE
-from tests.recordings.recording_sessions import record_session
+from tests.recordings.recording_sessions import FakeSession, record_session
 from tests.sii_cli.shell import Shell
 
 
@@ -71,6 +72,39 @@ def test_a_batch_is_shown_and_moved_and_trusted(shell: Shell, elsewhere: Path) -
     assert "directory: /their/work" in done.stdout
     assert "reviewers: ann" in done.stdout
     assert_adopted(shell, elsewhere)
+
+
+@pytest.mark.hostile
+def test_no_call_hides_behind_the_directories_of_many_sessions(
+    shell: Shell, elsewhere: Path
+) -> None:
+    def leave_a_call(session: FakeSession) -> None:
+        session.request()
+        session.response(calls=1)
+        session.recorder.close()
+
+    store = RecordingStore(elsewhere / "recordings")
+    for number in range(20):
+        _, folder = store.create_folder()
+        record_session(folder, rounds=1, steps=1, batch="monday", workspace=f"/work/{number}")
+    record_session(store.create_folder()[1], rounds=1, change=leave_a_call, workspace="/w")
+    done = shell.sii("adopt", str(elsewhere), "--yes")
+    assert done.returncode == 0, done.stderr
+    assert 'call that was not run: bash {"command":"true 5"}' in done.stdout
+    assert "and 10 more" in done.stdout
+
+
+@pytest.mark.hostile
+def test_an_outcome_of_others_holds_no_escape_sequence(shell: Shell, elsewhere: Path) -> None:
+    def end(session: FakeSession) -> None:
+        session.recorder.record(
+            SessionEnd.model_construct(status="\x1b]0;owned\x07", rounds=1, steps=1), "harness"
+        )
+        session.recorder.close()
+
+    _, folder = RecordingStore(elsewhere / "recordings").create_folder()
+    record_session(folder, rounds=1, steps=1, change=end)
+    assert "\x1b" not in shell.sii("adopt", str(elsewhere), "--yes").stdout
 
 
 def test_without_a_yes_nothing_changes(shell: Shell, elsewhere: Path) -> None:
