@@ -97,9 +97,8 @@ def test_no_call_hides_behind_the_directories_of_many_sessions(
 @pytest.mark.hostile
 def test_an_outcome_of_others_holds_no_escape_sequence(shell: Shell, elsewhere: Path) -> None:
     def end(session: FakeSession) -> None:
-        session.recorder.record(
-            SessionEnd.model_construct(status="\x1b]0;owned\x07", rounds=1, steps=1), "harness"
-        )
+        fields: dict[str, Any] = {"status": "\x1b]0;owned\x07", "rounds": 1, "steps": 1}
+        session.recorder.record(SessionEnd.model_construct(**fields), "harness")
         session.recorder.close()
 
     _, folder = RecordingStore(elsewhere / "recordings").create_folder()
