@@ -25,6 +25,7 @@ pytestmark = pytest.mark.slow
 
 KEPT = Path(__file__).with_name("screens")
 SIZES = {"80x24": (24, 80), "120x40": (40, 120), "40x20": (20, 40)}
+MOST_SCROLLED = 2
 ESC, ENTER, CTRL_O = "\x1b", "\r", "\x0f"
 ROOT = "/tmp/sii-screens-12345678"
 """What stands in the screens for the folder of a run: its name is as long."""
@@ -163,8 +164,19 @@ def compare(terminal: Terminal, root: Path, name: str) -> None:
         kept.write_text(shown(terminal, root))
         return
     with suppress(AssertionError):
-        terminal.wait_until(lambda: shown(terminal, root) == kept.read_text(), patience=20.0)
-    assert shown(terminal, root) == kept.read_text()
+        terminal.wait_until(lambda: _same(shown(terminal, root), kept.read_text()), patience=20.0)
+    if not _same(found := shown(terminal, root), kept.read_text()):
+        assert found == kept.read_text()
+
+
+def _same(found: str, kept: str) -> bool:
+    """Compare two windows from their last line on.
+
+    How far a window has scrolled depends on the most rows that were ever live in it, and whether
+    a row of a moment was drawn depends on the machine.
+    """
+    short, long = sorted((found, kept), key=len)
+    return f"\n{long}".endswith(f"\n{short}") and long.count("\n") - short.count("\n") <= MOST_SCROLLED
 
 
 def shown(terminal: Terminal, root: Path) -> str:

@@ -171,7 +171,7 @@ def test_allowed_by_name_it_runs_and_goes_on(
 def test_what_lies_in_the_files_folder_needs_no_word(place: Attacked) -> None:
     (place.files / "link").symlink_to("mine")
     file = place.write(*({"id": f"q{i}", "workspace": w} for i, w in enumerate(("mine", "link"))))
-    assert "asks" not in place.run(str(file), "--out", "out")
+    assert "asks for" not in place.run(str(file), "--out", "out")
     place.check_every_session_counts_once(2, 1)
 
 
