@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
+from sandbox.ports import Ports
+
 WORKSPACE = "/workspace"
 """Where the workspace is inside every sandbox."""
 
@@ -132,6 +134,8 @@ class Job:
     """It was ended by `stop_job`."""
     limits_hit: tuple[LimitName, ...] = ()
     """Limits of the whole sandbox that were hit while it ran."""
+    ports: tuple[int, ...] = ()
+    """TCP ports that it was seen to listen on, as they were noticed: the first 16."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +269,7 @@ class JobControl(Protocol):
         ...
 
 
-class Sandbox(JobControl, Protocol):
+class Sandbox(JobControl, Ports, Protocol):
     """A started sandbox. Methods raise `SandboxLost` when it is gone.
 
     Cancelling a call ends what it runs (the shell and its state stay).

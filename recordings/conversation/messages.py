@@ -32,6 +32,7 @@ from recordings.events import (
     PendingReturned,
     PermissionAnswer,
     PermissionRequest,
+    PortOpened,
     QueryOutcome,
     RawGeneration,
     Redaction,
@@ -86,7 +87,7 @@ def message_of(data: EventData) -> dict[str, Any] | None:
             return _assistant_message(data)
         case SessionResume() | ServerCheck() | SandboxStart() | SandboxEnd() | NetworkRequest():
             return None
-        case RawGeneration() | ModelError() | SummaryRequest():
+        case RawGeneration() | ModelError() | SummaryRequest() | PortOpened():
             return None
         case Consent() | PermissionRequest() | PermissionAnswer():
             return None  # the model reads a refusal in the call's observation

@@ -42,7 +42,7 @@ from recordings.events.parts import (
     WireInfo,
 )
 from recordings.events.revision import Edit, Redaction
-from recordings.events.sandbox import NetworkRequest, SandboxEnd, SandboxStart
+from recordings.events.sandbox import NetworkRequest, PortOpened, SandboxEnd, SandboxStart
 from recordings.events.session import (
     CheckFound,
     Consent,
@@ -123,6 +123,7 @@ __all__ = [
     "Permission",
     "PermissionAnswer",
     "PermissionRequest",
+    "PortOpened",
     "QueryOutcome",
     "QueryStatus",
     "RawGeneration",

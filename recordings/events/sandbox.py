@@ -47,6 +47,19 @@ class SandboxEnd(EventBase):
     detail: str = ""
 
 
+class PortOpened(EventBase):
+    """A background job is first seen to listen on a TCP port inside the sandbox.
+
+    The human is shown it; the model is not.
+    """
+
+    type: ClassVar[str] = "port_opened"
+    sandbox_id: str
+    job: int
+    """Number of the job."""
+    port: int
+
+
 class NetworkRequest(EventBase):
     """A request from the sandbox to the network, recorded when it ended.
 

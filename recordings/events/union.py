@@ -15,7 +15,7 @@ from recordings.events.model import (
     RawGeneration,
 )
 from recordings.events.revision import Edit, Redaction
-from recordings.events.sandbox import NetworkRequest, SandboxEnd, SandboxStart
+from recordings.events.sandbox import NetworkRequest, PortOpened, SandboxEnd, SandboxStart
 from recordings.events.session import (
     Consent,
     HarnessMessage,
@@ -49,6 +49,7 @@ EventData = (
     | SandboxStart
     | SandboxEnd
     | NetworkRequest
+    | PortOpened
     | UserMessage
     | PendingMessage
     | PendingReturned

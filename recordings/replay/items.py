@@ -33,6 +33,7 @@ from recordings.events import (
     PendingReturned,
     PermissionAnswer,
     PermissionRequest,
+    PortOpened,
     QueryOutcome,
     RawGeneration,
     Redaction,
@@ -191,6 +192,8 @@ def _note(data: EventData) -> tuple[str, bool]:
             return f"The sandbox was lost. {detail}", True
         case SessionResume():
             return "The session continues.", False
+        case PortOpened(job=job, port=port):
+            return f"Job {job} listens on port {port}.", False
         case RoundEnd(status=status, reason=reason) if status != "answered":
             return f"The round ended: {status}. {reason}", status != "interrupted"
         case SessionEnd(status=status):

@@ -22,6 +22,7 @@ from sandbox.client.results import (
 )
 from sandbox.client.stream import Reply, RunnerStream
 from sandbox.network.sandbox_network import SandboxNetwork
+from sandbox.ports import OnPort
 from sandbox.protocol import (
     WORKSPACE,
     CommandResult,
@@ -214,6 +215,10 @@ class RunnerCalls:
     async def stop_job(self, job_id: int) -> Job:
         """End the job and what it started. Raises `UnknownJob`."""
         return await self._jobs.stop(job_id)
+
+    def watch_ports(self, watcher: OnPort | None) -> None:
+        """Report every port that a job is seen to listen on from now on."""
+        self._jobs.watcher = watcher
 
     async def prepare(self, commands: tuple[str, ...]) -> None:
         """Run the set-up commands.

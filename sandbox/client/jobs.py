@@ -10,8 +10,17 @@ from dataclasses import dataclass, replace
 
 from sandbox.client.results import limits, status, text, whole
 from sandbox.client.stream import RunnerStream
-from sandbox.protocol import CommandResult, Job, JobOutput, OnOutput, SandboxError, UnknownJob
-from sandbox.runner.frames import Head
+from sandbox.ports import OnPort
+from sandbox.protocol import (
+    CommandResult,
+    Job,
+    JobOutput,
+    OnOutput,
+    SandboxError,
+    UnknownJob,
+)
+from sandbox.runner.frames import FrameError, Head
+from sandbox.runner.ports import MOST
 
 _FOLLOW_EVERY = 0.3
 """Seconds between looks at what a job writes while it is waited for."""
@@ -39,7 +48,10 @@ class JobTable:
         self._stream = stream
         self._entries: dict[int, _Entry] = {}
         self._ids = itertools.count(1)
+        self.watcher: OnPort | None = None
+        """Receives the ports that jobs listen on."""
         stream.on_event["job_end"] = self._on_end
+        stream.on_event["port"] = self._on_port
         stream.on_lost = self._wake_all
 
     async def start(self, command: str, place: CommandResult | None) -> Job:
@@ -152,6 +164,15 @@ class JobTable:
             limits_hit=tuple(limits(head, "limits")),
         )
         entry.ended.set()
+
+    def _on_port(self, head: Head, _body: bytes) -> None:
+        entry = self._entries[whole(head, "job")]
+        port, ports = whole(head, "port"), entry.job.ports
+        if not 0 < port < 1 << 16 or port in ports or len(ports) >= MOST:
+            raise FrameError("it reports an impossible port")
+        entry.job = replace(entry.job, ports=(*ports, port))
+        if self.watcher is not None:
+            self.watcher(entry.job.job_id, port)
 
 
 def _now(entry: _Entry) -> Job:

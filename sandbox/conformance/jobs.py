@@ -192,3 +192,33 @@ async def test_what_jobs_wrote_that_ended_long_ago_is_counted_and_no_longer_kept
     assert len((await sandbox.read_job(last.job_id)).data) == 300_000
     with pytest.raises(UnknownJob, match=r"There is no job 99; known are: 15, 16.*, 34\.$"):
         await sandbox.read_job(99)
+
+
+_LISTEN = "python3 -c 'import socket, time; {code}; time.sleep(60)'"
+
+
+async def _ports(sandbox: Sandbox, count: int) -> list[tuple[int, int]]:
+    """Return the ports that are reported: as many as are awaited, and those that come after."""
+    reported: list[tuple[int, int]] = []
+    sandbox.watch_ports(lambda job, port: reported.append((job, port)))
+    async with asyncio.timeout(20):
+        while len(reported) < count:
+            await asyncio.sleep(0.1)
+    await asyncio.sleep(2.5)
+    return reported
+
+
+async def test_a_port_that_a_job_listens_on_is_reported_once(sandbox: Sandbox) -> None:
+    code = 's = socket.create_server(("127.0.0.1", 8765)); time.sleep(2); t = s.dup()'
+    await sandbox.bash(_LISTEN.format(code='s = socket.create_server(("", 8766))') + " &")
+    await sandbox.start_job("sleep 60")
+    job = await sandbox.start_job("true; " + _LISTEN.format(code=code))
+    assert await _ports(sandbox, 1) == [(job.job_id, 8765)]
+    assert [one.ports for one in sandbox.jobs()] == [(), (8765,)]
+
+
+async def test_of_a_job_that_floods_with_ports_the_first_are_reported(sandbox: Sandbox) -> None:
+    code = 'a = [socket.create_server(("", 9000 + n)) for n in range(100)]'
+    job = await sandbox.start_job(_LISTEN.format(code=code))
+    assert await _ports(sandbox, 16) == [(job.job_id, 9000 + n) for n in range(16)]
+    assert (await sandbox.bash("echo here")).output == b"here\n"

@@ -9,6 +9,7 @@ from .calls import Ending, RunnerContext
 from .capture import Capture
 from .counters import Counts
 from .frames import CHUNK, Head
+from .ports import FindPorts, PortWatch
 from .processes import stop_tree
 from .spawn import Launcher
 
@@ -30,11 +31,12 @@ class _Job:
 class JobProcesses:
     """Starts jobs, sends their output when asked, and reports their end to the client."""
 
-    def __init__(self, context: RunnerContext, launcher: Launcher) -> None:
+    def __init__(self, context: RunnerContext, launcher: Launcher, find_ports: FindPorts) -> None:
         self._context = context
         self._launcher = launcher
         self._jobs: dict[int, _Job] = {}
         self._ended: deque[Capture] = deque()
+        self._ports = PortWatch(context.loop, self._running, find_ports, self._port_opened)
 
     def start(self, head: Head, body: bytes) -> None:
         """Start the command in the body; `env` and `cwd` are the shell's, where known."""
@@ -57,7 +59,14 @@ class JobProcesses:
         )
         job = self._jobs[job_id] = _Job(pid, capture, before)
         self._context.loop.watch_child(pid, lambda status: self._on_exit(job_id, job, status))
+        self._ports.begin()
         self._answer(head, {})
+
+    def _running(self) -> dict[int, int]:
+        return {job_id: job.pid for job_id, job in self._jobs.items() if job.pid is not None}
+
+    def _port_opened(self, job_id: int, port: int) -> None:
+        self._context.channel.send({"ev": "port", "job": job_id, "port": port})
 
     def _on_exit(self, job_id: int, job: _Job, status: int) -> None:
         job.pid = None

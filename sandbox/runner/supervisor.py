@@ -92,7 +92,9 @@ class Supervisor:
         self._interpreter = Interpreter(*resident)
         self._fresh = FreshShells(context, launcher)
         self._programs = Programs(context, launcher)
-        self._jobs = JobProcesses(context, launcher)
+        self._jobs = JobProcesses(
+            context, launcher, lambda jobs, then: self._workers.find_ports(jobs, then)
+        )
         self._processes = SandboxProcesses(lambda: self._workers.pids)
         self._watch_disk(config["workspace"], config["disk"])
         self._hello(roles)

@@ -17,6 +17,7 @@ from .disk import written_since
 from .files import WorkspaceFiles, refusal
 from .frames import Frame, FrameDecoder, Head, encode
 from .loop import EventLoop, Timer
+from .ports import Jobs, job_ports
 from .privileges import become_worker
 from .spawn import Launcher
 
@@ -83,6 +84,11 @@ class WorkerPool:
         """Count what was written below `roots` since `begin`, up to `limit`; 0 when that fails."""
         head = {"id": _OWN_ID, "op": "measure", "roots": roots, "begin": begin, "limit": limit}
         self._add(Operation(head, b"", lambda reply, _data: then(reply.get("written", 0))))
+
+    def find_ports(self, jobs: Jobs, then: Callable[[Head], None]) -> None:
+        """Find the ports that jobs listen on; an empty answer when that fails."""
+        head = {"id": _OWN_ID, "op": "ports", "jobs": list(jobs.items())}
+        self._add(Operation(head, b"", lambda reply, _data: then(reply)))
 
     def _add(self, operation: Operation) -> None:
         self._operations[operation.id] = operation
@@ -222,7 +228,12 @@ class _Connection:
         self._files = files
         self._decoder = FrameDecoder()
         self._frames: Iterator[Frame] = self._receive()
-        self._operations = {"read": self._read, "write": self._write, "measure": self._measure}
+        self._operations = {
+            "read": self._read,
+            "write": self._write,
+            "measure": self._measure,
+            "ports": self._ports,
+        }
 
     def _receive(self) -> Iterator[Frame]:
         while data := os.read(self._fd, READ_SIZE):
@@ -257,6 +268,9 @@ class _Connection:
 
     def _measure(self, head: Head, _body: bytes) -> Head:
         return {"written": written_since(head["roots"], head["begin"], head["limit"])}
+
+    def _ports(self, head: Head, _body: bytes) -> Head:
+        return job_ports(dict(head["jobs"]))
 
     def _parts(self, size: int, body: bytes) -> Iterator[bytes]:
         left = size

@@ -9,7 +9,14 @@ from contextlib import aclosing
 from rich.text import Text
 
 from recordings.conversation.last_round import LastRound
-from recordings.events import Event, ModelChange, ModelError, ModelResponse, RoundEnd
+from recordings.events import (
+    Event,
+    ModelChange,
+    ModelError,
+    ModelResponse,
+    PortOpened,
+    RoundEnd,
+)
 from sii_cli.agent.event_channel import Item
 from sii_cli.agent.round_control import RoundOver
 from sii_cli.config.homes import home_words
@@ -49,12 +56,15 @@ class Drawing:
         self._left_out = 0
         """Characters of it that were streamed and not drawn."""
         self._told_break = False
+        self._said_ports: set[tuple[int, int]] = set()
+        """Jobs and ports that were said between rounds, and are events of the next one."""
         self._overflow: str | None = None
         """What the server said of a prompt that does not fit."""
 
     def begin_session(self) -> None:
         """Forget what another session did."""
         self.activity = Activity()
+        self._said_ports.clear()
         self.panel.clear()
 
     async def show_last(self, last: LastRound) -> None:
@@ -92,7 +102,7 @@ class Drawing:
         try:
             async with aclosing(happening) as items:
                 async for item in items:
-                    if not _is_said(item):
+                    if not self._was_said(item):
                         self._draw_item(item)
                     self._tell_break(item)
                     self.activity.feed(item)
@@ -143,6 +153,21 @@ class Drawing:
             self._told_break = True
             self.say(STRIPS, style="yellow")
 
+    def say_port(self, job: int, port: int) -> None:
+        """Say between rounds that a job listens on a port."""
+        self._said_ports.add((job, port))
+        self.say(f"Job {job} listens on port {port}.")
+
+    def _was_said(self, item: Item) -> bool:
+        """Return whether an item was shown before its round."""
+        match item:
+            case Event(data=ModelChange()):
+                return True
+            case Event(data=PortOpened(job=job, port=port)):
+                return (job, port) in self._said_ports
+            case _:
+                return False
+
     def show_running(self) -> None:
         """Show what runs now."""
         line = self.activity.line()
@@ -163,8 +188,3 @@ class Drawing:
         for row in rows:
             table.add_row(*(Text(sanitise(cell), "dim") for cell in row))
         self._screen.print(Text(""), table)
-
-
-def _is_said(item: Item) -> bool:
-    """Return whether an item was shown before its round: a model was chosen, and it was said."""
-    return isinstance(item, Event) and isinstance(item.data, ModelChange)

@@ -76,7 +76,7 @@ class Panel:
             case "todos":
                 return self._todos, "The model has no list of tasks."
             case "jobs":
-                return [one_line(job_state(job), 200) for job in jobs], "There are no jobs."
+                return list(map(_job, jobs)), "There are no jobs."
             case "changes":
                 changes = list(map(change_words, self._changes.values()))
                 return changes, "Nothing in the workspace was changed."
@@ -86,6 +86,14 @@ class Panel:
         for change in changes:
             before = self._changes.pop(change.path, None)
             self._changes[change.path] = change if before is None else before.then(change)
+
+
+def _job(job: Job) -> str:
+    """Return the state of a job, with the ports that it listens on."""
+    state = one_line(job_state(job), 200)
+    if not job.running or not job.ports:
+        return state
+    return f"{', '.join(f'port {port}' for port in job.ports)} · {state}"
 
 
 def _most(lines: list[str], most: int) -> list[str]:

@@ -151,6 +151,7 @@ class PromptSession:
         )
         if resumed is not None:
             await self._show_last_round(resumed.folder)
+        self._session.watch_ports(self._port_opened)
         self._readiness.watch(self._session)
         self._show_status()
 
@@ -354,6 +355,12 @@ class PromptSession:
     def _panel_rows(self, width: int) -> Sequence[str]:
         jobs = self._session.jobs() if self._session else []
         return self.panel.rows(jobs, width)
+
+    def _port_opened(self, job: int, port: int) -> None:
+        """Say at once what is else drawn with the next round, and show the panel again."""
+        if not self.busy:
+            self._drawing.say_port(job, port)
+        self._view.refresh()
 
     def _show_status(self) -> None:
         model = self._readiness.model or one_line(

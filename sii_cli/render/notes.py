@@ -17,6 +17,7 @@ from recordings.events import (
     ModelChange,
     ModelError,
     PermissionAnswer,
+    PortOpened,
     QueryOutcome,
     Rewind,
     RoundEnd,
@@ -71,6 +72,8 @@ def note_lines(data: EventData, width: int | None, *, fold: bool = True) -> list
             return [Text(one_line(text, 200), "dim")]
         case SandboxEnd(reason="lost"):
             return [Text(f"The sandbox was lost: {one_line(data.detail, 200)}", "yellow")]
+        case PortOpened():
+            return [Text(f"job {data.job} listens on port {data.port}", "dim")]
         case UserMessage():
             return _user(data.text, width, fold)
         case Compaction():

@@ -27,6 +27,7 @@ from recordings.events import (
     Observation,
     PermissionAnswer,
     PermissionRequest,
+    PortOpened,
     RawGeneration,
     SandboxStart,
     Snapshot,
@@ -122,7 +123,7 @@ class EventRenderer:
                 self._human_command(data)
             case NetworkRequest():
                 self._network_request(data)
-            case Snapshot():
+            case Snapshot() | PortOpened():
                 self._hold(data)
             case SandboxStart() if self._calls:  # the first call waited for it
                 self._screen.print(

@@ -9,8 +9,9 @@ from dataclasses import asdict
 from typing import Literal
 
 from recordings.errors import RecordingError
-from recordings.events import EventData, NetworkRequest, SandboxEnd, SandboxStart
+from recordings.events import EventData, NetworkRequest, PortOpened, SandboxEnd, SandboxStart
 from sandbox.network.named_networks import versions_of
+from sandbox.ports import OnPort
 from sandbox.protocol import (
     NetworkUse,
     Sandbox,
@@ -37,6 +38,8 @@ class SandboxLease:
         self._backend = backend
         self._spec = spec
         self._note: Note | None = None
+        self.on_port: OnPort = lambda job, port: None
+        """Called with each port of a job, once it is recorded."""
         self._starting: asyncio.Task[Sandbox] | None = None
         self._up: Sandbox | None = None
         """The sandbox that is ready."""
@@ -133,10 +136,11 @@ class SandboxLease:
         return sandbox
 
     def _introduce(self, sandbox: Sandbox) -> None:
-        """Record the start of a sandbox, and its network requests from then on."""
+        """Record the start of a sandbox, and from then on its network requests and its ports."""
         note, sandbox_id = self._note, sandbox.info.sandbox_id
         if note is None:
             sandbox.watch_network(None)
+            sandbox.watch_ports(None)
             return
         note(_start_of(sandbox.info, self._spec))
 
@@ -144,7 +148,13 @@ class SandboxLease:
             with suppress(RecordingError):  # the round's next event fails, too, and ends it
                 note(NetworkRequest(sandbox_id=sandbox_id, **asdict(use)))
 
+        def tell_port(job: int, port: int) -> None:
+            with suppress(RecordingError):
+                note(PortOpened(sandbox_id=sandbox_id, job=job, port=port))
+            self.on_port(job, port)
+
         sandbox.watch_network(tell)
+        sandbox.watch_ports(tell_port)
 
     def _ended(self, reason: Literal["closed", "lost"], detail: str) -> None:
         sandbox, self._up = self._up, None

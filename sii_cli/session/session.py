@@ -18,6 +18,7 @@ from typing import Any
 from recordings.conversation.pending import Pending
 from recordings.errors import RecordingError
 from recordings.events import AttachedFile, Delivery, Origin
+from sandbox.ports import OnPort
 from sandbox.protocol import Job, Sandbox, SandboxBackend, SandboxSpec
 from sii_cli.agent.context.compaction import Compactor, ReviewSummary
 from sii_cli.agent.event_channel import Item
@@ -313,6 +314,10 @@ class Session(RecordedSession):
         """Return the background jobs, without waiting for a sandbox."""
         sandbox = self._lease.up
         return sandbox.jobs() if sandbox is not None else []
+
+    def watch_ports(self, watcher: OnPort) -> None:
+        """Call with each port that a job is seen to listen on, once it is recorded."""
+        self._lease.on_port = watcher
 
     def frozen_sandbox(self) -> AbstractAsyncContextManager[None]:
         """Freeze everything in the sandbox meanwhile, background jobs included."""

@@ -9,6 +9,7 @@ import signal
 import time
 from dataclasses import dataclass, field, replace
 
+from sandbox.ports import OnPort
 from sandbox.protocol import Job, JobOutput, OnOutput, UnknownJob
 
 
@@ -27,6 +28,7 @@ class FakeJobs:
 
     def __init__(self) -> None:
         self._jobs: dict[int, _Running] = {}
+        self._watcher: OnPort | None = None
 
     async def start_job(self, command: str) -> Job:
         """Start a command."""
@@ -82,6 +84,17 @@ class FakeJobs:
             on_output(one.unread)
         one.told = not one.job.running
         return one.job
+
+    def watch_ports(self, watcher: OnPort | None) -> None:
+        """Call `watcher` where a test calls `open_port`."""
+        self._watcher = watcher
+
+    def open_port(self, job_id: int, port: int) -> None:
+        """Let a job listen on a port, as far as is told."""
+        one = self._known(job_id)
+        one.job = replace(one.job, ports=(*one.job.ports, port))
+        if self._watcher is not None:
+            self._watcher(job_id, port)
 
     async def stop_job(self, job_id: int) -> Job:
         """End it."""

@@ -33,6 +33,7 @@ from recordings.events import (
     Permission,
     PermissionAnswer,
     PermissionRequest,
+    PortOpened,
     QueryOutcome,
     RawGeneration,
     Redaction,
@@ -420,6 +421,7 @@ EXAMPLES: list[tuple[EventData, Origin]] = [
         ),
         "harness",
     ),
+    (PortOpened(sandbox_id="sii-20261123-204950-a3f9c2", job=2, port=8000), "harness"),
     (
         Consent(
             speaker="ada",

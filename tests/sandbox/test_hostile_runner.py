@@ -187,3 +187,27 @@ async def test_losses_that_nobody_asked_for_do_not_pile_up() -> None:
     result = await calls.bash("true")
     assert result.lost_state is not None
     assert len(result.lost_state) < 20_000
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [{"job": 1, "port": 0}],
+        [{"job": 1, "port": 65536}],
+        [{"job": 1, "port": "80"}],
+        [{"job": 2, "port": 80}],
+        [{"job": 1}],
+        [{"job": 1, "port": 80}, {"job": 1, "port": 80}],
+        [{"job": 1, "port": 80 + number} for number in range(17)],
+    ],
+)
+async def test_a_port_that_cannot_be_loses_the_sandbox(said: list[Head]) -> None:
+    calls = answered(GOOD)
+    reported: list[tuple[int, int]] = []
+    calls.watch_ports(lambda job, port: reported.append((job, port)))
+    await calls.start_job("true")
+    for head in said:
+        assert calls.lost is None
+        calls._stream.feed(encode({"ev": "port", **head}))
+    assert "cannot be understood" in (calls.lost or "")
+    assert len(reported) == len(said) - 1

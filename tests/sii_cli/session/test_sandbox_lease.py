@@ -6,10 +6,11 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from recordings.events import SandboxEnd, SandboxStart
+from recordings.events import PortOpened, SandboxEnd, SandboxStart
 from sandbox.protocol import Mount, Sandbox, SandboxSpec
 from sii_cli.session.sandbox_lease import SandboxLease
-from tests.sii_cli.scripted_sii import FakeBackend
+from tests.fakes.fake_sandbox import FakeSandbox
+from tests.sii_cli.scripted_sii import FakeBackend, WorkspaceBackend
 
 
 async def test_the_start_says_all_that_the_sandbox_was_given_but_no_value_of_a_variable(
@@ -60,3 +61,20 @@ async def test_a_sandbox_that_is_about_to_be_ready_is_ended_as_one_that_is(tmp_p
     lease.begin()
     await lease.close()
     assert [type(data) for data in noted] == [SandboxStart, SandboxEnd]
+
+
+async def test_a_port_of_a_job_is_recorded_and_then_reported(tmp_path: Path) -> None:
+    noted: list[Any] = []
+    lease = SandboxLease(WorkspaceBackend(), SandboxSpec(tmp_path))
+    lease.on_port = lambda job, port: noted.append((job, port))
+    lease.report_to(noted.append)
+    sandbox = await lease.get()
+    assert isinstance(sandbox, FakeSandbox)
+    job = await sandbox.start_job("true")
+    sandbox.open_port(job.job_id, 8000)
+    opened = PortOpened(sandbox_id=sandbox.info.sandbox_id, job=1, port=8000)
+    assert noted[1:] == [opened, (1, 8000)]
+    lease.report_to(None)
+    sandbox.open_port(job.job_id, 8001)
+    assert len(noted) == 3
+    await lease.close()
