@@ -9,6 +9,7 @@ import signal
 from collections import deque
 from dataclasses import replace
 
+from sandbox.client.connections import ConnectionTable, RunnerConnection
 from sandbox.client.jobs import JobTable
 from sandbox.client.results import (
     flag,
@@ -56,6 +57,7 @@ class RunnerCalls:
         self._network = network
         self._limits = limits
         self._jobs = JobTable(stream)
+        self._connections = ConnectionTable(stream)
         self._shell_calls = 0
         self._lost_unseen: deque[str] = deque(maxlen=_MOST_LOST)
         """State that ended with calls whose results nobody waited for."""
@@ -219,6 +221,10 @@ class RunnerCalls:
     def watch_ports(self, watcher: OnPort | None) -> None:
         """Report every port that a job is seen to listen on from now on."""
         self._jobs.watcher = watcher
+
+    async def connect(self, port: int) -> RunnerConnection:
+        """Connect to a TCP port inside. Raises `ConnectionRefusedError`."""
+        return await self._connections.connect(port)
 
     async def prepare(self, commands: tuple[str, ...]) -> None:
         """Run the set-up commands.

@@ -52,7 +52,7 @@ class JobTable:
         """Receives the ports that jobs listen on."""
         stream.on_event["job_end"] = self._on_end
         stream.on_event["port"] = self._on_port
-        stream.on_lost = self._wake_all
+        stream.on_lost.append(self._wake_all)
 
     async def start(self, command: str, place: CommandResult | None) -> Job:
         """Start a command; `place`: what `env -0` said in the shell it should start like.

@@ -61,7 +61,9 @@ class RunnerStream:
         self.hello: asyncio.Future[Head] = loop.create_future()
         self.on_event: dict[str, Callable[[Head, bytes], None]] = {}
         """What to call for news that no request asked for."""
-        self.on_lost: Callable[[], None] = lambda: None
+        self.on_connection: Callable[[Head, bytes], bool] = lambda head, body: False
+        """Takes what comes of a connection to a port; returns whether there is such a one."""
+        self.on_lost: list[Callable[[], None]] = []
         """What to call when the sandbox is gone."""
         self._decoder = FrameDecoder()
         self._pending: dict[int, _Pending] = {}
@@ -132,10 +134,13 @@ class RunnerStream:
             self._check.cancel()
         if self._transport is not None:
             self._transport.close()
-        self.on_lost()
+        for tell in self.on_lost:
+            tell()
 
     def _on_frame(self, head: Head, body: bytes) -> None:
         event = head["ev"]
+        if "conn" in head and self.on_connection(head, body):
+            return
         pending = self._pending.get(head["id"]) if "id" in head else None
         if pending is None:
             self._on_unasked(event, head, body)

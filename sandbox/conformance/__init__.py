@@ -5,6 +5,7 @@ A backend of your own is tested by a module like this one:
     import pytest
 
     from sandbox.conformance.bash import *
+    from sandbox.conformance.connections import *
     from sandbox.conformance.files import *
     from sandbox.conformance.fixtures import *
     from sandbox.conformance.jobs import *
@@ -22,5 +23,8 @@ A limit that a backend cannot hold is named in `SandboxInfo.unlimited`; its test
 import pytest
 
 pytest.register_assert_rewrite(
-    *(f"{__name__}.{name}" for name in ("bash", "files", "fixtures", "jobs", "limits", "python"))
+    *(
+        f"{__name__}.{name}"
+        for name in ("bash", "connections", "files", "fixtures", "jobs", "limits", "python")
+    )
 )

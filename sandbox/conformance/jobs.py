@@ -200,10 +200,15 @@ _LISTEN = "python3 -c 'import socket, time; {code}; time.sleep(60)'"
 async def _ports(sandbox: Sandbox, count: int) -> list[tuple[int, int]]:
     """Return the ports that are reported: as many as are awaited, and those that come after."""
     reported: list[tuple[int, int]] = []
-    sandbox.watch_ports(lambda job, port: reported.append((job, port)))
-    async with asyncio.timeout(20):
-        while len(reported) < count:
-            await asyncio.sleep(0.1)
+    enough = asyncio.Event()
+
+    def watch(job: int, port: int) -> None:
+        reported.append((job, port))
+        if len(reported) == count:
+            enough.set()
+
+    sandbox.watch_ports(watch)
+    await asyncio.wait_for(enough.wait(), 20)
     await asyncio.sleep(2.5)
     return reported
 

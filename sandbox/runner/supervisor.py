@@ -17,6 +17,7 @@ from functools import partial
 from .calls import RunnerContext, RunningCommand
 from .capture import widen_pipe
 from .channel import Channel
+from .connections import PortConnections
 from .counters import Counters
 from .disk import DiskWatch
 from .forwarder import Forwarder, proxy_environment
@@ -95,6 +96,7 @@ class Supervisor:
         self._jobs = JobProcesses(
             context, launcher, lambda jobs, then: self._workers.find_ports(jobs, then)
         )
+        self._connections = PortConnections(loop, self._channel)
         self._processes = SandboxProcesses(lambda: self._workers.pids)
         self._watch_disk(config["workspace"], config["disk"])
         self._hello(roles)
@@ -143,6 +145,10 @@ class Supervisor:
             self._jobs.read(head)
         elif operation == "job_stop":
             self._jobs.stop(head)
+        elif operation == "connect":
+            self._connections.connect(head)
+        elif operation.startswith("conn_"):
+            self._connections.on_frame(head, body)
         elif operation == "end":
             os._exit(0)
         elif operation == "abort":

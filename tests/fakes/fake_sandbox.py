@@ -30,6 +30,7 @@ from sandbox.protocol import (
     ProcessResult,
     SandboxInfo,
 )
+from tests.fakes.fake_connection import FakeConnection
 from tests.fakes.fake_jobs import FakeJobs
 
 _BASH = """
@@ -98,6 +99,10 @@ class FakeSandbox(FakeJobs):
 
     def watch_network(self, watcher: OnNetworkUse | None) -> None:
         """Tell `watcher` of nothing: the network is not looked at."""
+
+    async def connect(self, port: int) -> FakeConnection:
+        """Connect to a port of the host."""
+        return FakeConnection(*await asyncio.open_connection("127.0.0.1", port))
 
     async def provide(self) -> FakeSandbox:
         """Be a `SandboxProvider`."""

@@ -95,7 +95,7 @@ async def test_a_stream_that_sends_more_than_any_call_asks_for_is_given_up(
 async def test_a_stream_whose_greeting_nobody_waits_for_any_more_ends_in_full() -> None:
     stream = RunnerStream()
     told: list[str | None] = []
-    stream.on_lost = lambda: told.append(stream.lost)
+    stream.on_lost.append(lambda: told.append(stream.lost))
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(stream.hello, 0.01)
     stream.end("it was slow")
