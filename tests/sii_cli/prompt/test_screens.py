@@ -176,7 +176,9 @@ def _same(found: str, kept: str) -> bool:
     a row of a moment was drawn depends on the machine.
     """
     short, long = sorted((found, kept), key=len)
-    return f"\n{long}".endswith(f"\n{short}") and long.count("\n") - short.count("\n") <= MOST_SCROLLED
+    return (
+        f"\n{long}".endswith(f"\n{short}") and long.count("\n") - short.count("\n") <= MOST_SCROLLED
+    )
 
 
 def shown(terminal: Terminal, root: Path) -> str:
