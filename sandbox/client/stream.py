@@ -62,7 +62,7 @@ class RunnerStream:
         self.on_event: dict[str, Callable[[Head, bytes], None]] = {}
         """What to call for news that no request asked for."""
         self.on_connection: Callable[[Head, bytes], bool] = lambda head, body: False
-        """Takes what comes of a connection to a port; returns whether there is such a one."""
+        """Takes frames of connections to ports; returns whether there is such a connection."""
         self.on_lost: list[Callable[[], None]] = []
         """What to call when the sandbox is gone."""
         self._decoder = FrameDecoder()
