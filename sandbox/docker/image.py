@@ -133,7 +133,7 @@ def _built(tag: str, image: Any | None) -> BuiltImage:
 
 def recipe(name: str = BASE) -> str:
     """Return the hash of everything that goes into an image but the base's own versions."""
-    parts = [_dockerfile(BASE).read_bytes(), *base_parts()]
+    parts = [NAME_LABEL.encode(), _dockerfile(BASE).read_bytes(), *base_parts()]
     if name != BASE:
         parts.append(_dockerfile(name).read_bytes())
     parts += [path.read_bytes() for path in _host_certificates()]
