@@ -11,6 +11,10 @@ class RecordingFailed(RecordingError):
     """Raised when an event or a blob cannot be written; nothing half-written is left."""
 
 
+class RecordingFull(RecordingFailed):
+    """Raised when an event or a recording is larger than what can be recorded."""
+
+
 class RecordingInUse(RecordingError):
     """Raised when another process is writing to the recording."""
 

@@ -20,6 +20,7 @@ from recordings.errors import (
     RecordingDamaged,
     RecordingError,
     RecordingFailed,
+    RecordingFull,
     RecordingInUse,
     RecordingNotFound,
     RecordingTooNew,
@@ -99,7 +100,9 @@ class LogWriter:
         return cls(path, fd, size), last
 
     def append(self, line: bytes, *, durable: bool) -> None:
-        """Append a line; a durable one is on the disk on return. Raises `RecordingFailed`.
+        """Append a line; a durable one is on the disk on return.
+
+        Raises `RecordingFull` for a line or a log that is too large, and `RecordingFailed`.
 
         After a failed write the log is as it was, and the line may be appended again. After a
         failed sync it is unknown what is on the disk, so nothing more is written.
@@ -108,12 +111,12 @@ class LogWriter:
             raise self._failed
         data = line + b"\n"
         if len(data) > LONGEST_LINE:
-            raise RecordingFailed(
+            raise RecordingFull(
                 f"An event of {len(data) >> 20} MiB is too long to be recorded: put such data "
                 "into a file of the workspace."
             )
         if self._size + len(data) > LARGEST_LOG:
-            raise RecordingFailed(
+            raise RecordingFull(
                 f"{self._path} has reached the {LARGEST_LOG >> 30} GiB that a recording may have: "
                 "begin another session."
             )

@@ -7,7 +7,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterable
 
-from recordings.errors import RecordingError
+from recordings.errors import RecordingError, RecordingFull
 from sandbox.protocol import SandboxError, SetupFailed
 from sii_cli.batch.budget import NO_LIMIT, BatchBudget
 from sii_cli.batch.plan.plan import Attempt
@@ -139,6 +139,8 @@ class Runner:
                     stop = self._check_errors.ended(attempt.query.id, result.outcome)
                     if stop is not None:
                         self.finish(stop)
+            case RecordingFull():  # of this session alone; all others can be kept
+                await self._run_again(attempt, str(error))
             case RecordingError():
                 self._error = error
                 self.finish(Stop("failure", str(error)))

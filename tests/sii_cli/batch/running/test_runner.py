@@ -8,6 +8,7 @@ from collections import Counter
 
 import pytest
 
+from recordings.errors import RecordingFailed, RecordingFull
 from recordings.events import QueryOutcome
 from sii_cli.batch.attempts import Attempts
 from sii_cli.batch.plan.plan import Attempt
@@ -33,6 +34,7 @@ def without_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admission, "LONGEST_PAUSE", 0.02)
 
 
+DOWN = SiiError("The engine answers with an error.")
 JOBS = [Attempt(Query(id=f"q{n}", query="x"), 1) for n in range(20)]
 
 
@@ -44,15 +46,16 @@ class IdleServers:
 class FakeExecutor:
     """Sessions end well after a while; the first attempts of some fail at once."""
 
-    def __init__(self, failing: int, *, times: int = 1) -> None:
+    def __init__(self, failing: int, *, times: int = 1, error: Exception = DOWN) -> None:
         self._failing = failing
         self._times = times
+        self._error = error
         self.attempts: Counter[str] = Counter()
 
     async def run(self, attempt: Attempt, on_item: OnItem) -> AttemptResult:
         self.attempts[attempt.name] += 1
         if int(attempt.query.id[1:]) < self._failing and self.attempts[attempt.name] <= self._times:
-            raise SiiError("The engine answers with an error.")
+            raise self._error
         await asyncio.sleep(0.1)
         return AttemptResult(QueryOutcome(status="answered"), "a-session")
 
@@ -98,3 +101,16 @@ async def test_sessions_that_never_work_are_given_up_and_do_not_keep_the_batch_f
         ("q0#1", "q1#1"), "The engine answers with an error."
     )
     assert executor.attempts["q0#1"] == executor.attempts["q1#1"] == 4
+
+
+async def test_a_session_that_is_too_large_to_be_recorded_does_not_end_the_batch() -> None:
+    executor = FakeExecutor(failing=1, times=99, error=RecordingFull("An event is too long."))
+    stop, progress = await run(executor)
+    assert stop is None
+    assert progress.done == len(JOBS) - 1
+    assert progress.last_failures == {"q0#1": "An event is too long."}
+
+
+async def test_a_disk_that_cannot_keep_recordings_ends_the_batch() -> None:
+    with pytest.raises(RecordingFailed, match="free some space"):
+        await run(FakeExecutor(failing=1, error=RecordingFailed("Full: free some space.")))
