@@ -179,11 +179,14 @@ class Assembler:
         taken = _text(text)
         self._room -= len(taken)
         if self._room < 0:
-            limit = self.limits
-            raise ResponseTooLarge(
-                f"more than {limit.characters:,} characters for {limit.tokens:,} tokens"
-            )
+            raise self._too_long()
         return taken
+
+    def _too_long(self) -> ResponseTooLarge:
+        limit = self.limits
+        return ResponseTooLarge(
+            f"more than {limit.characters:,} characters for {limit.tokens:,} tokens"
+        )
 
     def completion(
         self,

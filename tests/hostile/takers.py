@@ -592,16 +592,17 @@ def _ids_answer(text: str) -> None:
     pairs = "".join(one.format(f"{piece}{at}") for at, piece in enumerate(_pieces(text)))
     read(reader("GLM-4.5"), generated("GLM-4.5", f"</think><tool_call>use{pairs}</tool_call>"))
     written = '{"name": "use", "arguments": {"text": ' + text + "}}"
-    for call in (written, text):
+    twice = "{" + '"name": "x", ' * (len(text) // 16) + '"arguments": {}}'
+    for call in (written, text, twice):
         spelled = f"<think></think>\n\n<tool_call>\n{call}\n</tool_call>"
         read(reader("Qwen3"), generated("Qwen3", spelled))
 
 
 def _ids_values(text: str) -> None:
-    from sii_cli.model.ids.values import as_json
+    from sii_cli.model.ids.values import LiteralRoom, as_json
 
     for kind in ("string", "integer", "number", "array", "object", None):
-        as_json(text, kind)
+        as_json(text, kind, LiteralRoom())
 
 
 def _spelled_tokens(text: str) -> None:
@@ -803,6 +804,7 @@ TAKERS: dict[str, Take] = {
     "sii_cli.model.ids.call_reader:PairsReader.control": _ids_answer,
     "sii_cli.model.ids.call_reader:PairsReader.text": _ids_answer,
     "sii_cli.model.ids.reader:Reader.calls": _ids_answer,
+    "sii_cli.model.ids.values:LiteralRoom.take": _ids_values,
     "sii_cli.model.ids.values:as_json": _ids_values,
     "recordings.samples.control_tokens:ControlTokens.are_spelled": _spelled_tokens,
     "recordings.store.checks:LastCheck.of": _check_output,

@@ -55,6 +55,8 @@ class IdsAssembler(Assembler):
         for delta in self._reader.feed(self._take_ids(choice)):
             self._collected(delta.text)
             yield delta
+        if self._reader.characters > self.limits.characters:  # also what no delta has shown yet
+            raise self._too_long()
         self._take_finish(choice)
         if choice.get("finish_reason"):
             yield from self._reader.finish()

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from enum import Enum, auto
 from typing import Protocol
 
 from recordings.events import Flag
-from sii_cli.model.ids.values import ArgumentTypes, as_json
+from sii_cli.model.ids.values import ArgumentTypes, LiteralRoom, as_json
 
 Emitted = list[tuple[str, str]]
 """What has become known of a call: pairs of `name` or `arguments`, and text."""
 
 Pairs = list[tuple[str, str]]
+
+_SPACE = re.compile(r"[ \t\n\r]*")
 
 
 class CallReader(Protocol):
@@ -58,13 +61,16 @@ class _At(Enum):
 class PairsReader:
     """Reads a call that gives a key and a value at a time (GLM)."""
 
-    def __init__(self, types: ArgumentTypes, marks: tuple[str, str, str, str]) -> None:
+    def __init__(
+        self, types: ArgumentTypes, marks: tuple[str, str, str, str], room: LiteralRoom
+    ) -> None:
         """`marks`: the control tokens before and after a key, and before and after a value."""
         self.name = ""
         self.pairs: Pairs | None = []
         self.flags: set[Flag] = set()
         self.is_whole = False
         self._types = types
+        self._room = room
         self._key, self._key_end, self._value, self._value_end = marks
         self._at = _At.NAME
         self._held: list[str] = []
@@ -190,7 +196,8 @@ class PairsReader:
         self._held = []
         if self._is_string:
             return self._json('"')
-        return self._json(as_json(written, self._types.of(self.name, self._name_of_value)))
+        kind = self._types.of(self.name, self._name_of_value)
+        return self._json(as_json(written, kind, self._room))
 
     def _taken(self) -> str:
         text, self._held = "".join(self._held), []
@@ -261,8 +268,9 @@ def _value_of(text: str, key: str) -> str:
     while True:
         at = text.index('"', at)
         name, at = decoder.raw_decode(text, at)
-        at = text.index(":", at) + 1
-        at += len(text[at:]) - len(text[at:].lstrip())
+        space = _SPACE.match(text, text.index(":", at) + 1)
+        assert space is not None
+        at = space.end()
         _, end = decoder.raw_decode(text, at)
         if name == key:
             return text[at:end]

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from recordings.events import CallRequest, Flag
 from sii_cli.model.ids.call_reader import CallReader, Emitted, JsonReader, PairsReader
-from sii_cli.model.ids.values import ArgumentTypes
+from sii_cli.model.ids.values import ArgumentTypes, LiteralRoom
 from sii_cli.model.ids.writer import Writer
 from sii_cli.model.response_limits import MOST_CALLS, ResponseTooLarge
 from sii_cli.model.types import Delta
@@ -61,7 +61,10 @@ class Reader:
         self._flags: set[Flag] = set()
         self._ids: list[int] = []
         self._stops_read = 0
+        self._literal_room = LiteralRoom()
         self.reasoning_tokens = 0
+        self.characters = 0
+        """Of all that was fed, also of what is not text of the response yet."""
 
     @property
     def reasoning(self) -> str:
@@ -121,6 +124,7 @@ class Reader:
                 self.reasoning_tokens += self._at is _At.THOUGHT
                 continue
             self._end_run(run, deltas, final=True)
+            self.characters += len(names[token])
             if token in self._stops:
                 self._stops_read += 1
             else:
@@ -152,6 +156,7 @@ class Reader:
         data = b"".join((self._open, *run))
         text, used = codecs.utf_8_decode(data, "replace", final)
         self._open = data[used:]
+        self.characters += len(text)
         run.clear()
         if text:
             deltas += self._text(text)
@@ -196,7 +201,11 @@ class Reader:
             raise ResponseTooLarge(f"more than {MOST_CALLS:,} tool calls")
         self._at, self._space = _At.CALL, []
         in_call = self._marks.in_call
-        self._calls.append(JsonReader() if in_call is None else PairsReader(self._types, in_call))
+        self._calls.append(
+            JsonReader()
+            if in_call is None
+            else PairsReader(self._types, in_call, self._literal_room)
+        )
 
     def _control_in_call(self, name: str) -> list[Delta]:
         call = self._calls[-1]

@@ -11,8 +11,9 @@ from typing import Any
 
 import orjson
 
-LONGEST_LITERAL = 100_000
-"""Characters of a value that are read as Python: its syntax tree takes a hundred times as many."""
+MOST_LITERAL = 100_000
+"""Characters of a response's values that are read as Python, a second's work: its syntax tree takes
+a hundred times as many."""
 MOST_DIGITS = 4000
 
 
@@ -36,10 +37,24 @@ class ArgumentTypes:
         return kind if isinstance(kind, str) else None
 
 
-def as_json(written: str, kind: str | None) -> str:
+class LiteralRoom:
+    """How many characters of one response may still be read as Python."""
+
+    def __init__(self) -> None:
+        self._left = MOST_LITERAL
+
+    def take(self, text: str) -> bool:
+        """Take the room for a text; return whether there was enough."""
+        if len(text) > self._left:
+            return False
+        self._left -= len(text)
+        return True
+
+
+def as_json(written: str, kind: str | None, room: LiteralRoom) -> str:
     """Return a value as JSON: as it stands where it is JSON, else as the type says, else a string.
 
-    A string is taken as it was written.
+    A string is taken as it was written. `room`: for what is read as Python.
     """
     if kind == "string":
         return json.dumps(written, ensure_ascii=False)
@@ -54,7 +69,7 @@ def as_json(written: str, kind: str | None) -> str:
                     return shown
     if text.lower() in ("true", "false", "null", "none"):
         return text.lower().replace("none", "null")
-    if len(text) <= LONGEST_LITERAL:
+    if room.take(text):
         unread = ValueError, SyntaxError, MemoryError, RecursionError, TypeError
         with suppress(*unread), warnings.catch_warnings(action="ignore"):
             shown = json.dumps(ast.literal_eval(text), ensure_ascii=False)

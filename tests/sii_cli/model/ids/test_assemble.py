@@ -62,6 +62,15 @@ def test_more_ids_than_were_allowed_are_refused_at_once() -> None:
     assert time.monotonic() - start < 2
 
 
+@pytest.mark.parametrize("begin", ["</think><tool_call>", "</think><tool_call>f<arg_key>", ""])
+def test_text_that_no_delta_shows_yet_is_counted_too(begin: str) -> None:
+    """The text of the ids is recorded with a call that cannot be read."""
+    [spaces] = vocabulary(GLM47).encode(" " * 16)
+    chunks = [chunk(generated(GLM47, begin)), *[chunk([spaces] * 9600)] * 14]
+    with pytest.raises(ResponseTooLarge, match="2,097,152 characters"):
+        completed(assembler(), *chunks)
+
+
 def test_ids_after_the_stop_token_run_no_call() -> None:
     whole = generated(GLM47, turn(GLM47, "T", "", BASH))
     for after in ("Done.", BASH):

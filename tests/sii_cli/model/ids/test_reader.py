@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -11,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sii_cli.model.ids.call_reader import JsonReader
 from sii_cli.model.ids.reader import Reader
-from sii_cli.model.ids.values import ArgumentTypes, as_json
+from sii_cli.model.ids.values import MOST_LITERAL, ArgumentTypes, LiteralRoom, as_json
 from sii_cli.model.ids.writer import Writer
 from sii_cli.model.response_limits import MOST_CALLS, ResponseTooLarge
 from sii_cli.model.types import Delta
@@ -213,8 +215,27 @@ def test_a_call_in_json_may_be_nested_deep() -> None:
 def test_a_value_that_looks_like_python_warns_of_nothing(
     odd: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    as_json(odd, "array")
+    as_json(odd, "array", LiteralRoom())
     assert capfd.readouterr().err == ""
+
+
+def test_values_of_one_response_are_read_as_python_up_to_a_limit() -> None:
+    """Each takes a hundred times its characters of memory, and a response has hundreds."""
+    room = LiteralRoom()
+    value = "[" + "'a'," * (MOST_LITERAL // 6) + "]"
+    assert json.loads(as_json(value, "array", room)) == ["a"] * (MOST_LITERAL // 6)
+    assert json.loads(as_json(value, "array", room)) == value
+    assert as_json("['b']", "array", room) == '["b"]'
+    assert as_json("[1]" + " " * MOST_LITERAL, "array", room) == "[1]"
+
+
+def test_a_call_that_names_itself_thousands_of_times_is_read_in_linear_time() -> None:
+    one = JsonReader()
+    one.text("{" + ('"name":' + " " * 1000 + '"odd", ') * 5000 + '"arguments": {}}')
+    began = time.process_time()
+    one.end()
+    assert time.process_time() - began < 1
+    assert (one.name, one.is_whole) == ("odd", False)
 
 
 def test_a_control_token_may_have_the_id_0(tmp_path: Path) -> None:
