@@ -26,6 +26,8 @@ class ResponseReader(Protocol):
     """Reads a response from its generated ids."""
 
     reasoning_tokens: int
+    characters: int
+    """Of all that was fed, also of what is not text of the response yet."""
 
     @property
     def stop(self) -> int | None:
