@@ -28,11 +28,15 @@ _PROCESS = re.compile(rb"[<>](?:\\\n)*\(")
 _OF_WORDS = frozenset({"extglob_pattern", "regex", "word"})
 _LITERAL = frozenset({"ansi_c_string", "raw_string"})
 _ENDS_EXPANSION = re.compile(rb"[\n\"`$}]")
+_NAMED_HANDLE = re.compile(rb"\{[A-Za-z_].*\}", re.DOTALL)
+_REDIRECTS = re.compile(rb"(?:\\\n)*[<>]")
 _JOINED = re.compile(rb"\\(?:\n|(.))", re.DOTALL)
 
 
 def is_misread(node: Node, source: bytes) -> bool:
     """Tell whether bash reads a part of a line otherwise than the parser does."""
+    if _sets_variable(node, source):
+        return True
     if node.type == "comment":  # a continued line continues the word before it
         before = source[: node.start_byte]
         return before.endswith(b"\\\n") or (before[-1:] not in _BEFORE_COMMENT)
@@ -52,6 +56,17 @@ def is_misread(node: Node, source: bytes) -> bool:
         text = node.text or b""
         return text.startswith(b"`") and b"\\" in text
     return False
+
+
+def _sets_variable(node: Node, source: bytes) -> bool:
+    """Tell whether a word is the variable of a redirection, `{PATH}<file`: bash sets it to a
+    number, and evaluates its subscript.
+    """
+    if source[node.end_byte - 1 : node.end_byte] != b"}":
+        return False
+    if not _REDIRECTS.match(source, node.end_byte):
+        return False
+    return _NAMED_HANDLE.fullmatch((node.text or b"").replace(b"\\\n", b"")) is not None
 
 
 def _last_part(node: Node) -> Node:

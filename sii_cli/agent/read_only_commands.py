@@ -17,6 +17,8 @@ _READERS = frozenset(
 _GIT_READERS = frozenset({"blame", "diff", "log", "ls-files", "rev-parse", "show", "status"})
 _SETTERS = {"printf": 1, "test": None, "[": None}
 """Programs that evaluate what follows `-v`, and among how many of their words that may be."""
+_COUNTS = re.compile(r"%[-+ #'0-9.*]*[hlLjtz]*n")
+"""What makes `printf` set a variable to the number of characters so far."""
 _COMPARES = re.compile(r"[!=]?=|[<>]|-(?:[ao]|e[qf]|n[et]|l[te]|g[te]|o[t])|\]|\)")
 """What follows a word of `test` that is a value and no option."""
 _COMPILES = re.compile(r"--c|-[^-]*C")
@@ -30,6 +32,8 @@ def is_read_only(text: str, known: int) -> bool:
     if program == "git" and words:
         return words[0] in _GIT_READERS and known == len(text) and " --output" not in text
     if program in _SETTERS and _may_set(words[: _SETTERS[program]], words[1:]):
+        return False
+    if program == "printf" and _COUNTS.search(text):
         return False
     if program == "file":  # `-C` writes a file
         return known == len(text) and not any(_COMPILES.match(word) for word in words)

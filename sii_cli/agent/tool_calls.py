@@ -142,7 +142,9 @@ class ToolCaller:
         self, step: int, call: CallRequest, observed: dict[int, RecordedObservation]
     ) -> None:
         parsed = self._toolbox.parse(call.arguments)
-        permission = await self._permission(step, call, parsed)
+        arguments = self._neutralisation.undo(call.arguments)
+        runs = parsed if arguments == call.arguments else self._toolbox.parse(arguments)
+        permission = await self._permission(step, call, runs)
         self._channel.note(
             ToolCall(
                 step=step,
@@ -157,7 +159,7 @@ class ToolCaller:
         )
         started = time.monotonic()
         try:
-            result = await self._result(call, permission)
+            result = await self._result(call, arguments, permission)
         except asyncio.CancelledError:
             seconds = time.monotonic() - started
             words = INTERRUPTED if self.stopped_by == "human" else STOPPED
@@ -169,10 +171,13 @@ class ToolCaller:
             raise RoundOver("infra", result.text)
 
     async def _permission(
-        self, step: int, call: CallRequest, parsed: dict[str, Any] | None
+        self, step: int, call: CallRequest, runs: dict[str, Any] | None
     ) -> Permission:
-        """Return whether the call may run; a human who is asked may take any time."""
-        decided = await self._permit(call.name, parsed)
+        """Return whether the call may run; a human who is asked may take any time.
+
+        `runs` are the arguments that the tool is to read.
+        """
+        decided = await self._permit(call.name, runs)
         if isinstance(decided, Permission):
             return decided
         request = PermissionRequest(
@@ -206,11 +211,12 @@ class ToolCaller:
             rule=decided.rule,
         )
 
-    async def _result(self, call: CallRequest, permission: Permission) -> ToolResult:
+    async def _result(
+        self, call: CallRequest, arguments: str, permission: Permission
+    ) -> ToolResult:
         if not permission.allowed:
             return ToolResult(_refusal(permission), error="rejected")
         output = OutputPieces(call.call_id, self._channel.live)
-        arguments = self._neutralisation.undo(call.arguments)
         try:
             return await self._toolbox.call(call.name, arguments, output.add)
         except SandboxLost as lost:

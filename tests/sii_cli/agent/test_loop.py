@@ -523,6 +523,20 @@ async def test_every_request_can_be_rebuilt_from_the_recording(folder: Path) -> 
     assert [type(data) for data in bench.events(ModelResponse)] == [ModelResponse] * 4
 
 
+async def test_what_is_permitted_is_what_the_tool_reads(folder: Path) -> None:
+    asked: list[dict[str, Any] | None] = []
+
+    async def permit(name: str, arguments: dict[str, Any] | None) -> Permission:
+        asked.append(arguments)
+        return Permission(by="mode", mode="auto")
+
+    quoted = '{"text": "a <|user|\u2060> b"}'
+    bench = Bench(folder, calls(("echo", quoted)), answer("Done."), permit=permit)
+    await bench.say("go")
+    assert asked == [{"text": "a <|user|> b"}]
+    assert bench.toolbox.seen == ['{"text": "a <|user|> b"}']
+
+
 @pytest.mark.parametrize(
     ("permission", "words"),
     [

@@ -122,6 +122,8 @@ def test_what_is_made_while_it_runs_is_not_known(line: str) -> None:
         *("! ! git push", "time ! git push", "! { git push; }", "time { git push\n}"),
         *("! if git push; then ls; fi", "time for x in a; do git push; done"),
         *("! x=1 2>&1 git push", "! ! x=1 2>&1 git push"),
+        *("ls {x['$(git push)']}</dev/null", "ls {x['`git push`']}\\\n>&1", "! ls {x[y]}<<<z"),
+        *("ls {PATH}<x", "ls 2>&1 {IFS}>|x", "ls $'a' {PATH}<&1", 'echo "$(ls {PATH}<x)"'),
         *("x=$ git push", "x=\\  git push", "x=#'$' git push", "x=*{a,a}\\( git push"),
     ],
 )
@@ -182,6 +184,8 @@ def test_only_what_surely_changes_nothing_is_read_only() -> None:
         *("HOME=/w git status", "XDG_CONFIG_HOME=/w git log", "git --git-dir=x status"),
         *("PS4='$(rm x)'; ls", "PROMPT_COMMAND='rm x'; ls", "GCONV_PATH=. ls"),
         *("printf -$v 'a[$(rm x)]' 1", "test $o 'a[$(rm x)]'", "[ ! $o $x ]"),
+        *("printf '%3s%n' '' PATH", "printf -- '%*d%n' 3 1 PATH", "printf %3s%'hn' '' IFS"),
+        *("printf '%3s%%%n' '' PATH", "builtin printf '   %n' PATH"),
         *("file -C -m x", "file --comp", "file $x", "file 2>&1 -C", "command time -oout ls"),
     ],
 )
@@ -196,6 +200,7 @@ def test_what_says_what_runs_is_not_read_only(line: str) -> None:
         *("file -b x.png", "[ $x = y ]", "[ $x -gt 1 -a $y ]", "[ ! -f $x ]", "printf $x"),
         *("a=(b c); ls", "a[0]=x; ls", "for x in 1; do ls; done", "ls *.py", "echo ${x@Q}"),
         *("ls # a comment", "# one\nls", "ls \\\n -l", "echo `ls`", "timeout 5 nice ls"),
+        *("printf '%s\\n' x", "printf '100%%\\n'", "printf '%5.2f%%, n' 1", "echo ${x}</dev/null"),
         *("echo ${x:-y}", "echo ${x%%:*}", "echo ${#x}", "FOO=1 ls", "printf '%s -v' x"),
     ],
 )
