@@ -105,6 +105,16 @@ class Vocabulary:
         except KeyError:
             return text.encode("utf-8", "replace")
 
+    def sample(self, count: int) -> str:
+        """Return the texts of about `count` entries, evenly spread over the ids, the last included.
+
+        One entry a line; what is a part of a character or a control token is left out.
+        """
+        size: int = self._plain.get_vocab_size(with_added_tokens=False)
+        step = max(1, size // count)
+        entries = (self.bytes_of(number) for number in range(size - 1, -1, -step))
+        return "\n".join(text for entry in entries if (text := entry.decode("utf-8", "ignore")))
+
     def spell(self, ids: Iterable[int]) -> str:
         """Return what ids spell, control tokens included."""
         return b"".join(map(self.bytes_of, ids)).decode("utf-8", "replace")

@@ -29,6 +29,8 @@ ODD = (
     "I'll  naïve 0x1F 1234567 <b>&amp;</b> \\u00e9   \n"
 )
 """Text that tokenizers split in different ways."""
+_ENTRIES = 1_000
+"""Entries of the vocabulary that are compared: about 8 kB, 2,000 ids."""
 _SYSTEM: Message = {"role": "system", "content": "S"}
 _USER: Message = {"role": "user", "content": f"ü{ODD}"}
 _ARGUMENTS = '{"a": 1, "b": "x\\ny", "c": [true, null]}'
@@ -132,8 +134,9 @@ async def _differing_vocabulary(
     render: Render, model: str, vocabulary: Vocabulary, path: Path
 ) -> str | None:
     """Return why a tokenizer file is not the server's, or `None`."""
-    texts = ODD, "".join(vocabulary.control)
-    own = vocabulary.encode(ODD), list(vocabulary.control.values())
+    entries = vocabulary.sample(_ENTRIES)
+    texts = ODD, entries, "".join(vocabulary.control)
+    own = vocabulary.encode(ODD), vocabulary.encode(entries), list(vocabulary.control.values())
     bodies = ({"model": model, "prompt": text, "add_special_tokens": False} for text in texts)
     served = await asyncio.gather(*map(render, bodies))
     if None in served:

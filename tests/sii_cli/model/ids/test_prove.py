@@ -73,6 +73,15 @@ async def test_another_tokenizer_is_refused() -> None:
     )
 
 
+async def test_a_tokenizer_that_lacks_rare_words_is_refused(tmp_path: Path) -> None:
+    """No conversation of the proof has such a word: its own entries are compared, too."""
+    parsed = json.loads((folder("GLM-4.7") / "tokenizer.json").read_text())
+    parsed["model"]["merges"].pop()
+    (tmp_path / "tokenizer.json").write_text(json.dumps(parsed))
+    found = await prove("GLM-4.7", tokenizer=tmp_path)
+    assert "is not the tokenizer of the served model" in str(found)
+
+
 async def test_two_ids_that_are_swapped_are_found(tmp_path: Path) -> None:
     parsed = json.loads((folder("GLM-4.7") / "tokenizer.json").read_text())
     vocab = parsed["model"]["vocab"]
