@@ -25,6 +25,10 @@ _SEARCHES = frozenset({"web_search", "papers"})
 _WRITES = frozenset({"write_file", "edit_file"})
 _REPORT = re.compile(r"\.(?:md|rst|txt|tex|html)\Z", re.I)
 _READ = frozenset({"user_message", "tool_call", "observation"})
+MOST_CLAIMS = 1000
+"""Different claims of a recording: each is looked for in every observation."""
+_LONGEST_SOURCE = 1 << 20
+"""Characters of an event in which claims are looked for."""
 _NUMBER = re.compile(r"\d[\d,]{0,40}(?:\.\d{1,20})?(?:[eE][-+]?\d{1,3})?")
 _WORD = re.compile(r"[\w/?&=%-]")
 """What continues an address, a name or a number."""
@@ -44,12 +48,18 @@ class Evidence:
 
 
 def read_evidence(folder: Path) -> list[Evidence]:
-    """Return the claims of all answers and reports of a recording, in order.
+    """Return the claims of all answers and reports of a recording, in order: the first
+    `MOST_CLAIMS` different ones, wherever they are made.
 
     Raises `RecordingDamaged`, `RecordingTooNew`, and what malformed events raise.
     """
-    made = list(_claims(folder))
-    sources = _Sources({claim for _, _, claim in made})
+    made: list[tuple[int, int, Claim]] = []
+    claims: set[Claim] = set()
+    for seq, step, claim in _claims(folder):
+        if claim in claims or len(claims) < MOST_CLAIMS:
+            claims.add(claim)
+            made.append((seq, step, claim))
+    sources = _Sources(claims)
     if made:
         for event in _events(folder, _READ):
             sources.take(event["type"], event["seq"], event["data"])
@@ -156,6 +166,7 @@ class _Sources:
         return [one for one in self.claims if one not in self._opened]
 
     def _find(self, text: str, seq: int, into: dict[Claim, int], claims: list[Claim]) -> None:
+        text = text[:_LONGEST_SOURCE]
         numbers = [one for one in claims if one.kind == "number"]
         low = text.lower() if len(numbers) < len(claims) else ""
         for claim in claims:
@@ -195,6 +206,9 @@ def _has(text: str, needle: str) -> bool:
 
 def _numbers_in(text: str, claims: list[Claim]) -> set[Claim]:
     """Return the claims whose number a text has, rounded or not."""
+    values = list(_values(text))
+    if not values:
+        return set()
     by_width: dict[int, list[tuple[float, float, Claim]]] = {}
     for claim in claims:
         for low, high in claim.ranges:
@@ -203,7 +217,7 @@ def _numbers_in(text: str, claims: list[Claim]) -> set[Claim]:
     lows = [[low for low, _, _ in group] for group in groups]
     widest = [max(high - low for low, high, _ in group) for group in groups]
     found: set[Claim] = set()
-    for value in _values(text):
+    for value in values:
         for group, starts, width in zip(groups, lows, widest, strict=True):
             at = bisect_right(starts, value)
             while at and starts[at - 1] >= value - width:

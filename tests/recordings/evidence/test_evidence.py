@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from recordings.evidence.claims import LONGEST_TEXT, find_claims
-from recordings.evidence.evidence import Standing, read_evidence, unsourced_steps
+from recordings.evidence.evidence import MOST_CLAIMS, Standing, read_evidence, unsourced_steps
 from tests.recordings.stepped_session import SteppedSession
 
 
@@ -183,3 +183,17 @@ def test_many_claims_over_many_numbers_take_bounded_time(tmp_path: Path) -> None
     began = time.process_time()
     assert len(read_evidence(tmp_path)) == 200
     assert time.process_time() - began < 10
+
+
+def test_many_answers_over_many_observations_take_bounded_time(tmp_path: Path) -> None:
+    session = SteppedSession(tmp_path)
+    session.message("Pages?")
+    for number in range(60):
+        session.call("bash", '{"command": "ls"}', text="https://a.example/0/0 " * 1_500)
+        session.answer(" ".join(f"https://a.example/{number}/{one}" for one in range(200)))
+    session.recorder.close()
+    began = time.process_time()
+    found = read_evidence(tmp_path)
+    assert time.process_time() - began < 10
+    assert len(found) == MOST_CLAIMS
+    assert found[0].standing == "never_opened"
