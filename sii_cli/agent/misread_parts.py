@@ -29,6 +29,7 @@ _OF_WORDS = frozenset({"extglob_pattern", "regex", "word"})
 _LITERAL = frozenset({"ansi_c_string", "raw_string"})
 _ENDS_EXPANSION = re.compile(rb"[\n\"`$}]")
 _NAMED_HANDLE = re.compile(rb"\{[A-Za-z_].*\}", re.DOTALL)
+_SPACE = re.compile(rb"[ \t]")
 _REDIRECTS = re.compile(rb"(?:\\\n)*[<>]")
 _JOINED = re.compile(rb"\\(?:\n|(.))", re.DOTALL)
 
@@ -46,8 +47,9 @@ def is_misread(node: Node, source: bytes) -> bool:
         return any(one.end_byte != other.start_byte for one, other in pairwise(node.children))
     if node.type == "redirected_statement":  # words after `! x=1 2>&1` are a command
         return _last_part(node).type in _ASSIGNMENTS
-    if node.type == "word":  # a line that begins with a backslash is taken for a word
-        return b"\n" in _ESCAPED_BYTES.sub(b"", node.text or b"")
+    if node.type == "word":  # a line that begins with a backslash is taken for a word, `[ {` too
+        text = _ESCAPED_BYTES.sub(b"", node.text or b"")
+        return b"\n" in text or (_SPACE.search(text) is not None and not _is_in_expansion(node))
     if node.type == "heredoc_start":  # with quotes it may swallow commands up to the line's end
         return _HEREDOC_END.fullmatch(node.text or b"") is None
     if node.type == "heredoc_redirect":
@@ -58,6 +60,14 @@ def is_misread(node: Node, source: bytes) -> bool:
     return False
 
 
+def _is_in_expansion(node: Node) -> bool:
+    """Tell whether a word is of `${x:-a b}`, where it may hold spaces."""
+    parent = node.parent
+    while parent is not None and parent.type == "concatenation":
+        parent = parent.parent
+    return parent is not None and parent.type == "expansion"
+
+
 def _sets_variable(node: Node, source: bytes) -> bool:
     """Tell whether a word is the variable of a redirection, `{PATH}<file`: bash sets it to a
     number, and evaluates its subscript.
@@ -66,7 +76,8 @@ def _sets_variable(node: Node, source: bytes) -> bool:
         return False
     if not _REDIRECTS.match(source, node.end_byte):
         return False
-    return _NAMED_HANDLE.fullmatch((node.text or b"").replace(b"\\\n", b"")) is not None
+    named = _NAMED_HANDLE.fullmatch((node.text or b"").replace(b"\\\n", b""))
+    return node.type == "word" or named is not None
 
 
 def _last_part(node: Node) -> Node:

@@ -107,7 +107,8 @@ class SessionParts:
             if value := getattr(query, name):
                 changes[name] = value
         if query.tools:
-            changes["tools"] = tuple(name for name in query.tools if name in own.tools)
+            left = tuple(name for name in query.tools if name in own.tools)
+            changes["tools"] = left or own.tools  # no name at all would stand for every tool
         if query.env:
             changes["env"] = (*own.env, *(f"{k}={v}" for k, v in query.env.items()))
         if query.limits.steps is not None:

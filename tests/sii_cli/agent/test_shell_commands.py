@@ -123,6 +123,7 @@ def test_what_is_made_while_it_runs_is_not_known(line: str) -> None:
         *("! if git push; then ls; fi", "time for x in a; do git push; done"),
         *("! x=1 2>&1 git push", "! ! x=1 2>&1 git push"),
         *("ls {x['$(git push)']}</dev/null", "ls {x['`git push`']}\\\n>&1", "! ls {x[y]}<<<z"),
+        "ls <<< [ {x['`git push`']}>&1",
         *("ls {PATH}<x", "ls 2>&1 {IFS}>|x", "ls $'a' {PATH}<&1", 'echo "$(ls {PATH}<x)"'),
         *("x=$ git push", "x=\\  git push", "x=#'$' git push", "x=*{a,a}\\( git push"),
     ],

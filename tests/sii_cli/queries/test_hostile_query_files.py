@@ -38,6 +38,7 @@ from tests.recordings.data_of import data_of
 from tests.sii_cli.batch.test_batch_command import PROGRAM, ROOT, Place
 from tests.sii_cli.shell import Shell
 from tests.sii_cli.terminal import Terminal
+from tools.registry import TOOL_NAMES
 
 pytestmark = pytest.mark.hostile
 
@@ -210,6 +211,15 @@ def test_limits_and_tools_are_at_most_the_users_own(place: Attacked) -> None:
     assert [tool["function"]["name"] for tool in start.tools] == ["bash"]
 
 
+def test_a_query_none_of_whose_tools_is_given_has_the_users_own(place: Attacked) -> None:
+    file = place.write({"id": "a", "query": "steps=1", "tools": ["web_fetch", "web_search"]})
+    told = place.run(str(file), "--out", "out", "--tools", "bash,python")
+    assert "tools that you have not given are left out in a." in told
+    [one] = place.recordings()
+    [start] = data_of(read_events(one.folder), SessionStart)
+    assert [tool["function"]["name"] for tool in start.tools] == ["bash", "python"]
+
+
 def test_checking_looks_at_nothing_outside_and_starts_no_program(
     place: Attacked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -358,7 +368,7 @@ def test_whatever_runs_was_allowed(
     assert runs.image == siis or "image" in kinds
     assert {name.lower().rstrip(".") for name in runs.allow_net} <= {"a.org"} or "net" in kinds
     assert {*runs.env} <= {"A=1"} or "env" in kinds
-    assert set(runs.tools) <= set(mine.tools)
+    assert set(runs.tools or TOOL_NAMES) <= set(mine.tools)
     assert runs.max_steps <= mine.max_steps
     requirements = requirements_of_all([one], [lies], mine)
     assert not_granted(requirements, Grants(frozenset(kinds))) == []
