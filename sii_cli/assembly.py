@@ -15,6 +15,7 @@ from sandbox.backends import BACKENDS
 from sandbox.protocol import Limits, Mount, SandboxBackend, SandboxSpec
 from sii_cli.config.project_text import read_project_text, text_sha256
 from sii_cli.config.settings import Settings
+from sii_cli.data_sets.data_set import DataSet
 from sii_cli.debug_log import start_log
 from sii_cli.errors import UsageError
 from sii_cli.model.types import Model
@@ -41,7 +42,11 @@ def make_backend(settings: Settings) -> SandboxBackend:
 
 
 def make_spec(settings: Settings) -> SandboxSpec:
-    """Return the specification of the sandbox that the settings describe."""
+    """Return the specification of the sandbox that the settings describe.
+
+    Raises `UsageError` for a data set that the home does not have.
+    """
+    data = (one.mount for one in data_sets_of(settings))
     return SandboxSpec(
         workspace=settings.workspace,
         image=settings.image,
@@ -49,10 +54,19 @@ def make_spec(settings: Settings) -> SandboxSpec:
         allow_net=settings.allow_net,
         allow_net_private=settings.allow_net_private if settings.allow_net else (),
         env=sandbox_env(settings),
-        mounts=tuple(map(_mount, settings.mounts)),
+        mounts=(*map(_mount, settings.mounts), *data),
         setup=settings.setup,
         read_only=settings.read_only,
     )
+
+
+def data_sets_of(settings: Settings) -> tuple[DataSet, ...]:
+    """Return the data sets that the settings name. Raises `UsageError`."""
+    if not settings.data:
+        return ()
+    from sii_cli.data_sets.registry import find_data_sets  # most sessions have none
+
+    return find_data_sets(settings.key_home or settings.home, settings.data)
 
 
 def make_limits(settings: Settings) -> Limits:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from recordings.conversation.data_sets import DataSetTrail
 from recordings.conversation.ids import IdTrail
 from recordings.conversation.messages import encode_message, message_of
 from recordings.conversation.pending import PendingTrail
@@ -85,6 +86,8 @@ class Conversation:
     """The user's messages that wait to be delivered."""
     unreported: UnreportedTrail = field(default_factory=UnreportedTrail)
     """What the human did that the model has not read of yet."""
+    data_sets: DataSetTrail = field(default_factory=DataSetTrail)
+    """The data sets that the model was told of."""
     rounds: int = 0
     steps: int = 0
     usage: Usage = field(default_factory=Usage)
@@ -216,6 +219,7 @@ class _Restorer:
         state.snapshots.feed(event)
         state.pending.feed(event)
         state.unreported.feed(event)
+        state.data_sets.feed(event)
         match event.data:
             case UserMessage(round=number) if number == state.rounds:
                 state.answered = False  # a steer

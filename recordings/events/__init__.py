@@ -42,7 +42,13 @@ from recordings.events.parts import (
     WireInfo,
 )
 from recordings.events.revision import Edit, Redaction
-from recordings.events.sandbox import NetworkRequest, PortOpened, SandboxEnd, SandboxStart
+from recordings.events.sandbox import (
+    DataSetUse,
+    NetworkRequest,
+    PortOpened,
+    SandboxEnd,
+    SandboxStart,
+)
 from recordings.events.session import (
     CheckFound,
     Consent,
@@ -87,6 +93,7 @@ __all__ = [
     "Compaction",
     "Consent",
     "Continuity",
+    "DataSetUse",
     "Delivery",
     "Edit",
     "Event",

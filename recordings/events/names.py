@@ -71,6 +71,7 @@ KnownReason = Literal[
     "workspace_changed",
     "undo",
     "human_command",
+    "data_sets",
     "imported",
 ]
 """Why the harness sent the model a message."""

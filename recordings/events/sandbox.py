@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from recordings.events.parts import EventBase
+from recordings.events.parts import EventBase, EventPart
+
+
+class DataSetUse(EventPart):
+    """A data set that a sandbox shows read-only at `/data/NAME`."""
+
+    name: str
+    sha256: str
+    """Of its content when it was added: the hash of the tree that a snapshot of it would have."""
+    files: int
+    size: int
+    """In bytes."""
+    license: str | None = None
 
 
 class SandboxStart(EventBase):
@@ -13,7 +25,7 @@ class SandboxStart(EventBase):
 
     type: ClassVar[str] = "sandbox_start"
     durable: ClassVar[bool] = True
-    later: ClassVar[frozenset[str]] = frozenset({"named_networks", "private_hosts"})
+    later: ClassVar[frozenset[str]] = frozenset({"named_networks", "private_hosts", "data"})
     backend: str
     sandbox_id: str
     image: str | None = None
@@ -31,6 +43,8 @@ class SandboxStart(EventBase):
     """Whether the workspace can only be read."""
     mounts: dict[str, str] = {}
     """Host paths that are mounted read-only, by their path inside."""
+    data: list[DataSetUse] | None = None
+    """Data sets of the home that are shown; their paths on the host are not recorded."""
     setup: list[str] = []
     """Commands that were run before the first call."""
     env: list[str] = []
@@ -42,9 +56,12 @@ class SandboxEnd(EventBase):
     """The sandbox ended: it was closed, or it was lost."""
 
     type: ClassVar[str] = "sandbox_end"
+    later: ClassVar[frozenset[str]] = frozenset({"data_changed"})
     sandbox_id: str
     reason: Literal["closed", "lost"]
     detail: str = ""
+    data_changed: list[str] | None = None
+    """Names of data sets that were changed on the host while the sandbox ran."""
 
 
 class PortOpened(EventBase):

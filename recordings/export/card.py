@@ -175,6 +175,7 @@ def _figures(report: ExportReport, options: ExportOptions) -> str:
         *_conditions(report),
         ("models", _counts(report.models)),
         ("licences", _counts(report.licenses)),
+        *([("data sets", _counts(report.data))] if report.data else []),
         ("calls by tool", _counts(report.tools)),
     ]
     table = ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows), ""]

@@ -23,6 +23,11 @@ def origin_of(
     return first
 
 
+def data_of(sample: Sample) -> list[dict[str, Any]]:
+    """Return what provenance and manifest say of a sample's data sets."""
+    return [{"name": one.name, "sha256": one.sha256, "license": one.license} for one in sample.data]
+
+
 def _origin(sample: Sample, source: ChosenRecording, license_name: str) -> dict[str, Any]:
     start = sample.start
     return {
@@ -45,6 +50,7 @@ def _origin(sample: Sample, source: ChosenRecording, license_name: str) -> dict[
         "batch": start.batch,
         "source": start.source,
         "license": license_name,
+        **({"data": data} if (data := data_of(sample)) else {}),
         **({"consent": source.consent} if source.consent is not None else {}),
         "from": "rendered" if sample.rendered else "ids" if sample.ids else "text",
         "tokens": len(sample.ids) or None,

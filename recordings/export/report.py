@@ -52,6 +52,8 @@ class ExportReport:
     """Calls in trained steps."""
     models: Counter[str] = field(default_factory=Counter)
     licenses: Counter[str] = field(default_factory=Counter)
+    data: Counter[str] = field(default_factory=Counter)
+    """Samples by data set: its name, the beginning of its hash, its licence."""
 
     def add(self, sample: Sample, license_name: str) -> None:
         """Count a sample that was written."""
@@ -63,6 +65,9 @@ class ExportReport:
             self.trained += sample.trained
         self.models[sample.model] += 1
         self.licenses[license_name] += 1
+        for one in sample.data:
+            named = one.license or "licence not known"
+            self.data[f"{one.name} {one.sha256[:_SHORT]} ({named})"] += 1
         for turn in sample.turns:
             if turn.trained:
                 calls = turn.message.get("tool_calls", ())

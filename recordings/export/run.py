@@ -23,7 +23,7 @@ from recordings.export.files import ExportFailed, JsonLines, Parquet, RowWriter
 from recordings.export.pair_samples import Pair, pair_up
 from recordings.export.plan import ChosenPair, ChosenRecording, ExportOptions
 from recordings.export.proof import Proofs
-from recordings.export.provenance import origin_of
+from recordings.export.provenance import data_of, origin_of
 from recordings.export.rendered import first_difference, missing_role_marker, render_sample
 from recordings.export.report import ExportReport, short_hashes
 from recordings.export.split import validation_ids
@@ -290,7 +290,10 @@ class _Export:
         for sample in example.samples:
             self._claimed.update(key for key in sample.keys if key[0] in self._shared)
             self._report.add(sample, self._license(sample))
-            self._recordings[sample.recording]["samples"] += 1
+            recording = self._recordings[sample.recording]
+            recording["samples"] += 1
+            if data := data_of(sample):
+                recording["data"] = data
 
     def _license(self, sample: Sample) -> str:
         return sample.start.license or self._options.license or UNKNOWN

@@ -13,6 +13,7 @@ from recordings.conversation.messages import instruction_message, message_of
 from recordings.conversation.outages import TOOL_INFRA
 from recordings.errors import RecordingDamaged
 from recordings.events import (
+    DataSetUse,
     Event,
     HarnessMessage,
     IdSpan,
@@ -21,6 +22,7 @@ from recordings.events import (
     ModelResponse,
     Observation,
     RawGeneration,
+    SandboxStart,
     SessionResume,
     SessionStart,
     SummaryRequest,
@@ -98,6 +100,8 @@ class _Builder:
         self._outage = False
         """Whether a call of the round hit an outage."""
         self._excluded_steps: set[int] = set()
+        self._data: dict[tuple[str, str], DataSetUse] = {}
+        """Data sets by name and hash."""
 
     def feed(self, read: SampleEvent) -> Iterator[Sample | LeftOut]:
         """Read the next event; yield the sample that ends with it."""
@@ -142,6 +146,8 @@ class _Builder:
             case ModelChange():
                 self._is_broken, self._model = True, data.model
                 self._control.follow(data.wire)
+            case SandboxStart(data=list(used)):
+                self._data |= {(one.name, one.sha256): one for one in used}
             case UserMessage(round=number):
                 self._take_user_message(event, number)
             case ModelRequest():
@@ -289,6 +295,7 @@ class _Builder:
             tools=start.tools if request is None or request.with_tools else [],
             template_kwargs=kwargs if isinstance(kwargs, dict) else {},
             is_exact=is_exact,
+            data=self._data.values(),
         )
 
     def _step(self, event: Event, response: ModelResponse | SummaryResponse) -> SampleStep:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from recordings.events import SessionStart
+from recordings.events import DataSetUse, SessionStart
 
 StepKey = tuple[str, int]
 """Identity of a step, the same in forks: the session that recorded it and its response's seq."""
@@ -116,6 +116,8 @@ class Sample:
     turns: tuple[SampleTurn, ...]
     keys: tuple[StepKey, ...]
     """The steps that are trained."""
+    data: tuple[DataSetUse, ...] = ()
+    """The data sets that were shown in the session's sandboxes."""
     rendered: bool = False
     """Whether the ids come from rendering the messages, not from the server."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Collection, Container, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from recordings.events import SessionStart
+from recordings.events import DataSetUse, SessionStart
 from recordings.redaction.redactor import BLANK
 from recordings.samples.policy import SamplePolicy, SampleStep, judge
 from recordings.samples.sample import LeftOut, Reason, Sample, SampleTurn, Span, StepKey
@@ -23,6 +23,8 @@ class Segment:
     template_kwargs: dict[str, Any]
     is_exact: bool
     """Whether ids prove it; without ids, messages were compared."""
+    data: Collection[DataSetUse]
+    """Data sets of the session; more may come while the segment grows."""
     is_blank: bool = False
     """Whether a redaction removed some of the ids."""
     spells_control: bool = False
@@ -105,6 +107,7 @@ class Segment:
                 for turn in self.turns[: last + 1]
             ),
             keys=tuple(step.key for step in self.steps if step.key in trained),
+            data=tuple(self.data),
         )
 
     def _left_out(self, reason: Reason, detail: str, number: int, step: SampleStep) -> LeftOut:

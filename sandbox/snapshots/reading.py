@@ -62,13 +62,13 @@ def keep_file(
 def _keep(fd: int, objects: Objects, size: int, stop: threading.Event) -> Content:
     if size <= _SMALL:
         data = _read(fd, 0, size)
-        return Content(objects.put(data), len(data), _is_binary(data))
+        return Content(objects.put(data), len(data), is_binary(data))
     with objects.writer() as writer:
         done, binary = 0, False
         while done < size and (data := os.pread(fd, min(_CHUNK, size - done), done)):
             if stop.is_set():
                 raise Stopped
-            binary = binary or (done == 0 and _is_binary(data))
+            binary = binary or (done == 0 and is_binary(data))
             writer.write(data)
             done += len(data)
         return Content(writer.commit(), done, binary)
@@ -82,7 +82,8 @@ def _read(fd: int, offset: int, size: int) -> bytes:
     return data + _read(fd, offset + len(data), size - len(data))
 
 
-def _is_binary(data: bytes) -> bool:
+def is_binary(data: bytes) -> bool:
+    """Tell whether the beginning of a file makes it binary."""
     return data.find(0, 0, _BINARY_HEAD) >= 0
 
 

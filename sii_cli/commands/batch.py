@@ -101,8 +101,8 @@ def command() -> None:
     "--allow",
     multiple=True,
     metavar="KINDS",
-    help="Allow what FILE or DIR asks for, by commas: net, git, image, env, paths, mounts, "
-    "settings.",
+    help="Allow what FILE or DIR asks for, by commas: net, git, image, env, data, paths, "
+    "mounts, settings.",
 )
 @click.option("--validate", is_flag=True, help="Find every mistake in FILE; start nothing.")
 @click.option("--schema", is_flag=True, help="Print the JSON schema of a query.")

@@ -43,6 +43,7 @@ COMMANDS = {
     "init": "Make a home: a folder for one collection.",
     "adopt": "Move a batch from elsewhere into the home.",
     "batch": "Run many sessions from a query file.",
+    "data": "Manage the data sets of the home.",
     "demo": "Watch a whole task, without a GPU or a server.",
     "serve": "Start a vLLM server with the flags that fit.",
     "doctor": "Check this machine and the model server.",

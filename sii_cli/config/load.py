@@ -93,6 +93,8 @@ def load_settings(
             values["tokenizer"], sources["tokenizer"] = folder, "sii serve"
     values["tools"] = _all_tools(values.get("tools"), works=works)
     _check_together(values, sources, env)
+    if works and values.get("data"):
+        _check_data(values, sources["data"], env)
     return Settings(**values, sources=sources, notes=tuple(notes))
 
 
@@ -179,6 +181,37 @@ def _variable(text: str, env: Mapping[str, str], source: str) -> str:
     if text not in env:
         raise UsageError(f"{source}: the variable {text} is not set, so it cannot be passed on.")
     return f"{text}={env[text]}"
+
+
+def _check_data(values: dict[str, Any], source: str, env: Mapping[str, str]) -> None:
+    """Raise `UsageError` for a data set that the home does not have as it was added, or that a
+    session could change.
+    """
+    from sii_cli.data_sets.data_set import DATA_PLACE, first_change
+    from sii_cli.data_sets.registry import check_outside, find_data_sets
+
+    try:
+        data_sets = find_data_sets(values["key_home"], values["data"])
+        for one in data_sets:
+            check_outside(Path(one.path), users_homes(env))
+    except UsageError as error:
+        raise UsageError(f"{source}: {error}") from None
+    workspace = real_path(values["workspace"])
+    for one in data_sets:
+        path = Path(one.path)
+        if path.is_relative_to(workspace) or workspace.is_relative_to(path):
+            raise UsageError(
+                f"{source}: the session could change the data set {one.name}, because {path} and "
+                f"the workspace {workspace} are in each other: work in another directory."
+            )
+    for mount in values.get("mounts", ()):
+        target = f"/{mount.rpartition(':/')[2]}"
+        if target == DATA_PLACE or target.startswith(f"{DATA_PLACE}/"):
+            raise UsageError(
+                f"--mount {mount}: {target} is where data sets are shown: choose another place."
+            )
+    if why := first_change(data_sets):
+        raise UsageError(f"{source}: {why}")
 
 
 def _check_together(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Count,
         CountOrZero,
         Cpus,
+        DataNames,
         Email,
         Fraction,
         Hosts,
@@ -154,6 +155,9 @@ class Settings:
     )
     mounts: Mounts = _setting(
         (), "SRC[:TARGET], shown read-only in the sandbox (at /mnt/NAME); again for more.", OWN
+    )
+    data: DataNames = _setting(
+        (), "Data set of the home (`sii data`), shown read-only at /data/NAME; again for more.", OWN
     )
     setup: Lines = _setting(
         (), "Command run in the sandbox's shell before the first call; again for more.", OWN

@@ -148,6 +148,11 @@ Mounts = Annotated[
     BeforeValidator(_list),
     Field(title="SRC or SRC:TARGET, such as ~/data:/data, by commas"),
 ]
+DataNames = Annotated[
+    tuple[Name, ...],
+    BeforeValidator(_list),
+    Field(title='names of data sets, such as "imdb,wiki"'),
+]
 Hosts = Annotated[
     tuple[Annotated[Name, AfterValidator(_host)], ...],
     BeforeValidator(_list),

@@ -76,6 +76,7 @@ def _of_sandboxes(folder: Path) -> Iterator[tuple[str, str]]:
             yield "image", data.image or ""
             yield "hosts to reach", ", ".join(data.network)
             yield "mounts", ", ".join(data.mounts.values())
+            yield "data sets", ", ".join(one.name for one in data.data or ())
             yield "variables", ", ".join(data.env)
             yield "set-up commands", "; ".join(data.setup)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -206,6 +206,8 @@ def _place(request: ResumeRequest, restored: Conversation, flags: dict[str, Any]
         if not os.path.isdir(restored.workspace) and not request.restores:
             raise WorkspaceGone(request.folder, restored)
         flags["workspace"] = _still_there(restored.workspace)
+    if flags.get("data") is None and restored.data_sets.known:
+        flags["data"] = _still_known(restored.data_sets.known)
     if request.restores:
         _restore_workspace(request.folder, restored, flags)
     elif restored.snapshots.restore_broke_off:
@@ -213,6 +215,21 @@ def _place(request: ResumeRequest, restored: Conversation, flags: dict[str, Any]
             "Restoring an earlier state of the workspace was interrupted, so its files may be "
             "incomplete: --restore restores them."
         )
+
+
+def _still_known(names: Iterable[str]) -> list[str] | None:
+    """Return the recorded data sets that the home has; warn of the others."""
+    from sii_cli.config.settings import find_key_home
+    from sii_cli.data_sets.registry import names_of
+
+    here = set(names_of(find_key_home(os.environ)))
+    for name in names:
+        if name not in here:
+            warn(
+                f"The session goes on without the data set {name}, which this home does not have: "
+                f"`sii data add {name} PATH` adds it."
+            )
+    return [name for name in names if name in here] or None
 
 
 def _still_there(workspace: str) -> str:

@@ -23,7 +23,7 @@ SWITCHES = {
     "show_thinking",
     "snapshots",
 }
-REPEATED = {"mounts", "setup", "env"}
+REPEATED = {"mounts", "data", "setup", "env"}
 OutputFormat = Literal["text", "json", "stream-json"]
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -40,6 +40,7 @@ PLACEHOLDERS = {
     "model": "NAME",
     "image": "NAME",
     "mounts": "SRC[:TARGET]",
+    "data": "NAME",
     "setup": "COMMAND",
     "env": "NAME[=VALUE]",
     "speaker": "NAME",

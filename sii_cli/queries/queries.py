@@ -70,6 +70,9 @@ class Query(Part):
     image: Text | None = Field(
         None, description="Image of the sandbox: base, research, web or a Docker image."
     )
+    data: tuple[Text, ...] = Field(
+        (), description="Data sets of the home, by name; shown read-only at /data/NAME."
+    )
     setup: tuple[Text, ...] = Field((), description="Commands run before the first message.")
     env: dict[VariableName, Value] = Field({}, description="Variables of the sandbox; no secrets.")
     allow_net: tuple[Text, ...] = Field((), description="Hosts that the sandbox may reach.")

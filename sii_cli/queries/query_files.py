@@ -32,7 +32,7 @@ JSON_ENDINGS = (".jsonl", ".json")
 YAML_ENDINGS = (".yaml", ".yml")
 CSV_ENDING = ".csv"
 STRUCTURED = {
-    *("followups", "setup", "env", "allow_net", "tools", "limits", "check_files", "tags"),
+    *("followups", "data", "setup", "env", "allow_net", "tools", "limits", "check_files", "tags"),
 }
 """Columns of CSV that hold JSON; a cell that is not JSON counts as a list of one."""
 

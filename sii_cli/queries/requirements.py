@@ -31,6 +31,9 @@ def requirements_of(
     # By their short names sii's own images, which only the user builds.
     if query.image not in (None, own.image, *SII_IMAGES):
         yield Requirement("image", str(query.image))
+    for name in query.data:
+        if name not in own.data:
+            yield Requirement("data", name)
     for name, value in query.env.items():
         if f"{name}={value}" not in own.env:
             yield Requirement("env", name)

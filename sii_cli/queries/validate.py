@@ -10,6 +10,9 @@ from pathlib import Path
 
 from sandbox.network.hosts import AllowList
 from sii_cli.config.homes import users_homes
+from sii_cli.config.settings import Settings, find_key_home
+from sii_cli.data_sets.data_set import first_change
+from sii_cli.data_sets.registry import find_data_sets, names_of
 from sii_cli.errors import UsageError
 from sii_cli.queries.queries import GitWorkspace, Query
 from sii_cli.queries.query_files import Mistake, read_query_file
@@ -51,10 +54,11 @@ def validate(path: Path) -> ValidatedFile:
     kept = find_kept_folders(users_homes(os.environ))
     sources = tuple(sources_of(read.queries, path.parent, kept))
     archives = ArchiveChecks()
+    data_sets = names_of(find_key_home(os.environ))
     found = [
         Mistake(line, text)
         for query, line, source in zip(read.queries, read.lines, sources, strict=True)
-        for text in _faults(query, path.parent, source, kept, archives)
+        for text in _faults(query, path.parent, source, kept, archives, data_sets)
     ]
     mistakes = sorted([*read.mistakes, *found], key=lambda mistake: mistake.line)
     return ValidatedFile(read.path, read.queries, sources, tuple(mistakes))
@@ -80,13 +84,30 @@ def check_outside(queries: Sequence[Query], sources: Sources, base: Path) -> Non
             raise UsageError(f"{query.id}: workspace: {fault}")
 
 
+def check_data(queries: Sequence[Query], own: Settings) -> dict[str, str]:
+    """Return the hashes of all data sets of a batch, by name. Blocks.
+
+    Raises `UsageError` for one that the home does not have as it was added.
+    """
+    names = {name: None for query in queries for name in query.data}
+    data_sets = find_data_sets(own.key_home or own.home, (*own.data, *names))
+    if why := first_change(data_sets):
+        raise UsageError(why)
+    return {one.name: one.sha256 for one in data_sets}
+
+
 def _faults(
     query: Query,
     base: Path,
     source: WorkspaceSource | None,
     kept: KeptFolders,
     archives: ArchiveChecks,
+    data_sets: Sequence[str],
 ) -> Iterator[str]:
+    missing = set(query.data) - set(data_sets)
+    if missing:
+        name = min(missing)
+        yield f"data: this home has no data set {name!r}: `sii data add` adds one."
     unknown = [name for name in query.tools if name not in TOOL_NAMES]
     if unknown:
         yield f"tools: there is no {unknown[0]!r}; there are {', '.join(TOOL_NAMES)}."

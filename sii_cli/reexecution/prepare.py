@@ -133,6 +133,9 @@ def _sandbox_differences(recorded: SandboxStart, is_own: bool) -> Iterator[str]:
         yield "Its set-up commands are not run: they could reach hosts then."
     if recorded.mounts:
         yield f"The host's files at {', '.join(recorded.mounts)} are not there now."
+    if recorded.data:
+        names = ", ".join(one.name for one in recorded.data)
+        yield f"The data sets {names} are not there now."
     if recorded.env:
         names = ", ".join(recorded.env)
         yield f"The variables {names} are not set now: a recording does not keep their values."

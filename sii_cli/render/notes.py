@@ -72,6 +72,9 @@ def note_lines(data: EventData, width: int | None, *, fold: bool = True) -> list
             return [Text(one_line(text, 200), "dim")]
         case SandboxEnd(reason="lost"):
             return [Text(f"The sandbox was lost: {one_line(data.detail, 200)}", "yellow")]
+        case SandboxEnd(data_changed=[_, *_] as names):
+            named = one_line(", ".join(names), 200)
+            return [Text(f"Changed on the host while the session ran: data set {named}", "yellow")]
         case PortOpened():
             return [Text(f"job {data.job} listens on port {data.port}", "dim")]
         case UserMessage():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,13 @@ from sii_cli.agent.context.compaction import ModelContext, ReviewSummary
 from sii_cli.agent.loop import AgentLoop, OpenRound, RoundLimits
 from sii_cli.agent.permissions import Permit
 from sii_cli.agent.round_control import UNOBSERVED
-from sii_cli.assembly import Mode, make_key, make_redactor, system_prompt
+from sii_cli.assembly import Mode, data_sets_of, make_key, make_redactor, system_prompt
 from sii_cli.config.settings import Settings
 from sii_cli.doctor.record import kept_check
 from sii_cli.model.types import Model, ServedModel
 from sii_cli.session.consent import consent_event
 from sii_cli.session.context import make_context
+from sii_cli.session.data_note import data_note
 from sii_cli.session.events import QueryOrigin, model_change, session_resume, session_start
 from sii_cli.session.mentions import mentions_of
 from sii_cli.session.request_params import request_params
@@ -79,6 +81,7 @@ class RecordingOpener:
             examined = kept_check(self.settings.home, served.base_url)
             if examined is not None:
                 loop.note(examined, "harness")
+            self._tell_data_sets(loop, {})
         except BaseException:
             recorder.close()
             raise
@@ -129,6 +132,7 @@ class RecordingOpener:
                 left = close_open_round(loop, restored, runs_pending=runs_pending)
                 if not keeps_waiting:
                     loop.inbox.give_back()
+            self._tell_data_sets(loop, restored.data_sets.known)
             for unreported in restored.unreported.all():
                 loop.inbox.add_note(note_of(unreported))
             if self.tracker is not None and resumed.is_own:
@@ -159,6 +163,11 @@ class RecordingOpener:
         loop.take_over(before)
         loop.note(model_change(self.settings, served, wire.info), "human")
         return loop
+
+    def _tell_data_sets(self, loop: AgentLoop, before: Mapping[str, str]) -> None:
+        """Let the model read of its data sets, where `before` differs: those that it knows of."""
+        if (note := data_note(data_sets_of(self.settings), before)) is not None:
+            loop.inbox.add_note(note)
 
     async def _context(self, served: ServedModel) -> ModelContext:
         context = await make_context(self.settings, served, self.model)

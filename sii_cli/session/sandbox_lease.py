@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from typing import Literal
 
 from recordings.errors import RecordingError
-from recordings.events import EventData, NetworkRequest, PortOpened, SandboxEnd, SandboxStart
+from recordings.events import (
+    DataSetUse,
+    EventData,
+    NetworkRequest,
+    PortOpened,
+    SandboxEnd,
+    SandboxStart,
+)
 from sandbox.network.named_networks import versions_of
 from sandbox.ports import OnPort
 from sandbox.protocol import (
@@ -20,7 +27,9 @@ from sandbox.protocol import (
     SandboxInfo,
     SandboxLost,
     SandboxSpec,
+    SandboxUnavailable,
 )
+from sii_cli.data_sets.data_set import DataSet, first_change, why_changed
 from sii_cli.debug_log import logger
 
 _LOG = logger(__name__)
@@ -34,9 +43,13 @@ _START_SECONDS = 1.0
 class SandboxLease:
     """Starts a sandbox before its first use, and another one when it is lost."""
 
-    def __init__(self, backend: SandboxBackend, spec: SandboxSpec) -> None:
+    def __init__(
+        self, backend: SandboxBackend, spec: SandboxSpec, data_sets: Sequence[DataSet] = ()
+    ) -> None:
+        """`data_sets` are those that `spec` mounts."""
         self._backend = backend
         self._spec = spec
+        self._data_sets = data_sets
         self._note: Note | None = None
         self.on_port: OnPort = lambda job, port: None
         """Called with each port of a job, once it is recorded."""
@@ -122,9 +135,12 @@ class SandboxLease:
         if not starting.cancelled():
             with suppress(SandboxError):
                 await starting.result().close()
-        self._ended("closed", "")
+        changed = await asyncio.to_thread(_changed, self._data_sets) if self._data_sets else None
+        self._ended("closed", "", changed)
 
     async def _start(self) -> Sandbox:
+        if self._data_sets and (why := await asyncio.to_thread(first_change, self._data_sets)):
+            raise SandboxUnavailable(why)
         sandbox = await self._backend.start(self._spec)
         try:
             self._introduce(sandbox)
@@ -142,7 +158,7 @@ class SandboxLease:
             sandbox.watch_network(None)
             sandbox.watch_ports(None)
             return
-        note(_start_of(sandbox.info, self._spec))
+        note(_start_of(sandbox.info, self._spec, self._data_sets))
 
         def tell(use: NetworkUse) -> None:
             with suppress(RecordingError):  # the round's next event fails, too, and ends it
@@ -156,14 +172,40 @@ class SandboxLease:
         sandbox.watch_network(tell)
         sandbox.watch_ports(tell_port)
 
-    def _ended(self, reason: Literal["closed", "lost"], detail: str) -> None:
+    def _ended(
+        self, reason: Literal["closed", "lost"], detail: str, changed: list[str] | None = None
+    ) -> None:
         sandbox, self._up = self._up, None
         if sandbox is not None and self._note is not None:
             sandbox_id = sandbox.info.sandbox_id
-            self._note(SandboxEnd(sandbox_id=sandbox_id, reason=reason, detail=detail))
+            self._note(
+                SandboxEnd(
+                    sandbox_id=sandbox_id, reason=reason, detail=detail, data_changed=changed
+                )
+            )
 
 
-def _start_of(info: SandboxInfo, spec: SandboxSpec) -> SandboxStart:
+def _changed(data_sets: Sequence[DataSet]) -> list[str] | None:
+    """Return the names of data sets that are not as they were when the sandbox started. Blocks."""
+    changed = [one.name for one in data_sets if why_changed(one)]
+    if changed:
+        _LOG.warning("data sets changed while the sandbox ran: %s", ", ".join(changed))
+    return changed or None
+
+
+def _use_of(data_set: DataSet) -> DataSetUse:
+    """Return what a recording says of a data set."""
+    return DataSetUse(
+        name=data_set.name,
+        sha256=data_set.sha256,
+        files=data_set.files,
+        size=data_set.size,
+        license=data_set.license,
+    )
+
+
+def _start_of(info: SandboxInfo, spec: SandboxSpec, data_sets: Sequence[DataSet]) -> SandboxStart:
+    places = {one.place for one in data_sets}
     return SandboxStart(
         backend=info.backend,
         sandbox_id=info.sandbox_id,
@@ -175,7 +217,10 @@ def _start_of(info: SandboxInfo, spec: SandboxSpec) -> SandboxStart:
         private_hosts=list(spec.allow_net_private) or None,
         unlimited=list(info.unlimited),
         read_only=spec.read_only,
-        mounts={mount.target: str(mount.source) for mount in spec.mounts},
+        mounts={
+            mount.target: str(mount.source) for mount in spec.mounts if mount.target not in places
+        },
+        data=list(map(_use_of, data_sets)) or None,
         setup=list(spec.setup),
         env=sorted(spec.env),
         start_seconds=info.start_seconds,

@@ -27,6 +27,7 @@ from sii_cli.agent.permissions import Permit, permit_all
 from sii_cli.agent.round_control import RoundOver
 from sii_cli.assembly import (
     Mode,
+    data_sets_of,
     make_backend,
     make_model,
     make_spec,
@@ -76,7 +77,7 @@ class Session(RecordedSession):
     ) -> None:
         self.settings = settings
         self._asked = AskedServer(settings, model)
-        lease = SandboxLease(backend, spec)
+        lease = SandboxLease(backend, spec, data_sets_of(settings))
         web = replace(settings.web, is_batch=mode == "batch")
         self._toolbox = toolbox = Toolbox(settings.tools or TOOL_NAMES, lease.get, web, sources)
         tracker = WorkspaceTracker(settings) if settings.snapshots else None

@@ -12,13 +12,14 @@ from typing import Literal, get_args
 
 from sii_cli.text.sanitise import one_line
 
-Kind = Literal["net", "git", "image", "env", "paths", "mounts", "settings"]
+Kind = Literal["net", "git", "image", "env", "data", "paths", "mounts", "settings"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 WORDS: dict[Kind, str] = {
     "net": "to reach from the sandbox",
     "git": "to fetch from, over this machine's network",
     "image": "to run as the sandbox",
     "env": "to set in the sandbox",
+    "data": "to show in the sandbox, of this home's data sets",
     "paths": "to copy into a sandbox, from outside its folder",
     "mounts": "to show in the sandbox",
     "settings": "to set",

@@ -841,7 +841,7 @@ REASONS: dict[str, tuple[str, ...]] = {
         *("sii_cli.options.*", "sii_cli.headless.*", "sii_cli.prompt.*", "sii_cli.demo.*"),
         *("sii_cli.fork.instead:*", "sii_cli.model.thinking:*"),
         *("sii_cli.fork.edit:*", "sii_cli.fork.workspace:*", "sii_cli.review.*", "sii_cli.queue.*"),
-        *("sii_cli.inbox.*",),
+        *("sii_cli.inbox.*", "sii_cli.data_sets.registry:*", "sii_cli.session.data_note:*"),
         *("sii_cli.batch.variants:*", "recordings.index.find:*", "recordings.store.store:*"),
         *(
             "sii_cli.agent.loop:AgentLoop.round",

@@ -53,6 +53,15 @@ async def test_mounts_can_be_read_and_not_written(start: Start, tmp_path: Path) 
     assert (await sandbox.read_file("/data/set/f")).data == b"shown "
 
 
+async def test_a_data_set_of_one_file_keeps_its_name(start: Start, tmp_path: Path) -> None:
+    file = tmp_path / "part.csv"
+    file.write_text("film\n")
+    sandbox = await start(mounts=(Mount(file, "/data/films/part.csv"),))
+    result = await sandbox.bash("ls -R /data; cat /data/films/part.csv; rm /data/films/part.csv")
+    assert result.output.startswith(b"/data:\nfilms\n\n/data/films:\npart.csv\nfilm\n")
+    assert file.read_text() == "film\n"
+
+
 @pytest.mark.parametrize(
     ("target", "words"),
     [

@@ -27,7 +27,12 @@ from sii_cli.options.allow import require_grants
 from sii_cli.options.settings import load
 from sii_cli.queries.queries import Query
 from sii_cli.queries.requirements import lowered, requirements_of_all
-from sii_cli.queries.validate import ValidatedFile, allowed_sources, check_outside
+from sii_cli.queries.validate import (
+    ValidatedFile,
+    allowed_sources,
+    check_data,
+    check_outside,
+)
 from sii_cli.trust.requirements import Grants, Requirement
 
 
@@ -97,9 +102,10 @@ def open_batch(options: BatchOptions, file: ValidatedFile | None) -> Batch:
     if not given.own:  # only now: paths in these settings are looked at
         settings = _load(inherited.with_flags(options.flags), folder)
     check_outside(queries, sources, base)
+    data_sets = check_data(queries, settings)
     for line in lowered(queries, settings):
         click.echo(f"sii: {line}", err=True)
-    plan = _plan(given, settings, options)
+    plan = _plan(given, settings, options, data_sets)
     plan = replace(plan, allowed=sorted((one.kind, one.value) for one in required))
     _check_feedback(plan, options)
     is_changed = file is not None or options.accept_changes or not given.own
@@ -182,7 +188,9 @@ def _check_feedback(plan: BatchPlan, options: BatchOptions) -> None:
         raise UsageError(f"With --feedback human {whys[other]}: leave {other} away.")
 
 
-def _plan(given: _Given, settings: Settings, options: BatchOptions) -> BatchPlan:
+def _plan(
+    given: _Given, settings: Settings, options: BatchOptions, data_sets: dict[str, str]
+) -> BatchPlan:
     """Return what is to be run. Raises `UsageError` where it differs from what was pinned."""
     plan = BatchPlan(
         name=given.folder.name,
@@ -195,6 +203,7 @@ def _plan(given: _Given, settings: Settings, options: BatchOptions) -> BatchPlan
         simulated_user=options.simulated_user,
         feedback=options.feedback,
         settings=pinned_settings(settings),
+        data_sets=data_sets,
     )
     if given.pinned is None:
         return plan
@@ -217,7 +226,7 @@ def _plan(given: _Given, settings: Settings, options: BatchOptions) -> BatchPlan
     # An earlier version wrote queries with fewer fields; a foreign batch's settings are not kept.
     before = replace(before, queries_sha256=sha256_of(given.pinned.queries))
     if not given.pinned.own:
-        before = replace(before, settings=plan.settings)
+        before = replace(before, settings=plan.settings, data_sets=data_sets)
     changed = differences(before, plan)
     if changed and not options.accept_changes:
         raise UsageError(

@@ -29,7 +29,7 @@ UNPINNED = frozenset(
     )
 )
 """Settings that may change when a batch is resumed: they do not change what a session is."""
-_COMPARED = ("attempts", "vary", "feedback_rounds", "simulated_user", "feedback")
+_COMPARED = ("attempts", "vary", "feedback_rounds", "simulated_user", "feedback", "data_sets")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,8 @@ class BatchPlan:
     """What the user granted of what the queries require: kinds and values."""
     feedback: Literal["human"] | None = None
     """Who says what follows an answer: a person (`sii inbox`); None: the check."""
+    data_sets: dict[str, str] = field(default_factory=dict)
+    """The hashes of the data sets that the settings and queries name."""
     changed: float = 0.0
     """When changes were last accepted, in seconds since the epoch: sessions of before whose check
     could not run are run again."""

@@ -34,7 +34,12 @@ HARMLESS = frozenset(
     )
 )
 """Settings that open nothing: they change what the user's own server or the sandbox does."""
-_LISTED: dict[str, Kind] = {"allow_net": "net", "env": "env", "mounts": "mounts"}
+_LISTED: dict[str, Kind] = {
+    "allow_net": "net",
+    "data": "data",
+    "env": "env",
+    "mounts": "mounts",
+}
 """Settings that hold several values, each a requirement by itself."""
 
 

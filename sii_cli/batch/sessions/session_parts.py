@@ -106,6 +106,8 @@ class SessionParts:
         for name in ("allow_net", "setup"):
             if value := getattr(query, name):
                 changes[name] = value
+        if query.data:
+            changes["data"] = tuple(dict.fromkeys((*own.data, *query.data)))
         if query.tools:
             left = tuple(name for name in query.tools if name in own.tools)
             changes["tools"] = left or own.tools  # no name at all would stand for every tool
