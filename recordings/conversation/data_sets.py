@@ -1,4 +1,4 @@
-"""The data sets that the model of a session was told of."""
+"""The data sets that the model of a session knows of."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MOST, _LONGEST = 100, 64
 class DataSetTrail:
     """Follows a session's events: its data sets by name, with the hash of each where it is known.
 
-    The model is told of those that the settings name, before the sandbox starts.
+    The model reads of those that the settings name before the sandbox starts.
     """
 
     known: dict[str, str] = field(default_factory=dict)

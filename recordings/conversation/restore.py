@@ -87,7 +87,7 @@ class Conversation:
     unreported: UnreportedTrail = field(default_factory=UnreportedTrail)
     """What the human did that the model has not read of yet."""
     data_sets: DataSetTrail = field(default_factory=DataSetTrail)
-    """The data sets that the model was told of."""
+    """The data sets that the model knows of."""
     rounds: int = 0
     steps: int = 0
     usage: Usage = field(default_factory=Usage)

@@ -18,7 +18,7 @@ _HEAD = (
 def data_note(data_sets: Sequence[DataSet], before: Mapping[str, str]) -> HarnessMessage | None:
     """Return what the model is to know of the data sets, or `None` where it knows it.
 
-    `before` has those that it was told of, with their hashes; a hash may be empty: not known.
+    `before` has those that it knows of, with their hashes; an empty hash is not known.
     """
     now = {one.name: one.sha256 for one in data_sets}
     gone = sorted(before.keys() - now.keys())
