@@ -28,7 +28,7 @@ _TYPE = 0o170000
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class FolderContent:
     """What a file or a folder holds."""
 
     sha256: str
@@ -39,7 +39,7 @@ class Content:
     stamp: str
 
 
-def content_of(path: Path) -> Content:
+def content_of(path: Path) -> FolderContent:
     """Read all of a file or a folder; links in it are not followed.
 
     Raises `SnapshotError` when it changes meanwhile or is too deep, and `OSError`.
@@ -49,7 +49,7 @@ def content_of(path: Path) -> Content:
     tree = reader.top(path)
     if stamp_of(path) != before:
         raise SnapshotError(f"{path} changed while it was read: wait until nothing writes to it.")
-    return Content(hashlib.sha256(tree).hexdigest(), reader.files, reader.size, before)
+    return FolderContent(hashlib.sha256(tree).hexdigest(), reader.files, reader.size, before)
 
 
 def stamp_of(path: Path) -> str:

@@ -118,8 +118,8 @@ def test_a_session_that_could_change_it_is_refused(shell: Shell) -> None:
     inside.mkdir()
     (inside / "a").write_text("1")
     assert shell.sii("data", "add", "mine", str(inside)).returncode == 0
-    refused = shell.sii("-p", "Go.", "--data", "mine", script="hello").stderr
-    assert "the session could change the data set mine" in refused
+    refused = shell.sii("-p", "Go.", "--data", "mine", script="hello")
+    assert "the session could change the data set mine" in refused.stderr
     refused = shell.sii("-p", "Go.", "--data", "mine", "--workspace", str(inside), script="hello")
     assert "the session could change the data set mine" in refused.stderr
 
