@@ -24,9 +24,18 @@ from them."""
 
 def pack(folder: Path) -> bytes:
     """Return a folder's content as a tar archive. Blocks."""
+    return _packed(sorted(folder.iterdir()))
+
+
+def pack_data(path: Path) -> bytes:
+    """Return a folder or a file, under its name, as a tar archive. Blocks."""
+    return _packed([path])
+
+
+def _packed(paths: list[Path]) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for path in sorted(folder.iterdir()):
+        for path in paths:
             archive.add(path, path.name)
     return buffer.getvalue()
 

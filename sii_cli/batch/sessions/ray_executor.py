@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import chdir
 from dataclasses import replace
 from typing import Any
@@ -25,9 +25,12 @@ from sii_cli.assembly import make_key
 from sii_cli.batch.plan.plan import Attempt
 from sii_cli.batch.sessions.archive import merge_received, pack, unpack
 from sii_cli.batch.sessions.executor import LocalExecutor, OnItem
+from sii_cli.batch.sessions.node_data import NodeData, packed, sendable
 from sii_cli.batch.sessions.received import seal_received
 from sii_cli.batch.sessions.rounds import AttemptResult
 from sii_cli.batch.sessions.session_parts import SessionParts
+from sii_cli.data_sets.data_set import DataSet
+from sii_cli.data_sets.registry import find_data_sets
 from sii_cli.errors import SiiError, UsageError
 from sii_cli.queries.workspaces.copies import remove_workspace
 
@@ -51,11 +54,22 @@ class SessionHost:
 
     def __init__(self, parts: SessionParts, make_executor: MakeExecutor) -> None:
         self._executor = make_executor(parts)
+        self._data = NodeData()
 
-    async def run(self, attempt: Attempt, workspace: bytes | None) -> tuple[AttemptResult, bytes]:
-        """Run a session; return its result and what it recorded, as an archive."""
+    async def run(
+        self,
+        attempt: Attempt,
+        workspace: bytes | None,
+        data_sets: Sequence[DataSet],
+        sent: Mapping[str, Any],
+    ) -> tuple[AttemptResult, bytes]:
+        """Run a session; return its result and what it recorded, as an archive.
+
+        `sent` has the archives of data sets in the object store, by their hashes.
+        """
         with OwnFolder("batch") as place:
             home = place / "home"
+            await asyncio.to_thread(self._data.provide, home, data_sets, sent, _from_store)
             query = attempt.query
             if workspace is not None:
                 source = place / "workspace"
@@ -92,6 +106,8 @@ class RayExecutor:
         self._alive: frozenset[str] = frozenset()
         self._checked = -CHECK_EVERY
         self._workspaces: OrderedDict[str, Any] = OrderedDict()
+        self._sent: dict[str, Any] = {}
+        """Data sets in the object store, by their hashes."""
         self._packing = asyncio.Lock()
         self._choosing = asyncio.Lock()
         try:
@@ -108,12 +124,15 @@ class RayExecutor:
     async def run(self, attempt: Attempt, on_item: OnItem) -> AttemptResult:
         """Run a session on one of the machines, and take in its recording."""
         workspace = await self._workspace(attempt)
+        data_sets = await self._data_sets(attempt)
         async with self._choosing:
             alive = await self._machines()
             node = await asyncio.to_thread(self._choose, alive)
             self._running[node] += 1
         try:
-            result, left = await self._hosts[node].run.remote(attempt, workspace)
+            result, left = await self._hosts[node].run.remote(
+                attempt, workspace, data_sets, self._sent
+            )
         except self._ray.exceptions.RayTaskError as error:
             raise error.cause from error
         except self._ray.exceptions.RayError as error:
@@ -168,6 +187,18 @@ class RayExecutor:
             self._workspaces.move_to_end(key)
             return self._workspaces[key]
 
+    async def _data_sets(self, attempt: Attempt) -> Sequence[DataSet]:
+        """Return the session's data sets; those that can be sent are in the object store."""
+        settings = self._parts.settings
+        data_sets = find_data_sets(
+            settings.key_home or settings.home, (*settings.data, *attempt.query.data)
+        )
+        async with self._packing:
+            for one in sendable(data_sets):
+                if one.sha256 not in self._sent:
+                    self._sent[one.sha256] = self._ray.put(await asyncio.to_thread(packed, one))
+        return data_sets
+
     def _pack(self, attempt: Attempt) -> bytes:
         folder = self._parts.make_workspace(attempt.query)
         try:
@@ -200,6 +231,14 @@ class RayExecutor:
         """Return the model's responses in a received recording, to be counted. Blocks."""
         folder = RecordingStore(self._parts.settings.home / "recordings").resolve(session)
         return [event for event in read_events(folder) if isinstance(event.data, ModelResponse)]
+
+
+def _from_store(reference: Any) -> bytes:
+    """Return what a reference in the object store stands for. Blocks."""
+    import ray
+
+    found: bytes = ray.get(reference)
+    return found
 
 
 def _first(error: Exception) -> str:

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from recordings.events import SandboxStart
+from recordings.storage.log import read_events
 from recordings.verify import verify
 from sii_cli.batch.attempts import Attempts, read_attempts
 from sii_cli.batch.plan.plan import BatchPlan, sha256_of
@@ -24,9 +26,11 @@ from sii_cli.batch.runs import Account, Run
 from sii_cli.batch.sessions.executor import Executor
 from sii_cli.batch.sessions.session_parts import SessionParts
 from sii_cli.config.settings import Settings
+from sii_cli.data_sets.registry import add_data_set
 from sii_cli.queries.queries import Query
 from tests.fakes.batch_server import BatchServer
 from tests.fakes.threads import in_a_thread
+from tests.recordings.data_of import data_of
 from tests.sii_cli.batch.sii_with_fake_sandboxes import with_fake_sandboxes
 
 ray = pytest.importorskip("ray")
@@ -104,6 +108,9 @@ async def test_ray_gives_what_the_local_run_gives_though_a_node_is_killed(
     (tmp_path / "start" / "given").write_text("by the query")
     queries = [query.model_copy(update={"workspace": "start"}) for query in QUERIES]
 
+    queries = [query.model_copy(update={"data": ("start",)}) for query in queries]
+    for home in ("here", "there"):
+        add_data_set(tmp_path / home, "start", tmp_path / "start")
     here = make_parts(server, tmp_path / "here", queries)
     local = await run(here, with_fake_sandboxes(here), queries)
     server.answered = 0
@@ -121,5 +128,8 @@ async def test_ray_gives_what_the_local_run_gives_though_a_node_is_killed(
 
     assert statuses(spread) == statuses(local)
     assert Counter(statuses(local).values()) == {"solved": 6, "unsolved": 6}
-    assert all(verify(one.folder).whole for one in spread.ended.values())
+    for one in spread.ended.values():
+        assert verify(one.folder).whole
+        (start, *_) = data_of(read_events(one.folder), SandboxStart)
+        assert [use.name for use in start.data or ()] == ["start"]
     assert not list((tmp_path / "there").glob(".incoming-*"))
