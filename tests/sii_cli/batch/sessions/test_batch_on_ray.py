@@ -68,7 +68,9 @@ def cluster() -> Iterator[Any]:
 
 def make_parts(server: BatchServer, home: Path, queries: list[Query]) -> SessionParts:
     settings = replace(Settings(), base_url=server.base_url, home=home, workspace=home)
-    plan = BatchPlan("ray", "", str(home.parent), sha256_of(queries), 2, {}, 0, None, {})
+    plan = BatchPlan(
+        "ray", "", str(home.parent), sha256_of(queries), 2, {}, 0, None, {}, [("data", "start")]
+    )
     return SessionParts(settings, plan)
 
 
