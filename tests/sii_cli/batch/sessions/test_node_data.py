@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -22,7 +21,7 @@ class Store:
         self.sent = sent
         self.asked = 0
 
-    def fetch(self, reference: Any) -> bytes:
+    def fetch(self, reference: int) -> bytes:
         self.asked += 1
         return self.sent[reference]
 
