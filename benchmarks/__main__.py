@@ -12,7 +12,7 @@ from benchmarks.figures import VARIABLE, write_result
 
 BENCHMARKS = (
     *("start", "loop", "batch", "model", "wire", "http", "context", "screen"),
-    *("sandbox", "tools", "network", "snapshots", "recordings", "replay"),
+    *("sandbox", "tools", "network", "preview", "snapshots", "recordings", "replay"),
     *("review", "inbox", "export", "prompt"),
 )
 

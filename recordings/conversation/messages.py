@@ -33,6 +33,7 @@ from recordings.events import (
     PermissionAnswer,
     PermissionRequest,
     PortOpened,
+    PreviewOpened,
     QueryOutcome,
     RawGeneration,
     Redaction,
@@ -87,7 +88,7 @@ def message_of(data: EventData) -> dict[str, Any] | None:
             return _assistant_message(data)
         case SessionResume() | ServerCheck() | SandboxStart() | SandboxEnd() | NetworkRequest():
             return None
-        case RawGeneration() | ModelError() | SummaryRequest() | PortOpened():
+        case RawGeneration() | ModelError() | SummaryRequest() | PortOpened() | PreviewOpened():
             return None
         case Consent() | PermissionRequest() | PermissionAnswer():
             return None  # the model reads a refusal in the call's observation

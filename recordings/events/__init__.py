@@ -13,7 +13,7 @@ from recordings.events.batch import (
 )
 from recordings.events.context import Compaction, Stub, SummaryEdit, SummaryRequest, SummaryResponse
 from recordings.events.envelope import Event, LiveDelta, LiveOutput, Parent
-from recordings.events.human import AttachedFile, HumanCommand
+from recordings.events.human import AttachedFile, HumanCommand, PreviewOpened
 from recordings.events.model import (
     ModelDelta,
     ModelError,
@@ -131,6 +131,7 @@ __all__ = [
     "PermissionAnswer",
     "PermissionRequest",
     "PortOpened",
+    "PreviewOpened",
     "QueryOutcome",
     "QueryStatus",
     "RawGeneration",

@@ -31,6 +31,15 @@ class HumanCommand(EventBase):
     """Pseudonym of the human."""
 
 
+class PreviewOpened(EventBase):
+    """The human had a port of the sandbox shown in their browser."""
+
+    type: ClassVar[str] = "preview_opened"
+    port: int
+    speaker: str | None = None
+    """Pseudonym of the human."""
+
+
 class AttachedFile(EventBase):
     """A file of the workspace that the human attached to the next message: the model reads it."""
 

@@ -6,7 +6,7 @@ from typing import get_args
 
 from recordings.events.batch import Check, Parked, QueryOutcome, SimulatedUser
 from recordings.events.context import Compaction, Stub, SummaryEdit, SummaryRequest, SummaryResponse
-from recordings.events.human import AttachedFile, HumanCommand
+from recordings.events.human import AttachedFile, HumanCommand, PreviewOpened
 from recordings.events.model import (
     ModelDelta,
     ModelError,
@@ -55,6 +55,7 @@ EventData = (
     | PendingReturned
     | AttachedFile
     | HumanCommand
+    | PreviewOpened
     | HarnessMessage
     | ModelRequest
     | ModelDelta

@@ -34,6 +34,7 @@ from recordings.events import (
     PermissionAnswer,
     PermissionRequest,
     PortOpened,
+    PreviewOpened,
     QueryOutcome,
     RawGeneration,
     Redaction,
@@ -194,6 +195,8 @@ def _note(data: EventData) -> tuple[str, bool]:
             return "The session continues.", False
         case PortOpened(job=job, port=port):
             return f"Job {job} listens on port {port}.", False
+        case PreviewOpened(port=port):
+            return f"The human opened port {port} in a browser.", False
         case RoundEnd(status=status, reason=reason) if status != "answered":
             return f"The round ended: {status}. {reason}", status != "interrupted"
         case SessionEnd(status=status):

@@ -15,6 +15,7 @@ from recordings.events import (
     ModelError,
     ModelResponse,
     PortOpened,
+    PreviewOpened,
     RoundEnd,
 )
 from sii_cli.agent.event_channel import Item
@@ -156,12 +157,12 @@ class Drawing:
     def say_port(self, job: int, port: int) -> None:
         """Say between rounds that a job listens on a port."""
         self._said_ports.add((job, port))
-        self.say(f"Job {job} listens on port {port}.")
+        self.say(f"Job {job} listens on port {port}: /open {port} shows it in your browser.")
 
     def _was_said(self, item: Item) -> bool:
         """Return whether an item was shown before its round."""
         match item:
-            case Event(data=ModelChange()):
+            case Event(data=ModelChange() | PreviewOpened()):
                 return True
             case Event(data=PortOpened(job=job, port=port)):
                 return (job, port) in self._said_ports

@@ -18,6 +18,7 @@ from recordings.events import (
     ModelError,
     PermissionAnswer,
     PortOpened,
+    PreviewOpened,
     QueryOutcome,
     Rewind,
     RoundEnd,
@@ -77,6 +78,8 @@ def note_lines(data: EventData, width: int | None, *, fold: bool = True) -> list
             return [Text(f"Changed on the host while the session ran: data set {named}", "yellow")]
         case PortOpened():
             return [Text(f"job {data.job} listens on port {data.port}", "dim")]
+        case PreviewOpened():
+            return [Text(f"the human opened port {data.port} in a browser", "magenta")]
         case UserMessage():
             return _user(data.text, width, fold)
         case Compaction():

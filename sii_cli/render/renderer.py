@@ -28,6 +28,7 @@ from recordings.events import (
     PermissionAnswer,
     PermissionRequest,
     PortOpened,
+    PreviewOpened,
     RawGeneration,
     SandboxStart,
     Snapshot,
@@ -123,7 +124,7 @@ class EventRenderer:
                 self._human_command(data)
             case NetworkRequest():
                 self._network_request(data)
-            case Snapshot() | PortOpened():
+            case Snapshot() | PortOpened() | PreviewOpened():
                 self._hold(data)
             case SandboxStart() if self._calls:  # the first call waited for it
                 self._screen.print(

@@ -6,7 +6,6 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import (
-    AbstractAsyncContextManager,
     AsyncExitStack,
     aclosing,
     asynccontextmanager,
@@ -18,8 +17,7 @@ from typing import Any
 from recordings.conversation.pending import Pending
 from recordings.errors import RecordingError
 from recordings.events import AttachedFile, Delivery, Origin
-from sandbox.ports import OnPort
-from sandbox.protocol import Job, Sandbox, SandboxBackend, SandboxSpec
+from sandbox.protocol import SandboxBackend, SandboxSpec
 from sii_cli.agent.context.compaction import Compactor, ReviewSummary
 from sii_cli.agent.event_channel import Item
 from sii_cli.agent.loop import AgentLoop
@@ -43,10 +41,10 @@ from sii_cli.session.memory import keep_freed_memory
 from sii_cli.session.opening import RecordingOpener
 from sii_cli.session.permissions import make_permissions
 from sii_cli.session.pins import departure_sentence, departures_of
-from sii_cli.session.recorded_session import RecordedSession
 from sii_cli.session.request_params import params_notes
 from sii_cli.session.resume import ResumedRecording
 from sii_cli.session.sandbox_lease import SandboxLease
+from sii_cli.session.sandboxed_session import SandboxedSession
 from sii_cli.session.undoing import SessionUndo
 from sii_cli.workspace.tracker import WorkspaceTracker
 from tools.registry import TOOL_NAMES
@@ -54,7 +52,7 @@ from tools.sources import ToolSource
 from tools.toolbox import Toolbox
 
 
-class Session(RecordedSession):
+class Session(SandboxedSession):
     """Opens at once; the server is asked and the sandbox started while the user types.
 
     The recording begins with the first message, so a session without messages leaves nothing
@@ -307,23 +305,6 @@ class Session(RecordedSession):
         resumed = self._resumed.folder if self._resumed else None
         return departures_of(self.settings, self._toolbox.sha256, resumed)
 
-    async def sandbox(self) -> Sandbox:
-        """Return the sandbox, waiting until it is ready. Raises `SandboxUnavailable`."""
-        return await self._lease.get()
-
-    def jobs(self) -> list[Job]:
-        """Return the background jobs, without waiting for a sandbox."""
-        sandbox = self._lease.up
-        return sandbox.jobs() if sandbox is not None else []
-
-    def watch_ports(self, watcher: OnPort) -> None:
-        """Call with each port that a job is seen to listen on, once it is recorded."""
-        self._lease.on_port = watcher
-
-    def frozen_sandbox(self) -> AbstractAsyncContextManager[None]:
-        """Freeze everything in the sandbox meanwhile, background jobs included."""
-        return self._lease.frozen()
-
     @property
     def in_round(self) -> bool:
         """Whether a round is running, which can be steered."""
@@ -389,3 +370,4 @@ class Session(RecordedSession):
                     stack.push_async_callback(tracker.close, hurried)
             stack.push_async_callback(self._asked.aclose)
             stack.push_async_callback(self._lease.close)
+            stack.push_async_callback(self._close_previews)

@@ -34,6 +34,7 @@ from recordings.events import (
     PermissionAnswer,
     PermissionRequest,
     PortOpened,
+    PreviewOpened,
     QueryOutcome,
     RawGeneration,
     Redaction,
@@ -422,6 +423,7 @@ EXAMPLES: list[tuple[EventData, Origin]] = [
         "harness",
     ),
     (PortOpened(sandbox_id="sii-20261123-204950-a3f9c2", job=2, port=8000), "harness"),
+    (PreviewOpened(port=8000, speaker="ada"), "human"),
     (
         Consent(
             speaker="ada",

@@ -211,3 +211,46 @@ async def test_a_port_that_cannot_be_loses_the_sandbox(said: list[Head]) -> None
         calls._stream.feed(encode({"ev": "port", **head}))
     assert "cannot be understood" in (calls.lost or "")
     assert len(reported) == len(said) - 1
+
+
+class Connects(Answers):
+    """A runner that lets every connection succeed, and says something of the first one."""
+
+    def __init__(self, stream: RunnerStream, said: list[tuple[Head, bytes]]) -> None:
+        super().__init__(stream, {"ev": "result", "error": None})
+        self._said = said
+
+    def write(self, data: Any) -> None:
+        for head, _ in self._decoder.feed(data):
+            if head["op"] != "connect":
+                continue
+            self._stream.feed(encode({**self._head, "id": head["id"]}))
+            for said, body in self._said:
+                self._stream.feed(encode({"conn": 1, **said}, body))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [({"ev": "conn_data"}, b"")],
+        [({"ev": "conn_data"}, b"x" * (1 << 17)), ({"ev": "conn_data"}, b"x")],
+        [({"ev": "conn_end"}, b""), ({"ev": "conn_data"}, b"x")],
+        [({"ev": "conn_more", "bytes": 1}, b"")],
+        [({"ev": "conn_more", "bytes": -1}, b"")],
+        [({"ev": "conn_more"}, b"")],
+        [({"ev": "result"}, b"")],
+        [({"ev": "conn_data", "conn": []}, b"x")],
+        [({"ev": "conn_data", "conn": 7}, b"x")] * 10_001,
+    ],
+)
+async def test_a_connection_that_cannot_be_loses_the_sandbox(
+    said: list[tuple[Head, bytes]],
+) -> None:
+    stream = RunnerStream()
+    stream.connect(Connects(stream, said))
+    calls = RunnerCalls(stream, Limits(), SandboxNetwork(NetworkLog(), None))
+    connection = await calls.connect(8000)
+    assert "cannot be understood" in (calls.lost or "")
+    with pytest.raises(ConnectionError):
+        await connection.write(b"x")
+    connection.close()

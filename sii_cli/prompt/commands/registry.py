@@ -7,6 +7,7 @@ from sii_cli.prompt.commands.going_back import FORK, REDO, REWIND, UNDO
 from sii_cli.prompt.commands.models import MODEL, THINK
 from sii_cli.prompt.commands.panels import PANEL
 from sii_cli.prompt.commands.permissions import RULES
+from sii_cli.prompt.commands.ports import OPEN
 from sii_cli.prompt.commands.sessions import COPY, EXIT, FORGET, NEW, OFF, RENAME, RESUME, STATUS
 from sii_cli.prompt.commands.sign_off import DONE, MARK, NOTE
 from sii_cli.prompt.slash import SlashCommand, SlashCommands, SlashPrompt
@@ -20,6 +21,7 @@ COMMANDS = {
     "/help": SlashCommand("show the keys and the commands", _help, at_once=True),
     "/status": STATUS,
     "/panel": PANEL,
+    "/open": OPEN,
     "/new": NEW,
     "/copy": COPY,
     "/undo": UNDO,

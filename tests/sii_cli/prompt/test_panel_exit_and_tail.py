@@ -44,7 +44,7 @@ def test_a_port_is_said_once_between_rounds_or_within_one() -> None:
     drawing = Drawing(screen, fold_thoughts=True)
     drawing.say = lambda *lines, style="": printed.extend(lines)  # type: ignore[method-assign]
     drawing.say_port(1, 8000)
-    assert printed == ["Job 1 listens on port 8000."]
+    assert printed == ["Job 1 listens on port 8000: /open 8000 shows it in your browser."]
     events = [PortOpened(sandbox_id="s", job=1, port=port) for port in (8000, 8001)]
     items = [Event("s", number, 0.0, 0.0, "harness", data) for number, data in enumerate(events)]
     assert [drawing._was_said(item) for item in items] == [True, False]

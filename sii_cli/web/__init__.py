@@ -1,0 +1,1 @@
+"""What sii serves to a browser on this machine."""
