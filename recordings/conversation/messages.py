@@ -41,6 +41,7 @@ from recordings.events import (
     RoundEnd,
     SandboxEnd,
     SandboxStart,
+    SentBack,
     ServerCheck,
     SessionEnd,
     SessionResume,
@@ -98,7 +99,7 @@ def message_of(data: EventData) -> dict[str, Any] | None:
             return None
         case PendingMessage() | PendingReturned() | HumanCommand() | ModelChange():
             return None
-        case Edit() | Rewind() | Redaction() | SessionEnd():
+        case Edit() | Rewind() | SentBack() | Redaction() | SessionEnd():
             return None
         case _:
             assert_never(data)

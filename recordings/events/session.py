@@ -228,6 +228,26 @@ class Rewind(EventBase):
     """Whether the files went back, too."""
 
 
+class SentBack(EventBase):
+    """In a fork: a reviewer sent the parent back from a step, and a batch continues it from there.
+
+    The reviewer's words follow, as a message of origin `annotator`. The parent stays as it is.
+    """
+
+    type: ClassVar[str] = "sent_back"
+    durable: ClassVar[bool] = True
+    by: str
+    """Pseudonym of the reviewer."""
+    step: int
+    """Number of the parent's event that the reviewer found wrong: a response of the model."""
+    batch: str
+    """Name of the batch that continues it."""
+    attempt: int
+    """Which continuation it is, from 1."""
+    variant: dict[str, Any] = {}
+    """The settings that `--vary` gave this continuation."""
+
+
 class HarnessMessage(EventBase):
     """A text that sii adds for the model; it is never shown as the user's."""
 

@@ -25,6 +25,7 @@ from recordings.events.session import (
     PendingReturned,
     Rewind,
     RoundEnd,
+    SentBack,
     ServerCheck,
     SessionEnd,
     SessionResume,
@@ -82,6 +83,7 @@ EventData = (
     | RoundEnd
     | Edit
     | Rewind
+    | SentBack
     | Redaction
     | SessionEnd
 )

@@ -213,6 +213,8 @@ class _Indexer:
                     "INSERT OR IGNORE INTO tags VALUES (?, ?, 1)",
                     [(self._number, _bounded(tag)) for tag in data.get("tags", ())[:_MOST_TAGS]],
                 )
+            case "sent_back":
+                row.update(mode="batch", batch=data["batch"])
             case "user_message":
                 row["first_message"] = row["first_message"] or _bounded(data["text"])
                 row["rounds"] = data["round"]

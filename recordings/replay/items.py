@@ -42,6 +42,7 @@ from recordings.events import (
     RoundEnd,
     SandboxEnd,
     SandboxStart,
+    SentBack,
     ServerCheck,
     SessionEnd,
     SessionResume,
@@ -169,6 +170,8 @@ def _note(data: EventData) -> tuple[str, bool]:
             return f"Edited by {by} ({', '.join(parts)}). {why}".rstrip(), False
         case Rewind(why=why):
             return f"Went back to before a message: {REWIND_WHY[why]}.", False
+        case SentBack(by=by, step=step):
+            return f"Sent back from event {step} by {by}.", False
         case SummaryEdit(text=text):
             return f"The human edited the summary:\n{text}", False
         case ModelChange() as change:

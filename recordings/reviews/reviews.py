@@ -37,6 +37,9 @@ from recordings.storage.log import LogWriter, recording_hash
 from recordings.trust.home_key import HomeKey
 from recordings.trust.person_key import PersonKey
 
+PASSED_OVER = "passed-over"
+"""Tag of a recording that no reviewer is given, because another of the same session is better."""
+
 
 class ReviewUnusable(RecordingError):
     """Raised when a review is not within the limits of its fields."""

@@ -46,7 +46,7 @@ _BEYOND = 1e12
 """Seconds beyond which a time or a duration is out of range."""
 _KINDS: dict[str, Any] = {
     **dict.fromkeys(("status", "mode", "model", "first_message", "reason"), str),
-    **dict.fromkeys(("batch", "query", "outcome"), str | None),
+    **dict.fromkeys(("batch", "query", "outcome", "continues"), str | None),
     **dict.fromkeys(("started", "duration", "score"), int | float | None),
     **dict.fromkeys(("context_length", "tokens", "attempt"), int | None),
     **dict.fromkeys(("rounds", "steps", "generated"), int),
@@ -91,6 +91,8 @@ class RecordingSummary:
     """Reason of the outcome, or of the session's end."""
     generated: int = 0
     """Tokens that the model generated."""
+    continues: str | None = None
+    """The session that a batch continues in this fork, because a reviewer sent it back."""
     check: LastCheck | None = None
     """The last check, if it is near the end (`checks.last_check` reads the whole log)."""
 
@@ -130,7 +132,11 @@ def _summarise(folder: Path) -> RecordingSummary:
     end = last["data"] if last["type"] == "session_end" else None
     outcome = next((line["data"] for line in tail if _is_outcome(line, folder.name)), None)
     check = next((line["data"] for line in tail if line["type"] == "check"), None)
-    started = start["wall"] if start["session"] == folder.name else _forked(folder, start["wall"])
+    is_fork = start["session"] != folder.name
+    own = _own_part(folder) if is_fork else []
+    started = own[0]["wall"] if own else start["wall"]
+    sent_back = next((line["data"] for line in own if line["type"] == "sent_back"), None)
+    origin = sent_back or start["data"]
     usage = end and end["usage"]
     status: SummaryStatus = "crashed"
     if end:
@@ -144,7 +150,7 @@ def _summarise(folder: Path) -> RecordingSummary:
         folder=folder,
         status=status,
         started=started,
-        mode=start["data"]["mode"],
+        mode="batch" if sent_back else start["data"]["mode"],
         model=start["data"]["model"],
         context_length=start["data"].get("context_length"),
         first_message=message,
@@ -153,10 +159,11 @@ def _summarise(folder: Path) -> RecordingSummary:
         tokens=usage["prompt_tokens"] + usage["completion_tokens"] if usage else None,
         duration=max(0.0, last["wall"] - started),
         bytes=log.st_size if (log := stored_status(folder / LOG)) else 0,
-        batch=start["data"].get("batch"),
+        batch=origin.get("batch"),
         query=start["data"].get("query"),
-        attempt=start["data"].get("attempt"),
-        variant=start["data"].get("variant") or {},
+        attempt=origin.get("attempt"),
+        variant=origin.get("variant") or {},
+        continues=own[0]["parent"]["session"] if sent_back else None,
         outcome=outcome and outcome_of(outcome["status"]),
         score=outcome and outcome.get("score"),
         reason=reason_of(outcome or end or {}),
@@ -231,11 +238,11 @@ def _head(folder: Path) -> tuple[dict[str, Any], str]:
     return start, ""
 
 
-def _forked(folder: Path, default: float) -> float:
-    """Return when a fork's own part began; its lines follow those of its parents."""
+def _own_part(folder: Path) -> list[dict[str, Any]]:
+    """Return the first two lines of a fork's own part, which follow those of its parents."""
     with open_log(folder) as file:
         low, high = 0, file.seek(0, os.SEEK_END)
-        line = b""
+        line, place = b"", high
         while low < high:  # the fork's first line begins after `low`
             middle = (low + high) // 2
             file.seek(middle)
@@ -243,9 +250,12 @@ def _forked(folder: Path, default: float) -> float:
             found = file.readline(LONGEST_LINE)
             if not found or _is_of(found, folder.name):
                 high, line = middle, found or line
+                place = file.tell()
             else:
                 low = middle + 1
-    return float(parse_line(line)["wall"]) if line.endswith(b"\n") else default
+        file.seek(place)
+        second = file.readline(LONGEST_LINE)
+    return [parse_line(one) for one in (line, second) if one.endswith(b"\n")]
 
 
 def _is_of(line: bytes, session: str) -> bool:

@@ -108,7 +108,14 @@ def read_attempts(
 
 def attempt_name_of(summary: RecordingSummary) -> str:
     """Return the name of the attempt that a recording is of."""
-    return attempt_name(summary.query or "", summary.attempt or 0, summary.variant)
+    return attempt_name(query_of(summary), summary.attempt or 0, summary.variant)
+
+
+def query_of(summary: RecordingSummary) -> str:
+    """Return the id that a recording's query has in the batch: of one that continues a session that
+    was sent back, the id of that session.
+    """
+    return summary.continues or summary.query or ""
 
 
 def kept_workspaces(attempts: Attempts) -> frozenset[str]:

@@ -18,7 +18,7 @@ from sii_cli.batch.options import BatchOptions
 from sii_cli.batch.plan.opening import Batch, open_batch
 from sii_cli.batch.plan.pinned import check_is_new, pin
 from sii_cli.batch.report.report import BatchReport, make_report, sum_of
-from sii_cli.batch.report.selection import keep_best
+from sii_cli.batch.report.selection import keep_best, keep_continuations
 from sii_cli.batch.report.write import write_report
 from sii_cli.batch.running.admission import Admission
 from sii_cli.batch.running.interrupts import interruptible
@@ -161,6 +161,8 @@ class _BatchRun:
             batch.plan, batch.queries, self._recorded, runs, self._progress.last_failures
         )
         write_report(folder, report)
+        if batch.plan.sent_back:
+            click.echo(keep_continuations(folder, self._recorded, make_key(batch.settings)))
         if selection.outcomes:
             click.echo(keep_best(folder, self._recorded, selection, make_key(batch.settings)))
         _print_end(batch, report)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 if TYPE_CHECKING:
     from recordings.outcomes import Outcome
     from sii_cli.batch.budget import BatchBudget
+    from sii_cli.batch.sent_back_step import SentBackStep
     from sii_cli.trust.requirements import Kind
 
 RAY_AUTO = "auto"
@@ -54,6 +55,8 @@ class BatchOptions:
     allow: frozenset[Kind]
     flags: Mapping[str, Any] = field(default_factory=dict)
     """The flags of settings, unchecked, by name."""
+    sent_back: Mapping[str, SentBackStep] = field(default_factory=dict)
+    """The sessions to continue (`BatchPlan.sent_back`)."""
 
     @classmethod
     def from_command(cls, given: dict[str, Any]) -> BatchOptions:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,7 @@ def command() -> None:
         "sii batch --validate queries.jsonl",
         "sii batch queries.jsonl -n 4 --concurrency 32 --out runs/monday",
         "sii batch --resume runs/monday --keep solved --per-query 1",
+        "sii batch --sent-back -n 4 --out runs/again",
         "sii batch status runs/monday",
     ),
 )
@@ -52,6 +54,12 @@ def command() -> None:
 @click.option("--concurrency", type=click.IntRange(1), help="Sessions at once; default 8.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the batch.")
 @click.option("--resume", type=click.Path(path_type=Path), help="Resume the batch in DIR.")
+@click.option(
+    "--sent-back",
+    is_flag=True,
+    help="Instead of FILE: continue the sessions that reviewers sent back from a step, -n times "
+    "each, with their words; the best of each goes to review.",
+)
 @click.option(
     "--accept-changes",
     is_flag=True,
@@ -108,19 +116,26 @@ def command() -> None:
 @click.option("--schema", is_flag=True, help="Print the JSON schema of a query.")
 @settings_options
 @home_option
-def run(file: Path | None, validate: bool, schema: bool, **given: Any) -> int:
+def run(file: Path | None, validate: bool, schema: bool, sent_back: bool, **given: Any) -> int:
     """Run, validate, or print the schema."""
     if schema:
         from sii_cli.queries.queries import query_schema
 
         click.echo(json.dumps(query_schema(), indent=2))
         return 0
-    if file is None and given["resume"] is None:
+    if sent_back and (file is not None or given["resume"] is not None):
+        raise UsageError("--sent-back is instead of FILE and of --resume: leave those away.")
+    if file is None and given["resume"] is None and not sent_back:
         raise UsageError("There is no query file: say `sii batch FILE`, or `--resume DIR`.")
     queries = None if file is None else _read_queries(file, quiet=not validate)
     if queries is not None and queries.mistakes:
         return USAGE
     options = BatchOptions.from_command(given)
+    if sent_back:
+        from sii_cli.batch.plan.sent_back import find_sent_back
+
+        found = find_sent_back()
+        queries, options = found.file, replace(options, sent_back=found.steps)
     if validate:
         assert queries is not None
         _list_requirements(queries, options)

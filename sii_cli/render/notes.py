@@ -24,6 +24,7 @@ from recordings.events import (
     RoundEnd,
     SandboxEnd,
     SandboxStart,
+    SentBack,
     SessionStart,
     Snapshot,
     SnapshotFailed,
@@ -90,6 +91,8 @@ def note_lines(data: EventData, width: int | None, *, fold: bool = True) -> list
             return [Text(text.rstrip(), "magenta")]
         case Rewind():
             return [Text(f"went back to before a message: {REWIND_WHY[data.why]}", "magenta")]
+        case SentBack():
+            return [Text(f"sent back from event {data.step} by {one_line(data.by, 40)}", "magenta")]
         case SummaryEdit():
             return [Text("the human edited the summary", "magenta")]
         case ModelChange():

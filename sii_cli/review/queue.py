@@ -198,10 +198,13 @@ class ReviewQueue:
         """Return how many verdicts a recording is to have, as the index knows it."""
         from recordings.index.doubts import is_risky, reasons_of
         from recordings.reviews.opinions import is_in_share
+        from recordings.reviews.reviews import PASSED_OVER
 
         protocol, name = self._protocol, one.summary.id
-        if one.summary.state in _NOT_READY or (
-            name not in protocol.gold and reasons_of(one, protocol)
+        if (
+            PASSED_OVER in one.tags
+            or one.summary.state in _NOT_READY
+            or (name not in protocol.gold and reasons_of(one, protocol))
         ):
             return 0
         if name in protocol.gold and not self._decides:

@@ -1,4 +1,4 @@
-"""Forks that the prompt makes of its own session: they work where the session worked."""
+"""Forks that work in the directory that the settings name, such as that of the session itself."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from recordings.conversation.fork import redactions_of
 from recordings.conversation.restore import restore
-from recordings.events import Rewind, SessionResume
+from recordings.events import Rewind, SentBack, SessionResume, Snapshot
 from recordings.recorder import Recorder
 from recordings.store.store import RecordingStore
 from sii_cli import __version__
@@ -19,11 +19,16 @@ from sii_cli.session.resume import ResumedRecording
 
 
 def fork_in_place(
-    settings: Settings, parent: Path, at: int | None, rewind: Rewind | None = None
+    settings: Settings,
+    parent: Path,
+    at: int | None,
+    why: Rewind | SentBack | None = None,
+    files: Snapshot | None = None,
 ) -> ResumedRecording:
     """Fork a session that has ended after event `at`, its last by default. Blocks.
 
-    `rewind` says that the user went back. Of a parent that is not own the fork is not sealed.
+    `why` says that the user went back, or that a reviewer sent it back; `files` are those that were
+    written for it. Of a parent that is not own the fork is not sealed.
     Raises `RecordingError`; a fork that failed leaves no recording.
     """
     past = restore(parent, at)
@@ -48,10 +53,14 @@ def fork_in_place(
                 lost=past.under_way,
             )
             recorder.record(resume, "harness")
+            if isinstance(why, SentBack):
+                recorder.record(why, "annotator")
             for redaction in redactions_of(parent, past.seq):
                 recorder.record(redaction, "annotator")
-            if rewind is not None:
-                recorder.record(rewind, "human")
+            if isinstance(why, Rewind):
+                recorder.record(why, "human")
+            if files is not None:
+                recorder.record(files, "harness")
         finally:
             recorder.close()
     except BaseException:

@@ -42,6 +42,7 @@ from recordings.events import (
     RoundEnd,
     SandboxEnd,
     SandboxStart,
+    SentBack,
     ServerCheck,
     SessionEnd,
     SessionResume,
@@ -397,6 +398,10 @@ EXAMPLES: list[tuple[EventData, Origin]] = [
     (
         Rewind(by="ada", message=9, why="wrong", files=True),
         "human",
+    ),
+    (
+        SentBack(by="ann", step=9, batch="overnight", attempt=2, variant={"temperature": 0.7}),
+        "annotator",
     ),
     (
         Redaction(

@@ -108,6 +108,7 @@ def open_batch(options: BatchOptions, file: ValidatedFile | None) -> Batch:
     plan = _plan(given, settings, options, data_sets)
     plan = replace(plan, allowed=sorted((one.kind, one.value) for one in required))
     _check_feedback(plan, options)
+    _check_sent_back(plan, options, own=given.own)
     is_changed = file is not None or options.accept_changes or not given.own
     return Batch(folder, settings, plan, queries, given.own, options, is_changed)
 
@@ -170,6 +171,25 @@ def _ask_for_grants(
     )
 
 
+def _check_sent_back(plan: BatchPlan, options: BatchOptions, *, own: bool) -> None:
+    """Raise `UsageError` for what does not go with sessions that were sent back."""
+    if not plan.sent_back:
+        return
+    others = {
+        "--keep": (options.selection.outcomes, "the best of each goes to review by itself"),
+        "--feedback human": (plan.feedback, "the check says which is the best"),
+        "--ray": (options.ray, "the sessions that they continue are on this machine"),
+    }
+    for other, (value, why) in others.items():
+        if value:
+            raise UsageError(f"With --sent-back {why}: leave {other} away.")
+    if not own:
+        raise UsageError(
+            f"This home did not begin the batch {plan.name}, which continues sessions of another "
+            "home: begin one here with `sii batch --sent-back`."
+        )
+
+
 def _check_feedback(plan: BatchPlan, options: BatchOptions) -> None:
     """Raise `UsageError` for options that do not go with a person's feedback."""
     if plan.feedback is None:
@@ -204,6 +224,7 @@ def _plan(
         feedback=options.feedback,
         settings=pinned_settings(settings),
         data_sets=data_sets,
+        sent_back=dict(options.sent_back),
     )
     if given.pinned is None:
         return plan
@@ -222,6 +243,7 @@ def _plan(
             before.simulated_user if options.simulated_user is None else options.simulated_user
         ),
         feedback=options.feedback or before.feedback,
+        sent_back=before.sent_back,
     )
     # An earlier version wrote queries with fewer fields; a foreign batch's settings are not kept.
     before = replace(before, queries_sha256=sha256_of(given.pinned.queries))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, Literal, cast
 
+from sii_cli.batch.sent_back_step import SentBackStep
 from sii_cli.config.settings import Settings
 from sii_cli.queries.queries import Query
 from sii_cli.trust.requirements import Kind, Requirement
@@ -81,6 +82,8 @@ class BatchPlan:
     changed: float = 0.0
     """When changes were last accepted, in seconds since the epoch: sessions of before whose check
     could not run are run again."""
+    sent_back: dict[str, SentBackStep] = field(default_factory=dict)
+    """The sessions that it continues, by the ids of their queries; empty: it begins new ones."""
 
     @property
     def granted(self) -> frozenset[Requirement]:

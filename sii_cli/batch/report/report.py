@@ -13,7 +13,7 @@ from recordings.errors import UNREADABLE
 from recordings.outcomes import is_failure, is_verdict
 from recordings.store.checks import last_check
 from recordings.store.summary import RecordingSummary
-from sii_cli.batch.attempts import Attempts
+from sii_cli.batch.attempts import Attempts, query_of
 from sii_cli.batch.plan.plan import BatchPlan
 from sii_cli.batch.report.rates import FORMULAS, AttemptCounts, pass_all, pass_at
 from sii_cli.batch.runs import Run
@@ -128,7 +128,7 @@ def make_report(
     ended = list(attempts.ended.values())
     by_query: dict[str, list[RecordingSummary]] = defaultdict(list)
     for one in ended:
-        by_query[one.query or ""].append(one)
+        by_query[query_of(one)].append(one)
     return BatchReport(
         name=plan.name,
         folder=str(attempts.folder.absolute()),

@@ -17,6 +17,7 @@ from sandbox.protocol import SandboxBackend
 from sii_cli.agent.event_channel import Item
 from sii_cli.assembly import make_backend, make_model, make_spec
 from sii_cli.batch.plan.plan import Attempt
+from sii_cli.batch.sessions.continuation import make_continuation
 from sii_cli.batch.sessions.feedback import CheckFeedback, FeedbackSource, PersonFeedback
 from sii_cli.batch.sessions.rounds import AttemptResult, continue_attempt, run_attempt
 from sii_cli.batch.sessions.served_model import ModelPin
@@ -88,15 +89,16 @@ class LocalExecutor:
 
     async def run(self, attempt: Attempt, on_item: OnItem) -> AttemptResult:
         """Run a session in a copy of its workspace, which is removed unless it is parked."""
-        workspace = await in_stoppable_thread(self._parts.make_workspace, attempt.query)
+        workspace, resumed = await in_stoppable_thread(self._begin, attempt)
         is_parked = False
         try:
-            async with self._open(attempt, workspace) as (session, checker):
+            async with self._open(attempt, workspace, resumed) as (session, checker):
                 result = await run_attempt(
                     attempt,
                     session,
                     checker,
                     source=self._source,
+                    asked_by="query" if resumed is None else "annotator",
                     on_item=lambda item: on_item(attempt, item),
                 )
             is_parked = result.is_parked
@@ -104,6 +106,13 @@ class LocalExecutor:
         finally:
             if not is_parked:
                 await remove_copy(workspace)
+
+    def _begin(self, attempt: Attempt) -> tuple[Path, ResumedRecording | None]:
+        """Return a session's workspace, and the fork that it continues, if one was sent back."""
+        step = self._parts.plan.sent_back.get(attempt.query.id)
+        if step is None:
+            return self._parts.make_workspace(attempt.query), None
+        return make_continuation(self._parts, attempt, step)
 
     async def continue_parked(
         self,

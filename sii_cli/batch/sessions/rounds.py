@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, contextmanager, suppress
 from dataclasses import asdict
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from recordings.conversation.outages import TOOL_INFRA
 from recordings.conversation.parking import Parking
@@ -20,6 +20,7 @@ from recordings.events import (
     ModelResponse,
     NetworkRequest,
     Observation,
+    Origin,
     Parked,
     QueryOutcome,
     QueryStatus,
@@ -61,11 +62,13 @@ async def run_attempt(
     checker: Checker | None,
     *,
     source: FeedbackSource | None = None,
+    asked_by: Literal["query", "annotator"] = "query",
     on_item: Callable[[Item], None] = lambda item: None,
 ) -> AttemptResult:
     """Run an attempt in an open session; record the outcome and return it.
 
-    `checker` is None for a query without a check, `source` where no feedback follows. The caller
+    `checker` is None for a query without a check, `source` where no feedback follows. `asked_by`:
+    who wrote the first message, a reviewer where the session was sent back. The caller
     closes the session. One that waits for a person's feedback is parked instead.
     Raises `ModelCallFailed` when no server can be used, and `RecordingFailed`.
     """
@@ -73,7 +76,7 @@ async def run_attempt(
     rounds = _Rounds(attempt, session, checker, source, on_item)
     try:
         with rounds.timed():
-            outcome = await rounds.run()
+            outcome = await rounds.run(asked_by)
     except (SandboxError, ModelCallFailed) as error:
         if session.id is None:  # nothing was recorded
             raise
@@ -169,9 +172,9 @@ class _Rounds:
         self._stopped_by = limit
         self._session.interrupt("harness")
 
-    async def run(self) -> QueryOutcome:
+    async def run(self, asked_by: Origin) -> QueryOutcome:
         """Run to the end. A session that hit an outage ends there, to be run again."""
-        return self._unless_outage(await self._run())
+        return self._unless_outage(await self._run(asked_by))
 
     async def run_reply(self, parking: Parking) -> QueryOutcome | None:
         """Continue the session where it stands; `None`: it was suspended within a round.
@@ -200,10 +203,11 @@ class _Rounds:
         why = f"{TOOL_INFRA}: {self._outage.name}: {self._outage.text}"
         return QueryOutcome(status="infra", reason=why[:_LONGEST_REASON])
 
-    async def _run(self) -> QueryOutcome:
+    async def _run(self, asked_by: Origin) -> QueryOutcome:
         check: Check | None = None
-        for message in (self._query.query, *self._query.followups):
-            check = await self._round(self._session.send(message, "query"))
+        for number, message in enumerate((self._query.query, *self._query.followups)):
+            origin: Origin = "query" if number else asked_by
+            check = await self._round(self._session.send(message, origin))
             if not self.continues:
                 return self._ended(0)
         return await self._go_on(check, 0)
