@@ -268,7 +268,7 @@ class _Verifier:
                 yield f"{numbers:g} log probabilities for {count} generated ids"
         if usage is None or "ids_count_differs" in response.flags:
             return
-        if prompt != usage.prompt_tokens:
+        if prompt != usage.prompt_tokens and "prompt_ids_count_differs" not in response.flags:
             yield f"{prompt} prompt ids, but the server counted {usage.prompt_tokens}"
         if generated is not None and len(generated) != usage.completion_tokens:
             counted = usage.completion_tokens

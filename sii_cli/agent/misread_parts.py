@@ -38,9 +38,10 @@ def is_misread(node: Node, source: bytes) -> bool:
     """Tell whether bash reads a part of a line otherwise than the parser does."""
     if _sets_variable(node, source):
         return True
-    if node.type == "comment":  # a continued line continues the word before it
-        before = source[: node.start_byte]
-        return before.endswith(b"\\\n") or (before[-1:] not in _BEFORE_COMMENT)
+    if node.type == "comment":  # an escaped space, or a continued line, continues the word before
+        before, last = source[: node.start_byte][:-1], source[: node.start_byte][-1:]
+        escapes = len(before) - len(before.rstrip(b"\\"))
+        return last not in _BEFORE_COMMENT or escapes % 2 == 1
     if node.type == "command":  # what a continued line joins is one word
         return any(_is_odd_gap(one, other, source) for one, other in pairwise(node.children))
     if node.type in _WITHOUT_GAPS:  # `x=$ ls` runs `ls`

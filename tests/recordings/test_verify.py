@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recordings.errors import RecordingNotFound
-from recordings.events import IdSpan, ModelResponse, Usage
+from recordings.events import Flag, IdSpan, ModelResponse, Usage
 from recordings.recorder import Recorder
 from recordings.storage.blobs import blob_path, put_blob, stored_blobs
 from recordings.storage.lines import seal
@@ -166,6 +166,25 @@ def test_ids_that_the_server_did_not_count_are_found(tmp_path: Path) -> None:
     record_session(tmp_path, change=lose_an_id)
     (problem,) = verify(tmp_path).problems
     assert problem.what == "2 prompt ids, but the server counted 3"
+
+
+@pytest.mark.parametrize("flag", ["prompt_ids_count_differs", "ids_count_differs"])
+def test_a_count_of_the_server_that_is_flagged_damages_nothing(tmp_path: Path, flag: Flag) -> None:
+    def miscount(session: FakeSession) -> None:
+        response = ModelResponse(
+            step=99,
+            attempt=1,
+            finish_reason="stop",
+            complete=True,
+            usage=Usage(prompt_tokens=3, completion_tokens=0),
+            prompt_ids=IdSpan(keep=0, new=[1, 2]),
+            flags=[flag],
+        )
+        session.recorder.record(response, "model")
+        session.recorder.close()
+
+    record_session(tmp_path, change=miscount)
+    assert verify(tmp_path).whole
 
 
 def test_an_empty_recording_is_no_whole_one(tmp_path: Path) -> None:
