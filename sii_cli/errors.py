@@ -87,6 +87,8 @@ def explain(error: Exception) -> SiiError | None:
     Errors of the packages below become one of the classes here. The imports are in the function
     because errors are rare and starts are not.
     """
+    import errno
+
     from recordings.errors import RecordingError, RecordingNotFound
     from sandbox.protocol import SandboxError
 
@@ -99,6 +101,7 @@ def explain(error: Exception) -> SiiError | None:
             return InfrastructureError(str(error))
         case OSError():
             where = f"{error.filename}: " if error.filename else ""
-            return SiiError(f"{where}{error.strerror or error}.")
+            remedy = ": free some space, or write elsewhere" if error.errno == errno.ENOSPC else ""
+            return SiiError(f"{where}{error.strerror or error}{remedy}.")
         case _:
             return None

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Run `sii` and exit with its code."""
-    if sys.argv[1:] == ["--version"]:
-        sys.stdout.write(f"sii {__version__}\n")
-        sys.exit(DONE)
     if sys.argv[1:2] == ["--debug"]:
         del sys.argv[1]
         os.environ["SII_DEBUG"] = "1"
@@ -47,11 +44,17 @@ def _open_closed_streams() -> None:
 
 def _run() -> int:
     try:
-        return _run_command()
+        return _show_version() if sys.argv[1:] == ["--version"] else _run_command()
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:
         return _report(error)
+
+
+def _show_version() -> int:
+    sys.stdout.write(f"sii {__version__}\n")
+    sys.stdout.flush()
+    return DONE
 
 
 def _run_command() -> int:

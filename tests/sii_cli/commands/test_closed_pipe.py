@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sii_cli.errors import OUTPUT_CLOSED
+from sii_cli.errors import FAILED, OUTPUT_CLOSED
 from tests.sii_cli.shell import Shell
 
 COMMANDS = (
@@ -73,3 +73,12 @@ def test_a_reader_that_leaves_ends_a_command_in_silence(
 )
 def test_a_reader_of_errors_may_leave_too(shell: Shell, closed_pipe: int, command: str) -> None:
     assert run(shell, command, closed_pipe, closed_pipe) == (OUTPUT_CLOSED, None)
+
+
+@pytest.mark.parametrize("command", ["--version", "list --json"])
+def test_a_full_disk_behind_the_output_is_a_sentence(shell: Shell, command: str) -> None:
+    shell.recorded()
+    with open("/dev/full", "wb") as full:
+        code, said = run(shell, command, full.fileno(), subprocess.PIPE)
+    assert code == FAILED
+    assert said == b"sii: No space left on device: free some space, or write elsewhere.\n"
