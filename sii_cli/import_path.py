@@ -5,6 +5,7 @@ or frozen into the interpreter (`from __future__` would read a file, too).
 """
 
 import _frozen_importlib_external as external
+import _signal  # type: ignore[import-not-found]  # `signal` reads files
 import os
 import sys
 
@@ -37,12 +38,23 @@ _own_packages = _OwnPackages()
 
 
 def clean_if_program() -> None:
-    """Clean if this process was started as `sii`, and is not another program that imports it."""
+    """Clean if this process was started as `sii`, and is not another program that imports it.
+
+    Until `handle_interrupts`, Ctrl-C ends such a process without a traceback.
+    """
     program = sys.modules["__main__"]
     spec = getattr(program, "__spec__", None)
     name = spec.name if spec is not None else os.path.basename(getattr(program, "__file__", ""))
     if name.split(".")[0] in ("sii_cli", "sii"):
+        if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+            _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
         clean()
+
+
+def handle_interrupts() -> None:
+    """Have Ctrl-C raise `KeyboardInterrupt`, unless the parent of the process ignores it."""
+    if _signal.getsignal(_signal.SIGINT) == _signal.SIG_DFL:
+        _signal.signal(_signal.SIGINT, _signal.default_int_handler)
 
 
 def clean() -> None:

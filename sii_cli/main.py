@@ -3,7 +3,7 @@
 Imports next to nothing, so that `sii --version` answers at once.
 """
 
-from sii_cli.import_path import PACKAGES, clean_if_program
+from sii_cli.import_path import PACKAGES, clean_if_program, handle_interrupts
 
 clean_if_program()  # before anything else is imported
 
@@ -44,6 +44,7 @@ def _open_closed_streams() -> None:
 
 def _run() -> int:
     try:
+        handle_interrupts()
         return _show_version() if sys.argv[1:] == ["--version"] else _run_command()
     except KeyboardInterrupt:
         return INTERRUPTED

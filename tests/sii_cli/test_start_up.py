@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -87,3 +88,20 @@ def test_the_prompt_takes_keys_soon(tmp_path: Path) -> None:
         return taken
 
     assert min(seconds() for _ in range(3)) < 1.2
+
+
+def test_ctrl_c_while_the_program_is_imported_shows_no_traceback() -> None:
+    code = """if True:
+    import os, signal, sys
+    class Interrupting:
+        def find_spec(self, name, path=None, target=None):
+            if name == "sii_cli.errors":
+                os.kill(os.getpid(), signal.SIGINT)
+    sys.modules["__main__"].__file__ = "sii"
+    sys.meta_path.insert(0, Interrupting())
+    import sii_cli.main
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=clean_environment(), capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, b"")
