@@ -269,9 +269,10 @@ def _run(coroutine: Any) -> None:
 
 
 def _sanitise(text: str) -> None:
-    from sii_cli.text.sanitise import one_line, sanitise, sanitise_written
+    from sii_cli.text.sanitise import one_line, sanitise, sanitise_written, without_surrogates
 
     sanitise(text)
+    without_surrogates(text)
     sanitise_written(text)
     one_line(text, 200)
 
@@ -472,10 +473,15 @@ def _words(text: str) -> None:
     from sii_cli.prompt.paste import Pastes
     from sii_cli.prompt.slash import shell_command
     from sii_cli.session.attachments import attached_files
+    from sii_cli.session.done_words import parse_done
     from sii_cli.session.mentions import mentions_of
     from sii_cli.text.sanitise import without_escapes
+    from sii_cli.web.preview_access import without_own_cookie
 
     escape_markdown(text)
+    for words in (text, f"no{text}", f"no {text}"):
+        parse_done(words)
+    without_own_cookie(_bytes(f"a=b; {text}"))
     without_escapes(text)
     with suppress(UsageError):
         attached_files(f"@@{text} @@{text}", ROOT / "none")
@@ -728,6 +734,7 @@ TAKERS: dict[str, Take] = {
     "tools.schema:wrong_arguments": _tool_arguments,
     "sii_cli.text.sanitise:sanitise": _sanitise,
     "sii_cli.text.sanitise:one_line": _sanitise,
+    "sii_cli.text.sanitise:without_surrogates": _sanitise,
     "sii_cli.text.sanitise:sanitise_written": _sanitise,
     "sii_cli.render.wrap:break_line": _wrap,
     "sii_cli.render.wrap:wrap": _wrap,
@@ -774,6 +781,8 @@ TAKERS: dict[str, Take] = {
     "sii_cli.model.failures:failure_of_status": _names,
     "recordings.markdown:escape_markdown": _words,
     "sii_cli.text.sanitise:without_escapes": _words,
+    "sii_cli.session.done_words:parse_done": _words,
+    "sii_cli.web.preview_access:without_own_cookie": _words,
     "sii_cli.session.attachments:attached_files": _words,
     "sii_cli.session.mentions:mentions_of": _words,
     "sii_cli.prompt.paste:Pastes.fold": _words,
@@ -871,7 +880,8 @@ REASONS: dict[str, tuple[str, ...]] = {
             "sandbox.docker.attach:*",
         ),
         *("sandbox.client.jobs:*", "sandbox.client.results:*", "sandbox.network.relay:*"),
-        *("sandbox.network.log:*",),
+        *("sandbox.network.log:*", "sandbox.client.connections:*", "sandbox.ports:*"),
+        *("sii_cli.web.exchange:PreviewExchange.refuse",),
         *("tools.documents:read_document",),
         *("tools.files:*", "tools.ripgrep:Ripgrep.search", "sii_cli.agent.event_channel:*"),
         *(
