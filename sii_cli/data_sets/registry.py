@@ -19,6 +19,7 @@ from sandbox.snapshots.content import content_of
 from sandbox.snapshots.errors import SnapshotError
 from sii_cli.data_sets.data_set import DataSet
 from sii_cli.errors import UsageError
+from sii_cli.text.sanitise import without_surrogates
 
 FOLDER = "data"
 """The folder of a home with what it knows of its data sets; their content stays where it is."""
@@ -47,8 +48,10 @@ def add_data_set(
     _check_name(name)
     real = Path(os.path.realpath(path.expanduser()))
     for text in (license_name or "", description):
-        if len(text) > MOST_TEXT or "\0" in text:
+        if len(text) > MOST_TEXT:
             raise UsageError(f"A licence and a description have at most {MOST_TEXT:,} characters.")
+    if without_surrogates(told := f"{real}{license_name}{description}") != told:
+        raise UsageError("The path, the licence or the description is not text in UTF-8.")
     if not replaces and name in names_of(home):
         raise UsageError(f"There is a data set {name} already: say --replace, or another name.")
     check_outside(real, (home, *homes))

@@ -62,7 +62,7 @@ def execute(
     settings = load_for_recordings()
     is_own = origin_here(folder) != "foreign"
     with start_workspace(folder, environment, workspace, home_of(folder)) as copy:
-        for difference in differences(environment, is_own=is_own):
+        for difference in differences(environment, settings, is_own=is_own):
             warn(difference)
         again = prepare(folder, environment, settings, copy, loaded, image, is_own=is_own)
         recorded = recorded_calls(read_events(folder), until)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from sandbox.protocol import SandboxSpec
 from sandbox.snapshots import SnapshotNotFound
 from sii_cli.assembly import make_backend, make_limits, make_redactor
 from sii_cli.config.settings import Settings
+from sii_cli.data_sets.data_set import DataSet, why_changed
+from sii_cli.data_sets.registry import find_data_set
 from sii_cli.errors import UsageError
 from sii_cli.model.control_tokens import AS_WRITTEN, NEUTRALISED
 from sii_cli.reexecution.engine import Reexecution
@@ -108,7 +110,7 @@ def tool_names(environment: RecordedEnvironment) -> list[str]:
     return [str(tool["function"]["name"]) for tool in environment.start.tools]
 
 
-def differences(environment: RecordedEnvironment, *, is_own: bool) -> list[str]:
+def differences(environment: RecordedEnvironment, settings: Settings, *, is_own: bool) -> list[str]:
     """Return sentences about what differs from the recorded installation."""
     found = []
     names = tool_names(environment)
@@ -117,11 +119,22 @@ def differences(environment: RecordedEnvironment, *, is_own: bool) -> list[str]:
     elif _tools_sha256(names) != environment.start.tools_sha256:
         found.append("The tools have changed since: their texts, or what they do.")
     if environment.sandbox is not None:
-        found += _sandbox_differences(environment.sandbox, is_own)
+        found += _sandbox_differences(environment.sandbox, settings, is_own)
     return found
 
 
-def _sandbox_differences(recorded: SandboxStart, is_own: bool) -> Iterator[str]:
+def same_data_sets(recorded: SandboxStart, settings: Settings) -> list[DataSet]:
+    """Return the recorded data sets that the home has with the same content. Blocks."""
+    found = []
+    for use in recorded.data or ():
+        with suppress(UsageError):
+            one = find_data_set(settings.key_home or settings.home, use.name)
+            if one.sha256 == use.sha256 and why_changed(one) is None:
+                found.append(one)
+    return found
+
+
+def _sandbox_differences(recorded: SandboxStart, settings: Settings, is_own: bool) -> Iterator[str]:
     if not is_own:
         yield (
             "This home cannot prove that it made the recording: its calls run in the image "
@@ -133,9 +146,9 @@ def _sandbox_differences(recorded: SandboxStart, is_own: bool) -> Iterator[str]:
         yield "Its set-up commands are not run: they could reach hosts then."
     if recorded.mounts:
         yield f"The host's files at {', '.join(recorded.mounts)} are not there now."
-    if recorded.data:
-        names = ", ".join(one.name for one in recorded.data)
-        yield f"The data sets {names} are not there now."
+    here = {one.name for one in same_data_sets(recorded, settings)} if is_own else set()
+    if missing := [one.name for one in recorded.data or () if one.name not in here]:
+        yield f"Not there now, or with other content: data sets {', '.join(missing)}."
     if recorded.env:
         names = ", ".join(recorded.env)
         yield f"The variables {names} are not set now: a recording does not keep their values."
@@ -179,5 +192,6 @@ def sandbox_spec(
             image=found,
             setup=_setup(recorded),
             read_only=recorded.read_only,
+            mounts=tuple(one.mount for one in same_data_sets(recorded, settings)),
         )
     return spec if image is None else replace(spec, image=image_of(image))

@@ -63,6 +63,7 @@ def test_a_home_lists_shows_and_forgets_it(shell: Shell, added: Path) -> None:
         ("../evil", ".", "The name of a data set is"),
         ("none", "gone", "There is no folder or file gone"),
         ("empty", "nothing", "holds no file"),
+        ("bytes", "\udcff", "is not text in UTF-8"),
         ("home", "..", "would show sii's own folder"),
         ("inside", "../home/recordings", "would show sii's own folder"),
     ],
