@@ -97,7 +97,8 @@ def open_batch(options: BatchOptions, file: ValidatedFile | None) -> Batch:
     else:
         settings = _load(options.flags, folder)
         inherited = inherited.lowered_to(settings)
-        required = plan_requirements(base, queries, sources, inherited, settings)
+        vary = pinned.plan.vary if pinned and not options.vary else {}
+        required = plan_requirements(base, queries, sources, inherited, vary, settings)
     _ask_for_grants(given, required, inherited, options)
     if not given.own:  # only now: paths in these settings are looked at
         settings = _load(inherited.with_flags(options.flags), folder)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from sii_cli.batch.plan.pinned_settings import STRICTER, PinnedSettings
 from sii_cli.config.settings import Settings
@@ -48,18 +49,28 @@ def plan_requirements(
     queries: Sequence[Query],
     sources: Sequence[WorkspaceSource | None],
     pinned: PinnedSettings,
+    vary: Mapping[str, Sequence[Any]],
     own: Settings,
 ) -> Counter[Requirement]:
     """Return what a foreign plan requires, and how often.
 
-    `pinned` are the plan's settings, `own` the user's without them.
+    `pinned` are the plan's settings, `vary` what it varies, `own` the user's without them.
     """
     requirements = requirements_of_all(queries, sources, own)
     inside = [source for source in sources if source and source.inside]
     if inside:  # the author of the plan chose this folder
         requirements[Requirement("paths", os.path.realpath(base))] = len(inside)
     requirements.update(_of_settings(pinned, own))
+    requirements.update(_of_variants(vary, own))
     return requirements
+
+
+def _of_variants(vary: Mapping[str, Sequence[Any]], own: Settings) -> Iterator[Requirement]:
+    """Yield the limits of variants that are not surely within the user's own."""
+    for name in vary.keys() & {"max_steps"}:
+        for value in vary[name]:
+            if not isinstance(value, int) or value > own.max_steps:
+                yield Requirement("settings", f"{name} = {value}")
 
 
 def _of_settings(pinned: PinnedSettings, own: Settings) -> Iterator[Requirement]:

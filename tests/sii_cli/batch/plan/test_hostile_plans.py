@@ -104,6 +104,22 @@ def test_what_a_planted_plan_asks_for_is_listed_and_refused(
     assert "s3cret" not in told
 
 
+@pytest.mark.parametrize("steps", [100_000, "100000"])
+def test_a_limit_above_ones_own_in_its_variants_is_asked_for(
+    place: Received, steps: int | str
+) -> None:
+    place.plant(vary={"max_steps": [1, steps]})
+    told = place.refused("--max-steps", "5")
+    assert "max_steps = 100000" in told
+    assert "max_steps = 1\n" not in told
+    assert "say --allow settings." in told
+
+
+def test_variants_within_ones_own_limits_are_not_asked_for(place: Received) -> None:
+    place.plant(vary={"max_steps": [1, 5], "seed": [1]})
+    assert "2 of 2 sessions" in place.run("--resume", "out", "--max-steps", "5")
+
+
 def test_its_folder_of_queries_is_asked_for(place: Received) -> None:
     queries = [Query(id="a", query="steps=1", workspace="id_rsa")]
     place.plant(queries, query_folder=str(place.user / ".ssh"))
