@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from sandbox.docker.sii_images import SII_IMAGES
 from tools.base import Tool
 from tools.bash import Bash
 from tools.edit_file import EditFile
@@ -14,6 +15,7 @@ from tools.jobs import Jobs
 from tools.papers import Papers
 from tools.python import Python
 from tools.read_file import ReadFile
+from tools.screenshot import Screenshot
 from tools.sources import ToolNeeds
 from tools.todo import Todo
 from tools.web.fetch import Fetcher
@@ -48,6 +50,7 @@ _REGISTRY: dict[str, Callable[[ToolNeeds], Tool[Any]]] = {
     "web_fetch": lambda needs: WebFetch(Fetcher(), needs.files),
     "papers": lambda needs: _papers(needs.web),
     "todo": lambda _: Todo(),
+    "screenshot": lambda needs: Screenshot(needs.sandbox, needs.files),
 }
 
 
@@ -66,6 +69,15 @@ class BuiltIn:
 
 BUILT_IN = BuiltIn()
 
-TOOL_NAMES = BUILT_IN.names
+ALL_TOOLS = BUILT_IN.names
 """The tools that settings and query files may name. Those of other sources are known to a session
 alone (`tools.sources.ToolSource`)."""
+_NEEDS_IMAGE = {"screenshot": SII_IMAGES["web"].tag}
+"""Tools that a session has unasked only with an image of sii's."""
+TOOL_NAMES = tuple(name for name in ALL_TOOLS if name not in _NEEDS_IMAGE)
+"""The tools that a session has unasked with every image."""
+
+
+def default_tools(image: str) -> tuple[str, ...]:
+    """Return the tools of a session with this image for which none were chosen."""
+    return tuple(name for name in ALL_TOOLS if _NEEDS_IMAGE.get(name, image) == image)

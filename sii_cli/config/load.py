@@ -91,7 +91,7 @@ def load_settings(
         folder = running_folder(key_home)
         if "tokenizer" not in values and folder and (folder / "tokenizer.json").is_file():
             values["tokenizer"], sources["tokenizer"] = folder, "sii serve"
-    values["tools"] = _all_tools(values.get("tools"), works=works)
+    values["tools"] = _all_tools(values.get("tools"), values.get("image", ""), works=works)
     _check_together(values, sources, env)
     if works and values.get("data"):
         _check_data(values, sources["data"], env)
@@ -164,14 +164,14 @@ def _check_workspace(workspace: Path, home: Path) -> None:
         )
 
 
-def _all_tools(chosen: tuple[str, ...] | None, *, works: bool) -> tuple[str, ...]:
-    """Return the chosen tools, or all of them. A command that runs no tools gets an empty tuple."""
+def _all_tools(chosen: tuple[str, ...] | None, image: str, *, works: bool) -> tuple[str, ...]:
+    """Return the chosen tools, or all that the image has. A command that runs none gets nothing."""
     if chosen is None and not works:
         return ()
-    from tools.registry import TOOL_NAMES  # slow to import: not before the settings are checked
+    from tools.registry import default_tools  # slow to import: not before the settings are checked
 
     check_tools(chosen or (), "tools")
-    return chosen or TOOL_NAMES
+    return chosen or default_tools(image)
 
 
 def _variable(text: str, env: Mapping[str, str], source: str) -> str:

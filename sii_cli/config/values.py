@@ -97,10 +97,10 @@ def _mount(source: Source, text: str) -> str:
 
 def check_tools(names: tuple[str, ...], where: str) -> None:
     """Raise `UsageError` for a tool that there is none of."""
-    from tools.registry import TOOL_NAMES  # slow to import: not before the settings are checked
+    from tools.registry import ALL_TOOLS  # slow to import: not before the settings are checked
 
-    if unknown := [name for name in names if name not in TOOL_NAMES]:
-        raise UsageError(f"{where}: there is no {unknown[0]!r}; there are {', '.join(TOOL_NAMES)}.")
+    if unknown := [name for name in names if name not in ALL_TOOLS]:
+        raise UsageError(f"{where}: there is no {unknown[0]!r}; there are {', '.join(ALL_TOOLS)}.")
 
 
 def check_text(name: str, text: str) -> Any:

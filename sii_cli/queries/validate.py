@@ -28,7 +28,7 @@ from sii_cli.queries.workspaces.workspace_sources import (
     sources_of,
     why_forbidden,
 )
-from tools.registry import TOOL_NAMES
+from tools.registry import ALL_TOOLS
 
 Sources = Sequence[WorkspaceSource | None]
 """Where the workspaces of queries lie, in the order of the queries."""
@@ -108,9 +108,9 @@ def _faults(
     if missing:
         name = min(missing)
         yield f"data: this home has no data set {name!r}: `sii data add` adds one."
-    unknown = [name for name in query.tools if name not in TOOL_NAMES]
+    unknown = [name for name in query.tools if name not in ALL_TOOLS]
     if unknown:
-        yield f"tools: there is no {unknown[0]!r}; there are {', '.join(TOOL_NAMES)}."
+        yield f"tools: there is no {unknown[0]!r}; there are {', '.join(ALL_TOOLS)}."
     try:
         AllowList(query.allow_net)
     except ValueError as error:

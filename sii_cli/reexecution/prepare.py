@@ -28,7 +28,7 @@ from sii_cli.reexecution.recorded import RecordedEnvironment
 from sii_cli.reexecution.rules import Rule
 from sii_cli.workspace.folder_copy import copy_folder
 from sii_cli.workspace.history import snapshot_store
-from tools.registry import TOOL_NAMES
+from tools.registry import ALL_TOOLS
 from tools.toolbox import Toolbox
 from tools.web.settings import WebSettings
 
@@ -91,7 +91,7 @@ def prepare(
         folder=folder,
         backend=make_backend(settings),
         spec=sandbox_spec(environment, workspace, settings, image, is_own=is_own),
-        tools=[name for name in tool_names(environment) if name in TOOL_NAMES],
+        tools=[name for name in tool_names(environment) if name in ALL_TOOLS],
         rules=rules,
         redactor=make_redactor(settings),
         snapshots=snapshot_store(home_of(folder)),
@@ -114,7 +114,7 @@ def differences(environment: RecordedEnvironment, settings: Settings, *, is_own:
     """Return sentences about what differs from the recorded installation."""
     found = []
     names = tool_names(environment)
-    if missing := [name for name in names if name not in TOOL_NAMES]:
+    if missing := [name for name in names if name not in ALL_TOOLS]:
         found.append(f"There is no tool {', '.join(missing)} any more.")
     elif _tools_sha256(names) != environment.start.tools_sha256:
         found.append("The tools have changed since: their texts, or what they do.")

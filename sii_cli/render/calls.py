@@ -145,6 +145,15 @@ def _first_of(key: str) -> Callable[[str, Arguments], list[Text]]:
     return describe
 
 
+def _screenshot(name: str, arguments: Arguments) -> list[Text]:
+    actions = arguments.get("actions")
+    count = len(actions) if isinstance(actions, list) else 0
+    more = f"  {counted(count, 'action', 'actions')}" if count else ""
+    path = _text(arguments, "save_as") or "screenshot.png"
+    rest = f"{_text(arguments, 'url')} → {path}"
+    return [_head(name, one_line(rest, MAX_LINE) + more)]
+
+
 def _todo(name: str, arguments: Arguments) -> list[Text]:
     return [_head(name, "")]
 
@@ -163,5 +172,6 @@ _TOOLS: dict[str, Callable[[str, Arguments], list[Text]]] = {
     "web_search": _first_of("query"),
     "web_fetch": _first_of("url"),
     "papers": _first_of("query"),
+    "screenshot": _screenshot,
     "todo": _todo,
 }

@@ -12,7 +12,7 @@ from recordings.storage.log import read_lines
 from sandbox.protocol import Sandbox
 from sii_cli.assembly import system_prompt
 from sii_cli.config.settings import Settings
-from tools.registry import TOOL_NAMES
+from tools.registry import default_tools
 from tools.toolbox import Toolbox
 
 
@@ -39,7 +39,7 @@ def departures_of_all(settings: Settings) -> list[str]:
     async def no_sandbox() -> Sandbox:
         raise AssertionError
 
-    names = settings.tools or TOOL_NAMES
+    names = settings.tools or default_tools(settings.image)
     return departures_of(settings, Toolbox(names, no_sandbox, settings.web).sha256)
 
 

@@ -47,7 +47,7 @@ from sii_cli.session.sandbox_lease import SandboxLease
 from sii_cli.session.sandboxed_session import SandboxedSession
 from sii_cli.session.undoing import SessionUndo
 from sii_cli.workspace.tracker import WorkspaceTracker
-from tools.registry import TOOL_NAMES
+from tools.registry import default_tools
 from tools.sources import ToolSource
 from tools.toolbox import Toolbox
 
@@ -77,7 +77,8 @@ class Session(SandboxedSession):
         self._asked = AskedServer(settings, model)
         lease = SandboxLease(backend, spec, data_sets_of(settings))
         web = replace(settings.web, is_batch=mode == "batch")
-        self._toolbox = toolbox = Toolbox(settings.tools or TOOL_NAMES, lease.get, web, sources)
+        names = settings.tools or default_tools(settings.image)
+        self._toolbox = toolbox = Toolbox(names, lease.get, web, sources)
         tracker = WorkspaceTracker(settings) if settings.snapshots else None
         opener = RecordingOpener(
             settings, mode, about, model, toolbox, lease, permit, tracker, review
