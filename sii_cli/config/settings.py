@@ -179,7 +179,9 @@ class Settings:
         3600.0, "Seconds that a command may ask for.", OWN_FILES, stricter="lower"
     )
     tools: Names = _setting(
-        (), "Tools that the model may call, by commas; without it all that go with the image.", stricter="fewer"
+        (),
+        "Tools that the model may call, by commas; without it all that go with the image.",
+        stricter="fewer",
     )
     system_prompt: PathValue | None = _setting(None, "File with another system prompt.")
     max_steps: Count = _setting(200, "Steps after which a round is stopped.", stricter="lower")
