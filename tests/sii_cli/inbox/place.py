@@ -108,9 +108,9 @@ class InboxPlace:
         return path
 
     def park(self, *queries: dict[str, Any], **env: str) -> list[RecordingSummary]:
-        """Run a batch whose sessions are parked; return their recordings."""
-        file = self.write(*queries)
-        self.sii("batch", str(file), "--out", str(self.out), "--feedback", "human", code=5, **env)
+        """Run a batch whose sessions are parked one after another; return their recordings."""
+        words = (str(self.write(*queries)), "--out", str(self.out), "--concurrency", "1")
+        self.sii("batch", *words, "--feedback", "human", code=5, **env)
         return self.recordings()
 
     def recordings(self) -> list[RecordingSummary]:
