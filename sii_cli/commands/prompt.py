@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sii_cli.errors import DONE
+from sii_cli.errors import DONE, UsageError
 from sii_cli.fork.instead import settle_or_fork
 from sii_cli.options.homes import home_option
 from sii_cli.options.resume import (
@@ -25,7 +25,7 @@ from sii_cli.options.settings import OutputFormat, load, output_format_option, s
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sii_cli.prompt.app import Begin
+    from sii_cli.prompt.work import Begin
     from sii_cli.session.resume import ResumedRecording
 
 
@@ -51,6 +51,15 @@ class Resumer:
         request = read_request(flags, by_human=True)
         assert request is not None
         return flags, _settle(request, flags)
+
+    async def choices(self) -> list[tuple[str, str, str]]:
+        """Return (key, line, preview) of the sessions that can be chosen.
+
+        Raises `UsageError`, `RecordingError`.
+        """
+        from sii_cli.sessions.choose import session_rows
+
+        return await session_rows()
 
 
 def first_session(flags: dict[str, Any]) -> Begin:
@@ -106,6 +115,11 @@ def _seems_own(folder: Path) -> bool:
 
 @click.command("sii")
 @click.option("-p", "--prompt", "task", metavar="TASK", help="Work on one task, without a screen.")
+@click.option(
+    "--plain",
+    is_flag=True,
+    help="A prompt of lines: for screen readers, and where nothing can be drawn.",
+)
 @resume_options
 @output_format_option
 @settings_options
@@ -113,11 +127,14 @@ def _seems_own(folder: Path) -> bool:
 def command(
     task: str | None,
     output_format: OutputFormat | None,
+    plain: bool,
     **flags: Any,
 ) -> int:
     """Open the prompt, or work on one task."""
     at_prompt = task is None and output_format is None
-    at_prompt = at_prompt and sys.stdin.isatty() and sys.stdout.isatty()
+    if plain and not at_prompt:
+        raise UsageError("`--plain` is for the prompt: `sii -p` prints lines anyway.")
+    at_prompt = plain or (at_prompt and sys.stdin.isatty() and sys.stdout.isatty())
     if not at_prompt:
         from sii_cli.headless.run import read_task, run_task
 
@@ -127,12 +144,12 @@ def command(
     if flags["ref"] == CHOOSE:
         import asyncio
 
-        from sii_cli.sessions.choose import choose_session
+        from sii_cli.sessions.choose import choose_by_number, choose_session
 
-        flags["ref"] = asyncio.run(choose_session())
+        flags["ref"] = asyncio.run(choose_by_number() if plain else choose_session())
         if flags["ref"] is None:
             return DONE
     from sii_cli.prompt.start import run_prompt
 
     resumer = Resumer(dict(flags))
-    return run_prompt(first_session(flags), resumer.resume)
+    return run_prompt(first_session(flags), resumer, plain=plain)

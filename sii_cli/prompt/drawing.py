@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 
-from rich.text import Text
-
 from recordings.conversation.last_round import LastRound
 from recordings.events import (
     Event,
@@ -23,13 +21,10 @@ from sii_cli.agent.round_control import RoundOver
 from sii_cli.config.homes import home_words
 from sii_cli.errors import explain
 from sii_cli.prompt.panel import Panel
-from sii_cli.prompt.screen import PromptScreen
 from sii_cli.prompt.server_watch import OTHER_MODEL
-from sii_cli.prompt.view import View
+from sii_cli.prompt.surface import PromptSurface
 from sii_cli.render.activity import Activity
 from sii_cli.render.bounded import bounded
-from sii_cli.render.renderer import EventRenderer
-from sii_cli.text.sanitise import sanitise
 
 STRIPS = (
     "The model's template dropped the reasoning of the running round when your message came; a new "
@@ -46,12 +41,11 @@ MUCH = 2_000
 class Drawing:
     """Draws the sessions of a prompt, one at a time."""
 
-    def __init__(self, view: View, *, fold_thoughts: bool) -> None:
+    def __init__(self, surface: PromptSurface, *, fold_thoughts: bool) -> None:
         self.activity = Activity()
         self.panel = Panel()
-        self._view = view
-        self._screen = PromptScreen(view)
-        self._renderer = EventRenderer(self._screen, fold_thoughts=fold_thoughts)
+        self._surface = surface
+        self._renderer = surface.make_renderer(fold_thoughts=fold_thoughts)
         self._is_interrupted = False
         """Whether the round that runs was interrupted."""
         self._left_out = 0
@@ -89,14 +83,14 @@ class Drawing:
         if self._left_out > MUCH and recorded is not None:
             printing = f"`sii show {recorded}{home_words()}`"
             self.say(f"Not all of it is drawn; {printing} prints the rest.")
-        self._view.running = ""
+        self._surface.running = ""
 
     def interrupt(self) -> None:
         """Show that the round is being interrupted."""
         self._is_interrupted = True
         self.activity.begin("interrupting")
         self.show_running()
-        self._view.refresh()
+        self._surface.refresh()
 
     async def draw(self, happening: AsyncGenerator[Item, None], lost: str = "") -> None:
         """Draw what happens; `lost` is added to the message of an error."""
@@ -172,20 +166,12 @@ class Drawing:
     def show_running(self) -> None:
         """Show what runs now."""
         line = self.activity.line()
-        self._view.running = f"{line}  (Esc interrupts)" if line else ""
+        self._surface.running = f"{line}  (Esc interrupts)" if line else ""
 
     def say(self, *lines: str, style: str = "dim") -> None:
-        """Print lines of sii, after an empty one."""
-        if lines:
-            self._screen.print(Text(""), *(Text(sanitise(line), style) for line in lines))
+        """Print lines of sii."""
+        self._renderer.say(lines, style)
 
     def say_rows(self, rows: Iterable[tuple[str, str]]) -> None:
-        """Print rows of a name and a text; a long text is broken below itself."""
-        from rich.table import Table
-
-        table = Table.grid(padding=(0, 1))
-        table.add_column(no_wrap=True)
-        table.add_column()
-        for row in rows:
-            table.add_row(*(Text(sanitise(cell), "dim") for cell in row))
-        self._screen.print(Text(""), table)
+        """Print rows of a name and a text."""
+        self._renderer.say_rows(rows)

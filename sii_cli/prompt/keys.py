@@ -172,18 +172,8 @@ def _add_permission_keys(keys: KeyBindings, actions: KeyActions, typing: Conditi
         actions.next_mode()
 
 
-def make_keys(actions: KeyActions, looks: LookActions) -> KeyBindings:
-    """Return the bindings."""
-    keys = KeyBindings()
-    typing = Condition(lambda: actions.typing)
-    busy = Condition(lambda: actions.busy)
-    reason = Condition(lambda: actions.gives_reason)
-
-    @keys.add(Keys.Any, filter=Condition(lambda: actions.asking), eager=True)
-    def _(event: KeyPressEvent) -> None:
-        key = event.key_sequence[0].key
-        if not actions.answer(key.value if isinstance(key, Keys) else key):
-            event.key_processor.feed(event.key_sequence[0], first=True)
+def _add_line_keys(keys: KeyBindings, actions: KeyActions, typing: Condition) -> None:
+    """Bind what edits the line, and what sends it at rest."""
 
     @keys.add("enter", filter=typing)
     def _(event: KeyPressEvent) -> None:
@@ -202,18 +192,24 @@ def make_keys(actions: KeyActions, looks: LookActions) -> KeyBindings:
             event.current_buffer.start_completion()
 
     @keys.add("c-j", filter=typing)
-    @keys.add("escape", "enter", filter=typing & ~busy)
+    @keys.add("escape", "enter", filter=typing & Condition(lambda: not actions.busy))
     def _(event: KeyPressEvent) -> None:
         event.current_buffer.insert_text("\n")
 
-    _add_permission_keys(keys, actions, typing)
-    _add_look_keys(keys, looks, typing)
+    @keys.add(Keys.BracketedPaste, filter=typing)
+    def _(event: KeyPressEvent) -> None:
+        actions.paste(event.data)
+
+
+def _add_round_keys(keys: KeyBindings, actions: KeyActions, typing: Condition) -> None:
+    """Bind what steers and interrupts a round, and goes back to before one."""
+    busy = Condition(lambda: actions.busy)
+    reason = Condition(lambda: actions.gives_reason)
+    empty = Condition(lambda: actions.empty)
 
     @keys.add("escape", "enter", filter=typing & busy)
     def _(event: KeyPressEvent) -> None:
         actions.submit_later()
-
-    empty = Condition(lambda: actions.empty)
 
     # Not the sequence of two keys: nobody types these within the few ms that make a sequence.
     @keys.add("escape", filter=typing & empty & ~busy & ~reason)
@@ -229,6 +225,10 @@ def make_keys(actions: KeyActions, looks: LookActions) -> KeyBindings:
     @keys.add("escape", filter=typing & busy & ~reason)
     def _(event: KeyPressEvent) -> None:
         actions.interrupt()
+
+
+def _add_leaving_keys(keys: KeyBindings, actions: KeyActions, typing: Condition) -> None:
+    """Bind Ctrl-C, also as a signal, and Ctrl-D."""
 
     @keys.add("<sigint>")
     def _(event: KeyPressEvent) -> None:
@@ -248,8 +248,25 @@ def make_keys(actions: KeyActions, looks: LookActions) -> KeyBindings:
     def _(event: KeyPressEvent) -> None:
         actions.exit()
 
-    @keys.add(Keys.BracketedPaste, filter=typing)
-    def _(event: KeyPressEvent) -> None:
-        actions.paste(event.data)
 
+def _add_answer_keys(keys: KeyBindings, actions: KeyActions) -> None:
+    """Give every key to a question that waits for one."""
+
+    @keys.add(Keys.Any, filter=Condition(lambda: actions.asking), eager=True)
+    def _(event: KeyPressEvent) -> None:
+        key = event.key_sequence[0].key
+        if not actions.answer(key.value if isinstance(key, Keys) else key):
+            event.key_processor.feed(event.key_sequence[0], first=True)
+
+
+def make_keys(actions: KeyActions, looks: LookActions) -> KeyBindings:
+    """Return the bindings; of those that fit, the last one is called."""
+    keys = KeyBindings()
+    typing = Condition(lambda: actions.typing)
+    _add_answer_keys(keys, actions)
+    _add_line_keys(keys, actions, typing)
+    _add_permission_keys(keys, actions, typing)
+    _add_look_keys(keys, looks, typing)
+    _add_round_keys(keys, actions, typing)
+    _add_leaving_keys(keys, actions, typing)
     return keys

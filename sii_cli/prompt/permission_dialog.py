@@ -24,9 +24,8 @@ CHOICES: tuple[Choice, ...] = ("1", "2", "3", "4")
 class PermissionDialog:
     """Asks about one call at a time. Enter never answers, but for the reason of a refusal."""
 
-    def __init__(self, view: View, speaker: str | None) -> None:
+    def __init__(self, view: View) -> None:
         self._view = view
-        self._speaker = speaker
         self._turn = asyncio.Lock()
         self._question: CallQuestion | None = None
         self._answer: asyncio.Future[HumanAnswer] | None = None
@@ -104,7 +103,7 @@ class PermissionDialog:
         from sii_cli.agent.permissions import HumanAnswer  # imported by now: a question needs it
 
         if self._answer is not None and not self._answer.done():
-            self._answer.set_result(HumanAnswer(kind, words, self._speaker))
+            self._answer.set_result(HumanAnswer(kind, words))
 
     def _restore_line(self) -> None:
         kept, self._put_aside = self._put_aside, None

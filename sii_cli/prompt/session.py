@@ -9,6 +9,7 @@ import asyncio
 import os
 from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +17,7 @@ from recordings.conversation.last_round import last_round
 from recordings.conversation.pending import Pending
 from recordings.errors import RecordingError
 from sii_cli.agent.context.budget import Fill, context_length
-from sii_cli.agent.permissions import MODES
+from sii_cli.agent.permissions import MODES, CallQuestion, HumanAnswer
 from sii_cli.assembly import start_debug_log
 from sii_cli.config.homes import home_words
 from sii_cli.config.load import load_settings
@@ -30,14 +31,13 @@ from sii_cli.prompt.forgetting import delete, what_goes
 from sii_cli.prompt.going_back import GoingBack
 from sii_cli.prompt.model_choice import ModelChoice
 from sii_cli.prompt.panel import Tab
-from sii_cli.prompt.permission_dialog import PermissionDialog
 from sii_cli.prompt.readiness import Readiness
 from sii_cli.prompt.rules import rules_lines
 from sii_cli.prompt.signing_off import SigningOff
 from sii_cli.prompt.slash import NotDone
 from sii_cli.prompt.status import StyledText, status_bar, status_rows
 from sii_cli.prompt.summary_review import SummaryReview
-from sii_cli.prompt.view import View
+from sii_cli.prompt.surface import PromptSurface
 from sii_cli.render.activity import FRAME
 from sii_cli.session.attachments import attached_files
 from sii_cli.session.permissions import make_permissions
@@ -57,7 +57,7 @@ LOST = " Your message was not answered: Up recalls it."
 class PromptSession:
     """Sessions at the prompt, one at a time."""
 
-    def __init__(self, view: View, settings: Settings) -> None:
+    def __init__(self, view: PromptSurface, settings: Settings) -> None:
         self._view = view
         self._settings = settings
         self._drawing = Drawing(view, fold_thoughts=not settings.show_thinking)
@@ -70,14 +70,13 @@ class PromptSession:
         self.sign_off = SigningOff(self)
         self.choice = ModelChoice(self)
         self.summaries = SummaryReview(view, self.say)
-        self.dialog = PermissionDialog(view, settings.speaker)
-        self.permissions = make_permissions(settings, self.dialog.ask, settings.permissions)
+        self.permissions = make_permissions(settings, self._ask_about_call, settings.permissions)
         self._departs: list[str] = []
         """What differs from the collection's pins."""
 
     @classmethod
     async def open(
-        cls, view: View, flags: Mapping[str, Any], resumed: ResumedRecording | None
+        cls, view: PromptSurface, flags: Mapping[str, Any], resumed: ResumedRecording | None
     ) -> PromptSession:
         """Read the settings and open the first session. Raises `UsageError`."""
         opened = cls(view, await asyncio.to_thread(load_settings, flags, os.environ))
@@ -112,6 +111,11 @@ class PromptSession:
         return self._drawing.activity.steps
 
     @property
+    def tokens(self) -> str:
+        """How full the context is."""
+        return self._drawing.activity.tokens(60)
+
+    @property
     def workspace(self) -> Path:
         """The directory that the model works in."""
         return self._settings.workspace
@@ -141,7 +145,9 @@ class PromptSession:
         await self.close()
         self._drawing.begin_session()
         self.sign_off.said_up_to(0)
-        self.permissions = make_permissions(self._settings, self.dialog.ask, self.permissions.mode)
+        self.permissions = make_permissions(
+            self._settings, self._ask_about_call, self.permissions.mode
+        )
         self._session = await Session.open(
             self._settings,
             mode="interactive",
@@ -255,6 +261,10 @@ class PromptSession:
         """Ask the speaker, once in a home, what may be done with the sessions."""
         await ask_consent(self._settings, ask, self.say)
 
+    async def _ask_about_call(self, question: CallQuestion) -> HumanAnswer:
+        answer = await self._view.dialog.ask(question)
+        return replace(answer, speaker=self._settings.speaker)
+
     def next_mode(self) -> None:
         """Change to the next mode of permissions; it holds from the next call on."""
         at = MODES.index(self.permissions.mode) + 1
@@ -350,7 +360,7 @@ class PromptSession:
             self.panel.turn()
         else:
             self.panel.show(tab)
-        self._view.refresh()
+        self._view.panel_turned()
 
     def _panel_rows(self, width: int) -> Sequence[str]:
         jobs = self._session.jobs() if self._session else []

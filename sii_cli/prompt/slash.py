@@ -125,8 +125,10 @@ class GivenCommand:
 class SlashCommands:
     """The commands of a prompt, by name."""
 
-    def __init__(self, commands: Mapping[str, SlashCommand]) -> None:
+    def __init__(self, commands: Mapping[str, SlashCommand], keys: Mapping[str, str]) -> None:
+        """`keys` are what `/help` shows before the commands: keys, and what each does."""
         self._commands = dict(commands)
+        self._keys = keys
 
     def add(self, name: str, command: SlashCommand) -> None:
         """Add a command, unless there is one of that name."""
@@ -167,7 +169,7 @@ class SlashCommands:
     def help_rows(self) -> list[tuple[str, str]]:
         """Return what `/help` shows: keys and commands, and what each does."""
         commands = ((name, command.help) for name, command in self._commands.items())
-        return [*KEYS.items(), ("", ""), *commands]
+        return [*self._keys.items(), ("", ""), *commands]
 
     def beginning_with(self, text: str) -> Iterator[tuple[str, SlashCommand]]:
         """Yield the commands, by name, that a line may become."""

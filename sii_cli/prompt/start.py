@@ -9,7 +9,8 @@ import click
 from sii_cli import __version__
 from sii_cli.config.settings import find_home
 from sii_cli.errors import UsageError
-from sii_cli.prompt.app import Begin, InteractivePrompt, Resume
+from sii_cli.prompt.app import InteractivePrompt
+from sii_cli.prompt.work import Begin, Resumes
 from sii_cli.session import watchdog
 
 FIRST_RUN = (
@@ -19,15 +20,21 @@ FIRST_RUN = (
 """Shown once, below the first line, in a home without recordings."""
 
 
-def run_prompt(begin: Begin, resume: Resume) -> int:
-    """Run the prompt until the user leaves; `begin` finds its first session, `resume` another one.
+def run_prompt(begin: Begin, resumer: Resumes, *, plain: bool = False) -> int:
+    """Run the prompt until the user leaves; `begin` finds its first session, `resumer` others.
 
     Raises what makes a session impossible.
     """
-    if os.environ.get("TERM", "dumb") == "dumb":
-        raise UsageError("This terminal (TERM=dumb) cannot show the prompt: use `sii -p`.")
-    click.echo(click.style(f"sii {__version__} · /help shows the keys", dim=True))
     home = find_home(os.environ)
+    lines = [f"sii {__version__} · /help shows the keys"]
     if not os.path.lexists(home / "recordings"):
-        click.echo(click.style("\n".join(line.format(home=home) for line in FIRST_RUN), dim=True))
-    return watchdog.run(InteractivePrompt(begin, resume).run())
+        lines += [line.format(home=home) for line in FIRST_RUN]
+    if plain:
+        from sii_cli.prompt.plain.app import PlainPrompt
+
+        click.echo("\n".join(lines))
+        return watchdog.run(PlainPrompt(begin, resumer).run())
+    if os.environ.get("TERM", "dumb") == "dumb":
+        raise UsageError("This terminal (TERM=dumb) cannot draw the prompt: use `sii --plain`.")
+    click.echo(click.style("\n".join(lines), dim=True))
+    return watchdog.run(InteractivePrompt(begin, resumer).run())

@@ -4,33 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
 
 import click
-from prompt_toolkit.application import in_terminal
 
+from sii_cli.prompt.surface import AskInTime, PromptSurface
 from sii_cli.text.sanitise import sanitise
-
-if TYPE_CHECKING:
-    from sii_cli.prompt.view import View
 
 SECONDS = 20
 _QUESTION = "Summary: e edits · Enter uses"
 
 
-class AskInTime(Protocol):
-    """Asks a question that one key answers, for so many seconds."""
-
-    async def __call__(self, text: str, keys: str, seconds: int) -> str | None:
-        """Return the key, or `None` when the question is skipped or the time is over."""
-        ...
-
-
 class SummaryReview:
     """Waits a short time for the human, unless a message is being typed."""
 
-    def __init__(self, view: View, say: Callable[..., None]) -> None:
-        self._view = view
+    def __init__(self, surface: PromptSurface, say: Callable[..., None]) -> None:
+        self._surface = surface
         self._say = say
         self.ask: AskInTime | None = None
         """How to ask; without it nothing is waited for."""
@@ -38,12 +26,12 @@ class SummaryReview:
     async def __call__(self, summary: str) -> str | None:
         """Return the summary as the human edited it, or `None` to use it as it is."""
         self._say("The summary:", *summary.split("\n"))
-        if self.ask is None or self._view.input.text:
+        if self.ask is None or self._surface.is_typing:
             return None
         if await self.ask(_QUESTION, "e", SECONDS) != "e":
             return None
         try:
-            async with in_terminal():
+            async with self._surface.lent():
                 edited = await asyncio.to_thread(click.edit, sanitise(summary), extension=".md")
         except (click.ClickException, OSError) as error:
             self._say(f"The summary is used as it is. {error}")

@@ -9,9 +9,10 @@ import os
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Literal
 
-from prompt_toolkit.application import Application
+from prompt_toolkit.application import Application, in_terminal
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import Completer
 from prompt_toolkit.data_structures import Point, Size
@@ -34,9 +35,13 @@ from prompt_toolkit.styles import Style
 from prompt_toolkit.utils import get_cwidth
 from prompt_toolkit.widgets import SearchToolbar
 
+from sii_cli.prompt.permission_dialog import PermissionDialog
 from sii_cli.prompt.terminal import make_input, make_output
 from sii_cli.render.terminal import BEGIN_UPDATE, END_UPDATE, reflows, rows_of
 from sii_cli.text.sanitise import sanitise
+
+if TYPE_CHECKING:
+    from sii_cli.prompt.screen import ScreenRenderer
 
 REDRAW = 1 / 150
 """Minimum seconds between two drawings; the first one is immediate."""
@@ -87,6 +92,7 @@ class View:
             enable_history_search=False,
             tempfile_suffix=".md",
         )
+        self.dialog = PermissionDialog(self)
         self._above: list[str] = []
         self._alert = ""
         self._search = SearchToolbar()
@@ -113,6 +119,21 @@ class View:
         """Of the terminal."""
         return self.app.output.get_size()
 
+    @property
+    def is_typing(self) -> bool:
+        """Whether something is on the line."""
+        return bool(self.input.text)
+
+    def make_renderer(self, *, fold_thoughts: bool) -> ScreenRenderer:
+        """Return what draws sessions above the line."""
+        from sii_cli.prompt.screen import ScreenRenderer  # rich is slow to import
+
+        return ScreenRenderer(self, fold_thoughts=fold_thoughts)
+
+    def lent(self) -> AbstractAsyncContextManager[None]:
+        """Leave the terminal to another program meanwhile."""
+        return in_terminal()
+
     def above(self, text: str) -> None:
         """Print finished lines above everything, with the next drawing."""
         self._above.append(text)
@@ -128,6 +149,10 @@ class View:
     def refresh(self) -> None:
         """Draw again, soon."""
         self.app.invalidate()
+
+    def panel_turned(self) -> None:
+        """Draw the panel, which the user turned."""
+        self.refresh()
 
     def edit_as(self, editor: Literal["emacs", "vi"]) -> None:
         """Edit the line with the keys of one of these."""

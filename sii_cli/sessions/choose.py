@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import click
 
 from recordings.index.find import Filter, FoundRecording, find, search
 from recordings.index.index import RecordingIndex
@@ -13,6 +16,7 @@ from sii_cli.options.filters import open_indexes
 from sii_cli.options.settings import load_for_recordings
 from sii_cli.options.times import ago
 from sii_cli.prompt.picker import Picker, PickerRow
+from sii_cli.prompt.plain.questions import chosen_row, list_lines
 from sii_cli.session.sign_off import SignOff
 
 MOST = 200
@@ -31,6 +35,29 @@ async def choose_session() -> str | None:
         sessions = ChoosableSessions(indexes[0])
         row = await Picker("Resume a session", sessions.find, rename=sessions.rename).run()
     return None if row is None else row.key
+
+
+async def session_rows() -> list[tuple[str, str, str]]:
+    """Return (key, line, preview) of the sessions that can be resumed, the latest first."""
+    with open_indexes() as indexes:
+        if not indexes:
+            raise UsageError("There are no recordings yet: run `sii` first.")
+        found = await ChoosableSessions(indexes[0]).find("")
+    return [(row.key, row.text, row.preview) for row in found]
+
+
+async def choose_by_number() -> str | None:
+    """Let the user choose a recording by its number, line by line; return its id, or `None`.
+
+    Raises `UsageError` when there is none, `SiiError`.
+    """
+    rows = await session_rows()
+    click.echo("\n".join(list_lines("Resume a session", rows)))
+    click.echo("Its number · empty line leaves")
+    line = b""
+    while (byte := os.read(0, 1)) not in (b"", b"\n"):  # what follows is for the prompt
+        line += byte
+    return chosen_row(rows, line.decode("utf-8", "replace").strip())
 
 
 @dataclass(frozen=True, slots=True)

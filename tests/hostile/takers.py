@@ -488,7 +488,7 @@ def _words(text: str) -> None:
     mentions_of(f"@{text} @{text}", ROOT / "none")
     pastes = Pastes()
     pastes.expand(pastes.fold(text) + text + "[paste 1: 5 lines]")
-    commands = make_commands()
+    commands = make_commands({})
     shell_command(text)
     for line in (text, " " * len(text)):
         shell_command(f"!{line}")

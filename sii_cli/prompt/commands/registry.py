@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sii_cli.prompt.commands.context import COMPACT
 from sii_cli.prompt.commands.going_back import FORK, REDO, REWIND, UNDO
 from sii_cli.prompt.commands.models import MODEL, THINK
@@ -44,6 +46,6 @@ COMMANDS = {
 """In the order in which `/help` lists them."""
 
 
-def make_commands() -> SlashCommands:
-    """Return the commands of a new prompt."""
-    return SlashCommands(COMMANDS)
+def make_commands(keys: Mapping[str, str]) -> SlashCommands:
+    """Return the commands of a new prompt, whose `/help` shows these keys."""
+    return SlashCommands(COMMANDS, keys)

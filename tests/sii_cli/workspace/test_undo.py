@@ -231,7 +231,7 @@ async def test_a_resumed_session_tells_the_model_what_others_changed(settings: S
     ],
 )
 def test_the_prompt_reads_a_number_where_one_is_accepted(line: str, words: str | None) -> None:
-    given = make_commands().find(line)
+    given = make_commands({}).find(line)
     assert (given and (given.command, given.words)) == (None if words is None else (UNDO, words))
 
 
