@@ -85,8 +85,20 @@ def withdrawn(home: Path) -> frozenset[str]:
 
 def refusing(home: Path) -> frozenset[str]:
     """Return the speakers whose last answer refuses training. Raises `ConsentsUnusable`."""
-    last = {line["speaker"]: line for line in _lines(home) if not line.get("withdrawn")}
-    return frozenset(name for name, line in last.items() if not line.get("training"))
+    return frozenset(name for name, line in _last(home).items() if not line.get("training"))
+
+
+def staying(home: Path) -> frozenset[str]:
+    """Return the speakers whose last answer keeps their work in the team.
+
+    Raises `ConsentsUnusable`.
+    """
+    return frozenset(name for name, line in _last(home).items() if not line.get("leaves_team"))
+
+
+def _last(home: Path) -> dict[str, dict[str, Any]]:
+    """Return the last answer of each speaker."""
+    return {line["speaker"]: line for line in _lines(home) if not line.get("withdrawn")}
 
 
 def recorded_consent(folder: Path) -> str | None:

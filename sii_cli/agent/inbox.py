@@ -53,7 +53,8 @@ class Inbox:
         self._note = note
         self._neutralisation = neutralisation
         self._trail = trail
-        self._speaker = speaker
+        self.speaker = speaker
+        """The human at the prompt."""
         self._holds = False
         self._held: list[Pending] = []
         """The user's messages that wait and are not recorded."""
@@ -75,7 +76,7 @@ class Inbox:
         if self._holds:
             self._held.append(Pending(text, delivery, time.time()))
             return self._held[-1]
-        data = PendingMessage(text=text, delivery=delivery, speaker=self._speaker)
+        data = PendingMessage(text=text, delivery=delivery, speaker=self.speaker)
         event = self._note(data, "human")
         return next(one for one in self.waiting if one.seq == event.seq)
 
@@ -144,7 +145,7 @@ class Inbox:
     ) -> UserMessage:
         """Return the message with this text, of round `number`; `typed` is what it was made of."""
         sent, found = self._neutralisation.apply(text)
-        speaker = (pending.speaker if pending else None) or self._speaker  # who typed it
+        speaker = (pending.speaker if pending else None) or self.speaker  # who typed it
         self._held = [one for one in self._held if one is not pending]
         return UserMessage(
             round=number,

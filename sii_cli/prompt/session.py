@@ -59,7 +59,8 @@ class PromptSession:
 
     def __init__(self, view: PromptSurface, settings: Settings) -> None:
         self._view = view
-        self._settings = settings
+        self.settings = settings
+        """Those in force."""
         self._drawing = Drawing(view, fold_thoughts=not settings.show_thinking)
         self.panel = self._drawing.panel
         view.panel = self._panel_rows
@@ -80,9 +81,9 @@ class PromptSession:
     ) -> PromptSession:
         """Read the settings and open the first session. Raises `UsageError`."""
         opened = cls(view, await asyncio.to_thread(load_settings, flags, os.environ))
-        start_debug_log(opened._settings)
-        view.edit_as(opened._settings.editing)
-        opened._say(*opened._settings.notes, style="yellow")
+        start_debug_log(opened.settings)
+        view.edit_as(opened.settings.editing)
+        opened._say(*opened.settings.notes, style="yellow")
         try:
             await opened.new(resumed)
         except BaseException:
@@ -94,11 +95,6 @@ class PromptSession:
     def busy(self) -> bool:
         """Whether a round is running."""
         return self._round is not None
-
-    @property
-    def settings(self) -> Settings:
-        """Those in force."""
-        return self._settings
 
     @property
     def opened(self) -> Session | None:
@@ -118,7 +114,7 @@ class PromptSession:
     @property
     def workspace(self) -> Path:
         """The directory that the model works in."""
-        return self._settings.workspace
+        return self.settings.workspace
 
     @property
     def model(self) -> str:
@@ -127,7 +123,7 @@ class PromptSession:
 
     def model_changed(self, session: Session, served: ServedModel) -> None:
         """Show the model that the session continues with, also in later sessions."""
-        self._settings = session.settings
+        self.settings = session.settings
         self._readiness.answered(session, served)
 
     @property
@@ -146,10 +142,10 @@ class PromptSession:
         self._drawing.begin_session()
         self.sign_off.said_up_to(0)
         self.permissions = make_permissions(
-            self._settings, self._ask_about_call, self.permissions.mode
+            self.settings, self._ask_about_call, self.permissions.mode
         )
         self._session = await Session.open(
-            self._settings,
+            self.settings,
             mode="interactive",
             resumed=resumed,
             permit=self.permissions,
@@ -163,13 +159,13 @@ class PromptSession:
 
     async def resume(self, flags: Mapping[str, Any], resumed: ResumedRecording) -> None:
         """Open a recorded session instead of the one before. Raises `UsageError`."""
-        self._settings = await asyncio.to_thread(load_settings, flags, os.environ)
+        self.settings = await asyncio.to_thread(load_settings, flags, os.environ)
         await self.new(resumed)
 
     @property
     def key_home(self) -> Path:
         """The user's home, which keeps what they allowed."""
-        return self._settings.key_home or self._settings.home
+        return self.settings.key_home or self.settings.home
 
     async def _show_last_round(self, folder: Path) -> None:
         """Show what was last, as it was, and how full the context is."""
@@ -187,7 +183,7 @@ class PromptSession:
         """
         assert self._session is not None
         try:
-            attached = await asyncio.to_thread(attached_files, text, self._settings.workspace)
+            attached = await asyncio.to_thread(attached_files, text, self.settings.workspace)
         except UsageError as error:
             self._say(f"Not sent (Up recalls it): {error}", style="yellow")
             return
@@ -222,7 +218,7 @@ class PromptSession:
             raise
         finally:
             spinner.cancel()
-            if self._settings.bell and self._drawing.activity.seconds >= LONG_ROUND:
+            if self.settings.bell and self._drawing.activity.seconds >= LONG_ROUND:
                 self._view.alert("sii: the round has ended")
             running, self._round = self._round, None
             self._drawing.end_round(self.recorded)
@@ -259,11 +255,11 @@ class PromptSession:
 
     async def ask_consent(self, ask: Ask) -> None:
         """Ask the speaker, once in a home, what may be done with the sessions."""
-        await ask_consent(self._settings, ask, self.say)
+        await ask_consent(self.settings, ask, self.say)
 
     async def _ask_about_call(self, question: CallQuestion) -> HumanAnswer:
         answer = await self._view.dialog.ask(question)
-        return replace(answer, speaker=self._settings.speaker)
+        return replace(answer, speaker=self.settings.speaker)
 
     def next_mode(self) -> None:
         """Change to the next mode of permissions; it holds from the next call on."""
@@ -273,7 +269,7 @@ class PromptSession:
 
     def rules(self) -> None:
         """Print the mode, the rules with their source, and what was decided lately."""
-        self._say(*rules_lines(self.permissions, self._settings.sources))
+        self._say(*rules_lines(self.permissions, self.settings.sources))
 
     @property
     def steerable(self) -> Session | None:
@@ -308,12 +304,12 @@ class PromptSession:
         facts = {
             "session": self.recorded or "begins with the first message",
             "recording": str(self.folder or "–"),
-            "server": f"{self._settings.base_url} · {self._readiness.server[1]}",
+            "server": f"{self.settings.base_url} · {self._readiness.server[1]}",
             "model": self._readiness.model or "–",
             "sandbox": self._readiness.sandbox[1],
         }
         context = self._session.context if self._session else None
-        self.say_rows(status_rows(self._settings, self._drawing.activity, facts, context, parts))
+        self.say_rows(status_rows(self.settings, self._drawing.activity, facts, context, parts))
 
     def copy(self) -> None:
         """Put the last answer on the clipboard of the terminal, also of one over SSH."""
@@ -349,7 +345,7 @@ class PromptSession:
 
     def _served(self, session: Session, served: ServedModel) -> None:
         """Show what the server serves."""
-        length = context_length(self._settings.context_length, served.context_length, None)
+        length = context_length(self.settings.context_length, served.context_length, None)
         self._drawing.activity.fill = Fill(self._drawing.activity.fill.used, length, exact=True)
         self._departs = session.departures
         self._say(*session.notes(served), style="yellow")
@@ -373,9 +369,7 @@ class PromptSession:
         self._view.refresh()
 
     def _show_status(self) -> None:
-        model = self._readiness.model or one_line(
-            self._settings.model or self._settings.base_url, 60
-        )
+        model = self._readiness.model or one_line(self.settings.model or self.settings.base_url, 60)
         context = self._session.context if self._session else None
         if context is not None and context.fill.used:  # before the first request: as recorded
             self._drawing.activity.fill = context.fill
@@ -385,7 +379,7 @@ class PromptSession:
             self._readiness.states(),
             self._marks(),
             self._drawing.activity.tokens,
-            None if self.is_off else self._settings.home,
+            None if self.is_off else self.settings.home,
         )
         self._view.status = [*bar]
         self._view.refresh()

@@ -89,6 +89,8 @@ class Compactor:
         channel: EventChannel,
     ) -> None:
         self.context = context
+        self.speaker = context.speaker
+        """The human who may edit a summary."""
         self.budget = context.budget
         self.meter = Meter(context.counter, client.tools)
         self._client = client
@@ -247,7 +249,7 @@ class Compactor:
         if edited is None or edited == data.summary:
             return self._entry(summarised.seq, data)
         text, _ = self._client.neutralisation.apply(edited)
-        edit = SummaryEdit(of=summarised.seq, text=text, speaker=self.context.speaker)
+        edit = SummaryEdit(of=summarised.seq, text=text, speaker=self.speaker)
         event = self._channel.note(edit, "human")
         return self._entry(event.seq, event.data)
 

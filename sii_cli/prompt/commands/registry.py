@@ -12,6 +12,7 @@ from sii_cli.prompt.commands.permissions import RULES
 from sii_cli.prompt.commands.ports import OPEN
 from sii_cli.prompt.commands.sessions import COPY, EXIT, FORGET, NEW, OFF, RENAME, RESUME, STATUS
 from sii_cli.prompt.commands.sign_off import DONE, MARK, NOTE
+from sii_cli.prompt.commands.speaker import SPEAKER
 from sii_cli.prompt.slash import SlashCommand, SlashCommands, SlashPrompt
 
 
@@ -37,6 +38,7 @@ COMMANDS = {
     "/mark": MARK,
     "/done": DONE,
     "/note": NOTE,
+    "/speaker": SPEAKER,
     "/resume": RESUME,
     "/rename": RENAME,
     "/off": OFF,

@@ -110,6 +110,17 @@ def test_who_refuses_is_left_out_also_where_another_began(shell: Shell) -> None:
     assert (left["recording"], left["detail"]) == (name, "bob does not consent")
 
 
+def test_what_one_of_two_speakers_keeps_in_the_team_stays_there(shell: Shell) -> None:
+    consented(shell.home, "ada")
+    consented(shell.home, "bob", leaves=False)
+    name, options = record(shell), ("--speaker", "bob", "--allow-person", "ada")
+    assert shell.sii("-p", "more", "-r", name, *options, script="hello").returncode == 0
+    other = record(shell)
+    done = export(shell, "out")
+    assert "1 recording that may not leave the team (bob)." in done.stderr
+    assert [one["recording"] for one in rows(shell, "out", "provenance.jsonl")] == [other]
+
+
 def test_what_may_not_leave_the_team_is_exported_within_it_alone(shell: Shell) -> None:
     consented(shell.home, "ada")
     consented(shell.home, "bob", leaves=False)

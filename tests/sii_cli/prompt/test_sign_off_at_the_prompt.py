@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from recordings.conversation.authors import authors_of
+from recordings.events import Consent, UserMessage
 from recordings.reviews.reviews import read_reviews
+from recordings.storage.log import read_events
 from tests.fakes.consenting import consented
 from tests.sii_cli.shell import Shell
 from tests.sii_cli.terminal import Terminal
@@ -66,3 +69,35 @@ def test_enter_skips_the_question(shell: Shell) -> None:
     terminal.send("\r")
     assert terminal.exit_code() == 0
     assert read_reviews(shell.last()) == []
+
+
+def test_another_person_speaks_from_here_on_and_is_asked_once(shell: Shell) -> None:
+    terminal = at_the_prompt(shell)
+    terminal.send("one\r")
+    terminal.wait_for("First.")
+    terminal.wait_for("Esc interrupts", gone=True)
+    terminal.send("/speaker ben\r")
+    terminal.wait_for("Three questions to ben")
+    terminal.wait_for("y yes · n no")
+    terminal.send("n")
+    terminal.wait_for("From here on ben speaks")
+    terminal.send("two\r")
+    terminal.wait_for("Second.")
+    terminal.wait_for("Esc interrupts", gone=True)
+    terminal.send("/speaker ada\r")
+    terminal.wait_for("From here on ada speaks")
+    assert terminal.everything().count("Three questions to") == 1
+    terminal.send("/speaker\r")
+    terminal.wait_for("The speaker is ada.")
+    terminal.send("/done\r")
+    terminal.wait_for("Kept: the task is done.")
+    terminal.send("/exit\r")
+    assert terminal.exit_code() == 0
+    events = [event.data for event in read_events(shell.last())]
+    spoke = [one.speaker for one in events if isinstance(one, UserMessage)]
+    assert spoke == ["ada", "ben"]
+    asked = [(one.speaker, one.training) for one in events if isinstance(one, Consent)]
+    assert asked == [("ada", True), ("ben", False), ("ada", True)]
+    assert authors_of(shell.last()) == {"ada", "ben"}
+    (review,) = read_reviews(shell.last())
+    assert review.reviewer == "ada"
