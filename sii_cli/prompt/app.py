@@ -194,7 +194,7 @@ class InteractivePrompt(PromptWork):
 
     def put_back(self, text: str) -> None:
         """Put a text on the line, before what is typed there."""
-        line = self._view.input
+        line, text = self._view.input, self._pastes.fold(text)
         line.text = f"{text}\n{line.text}" if line.text else text
         line.cursor_position = len(line.text)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing
 
 from recordings.errors import RecordingError
 from sandbox.protocol import SandboxError
+from sii_cli.agent.event_channel import Item
 from sii_cli.model.errors import ModelCallFailed
 from sii_cli.model.types import ServedModel
 from sii_cli.prompt.server_watch import wait_for_server
@@ -15,6 +17,8 @@ from sii_cli.text.sanitise import one_line
 
 State = tuple[str, str]
 """(style, word)."""
+NOT_USABLE: State = ("error", "not usable")
+KEPT = "Your message is kept, and sent when a server answers; interrupted, it is not sent."
 
 
 class Readiness:
@@ -33,10 +37,13 @@ class Readiness:
         self.sandbox: State = ("dim", "starting")
         self.model = ""
         """The served model's name, sanitised; empty before the server answered."""
+        self._settled = asyncio.Event()
+        """Set once the server answered, or asking it again cannot help."""
 
     def watch(self, session: Session) -> None:
         """Wait for the server and the sandbox of a session that was just opened."""
         self.server, self.sandbox = ("dim", "asking"), ("dim", "starting")
+        self._settled.clear()
         self._watchers = [
             asyncio.create_task(self._watch_server(session)),
             asyncio.create_task(self._watch_sandbox(session)),
@@ -46,6 +53,20 @@ class Readiness:
         """Yield both as they are shown: `("dim", "server ready")`."""
         yield self.server[0], f"server {self.server[1]}"
         yield self.sandbox[0], f"sandbox {self.sandbox[1]}"
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the server has answered."""
+        return bool(self.model)
+
+    async def once_served(self, items: AsyncGenerator[Item, None]) -> AsyncGenerator[Item, None]:
+        """Yield items of a message, which is kept until a server answers."""
+        if self.server == NOT_USABLE and not self._settled.is_set():
+            self._warn(KEPT)
+        await self._settled.wait()
+        async with aclosing(items):
+            async for item in items:
+                yield item
 
     def stop(self) -> None:
         """Wait no more."""
@@ -57,6 +78,7 @@ class Readiness:
             served = await wait_for_server(session, self._no_server)
         except ModelCallFailed as error:
             self._no_server(str(error))
+            self._settled.set()
             return
         self.answered(session, served)
 
@@ -65,10 +87,11 @@ class Readiness:
         self.server = ("dim", "ready")
         self.model = one_line(served.name, 60)
         self._served(session, served)
+        self._settled.set()
         self._changed()
 
     def _no_server(self, why: str) -> None:
-        self.server = ("error", "not usable")
+        self.server = NOT_USABLE
         self._warn(why)
         self._changed()
 
@@ -76,7 +99,7 @@ class Readiness:
         try:
             await session.sandbox()
         except (SandboxError, RecordingError) as error:
-            self.sandbox = ("error", "not usable")
+            self.sandbox = NOT_USABLE
             self._warn(str(error))
         else:
             self.sandbox = ("dim", "ready")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -40,6 +41,7 @@ from sii_cli.prompt.summary_review import SummaryReview
 from sii_cli.prompt.surface import PromptSurface
 from sii_cli.render.activity import FRAME
 from sii_cli.session.attachments import attached_files
+from sii_cli.session.fits import MessageTooLong
 from sii_cli.session.permissions import make_permissions
 from sii_cli.session.resume import ResumedRecording
 from sii_cli.session.session import Session
@@ -47,8 +49,8 @@ from sii_cli.text.sanitise import one_line
 
 T = TypeVar("T")
 WAITING = "waiting for the server"
-LONGEST_COPY = 50_000
-"""Characters: terminals ignore a longer clipboard."""
+LONG = 20_000
+"""Characters of a message whose tokens are counted before it is sent."""
 LONG_ROUND = 10.0
 """Seconds of a round whose end rings."""
 LOST = " Your message was not answered: Up recalls it."
@@ -72,6 +74,7 @@ class PromptSession:
         self.choice = ModelChoice(self)
         self.summaries = SummaryReview(view, self.say)
         self.permissions = make_permissions(settings, self._ask_about_call, settings.permissions)
+        self._unsent: list[Pending] = []
         self._departs: list[str] = []
         """What differs from the collection's pins."""
 
@@ -83,7 +86,7 @@ class PromptSession:
         opened = cls(view, await asyncio.to_thread(load_settings, flags, os.environ))
         start_debug_log(opened.settings)
         view.edit_as(opened.settings.editing)
-        opened._say(*opened.settings.notes, style="yellow")
+        opened.say(*opened.settings.notes, style="yellow")
         try:
             await opened.new(resumed)
         except BaseException:
@@ -105,6 +108,11 @@ class PromptSession:
     def steps(self) -> int:
         """Steps of the session."""
         return self._drawing.activity.steps
+
+    @property
+    def answer(self) -> str:
+        """The last one; empty before there is one."""
+        return self._drawing.activity.answer
 
     @property
     def tokens(self) -> str:
@@ -171,7 +179,7 @@ class PromptSession:
         """Show what was last, as it was, and how full the context is."""
         last = await asyncio.to_thread(last_round, folder)
         name = folder.name
-        self._say(f"Resumed {name}; `sii show {name}{home_words()}` shows all of it.")
+        self.say(f"Resumed {name}; `sii show {name}{home_words()}` shows all of it.")
         await self._drawing.show_last(last)
         self.sign_off.said_up_to(last.steps)
 
@@ -184,11 +192,17 @@ class PromptSession:
         assert self._session is not None
         try:
             attached = await asyncio.to_thread(attached_files, text, self.settings.workspace)
+            if len(text) > LONG and self._readiness.is_answered:
+                await self._session.check_fits(text)
+        except MessageTooLong as error:
+            self.say(f"Not sent: {error}", style="yellow")
+            self._unsent.append(Pending(text, "queued", time.time()))
+            return
         except UsageError as error:
-            self._say(f"Not sent (Up recalls it): {error}", style="yellow")
+            self.say(f"Not sent (Up recalls it): {error}", style="yellow")
             return
         sending = self._session.send(text, pending=pending, attached=attached, typed=typed)
-        await self._run_round(self._drawing.draw(sending, LOST))
+        await self._run_round(self._drawing.draw(self._readiness.once_served(sending), LOST))
 
     async def resume_round(self) -> None:
         """Run the round that the recording left open."""
@@ -239,7 +253,7 @@ class PromptSession:
         except (UsageError, RecordingError, ModelCallFailed) as error:
             raise NotDone(str(error)) from None
         when = "The running step is the last that is recorded." if self.busy else "Recording ended."
-        self._say(f"{when} Nothing of what follows is kept; /new records again.", style="yellow")
+        self.say(f"{when} Nothing of what follows is kept; /new records again.", style="yellow")
         self._show_status()
 
     async def forget(self, ask: Ask, *, with_forks: bool) -> None:
@@ -247,10 +261,10 @@ class PromptSession:
         folder = self._session.folder if self._session is not None else None
         going = await what_goes(folder, ask, with_forks=with_forks)
         if not going:
-            self._say("Kept.")
+            self.say("Kept.")
             return
         await self.close()
-        self._say(await delete(going))
+        self.say(await delete(going))
         await self.new()
 
     async def ask_consent(self, ask: Ask) -> None:
@@ -258,8 +272,7 @@ class PromptSession:
         await ask_consent(self.settings, ask, self.say)
 
     async def _ask_about_call(self, question: CallQuestion) -> HumanAnswer:
-        answer = await self._view.dialog.ask(question)
-        return replace(answer, speaker=self.settings.speaker)
+        return replace(await self._view.dialog.ask(question), speaker=self.settings.speaker)
 
     def next_mode(self) -> None:
         """Change to the next mode of permissions; it holds from the next call on."""
@@ -269,7 +282,7 @@ class PromptSession:
 
     def rules(self) -> None:
         """Print the mode, the rules with their source, and what was decided lately."""
-        self._say(*rules_lines(self.permissions, self.settings.sources))
+        self.say(*rules_lines(self.permissions, self.settings.sources))
 
     @property
     def steerable(self) -> Session | None:
@@ -286,8 +299,11 @@ class PromptSession:
         return self._session is not None and self._session.take_back(pending)
 
     def take_returned(self) -> Sequence[Pending]:
-        """Return, once, the messages that came back because a round ended without an answer."""
-        return self._session.take_returned() if self._session else ()
+        """Return, once, the messages that were not sent, or came back from a round that ended
+        without an answer.
+        """
+        unsent, self._unsent = self._unsent, []
+        return [*unsent, *(self._session.take_returned() if self._session else ())]
 
     def interrupt(self) -> None:
         """Interrupt the running round; what was done is kept."""
@@ -311,20 +327,13 @@ class PromptSession:
         context = self._session.context if self._session else None
         self.say_rows(status_rows(self.settings, self._drawing.activity, facts, context, parts))
 
-    def copy(self) -> None:
-        """Put the last answer on the clipboard of the terminal, also of one over SSH."""
-        answer = self._drawing.activity.answer
-        if not answer:
-            self._say("There is no answer to copy yet.")
-        elif len(answer) > LONGEST_COPY:
-            self._say(f"The answer has more than {LONGEST_COPY:,} characters: `sii show` has it.")
-        else:
-            self._view.copy(answer)
-            self._say("Copied, if the terminal allows it (OSC 52).")
+    def copy(self, text: str) -> None:
+        """Put a text on the clipboard of the terminal. Raises `NotDone` where there is none."""
+        self._view.copy(text)
 
-    def say(self, *lines: str) -> None:
-        """Print lines of sii, after an empty one."""
-        self._say(*lines)
+    def say(self, *lines: str, style: str = "dim") -> None:
+        """Print lines of sii."""
+        self._drawing.say(*lines, style=style)
 
     def say_rows(self, rows: Iterable[tuple[str, str]]) -> None:
         """Print rows of a name and a text; a long text is broken below itself."""
@@ -348,7 +357,7 @@ class PromptSession:
         length = context_length(self.settings.context_length, served.context_length, None)
         self._drawing.activity.fill = Fill(self._drawing.activity.fill.used, length, exact=True)
         self._departs = session.departures
-        self._say(*session.notes(served), style="yellow")
+        self.say(*session.notes(served), style="yellow")
 
     def show_panel(self, tab: Tab | None) -> None:
         """Show a tab of the panel, or the next one."""
@@ -394,7 +403,4 @@ class PromptSession:
             yield "error", f"departs: {', '.join(self._departs)}"
 
     def _warn(self, text: str) -> None:
-        self._say(text, style="yellow")
-
-    def _say(self, *lines: str, style: str = "dim") -> None:
-        self._drawing.say(*lines, style=style)
+        self.say(text, style="yellow")

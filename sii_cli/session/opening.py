@@ -61,7 +61,7 @@ class RecordingOpener:
 
     async def begin(self, served: ServedModel) -> OpenRecording:
         """Create a recording with the session's start. Raises `RecordingFailed`, `UsageError`."""
-        context = await self._context(served)
+        context = await self.context(served)
         params = request_params(self.settings, served)
         prompt = system_prompt(self.settings)
         wire = await open_wire(served, self.model, params, prompt, self.toolbox.schemas)
@@ -101,7 +101,7 @@ class RecordingOpener:
         where an annotator's calls must run first). Messages that wait go back to the user unless
         `keeps_waiting`. Raises `RecordingError`.
         """
-        context = await self._context(served)
+        context = await self.context(served)
         folder, runs_pending = resumed.folder, resumed.runs_pending
         key = make_key(self.settings) if resumed.is_own else None
         recorder = Recorder.resume(folder, redactor=make_redactor(self.settings), key=key)
@@ -149,7 +149,7 @@ class RecordingOpener:
 
         Raises `UsageError`, `RecordingError`; the loop `before` can be used further then.
         """
-        context = await self._context(served)
+        context = await self.context(served)
         params = request_params(self.settings, served)
         start = restore(recorder.folder, 0).start
         wire = await open_wire(served, self.model, params, start.system_prompt, start.tools)
@@ -169,7 +169,8 @@ class RecordingOpener:
         if (note := data_note(data_sets_of(self.settings), before)) is not None:
             loop.inbox.add_note(note)
 
-    async def _context(self, served: ServedModel) -> ModelContext:
+    async def context(self, served: ServedModel) -> ModelContext:
+        """Return what is known of the context of a served model."""
         context = await make_context(self.settings, served, self.model)
         return replace(context, review=self.review, speaker=self.settings.speaker)
 

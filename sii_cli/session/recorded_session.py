@@ -10,6 +10,7 @@ from sii_cli.agent.loop import AgentLoop, OpenRound
 from sii_cli.errors import UsageError
 from sii_cli.model.types import ServedModel
 from sii_cli.session.events import OFF, session_end
+from sii_cli.session.fits import check_fits
 from sii_cli.session.opening import RecordingOpener
 from sii_cli.session.resume import ResumedRecording
 from sii_cli.workspace.notes import changed_note
@@ -72,6 +73,12 @@ class RecordedSession:
             tracker.report_to(None)
             self._left_trackers.append(tracker)
         return session_end(loop, OFF)
+
+    async def check_fits(self, text: str) -> None:
+        """Raise `MessageTooLong` when a message alone does not fit; also what `send` raises."""
+        loop = self._loop
+        context = loop.context.context if loop else None
+        await check_fits(text, context or await self._opener.context(await self._get_served()))
 
     def note(self, data: EventData, origin: Origin) -> None:
         """Record an event of the session, whose first message was sent."""

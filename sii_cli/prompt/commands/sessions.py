@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from sii_cli.prompt.slash import SlashCommand, SlashPrompt, Words
+from sii_cli.prompt.slash import NotDone, SlashCommand, SlashPrompt, Words
+
+LONGEST_COPY = 50_000
+"""Characters: terminals ignore a longer clipboard."""
 
 
 async def _status(prompt: SlashPrompt, words: str) -> None:
@@ -10,7 +13,13 @@ async def _status(prompt: SlashPrompt, words: str) -> None:
 
 
 def _copy(prompt: SlashPrompt, words: str) -> None:
-    prompt.session.copy()
+    session = prompt.session
+    if not session.answer:
+        raise NotDone("There is no answer to copy yet.")
+    if len(session.answer) > LONGEST_COPY:
+        raise NotDone(f"The answer has more than {LONGEST_COPY:,} characters: `sii show` has it.")
+    session.copy(session.answer)
+    session.say("Copied, if the terminal allows it (OSC 52).")
 
 
 async def _new(prompt: SlashPrompt, words: str) -> None:

@@ -334,6 +334,14 @@ def test_the_session_begins_by_itself_when_a_server_answers(prompt: Prompt) -> N
     terminal.wait_for("At last.")
 
 
+def test_a_message_waits_for_a_server(prompt: Prompt, home: Path) -> None:
+    terminal = prompt("late-server", ready="not usable")
+    terminal.send("go" + ENTER)
+    terminal.wait_for("Your message is kept, and sent when a server answers")
+    terminal.wait_for("At last.")
+    assert messages(home) == ["go"]
+
+
 def test_a_model_that_is_served_no_more_is_a_sentence(prompt: Prompt) -> None:
     terminal = prompt("other-model")
     terminal.send("go" + ENTER)
@@ -355,7 +363,9 @@ def test_the_second_start_says_one_line(prompt: Prompt) -> None:
 def test_a_message_that_no_server_takes_is_not_lost(prompt: Prompt) -> None:
     terminal = prompt("no-server", ready="not usable")
     terminal.send("precious words" + ENTER)
-    terminal.wait_for("Your message was not answered")
+    terminal.wait_for("Your message is kept, and sent when a server answers")
+    terminal.send(ESC)
+    terminal.wait_for("Interrupted; the message was not sent")
     terminal.send(UP)
     terminal.wait_for("› precious words")
 
@@ -425,3 +435,19 @@ def test_a_closed_terminal_ends_the_session_in_order(prompt: Prompt, home: Path)
             return
         time.sleep(0.1)
     raise AssertionError("the session was not closed")
+
+
+def test_a_paste_that_the_context_cannot_take_stays_on_the_line(prompt: Prompt, home: Path) -> None:
+    terminal = prompt("hello")
+    terminal.wait_for("server ready")
+    terminal.send(f"{ESC}[200~{'word ' * 200_000}{ESC}[201~")
+    terminal.wait_for("[paste 1: 1,000,000 characters]")
+    terminal.send(ENTER)
+    terminal.wait_for("Not sent: Your message has about 333,334 tokens")
+    terminal.wait_for("› [paste 2: 1,000,000 characters]")
+    terminal.send(CTRL_C)
+    terminal.wait_for("[paste 2", gone=True)
+    assert not (home / "recordings").exists()
+    terminal.send("short" + ENTER)
+    terminal.wait_for("Hello there.")
+    assert messages(home) == ["short"]
