@@ -19,12 +19,12 @@ from sii_cli.prompt.history import in_memory, open_history
 from sii_cli.prompt.key_file import read_key_file, replace_keys
 from sii_cli.prompt.keys import make_keys
 from sii_cli.prompt.looks import Looks
-from sii_cli.prompt.paste import Pastes
+from sii_cli.prompt.paste import Pastes, invalid_words
 from sii_cli.prompt.permission_dialog import Choice
 from sii_cli.prompt.question import KeyQuestions
 from sii_cli.prompt.slash import KEYS
 from sii_cli.prompt.surface import AskInTime
-from sii_cli.prompt.terminal import MAX_PASTE
+from sii_cli.prompt.terminal import MAX_PASTE, take_invalid
 from sii_cli.prompt.view import View
 from sii_cli.prompt.work import Begin, PromptWork, Resumes, Row
 
@@ -151,6 +151,8 @@ class InteractivePrompt(PromptWork):
             self._hint.show(TOO_LONG, FAILURE)
             return
         self._view.input.insert_text(self._pastes.fold(text))
+        if count := take_invalid(self._view.app.input):
+            self._hint.show(invalid_words(count), FAILURE)
 
     # Questions
 

@@ -8,7 +8,21 @@ FOLD_OVER = 15
 """Lines from which on a paste is folded."""
 FOLD_LONGER = 10_000
 """Characters above which it is folded, too: a line of a million takes seconds to draw."""
+_INVALID = re.compile("[\ud800-\udfff]")
+"""What stands for a byte that is not UTF-8."""
 PLACEHOLDER = re.compile(r"\[paste (\d{1,9}): [\d,]+ (?:lines|characters)\]")
+
+
+def without_invalid(text: str) -> tuple[str, int]:
+    """Return a text with a sign in place of each byte that is not UTF-8, and how many there are."""
+    return _INVALID.subn("\N{REPLACEMENT CHARACTER}", text)
+
+
+def invalid_words(count: int) -> str:
+    """Return a sentence on bytes that were replaced."""
+    if count == 1:
+        return "One byte of this is not text (UTF-8): � stands for it."
+    return f"{count:,} bytes of this are not text (UTF-8): � stands for each."
 
 
 class Pastes:

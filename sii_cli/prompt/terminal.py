@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 import termios
 import time
@@ -20,11 +19,11 @@ from prompt_toolkit.key_binding import KeyPress
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.output.vt100 import Vt100_Output
 
+from sii_cli.prompt.paste import without_invalid
+
 MAX_PASTE = 16 << 20
 """Characters of a paste; one that is longer is cut, but stays longer, so that it is refused."""
 _END = "\x1b[201~"
-_INVALID = re.compile("[\ud800-\udfff]")
-"""What stands for a byte that is not UTF-8."""
 _QUIET = 0.3
 """Seconds without input after which what comes is typed, not the rest of a paste."""
 
@@ -34,6 +33,9 @@ class _Parser(Vt100Parser):
 
     `Vt100Parser` searches all of the paste at each kilobyte of it.
     """
+
+    invalid = 0
+    """Bytes that were not UTF-8."""
 
     def reset(self, request: bool = False) -> None:
         """Expect keys, and no rest of a paste."""
@@ -55,7 +57,8 @@ class _Parser(Vt100Parser):
 
     def feed(self, data: str) -> None:
         """Parse what was read."""
-        data = _INVALID.sub("\N{REPLACEMENT CHARACTER}", data)
+        data, count = without_invalid(data)
+        self.invalid += count
         before, self._fed = self._fed, time.monotonic()
         if self._is_given_up and self._fed - before > _QUIET:
             self.reset()
@@ -110,6 +113,14 @@ def give_up_paste(terminal: Input) -> None:
     """Let a terminal wait no longer for the end of a paste."""
     if isinstance(terminal, _Input):
         terminal.parser.give_up_paste()
+
+
+def take_invalid(terminal: Input) -> int:
+    """Return how many bytes were not UTF-8 since this was asked last."""
+    if not isinstance(terminal, _Input):
+        return 0
+    count, terminal.parser.invalid = terminal.parser.invalid, 0
+    return count
 
 
 def make_input() -> Input:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from sii_cli.prompt.commands.registry import make_commands
 from sii_cli.prompt.hint import TWICE
+from sii_cli.prompt.paste import invalid_words, without_invalid
 from sii_cli.prompt.plain.lines import LONGEST, TypedLines
 from sii_cli.prompt.plain.surface import LineSurface
 from sii_cli.prompt.surface import AskInTime
@@ -101,6 +102,9 @@ class PlainPrompt(PromptWork):
 
     def _take(self, line: str) -> None:
         """Take a line: an answer, a command, or a part of a message."""
+        line, count = without_invalid(line)
+        if count:
+            self._line_surface.write("sii", [invalid_words(count)])
         if not self._message and self._line_surface.questions.take(line):
             return
         if len(line.encode()) >= LONGEST and self._lines.are_typed:

@@ -66,6 +66,6 @@ class TypedLines:
             self.end()
             lines, self._rest = [self._rest] if self._rest else [], b""
         for line in lines:
-            self._take(line.rstrip(b"\r").decode("utf-8", "replace"))
+            self._take(line.rstrip(b"\r").decode("utf-8", "surrogateescape"))
         if self._is_over:
             self._ended()
