@@ -6,6 +6,7 @@ import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -168,8 +169,9 @@ def test_a_terminal_that_closes_loses_nothing_that_was_sent(
     terminal.send("and this" + ENTER)
     terminal.wait_for("after this step: and this")
     opened.remove(terminal)
-    terminal.child.ptyproc.fileobj.close()
-    terminal.child.wait()
+    child: Any = terminal.child
+    child.ptyproc.fileobj.close()
+    child.wait()
     again = shell.terminal("-c", script="pushed")
     opened.append(again)
     again.wait_for("› and this")
