@@ -11,6 +11,7 @@ import time
 from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,13 +34,12 @@ from sii_cli.prompt.going_back import GoingBack
 from sii_cli.prompt.model_choice import ModelChoice
 from sii_cli.prompt.panel import Tab
 from sii_cli.prompt.readiness import Readiness
-from sii_cli.prompt.rules import rules_lines
 from sii_cli.prompt.signing_off import SigningOff
 from sii_cli.prompt.slash import NotDone
 from sii_cli.prompt.status import StyledText, status_bar, status_rows
 from sii_cli.prompt.summary_review import SummaryReview
 from sii_cli.prompt.surface import PromptSurface
-from sii_cli.render.activity import FRAME
+from sii_cli.render.activity import FRAME, Activity
 from sii_cli.session.attachments import attached_files
 from sii_cli.session.fits import MessageTooLong
 from sii_cli.session.permissions import make_permissions
@@ -68,7 +68,9 @@ class PromptSession:
         view.panel = self._panel_rows
         self._session: Session | None = None
         self._round: asyncio.Task[None] | None = None
-        self._readiness = Readiness(self._warn, self._show_status, self._served)
+        self._readiness = Readiness(
+            partial(self.say, style="yellow"), self._show_status, self._served
+        )
         self.back = GoingBack(self)
         self.sign_off = SigningOff(self)
         self.choice = ModelChoice(self)
@@ -110,14 +112,9 @@ class PromptSession:
         return self._drawing.activity.steps
 
     @property
-    def answer(self) -> str:
-        """The last one; empty before there is one."""
-        return self._drawing.activity.answer
-
-    @property
-    def tokens(self) -> str:
-        """How full the context is."""
-        return self._drawing.activity.tokens(60)
+    def activity(self) -> Activity:
+        """What the session does, and how full its context is."""
+        return self._drawing.activity
 
     @property
     def workspace(self) -> Path:
@@ -217,8 +214,8 @@ class PromptSession:
     async def run_command(self, command: str, *, told: bool) -> None:
         """Run a command of the human in the session's shell."""
         assert self._session is not None
-        running = self._session.run_command(command, told=told)
-        await self._run_round(self._drawing.draw(running), "running your command")
+        running = self._drawing.draw(self._session.run_command(command, told=told))
+        await self._run_round(running, "running your command")
 
     async def _run_round(self, work: Coroutine[Any, Any, None], what: str = WAITING) -> None:
         self._drawing.begin_round(what)
@@ -279,10 +276,6 @@ class PromptSession:
         at = MODES.index(self.permissions.mode) + 1
         self.permissions.mode = MODES[at % len(MODES)]
         self._show_status()
-
-    def rules(self) -> None:
-        """Print the mode, the rules with their source, and what was decided lately."""
-        self.say(*rules_lines(self.permissions, self.settings.sources))
 
     @property
     def steerable(self) -> Session | None:
@@ -401,6 +394,3 @@ class PromptSession:
             yield "warning", "○ not recorded"
         if self._departs:
             yield "error", f"departs: {', '.join(self._departs)}"
-
-    def _warn(self, text: str) -> None:
-        self.say(text, style="yellow")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from recordings.events import Event, EventData, Origin, ParkedStatus
 from recordings.recorder import Recorder
 from sii_cli.agent.loop import AgentLoop, OpenRound
+from sii_cli.config.settings import Settings
 from sii_cli.errors import UsageError
 from sii_cli.model.types import ServedModel
+from sii_cli.session.consent import consent_event
 from sii_cli.session.events import OFF, session_end
 from sii_cli.session.fits import check_fits
 from sii_cli.session.opening import RecordingOpener
@@ -73,6 +76,24 @@ class RecordedSession:
             tracker.report_to(None)
             self._left_trackers.append(tracker)
         return session_end(loop, OFF)
+
+    async def change_speaker(self, settings: Settings) -> None:
+        """Continue with the speaker of other settings, between rounds.
+
+        The answer to the question for consent is recorded where there is a recording. Raises
+        `ConsentsUnusable`, `RecordingFailed`.
+        """
+        consent = consent_event(settings)
+        self._opener = replace(self._opener, settings=settings)
+        if self._loop is not None:
+            self._loop.inbox.speaker = self._loop.context.speaker = settings.speaker
+            if consent is not None and not self.is_off:
+                self._loop.note(consent, "human" if consent.asked else "harness")
+
+    @property
+    def settings(self) -> Settings:
+        """Those in force."""
+        return self._opener.settings
 
     async def check_fits(self, text: str) -> None:
         """Raise `MessageTooLong` when a message alone does not fit; also what `send` raises."""

@@ -35,7 +35,6 @@ from sii_cli.errors import UsageError
 from sii_cli.import_path import leave_out
 from sii_cli.model.types import Model, ServedModel
 from sii_cli.session.asked_server import AskedServer
-from sii_cli.session.consent import consent_event
 from sii_cli.session.events import NO_QUERY, QueryOrigin
 from sii_cli.session.human_command import run_human_command
 from sii_cli.session.memory import keep_freed_memory
@@ -74,7 +73,6 @@ class Session(SandboxedSession):
         review: ReviewSummary | None = None,
         sources: Sequence[ToolSource] = (),
     ) -> None:
-        self.settings = settings
         self._asked = AskedServer(settings, model)
         lease = SandboxLease(backend, spec, data_sets_of(settings))
         web = replace(settings.web, is_batch=mode == "batch")
@@ -169,22 +167,9 @@ class Session(SandboxedSession):
             await asked.aclose()
             raise
         before, self._asked = self._asked, asked
-        self.settings, self._opener = settings, opener
+        self._opener = opener
         await before.aclose()
         return served
-
-    async def change_speaker(self, settings: Settings) -> None:
-        """Continue with the speaker of other settings, between rounds.
-
-        The answer to the question for consent is recorded where there is a recording. Raises
-        `ConsentsUnusable`, `RecordingFailed`.
-        """
-        consent = consent_event(settings)
-        self.settings, self._opener = settings, replace(self._opener, settings=settings)
-        if self._loop is not None:
-            self._loop.inbox.speaker = self._loop.context.speaker = settings.speaker
-            if consent is not None and not self.is_off:
-                self._loop.note(consent, "human" if consent.asked else "harness")
 
     async def send(
         self,

@@ -6,7 +6,10 @@ from sii_cli.prompt.slash import SlashCommand, SlashPrompt
 
 
 def _rules(prompt: SlashPrompt, words: str) -> None:
-    prompt.session.rules()
+    from sii_cli.prompt.rules import rules_lines  # pydantic is slow to import
+
+    session = prompt.session
+    session.say(*rules_lines(session.permissions, session.settings.sources))
 
 
 RULES = SlashCommand(

@@ -14,11 +14,12 @@ async def _status(prompt: SlashPrompt, words: str) -> None:
 
 def _copy(prompt: SlashPrompt, words: str) -> None:
     session = prompt.session
-    if not session.answer:
+    answer = session.activity.answer
+    if not answer:
         raise NotDone("There is no answer to copy yet.")
-    if len(session.answer) > LONGEST_COPY:
+    if len(answer) > LONGEST_COPY:
         raise NotDone(f"The answer has more than {LONGEST_COPY:,} characters: `sii show` has it.")
-    session.copy(session.answer)
+    session.copy(answer)
     session.say("Copied, if the terminal allows it (OSC 52).")
 
 

@@ -135,4 +135,4 @@ class PlainPrompt(PromptWork):
     def _stands(self) -> str:
         """Return how the session stands, and before the first step how to begin."""
         session = self.session
-        return f"{session.steps} steps, {session.tokens}" if session.steps else HOW
+        return f"{session.steps} steps, {session.activity.tokens()}" if session.steps else HOW

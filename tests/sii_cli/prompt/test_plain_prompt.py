@@ -111,7 +111,7 @@ def test_a_list_is_answered_by_a_number(plain: list[Terminal], shell: Shell) -> 
     terminal.send("t" + ENTER)
     terminal.wait_for("Kept: one")
     terminal.send(ENTER)
-    terminal.wait_for("You: one")
+    terminal.wait_for("Answer: Second.")
     terminal.send(CTRL_D)
     assert terminal.exit_code() == 0
     assert messages(shell) == ["one"]
