@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from recordings.conversation.messages import encode_message
-from recordings.events import Event, ModelResponse, RawGeneration, RoundEnd
+from recordings.events import Event, Flag, ModelResponse, RawGeneration, RoundEnd
 from recordings.storage.encoding import encode
 from recordings.verify import verify
 from sii_cli.config.settings import Settings
@@ -60,14 +60,13 @@ async def told(server: TinyGlmServer, folder: Path) -> list[Event]:
     return events
 
 
-async def test_ids_are_exact_and_a_forced_form_is_flagged(
+async def test_ids_are_exact_and_nothing_of_the_free_form_is_flagged(
     server: TinyGlmServer, tmp_path: Path, is_forced: bool
 ) -> None:
     events = await told(server, tmp_path)
-    flags = {f for e in events if isinstance(e.data, RawGeneration) for f in e.data.flags}
     if is_forced:
-        assert "call_form_forced" in flags
-        return
+        return  # what this model says in a form that it never learnt differs with its training
+    flags = {f for e in events if isinstance(e.data, RawGeneration) for f in e.data.flags}
     assert flags == set(), "nothing is lost by the parser but the form's own line ends"
     said = [e.data for e in events if isinstance(e.data, ModelResponse)]
     steps = [step for round_ in BUGFIX.rounds for step in round_.steps]
@@ -79,8 +78,11 @@ async def test_ids_are_exact_and_a_forced_form_is_flagged(
     assert said[-1].continuity.cause == "new_round", "the template drops the reasoning there"
 
 
-async def test_the_doctor_sees_the_form(server: TinyGlmServer, is_forced: bool) -> None:
-    form = await form_seen(server)
+async def test_a_forced_form_is_flagged_and_seen_by_the_doctor(
+    server: TinyGlmServer, is_forced: bool
+) -> None:
+    form, flags = await form_seen(server)
+    assert ("call_form_forced" in flags) == is_forced
     if is_forced:
         assert form.status == "fail"
         assert "VLLM_ENFORCE_STRICT_TOOL_CALLING=0" in form.remedy
@@ -88,8 +90,8 @@ async def test_the_doctor_sees_the_form(server: TinyGlmServer, is_forced: bool) 
         assert form.status == "ok"
 
 
-async def form_seen(server: TinyGlmServer) -> DoctorCheck:
-    """What the doctor says of a call that the model was trained to make.
+async def form_seen(server: TinyGlmServer) -> tuple[DoctorCheck, tuple[Flag, ...]]:
+    """What the doctor says of a call that the model was trained to make, and what is flagged.
 
     The doctor's own questions mean nothing to the tiny model.
     """
@@ -104,6 +106,8 @@ async def form_seen(server: TinyGlmServer) -> DoctorCheck:
     served = await model.describe()
     (done,) = [part async for part in model.stream(asked) if isinstance(part, Completion)]
     form = await probe._form(served, done, GLM45)
+    differences = await model.text_differences(done)
+    assert differences is not None
     await model.aclose()
     await probe.aclose()
-    return form
+    return form, differences.flags
