@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from recordings.events import Permission
+from sii_cli.agent.plain_lines import is_plain
 from sii_cli.agent.read_only_commands import is_read_only
 from sii_cli.agent.shell_commands import shell_commands
 from sii_cli.config.permission_rules import ACTIONS, Action, PermissionRule
@@ -26,6 +27,8 @@ HARMLESS = frozenset(
 """Tools that change nothing in the workspace: `ask` does not ask for them."""
 _MOST_ABOUT = 5
 """Commands of one call that a question shows."""
+_SHOWN = 200
+"""Characters of a command line that may hide commands that a question shows."""
 _DECISIONS = 10
 """Decisions that are remembered, for `/rules`."""
 _PATHS = frozenset({"read_file", "write_file", "edit_file"})
@@ -124,7 +127,7 @@ class Permissions:
         concerned = self.mode == "ask" or any(rule.is_for(name) for rule in self.rules)
         if not concerned or arguments is None:  # without arguments nothing is run
             return Permission(by="mode", mode=self.mode)
-        decided = [self._decide(name, one) for one in _subjects(name, arguments)]
+        decided = [self._decide(name, one) for one in self._subjects(name, arguments)]
         action: Action = max((one.action for one in decided), key=ACTIONS.index, default="allow")
         if not decided and self.mode == "ask" and name not in HARMLESS:
             action = "ask"
@@ -148,6 +151,13 @@ class Permissions:
             grants if len(by) == sum(one.grant is not None for one in by) else (),
             partial(self._answered, by),
         )
+
+    def _subjects(self, name: str, arguments: Mapping[str, Any]) -> list[_Subject]:
+        subjects = _subjects(name, arguments)
+        line = arguments.get("command")
+        if name == "bash" and self.mode == "ask" and isinstance(line, str) and not is_plain(line):
+            subjects.append(_Subject(line[:_SHOWN].strip(), 0))  # a part of it may be hidden
+        return subjects
 
     async def _answered(self, by: Sequence[_Decision], question: CallQuestion) -> HumanAnswer:
         """Ask the human, and keep what is allowed for the session."""

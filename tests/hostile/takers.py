@@ -208,6 +208,14 @@ def _documents(text: str) -> None:
     html_version(f"https://arxiv.org/abs/{text}")
 
 
+def _plain_line(text: str) -> None:
+    from sii_cli.agent.plain_lines import is_plain
+
+    is_plain(text)
+    is_plain(f"'{text}'")
+    is_plain(f'"{text}"')
+
+
 def _tool_output(text: str) -> None:
     from sandbox.protocol import CommandResult
     from tools.command_text import command_result
@@ -727,6 +735,7 @@ TAKERS: dict[str, Take] = {
     "tools.web.html_versions:html_version": _documents,
     "tools.ripgrep:from_workspace": _grep,
     "tools.ripgrep:SearchOutput.counts": _grep,
+    "sii_cli.agent.plain_lines:is_plain": _plain_line,
     "tools.toolbox:Toolbox.may_change": _tool_arguments,
     "tools.toolbox:Toolbox.parse": _tool_arguments,
     "tools.toolbox:Toolbox.call": _tool_arguments,
@@ -860,7 +869,9 @@ REASONS: dict[str, tuple[str, ...]] = {
             "sii_cli.agent.context.summary:*",
             "sii_cli.agent.inbox:*",
             "sii_cli.session.session:Session.*",
+            "sii_cli.session.fits:*",
             "sii_cli.session.human_command:*",
+            "sii_cli.session.recorded_session:RecordedSession.check_fits",
             "sii_cli.session.sign_off:*",
             "sii_cli.sessions.*",
             "recordings.index.names:*",
