@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -25,8 +25,11 @@ from recordings.trust.append import append_line
 CONSENTS = "consents.jsonl"
 _LARGEST = 16 << 20
 """Most bytes of the file."""
-_FIRST = 8
-"""Events of a recording among which its consent is."""
+_CONSENT = b"consent"
+RecordedConsent = Literal["refused", "within_team", "not_asked", "given"]
+"""`within_team`: it may not leave the team."""
+LEAST_FIRST: tuple[RecordedConsent, ...] = ("refused", "within_team", "not_asked", "given")
+"""By what they allow."""
 
 TEXT = (
     "Your sessions are recorded in this home, to train and to evaluate models.",
@@ -101,23 +104,24 @@ def _last(home: Path) -> dict[str, dict[str, Any]]:
     return {line["speaker"]: line for line in _lines(home) if not line.get("withdrawn")}
 
 
-def recorded_consent(folder: Path) -> str | None:
-    """Return what a recording says of consent: `given`, `within_team` (it may not leave the team),
-    `refused`, `not_asked`, or `None`.
-    """
+def recorded_consents(folder: Path) -> dict[str, RecordedConsent]:
+    """Return what a recording says of the consent of each of its speakers: their last answer."""
+    said: dict[str, RecordedConsent] = {}
     try:
-        for line in islice(read_lines(folder), _FIRST):
-            event = parse_line(line.text)
-            if event["type"] == "consent":
-                said = event["data"]
-                if not said["asked"]:
-                    return "not_asked"
-                if not said["training"]:
-                    return "refused"
-                return "given" if said["leaves_team"] else "within_team"
+        for line in read_lines(folder):
+            if _CONSENT in line.text and (event := parse_line(line.text))["type"] == "consent":
+                said[str(event["data"]["speaker"])] = _said(event["data"])
     except (*UNREADABLE, *MALFORMED):
-        return None  # reported when its lines are checked
-    return None
+        pass  # reported when its lines are checked
+    return said
+
+
+def _said(data: Mapping[str, Any]) -> RecordedConsent:
+    if not data["asked"]:
+        return "not_asked"
+    if not data["training"]:
+        return "refused"
+    return "given" if data["leaves_team"] else "within_team"
 
 
 def _lines(home: Path) -> list[dict[str, Any]]:

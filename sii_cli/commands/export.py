@@ -215,7 +215,7 @@ def _units(
 
     chosen = _sources(options, protocol)
     sources, refused = consented(chosen, within_team=options["within_team"])
-    tell_staying(refused, chosen)
+    tell_staying(refused)
     if not target.of_pairs:
         return sources, refused
     if options["pairs"] is None:

@@ -3,48 +3,40 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
 from recordings.conversation.authors import authors_of
-from recordings.conversation.restore import restore
 from recordings.errors import UNREADABLE
 from recordings.export.plan import ChosenRecording
 from recordings.samples.sample import LeftOut
-from recordings.trust.consents import recorded_consent, refusing, staying, withdrawn
+from recordings.trust.consents import (
+    LEAST_FIRST,
+    RecordedConsent,
+    recorded_consents,
+    refusing,
+    staying,
+    withdrawn,
+)
 from sii_cli.config.settings import find_key_home
 from sii_cli.options.recordings import warn
 from sii_cli.render.figures import counted
 from sii_cli.text.sanitise import one_line
 
 STAYS = " does not let it leave the team"
-ITS_SPEAKER = "its speaker"
 
 
-def tell_staying(refused: list[LeftOut], sources: list[ChosenRecording]) -> None:
+def tell_staying(refused: list[LeftOut]) -> None:
     """Say how many recordings were left out because they may not leave the team, and whose."""
-    whose = {
-        left.recording: left.detail.removesuffix(STAYS)
-        for left in refused
-        if left.detail.endswith(STAYS)
-    }
-    if not whose:
+    stay = [left for left in refused if left.detail.endswith(STAYS)]
+    if not stay:
         return
-    folders = {source.id: source.folder for source in sources}
-    names = [
-        _speaker(folders[name]) if by == ITS_SPEAKER else one_line(by, 60)
-        for name, by in whose.items()
-    ]
-    speakers = sorted(filter(None, names))
+    names = sorted({one_line(left.detail.removesuffix(STAYS), 60) for left in stay})
     warn(
-        f"Left out: {counted(len(whose), 'recording', 'recordings')} that may not leave the team "
-        f"({', '.join(dict.fromkeys(speakers))}). `--within-team` exports them for the team itself."
+        f"Left out: {counted(len(stay), 'recording', 'recordings')} that may not leave the team "
+        f"({', '.join(names)}). `--within-team` exports them for the team itself."
     )
-
-
-def _speaker(folder: Path) -> str:
-    return one_line(restore(folder, 0).start.speaker or "", 60)
 
 
 def consented(
@@ -61,21 +53,22 @@ def consented(
     kept: list[ChosenRecording] = []
     refused: list[LeftOut] = []
     for source in sources:
-        consent = recorded_consent(source.folder)
+        said = recorded_consents(source.folder)
         authors: set[str] = set()
         if gone | against | stays:
             with suppress(*UNREADABLE):  # reported when its lines are checked
                 authors = authors_of(source.folder)
         if by := gone & authors:
             refused.append(LeftOut(source.id, "no_consent", f"{min(by)} has withdrawn"))
-        elif by := against & authors:
+        elif by := (against & authors) | _who(said, "refused"):
             refused.append(LeftOut(source.id, "no_consent", f"{min(by)} does not consent"))
-        elif consent == "refused":
-            refused.append(LeftOut(source.id, "no_consent", "its speaker does not consent"))
-        elif consent == "within_team" and not within_team:
-            refused.append(LeftOut(source.id, "no_consent", ITS_SPEAKER + STAYS))
-        elif (by := stays & authors) and not within_team:
+        elif (by := (stays & authors) | _who(said, "within_team")) and not within_team:
             refused.append(LeftOut(source.id, "no_consent", min(by) + STAYS))
         else:
-            kept.append(replace(source, consent=consent))
+            least = next((one for one in LEAST_FIRST if one in said.values()), None)
+            kept.append(replace(source, consent=least))
     return kept, refused
+
+
+def _who(said: Mapping[str, RecordedConsent], answer: RecordedConsent) -> set[str]:
+    return {name for name, one in said.items() if one == answer}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from recordings.conversation.restore import Conversation, restore
-from recordings.events import Mention
+from recordings.events import Consent, Mention
 from recordings.recorder import Recorder
 from recordings.storage.encoding import encode
 from recordings.store.store import RecordingStore
@@ -76,8 +76,7 @@ class RecordingOpener:
         try:
             loop = self._loop(recorder, params, context, wire, self.toolbox.schemas_json)
             loop.note(start, "harness")
-            if consent is not None:
-                loop.note(consent, "human" if consent.asked else "harness")
+            _note_consent(loop, consent)
             examined = kept_check(self.settings.home, served.base_url)
             if examined is not None:
                 loop.note(examined, "harness")
@@ -102,6 +101,7 @@ class RecordingOpener:
         `keeps_waiting`. Raises `RecordingError`.
         """
         context = await self.context(served)
+        consent = consent_event(self.settings)
         folder, runs_pending = resumed.folder, resumed.runs_pending
         key = make_key(self.settings) if resumed.is_own else None
         recorder = Recorder.resume(folder, redactor=make_redactor(self.settings), key=key)
@@ -124,6 +124,8 @@ class RecordingOpener:
                 other_model=self._is_other(restored, served, shares_ids=shares_ids),
             )
             loop.note(session_resume(self.settings, served, restored, wire.info), "harness")
+            if self.settings.speaker != start.speaker:
+                _note_consent(loop, consent)
             if not resumed.is_own:
                 loop.inbox.leave_out()
             if open_round and restored.round_open:
@@ -213,3 +215,8 @@ class RecordingOpener:
     def _mentions(self, text: str) -> list[Mention]:
         """Return what a human names at the prompt, where `@` completes paths."""
         return mentions_of(text, self.settings.workspace) if self.mode == "interactive" else []
+
+
+def _note_consent(loop: AgentLoop, consent: Consent | None) -> None:
+    if consent is not None:
+        loop.note(consent, "human" if consent.asked else "harness")

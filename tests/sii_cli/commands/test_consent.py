@@ -121,6 +121,21 @@ def test_what_one_of_two_speakers_keeps_in_the_team_stays_there(shell: Shell) ->
     assert [one["recording"] for one in rows(shell, "out", "provenance.jsonl")] == [other]
 
 
+def test_a_recording_says_itself_what_its_second_speaker_allows(shell: Shell) -> None:
+    """In a home of others, which has no answers: the answer that allows least holds."""
+    consented(shell.home, "ada")
+    consented(shell.home, "bob", leaves=False)
+    name, options = record(shell), ("--speaker", "bob", "--allow-person", "ada")
+    for _ in range(2):
+        assert shell.sii("-p", "more", "-r", name, *options, script="hello").returncode == 0
+    assert {one.speaker: one.leaves_team for one in consents(shell)} == {"ada": True, "bob": False}
+    other = record(shell)
+    (shell.home / "consents.jsonl").unlink()
+    done = export(shell, "out")
+    assert "1 recording that may not leave the team (bob)." in done.stderr
+    assert [one["recording"] for one in rows(shell, "out", "provenance.jsonl")] == [other]
+
+
 def test_what_may_not_leave_the_team_is_exported_within_it_alone(shell: Shell) -> None:
     consented(shell.home, "ada")
     consented(shell.home, "bob", leaves=False)
