@@ -71,6 +71,7 @@ FILES = {
     ".sii/config.toml": 'system_prompt = "prompt.md"\n',
     "prompt.md": "You are an agent.\n",
 }
+DATA_SETS = ("films", "imdb")
 
 
 def _lines() -> dict[str, Command]:
@@ -114,11 +115,17 @@ def test_a_shown_command_works(line: str, tmp_path: Path, monkeypatch: pytest.Mo
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
     (shell.workspace / "runs/monday" / BATCH_FILE).write_text("{}")
+    for name in DATA_SETS:
+        (tmp_path / "sets" / name).mkdir(parents=True)
+        (tmp_path / "sets" / name / "2026.csv").write_text("film,words\n")
     assert shell.sii("approve", "last").returncode == 0
 
     command = LINES[line]
     if "limi-78" in command.words[2:] and command.words[1] != "init":
         assert shell.sii("init", "limi-78").returncode == 0
+    if command.words[1:3] in (("data", "show"), ("data", "remove")):
+        for name in DATA_SETS:
+            assert shell.sii("data", "add", name, str(tmp_path / "sets" / name)).returncode == 0
     typed = [os.path.expanduser(word) for word in command.words[1:]]
     words = [one for word in typed for one in glob(word) or [word]]  # as a shell does
     done = shell.sii(*words, **dict(one.split("=", 1) for one in command.variables))
