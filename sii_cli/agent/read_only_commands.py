@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 _READERS = frozenset(
     (
@@ -15,8 +16,10 @@ _READERS = frozenset(
 )
 """Programs that change nothing, with any options."""
 _GIT_READERS = frozenset({"blame", "diff", "log", "ls-files", "rev-parse", "show", "status"})
-_SETTERS = {"printf": 1, "test": None, "[": None}
-"""Programs that evaluate what follows `-v`, and among how many of their words that may be."""
+SETTERS = frozenset({"printf", "test", "["})
+"""Programs that evaluate what follows `-v`."""
+SEVERAL = "$*"
+"""In the text of one of these: words without quotes that bash makes while it runs, any number."""
 _COUNTS = re.compile(r"%[-+ #'0-9.*]*[hlLjtz]*n")
 """What makes `printf` set a variable to the number of characters so far."""
 _COMPARES = re.compile(r"[!=]?=|[<>]|-(?:[ao]|e[qf]|n[et]|l[te]|g[te]|o[t])|\]|\)")
@@ -31,18 +34,23 @@ def is_read_only(text: str, known: int) -> bool:
         return False
     if program == "git" and words:
         return words[0] in _GIT_READERS and known == len(text) and " --output" not in text
-    if program in _SETTERS and _may_set(words[: _SETTERS[program]], words[1:]):
-        return False
-    if program == "printf" and _COUNTS.search(text):
+    if program in SETTERS and _may_set(program, words):
         return False
     if program == "file":  # `-C` writes a file
         return known == len(text) and not any(_COMPILES.match(word) for word in words)
     return program in _READERS
 
 
-def _may_set(words: Sequence[str], after: Sequence[str]) -> bool:
-    """Tell whether one of the words may be `-v`, given the words after each."""
+def _may_set(program: str, words: Sequence[str]) -> bool:
+    """Tell whether a command may set a variable, or evaluate a text as the name of one."""
+    if SEVERAL in words:
+        return True
+    if program == "printf":
+        form, *rest = words[words[:1] == ["--"] :] or [""]
+        if form.startswith("-v") or (form == "$" and rest):
+            return True
+        return _COUNTS.search(" ".join(words)) is not None
     return any(
         word.startswith("-v") or (word == "$" and not _COMPARES.fullmatch(following))
-        for word, following in zip(words, after, strict=False)
+        for word, following in pairwise(words)
     )

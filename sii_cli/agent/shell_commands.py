@@ -22,6 +22,8 @@ from sii_cli.agent.command_options import (
     shell_script,
 )
 from sii_cli.agent.misread_parts import ENDS_WITH_COMMAND, hides_commands, is_misread
+from sii_cli.agent.read_only_commands import SETTERS, SEVERAL
+from sii_cli.agent.shell_words import Pattern, is_split, unquoted_parts, word_of
 
 if TYPE_CHECKING:
     from tree_sitter import Language, Node
@@ -54,7 +56,6 @@ _GIT_OPTIONS_WITH_VALUE = frozenset(
 )
 """Options that may come between git and its subcommand."""
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
-_BRACES = re.compile(r"\{[^{}]*(?:,|\.\.)|^\{[A-Za-z_]\w*\}$")
 _CHOOSER = (
     r"(?:PATH|IFS|ENV|HOME|PAGER|PROMPT_COMMAND|PS[0-4]|SHELLOPTS|"
     r"(?:BASH|GCONV|GIT|GREP|LD|LESS|XDG)\w*)"
@@ -81,15 +82,11 @@ _RUNS = frozenset({"-exec", "-execdir", "-ok", "-okdir"})
 """Of `find`: what follows is a command."""
 _SCRIPT_IN = frozenset({"heredoc_redirect", "herestring_redirect"})
 _TO_FILE = frozenset({">", ">>", "&>", "&>>", ">|", ">&", "<>"})
-_UNQUOTED_PATTERN = re.compile(r"[*?]|\[.+\]")
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _HANDLE = re.compile(r"[0-9]+-?|-")
 """What `>&` leads to where that is not a file."""
 _NOWHERE = frozenset({"/dev/null", "/dev/stdout", "/dev/stderr"})
-
-
-class _Pattern(str):
-    """A word that bash replaces by the names of files, where there are such."""
+_COMPARES_OR_WRITES = frozenset({">", ">>", ">="})
+"""What the parser takes for a comparison in `[ x > y ]`, where bash writes to a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +144,8 @@ def _commands(line: str, depth: int) -> Iterator[ShellCommand]:
             yield ShellCommand.of((node.text or b"").decode("utf-8", "replace").split())
         elif _decides(node):
             yield ShellCommand.of(((node.text or b"")[:_SHOWN].decode("utf-8", "replace"),))
+        if node.type == "test_command" and (node.text or b"")[:2] != b"[[":
+            yield from _of_test(node)
 
 
 def _walk(root: Node) -> Iterator[Node]:
@@ -171,13 +170,32 @@ def _decides(node: Node) -> bool:
     return len(text) > _CHUNK or chosen.match(text.decode("utf-8", "replace")) is not None
 
 
+def _of_test(node: Node) -> Iterator[ShellCommand]:
+    """Yield what `[ … ]`, a command for bash and an expression for the parser, may do."""
+    if is_split(node.named_children):
+        yield ShellCommand.of(("[", SEVERAL, "]"))
+    for part in unquoted_parts(node.named_children):
+        operators = {child.type for child in part.children if not child.is_named}
+        if part.type == "binary_expression" and not operators.isdisjoint(_COMPARES_OR_WRITES):
+            target = part.child_by_field_name("right")
+            while target is not None and target.type == "binary_expression":
+                target = target.child_by_field_name("left")
+            name = None if target is None or ">=" in operators else word_of(target)
+            if name not in _NOWHERE:
+                yield ShellCommand.of((">", name))
+
+
 def _of_command(node: Node, depth: int) -> Iterator[ShellCommand]:
-    words = [
-        _word(child)
+    children = [
+        child
         for child in (*node.named_children, *_words_after_redirects(node))
         if "redirect" not in child.type and child.type != "variable_assignment"
     ]
-    yield from _of_words(words, depth, node)
+    for command in _of_words([word_of(child) for child in children], depth, node):
+        yield command
+        program = command.text.partition(" ")[0]
+        if program in SETTERS and is_split(children):
+            yield ShellCommand.of((program, SEVERAL))
 
 
 def _words_after_redirects(node: Node) -> Iterator[Node]:
@@ -201,7 +219,7 @@ def _of_words(words: Sequence[str | None], depth: int, node: Node) -> Iterator[S
         words = words[1:]  # those of `env`
     if not words:
         return
-    is_certain = words[0] is not None and not isinstance(words[0], _Pattern)
+    is_certain = words[0] is not None and not isinstance(words[0], Pattern)
     program = posixpath.basename(words[0] or "") if is_certain else None
     words = (program, *words[1:])
     if program in RUN_OTHERS:
@@ -227,7 +245,7 @@ def _of_git(words: Sequence[str | None]) -> Iterator[ShellCommand]:
     rest = _after_options(words[1:], _GIT_OPTIONS_WITH_VALUE)
     options = words[1 : len(words) - len(rest)]
     is_certain = not any(word is None or "alias." in word.lower() for word in options)
-    if rest and (isinstance(rest[0], _Pattern) or not is_certain):
+    if rest and (isinstance(rest[0], Pattern) or not is_certain):
         rest = (None, *rest[1:])
     yield ShellCommand.of((words[0], *rest))
     if any(word and word.startswith(_GIT_CHOOSES) for word in options):
@@ -283,7 +301,7 @@ def _of_redirect(node: Node) -> Iterator[ShellCommand]:
     target = node.child_by_field_name("destination")
     if target is None or operators.isdisjoint(_TO_FILE):
         return
-    name = _word(target)
+    name = word_of(target)
     is_handle = ">&" in operators and name is not None and _HANDLE.fullmatch(name)
     if name not in _NOWHERE and not is_handle:
         yield ShellCommand.of((">", name))
@@ -310,42 +328,6 @@ def _is_fed(node: Node) -> bool:
             return True
         parent = parent.parent
     return parent is not None and parent.type == "pipeline"
-
-
-def _word(node: Node) -> str | None:
-    """Return a word without its quotes; `None` when bash makes it while the command runs."""
-    text = (node.text or b"").decode("utf-8", "replace")
-    if node.type in ("word", "concatenation") and _BRACES.search(text):
-        return None  # `{a,b}` becomes several words, `{fd}>f` none
-    match node.type:
-        case "command_name" if node.named_child_count == 1 and node.named_children[0].text == (
-            node.text
-        ):
-            return _word(node.named_children[0])
-        case "raw_string":
-            return text[1:-1]
-        case "string":
-            inner = node.named_children
-            if any(child.type != "string_content" for child in inner):
-                return None
-            return re.sub(r'\\([$`"\\])', r"\1", text[1:-1].replace("\\\n", ""))
-        case "concatenation":
-            parts = [_word(child) for child in node.named_children]
-            if None in parts:
-                return None
-            return _unless_pattern("".join(part for part in parts if part), node.named_children)
-        case "word" | "number" | "command_name":
-            return _unless_pattern(_ESCAPED.sub(r"\1", text), (node,))
-        case _:
-            return None
-
-
-def _unless_pattern(word: str, parts: Sequence[Node]) -> str:
-    """Return a word, marked where its parts without quotes are a pattern."""
-    texts = (
-        (part.text or b"").decode("utf-8", "replace") for part in parts if "string" not in part.type
-    )
-    return _Pattern(word) if _UNQUOTED_PATTERN.search(_ESCAPED.sub("", "".join(texts))) else word
 
 
 def _parse(source: bytes) -> Node | None:

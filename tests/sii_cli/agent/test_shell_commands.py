@@ -188,6 +188,18 @@ def test_only_what_surely_changes_nothing_is_read_only() -> None:
         *("printf -$v 'a[$(rm x)]' 1", "test $o 'a[$(rm x)]'", "[ ! $o $x ]"),
         *("printf '%3s%n' '' PATH", "printf -- '%*d%n' 3 1 PATH", "printf %3s%'hn' '' IFS"),
         *("printf '%3s%%%n' '' PATH", "builtin printf '   %n' PATH"),
+        *("[ x > f ]", "[ x>f ]", "[ -f x >>f -o y ]", "[ x = y >'f' ]", "[ x >= f ]", "[ x >$f ]"),
+        *(
+            "[ $x ]",
+            "[ $x = y ]",
+            "[ ! -f $x ]",
+            "[ a = $x ]",
+            "[ * ]",
+            "[ x == b* ]",
+            "[ x = a?b ]",
+        ),
+        *("test $x", "test a = $x", "test *", "test -? 'a[$(rm x)]'", "timeout 5 test $x"),
+        *("printf $x", "printf *", "printf \"$x\" '='", 'printf -- "$x" PATH', "printf %s $x"),
         *("file -C -m x", "file --comp", "file $x", "file 2>&1 -C", "command time -oout ls"),
     ],
 )
@@ -199,7 +211,9 @@ def test_what_says_what_runs_is_not_read_only(line: str) -> None:
     "line",
     [
         *("ls 2>&1", "ls >&2", "echo $((1 + 2))", "[ -f x ] && cat x", "[[ -n $x ]] && ls"),
-        *("file -b x.png", "[ $x = y ]", "[ $x -gt 1 -a $y ]", "[ ! -f $x ]", "printf $x"),
+        *("file -b x.png", '[ "$x" = y ]', '[ "$x" -gt 1 -a "$y" ]', '[ ! -f "$x" ]'),
+        *('printf "$x"', "printf '%s\\n' \"$x\"", "[ $? -eq 0 ] && ls", "[ x < f ]; ls"),
+        *("[[ a > b ]]; ls", "echo $((2 > 1)); ls", "[ x > /dev/null ]; ls", "test 'a*' = \"$x\""),
         *("a=(b c); ls", "a[0]=x; ls", "for x in 1; do ls; done", "ls *.py", "echo ${x@Q}"),
         *(
             "ls # a comment",
@@ -227,6 +241,7 @@ def test_git_with_a_setting_is_still_the_command_that_it_runs() -> None:
     [
         *("(", "a ", "a;", "<<A ", "a[", "$(", '"$(', "`", "${a:-", "case x in ", "a'b'", "a\n"),
         *("{a,", "bash -c ", "eval ", "sudo ", "find -exec ", "a|", "((", "\\", "a=b ", "é", "\0"),
+        *("[ a > a ", "[ a ];", "[ $( [ "),
     ],
 )
 def test_a_long_command_line_takes_little_time_and_no_stack(unit: str) -> None:
