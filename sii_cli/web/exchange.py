@@ -40,6 +40,14 @@ _ONE_HOP = {
     b"trailer",
     b"upgrade",
 }
+_SENDS_ELSEWHERE = frozenset(
+    (
+        *(b"content-security-policy", b"content-security-policy-report-only", b"nel"),
+        *(b"document-policy-report-only", b"permissions-policy-report-only", b"link"),
+        *(b"report-to", b"reporting-endpoints", b"speculation-rules"),
+    )
+)
+"""Headers of a response that let the browser report to, or connect to, another host by itself."""
 _CLOSE = (b"Connection", b"close")
 _OPENED = (
     "<!doctype html><meta charset=utf-8><meta http-equiv=refresh content='0;url=/'>"
@@ -77,7 +85,10 @@ class PreviewExchange:
             await self._answer(refused.status, f"{refused}\n")
         except h11.RemoteProtocolError as error:
             await self._answer(error.error_status_hint, f"This is not read as HTTP: {error}.\n")
-        except OSError:  # one side left, or says nothing in time
+        except (
+            OSError,
+            h11.LocalProtocolError,
+        ):  # one side left, is too slow, or contradicts itself
             return
 
     async def refuse(self, status: int, message: str) -> None:
@@ -237,10 +248,11 @@ class PreviewExchange:
         own = f"'self' {websocket} data: blob:"
         policy = (
             f"default-src {own} 'unsafe-inline' 'unsafe-eval'; "
-            "form-action 'self'; frame-ancestors 'self'; base-uri 'self'"
+            "form-action 'self'; frame-ancestors 'self'; base-uri 'self'; webrtc 'block'"
         )
+        kept = _without_one_hop(response.headers)
         return [
-            *_without_one_hop(response.headers),
+            *((name, value) for name, value in kept if name.lower() not in _SENDS_ELSEWHERE),
             (b"Content-Security-Policy", policy.encode()),
             (b"X-DNS-Prefetch-Control", b"off"),
             _CLOSE,

@@ -320,3 +320,23 @@ def test_every_preview_is_a_site_of_its_own() -> None:
         one.serve_at(8000)
     assert first.origin != second.origin
     assert re.fullmatch(r"http://sii-[0-9a-f]{16}\.localhost:8000", first.origin)
+
+
+async def test_an_app_has_the_browser_report_to_nobody() -> None:
+    headers = (
+        b"Content-Security-Policy: default-src *; report-uri https://elsewhere.example/\r\n"
+        b"content-security-policy-report-only: default-src 'none'; report-uri //elsewhere/\r\n"
+        b'Reporting-Endpoints: a="https://elsewhere.example/"\r\nNEL: {}\r\nReport-To: {}\r\n'
+        b"Link: <https://elsewhere.example/>; rel=preconnect\r\nX-App: 1\r\n"
+    )
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n" + headers + b"\r\nhi")
+        writer.close()
+
+    async with shown(serve) as (_, browser):
+        answer = await browser.ask("GET", "/")
+    assert b"elsewhere" not in answer
+    assert b"X-App: 1" in answer
+    assert b"webrtc 'block'" in answer
