@@ -72,8 +72,13 @@ def find_claims(text: str) -> list[Claim]:
     rest = _take_cited(text[:LONGEST_TEXT], found)
     rest = _take(_FILE, rest, found, "file")
     rest = _DATE.sub(_blank, _CODE.sub(_blank, rest))
-    found += filter(None, (_number(rest, match) for match in _NUMBER.finditer(rest)))
-    return list(dict.fromkeys(found))[:MOST_CLAIMS]
+    different = dict.fromkeys(found)
+    for match in _NUMBER.finditer(rest):
+        if len(different) >= MOST_CLAIMS:
+            break
+        if number := _number(rest, match):
+            different[number] = None
+    return list(different)[:MOST_CLAIMS]
 
 
 def find_cited(text: str) -> list[Claim]:

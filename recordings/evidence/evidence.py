@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from math import frexp
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
 
-from recordings.evidence.claims import Claim, find_claims
+from recordings.evidence.claims import Claim, ClaimKind, find_claims
 from recordings.storage.lines import parse_line
 from recordings.storage.log import head_of, read_lines
 
@@ -24,11 +25,21 @@ _SEARCHES = frozenset({"web_search", "papers"})
 """Tools that show a few words of what they find: nothing of it was opened."""
 _WRITES = frozenset({"write_file", "edit_file"})
 _REPORT = re.compile(r"\.(?:md|rst|txt|tex|html)\Z", re.I)
+_Kinds = tuple[ClaimKind, ...]
+_FILES: _Kinds = ("file",)
+_CITED: _Kinds = ("address", "paper")
+_NUMBERS: _Kinds = ("number",)
 _READ = frozenset({"user_message", "tool_call", "observation"})
 MOST_CLAIMS = 1000
 """Different claims of a recording: each is looked for in every observation."""
+_MOST_MADE = 10 * MOST_CLAIMS
+"""Claims of a recording, the same ones counted again."""
 _LONGEST_SOURCE = 1 << 20
 """Characters of an event in which claims are looked for."""
+_MOST_COMPARED = 1 << 34
+"""Characters that are compared in a recording, for each claim by itself: some seconds."""
+_LEAST_COMPARED = 1000
+"""What a claim costs in an event that is short."""
 _NUMBER = re.compile(r"\d[\d,]{0,40}(?:\.\d{1,20})?(?:[eE][-+]?\d{1,3})?")
 _WORD = re.compile(r"[\w/?&=%-]")
 """What continues an address, a name or a number."""
@@ -51,11 +62,14 @@ def read_evidence(folder: Path) -> list[Evidence]:
     """Return the claims of all answers and reports of a recording, in order: the first
     `MOST_CLAIMS` different ones, wherever they are made.
 
+    In a recording in which so many would be compared with so much that it takes minutes, the
+    claims without a source up to there are left out.
+
     Raises `RecordingDamaged`, `RecordingTooNew`, and what malformed events raise.
     """
     made: list[tuple[int, int, Claim]] = []
     claims: set[Claim] = set()
-    for seq, step, claim in _claims(folder):
+    for seq, step, claim in islice(_claims(folder), _MOST_MADE):
         if claim in claims or len(claims) < MOST_CLAIMS:
             claims.add(claim)
             made.append((seq, step, claim))
@@ -63,7 +77,8 @@ def read_evidence(folder: Path) -> list[Evidence]:
     if made:
         for event in _events(folder, _READ):
             sources.take(event["type"], event["seq"], event["data"])
-    return [sources.evidence(seq, step, claim) for seq, step, claim in made]
+    found = [sources.evidence(seq, step, claim) for seq, step, claim in made]
+    return [one for one in found if one.standing == "sourced" or sources.were_compared]
 
 
 def unsourced_steps(folder: Path) -> dict[int, str]:
@@ -90,7 +105,7 @@ def uncited(folder: Path, claims: Sequence[Claim]) -> bool:
         if kind == "tool_call" or any(needle in low for needle in needles):
             event = parse_line(line.text)
             sources.take(kind, event["seq"], event["data"])
-    return any(sources.standing_of(one) == "no_source" for one in claims)
+    return sources.were_compared and any(sources.standing_of(one) == "no_source" for one in claims)
 
 
 def _events(folder: Path, types: frozenset[str]) -> Iterator[dict[str, Any]]:
@@ -136,11 +151,20 @@ class _Sources:
     """Name and arguments of the calls that have no observation yet."""
     _reports: set[str] = field(default_factory=set)
     """Names of the reports that the model wrote: they are not a source of what is in them."""
+    _pending: dict[_Kinds, tuple[int, list[Claim]]] = field(default_factory=dict)
+    """By kinds: the claims that were not opened when so many were."""
+    _room: int = field(default_factory=lambda: _MOST_COMPARED)
+    """Characters that may still be compared."""
+    _numbers: _Numbers = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._numbers = _Numbers([one for one in self.claims if one.kind == "number"])
 
     def take(self, kind: str, seq: int, data: dict[str, Any]) -> None:
         """Take an event; a foreign one may hold anything."""
         if kind == "user_message":
-            self._find(data["text"], seq, self._opened, self._open())
+            for kinds in (_FILES, _CITED, _NUMBERS):
+                self._find(data["text"], seq, self._opened, kinds)
         elif kind == "tool_call":
             self._calls[data["call_id"]] = data["name"], data["arguments"]
             if path := _report_of(data)[0]:
@@ -150,30 +174,52 @@ class _Sources:
 
     def _observation(self, seq: int, data: dict[str, Any]) -> None:
         name, arguments = self._calls.pop(data["call_id"], (data["name"], ""))
-        pending = self._open()
-        files = [one for one in pending if one.kind == "file"]
-        self._find(f"{arguments}\n{data['text']}", seq, self._opened, files)
-        if name in _WRITES or any(report in arguments for report in self._reports):
+        self._find(f"{arguments}\n{data['text']}", seq, self._opened, _FILES)
+        if name in _WRITES or self._is_of_report(arguments):
             return
-        cited = [one for one in pending if one.kind in ("address", "paper")]
         if not data["error"]:
-            self._find(arguments, seq, self._opened, cited)
-        self._find(data["text"], seq, self._shown, cited)
-        numbers = [one for one in pending if one.kind == "number"]
-        self._find(data["text"], seq, self._shown if name in _SEARCHES else self._opened, numbers)
+            self._find(arguments, seq, self._opened, _CITED)
+        self._find(data["text"], seq, self._shown, _CITED)
+        into = self._shown if name in _SEARCHES else self._opened
+        self._find(data["text"], seq, into, _NUMBERS)
 
-    def _open(self) -> list[Claim]:
-        return [one for one in self.claims if one not in self._opened]
-
-    def _find(self, text: str, seq: int, into: dict[Claim, int], claims: list[Claim]) -> None:
+    def _find(self, text: str, seq: int, into: dict[Claim, int], kinds: _Kinds) -> None:
+        claims = self._open(kinds)
+        if not claims:
+            return
         text = text[:_LONGEST_SOURCE]
-        numbers = [one for one in claims if one.kind == "number"]
-        low = text.lower() if len(numbers) < len(claims) else ""
-        for claim in claims:
-            if claim.kind != "number" and _has(low, claim.needle.lower()):
+        found: Iterable[Claim] = ()
+        if kinds == _NUMBERS:
+            found = self._numbers.in_text(text)
+        elif self._has_room(len(claims), text):
+            low = text.lower()
+            found = [one for one in claims if _has(low, one.needle.lower())]
+        for claim in found:
+            if claim not in self._opened:
                 into.setdefault(claim, seq)
-        for claim in _numbers_in(text, numbers) if numbers else ():
-            into.setdefault(claim, seq)
+
+    def _is_of_report(self, arguments: str) -> bool:
+        has_room = self._has_room(len(self._reports), arguments)
+        return not has_room or any(report in arguments for report in self._reports)
+
+    def _has_room(self, names: int, text: str) -> bool:
+        """Return whether so many names may be looked for in a text, too."""
+        if self._room >= 0:
+            self._room -= names * (len(text) + _LEAST_COMPARED)
+        return self._room >= 0
+
+    def _open(self, kinds: _Kinds) -> list[Claim]:
+        """Return the claims of some kinds that were not opened so far."""
+        known, claims = self._pending.get(kinds, (-1, list(self.claims)))
+        if known != len(self._opened):
+            claims = [one for one in claims if one.kind in kinds and one not in self._opened]
+            self._pending[kinds] = len(self._opened), claims
+        return claims
+
+    @property
+    def were_compared(self) -> bool:
+        """Whether all claims were looked for in all that may be their source."""
+        return self._room >= 0
 
     def evidence(self, seq: int, step: int, claim: Claim) -> Evidence:
         """Return where a claim comes from: an event before the one that makes it."""
@@ -204,27 +250,29 @@ def _has(text: str, needle: str) -> bool:
     return True
 
 
-def _numbers_in(text: str, claims: list[Claim]) -> set[Claim]:
-    """Return the claims whose number a text has, rounded or not."""
-    values = list(_values(text))
-    if not values:
-        return set()
-    by_width: dict[int, list[tuple[float, float, Claim]]] = {}
-    for claim in claims:
-        for low, high in claim.ranges:
-            by_width.setdefault(frexp(high - low)[1], []).append((low, high, claim))
-    groups = [sorted(group, key=itemgetter(0)) for group in by_width.values()]
-    lows = [[low for low, _, _ in group] for group in groups]
-    widest = [max(high - low for low, high, _ in group) for group in groups]
-    found: set[Claim] = set()
-    for value in values:
-        for group, starts, width in zip(groups, lows, widest, strict=True):
-            at = bisect_right(starts, value)
-            while at and starts[at - 1] >= value - width:
-                at -= 1
-                if value <= group[at][1]:
-                    found.add(group[at][2])
-    return found
+class _Numbers:
+    """Finds which of some claims have a number that a text has, rounded or not."""
+
+    def __init__(self, claims: Iterable[Claim]) -> None:
+        by_width: dict[int, list[tuple[float, float, Claim]]] = {}
+        for claim in claims:
+            for low, high in claim.ranges:
+                by_width.setdefault(frexp(high - low)[1], []).append((low, high, claim))
+        self._groups = [sorted(group, key=itemgetter(0)) for group in by_width.values()]
+        self._lows = [[low for low, _, _ in group] for group in self._groups]
+        self._widest = [max(high - low for low, high, _ in group) for group in self._groups]
+
+    def in_text(self, text: str) -> set[Claim]:
+        """Return the claims whose number a text has."""
+        found: set[Claim] = set()
+        for value in _values(text) if self._groups else ():
+            for group, starts, width in zip(self._groups, self._lows, self._widest, strict=True):
+                at = bisect_right(starts, value)
+                while at and starts[at - 1] >= value - width:
+                    at -= 1
+                    if value <= group[at][1]:
+                        found.add(group[at][2])
+        return found
 
 
 def _values(text: str) -> Iterator[float]:

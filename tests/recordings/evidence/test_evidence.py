@@ -197,3 +197,63 @@ def test_many_answers_over_many_observations_take_bounded_time(tmp_path: Path) -
     assert time.process_time() - began < 10
     assert len(found) == MOST_CLAIMS
     assert found[0].standing == "never_opened"
+
+
+def test_claims_are_compared_with_a_long_recording_for_a_bounded_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recordings.evidence.evidence._MOST_COMPARED", 100_000)
+    looked: list[str] = []
+
+    def has(text: str, needle: str) -> bool:
+        looked.append(needle)
+        return needle in text
+
+    monkeypatch.setattr("recordings.evidence.evidence._has", has)
+    session = SteppedSession(tmp_path)
+    session.message("Which files?")
+    for _ in range(100):
+        session.call("bash", '{"command": "ls"}', text="src/a.py")
+    session.answer("`src/a.py`, " + ", ".join(f"`src/b{n}.py`" for n in range(9)))
+    assert standings(session, tmp_path) == {"src/a.py": "sourced"}
+    assert len(looked) < 150
+
+
+def test_many_numbers_over_many_observations_are_found_in_little_time(tmp_path: Path) -> None:
+    session = SteppedSession(tmp_path)
+    session.message("Numbers?")
+    for number in range(1000):
+        session.call("bash", '{"command": "seq"}', text=str(number % 10))
+    for k in range(5):
+        session.answer(" ".join(f"{1000 * k + 3 * n}.25" for n in range(200)))
+    session.recorder.close()
+    began = time.process_time()
+    found = read_evidence(tmp_path)
+    assert len(found) > 900
+    assert time.process_time() - began < 0.6
+
+
+def test_many_reports_are_looked_for_in_arguments_for_a_bounded_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recordings.evidence.evidence._MOST_COMPARED", 10_000)
+    session = SteppedSession(tmp_path)
+    session.message("Reports?")
+    for number in range(20):
+        report = {"path": f"{number}.md", "content": "Nothing."}
+        session.call("write_file", json.dumps(report), text="written")
+    session.call("bash", '{"command": "ls"}', text="77.7 %")
+    session.answer("It is 77.7 %.")
+    assert standings(session, tmp_path) == {}
+
+
+def test_repeated_claims_are_listed_up_to_a_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recordings.evidence.evidence._MOST_MADE", 5)
+    session = SteppedSession(tmp_path)
+    session.message("How many?")
+    for _ in range(10):
+        session.answer("It is 55.5 %.")
+    session.recorder.close()
+    assert len(read_evidence(tmp_path)) == 5
