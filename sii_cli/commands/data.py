@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sii_cli.config.settings import find_key_home
-from sii_cli.errors import DONE, FAILED
+from sii_cli.errors import DONE, FAILED, UsageError
 from sii_cli.options.homes import home_option
 from sii_cli.options.recordings import warn
 from sii_cli.options.settings import example
@@ -69,20 +69,30 @@ def add_command(
     click.echo(_facts(added))
 
 
-@command.command("list", help="List the data sets.", epilog=example("sii data list --json"))
+@command.command(
+    "list",
+    help="List the data sets. Exits with 1 when one is damaged.",
+    epilog=example("sii data list --json"),
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @home_option
-def list_command(as_json: bool) -> None:
-    """List the data sets."""
+def list_command(as_json: bool) -> int:
+    """List the data sets; one that cannot be read is a warning."""
     from sii_cli.data_sets.registry import find_data_set, names_of
 
-    home = find_key_home(os.environ)
+    home, status = find_key_home(os.environ), DONE
     names = names_of(home)
     for name in names:
-        one = find_data_set(home, name)
+        try:
+            one = find_data_set(home, name)
+        except UsageError as error:
+            warn(str(error))
+            status = FAILED
+            continue
         click.echo(json.dumps(asdict(one)) if as_json else _facts(one))
     if not names:
         warn("This home has no data sets: `sii data add NAME PATH` adds one.")
+    return status
 
 
 @command.command(

@@ -79,6 +79,14 @@ def test_what_cannot_be_added_is_said(
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_a_damaged_data_set_does_not_hide_the_others(shell: Shell, added: Path) -> None:
+    (shell.home / "data" / "a.json").write_text("{")
+    done = shell.sii("data", "list")
+    assert done.stdout.startswith("films · 1 file")
+    assert "a.json is damaged: add the data set again" in done.stderr
+    assert done.returncode == 1
+
+
 def test_a_damaged_file_of_the_home_is_one_sentence(shell: Shell, added: Path) -> None:
     (shell.home / "data" / "films.json").write_text('{"name": 1}')
     done = shell.sii("data", "show", "films")
