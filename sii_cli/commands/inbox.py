@@ -151,10 +151,13 @@ def done(ref: str, words: tuple[str, ...], is_not: bool, speaker: str | None) ->
 def _list(where: Filter) -> None:
     from sii_cli.config.settings import find_key_home
     from sii_cli.inbox.queue import REPLY
-    from sii_cli.inbox.waiting import find_waiting
+    from sii_cli.inbox.waiting import find_waiting_and_unreadable
+    from sii_cli.options.recordings import warn
     from sii_cli.queue.leases import Leases
 
-    found = find_waiting(where)
+    found, unreadable = find_waiting_and_unreadable(where)
+    for summary in unreadable:
+        warn(f"{summary.id} may wait, but cannot be read: {summary.why}")
     if not found:
         return
     with Leases(find_key_home(os.environ)) as leases:

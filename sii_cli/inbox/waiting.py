@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
@@ -11,6 +11,8 @@ from pathlib import Path
 
 from recordings.errors import MALFORMED, UNREADABLE
 from recordings.index.find import Filter, FoundRecording, find_in
+from recordings.index.index import RecordingIndex
+from recordings.outcomes import UNREADABLE_STATES
 from recordings.storage.opening import read_file
 from recordings.store.collection import home_of
 from recordings.store.summary import RecordingSummary, summarise
@@ -54,8 +56,25 @@ def find_waiting(where: Filter) -> list[WaitingSession]:
     Raises `SiiError` when an index cannot be used.
     """
     with open_indexes() as indexes:
-        parked = find_in(indexes, replace(where, mode="batch", state=("parked", "replied")))
-        killed = find_in(indexes, replace(where, mode="batch", status=("crashed", "interrupted")))
+        return _waiting(indexes, where)
+
+
+def find_waiting_and_unreadable(
+    where: Filter,
+) -> tuple[list[WaitingSession], list[RecordingSummary]]:
+    """Return what `find_waiting` does, and the recordings of batches that cannot be read: whether
+    they wait is not known. Raises `SiiError` when an index cannot be used.
+    """
+    with open_indexes() as indexes:
+        unreadable = find_in(indexes, replace(where, state=UNREADABLE_STATES))
+        waiting = _waiting(indexes, where)
+    summaries = [one.summary for one in unreadable]
+    return waiting, [one for one in summaries if (home_of(one.folder) / BATCH_FILE).is_file()]
+
+
+def _waiting(indexes: Sequence[RecordingIndex], where: Filter) -> list[WaitingSession]:
+    parked = find_in(indexes, replace(where, mode="batch", state=("parked", "replied")))
+    killed = find_in(indexes, replace(where, mode="batch", status=("crashed", "interrupted")))
     found = [_session(one, has_reply=one.summary.status == "replied") for one in parked]
     found += _killed(killed)
     return sorted(found, key=lambda one: (_ended(one.summary), one.id))

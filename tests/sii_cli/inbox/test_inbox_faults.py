@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -18,7 +19,7 @@ from sii_cli.inbox.waiting import find_waiting
 from sii_cli.queue.leases import LEASES
 from tests.recordings.data_of import data_of
 from tests.sii_cli.batch.test_batch_command import query
-from tests.sii_cli.inbox.place import InboxPlace
+from tests.sii_cli.inbox.place import InboxPlace, make_parked
 from tests.sii_cli.inbox.test_inbox_screen import inbox, shows
 
 TRACEBACK = "Unhandled exception"
@@ -129,3 +130,11 @@ def test_a_path_at_the_beginning_of_a_reply_is_not_a_command(place: InboxPlace) 
     assert "There is no /dome here" in told
     texts = [message.text for message in data_of(read_events(one.folder), UserMessage)]
     assert texts[1] == "/etc/hosts is wrong."
+
+
+def test_what_cannot_be_read_is_reported_beside_what_waits(place: InboxPlace) -> None:
+    damaged, whole = make_parked(place.home, 2)
+    (damaged / "events.jsonl").write_text("{}\n")
+    done = place.shell.sii("inbox", "--json")
+    assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == [whole.name]
+    assert f"{damaged.name} may wait, but cannot be read: " in done.stderr
