@@ -25,6 +25,10 @@ MOST_QUERIES = 1_000_000
 """As many as a plan may have sessions."""
 MOST_MISTAKES = 1000
 """Mistakes after which a file is not read further."""
+LONGEST_QUERY = 31 << 20
+"""Bytes of one query as JSON: a line of a plan holds it, and a line of a recording each text."""
+_MOST_ESCAPED = 6
+"""Bytes of a character in JSON."""
 _MOST_COLUMNS = 1000
 _LONGEST_NUMBER = 4300
 """Digits, as Python reads."""
@@ -89,7 +93,11 @@ def read_query_file(path: Path) -> QueryFile:
             texts = islice(sentences(error, entry), MOST_MISTAKES)
             mistakes += [Mistake(line, text) for text in texts]
             continue
-        if query.id in queries:
+        if _is_too_long(query):
+            most = LONGEST_QUERY >> 20
+            text = f"a query of more than {most} MiB: put such data into a file of its workspace."
+            mistakes.append(Mistake(line, text))
+        elif query.id in queries:
             first = queries[query.id][1]
             mistakes.append(Mistake(line, f"id: {query.id!r} is taken by line {first}."))
         else:
@@ -102,6 +110,15 @@ def read_query_file(path: Path) -> QueryFile:
         lines=tuple(line for _, line in queries.values()),
         mistakes=tuple(sorted(mistakes, key=lambda mistake: mistake.line)),
     )
+
+
+def _is_too_long(query: Query) -> bool:
+    """Return whether no plan and no recording could hold a query."""
+    texts = (query.query, *query.followups, *query.setup, *query.env.values(), *query.tags)
+    more = (query.check, query.rubric, query.source, query.license, query.author)
+    size = sum(map(len, texts)) + sum(len(one) for one in more if one is not None)
+    may_be = size > LONGEST_QUERY // (2 * _MOST_ESCAPED)
+    return may_be and len(query.model_dump_json().encode()) > LONGEST_QUERY
 
 
 def _read(path: Path) -> str:

@@ -22,7 +22,7 @@ from sii_cli.batch.sessions.session_parts import SessionParts
 from sii_cli.config.settings import Settings
 from sii_cli.queries import validate
 from sii_cli.queries.queries import Query
-from sii_cli.queries.query_files import MOST_MISTAKES, read_query_file
+from sii_cli.queries.query_files import LONGEST_QUERY, MOST_MISTAKES, read_query_file
 from sii_cli.queries.requirements import requirements_of_all
 from sii_cli.queries.workspaces.errors import WorkspaceUnavailable
 from sii_cli.queries.workspaces.workspace_sources import (
@@ -440,3 +440,15 @@ def test_a_path_that_cannot_be_is_one_mistake(place: Attacked, workspace: object
     told = place.told("--validate", str(file), code=2)
     assert "queries.jsonl:1: workspace: " in told
     assert "queries.jsonl:2: tools: " in told
+
+
+def test_a_query_that_no_recording_could_hold_is_a_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "queries.jsonl"
+    long = {"id": "long", "query": "x" * (LONGEST_QUERY + 1)}
+    escaped = {"id": "escaped", "query": "\x01" * (LONGEST_QUERY // 6)}
+    lines = (long, escaped, {"id": "short", "query": "y" * 1000})
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    read = read_query_file(path)
+    assert [one.line for one in read.mistakes] == [1, 2]
+    assert "31 MiB: put such data into a file of its workspace" in read.mistakes[0].text
+    assert [query.id for query in read.queries] == ["short"]
