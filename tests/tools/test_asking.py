@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import subprocess
@@ -256,3 +257,14 @@ async def test_a_session_that_does_not_finish_is_not_waited_for(
     async with shared.locked(question().key):
         with pytest.raises(ServiceError, match="does not finish"):
             await ask(tmp_path, Counted())
+
+
+async def test_a_process_that_holds_the_pace_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tools.web.services.shared_folder._LONGEST_PACE_LOCK", 0.1)
+    (tmp_path / "pace").mkdir()
+    with (tmp_path / "pace" / "counted").open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        async with asyncio.timeout(5):
+            assert await SharedFolder(tmp_path).book("counted", 10.0) == 0.0

@@ -103,11 +103,11 @@ class Asking:
         self, shared: SharedFolder, service: Service, fetched: Callable[[], Awaitable[bytes]]
     ) -> bytes:
         for is_last in (False, True):
-            await asyncio.sleep(await asyncio.to_thread(shared.book, service.name, service.pace))
+            await asyncio.sleep(await shared.book(service.name, service.pace))
             try:
                 return await fetched()
             except TooManyRequests as error:
-                await asyncio.to_thread(shared.delay, service.name, error.seconds)
+                await shared.delay(service.name, error.seconds)
                 if is_last or error.seconds > _WORTH_WAITING:
                     raise
         raise AssertionError("the last request returns or raises")

@@ -30,6 +30,8 @@ LONGEST_QUEUE = 120.0
 """Seconds that a question waits for its turn at a service."""
 _LONGEST_LOCK = 300.0
 """Seconds that a question waits for another session that asks the same."""
+_LONGEST_PACE_LOCK = 2.0
+"""Seconds that a question waits for another that takes its turn, which takes no time."""
 _POLL = 0.02
 _LOCKS = 3
 """Hexadecimal digits of a question's key that name its lock: files of locks are not deleted."""
@@ -97,21 +99,18 @@ class SharedFolder:
             yield
             return
         try:
-            deadline = time.monotonic() + _LONGEST_LOCK
-            while not _lock(file):
-                if time.monotonic() > deadline:
-                    raise ServiceError("Another session asks the same and does not finish.")
-                await asyncio.sleep(_POLL)
+            if not await _locked_within(file, _LONGEST_LOCK):
+                raise ServiceError("Another session asks the same and does not finish.")
             yield
         finally:
             os.close(file)
 
-    def book(self, service: str, pace: float) -> float:
-        """Take the next turn at a service; return the seconds until it. Blocks for a moment.
+    async def book(self, service: str, pace: float) -> float:
+        """Take the next turn at a service; return the seconds until it.
 
         Raises `ServiceError` when that is too late for a call to wait.
         """
-        with self._due(service) as due:
+        async with self._due(service) as due:
             now = time.time()
             turn = max(now, due.read(now))
             if turn - now > LONGEST_QUEUE:
@@ -122,15 +121,16 @@ class SharedFolder:
             due.write(turn + pace)
         return turn - now
 
-    def delay(self, service: str, seconds: float) -> None:
-        """Let nobody ask a service for so long. Blocks for a moment."""
-        with self._due(service) as due:
+    async def delay(self, service: str, seconds: float) -> None:
+        """Let nobody ask a service for so long."""
+        async with self._due(service) as due:
             now = time.time()
             due.write(max(now + seconds, due.read(now)))
 
-    @contextmanager
-    def _due(self, service: str) -> Iterator[_Due]:
-        """Hold the time from which a service may be asked."""
+    @asynccontextmanager
+    async def _due(self, service: str) -> AsyncIterator[_Due]:
+        """Hold the time from which a service may be asked; a process that holds it for long and
+        was stopped, perhaps, costs the pace."""
         try:
             with self._folder("pace") as folder:
                 file = os.open(service, _LOCKED, 0o600, dir_fd=folder)
@@ -138,8 +138,8 @@ class SharedFolder:
             yield _Due(None)
             return
         try:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield _Due(file)
+            is_held = await _locked_within(file, _LONGEST_PACE_LOCK)
+            yield _Due(file if is_held else None)
         finally:
             os.close(file)
 
@@ -179,6 +179,16 @@ class _Due:
         if self.file is not None:
             with suppress(OSError):
                 os.pwrite(self.file, f"{due:.6f}".ljust(64).encode(), 0)
+
+
+async def _locked_within(file: int, seconds: float) -> bool:
+    """Lock a file, waiting so long at most; return whether it is locked."""
+    deadline = time.monotonic() + seconds
+    while not _lock(file):
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(_POLL)
+    return True
 
 
 def _lock(file: int) -> bool:
