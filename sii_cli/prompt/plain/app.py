@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from sii_cli.prompt.commands.registry import make_commands
 from sii_cli.prompt.hint import TWICE
 from sii_cli.prompt.paste import invalid_words, without_invalid
-from sii_cli.prompt.plain.lines import LONGEST, TypedLines
+from sii_cli.prompt.plain.lines import LONGEST, MOST, TypedLines
 from sii_cli.prompt.plain.surface import LineSurface
 from sii_cli.prompt.surface import AskInTime
 from sii_cli.prompt.work import Begin, PromptWork, Resumes, Row
@@ -26,6 +26,12 @@ CUT = (
     f"A terminal gives a program at most {LONGEST:,} bytes of a line, so this one may be cut; it "
     "was left out. Save the text as a file, and name it in a message."
 )
+LONGEST_MESSAGE = MOST // 2
+"""Bytes: a line that was not kept whole is over it."""
+TOO_LONG = (
+    f"A message has at most {LONGEST_MESSAGE >> 20} MiB: this one was left out. Save the text as "
+    "a file, and name it in a message."
+)
 
 
 class PlainPrompt(PromptWork):
@@ -37,6 +43,8 @@ class PlainPrompt(PromptWork):
         super().__init__(begin, resumer, surface, make_commands(PLAIN_KEYS))
         self._line_surface = surface
         self._message: list[str] = []
+        self._size = 0
+        """Bytes of the message; beyond the limit its lines are not kept."""
         self._kept = ""
         """What was not sent, or came back: an empty line sends it."""
         self._left = asyncio.Event()
@@ -64,7 +72,7 @@ class PlainPrompt(PromptWork):
             self.leave()
         else:
             self._interrupted = time.monotonic()
-            self._set_message([])
+            self._clear()
             self._line_surface.write("sii", ["Ctrl-C again leaves."])
 
     # Questions
@@ -105,27 +113,36 @@ class PlainPrompt(PromptWork):
         line, count = without_invalid(line)
         if count:
             self._line_surface.write("sii", [invalid_words(count)])
-        if not self._message and self._line_surface.questions.take(line):
+        if not self._size and self._line_surface.questions.take(line):
             return
         if len(line.encode()) >= LONGEST and self._lines.are_typed:
             self._line_surface.write("sii", [CUT])
         elif not line.strip():
             self._send()
-        elif not self._message and line.startswith(("/", "!")):
+        elif not self._size and line.startswith(("/", "!")):
             self._accept(line.strip())
         else:
-            self._set_message([*self._message, line])
+            self._add(line)
+
+    def _add(self, line: str) -> None:
+        """Add a line to the message."""
+        self._size += len(line.encode()) + 1
+        if self._size <= LONGEST_MESSAGE:
+            self._message.append(line)
+        self._line_surface.is_typing = True
 
     def _send(self) -> None:
-        text = "\n".join(self._message) or self._kept
-        self._set_message([])
-        if text:
+        text, is_too_long = "\n".join(self._message) or self._kept, self._size > LONGEST_MESSAGE
+        self._clear()
+        if is_too_long:
+            self._line_surface.write("sii", [TOO_LONG])
+        elif text:
             self._kept = ""
             self._accept(text)
 
-    def _set_message(self, lines: list[str]) -> None:
-        self._message = lines
-        self._line_surface.is_typing = bool(lines)
+    def _clear(self) -> None:
+        self._message, self._size = [], 0
+        self._line_surface.is_typing = False
 
     async def _wait_for_input(self) -> None:
         if not self._waiting:

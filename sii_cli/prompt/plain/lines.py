@@ -9,6 +9,8 @@ from contextlib import contextmanager
 
 LONGEST = 4095
 """Bytes of a line that a terminal gives to a program; it drops the rest."""
+MOST = 8 << 20
+"""Bytes of a line that are kept."""
 _CHUNK = 1 << 16
 
 
@@ -18,9 +20,11 @@ class TypedLines:
     def __init__(self, take: Callable[[str], None], ended: Callable[[], None]) -> None:
         self._take = take
         self._ended = ended
-        self._rest = b""
+        self._rest: list[bytes] = []
+        """The beginning of a line, in pieces."""
+        self._size = 0
         self._stdin = 0
-        self._is_over = False
+        self._is_over = self._is_file = False
 
     @property
     def are_typed(self) -> bool:
@@ -34,10 +38,12 @@ class TypedLines:
         try:
             asyncio.get_running_loop().add_reader(self._stdin, self._read)
         except PermissionError:  # a file, which never keeps its reader waiting
-            asyncio.get_running_loop().call_soon(self._read_all)
+            self._is_file = True
+            asyncio.get_running_loop().call_soon(self._read_file)
 
     def end(self) -> None:
         """Read no more."""
+        self._is_file = False
         asyncio.get_running_loop().remove_reader(self._stdin)
 
     @contextmanager
@@ -49,9 +55,11 @@ class TypedLines:
         finally:
             self.begin()
 
-    def _read_all(self) -> None:
-        while not self._is_over:
+    def _read_file(self) -> None:
+        """Read a piece; between two of them the loop does its other work."""
+        if self._is_file:
             self._read()
+            asyncio.get_running_loop().call_soon(self._read_file)
 
     def _read(self) -> None:
         try:
@@ -60,12 +68,24 @@ class TypedLines:
             return
         except OSError:  # the terminal is gone
             data = b""
-        *lines, self._rest = (self._rest + data).split(b"\n")
+        *ends, begin = data.split(b"\n")
+        for end in ends:
+            self._add(end)
+            self._take_line()
+        self._add(begin)
         if not data:
             self._is_over = True
             self.end()
-            lines, self._rest = [self._rest] if self._rest else [], b""
-        for line in lines:
-            self._take(line.rstrip(b"\r").decode("utf-8", "surrogateescape"))
-        if self._is_over:
+            if self._rest:
+                self._take_line()
             self._ended()
+
+    def _add(self, piece: bytes) -> None:
+        if piece and self._size < MOST:
+            self._rest.append(piece[: MOST - self._size])
+            self._size += len(self._rest[-1])
+
+    def _take_line(self) -> None:
+        line = b"".join(self._rest)
+        self._rest, self._size = [], 0
+        self._take(line.rstrip(b"\r").decode("utf-8", "surrogateescape"))
