@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from recordings.errors import UNREADABLE
@@ -17,13 +18,15 @@ from recordings.store.collection import BATCHES, home_of
 from sii_cli.batch.plan.pinned import is_batch, load_pinned
 from sii_cli.batch.sent_back_step import SentBackStep
 from sii_cli.config.home_key import origin_here, reading_key, review_keys
-from sii_cli.config.settings import find_home
+from sii_cli.config.settings import find_home, find_key_home
+from sii_cli.data_sets.data_set import first_change
+from sii_cli.data_sets.registry import find_data_sets
 from sii_cli.errors import SiiError, UsageError
 from sii_cli.options.filters import open_indexes
 from sii_cli.options.protocol import load_protocol
 from sii_cli.options.recordings import warn
 from sii_cli.queries.queries import GitWorkspace, Query
-from sii_cli.queries.validate import ValidatedFile, allowed_sources
+from sii_cli.queries.validate import ValidatedFile, allowed_sources, check_outside
 from sii_cli.queries.workspaces.repositories import is_remote, local_path, path_from
 
 _WRONG = "wrong"
@@ -54,12 +57,15 @@ def find_sent_back() -> SentBackSessions:
     `SiiError`, `RecordingError`.
     """
     found, continued = list[_Session](), set(_continued())
+    why_unusable = cache(_why_unusable)
     with open_indexes() as indexes:
         needing = find_in(indexes, Filter(approval="needs_work"), protocol=load_protocol())
     for folder in sorted(one.summary.folder for one in needing):
         try:
             if (folder.name, recording_hash(folder)) not in continued:
-                found += _sent_back(folder)
+                for session in _sent_back(folder):
+                    _check(session, why_unusable)
+                    found.append(session)
         except (SiiError, *UNREADABLE) as error:
             warn(f"{folder.name} is left out: {error}")
     if not found:
@@ -71,6 +77,23 @@ def find_sent_back() -> SentBackSessions:
     queries = tuple(one.query for one in found)
     file = ValidatedFile(base / "sent-back", queries, allowed_sources(queries, base), ())
     return SentBackSessions(file, {one.query.id: one.step for one in found})
+
+
+def _check(session: _Session, why_unusable: Callable[[str], str | None]) -> None:
+    """Raise `UsageError` for a session without which a batch of the others can begin."""
+    queries = (session.query,)
+    sources = allowed_sources(queries, session.base)
+    check_outside(queries, sources, session.base)
+    if why := next(filter(None, map(why_unusable, session.query.data)), None):
+        raise UsageError(why)
+
+
+def _why_unusable(data_set: str) -> str | None:
+    """Return why a data set cannot be shown, or `None`. Blocks."""
+    try:
+        return first_change(find_data_sets(find_key_home(os.environ), (data_set,)))
+    except UsageError as error:
+        return str(error)
 
 
 def _continued() -> Iterator[tuple[str, str]]:

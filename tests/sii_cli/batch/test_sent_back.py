@@ -160,3 +160,19 @@ def test_a_recording_that_was_continued_by_hand_is_left_alone(place: InboxPlace)
     assert "No session waits to be continued" in again(place, code=2)
     assert summarise(parent.folder).continues is None
     assert list(data_of(read_events(parent.folder), SentBack)) == []
+
+
+def test_a_session_without_its_data_set_does_not_keep_the_others_back(place: InboxPlace) -> None:
+    films = place.folder / "films"
+    films.mkdir()
+    (films / "one.csv").write_text("film")
+    place.sii("data", "add", "films", str(films))
+    file = str(place.write(query("a", "steps=1", data=["films"]), query("b", "steps=1")))
+    place.sii("batch", file, "--out", str(place.out), "--allow", "data", "--concurrency", "1")
+    first, other = place.recordings()
+    for one in (first, other):
+        send_back(place, one, 1)
+    place.sii("data", "remove", "films")
+    told = again(place, "--seed", "1")
+    assert f"{first.id} is left out: There is no data set films" in told
+    assert [one.continues for one in continued(place, "again")] == [other.id]
