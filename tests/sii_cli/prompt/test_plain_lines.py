@@ -15,6 +15,7 @@ import pytest
 from sii_cli.prompt.plain import lines as module
 from sii_cli.prompt.plain.app import LONGEST_MESSAGE, TOO_LONG, PlainPrompt
 from sii_cli.prompt.plain.lines import MOST, TypedLines
+from sii_cli.prompt.plain.surface import LineSurface
 
 pytestmark = pytest.mark.hostile
 
@@ -70,12 +71,12 @@ async def test_a_file_lets_the_loop_do_its_other_work(
     assert taken == ["one", "two", "three", "four"]
 
 
-def test_a_flood_of_lines_is_no_message() -> None:
+def test_a_flood_of_lines_is_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
     prompt = PlainPrompt(Mock(), Mock())
     written: list[str] = []
     accepted: list[str] = []
-    prompt._line_surface.write = lambda word, said: written.extend(said)  # type: ignore[method-assign]
-    prompt._accept = accepted.append  # type: ignore[method-assign]
+    monkeypatch.setattr(LineSurface, "write", lambda self, word, said: written.extend(said))
+    monkeypatch.setattr(prompt, "_accept", accepted.append)
     began = time.process_time()
     for _ in range(100_000):
         prompt._take("x" * (LONGEST_MESSAGE // 50_000))
