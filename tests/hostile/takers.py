@@ -983,7 +983,6 @@ REASONS: dict[str, tuple[str, ...]] = {
             "sii_cli.agent.misread_parts:*",
             "sii_cli.agent.read_only_commands:*",
             "sii_cli.agent.shell_commands:*",
-            "sii_cli.agent.shell_words:*",
         ),
         *(
             "sii_cli.agent.permissions:*",
