@@ -11,6 +11,7 @@ SiiError                        1
 ├── SourceRefused               1  sii_cli.queries.workspaces.errors
 │   └── GitFailed               1  sii_cli.queries.workspaces.errors
 ├── UsageError                  2
+│   ├── MessageTooLong          2  sii_cli.session.fits
 │   └── WorkspaceGone           2  sii_cli.options.resume
 ├── WorkerLost                  1  sii_cli.batch.sessions.ray_executor
 └── WorkspaceUnavailable        1  sii_cli.queries.workspaces.errors

@@ -20,7 +20,8 @@ async def compacted(folder: Path, edited: str | None) -> tuple[Bench, list[str]]
         shown.append(summary)
         return edited
 
-    bench.loop.context.context = replace(bench.loop.context.context, review=review, speaker="ada")
+    bench.loop.context.context = replace(bench.loop.context.context, review=review)
+    bench.loop.context.speaker = "ada"
     await bench.say("one " * 50)
     async for _ in bench.loop.compact():
         pass
