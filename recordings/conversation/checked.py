@@ -27,9 +27,12 @@ class CheckedConversation:
         Raises what `restore` raises.
         """
         is_same = self._stamp is not None and self._stamp == _stamp_of(self._folder)
-        if self._is_taken or not is_same:
+        if self._is_taken:
             return restore(self._folder)
         self._is_taken = True
+        if not is_same:
+            del self.conversation  # a long session is not held twice
+            self.conversation = restore(self._folder)
         return self.conversation
 
 

@@ -47,6 +47,8 @@ def test_a_packed_recording_is_read_again(tmp_path: Path) -> None:
     record_session(tmp_path, seed=5)
     pack(tmp_path)
     checked = CheckedConversation(tmp_path)
+    before = checked.conversation
     taken = checked.take()
-    assert taken is not checked.conversation
-    assert taken.messages == checked.conversation.messages
+    assert taken is not before
+    assert taken.messages == before.messages
+    assert checked.conversation is taken, "a long session is not held twice"
